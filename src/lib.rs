@@ -1,0 +1,8 @@
+//! `unstale` deploys a built static site to S3 and purges from CloudFront exactly what changed.
+//!
+//! The folders follow the way of the data: a build is scanned ([`scan`]) and a bucket listed ([`aws`]); [`domain`] says what
+//! differs, [`edge`] which request paths that makes stale and what to purge, [`plan`] puts it all into one value, [`deploy`]
+//! applies it in order and leaves in the bucket ([`state`]) what the next deploy must know, [`report`] tells people.
+//! [`local`] is an S3 and a CloudFront in this process. [`app`] has a function per command. See ARCHITECTURE.md.
+
+pub mod domain;

@@ -1,0 +1,103 @@
+//! Keys: the names of objects, relative to the site's prefix.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The most bytes that S3 takes in a key (S3 User Guide, "Naming Amazon S3 objects").
+pub const MAX_KEY_BYTES: usize = 1024;
+
+/// A key: UTF-8, `/` between folders, compared by its bytes as S3 sorts them. Relative to the site's prefix wherever it
+/// stands for an object of the site. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Arc<str>);
+
+impl Key {
+    pub fn new(text: impl AsRef<str>) -> Self {
+        Self(Arc::from(text.as_ref()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What follows the last `/`.
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// What follows the last `.` of the file name, unless that dot begins it; as written, not folded.
+    pub fn extension(&self) -> Option<&str> {
+        let (stem, extension) = self.file_name().rsplit_once('.')?;
+        (!stem.is_empty()).then_some(extension)
+    }
+
+    /// How many folders it lies in.
+    pub fn depth(&self) -> usize {
+        self.0.bytes().filter(|byte| *byte == b'/').count()
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, out)
+    }
+}
+
+impl std::borrow::Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Key {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl serde::Serialize for Key {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(&self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Key {
+    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        <std::borrow::Cow<'_, str>>::deserialize(input).map(Self::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_extension_is_what_follows_the_last_dot_of_the_name() {
+        for (key, extension) in [
+            ("a/b.html", Some("html")),
+            ("a.b/c", None),
+            (".htaccess", None),
+            ("x.tar.gz", Some("gz")),
+            ("x.", Some("")),
+            ("dir/", None),
+        ] {
+            assert_eq!(Key::new(key).extension(), extension, "{key}");
+        }
+    }
+
+    #[test]
+    fn keys_sort_by_their_bytes() {
+        let mut keys = ["a/b", "a.html", "a", "é", "z"].map(Key::new);
+        keys.sort();
+        assert_eq!(
+            keys.map(|key| key.to_string()),
+            ["a", "a.html", "a/b", "z", "é"]
+        );
+    }
+}
