@@ -1,0 +1,157 @@
+//! One SDK configuration for both clients, so that credentials are fetched once.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
+use aws_sdk_s3::config::{
+    Credentials, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+};
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+
+use super::cloudfront::CloudFront;
+use super::s3::Bucket;
+use super::watch::Watch;
+
+/// How to reach AWS, as the settings say.
+#[derive(Debug, Clone, Default)]
+pub struct Connection {
+    pub profile: Option<String>,
+    pub region: Option<String>,
+    /// For both services; without it the standard AWS_ENDPOINT_URL variables and profile settings hold.
+    pub endpoint_url: Option<String>,
+    /// Path-style addressing; `None`: wherever an endpoint is given that is not AWS's.
+    pub path_style: Option<bool>,
+    /// PEM file of certificate authorities to trust besides the system's.
+    pub ca_bundle: Option<PathBuf>,
+    pub expected_bucket_owner: Option<String>,
+    /// Fixed keys that open nothing, for an endpoint in this process.
+    pub local: bool,
+}
+
+/// Attempts at each request, the first included.
+const ATTEMPTS: u32 = 8;
+const MAX_BACKOFF: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Both clients.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    config: SdkConfig,
+    connection: Connection,
+    pub watch: Watch,
+}
+
+impl Aws {
+    /// Reads the environment and the profile; asks nothing of AWS yet. `ca` is the content of the PEM file, if there is one.
+    pub async fn connect(connection: Connection, ca: Option<Vec<u8>>) -> Self {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(ATTEMPTS)
+                    .with_max_backoff(MAX_BACKOFF),
+            )
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .build(),
+            )
+            // Content-MD5 goes with every body, and some S3-compatible servers refuse the SDK's trailers.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+        if let Some(profile) = &connection.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &connection.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(url) = &connection.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        if connection.local {
+            loader = loader
+                .region(Region::from_static("us-east-1"))
+                .credentials_provider(Credentials::new("local", "local", None, None, "local"));
+        }
+        if let Some(pem) = ca {
+            loader = loader.http_client(trusting(pem));
+        }
+        Self {
+            config: loader.load().await,
+            connection,
+            watch: Watch::default(),
+        }
+    }
+
+    /// The bucket of this name, in the given region or the configured one.
+    pub fn bucket(&self, name: &str, region: Option<&str>) -> Bucket {
+        let region = region
+            .map(|region| Region::new(region.to_owned()))
+            .or_else(|| self.config.region().cloned())
+            .unwrap_or(Region::from_static("us-east-1"));
+        let base = aws_sdk_s3::config::Builder::from(&self.config);
+        let custom = base_endpoint(&self.config, "S3");
+        let path_style = self.connection.path_style.unwrap_or_else(|| {
+            custom.is_some_and(|url| !url.contains(".amazonaws.com")) || name.contains('.')
+        });
+        let config = base
+            .region(region)
+            .force_path_style(path_style)
+            .retry_partition(unbounded_retries("s3"))
+            .interceptor(self.watch.clone())
+            .build();
+        Bucket {
+            client: aws_sdk_s3::Client::from_conf(config),
+            name: name.to_owned(),
+            owner: self.connection.expected_bucket_owner.clone(),
+            watch: self.watch.clone(),
+        }
+    }
+
+    /// CloudFront, whose API lives in us-east-1 whatever the bucket's region.
+    pub fn cloudfront(&self) -> CloudFront {
+        let config = aws_sdk_cloudfront::config::Builder::from(&self.config)
+            .region(Region::from_static("us-east-1"))
+            .retry_partition(unbounded_retries("cloudfront"))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .operation_attempt_timeout(Duration::from_secs(20))
+                    .build(),
+            )
+            .interceptor(self.watch.clone())
+            .build();
+        CloudFront {
+            client: aws_sdk_cloudfront::Client::from_conf(config),
+        }
+    }
+}
+
+/// The SDK's shared bucket of retry tokens empties in a burst of 5xx and then lets failures surface at once: each request
+/// has its own bound already.
+fn unbounded_retries(name: &'static str) -> RetryPartition {
+    RetryPartition::custom(name)
+        .token_bucket(TokenBucket::unlimited())
+        .build()
+}
+
+/// The endpoint that the environment or the profile gives for a service, as far as the SDK tells it.
+fn base_endpoint(config: &SdkConfig, service: &str) -> Option<String> {
+    std::env::var(format!("AWS_ENDPOINT_URL_{service}"))
+        .ok()
+        .filter(|url| !url.is_empty())
+        .or_else(|| config.endpoint_url().map(str::to_owned))
+}
+
+fn trusting(pem: Vec<u8>) -> SharedHttpClient {
+    let trust = TrustStore::default().with_pem_certificate(pem);
+    let mut builder =
+        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+    if let Ok(context) = TlsContext::builder().with_trust_store(trust).build() {
+        builder = builder.tls_context(context);
+    }
+    builder.build_https()
+}

@@ -1,0 +1,15 @@
+//! S3 and CloudFront: endpoint, credentials, retries, and one function per thing that is asked of them.
+
+pub mod cloudfront;
+mod connect;
+pub mod error;
+pub mod list;
+pub mod multipart;
+pub mod s3;
+mod watch;
+
+pub use cloudfront::CloudFront;
+pub use connect::{Aws, Connection};
+pub use error::{AwsError, Kind};
+pub use s3::{Bucket, Condition};
+pub use watch::{Watch, uptime};

@@ -1,0 +1,212 @@
+//! Uploads and copies in parts.
+
+use std::time::Duration;
+
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, StorageClass};
+use aws_smithy_types::base64;
+use bytes::Bytes;
+
+use super::error::{AwsError, Kind};
+use super::s3::{Bucket, Condition, Written, attempt_timeout, tagging};
+use crate::domain::{ETag, Headers, Md5};
+
+/// An upload that is under way: bytes already sent are paid for until it is completed or aborted.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    pub key: String,
+    id: String,
+}
+
+/// A part that S3 has taken.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// From 1.
+    pub number: i32,
+    pub etag: String,
+}
+
+fn within(limit: Duration) -> aws_sdk_s3::config::Builder {
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(limit);
+    aws_sdk_s3::Config::builder().timeout_config(timeouts.build())
+}
+
+impl Bucket {
+    pub async fn begin_upload(&self, key: &str, headers: &Headers) -> Result<Upload, AwsError> {
+        let mut request = self
+            .client
+            .create_multipart_upload()
+            .bucket(self.name())
+            .key(key)
+            .set_expected_bucket_owner(self.owner.clone())
+            .set_cache_control(headers.cache_control.clone())
+            .set_content_type(headers.content_type.clone())
+            .set_content_disposition(headers.content_disposition.clone())
+            .set_content_language(headers.content_language.clone())
+            .set_content_encoding(headers.content_encoding.clone())
+            .set_website_redirect_location(headers.redirect.clone())
+            .set_storage_class(headers.storage_class.as_deref().map(StorageClass::from))
+            .set_tagging(tagging(headers));
+        for (name, value) in &headers.metadata {
+            request = request.metadata(name, value);
+        }
+        let answer = request
+            .customize()
+            .config_override(within(attempt_timeout(0)))
+            .send()
+            .await
+            .map_err(|error| AwsError::new("s3:PutObject", self.url(key), error))?;
+        let id = answer.upload_id;
+        let id =
+            id.ok_or_else(|| self.nonsense("s3:PutObject", key, "the answer has no UploadId"))?;
+        Ok(Upload {
+            key: key.to_owned(),
+            id,
+        })
+    }
+
+    /// Sends part `number`, from 1; S3 refuses bytes that differ from `md5`.
+    pub async fn put_part(
+        &self,
+        upload: &Upload,
+        number: i32,
+        body: Bytes,
+        md5: Md5,
+    ) -> Result<Part, AwsError> {
+        let size = body.len() as u64;
+        let answer = self
+            .client
+            .upload_part()
+            .bucket(self.name())
+            .key(&upload.key)
+            .upload_id(&upload.id)
+            .part_number(number)
+            .set_expected_bucket_owner(self.owner.clone())
+            .content_md5(base64::encode(md5.0))
+            .body(ByteStream::from(body))
+            .customize()
+            .config_override(within(attempt_timeout(size)))
+            .send()
+            .await
+            .map_err(|error| AwsError::new("s3:PutObject", self.url(&upload.key), error))?;
+        let etag = answer.e_tag;
+        let etag = etag
+            .ok_or_else(|| self.nonsense("s3:PutObject", &upload.key, "the answer has no ETag"))?;
+        Ok(Part { number, etag })
+    }
+
+    /// Takes bytes `first..=last` of an object of the bucket as part `number`.
+    pub async fn copy_part(
+        &self,
+        upload: &Upload,
+        number: i32,
+        from: (&str, Option<&str>, &ETag),
+        (first, last): (u64, u64),
+    ) -> Result<Part, AwsError> {
+        let (key, version, source) = from;
+        let answer = self
+            .client
+            .upload_part_copy()
+            .bucket(self.name())
+            .key(&upload.key)
+            .upload_id(&upload.id)
+            .part_number(number)
+            .copy_source(self.copy_source(key, version))
+            .copy_source_if_match(source.quoted())
+            .copy_source_range(format!("bytes={first}-{last}"))
+            .set_expected_bucket_owner(self.owner.clone())
+            .customize()
+            .config_override(within(Duration::from_secs(120)))
+            .send()
+            .await
+            .map_err(|error| AwsError::new("s3:PutObject", self.url(&upload.key), error))?;
+        let etag = answer.copy_part_result.and_then(|result| result.e_tag);
+        let etag = etag
+            .ok_or_else(|| self.nonsense("s3:PutObject", &upload.key, "the answer has no ETag"))?;
+        Ok(Part { number, etag })
+    }
+
+    /// Makes the object of its parts. `expected` is the ETag that it must come to where that is known.
+    pub async fn complete_upload(
+        &self,
+        upload: &Upload,
+        mut parts: Vec<Part>,
+        condition: &Condition,
+        expected: Option<&ETag>,
+    ) -> Result<Written, AwsError> {
+        parts.sort_by_key(|part| part.number);
+        let parts = parts.into_iter().map(|part| {
+            CompletedPart::builder()
+                .part_number(part.number)
+                .e_tag(part.etag)
+                .build()
+        });
+        let parts = CompletedMultipartUpload::builder()
+            .set_parts(Some(parts.collect()))
+            .build();
+        let mut request = self
+            .client
+            .complete_multipart_upload()
+            .bucket(self.name())
+            .key(&upload.key)
+            .upload_id(&upload.id)
+            .multipart_upload(parts)
+            .set_expected_bucket_owner(self.owner.clone());
+        match condition {
+            Condition::Always => {}
+            Condition::Absent => request = request.if_none_match("*"),
+            Condition::Is(etag) => request = request.if_match(etag.quoted()),
+        }
+        let answer = request
+            .customize()
+            .config_override(within(Duration::from_secs(300)))
+            .send()
+            .await
+            .map_err(|error| AwsError::new("s3:PutObject", self.url(&upload.key), error));
+        let error = match answer {
+            Ok(answer) if answer.e_tag.is_some() => {
+                return self.written("s3:PutObject", &upload.key, answer.e_tag, answer.version_id);
+            }
+            Ok(_) => self.nonsense("s3:PutObject", &upload.key, "the answer has no ETag"),
+            Err(error) => error,
+        };
+        // An upload that a first try completed is unknown to the second, and some servers answer what the SDK cannot read.
+        let unclear = matches!(
+            error.kind,
+            Kind::NotFound | Kind::Precondition | Kind::NotTheService | Kind::Other
+        );
+        if unclear
+            && let Some(expected) = expected
+            && let Some(head) = self.head(&upload.key, None).await?
+            && head.etag == *expected
+        {
+            return Ok(Written {
+                etag: head.etag,
+                version_id: head.version_id,
+            });
+        }
+        Err(error)
+    }
+
+    /// Gives up an upload, so that its parts are not paid for.
+    pub async fn abort_upload(&self, upload: &Upload) -> Result<(), AwsError> {
+        let answer = self
+            .client
+            .abort_multipart_upload()
+            .bucket(self.name())
+            .key(&upload.key)
+            .upload_id(&upload.id)
+            .set_expected_bucket_owner(self.owner.clone())
+            .customize()
+            .config_override(within(attempt_timeout(0)))
+            .send()
+            .await;
+        match answer
+            .map_err(|error| AwsError::new("s3:AbortMultipartUpload", self.url(&upload.key), error))
+        {
+            Err(error) if !error.is(&Kind::NotFound) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Watches every request: what time the server says it is, when it asks us to slow down, and how much is sent.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::date_time::Format;
+
+/// Shared by all clients of a run. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Watch(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// Server time less our own suspend-counting clock, in seconds; 0 until an answer came.
+    offset: AtomicI64,
+    requests: AtomicU64,
+    throttled: AtomicU64,
+}
+
+impl Watch {
+    /// Seconds since 1970 as the server counts them, from its last Date and our own clock since. Our wall clock is never
+    /// asked once a server has answered.
+    pub fn server_now(&self) -> i64 {
+        match self.0.offset.load(Ordering::Relaxed) {
+            0 => jiff::Timestamp::now().as_second(),
+            offset => offset + uptime().as_secs() as i64,
+        }
+    }
+
+    /// Attempts answered so far.
+    pub fn requests(&self) -> u64 {
+        self.0.requests.load(Ordering::Relaxed)
+    }
+
+    /// Answers so far that asked us to slow down.
+    pub fn throttled(&self) -> u64 {
+        self.0.throttled.load(Ordering::Relaxed)
+    }
+}
+
+/// Time since the machine started, suspend included, so that a laptop that slept knows that its lease ran out.
+pub fn uptime() -> Duration {
+    let now = rustix::time::clock_gettime(CLOCK);
+    Duration::new(now.tv_sec.max(0) as u64, now.tv_nsec.max(0) as u32)
+}
+
+#[cfg(target_os = "linux")]
+const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+/// Elsewhere the monotonic clock counts suspend (macOS), or nothing better is at hand.
+#[cfg(not(target_os = "linux"))]
+const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+
+#[dyn_dispatch_hint]
+impl Intercept for Watch {
+    fn name(&self) -> &'static str {
+        "Watch"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let answer = context.response();
+        self.0.requests.fetch_add(1, Ordering::Relaxed);
+        if matches!(answer.status().as_u16(), 429 | 503) {
+            self.0.throttled.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(date) = answer.headers().get("date")
+            && let Ok(date) = DateTime::from_str(date, Format::HttpDate)
+        {
+            let offset = date.secs() - uptime().as_secs() as i64;
+            self.0.offset.store(offset, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! The one error that a command ends with: what failed, why, and what the user can do about it.
+
+use std::fmt;
+
+use crate::aws::AwsError;
+
+/// How the process ends. The numbers are part of the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; also: nothing to do.
+    Done = 0,
+    Failed = 1,
+    /// Usage or configuration.
+    Usage = 2,
+    /// `plan --check` found changes.
+    Changes = 3,
+    /// Some of it is live; the next deploy finishes it.
+    Incomplete = 4,
+    /// Verification failed, or the wait ran out.
+    Stale = 5,
+    /// Another deploy holds the lock.
+    Locked = 6,
+    Interrupted = 130,
+}
+
+/// An error as it is shown: `error: MESSAGE`, a line per cause, `hint: HINT`.
+#[derive(Debug, Clone)]
+pub struct Error {
+    pub exit: Exit,
+    pub message: String,
+    pub causes: Vec<String>,
+    pub hint: Option<String>,
+}
+
+impl Error {
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+            causes: Vec::new(),
+            hint: None,
+        }
+    }
+
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, message)
+    }
+
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// Something is live already, so the next deploy has to finish it.
+    pub fn incomplete(message: impl Into<String>) -> Self {
+        Self::new(Exit::Incomplete, message)
+    }
+
+    pub fn interrupted(message: impl Into<String>) -> Self {
+        Self::new(Exit::Interrupted, message)
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    #[must_use]
+    pub fn because(mut self, cause: impl fmt::Display) -> Self {
+        self.causes.push(cause.to_string());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<AwsError> for Error {
+    fn from(error: AwsError) -> Self {
+        let hint = error.hint();
+        Self {
+            exit: Exit::Failed,
+            message: error.to_string(),
+            causes: Vec::new(),
+            hint,
+        }
+    }
+}
