@@ -1,8 +1,11 @@
 //! What an object is and what makes two of them differ. Pure: no clock, no environment, no I/O.
 
+pub mod content_type;
 pub mod etag;
+pub mod fingerprinted;
 pub mod headers;
 pub mod key;
+pub mod page;
 
 pub use etag::{ETag, Md5};
 pub use headers::{HeaderFingerprint, Headers};

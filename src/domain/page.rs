@@ -1,0 +1,205 @@
+//! What is a page, and in which order files go live: never before what they refer to.
+
+use std::cmp::Ordering;
+
+/// Whether an object of this Content-Type is a page: HTML, which names assets and other pages.
+pub fn is_page(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("text/html")
+        || essence.eq_ignore_ascii_case("application/xhtml+xml")
+}
+
+/// The stages of a deploy: all of one are live before the next begins. Removal goes the other way round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Names nothing else, or is named by nothing that is live yet: images, fonts, data, and everything fingerprinted.
+    Asset,
+    /// May name assets and is named by live pages already: style sheets, scripts and manifests under lasting names.
+    Linking,
+    /// HTML.
+    Page,
+    /// Names pages and is asked for from outside the site: feeds, sitemaps, search indexes, service workers, which must
+    /// not cache the pages of a moment ago.
+    Index,
+    /// The root document, where most visits begin.
+    Root,
+}
+
+/// The stage of a key. `page` is what [`is_page`] or a rule says, `root` the default root object's key.
+///
+/// A fingerprinted script may name other fingerprinted ones, but none of them is reachable before a page is.
+pub fn stage(key: &str, page: bool, fingerprinted: bool, root: &str) -> Stage {
+    let name = key.rsplit('/').next().unwrap_or_default();
+    if key == root {
+        Stage::Root
+    } else if page {
+        Stage::Page
+    } else if fingerprinted {
+        Stage::Asset
+    } else if is_index(key, name) {
+        Stage::Index
+    } else if is_linking(name) {
+        Stage::Linking
+    } else {
+        Stage::Asset
+    }
+}
+
+/// How pages follow each other: deeper before shallower, so that what links comes after what is linked; in a folder its
+/// index last, since it lists the others; else by name.
+///
+/// `404.html` and its like are no index: they go with their siblings.
+pub fn page_order(one: &str, other: &str) -> Ordering {
+    let depth = |key: &str| key.bytes().filter(|byte| *byte == b'/').count();
+    // `a/index.html` stands for `a`, one level up, but still goes before what lies beside `a`.
+    depth(other)
+        .cmp(&depth(one))
+        .then_with(|| is_folder_index(one).cmp(&is_folder_index(other)))
+        .then_with(|| one.cmp(other))
+}
+
+/// Whether the key is its folder's index document.
+pub fn is_folder_index(key: &str) -> bool {
+    let name = key.rsplit('/').next().unwrap_or_default();
+    matches!(name, "" | "index.html" | "index.htm")
+}
+
+/// In the order of a deploy: by stage, pages among themselves by [`page_order`], the rest by key.
+pub fn publish_order(one: (&str, Stage), other: (&str, Stage)) -> Ordering {
+    one.1.cmp(&other.1).then_with(|| match one.1 {
+        Stage::Page | Stage::Root => page_order(one.0, other.0),
+        _ => one.0.cmp(other.0),
+    })
+}
+
+/// What lists pages, by the names that generators give it.
+fn is_index(key: &str, name: &str) -> bool {
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    let has = |words: &[&str]| words.iter().any(|word| stem.contains(word));
+    match extension {
+        "xml" | "rss" | "atom" => true,
+        "json" => {
+            has(&["search", "feed"])
+                || matches!(key, "content.json" | "index.json" | "sitemap.json")
+                || stem == "version"
+        }
+        "txt" => matches!(stem, "sitemap" | "llms" | "llms-full"),
+        "js" | "mjs" => {
+            matches!(
+                stem,
+                "sw" | "serviceworker" | "service-worker" | "firebase-messaging-sw" | "ngsw-worker"
+            ) || has(&["searchindex", "search_index", "search-index"])
+        }
+        _ => name == "version",
+    }
+}
+
+/// What may name assets.
+fn is_linking(name: &str) -> bool {
+    let extension = name
+        .rsplit('.')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    matches!(
+        extension.as_str(),
+        "js" | "mjs" | "cjs" | "css" | "webmanifest" | "json" | "m3u8" | "mpd" | "svg" | "map"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn html_is_a_page() {
+        for (content_type, page) in [
+            ("text/html; charset=utf-8", true),
+            ("TEXT/HTML", true),
+            ("application/xhtml+xml", true),
+            ("text/htmlx", false),
+            ("text/plain", false),
+            ("", false),
+        ] {
+            assert_eq!(is_page(content_type), page, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn a_key_has_its_stage() {
+        for (key, expected) in [
+            ("img/a.png", Stage::Asset),
+            ("robots.txt", Stage::Asset),
+            ("assets/index-DiwrgTda.js", Stage::Asset),
+            ("css/style.css", Stage::Linking),
+            ("manifest.webmanifest", Stage::Linking),
+            ("videos/hls/master.m3u8", Stage::Linking),
+            ("404.html", Stage::Page),
+            ("posts/index.html", Stage::Page),
+            ("feed.xml", Stage::Index),
+            ("blog/atom.xml", Stage::Index),
+            ("sitemap.txt", Stage::Index),
+            ("search.json", Stage::Index),
+            ("content.json", Stage::Index),
+            ("sw.js", Stage::Index),
+            ("version", Stage::Index),
+            ("_app/version.json", Stage::Index),
+            ("index.html", Stage::Root),
+        ] {
+            let page = key.ends_with(".html");
+            let fingerprinted = super::super::fingerprinted::is_fingerprinted(key);
+            assert_eq!(
+                stage(key, page, fingerprinted, "index.html"),
+                expected,
+                "{key}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_root_comes_last_and_an_index_after_its_folder() {
+        let mut keys = [
+            "index.html",
+            "sitemap.xml",
+            "a/index.html",
+            "a/b/index.html",
+            "about.html",
+            "css/style.css",
+            "a/b/c.html",
+            "a/z.html",
+            "img/x.png",
+            "404.html",
+        ];
+        let of = |key: &'static str| (key, stage(key, key.ends_with(".html"), false, "index.html"));
+        keys.sort_by(|one, other| publish_order(of(one), of(other)));
+        assert_eq!(
+            keys,
+            [
+                "img/x.png",
+                "css/style.css",
+                "a/b/c.html",
+                "a/b/index.html",
+                "a/z.html",
+                "a/index.html",
+                "404.html",
+                "about.html",
+                "sitemap.xml",
+                "index.html",
+            ]
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_order_is_total(keys in proptest::collection::vec("[ab/.]{0,6}(index.html|\\.css)?", 3)) {
+            let [a, b, c] = [0, 1, 2].map(|at: usize| {
+                (keys[at].as_str(), stage(&keys[at], keys[at].ends_with("html"), false, "index.html"))
+            });
+            proptest::prop_assert_eq!(publish_order(a, b), publish_order(b, a).reverse());
+            if publish_order(a, b).is_le() && publish_order(b, c).is_le() {
+                proptest::prop_assert!(publish_order(a, c).is_le());
+            }
+            proptest::prop_assert_eq!(publish_order(a, b).is_eq(), a == b);
+        }
+    }
+}
