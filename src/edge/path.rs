@@ -1,0 +1,169 @@
+//! How a key is written in a URL and in an invalidation path, and which paths CloudFront can be told exactly.
+
+use std::fmt::Write;
+
+/// The most characters that CloudFront takes in an invalidation path (CloudFront Developer Guide, "Invalidate files").
+pub const MAX_PATH: usize = 4000;
+
+/// What a distribution takes in an invalidation path besides what the guide says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dialect {
+    /// `'` was refused: it is treated as `~` is.
+    pub quote_refused: bool,
+}
+
+impl Dialect {
+    fn forbids(self, byte: u8) -> bool {
+        byte == b'~' || (byte == b'\'' && self.quote_refused)
+    }
+}
+
+/// Writes `text` as CloudFront wants it: non-ASCII, control characters and those that RFC 1738 calls unsafe are escaped in
+/// upper case, all else stays raw. `~` stays raw as well: no spelling of it can be purged.
+pub fn encode(text: &str, out: &mut String) {
+    for byte in text.bytes() {
+        match byte {
+            b' ' | b'<' | b'>' | b'"' | b'#' | b'%' | b'{' | b'}' | b'|' | b'\\' | b'^' | b'['
+            | b']' | b'`' | b'?' => escape(byte, out),
+            0x21..=0x7e => out.push(byte as char),
+            _ => escape(byte, out),
+        }
+    }
+}
+
+fn escape(byte: u8, out: &mut String) {
+    // Writing to a String cannot fail.
+    let _ = write!(out, "%{byte:02X}");
+}
+
+/// Whether the path can be purged alone, by its own text.
+pub fn is_exact(path: &str, dialect: Dialect) -> bool {
+    path.len() <= MAX_PATH
+        && !path.ends_with('*')
+        && !path.bytes().any(|byte| dialect.forbids(byte))
+}
+
+/// The longest length at which a wildcard that takes `path` may be cut: before the first character that cannot be sent, before
+/// a final run of `*`, and short enough for the wildcard itself. Always a cut where [`is_cut`] holds.
+pub fn reach(path: &str, dialect: Dialect) -> usize {
+    let open = path
+        .bytes()
+        .position(|byte| dialect.forbids(byte))
+        .unwrap_or(path.len());
+    cut_before(path.as_bytes(), open.min(MAX_PATH - 1))
+}
+
+/// The last cut at or before `limit`.
+pub fn cut_before(path: &[u8], limit: usize) -> usize {
+    let mut at = limit.min(path.len());
+    while !is_cut(path, at) {
+        at -= 1;
+    }
+    at
+}
+
+/// The first cut after `from`, at most `limit`.
+pub fn cut_after(path: &[u8], from: usize, limit: usize) -> usize {
+    let mut at = (from + 1).min(limit);
+    while at < limit && !is_cut(path, at) {
+        at += 1;
+    }
+    at
+}
+
+/// Whether a wildcard's prefix may end at `at`: not within an escape or a UTF-8 sequence of escapes, and not behind a `*`. This
+/// hangs on what stands before `at` alone, so paths agree on it as far as they are alike.
+pub fn is_cut(path: &[u8], at: usize) -> bool {
+    let Some(head) = path.get(..at) else {
+        return false;
+    };
+    if at <= 1 {
+        return true;
+    }
+    let tail = |back: usize| at.checked_sub(back).and_then(|place| head.get(place));
+    if tail(1) == Some(&b'*') || tail(1) == Some(&b'%') || tail(2) == Some(&b'%') {
+        return false;
+    }
+    // A lead byte 1 to 3 escapes back must have all its continuations.
+    for escapes in 1..=3 {
+        let start = escapes * 3;
+        if tail(start) != Some(&b'%') {
+            return true;
+        }
+        let digit = |back| tail(back).and_then(|byte| (*byte as char).to_digit(16));
+        let (Some(high), Some(low)) = (digit(start - 1), digit(start - 2)) else {
+            return true;
+        };
+        match high * 16 + low {
+            0x80..=0xbf => {}
+            0xc0..=0xdf => return escapes >= 2,
+            0xe0..=0xef => return escapes >= 3,
+            0xf0..=0xff => return false,
+            _ => return true,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(text: &str) -> String {
+        let mut out = String::new();
+        encode(text, &mut out);
+        out
+    }
+
+    #[test]
+    fn only_what_must_be_escaped_is() {
+        for (key, path) in [
+            ("/a+&$,;:@=!()'-_.*~b", "/a+&$,;:@=!()'-_.*~b"),
+            ("/é x", "/%C3%A9%20x"),
+            ("/100%?", "/100%25%3F"),
+            ("/<>\"#{}|\\^[]`", "/%3C%3E%22%23%7B%7D%7C%5C%5E%5B%5D%60"),
+            ("/\u{7f}\n", "/%7F%0A"),
+        ] {
+            assert_eq!(encoded(key), path);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_purged_alone() {
+        let plain = Dialect::default();
+        let no_quote = Dialect {
+            quote_refused: true,
+        };
+        let long = format!("/{}", "x".repeat(MAX_PATH));
+        for (path, dialect, exact, cut) in [
+            ("/a/b", plain, true, 4),
+            ("/a/~b/c", plain, false, 3),
+            ("/a/b*", plain, false, 4),
+            ("/a/b**", plain, false, 4),
+            ("/a*b", plain, true, 4),
+            ("/it's", plain, true, 5),
+            ("/it's", no_quote, false, 3),
+            (&long, plain, false, MAX_PATH - 1),
+        ] {
+            assert_eq!(is_exact(path, dialect), exact, "{path:.20}");
+            assert_eq!(reach(path, dialect), cut, "{path:.20}");
+        }
+    }
+
+    #[test]
+    fn a_cut_spares_escapes_and_sequences() {
+        for text in ["/é", "/日本", "/a😀b", "/ % ", "/*x", "/x"] {
+            let path = encoded(text);
+            let mut allowed: Vec<usize> = text
+                .char_indices()
+                .map(|(at, _)| encoded(&text[..at]).len())
+                .chain([path.len()])
+                .collect();
+            allowed.retain(|at| *at <= 1 || path.as_bytes()[at - 1] != b'*');
+            let found: Vec<usize> = (0..=path.len())
+                .filter(|at| is_cut(path.as_bytes(), *at))
+                .collect();
+            assert_eq!(found, allowed, "{path}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What a purge costs, what is left of the month's free paths, and how long a purge takes.
+
+use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, Mul};
+
+/// An amount in billionths of a dollar, so that sums are exact. Saturates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Money(pub u64);
+
+impl Money {
+    /// From dollars; negative and unreadable amounts are nothing.
+    pub fn from_dollars(dollars: f64) -> Self {
+        // `as` saturates, and makes NaN nothing.
+        Self((dollars * 1e9).round() as u64)
+    }
+
+    pub fn dollars(self) -> f64 {
+        self.0 as f64 / 1e9
+    }
+}
+
+impl Add for Money {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl Mul<u64> for Money {
+    type Output = Self;
+    fn mul(self, times: u64) -> Self {
+        Self(self.0.saturating_mul(times))
+    }
+}
+
+impl Sum for Money {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self(0), Add::add)
+    }
+}
+
+impl fmt::Display for Money {
+    /// `$0`, cents and above with two digits or the four that matter, and less with two significant digits.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dollars = self.dollars();
+        let digits = match self.0 {
+            0 => return out.write_str("$0"),
+            1_000_000_000.. => 2,
+            10_000_000.. => 3,
+            1_000_000.. => 4,
+            100_000.. => 5,
+            10_000.. => 6,
+            _ => 7,
+        };
+        write!(out, "${dollars:.digits$}")
+    }
+}
+
+/// How patterns are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    #[default]
+    Cheapest,
+    /// Nothing unchanged is purged, except where CloudFront cannot be told otherwise.
+    Exact,
+    /// `/*`.
+    All,
+    None,
+}
+
+/// What the cheapest purge is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prices {
+    pub mode: Mode,
+    /// One invalidation path past the free ones.
+    pub path: Money,
+    /// How many paths this deploy may take for free.
+    pub free: u64,
+    /// One unchanged request path of weight 1, purged for nothing.
+    pub refetch: Money,
+    /// One wildcard, for the time that it takes.
+    pub wait: Money,
+    /// What a request path weighs.
+    pub weight: u64,
+    /// What a path pattern of another origin's behavior weighs.
+    pub opaque: u64,
+}
+
+/// Free invalidation paths a month, for the account (CloudFront Developer Guide, "Pay for file invalidation").
+pub const FREE_PATHS: u64 = 1000;
+
+impl Default for Prices {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Cheapest,
+            path: Money(5_000_000),
+            free: FREE_PATHS,
+            refetch: Money(5_200),
+            wait: Money(0),
+            weight: 1,
+            opaque: 10_000,
+        }
+    }
+}
+
+/// This deploy's share of the month's free paths: what is left, by the deploys still expected, itself among them.
+///
+/// `day` counts from 1 in a month of `days`; `past` is how many deploys the past month saw (none: one a day is assumed).
+pub fn share(left: u64, day: u32, days: u32, past: Option<u32>) -> u64 {
+    let days = u64::from(days.max(1));
+    let remaining = days.saturating_sub(u64::from(day.max(1))) + 1;
+    let a_month = past.filter(|deploys| *deploys > 0).map_or(days, u64::from);
+    let expected = (a_month * remaining).div_ceil(days).max(1);
+    left / expected
+}
+
+/// Paths a second, and wildcards a second, that CloudFront takes (Developer Guide, "Quotas on invalidations").
+pub const PATHS_PER_SECOND: u64 = 150;
+pub const WILDCARDS_PER_SECOND: u64 = 1;
+
+/// About what an invalidation needs to complete once it is accepted, in seconds (P95, 2026).
+pub const COMPLETION_SECONDS: u64 = 25;
+
+/// How many seconds it takes to send so many paths, `wildcards` of them wildcards, at CloudFront's rates.
+pub fn sending_seconds(paths: u64, wildcards: u64) -> u64 {
+    let by_paths = paths.saturating_sub(1) / PATHS_PER_SECOND;
+    let by_wildcards = wildcards.saturating_sub(1) / WILDCARDS_PER_SECOND;
+    by_paths.max(by_wildcards)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_reads_well() {
+        for (dollars, text) in [
+            (0.0, "$0"),
+            (12.5, "$12.50"),
+            (0.015, "$0.015"),
+            (0.005, "$0.0050"),
+            (0.000_104, "$0.00010"),
+            (0.000_005_2, "$0.0000052"),
+            (-1.0, "$0"),
+        ] {
+            assert_eq!(Money::from_dollars(dollars).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn the_month_is_shared_out() {
+        for (left, day, days, past, part) in [
+            (1000, 1, 30, None, 33),
+            (1000, 30, 30, None, 1000),
+            (1000, 16, 30, Some(10), 200),
+            (1000, 31, 31, Some(1), 1000),
+            (0, 3, 30, Some(5), 0),
+            (1000, 40, 30, Some(0), 1000),
+            (1000, 1, 31, Some(2000), 0),
+        ] {
+            assert_eq!(share(left, day, days, past), part, "{left} {day} {past:?}");
+        }
+    }
+
+    #[test]
+    fn sending_is_paced_by_the_slower_rate() {
+        for (paths, wildcards, seconds) in [(0, 0, 0), (150, 1, 0), (151, 0, 1), (3, 3, 2)] {
+            assert_eq!(sending_seconds(paths, wildcards), seconds);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The purge of one distribution, with its reasons, its price and what else it could have been.
+
+use std::collections::HashSet;
+
+use super::cover::{self, Cover, Entry, Opaque, Pattern};
+use super::path;
+use super::price::{Mode, Prices};
+use super::stale::{self, Change, Reason, Served, Spared, Stale};
+use super::urls::Site;
+use crate::domain::Key;
+
+/// What one distribution is to be sent, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Purge {
+    pub stale: Stale,
+    /// What is sent.
+    pub cover: Cover,
+    /// What [`Mode::Exact`] and [`Mode::All`] would have sent.
+    pub exact: Cover,
+    pub all: Cover,
+    /// How many request paths an edge may hold, before and after.
+    pub universe: u64,
+}
+
+/// Why a URL is purged or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The URL's path, written as it is purged.
+    pub path: String,
+    /// What takes it.
+    pub pattern: Option<Pattern>,
+    /// Why it is owed. With a pattern but no reason it is purged needlessly.
+    pub reason: Option<Reason>,
+    pub spared: Option<Spared>,
+}
+
+/// The cheapest purge for what changed.
+///
+/// `pages` says how the unchanged ones of [`Site::error_page_keys`] are served. `keys` are all keys that the site has before or after
+/// the deploy, in any order, repeated or not; sorted ones are faster. `debts` are request paths and patterns that earlier deploys owe,
+/// as [`Stale::owed`] names them.
+pub fn purge<'k>(
+    site: &Site<'_>,
+    changes: &[Change],
+    pages: &[(Key, Served)],
+    keys: impl IntoIterator<Item = &'k str>,
+    debts: &[String],
+    prices: &Prices,
+) -> Purge {
+    let mut stale = stale::stale(site, changes, pages);
+    let mut universe = Universe::default();
+    universe.add_keys(site, changes, keys, &mut stale);
+    for debt in debts {
+        stale.owe(debt.clone(), Reason::Debt);
+    }
+    universe.add_owed(site, &stale);
+    universe.add_others(site);
+    universe.settle();
+    let entries = universe.entries(prices);
+    let modes = [prices.mode, Mode::Exact, Mode::All];
+    let regions = opaque(site, prices);
+    let covers = cover::covers(&entries, &regions, prices, site.dialect, &modes);
+    let mut covers = covers.into_iter();
+    let mut next = || covers.next().unwrap_or_default();
+    Purge {
+        stale,
+        cover: next(),
+        exact: next(),
+        all: next(),
+        universe: universe.items.len() as u64,
+    }
+}
+
+impl Purge {
+    /// Why a URL (whole, or its path alone) is purged or not.
+    pub fn explain(&self, url: &str) -> Explanation {
+        let path = canonical(url);
+        let owed = match path.ends_with('?') {
+            true => format!("{path}*"),
+            false => path.clone(),
+        };
+        let takes = |pattern: &&Pattern| pattern.takes(&path);
+        let by_region = |(owed, _): &(&String, &Reason)| {
+            owed.strip_suffix('*')
+                .is_some_and(|prefix| path.starts_with(prefix))
+        };
+        let reason = self.stale.owed.get(&owed).cloned().or_else(|| {
+            let region = self.stale.owed.iter().find(by_region);
+            region.map(|(_, reason)| reason.clone())
+        });
+        Explanation {
+            pattern: self.cover.patterns.iter().find(takes).cloned(),
+            spared: self.stale.spared.get(&owed).copied(),
+            reason,
+            path,
+        }
+    }
+}
+
+/// A URL's path as it is purged: without scheme, host and fragment, escaped as we escape, and a `?` for any query string.
+fn canonical(url: &str) -> String {
+    let rest = match url.split_once("://") {
+        Some((_, rest)) => rest.find(['/', '?', '#']).and_then(|at| rest.get(at..)),
+        None => Some(url),
+    };
+    let rest = rest.unwrap_or("/");
+    let rest = rest.split_once('#').map_or(rest, |(head, _)| head);
+    let (path, query) = match rest.split_once('?') {
+        Some((path, _)) => (path, "?"),
+        None => (rest, ""),
+    };
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    let mut out = slash.to_owned();
+    path::encode(&decode(path), &mut out);
+    out.push_str(query);
+    out
+}
+
+fn decode(path: &str) -> String {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let digit = |at: usize| tail.get(at).and_then(|byte| (*byte as char).to_digit(16));
+        match (first, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push((high * 16 + low) as u8);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[derive(Clone, Copy)]
+struct Item {
+    start: usize,
+    len: u32,
+    changed: bool,
+    exact: bool,
+    /// Another origin's path, which weighs more.
+    other: bool,
+}
+
+/// All request paths, in one piece of memory.
+#[derive(Default)]
+struct Universe {
+    texts: String,
+    items: Vec<Item>,
+}
+
+impl Universe {
+    fn text(&self, item: &Item) -> &str {
+        let end = item.start + item.len as usize;
+        self.texts.get(item.start..end).unwrap_or_default()
+    }
+
+    fn push(&mut self, text: &str, changed: bool, exact: bool, other: bool) {
+        let start = self.texts.len();
+        self.texts.push_str(text);
+        let len = text.len() as u32;
+        self.items.push(Item {
+            start,
+            len,
+            changed,
+            exact,
+            other,
+        });
+    }
+
+    /// Adds every path of every key. A new path that an older key answered at is owed after all.
+    fn add_keys<'k>(
+        &mut self,
+        site: &Site<'_>,
+        changes: &[Change],
+        keys: impl IntoIterator<Item = &'k str>,
+        stale: &mut Stale,
+    ) {
+        let is_new = |change: &&Change| change.before.is_none();
+        let new: HashSet<&str> = changes
+            .iter()
+            .filter(is_new)
+            .map(|change| change.key.as_str())
+            .collect();
+        let spared: HashSet<String> = stale
+            .spared
+            .iter()
+            .filter(|(_, why)| **why == Spared::New)
+            .map(|(path, _)| path.trim_end_matches('*').to_owned())
+            .collect();
+        let mut answered = Vec::new();
+        for key in keys {
+            let older = !spared.is_empty() && !new.contains(key);
+            site.visit_paths(key, &mut |text, _, _| {
+                let exact = !text.ends_with('?') && path::is_exact(text, site.dialect);
+                self.push(text, false, exact, false);
+                if older && spared.contains(text) {
+                    answered.push(text.to_owned());
+                }
+            });
+        }
+        for path in answered {
+            let star = if path.ends_with('?') { "*" } else { "" };
+            stale.owe(format!("{path}{star}"), Reason::Answered);
+        }
+    }
+
+    fn add_owed(&mut self, site: &Site<'_>, stale: &Stale) {
+        for owed in stale.owed.keys() {
+            match owed.strip_suffix('*') {
+                Some(prefix) => self.push(prefix, true, false, false),
+                None => self.push(owed, true, path::is_exact(owed, site.dialect), false),
+            }
+        }
+    }
+
+    /// Adds the single paths that other origins answer.
+    fn add_others(&mut self, site: &Site<'_>) {
+        for behavior in &site.distribution.behaviors {
+            if !site.is_ours(behavior) && !behavior.pattern.contains(['*', '?']) {
+                self.push(&behavior.literal_prefix(), false, true, true);
+            }
+        }
+    }
+
+    /// Sorts, and leaves each path once: changed if any of them is, and exact if all that changed are.
+    fn settle(&mut self) {
+        let mut items = std::mem::take(&mut self.items);
+        items.sort_by(|a, b| self.text(a).cmp(self.text(b)));
+        items.dedup_by(|next, kept| {
+            let same = self.text(next) == self.text(kept);
+            if same {
+                kept.exact = match (kept.changed, next.changed) {
+                    (true, false) => kept.exact,
+                    (false, true) => next.exact,
+                    _ => kept.exact && next.exact,
+                };
+                kept.changed |= next.changed;
+                kept.other |= next.other;
+            }
+            same
+        });
+        self.items = items;
+    }
+
+    fn entries(&self, prices: &Prices) -> Vec<Entry<'_>> {
+        let entry = |item: &Item| Entry {
+            text: self.text(item),
+            changed: item.changed,
+            exact: item.exact,
+            weight: if item.other {
+                prices.opaque
+            } else {
+                prices.weight
+            },
+        };
+        self.items.iter().map(entry).collect()
+    }
+}
+
+/// The regions that other origins answer; whatever an earlier behavior takes whole is shielded from a later one.
+fn opaque(site: &Site<'_>, prices: &Prices) -> Vec<Opaque> {
+    let behaviors = &site.distribution.behaviors;
+    let mut regions = Vec::new();
+    for (at, behavior) in behaviors.iter().enumerate() {
+        if site.is_ours(behavior) || !behavior.pattern.contains(['*', '?']) {
+            continue;
+        }
+        let earlier = behaviors.iter().take(at).filter(|it| it.is_whole_prefix());
+        regions.push(Opaque {
+            prefix: behavior.literal_prefix(),
+            weight: prices.opaque,
+            shields: earlier.map(|it| it.literal_prefix()).collect(),
+        });
+    }
+    regions
+}

@@ -1,0 +1,153 @@
+//! Reads from a CloudFront Function's code whether it rewrites directories to their index documents.
+
+use super::distribution::Rewrite;
+
+/// What the function does to the URI. Only well-known shapes are told: every write to `uri` must append an index document
+/// (as AWS's sample "Add index.html to request URLs" does) or merely copy the URI; anything else is
+/// [`Unknown`](Rewrite::Unknown). A function that never writes it rewrites nothing.
+pub fn rewrite_of(source: &str) -> Rewrite {
+    let code = squeeze(source);
+    // Ways to change the request that this reading would not see.
+    let hidden = [
+        "[\"uri\"]",
+        "[`uri`]",
+        "assign(",
+        "...",
+        "eval(",
+        "cf.",
+        "update",
+        "createRequest",
+        "uri:",
+        "request=",
+    ];
+    let plain_start = code.replace("request=event.request", "");
+    if hidden.iter().any(|sign| plain_start.contains(sign)) {
+        return Rewrite::Unknown;
+    }
+    let mut rewrite = Rewrite::None;
+    for value in assignments(&code) {
+        match value {
+            "event.request.uri" | "request.uri" | "uri" => {}
+            "+\"index.html\"" | "+\"/index.html\"" => rewrite = Rewrite::IndexDirectory,
+            _ => return Rewrite::Unknown,
+        }
+    }
+    rewrite
+}
+
+/// Without comments and white space, and with one kind of quotes.
+fn squeeze(source: &str) -> String {
+    let mut code = String::with_capacity(source.len());
+    let mut rest = source;
+    let mut quote = None;
+    while let Some(next) = rest.chars().next() {
+        let cut = if quote.is_none() && rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if quote.is_none() && rest.starts_with("/*") {
+            rest.find("*/").map_or(rest.len(), |end| end + 2)
+        } else {
+            if quote == Some(next) {
+                quote = None;
+            } else if quote.is_none() && matches!(next, '"' | '\'' | '`') {
+                quote = Some(next);
+            }
+            match next {
+                '\'' => code.push('"'),
+                '\n' if quote.is_none() => code.push(';'),
+                _ if next.is_whitespace() && quote.is_none() => {}
+                _ => code.push(next),
+            }
+            next.len_utf8()
+        };
+        rest = rest.get(cut..).unwrap_or_default();
+    }
+    code
+}
+
+/// The right-hand sides of all writes to something that ends in `uri`; of an appending one with a leading `+`.
+fn assignments(code: &str) -> impl Iterator<Item = &str> {
+    code.match_indices("uri").filter_map(|(at, name)| {
+        let rest = code.get(at + name.len()..)?;
+        let (value, append) = match rest.strip_prefix("+=") {
+            Some(value) => (value, true),
+            None => (rest.strip_prefix('=')?, false),
+        };
+        if value.starts_with('=') || value.starts_with('>') {
+            return None;
+        }
+        let end = value.find([';', '}', ',', ')']).unwrap_or(value.len());
+        let value = value.get(..end)?;
+        if append {
+            return Some(match value {
+                "\"index.html\"" => "+\"index.html\"",
+                "\"/index.html\"" => "+\"/index.html\"",
+                _ => "?",
+            });
+        }
+        let bare = ["event.request.uri", "request.uri", "uri"]
+            .iter()
+            .find_map(|name| {
+                value
+                    .strip_prefix(name)
+                    .filter(|rest| rest.starts_with('+'))
+            });
+        Some(bare.unwrap_or(value))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = r"
+async function handler(event) {
+    const request = event.request;
+    const uri = request.uri;
+    // Check whether the URI is missing a file name.
+    if (uri.endsWith('/')) {
+        request.uri += 'index.html';
+    }
+    /* or an extension: uri = 'x' */
+    else if (!uri.includes('.')) {
+        request.uri += '/index.html';
+    }
+    return request;
+}";
+
+    #[test]
+    fn the_known_shapes_are_told() {
+        let body = |code: &str| {
+            format!("function handler(event){{var request=event.request;{code};return request}}")
+        };
+        for (code, rewrite) in [
+            (SAMPLE.to_owned(), Rewrite::IndexDirectory),
+            (
+                body("request.uri = request.uri + \"index.html\""),
+                Rewrite::IndexDirectory,
+            ),
+            (
+                body("if (request.uri === '/') request.headers['x'] = {value:'1'}"),
+                Rewrite::None,
+            ),
+            (body("request.uri = '/app.html'"), Rewrite::Unknown),
+            (
+                body("request.uri = request.uri.replace(/\\/$/, '/index.html')"),
+                Rewrite::Unknown,
+            ),
+            (body("request['uri'] = '/x'"), Rewrite::Unknown),
+            (body("request.uri += '.html'"), Rewrite::Unknown),
+            (body("var u = 1; request.uri += u"), Rewrite::Unknown),
+            (body("Object.assign(request, other)"), Rewrite::Unknown),
+            (
+                "function handler(event){return {uri: '/x', method: 'GET'}}".to_owned(),
+                Rewrite::Unknown,
+            ),
+            (
+                "function handler(e){var request=e.request;return request}".to_owned(),
+                Rewrite::Unknown,
+            ),
+        ] {
+            assert_eq!(rewrite_of(&code), rewrite, "{code}");
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! What a deploy makes stale: which request paths an edge may still answer with something else than what is now deployed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use super::distribution::{Behavior, DEFAULT_ERROR_TTL, ErrorResponse};
+use super::ttl::{edge_ttl, stated_ttl};
+use super::urls::{Kind, RequestPath, Site, request_paths};
+use crate::domain::{HeaderFingerprint, Key};
+
+/// What an object was, or will be, served as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Names the content: equal for equal bodies, different for different ones.
+    pub content: String,
+    pub headers: HeaderFingerprint,
+    pub cache_control: Option<String>,
+    /// `x-amz-website-redirect-location`.
+    pub redirect: Option<String>,
+}
+
+/// A key whose object differs from what this distribution was last told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub key: Key,
+    pub before: Option<Served>,
+    pub after: Option<Served>,
+    /// Whether its name holds a hash of its content.
+    pub fingerprinted: bool,
+}
+
+/// Why a request path is owed a purge. Times are seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    Content,
+    Headers,
+    Removed,
+    /// It is new, and errors are kept there for so long.
+    ErrorsKept {
+        ttl: u64,
+    },
+    /// It is new, but another object answered there.
+    Answered,
+    /// The page shown for this error code changed, and copies of it are kept under every failing URL.
+    ErrorPage {
+        code: u16,
+        ttl: u64,
+    },
+    /// The website's error document changed.
+    ErrorDocument {
+        ttl: u64,
+    },
+    /// A function rewrites URLs in a way that nothing tells.
+    UnknownRewrite,
+    /// An earlier deploy left it.
+    Debt,
+}
+
+/// Why a request path of a changed object is not owed a purge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spared {
+    Unchanged,
+    /// It is new: nothing but a short-lived error can be kept there.
+    New,
+    /// No edge answers from its copy without asking.
+    NeverKept,
+    /// Its name holds its content's hash, so that a copy that is left cannot be wrong.
+    Fingerprinted,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Content => out.write_str("its content changed"),
+            Self::Headers => out.write_str("its headers changed"),
+            Self::Removed => out.write_str("it is removed"),
+            Self::ErrorsKept { ttl } => {
+                write!(out, "it is new, and errors are kept there for {ttl} s")
+            }
+            Self::Answered => out.write_str("it is new, and something else answered there"),
+            Self::ErrorPage { code, ttl } => {
+                write!(
+                    out,
+                    "the page for error {code} changed, and copies are kept for {ttl} s"
+                )
+            }
+            Self::ErrorDocument { ttl } => {
+                write!(
+                    out,
+                    "the error document changed, and copies are kept for {ttl} s"
+                )
+            }
+            Self::UnknownRewrite => {
+                out.write_str("a function rewrites URLs, and nothing tells how")
+            }
+            Self::Debt => out.write_str("an earlier deploy owes it"),
+        }
+    }
+}
+
+impl fmt::Display for Spared {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Unchanged => "nothing changed there",
+            Self::New => "it is new, and errors are not kept for long there",
+            Self::NeverKept => "no edge answers from its copy without asking the origin",
+            Self::Fingerprinted => {
+                "its name holds its content's hash: a copy of it cannot be wrong"
+            }
+        })
+    }
+}
+
+/// What is owed and what is not, by request path; those that end in `*` stand for all paths that begin so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stale {
+    pub owed: BTreeMap<String, Reason>,
+    pub spared: BTreeMap<String, Spared>,
+}
+
+impl Stale {
+    /// Owes `path` for `reason`, unless it is owed already.
+    pub fn owe(&mut self, path: String, reason: Reason) {
+        self.spared.remove(&path);
+        self.owed.entry(path).or_insert(reason);
+    }
+
+    fn spare(&mut self, path: String, why: Spared) {
+        if !self.owed.contains_key(&path) {
+            self.spared.insert(path, why);
+        }
+    }
+
+    /// Why everything is owed, if it is.
+    pub fn whole(&self) -> Option<&Reason> {
+        self.owed.get("/*")
+    }
+}
+
+/// Errors that are kept no longer than this, in seconds, are borne.
+pub const BORNE_ERROR_TTL: u64 = DEFAULT_ERROR_TTL;
+
+/// What the changes make stale. `pages` says how the unchanged ones of [`Site::error_page_keys`] are served.
+pub fn stale(site: &Site<'_>, changes: &[Change], pages: &[(Key, Served)]) -> Stale {
+    let mut found = Stale::default();
+    let errors = Errors::new(site, changes, pages);
+    let mut rewritten = false;
+    for change in changes {
+        if is_same(change) {
+            continue;
+        }
+        errors.owe_pages(site, change, &mut found);
+        rewritten |= change.before.is_some() && !leaves_for_good(change);
+        for path in request_paths(site, change.key.as_str()) {
+            let Some(behavior) = site.behavior(path.behavior) else {
+                continue;
+            };
+            match judge(change, &path, behavior, errors.ttl(site, behavior)) {
+                Ok(reason) => found.owe(path.owed(), reason),
+                Err(why) => found.spare(path.owed(), why),
+            }
+        }
+    }
+    if rewritten && site.has_unknown_rewrite() {
+        found.owe("/*".to_owned(), Reason::UnknownRewrite);
+    }
+    found
+}
+
+fn is_same(change: &Change) -> bool {
+    match (&change.before, &change.after) {
+        (None, None) => true,
+        (Some(before), Some(after)) => {
+            before.content == after.content && before.headers == after.headers
+        }
+        _ => false,
+    }
+}
+
+fn leaves_for_good(change: &Change) -> bool {
+    change.fingerprinted && change.after.is_none()
+}
+
+/// The verdict on one path of a changed object.
+fn judge(
+    change: &Change,
+    path: &RequestPath,
+    behavior: &Behavior,
+    error_ttl: u64,
+) -> Result<Reason, Spared> {
+    let Some(before) = &change.before else {
+        return match error_ttl {
+            ttl if ttl > BORNE_ERROR_TTL => Ok(Reason::ErrorsKept { ttl }),
+            _ => Err(Spared::New),
+        };
+    };
+    let redirects = path.kind == Kind::FolderRedirect;
+    if leaves_for_good(change) {
+        return Err(Spared::Fingerprinted);
+    }
+    if redirects && change.after.is_some() {
+        return Err(Spared::Unchanged);
+    }
+    // A redirect is answered without the object's Cache-Control: the default TTL holds.
+    let mut kept = !redirects && !edge_ttl(before.cache_control.as_deref(), behavior).is_zero();
+    if redirects || before.redirect.is_some() {
+        kept |= !edge_ttl(None, behavior).is_zero();
+    }
+    match &change.after {
+        Some(after) if after.content == before.content => Ok(Reason::Headers),
+        _ if !kept => Err(Spared::NeverKept),
+        Some(_) => Ok(Reason::Content),
+        None => Ok(Reason::Removed),
+    }
+}
+
+/// How errors were kept before the deploy.
+struct Errors<'a> {
+    /// How error pages were served, by key.
+    before: HashMap<&'a str, &'a Served>,
+}
+
+impl<'a> Errors<'a> {
+    fn new(site: &Site<'_>, changes: &'a [Change], pages: &'a [(Key, Served)]) -> Self {
+        let keys = site.error_page_keys();
+        let mut before: HashMap<&str, &Served> = HashMap::new();
+        for (key, served) in pages {
+            before.insert(key.as_str(), served);
+        }
+        for change in changes {
+            if !keys.contains(change.key.as_str()) {
+                continue;
+            }
+            match &change.before {
+                Some(served) => before.insert(change.key.as_str(), served),
+                None => before.remove(change.key.as_str()),
+            };
+        }
+        Self { before }
+    }
+
+    fn stated(&self, key: &str) -> u64 {
+        let served = self.before.get(key);
+        served.map_or(0, |served| stated_ttl(served.cache_control.as_deref()))
+    }
+
+    /// How long an error response is kept: ErrorCachingMinTTL, or longer by the page's own Cache-Control.
+    fn response_ttl(&self, site: &Site<'_>, response: &ErrorResponse) -> u64 {
+        let page = response.page.as_deref().unwrap_or_default();
+        let ours = self
+            .before
+            .keys()
+            .filter(|key| site.is_error_page(key, page));
+        let stated = ours.map(|key| self.stated(key)).max();
+        response.ttl().max(stated.unwrap_or(0))
+    }
+
+    /// How long a behavior keeps the answer for a key that is not there: 403 or 404.
+    fn ttl(&self, site: &Site<'_>, behavior: &Behavior) -> u64 {
+        let responses = site.distribution.error_responses.iter();
+        let missing = responses.filter(|response| matches!(response.code, 403 | 404));
+        let told = missing
+            .map(|response| self.response_ttl(site, response))
+            .max();
+        let document = site.error_document.as_deref();
+        let document = document.filter(|_| is_website(site, behavior));
+        let stated = document.map_or(0, |key| self.stated(key));
+        told.unwrap_or(DEFAULT_ERROR_TTL).max(stated)
+    }
+
+    /// Owes the copies of an error page that changed.
+    fn owe_pages(&self, site: &Site<'_>, change: &Change, found: &mut Stale) {
+        let key = change.key.as_str();
+        for response in &site.distribution.error_responses {
+            let page = response.page.as_deref().unwrap_or_default();
+            let ttl = self.response_ttl(site, response);
+            if !page.is_empty() && site.is_error_page(key, page) && ttl > BORNE_ERROR_TTL {
+                let code = response.code;
+                found.owe("/*".to_owned(), Reason::ErrorPage { code, ttl });
+            }
+        }
+        if site.error_document.as_deref() != Some(key) {
+            return;
+        }
+        for behavior in &site.distribution.behaviors {
+            let ttl = self.ttl(site, behavior);
+            if is_website(site, behavior) && ttl > BORNE_ERROR_TTL {
+                let pattern = format!("{}*", behavior.literal_prefix());
+                found.owe(pattern, Reason::ErrorDocument { ttl });
+            }
+        }
+    }
+}
+
+fn is_website(site: &Site<'_>, behavior: &Behavior) -> bool {
+    let mut ours = site.origins();
+    ours.any(|origin| origin.website && behavior.leads_to(&origin.id))
+}

@@ -1,0 +1,248 @@
+//! From a key to the request paths that it answers at, by the distribution's own configuration.
+
+use std::collections::BTreeSet;
+
+use super::distribution::{Behavior, Distribution, Origin, Rewrite};
+use super::path::{self, Dialect};
+
+/// How index documents below the root are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Index {
+    /// As website endpoints and the functions' code tell.
+    #[default]
+    Auto,
+    /// A function rewrites `/dir/` and `/dir` to `/dir/index.html`, whatever can be read of it.
+    Directory,
+    /// Nothing does, whatever functions there are.
+    None,
+}
+
+/// The site as one distribution shows it.
+#[derive(Clone, Debug)]
+pub struct Site<'a> {
+    pub distribution: &'a Distribution,
+    /// The ids of the origins that are the site's bucket.
+    pub ours: Vec<String>,
+    /// Where the site's keys begin in the bucket; slashes at its ends do not matter.
+    pub prefix: String,
+    pub index: Index,
+    /// The website's index document, such as `index.html`.
+    pub index_document: String,
+    /// The website endpoint's error document: a key of the site.
+    pub error_document: Option<String>,
+    pub dialect: Dialect,
+}
+
+/// Why an object answers at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// It is the object's own.
+    Own,
+    /// `/`, for the default root object.
+    Root,
+    /// `/dir/` of an index document, and `/dir` where a function rewrites that too.
+    Folder,
+    /// `/dir` at a website endpoint: a redirect to `/dir/` as long as the index document is there.
+    FolderRedirect,
+}
+
+/// A path as a viewer asks for it, encoded. One that ends in `?` stands for all query strings behind it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RequestPath {
+    pub text: String,
+    pub kind: Kind,
+    /// The position of the behavior that it falls to.
+    pub behavior: usize,
+}
+
+impl RequestPath {
+    /// Whether it stands for all query strings of a path, which a wildcard alone can purge.
+    pub fn is_query(&self) -> bool {
+        self.text.ends_with('?')
+    }
+
+    /// As it is owed and shown: with a `*` where it stands for query strings.
+    pub fn owed(&self) -> String {
+        let star = if self.is_query() { "*" } else { "" };
+        format!("{}{star}", self.text)
+    }
+}
+
+impl<'a> Site<'a> {
+    /// A site at the root of its bucket, with what CloudFront and S3 take for granted.
+    pub fn new(distribution: &'a Distribution, ours: Vec<String>) -> Self {
+        Self {
+            distribution,
+            ours,
+            prefix: String::new(),
+            index: Index::Auto,
+            index_document: "index.html".to_owned(),
+            error_document: None,
+            dialect: Dialect::default(),
+        }
+    }
+
+    /// The origins that are ours.
+    pub fn origins(&self) -> impl Iterator<Item = &'a Origin> {
+        let known = self.distribution.origins.iter();
+        known.filter(|origin| self.ours.contains(&origin.id))
+    }
+
+    pub fn behavior(&self, at: usize) -> Option<&'a Behavior> {
+        self.distribution.behaviors.get(at)
+    }
+
+    /// Whether a behavior leads to one of our origins.
+    pub fn is_ours(&self, behavior: &Behavior) -> bool {
+        self.ours.iter().any(|id| behavior.leads_to(id))
+    }
+
+    /// Whether a function that nobody could read stands before our objects, and no setting speaks for it: then nothing tells
+    /// at which paths an object answers.
+    pub fn has_unknown_rewrite(&self) -> bool {
+        self.index == Index::Auto
+            && self
+                .distribution
+                .behaviors
+                .iter()
+                .any(|behavior| behavior.rewrite == Rewrite::Unknown && self.is_ours(behavior))
+    }
+
+    fn rewrites(&self, behavior: &Behavior) -> bool {
+        match self.index {
+            Index::Auto => behavior.rewrite == Rewrite::IndexDirectory,
+            Index::Directory => true,
+            Index::None => false,
+        }
+    }
+
+    /// The key's path at an origin, not encoded, with its leading slash; none where it lies outside of OriginPath.
+    fn path_at(&self, origin: &Origin, key: &str) -> Option<String> {
+        let prefix = self.prefix.trim_matches('/');
+        let slash = if prefix.is_empty() { "" } else { "/" };
+        let full = format!("{prefix}{slash}{key}");
+        let root = origin.path.trim_matches('/');
+        if root.is_empty() {
+            return Some(format!("/{full}"));
+        }
+        let rest = full.strip_prefix(root)?;
+        rest.starts_with('/').then(|| rest.to_owned())
+    }
+
+    /// Calls `each` with the encoded path, its kind and its behavior, once for every path at which the key answers; query
+    /// strings as a path that ends in `?`.
+    pub fn visit_paths(&self, key: &str, each: &mut impl FnMut(&str, Kind, usize)) {
+        let mut text = String::new();
+        for origin in self.origins() {
+            let Some(raw) = self.path_at(origin, key) else {
+                continue;
+            };
+            text.clear();
+            path::encode(&raw, &mut text);
+            self.visit_at(origin, &mut text, each);
+        }
+    }
+
+    fn visit_at(
+        &self,
+        origin: &Origin,
+        own: &mut String,
+        each: &mut impl FnMut(&str, Kind, usize),
+    ) {
+        self.emit(origin, own, Kind::Own, |_| true, each);
+        let root = self.distribution.default_root_object.as_deref();
+        let is_root = root.is_some_and(|root| {
+            !root.is_empty() && own.get(1..) == Some(root.trim_start_matches('/'))
+        });
+        if is_root {
+            self.emit(origin, &mut "/".to_owned(), Kind::Root, |_| true, each);
+        }
+        let Some(folder) = own.strip_suffix(self.index_document.as_str()) else {
+            return;
+        };
+        if !folder.ends_with('/') {
+            return;
+        }
+        let rewrites = |behavior: &Behavior| self.rewrites(behavior);
+        let shown = |behavior: &Behavior| origin.website || rewrites(behavior);
+        if folder != "/" || !is_root {
+            self.emit(origin, &mut folder.to_owned(), Kind::Folder, shown, each);
+        }
+        let bare = folder.trim_end_matches('/');
+        if !bare.is_empty() {
+            let mut bare = bare.to_owned();
+            self.emit(origin, &mut bare, Kind::Folder, rewrites, each);
+            let redirects = |behavior: &Behavior| origin.website && !rewrites(behavior);
+            self.emit(origin, &mut bare, Kind::FolderRedirect, redirects, each);
+        }
+    }
+
+    fn emit(
+        &self,
+        origin: &Origin,
+        text: &mut String,
+        kind: Kind,
+        shown: impl Fn(&Behavior) -> bool,
+        each: &mut impl FnMut(&str, Kind, usize),
+    ) {
+        let Some(at) = self.distribution.behavior_of(text) else {
+            return;
+        };
+        let Some(behavior) = self.behavior(at) else {
+            return;
+        };
+        if !behavior.leads_to(&origin.id) || !shown(behavior) {
+            return;
+        }
+        each(text, kind, at);
+        if behavior.keys_on_query() {
+            text.push('?');
+            each(text, kind, at);
+            text.pop();
+        }
+    }
+
+    /// The keys of the site that stand behind error pages: custom error responses' and the website's error document.
+    pub fn error_page_keys(&self) -> BTreeSet<String> {
+        let pages = self.distribution.error_responses.iter();
+        let pages = pages.filter_map(|response| response.page.as_deref());
+        let from_pages = pages.flat_map(|page| self.origins().filter_map(|o| self.key_at(o, page)));
+        let document = self.error_document.clone();
+        from_pages.chain(document).collect()
+    }
+
+    /// The key of ours that a path names at an origin: [`path_at`](Self::path_at) backwards.
+    fn key_at(&self, origin: &Origin, page: &str) -> Option<String> {
+        let root = origin.path.trim_matches('/');
+        let full = format!("{root}/{}", page.trim_start_matches('/'));
+        let full = full.trim_start_matches('/');
+        let prefix = self.prefix.trim_matches('/');
+        if prefix.is_empty() {
+            return Some(full.to_owned());
+        }
+        let rest = full.strip_prefix(prefix)?.strip_prefix('/')?;
+        Some(rest.to_owned())
+    }
+
+    /// Whether the key is the page of that error response.
+    pub fn is_error_page(&self, key: &str, page: &str) -> bool {
+        self.origins()
+            .any(|origin| self.key_at(origin, page).as_deref() == Some(key))
+    }
+}
+
+/// The request paths at which a key answers, each once.
+pub fn request_paths(site: &Site<'_>, key: &str) -> Vec<RequestPath> {
+    let mut found: Vec<RequestPath> = Vec::new();
+    site.visit_paths(key, &mut |text, kind, behavior| {
+        if !found.iter().any(|path| path.text == text) {
+            let text = text.to_owned();
+            found.push(RequestPath {
+                text,
+                kind,
+                behavior,
+            });
+        }
+    });
+    found
+}
