@@ -1,0 +1,101 @@
+//! The journal: what a deploy is about to change and which purges that will owe, written before the first change and struck
+//! after the last.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{StateError, Store};
+use crate::domain::manifest::DeployId;
+use crate::domain::{ETag, HeaderFingerprint, Key};
+
+/// What one deploy owes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Debt {
+    pub id: DeployId,
+    /// Unix seconds by the server's clock.
+    pub at: i64,
+    /// For people: which build, from where.
+    pub source: String,
+    /// By the id of what is to be purged.
+    pub targets: BTreeMap<String, Owed>,
+    /// Until the debt is struck these count as ours, and their headers as unknown.
+    pub keys: Vec<Touched>,
+}
+
+/// What is owed to one distribution.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    /// Request paths whose answers change.
+    pub paths: Vec<String>,
+    /// Patterns that are owed as they stand, such as `/*`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub whole: Vec<String>,
+    /// Recorded before they are sent; a batch sent again goes under its own reference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub batches: Vec<Batch>,
+}
+
+/// One CreateInvalidation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    pub reference: String,
+    /// In the order sent.
+    pub paths: Vec<String>,
+    /// The invalidation's id, once CloudFront has taken it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<String>,
+}
+
+/// A key that a deploy puts, copies or deletes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Touched {
+    pub key: Key,
+    /// What it will have; `None`: not known beforehand, or deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<ETag>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<HeaderFingerprint>,
+    pub action: Action,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    Put,
+    Copy,
+    Delete,
+}
+
+/// A debt as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    Open(Debt),
+    /// Counts as `/*` on every configured distribution.
+    Unreadable {
+        id: DeployId,
+        why: String,
+    },
+}
+
+impl Store {
+    /// Writes or writes over the debt of this id. Under the lock only.
+    pub async fn write_debt(&self, debt: &Debt) -> Result<(), StateError> {
+        todo!()
+    }
+
+    /// `None`: struck, or never was. Fails with [`StateError::Newer`] where a newer version wrote it.
+    pub async fn read_debt(&self, id: &DeployId) -> Result<Option<Found>, StateError> {
+        todo!()
+    }
+
+    /// Every open debt, oldest first.
+    pub async fn read_debts(&self) -> Result<Vec<Found>, StateError> {
+        todo!()
+    }
+
+    /// Pays or drops it. One that is gone already is no error. Under the lock only.
+    pub async fn strike_debt(&self, id: &DeployId) -> Result<(), StateError> {
+        todo!()
+    }
+}

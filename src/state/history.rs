@@ -1,0 +1,105 @@
+//! What each deploy did, for `history`, `rollback`, and to make good a manifest that was lost.
+
+use serde::{Deserialize, Serialize};
+
+use super::{StateError, Store};
+use crate::domain::manifest::{DeployId, Life};
+use crate::domain::{ETag, HeaderFingerprint, Headers, Key};
+
+/// One deploy's record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    pub id: DeployId,
+    /// Unix seconds by the server's clock.
+    pub at: i64,
+    pub who: String,
+    pub host: String,
+    /// Commit, if git or CI says one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The build's folder.
+    pub dir: String,
+    /// The deploy that this one rolled back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_of: Option<DeployId>,
+    pub changes: Vec<Change>,
+    pub purges: Vec<Purge>,
+    pub outcome: Outcome,
+}
+
+/// One key before and after; `None`: there was or is none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    #[serde(rename = "k")]
+    pub key: Key,
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Past>,
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Past>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    #[serde(rename = "e")]
+    pub etag: ETag,
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<Box<str>>,
+    #[serde(rename = "h")]
+    pub fingerprint: HeaderFingerprint,
+    /// In full, where they are known.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<Headers>,
+    #[serde(flatten)]
+    pub life: Life,
+}
+
+/// One invalidation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purge {
+    /// The id of what was purged.
+    pub target: String,
+    pub invalidation: Option<String>,
+    pub paths: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    Done,
+    /// Uploaded, with a debt left open.
+    Owing,
+    /// Some of it is live.
+    Incomplete,
+}
+
+/// A record's name, as listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub id: DeployId,
+    /// Milliseconds since 1970.
+    pub at_millis: i64,
+    pub bytes: u64,
+    /// Relative to the state's root.
+    name: String,
+}
+
+impl Store {
+    /// Writes or writes over the record of this deploy.
+    pub async fn write_history(&self, record: &Record) -> Result<(), StateError> {
+        todo!()
+    }
+
+    /// Newest first.
+    pub async fn list_history(&self) -> Result<Vec<Listed>, StateError> {
+        todo!()
+    }
+
+    /// The records whose id, or the random part of it, begins with `prefix`, newest first.
+    pub async fn find_history(&self, prefix: &str) -> Result<Vec<Listed>, StateError> {
+        todo!()
+    }
+
+    pub async fn read_history(&self, listed: &Listed) -> Result<Record, StateError> {
+        todo!()
+    }
+}
