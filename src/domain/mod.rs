@@ -5,6 +5,7 @@ pub mod etag;
 pub mod fingerprinted;
 pub mod headers;
 pub mod key;
+pub mod manifest;
 pub mod page;
 
 pub use etag::{ETag, Md5};
