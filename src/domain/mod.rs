@@ -1,12 +1,15 @@
 //! What an object is and what makes two of them differ. Pure: no clock, no environment, no I/O.
 
 pub mod content_type;
+pub mod diff;
 pub mod etag;
 pub mod fingerprinted;
 pub mod headers;
 pub mod key;
 pub mod manifest;
 pub mod page;
+pub mod presets;
+pub mod rules;
 
 pub use etag::{ETag, Md5};
 pub use headers::{HeaderFingerprint, Headers};

@@ -1,0 +1,173 @@
+//! Cache-Control by name: what objects are served with where no rule says otherwise, and what rules can ask for.
+
+/// A named Cache-Control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// Its content can never change under its name: browsers and edges keep it for a year and never ask again.
+    Immutable,
+    /// Browsers ask each time; the edge keeps it for a day, or until it is purged.
+    Page,
+    /// Served from caches for a minute, and for five more while it is fetched anew.
+    Swr,
+    /// Images, fonts, video under lasting names: browsers keep them for a day, the edge for 30 or until it is purged.
+    Media,
+    /// No Cache-Control at all: the distribution's default TTL counts, and browsers guess.
+    None,
+    /// Error documents, whose copies sit under URLs that nobody can list: no edge keeps them.
+    Error,
+    /// A live playlist changes with every segment: 5 s.
+    Playlist,
+}
+
+impl Preset {
+    /// The presets that rules can name.
+    pub const NAMED: [Self; 5] = [
+        Self::Immutable,
+        Self::Page,
+        Self::Swr,
+        Self::Media,
+        Self::None,
+    ];
+
+    /// Finds a preset that rules can name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMED.into_iter().find(|preset| preset.name() == name)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Immutable => "immutable",
+            Self::Page => "page",
+            Self::Swr => "swr",
+            Self::Media => "media",
+            Self::None => "none",
+            Self::Error => "error document",
+            Self::Playlist => "playlist",
+        }
+    }
+
+    /// The header's value; `None` sends none.
+    pub fn cache_control(self) -> Option<&'static str> {
+        match self {
+            Self::Immutable => Some("public, max-age=31536000, immutable"),
+            Self::Page => Some("public, max-age=0, s-maxage=86400, must-revalidate"),
+            Self::Swr => Some("max-age=60, stale-while-revalidate=300"),
+            Self::Media => Some("public, max-age=86400, s-maxage=2592000"),
+            Self::None => None,
+            Self::Error => Some("public, max-age=0, s-maxage=0, must-revalidate"),
+            Self::Playlist => Some("public, max-age=5, s-maxage=5"),
+        }
+    }
+
+    /// What an object gets where no rule says otherwise.
+    ///
+    /// An error document is one that the distribution names, or by its own name: S3 and most generators call it
+    /// `404.html`.
+    pub fn default_for(key: &str, fingerprinted: bool, error_document: bool) -> Self {
+        let name = key.rsplit('/').next().unwrap_or_default();
+        if error_document || is_error_name(name) {
+            Self::Error
+        } else if fingerprinted {
+            Self::Immutable
+        } else if name.len() > 5 && name.to_ascii_lowercase().ends_with(".m3u8") {
+            Self::Playlist
+        } else {
+            Self::Page
+        }
+    }
+}
+
+/// `404.html`, `500.htm`, `404`; also `404/index.html` would be one, but nothing serves it as such by itself.
+fn is_error_name(name: &str) -> bool {
+    let stem = name
+        .strip_suffix(".html")
+        .or_else(|| name.strip_suffix(".htm"))
+        .unwrap_or(name);
+    stem.len() == 3
+        && stem.starts_with(['4', '5'])
+        && stem.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The one of `known` that somebody who wrote `word` most likely meant.
+pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = known
+        .into_iter()
+        .map(|name| (distance(word, name), name))
+        .min()?;
+    (near.0 <= 2 && near.0 < near.1.len()).then_some(near.1)
+}
+
+/// Levenshtein's distance over lower-case bytes.
+fn distance(one: &str, other: &str) -> usize {
+    let other = other.to_ascii_lowercase();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, a) in one.to_ascii_lowercase().bytes().enumerate() {
+        let mut diagonal = at;
+        let mut left = at + 1;
+        for (b, above) in other.bytes().zip(row.iter_mut().skip(1)) {
+            let cost = (diagonal + usize::from(a != b))
+                .min(left + 1)
+                .min(*above + 1);
+            diagonal = std::mem::replace(above, cost);
+            left = cost;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = at + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_go_by_what_an_object_is() {
+        for (key, fingerprinted, error_document, expected) in [
+            ("index.html", false, false, Preset::Page),
+            ("css/style.css", false, false, Preset::Page),
+            ("assets/a-DiwrgTda.js", true, false, Preset::Immutable),
+            ("404.html", false, false, Preset::Error),
+            ("fr/404.html", false, false, Preset::Error),
+            ("503.html", false, false, Preset::Error),
+            ("1404.html", false, false, Preset::Page),
+            ("204.html", false, false, Preset::Page),
+            ("oops.html", false, true, Preset::Error),
+            ("videos/master.m3u8", false, false, Preset::Playlist),
+        ] {
+            assert_eq!(
+                Preset::default_for(key, fingerprinted, error_document),
+                expected,
+                "{key}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_is_understood() {
+        let names = || Preset::NAMED.iter().map(|preset| preset.name());
+        for (word, meant) in [
+            ("imutable", Some("immutable")),
+            ("Page", Some("page")),
+            ("pages", Some("page")),
+            ("srw", Some("swr")),
+            ("forever", None),
+            ("", None),
+        ] {
+            assert_eq!(closest(word, names()), meant, "{word}");
+        }
+    }
+
+    #[test]
+    fn the_distance_counts_slips() {
+        for (one, other, expected) in [
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("kitten", "sitting", 3),
+            ("same", "SAME", 0),
+        ] {
+            assert_eq!(distance(one, other), expected, "{one} {other}");
+        }
+    }
+}

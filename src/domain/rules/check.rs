@@ -1,0 +1,341 @@
+//! What S3 would refuse, or serve otherwise than meant, found in a rule before anything is sent.
+
+use std::collections::BTreeMap;
+
+use super::HeaderRule;
+use crate::domain::Headers;
+use crate::domain::presets::{Preset, closest};
+
+/// The most bytes of all names and values of user metadata (S3 User Guide, "Working with object metadata").
+pub const MAX_METADATA_BYTES: usize = 2048;
+/// The most tags of an object (S3 User Guide, "Categorizing objects using tags").
+pub const MAX_TAGS: usize = 10;
+const STORAGE_CLASSES: [&str; 7] = [
+    "STANDARD",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER_IR",
+    "REDUCED_REDUNDANCY",
+    "EXPRESS_ONEZONE",
+];
+
+/// A rule that cannot be followed. The caller knows the file and the line of the rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct RuleError {
+    /// The rule's index, from 0.
+    pub rule: usize,
+    /// The key of the rule's table.
+    pub field: &'static str,
+    pub problem: Problem,
+}
+
+/// What is wrong, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    #[error("there is no preset \"{name}\"{}; the presets are {}", meant(.suggestion), presets())]
+    UnknownPreset {
+        name: String,
+        suggestion: Option<&'static str>,
+    },
+    #[error("preset and cache-control say the same thing: keep one of them")]
+    PresetAndCacheControl,
+    #[error("compress sets content-encoding by itself: keep one of them")]
+    CompressAndEncoding,
+    #[error("no glob is given; write match = \"*.html\", or \"**\" for every key")]
+    NoGlob,
+    #[error(
+        "every glob begins with \"!\", so nothing is left to match; begin with \"**\" for every key"
+    )]
+    OnlyExclusions,
+    #[error("the glob \"{pattern}\" is not valid: {why}")]
+    Glob { pattern: String, why: String },
+    #[error("the rule sets nothing; add cache-control, preset, content-type or another header")]
+    Empty,
+    #[error("{value:?} holds a line break or another control character; write it in one line")]
+    Control { value: String },
+    #[error("{value:?} holds {character:?}, which no header can carry; {instead}")]
+    NotAscii {
+        value: String,
+        character: char,
+        instead: &'static str,
+    },
+    #[error("{value:?} begins or ends with a space, which is lost on the way")]
+    Padded { value: String },
+    #[error("{value:?} is no type; write one such as \"text/html; charset=utf-8\"")]
+    NotAType { value: String },
+    #[error("{value:?}: {part:?} needs a number of seconds, as in \"max-age=60\"")]
+    Seconds { value: String, part: String },
+    #[error(
+        "\"{name}\" is no name for metadata; use letters, digits, \"-\", \"_\" and \".\", without \"x-amz-meta-\""
+    )]
+    MetadataName { name: String },
+    #[error(
+        "the metadata takes {bytes} bytes, and S3 takes {MAX_METADATA_BYTES} in all names and values; leave some out"
+    )]
+    MetadataSize { bytes: usize },
+    #[error("{count} tags are set, and S3 takes {MAX_TAGS} for an object; leave some out")]
+    TooManyTags { count: usize },
+    #[error(
+        "the tag \"{name}\" is refused by S3: a name has 1 to 128 characters, a value at most 256, of letters, digits, spaces and + - = . _ : / @; \"aws:\" is AWS's own"
+    )]
+    Tag { name: String },
+    #[error("there is no storage class \"{name}\"{}; a site can be served from {}", meant(.suggestion), STORAGE_CLASSES.join(", "))]
+    StorageClass {
+        name: String,
+        suggestion: Option<&'static str>,
+    },
+    #[error(
+        "objects of \"{name}\" cannot be read until they are restored; for rarely read files write \"GLACIER_IR\""
+    )]
+    Archive { name: String },
+}
+
+fn meant(suggestion: &Option<&'static str>) -> String {
+    suggestion
+        .map(|name| format!(" (did you mean \"{name}\"?)"))
+        .unwrap_or_default()
+}
+
+fn presets() -> String {
+    Preset::NAMED.map(Preset::name).join(", ")
+}
+
+type Found = (&'static str, Problem);
+
+/// Checks one rule and brings names into the case that S3 keeps.
+pub fn check(rule: &mut HeaderRule) -> Result<(), Found> {
+    check_globs(&rule.patterns).map_err(|problem| ("match", problem))?;
+    check_together(rule)?;
+    for (field, value) in [
+        ("cache-control", &rule.cache_control),
+        ("content-type", &rule.content_type),
+        ("content-disposition", &rule.content_disposition),
+        ("content-language", &rule.content_language),
+        ("content-encoding", &rule.content_encoding),
+    ] {
+        let Some(value) = value.as_deref().filter(|value| !value.is_empty()) else {
+            continue;
+        };
+        check_value(field, value).map_err(|problem| (field, problem))?;
+    }
+    check_metadata_names(rule).map_err(|problem| ("metadata", problem))?;
+    for (name, value) in &rule.tags {
+        check_tag(name, value).map_err(|problem| ("tags", problem))?;
+    }
+    check_maps(&rule.metadata, &rule.tags)?;
+    if let Some(class) = &mut rule.storage_class {
+        *class = storage_class(class).map_err(|problem| ("storage-class", problem))?;
+    }
+    Ok(())
+}
+
+/// Checks what several rules gave together: each alone is within S3's limits, their sum may not be.
+pub fn check_limits(headers: &Headers) -> Result<(), Problem> {
+    check_maps(&headers.metadata, &headers.tags).map_err(|(_, problem)| problem)
+}
+
+fn check_globs(patterns: &[String]) -> Result<(), Problem> {
+    let problem = |pattern: &String, why: &str| Problem::Glob {
+        pattern: pattern.clone(),
+        why: why.to_owned(),
+    };
+    for pattern in patterns {
+        if pattern.trim().is_empty() || pattern == "!" {
+            return Err(problem(pattern, "it is empty; write \"**\" for every key"));
+        }
+        if pattern.starts_with('#') {
+            return Err(problem(
+                pattern,
+                "\"#\" begins a comment; write \"\\\\#\" for a key that begins with it",
+            ));
+        }
+        if pattern.chars().any(char::is_control) {
+            return Err(problem(
+                pattern,
+                "it holds a line break or another control character; write one glob each",
+            ));
+        }
+    }
+    match patterns.iter().all(|pattern| pattern.starts_with('!')) {
+        true if patterns.is_empty() => Err(Problem::NoGlob),
+        true => Err(Problem::OnlyExclusions),
+        false => Ok(()),
+    }
+}
+
+/// The words of the glob's error without the pattern, which is told already.
+pub fn glob_problem(error: &ignore::Error) -> String {
+    let text = match error {
+        ignore::Error::Glob { err, .. } => err.clone(),
+        ignore::Error::WithLineNumber { err, .. }
+        | ignore::Error::WithPath { err, .. }
+        | ignore::Error::WithDepth { err, .. } => return glob_problem(err),
+        other => other.to_string(),
+    };
+    format!("{text}; write \"\\\\\" before a character that is meant as itself")
+}
+
+fn check_together(rule: &HeaderRule) -> Result<(), Found> {
+    if let Some(name) = rule
+        .preset
+        .as_deref()
+        .filter(|name| Preset::from_name(name).is_none())
+    {
+        let suggestion = closest(name, Preset::NAMED.map(Preset::name));
+        return Err((
+            "preset",
+            Problem::UnknownPreset {
+                name: name.to_owned(),
+                suggestion,
+            },
+        ));
+    }
+    if rule.preset.is_some() && rule.cache_control.is_some() {
+        return Err(("preset", Problem::PresetAndCacheControl));
+    }
+    let encoded = rule
+        .content_encoding
+        .as_deref()
+        .is_some_and(|value| !value.is_empty());
+    if encoded && rule.compress.as_ref().is_some_and(|list| !list.is_empty()) {
+        return Err(("compress", Problem::CompressAndEncoding));
+    }
+    let nothing = HeaderRule {
+        patterns: rule.patterns.clone(),
+        ..HeaderRule::default()
+    };
+    match *rule == nothing {
+        true => Err(("match", Problem::Empty)),
+        false => Ok(()),
+    }
+}
+
+fn check_value(field: &'static str, value: &str) -> Result<(), Problem> {
+    let owned = || value.to_owned();
+    if value.chars().any(char::is_control) {
+        return Err(Problem::Control { value: owned() });
+    }
+    if let Some(character) = value.chars().find(|c| !c.is_ascii()) {
+        let instead = match field {
+            "content-disposition" => "write filename*=UTF-8'' and the name percent-encoded",
+            "metadata" => "percent-encode it",
+            _ => "leave it out",
+        };
+        return Err(Problem::NotAscii {
+            value: owned(),
+            character,
+            instead,
+        });
+    }
+    if value.trim() != value {
+        return Err(Problem::Padded { value: owned() });
+    }
+    match field {
+        "content-type" => check_type(value),
+        "cache-control" => check_cache_control(value),
+        _ => Ok(()),
+    }
+}
+
+fn check_type(value: &str) -> Result<(), Problem> {
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    let token = |part: &str| !part.is_empty() && part.bytes().all(is_token);
+    match essence.split_once('/') {
+        Some((major, minor)) if token(major) && token(minor) => Ok(()),
+        _ => Err(Problem::NotAType {
+            value: value.to_owned(),
+        }),
+    }
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Directives that need seconds have them: a cache ignores the ones that it cannot read.
+fn check_cache_control(value: &str) -> Result<(), Problem> {
+    const TIMED: [&str; 4] = [
+        "max-age",
+        "s-maxage",
+        "stale-while-revalidate",
+        "stale-if-error",
+    ];
+    for part in value.split(',').map(str::trim) {
+        let (name, seconds) = part.split_once('=').unwrap_or((part, ""));
+        let name = name.trim().to_ascii_lowercase();
+        let begins = TIMED
+            .iter()
+            .any(|timed| name == *timed || name.starts_with(&format!("{timed} ")));
+        let digits = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
+        if begins && !digits {
+            return Err(Problem::Seconds {
+                value: value.to_owned(),
+                part: part.to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_metadata_names(rule: &mut HeaderRule) -> Result<(), Problem> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let mut lower = BTreeMap::new();
+    for (name, value) in std::mem::take(&mut rule.metadata) {
+        let folded = name.to_ascii_lowercase();
+        if name.is_empty() || !name.bytes().all(allowed) || folded.starts_with("x-amz-") {
+            return Err(Problem::MetadataName { name });
+        }
+        check_value("metadata", &value)?;
+        lower.insert(folded, value);
+    }
+    rule.metadata = lower;
+    Ok(())
+}
+
+fn check_tag(name: &str, value: &str) -> Result<(), Problem> {
+    let allowed = |c: char| c.is_alphanumeric() || " +-=._:/@".contains(c);
+    let fits = (1..=128).contains(&name.chars().count()) && value.chars().count() <= 256;
+    let reserved = name.to_ascii_lowercase().starts_with("aws:");
+    match fits && !reserved && name.chars().chain(value.chars()).all(allowed) {
+        true => Ok(()),
+        false => Err(Problem::Tag {
+            name: name.to_owned(),
+        }),
+    }
+}
+
+fn check_maps(
+    metadata: &BTreeMap<String, String>,
+    tags: &BTreeMap<String, String>,
+) -> Result<(), Found> {
+    let bytes = metadata
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    if bytes > MAX_METADATA_BYTES {
+        return Err(("metadata", Problem::MetadataSize { bytes }));
+    }
+    match tags.len() {
+        count if count > MAX_TAGS => Err(("tags", Problem::TooManyTags { count })),
+        _ => Ok(()),
+    }
+}
+
+/// As S3 spells it; STANDARD is what an object has without any.
+fn storage_class(name: &str) -> Result<String, Problem> {
+    let folded = name.to_ascii_uppercase().replace('-', "_");
+    match folded.as_str() {
+        "" | "STANDARD" => Ok(String::new()),
+        "GLACIER" | "DEEP_ARCHIVE" => Err(Problem::Archive {
+            name: name.to_owned(),
+        }),
+        known if STORAGE_CLASSES.contains(&known) => Ok(folded),
+        other => Err(Problem::StorageClass {
+            name: name.to_owned(),
+            suggestion: closest(other, STORAGE_CLASSES),
+        }),
+    }
+}
