@@ -1,0 +1,70 @@
+//! Why a build folder cannot be deployed as it is: each error names the path at fault.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Paths are shown quoted, with bytes that are no UTF-8 and control characters escaped.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    #[error("there is no folder {path:?}")]
+    Missing { path: PathBuf },
+    #[error("{path:?} is a file; the build must be a folder")]
+    NotAFolder { path: PathBuf },
+    #[error("cannot read {path:?}: {source}")]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("the name of {path:?} is not UTF-8, and keys must be")]
+    NotUtf8 { path: PathBuf },
+    #[error("the key of {path:?} would be {bytes} bytes long; at most {max} fit here")]
+    KeyTooLong {
+        path: PathBuf,
+        bytes: usize,
+        max: usize,
+    },
+    #[error("{path:?} is a link out of the build, to {target:?}")]
+    LeavesBuild { path: PathBuf, target: PathBuf },
+    #[error("{path:?} is a link to {target:?}, which does not exist")]
+    Dangling { path: PathBuf, target: PathBuf },
+    #[error("{path:?} is a link to {target:?}, which leads back to where it lies")]
+    Loop { path: PathBuf, target: PathBuf },
+    #[error("{path:?} is a {kind}, not a file")]
+    NotAFile { path: PathBuf, kind: &'static str },
+    #[error("the build holds {path:?}; that name is kept for unstale's own state in the bucket")]
+    Reserved { path: PathBuf },
+    #[error("the pattern {pattern:?} cannot be read: {why}")]
+    Pattern { pattern: String, why: String },
+    #[error("{path:?} keeps changing while it is read")]
+    KeepsChanging { path: PathBuf },
+    #[error("reading the build was stopped")]
+    Stopped,
+}
+
+impl ScanError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Missing { .. } => "run the build first, or name the folder that it writes",
+            Self::NotAFolder { .. } => "name the folder that the build writes",
+            Self::Unreadable { .. } => {
+                "make it readable to this user, or leave it out with --exclude"
+            }
+            Self::NotUtf8 { .. } => "rename it, or leave out its folder with --exclude",
+            Self::KeyTooLong { .. } => {
+                "S3 takes keys of at most 1024 bytes, the prefix included: shorten the name, or leave it out with --exclude"
+            }
+            Self::LeavesBuild { .. } => {
+                "copy what it links to into the build, or set symlinks to \"follow\" or \"skip\""
+            }
+            Self::Dangling { .. } | Self::Loop { .. } => {
+                "remove the link, leave it out with --exclude, or set symlinks to \"skip\""
+            }
+            Self::NotAFile { .. } => "remove it, or leave it out with --exclude",
+            Self::Reserved { .. } => "remove it from the build, or leave it out with --exclude",
+            Self::Pattern { .. } => "patterns are written as in a .gitignore file",
+            Self::KeepsChanging { .. } => {
+                "wait until the build has ended (is a dev server or watcher running?), then deploy again"
+            }
+            Self::Stopped => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,534 @@
+//! The scan as a whole, on folders made for it.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::domain::ETag;
+
+const HELLO: &str = "5d41402abc4b2a76b9719d911017c592"; // md5sum of `hello`
+
+fn folder(files: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in files {
+        write(folder.path(), file, b"hello");
+    }
+    folder
+}
+
+fn write(root: &Path, key: &str, content: &[u8]) {
+    let path = root.join(key);
+    fs::create_dir_all(path.parent().expect("below the root")).expect("folders");
+    fs::write(path, content).expect("a file");
+}
+
+fn run(root: &Path, options: &Options) -> Result<Build, ScanError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime
+        .expect("a runtime")
+        .block_on(scan(root, options, |_| {}))
+}
+
+fn keys(build: &Build) -> Vec<&str> {
+    build.files.iter().map(|file| file.key.as_str()).collect()
+}
+
+fn with(symlinks: Symlinks) -> Options {
+    Options {
+        symlinks,
+        ..Options::default()
+    }
+}
+
+#[test]
+fn keys_are_the_paths_as_they_are_sorted_by_bytes() {
+    let names = [
+        "a b",
+        "a%2Fb",
+        "a'\"~*",
+        "a+b",
+        "a.html",
+        "a/b",
+        "a?b#c&d",
+        "line\nbreak",
+        "nfc-\u{e9}",
+        "nfd-e\u{301}",
+        "\\back",
+        "글/안녕.html",
+        "🎉.html",
+    ];
+    let dir = folder(&names);
+    let build = run(dir.path(), &Options::default()).expect("a build");
+    let mut sorted = names;
+    sorted.sort_by_key(|name| name.as_bytes());
+    assert_eq!(keys(&build), sorted);
+    assert!(
+        build
+            .files
+            .iter()
+            .all(|file| file.md5.to_string() == HELLO && file.size == 5)
+    );
+    assert_eq!(build.bytes, 5 * names.len() as u64);
+    assert!(build.left_out.is_empty() && build.kept.is_empty());
+}
+
+#[test]
+fn an_empty_folder_and_an_empty_file_are_no_errors() {
+    let dir = folder(&[]);
+    assert!(
+        run(dir.path(), &Options::default())
+            .expect("a build")
+            .files
+            .is_empty()
+    );
+    fs::create_dir(dir.path().join("empty")).expect("a folder");
+    write(dir.path(), "zero", b"");
+    let build = run(dir.path(), &Options::default()).expect("a build");
+    assert_eq!(keys(&build), ["zero"]);
+    assert_eq!(
+        build.files[0].md5.to_string(),
+        "d41d8cd98f00b204e9800998ecf8427e"
+    );
+}
+
+#[test]
+fn a_root_that_is_no_folder_is_named() {
+    let dir = folder(&["file"]);
+    let missing = run(&dir.path().join("none"), &Options::default()).unwrap_err();
+    assert!(
+        matches!(&missing, ScanError::Missing { path } if path.ends_with("none")),
+        "{missing}"
+    );
+    let file = run(&dir.path().join("file"), &Options::default()).unwrap_err();
+    assert!(
+        matches!(&file, ScanError::NotAFolder { path } if path.ends_with("file")),
+        "{file}"
+    );
+    assert!(missing.hint().is_some() && file.hint().is_some());
+}
+
+#[test]
+fn a_root_may_be_a_link() {
+    let dir = folder(&["v1/a", "v1/b/c"]);
+    symlink("v1", dir.path().join("current")).expect("a link");
+    symlink("a", dir.path().join("v1/link")).expect("a link");
+    let build = run(&dir.path().join("current"), &Options::default()).expect("a build");
+    assert_eq!(keys(&build), ["a", "b/c", "link"]);
+}
+
+#[test]
+fn what_is_left_out_is_counted_by_pattern() {
+    let dir = folder(&[
+        "index.html",
+        "a.map",
+        "b/c.map",
+        ".DS_Store",
+        ".git/config",
+        ".git/HEAD",
+        ".well-known/x",
+        "drafts/a",
+        "drafts/b",
+    ]);
+    let options = Options {
+        exclude: vec!["*.map".into(), "drafts/ ".into()],
+        include: vec!["drafts/b".into()],
+        ..Options::default()
+    };
+    let mut build = run(dir.path(), &options).expect("a build");
+    assert_eq!(keys(&build), [".well-known/x", "drafts/b", "index.html"]);
+    let left_out: Vec<_> = (build.left_out.drain(..))
+        .map(|rule| (rule.pattern, rule.by_default, rule.entries))
+        .collect();
+    let expected = [
+        (".DS_Store", true, 1),
+        (".git", true, 1),
+        ("*.map", false, 2),
+        ("drafts/ ", false, 1),
+    ];
+    assert_eq!(
+        left_out,
+        expected.map(|(pattern, default, entries)| (pattern.to_owned(), default, entries))
+    );
+}
+
+#[test]
+fn names_that_cannot_be_keys_are_errors_unless_left_out() {
+    let bad = std::ffi::OsStr::from_bytes(b"bad\xff.html");
+    let dir = folder(&["ok"]);
+    fs::write(dir.path().join(bad), "x").expect("a file");
+    let error = run(dir.path(), &Options::default()).unwrap_err();
+    assert!(matches!(error, ScanError::NotUtf8 { .. }), "{error}");
+    assert!(error.to_string().contains(r"bad\xFF.html"), "{error}");
+    let without = Options {
+        exclude: vec!["bad*".into()],
+        ..Options::default()
+    };
+    assert_eq!(keys(&run(dir.path(), &without).expect("a build")), ["ok"]);
+
+    let long = format!(
+        "{}/{}",
+        ["x".repeat(250).as_str(); 4].join("/"),
+        "y".repeat(20)
+    );
+    let dir = folder(&[&long]);
+    assert_eq!(long.len(), 1024);
+    assert_eq!(
+        keys(&run(dir.path(), &Options::default()).expect("a build")),
+        [&long]
+    );
+    let shorter = Options {
+        max_key_bytes: 1023,
+        ..Options::default()
+    };
+    let error = run(dir.path(), &shorter).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ScanError::KeyTooLong {
+                bytes: 1024,
+                max: 1023,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn state_in_the_build_is_an_error_at_any_depth() {
+    for key in [".unstale/head", "docs/.unstale/lock"] {
+        let error = run(folder(&[key]).path(), &Options::default()).unwrap_err();
+        assert!(
+            matches!(error, ScanError::Reserved { .. }),
+            "{key}: {error}"
+        );
+    }
+    assert!(
+        run(
+            folder(&["unstale/a", ".unstale-x"]).path(),
+            &Options::default()
+        )
+        .is_ok()
+    );
+}
+
+#[test]
+fn links_inside_the_build_are_followed() {
+    let dir = folder(&["a", "d/x", "d/e/y"]);
+    symlink("a", dir.path().join("b")).expect("a link");
+    symlink("../d/e", dir.path().join("d/f")).expect("a link");
+    symlink(dir.path().join("d"), dir.path().join("z")).expect("a link");
+    let followed = ["a", "b", "d/e/y", "d/f/y", "d/x", "z/e/y", "z/f/y", "z/x"];
+    for symlinks in [Symlinks::InsideOnly, Symlinks::Follow] {
+        assert_eq!(
+            keys(&run(dir.path(), &with(symlinks)).expect("a build")),
+            followed
+        );
+    }
+    let build = run(dir.path(), &with(Symlinks::Skip)).expect("a build");
+    assert_eq!(keys(&build), ["a", "d/e/y", "d/x"]);
+}
+
+#[test]
+fn links_that_lead_nowhere_good_are_errors_by_name() {
+    type Check = fn(&ScanError) -> bool;
+    let leaves: Check =
+        |error| matches!(error, ScanError::LeavesBuild { path, .. } if path.ends_with("link"));
+    let dangling: Check =
+        |error| matches!(error, ScanError::Dangling { path, .. } if path.ends_with("link"));
+    let looping: Check =
+        |error| matches!(error, ScanError::Loop { path, .. } if path.ends_with("link"));
+    let special: Check =
+        |error| matches!(error, ScanError::NotAFile { path, .. } if path.ends_with("link"));
+    let outside = folder(&["x", "sub/y"]);
+    let out = |name: &str| outside.path().join(name).to_string_lossy().into_owned();
+    for (target, inside, follow) in [
+        (out("x"), Some(leaves), None),
+        (out("sub"), Some(leaves), None),
+        ("../..".into(), Some(leaves), Some(looping)),
+        ("..".into(), Some(looping), Some(looping)),
+        (".".into(), Some(looping), Some(looping)),
+        ("link".into(), Some(looping), Some(looping)),
+        ("none".into(), Some(dangling), Some(dangling)),
+        (out("none"), Some(dangling), Some(dangling)),
+        ("/dev/null".into(), Some(leaves), Some(special)),
+    ] {
+        let dir = folder(&["d/a"]);
+        symlink(&target, dir.path().join("d/link")).expect("a link");
+        for (symlinks, check) in [
+            (Symlinks::InsideOnly, inside),
+            (Symlinks::Follow, follow),
+            (Symlinks::Skip, None),
+        ] {
+            match (run(dir.path(), &with(symlinks)), check) {
+                (Err(error), Some(check)) => {
+                    assert!(check(&error), "{target} {symlinks:?}: {error}")
+                }
+                (Ok(build), None) => {
+                    assert!(keys(&build).contains(&"d/a"), "{target} {symlinks:?}")
+                }
+                (other, _) => panic!("{target} {symlinks:?}: {other:?}"),
+            }
+        }
+        let without = Options {
+            exclude: vec!["link".into()],
+            ..Options::default()
+        };
+        assert_eq!(
+            keys(&run(dir.path(), &without).expect("a build")),
+            ["d/a"],
+            "{target}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_file_is_an_error_by_name() {
+    let dir = folder(&["a"]);
+    let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("s")).expect("a socket");
+    let error = run(dir.path(), &Options::default()).unwrap_err();
+    assert!(
+        matches!(&error, ScanError::NotAFile { path, kind: "socket" } if path.ends_with("s")),
+        "{error}"
+    );
+    assert_eq!(
+        keys(&run(dir.path(), &with(Symlinks::Skip)).expect("a build")),
+        ["a"]
+    );
+
+    let dir = folder(&["a"]);
+    let made = std::process::Command::new("mkfifo")
+        .arg(dir.path().join("p"))
+        .status();
+    assert!(made.expect("mkfifo").success());
+    let error = run(dir.path(), &Options::default()).unwrap_err();
+    assert!(
+        matches!(&error, ScanError::NotAFile { path, kind: "named pipe" } if path.ends_with("p")),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    for (locked, key) in [("d", "d/x"), ("f", "f")] {
+        let dir = folder(&["a", key]);
+        let path = dir.path().join(locked);
+        let mode =
+            |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("chmod");
+        mode(0o000);
+        let locked_out = fs::File::open(&path).is_err();
+        let result = run(dir.path(), &Options::default());
+        mode(0o755);
+        match (locked_out, result) {
+            (true, Err(ScanError::Unreadable { path: named, .. })) => assert_eq!(named, path),
+            (false, Ok(build)) => assert_eq!(keys(&build), ["a", key]), // root reads anything
+            (_, other) => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Opens, but every read fails.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_that_fails_names_the_file() {
+    let dir = folder(&["a"]);
+    symlink("/proc/self/mem", dir.path().join("bad")).expect("a link");
+    let error = run(dir.path(), &with(Symlinks::Follow)).unwrap_err();
+    assert!(
+        matches!(&error, ScanError::Unreadable { path, .. } if path.ends_with("bad")),
+        "{error}"
+    );
+}
+
+/// The kernel says that it is empty, and it is not: what was hashed would not be what is uploaded.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_of_another_length_than_it_says_is_not_taken() {
+    let dir = folder(&["a"]);
+    symlink("/proc/self/status", dir.path().join("bad")).expect("a link");
+    let error = run(dir.path(), &with(Symlinks::Follow)).unwrap_err();
+    assert!(
+        matches!(&error, ScanError::KeepsChanging { path } if path.ends_with("bad")),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_later_change_is_noticed() {
+    let dir = folder(&["a", "b", "c", "d"]);
+    let build = run(dir.path(), &Options::default()).expect("a build");
+    let unchanged = || -> Vec<Option<bool>> {
+        (build
+            .files
+            .iter()
+            .map(|file| file.is_unchanged(&build.root).ok()))
+        .collect()
+    };
+    assert_eq!(unchanged(), [Some(true); 4]);
+    fs::write(dir.path().join("a"), "hello!").expect("a file");
+    age(&dir.path().join("b"), 100);
+    fs::remove_file(dir.path().join("c")).expect("gone");
+    assert_eq!(unchanged(), [Some(false), Some(false), None, Some(true)]);
+    assert_eq!(
+        build.files[3].mtime(),
+        fs::metadata(dir.path().join("d"))
+            .expect("d")
+            .modified()
+            .expect("mtime")
+    );
+}
+
+#[test]
+fn many_files_of_all_sizes_are_all_hashed_once() {
+    let dir = folder(&[]);
+    for number in 0..300_usize {
+        write(
+            dir.path(),
+            &format!("{}/{number}", number % 7),
+            &vec![b'x'; number * 1000],
+        );
+    }
+    for name in ["large1", "large2"] {
+        write(dir.path(), name, &vec![b'y'; 20 * 1024 * 1024 + 1]);
+    }
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let report = seen.clone();
+    let options = Options::default();
+    let scan = scan(dir.path(), &options, move |progress| {
+        report.lock().expect("alone").push(progress)
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    let build = runtime.block_on(scan).expect("a build");
+    assert_eq!(build.files.len(), 302);
+    for file in &build.files {
+        let content = fs::read(file.path(&build.root)).expect("content");
+        assert_eq!(file.md5, md5_of(&content), "{}", file.key);
+        let parts = (file.size >= MULTIPART_FROM).then(|| parts_of(&content, 8 * 1024 * 1024));
+        assert_eq!(file.parts, parts, "{}", file.key);
+    }
+    let seen = seen.lock().expect("alone");
+    assert!(seen.contains(&Progress::Walked(302)), "{seen:?}");
+    let all = Progress::Hashed {
+        files: 302,
+        bytes: build.bytes,
+    };
+    assert!(seen.contains(&all), "{seen:?}");
+}
+
+fn md5_of(content: &[u8]) -> crate::domain::Md5 {
+    use md5::Digest;
+    crate::domain::Md5(md5::Md5::digest(content).into())
+}
+
+fn parts_of(content: &[u8], size: usize) -> ETag {
+    let digests: Vec<u8> = content
+        .chunks(size)
+        .flat_map(|part| md5_of(part).0)
+        .collect();
+    ETag::Multipart(md5_of(&digests), content.chunks(size).count() as u32)
+}
+
+#[test]
+fn small_contents_are_kept_within_the_budget() {
+    let dir = folder(&["a", "b", "c"]);
+    write(dir.path(), "zero", b"");
+    write(dir.path(), "edge", &[1; 64 * 1024]);
+    write(dir.path(), "over", &[1; 64 * 1024 + 1]);
+    let kept = |budget| {
+        let options = Options {
+            keep_small: budget,
+            ..Options::default()
+        };
+        run(dir.path(), &options).expect("a build").kept
+    };
+    let all = kept(Some(1 << 20));
+    assert_eq!(all.len(), 5);
+    assert!(!all.contains_key("over"));
+    for (key, content) in &all {
+        assert_eq!(
+            content[..],
+            fs::read(dir.path().join(key.as_str())).expect("content"),
+            "{key}"
+        );
+    }
+    let bytes = |kept: &HashMap<Key, Bytes>| kept.values().map(Bytes::len).sum::<usize>();
+    assert_eq!(bytes(&kept(Some(12))), 10);
+    assert!(kept(None).values().all(Bytes::is_empty));
+}
+
+#[test]
+fn part_sizes_stay_within_ten_thousand_parts() {
+    const MIB: u64 = 1 << 20;
+    for (size, part) in [
+        (0, 8 * MIB),
+        (16 * MIB, 8 * MIB),
+        (80_000 * MIB, 8 * MIB),
+        (80_000 * MIB + 1, 9 * MIB),
+        (5 << 40, 525 * MIB),
+    ] {
+        assert_eq!(part_size(size), part, "{size}");
+        assert!(size.div_ceil(part) <= 10_000);
+    }
+    for (size, parts, expected) in [
+        (100 * MIB, 13, &[8 * MIB][..]),
+        (100 * MIB, 20, &[5 * MIB]),
+        (100 * MIB, 7, &[16 * MIB, 15 * MIB, 17_179_870]),
+        (100 * MIB, 99, &[]),
+        (100 * MIB, 0, &[]),
+        (3, 1, &[3]),
+        (0, 1, &[1]),
+        (0, 0, &[]),
+    ] {
+        let mut found = candidate_part_sizes(size, parts);
+        found.retain(|size| parts < 2 || size % MIB == 0 || *size == 17_179_870);
+        assert_eq!(found, expected, "{size} {parts}");
+    }
+}
+
+#[test]
+fn etags_and_checksums_of_whole_files() {
+    let dir = folder(&[]);
+    let content: Vec<u8> = (0..700_000_u32)
+        .map(|number| (number % 251) as u8)
+        .collect();
+    write(dir.path(), "a", &content);
+    let path = dir.path().join("a");
+    for size in [1000, 262_144, 350_000, 699_999, 700_000, 1 << 30] {
+        assert_eq!(
+            multipart_etag(&path, size).expect("read"),
+            parts_of(&content, size as usize),
+            "{size}"
+        );
+    }
+    assert!(multipart_etag(&path, 0).is_err() && multipart_etag(&dir.path().join("b"), 1).is_err());
+    write(dir.path(), "check", b"123456789");
+    // The check values of the CRC catalogue, and openssl's digests.
+    for (checksum, expected) in [
+        (Checksum::Crc32, "y/Q5Jg=="),
+        (Checksum::Crc32c, "4waSgw=="),
+        (Checksum::Crc64Nvme, "rosUhgoHmYg="),
+        (Checksum::Sha1, "98O8HYCOBHMqrfWU1Bp1oyZyIEE="),
+        (
+            Checksum::Sha256,
+            "FeKw094BzqpwGbjN49OrvSfi4ncnULB4nr+4pdTu1iU=",
+        ),
+    ] {
+        let sum = full_checksum(&dir.path().join("check"), checksum).expect("read");
+        assert_eq!(sum, expected, "{checksum:?}");
+    }
+}
+
+/// Sets a file's mtime to so many seconds ago.
+fn age(path: &Path, seconds: u64) {
+    let file = fs::File::options().append(true).open(path).expect("a file");
+    let then = SystemTime::now() - Duration::from_secs(seconds);
+    file.set_modified(then).expect("an mtime");
+}
