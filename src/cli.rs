@@ -1,0 +1,537 @@
+//! The command line as clap reads it: every flag, no default, no I/O. What a flag overrides is [`crate::config`]'s.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::values::{
+    Account, Bucket, DistributionSetting, Endpoint, FieldValue, Glob, Memory, Period, Prefix,
+    PurgeMode, StatePlace, Symlinks, read,
+};
+
+const PLACE: &str = "Where to";
+const REACH: &str = "Reaching AWS";
+const OUTPUT: &str = "Settings and output";
+const BUILD: &str = "The build";
+const CHANGES: &str = "What may change";
+const PURGE: &str = "The purge";
+const WORK: &str = "The work";
+
+const EXAMPLES: &str = "\
+Examples:
+  unstale deploy public --local        try it here, without an AWS account
+  unstale deploy public --bucket my-site
+  unstale plan                         with `dir` and `bucket` in deploy.toml
+  unstale deploy --env production --json
+
+Exit status: 0 done, 1 failed, 2 usage or configuration, 3 `plan --check` found
+changes, 4 incomplete (the next deploy finishes it), 5 stale or out of time,
+6 another deploy holds the lock, 130 interrupted.";
+
+/// Deploys a built site to S3 and purges from CloudFront exactly what changed
+#[derive(Debug, Clone, Parser)]
+#[command(name = "unstale", version, max_term_width = 80, after_help = EXAMPLES)]
+#[command(propagate_version = true, infer_subcommands = false)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Common {
+    /// Bucket: NAME or s3://NAME/PREFIX
+    #[arg(long, global = true, help_heading = PLACE, value_name = "NAME", value_parser = read::<Bucket>)]
+    pub bucket: Option<Bucket>,
+    /// Folder in the bucket that holds the site
+    #[arg(long, global = true, help_heading = PLACE, value_name = "FOLDER", value_parser = read::<Prefix>)]
+    pub prefix: Option<Prefix>,
+    /// Distribution: id, alias, auto or none; repeatable
+    #[arg(long = "distribution", global = true, help_heading = PLACE, value_name = "ID", value_parser = read::<DistributionSetting>)]
+    pub distributions: Vec<DistributionSetting>,
+    /// Tenant of a multi-tenant distribution: id or domain
+    #[arg(
+        long,
+        global = true,
+        help_heading = PLACE,
+        value_name = "ID",
+        hide_short_help = true
+    )]
+    pub distribution_tenant: Option<String>,
+    /// Where the state is kept, instead of PREFIX/.unstale/
+    #[arg(long, global = true, help_heading = PLACE, value_name = "S3-URL", hide_short_help = true, value_parser = read::<StatePlace>)]
+    pub state: Option<StatePlace>,
+    /// An S3 and a CloudFront in this process, kept in DIR
+    #[arg(
+        long,
+        global = true,
+        help_heading = PLACE,
+        value_name = "DIR",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = ".unstale-local",
+        conflicts_with_all = ["endpoint_url", "profile"]
+    )]
+    pub local: Option<PathBuf>,
+
+    /// AWS profile
+    #[arg(long, global = true, help_heading = REACH, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Region of the bucket
+    #[arg(long, global = true, help_heading = REACH, value_name = "NAME")]
+    pub region: Option<String>,
+    /// Endpoint of S3 and CloudFront
+    #[arg(long, global = true, help_heading = REACH, value_name = "URL", value_parser = read::<Endpoint>)]
+    pub endpoint_url: Option<Endpoint>,
+    /// Bucket in the URL's path, not in its host
+    #[arg(long, global = true, help_heading = REACH, hide_short_help = true)]
+    pub path_style: bool,
+    /// Certificate authorities to trust besides (PEM)
+    #[arg(
+        long,
+        global = true,
+        help_heading = REACH,
+        value_name = "FILE",
+        hide_short_help = true
+    )]
+    pub ca_bundle: Option<PathBuf>,
+    /// Refuse a bucket of any other account
+    #[arg(long, global = true, help_heading = REACH, value_name = "ACCOUNT", hide_short_help = true, value_parser = read::<Account>)]
+    pub expected_bucket_owner: Option<Account>,
+
+    /// Settings file, instead of ./deploy.toml
+    #[arg(long, global = true, help_heading = OUTPUT, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Take [env.NAME] of the settings too
+    #[arg(long, global = true, help_heading = OUTPUT, value_name = "NAME")]
+    pub env: Option<String>,
+    /// One JSON object a line; the last is the summary
+    #[arg(long, global = true, help_heading = OUTPUT)]
+    pub json: bool,
+    /// Say only what went wrong
+    #[arg(
+        long,
+        short,
+        global = true,
+        help_heading = OUTPUT,
+        conflicts_with = "verbose"
+    )]
+    pub quiet: bool,
+    /// Name every key and every request path
+    #[arg(long, short, global = true, help_heading = OUTPUT)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Upload what changed, purge exactly that, wait for it
+    #[command(after_help = "\
+Examples:
+  unstale deploy public
+  unstale deploy public --bucket s3://my-site/docs --distribution docs.example.com
+  unstale deploy --no-wait --max-delete 500")]
+    Deploy(Deploy),
+    /// What deploy would do, why and for how much; changes nothing
+    #[command(after_help = "\
+Examples:
+  unstale plan public
+  unstale plan --check                 exit 3 where there is something to do
+  unstale plan --explain /posts/a/     which rules and changes meet this URL
+  unstale plan --suspect-noise         what differs at every build")]
+    Plan(Plan),
+    /// The site behind a local S3 and CloudFront, until Ctrl-C
+    #[command(after_help = "\
+Example:
+  unstale preview public --port 8080")]
+    Preview(Preview),
+    /// Purge by hand
+    #[command(after_help = "\
+Examples:
+  unstale invalidate /index.html '/posts/*'
+  unstale invalidate '/*' --no-wait")]
+    Invalidate(Invalidate),
+    /// List invalidations, show one, or wait for it
+    Invalidations(Invalidations),
+    /// Id, domain, aliases, origin and status of the distributions
+    Distributions,
+    /// Earlier deploys, or one of them in full
+    History(History),
+    /// Put the site back as it was after an earlier deploy
+    #[command(after_help = "\
+Examples:
+  unstale rollback --plan              what going one deploy back would do
+  unstale rollback 0f3a9c              an id as `unstale history` shows it
+
+Needs a bucket with versioning.")]
+    Rollback(Rollback),
+    /// What is known of the live site
+    State(State),
+    /// Take the lock away from a deploy that is dead for certain
+    Unlock,
+    /// Compare what the edge serves with the build; exit 5 if stale
+    #[command(after_help = "\
+Examples:
+  unstale verify public
+  unstale verify --changed --url https://www.example.com")]
+    Verify(Verify),
+    /// How many of this month's free invalidation paths are left
+    Quota,
+    /// The redirects, and where they work
+    Redirects(Redirects),
+    /// Print the least IAM policy that these settings need
+    Policy,
+    /// Write a deploy.toml for the build found here
+    Init,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct Deploy {
+    #[command(flatten)]
+    pub build: BuildArgs,
+    #[command(flatten)]
+    pub change: ChangeArgs,
+    #[command(flatten)]
+    pub purge: PurgeArgs,
+    #[command(flatten)]
+    pub work: WorkArgs,
+    /// Ask the edge for every changed path afterwards
+    #[arg(long, help_heading = WORK)]
+    pub verify: bool,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pub build: BuildArgs,
+    #[command(flatten)]
+    pub change: ChangeArgs,
+    #[command(flatten)]
+    pub purge: PurgeArgs,
+    #[command(flatten)]
+    pub work: WorkArgs,
+    /// Exit 3 where there is something to do
+    #[arg(long)]
+    pub check: bool,
+    /// Why this key or URL is changed and purged, or not
+    #[arg(long, value_name = "KEY_OR_URL")]
+    pub explain: Option<String>,
+    /// Propose rules for what differs at every build
+    #[arg(long)]
+    pub suspect_noise: bool,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct Preview {
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// Port on 127.0.0.1; 0 picks one
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct Invalidate {
+    /// Paths as viewers ask for them; a final `*` is a wildcard
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<String>,
+    #[command(flatten)]
+    pub wait: WaitArgs,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct Invalidations {
+    /// Show this one alone
+    pub id: Option<String>,
+    /// Wait until it is completed, or all that are in progress
+    #[arg(long)]
+    pub wait: bool,
+    /// Longest wait: 10m, 1h
+    #[arg(long, value_name = "DURATION", value_parser = read::<Period>)]
+    pub timeout: Option<Period>,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct History {
+    /// Show this deploy in full
+    pub id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct Rollback {
+    /// The deploy to go back to; without it the one before the last
+    pub id: Option<String>,
+    /// Show what it would do; change nothing
+    #[arg(long)]
+    pub plan: bool,
+    #[command(flatten)]
+    pub purge: PurgeArgs,
+    #[command(flatten)]
+    pub work: WorkArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct State {
+    #[command(subcommand)]
+    pub command: StateCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum StateCommand {
+    /// Lock, debts and manifest in words
+    Show,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct Verify {
+    #[command(flatten)]
+    pub build: BuildArgs,
+    #[command(flatten)]
+    pub work: WorkArgs,
+    /// Only what the last deploy changed
+    #[arg(long)]
+    pub changed: bool,
+    /// Ask here instead of the distribution's domain
+    #[arg(long, value_name = "URL", value_parser = read::<Endpoint>)]
+    pub url: Option<Endpoint>,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct Redirects {
+    /// Print them as a CloudFront Function
+    #[arg(long)]
+    pub function: bool,
+}
+
+/// What the build is and what each file of it becomes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct BuildArgs {
+    /// The built site
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Leave out (as .gitignore writes it); repeatable
+    #[arg(long, help_heading = BUILD, value_name = "GLOB", value_parser = read::<Glob>)]
+    pub exclude: Vec<Glob>,
+    /// Take in though left out otherwise; repeatable
+    #[arg(long, help_heading = BUILD, value_name = "GLOB", value_parser = read::<Glob>)]
+    pub include: Vec<Glob>,
+    /// Symlinks: follow inside the build only, all, or none
+    #[arg(long, help_heading = BUILD, value_name = "HOW")]
+    pub symlinks: Option<Symlinks>,
+    /// Cache-Control of all objects that no rule meets
+    #[arg(long, help_heading = BUILD, value_name = "VALUE", value_parser = read::<FieldValue>)]
+    pub cache_control: Option<FieldValue>,
+    /// Deploy a folder that looks like a project's root
+    #[arg(long, help_heading = BUILD)]
+    pub allow_project_root: bool,
+    /// Read every file, whatever the hash cache says
+    #[arg(long, help_heading = BUILD)]
+    pub no_cache: bool,
+}
+
+/// What a deploy may do to the bucket.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ChangeArgs {
+    /// Leave in the bucket what the build no longer has
+    #[arg(long, help_heading = CHANGES)]
+    pub no_delete: bool,
+    /// Delete at most N, instead of at most half
+    #[arg(
+        long,
+        help_heading = CHANGES,
+        value_name = "N",
+        conflicts_with = "no_delete"
+    )]
+    pub max_delete: Option<u64>,
+    /// Take over objects that others put there
+    #[arg(long, help_heading = CHANGES)]
+    pub adopt: bool,
+    /// Keep fingerprinted assets that left the build: 7d, 0s
+    #[arg(long, help_heading = CHANGES, value_name = "DURATION", value_parser = read::<Period>)]
+    pub retain: Option<Period>,
+    /// Delete assets that are due, though nothing else changed
+    #[arg(long, help_heading = CHANGES)]
+    pub sweep: bool,
+    /// Finish what an interrupted deploy owes
+    #[arg(long, help_heading = CHANGES)]
+    pub resume: bool,
+    /// Upload everything again
+    #[arg(long, help_heading = CHANGES)]
+    pub force: bool,
+    /// Forget a debt of a distribution that is gone
+    #[arg(long, help_heading = CHANGES, value_name = "ID")]
+    pub drop_debt: Vec<String>,
+}
+
+/// What is sent to CloudFront, and how long to wait for it.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PurgeArgs {
+    /// How to choose the paths
+    #[arg(long, help_heading = PURGE, value_name = "MODE")]
+    pub purge: Option<PurgeMode>,
+    /// Free paths that this deploy may take
+    #[arg(long, help_heading = PURGE, value_name = "N")]
+    pub free_paths: Option<u64>,
+    #[command(flatten)]
+    pub wait: WaitArgs,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct WaitArgs {
+    /// End once CloudFront has accepted the purge
+    #[arg(long, help_heading = PURGE)]
+    pub no_wait: bool,
+    /// Longest wait for the purge: 10m, 1h
+    #[arg(long, help_heading = PURGE, value_name = "DURATION", value_parser = read::<Period>)]
+    pub timeout: Option<Period>,
+}
+
+/// How the work is done.
+#[derive(Debug, Clone, Default, Args)]
+pub struct WorkArgs {
+    /// Requests at once
+    #[arg(long, help_heading = WORK, value_name = "N")]
+    pub concurrency: Option<NonZeroUsize>,
+    /// Memory for buffers: 256MiB
+    #[arg(long, help_heading = WORK, value_name = "SIZE", value_parser = read::<Memory>)]
+    pub max_memory: Option<Memory>,
+    /// Longest wait for another deploy's lock: 90s, 0s
+    #[arg(long, help_heading = WORK, value_name = "DURATION", value_parser = read::<Period>)]
+    pub lock_wait: Option<Period>,
+}
+
+impl Command {
+    /// The flags about the build, of those commands that have them.
+    pub fn build(&self) -> Option<&BuildArgs> {
+        match self {
+            Self::Deploy(it) => Some(&it.build),
+            Self::Plan(it) => Some(&it.build),
+            Self::Preview(it) => Some(&it.build),
+            Self::Verify(it) => Some(&it.build),
+            _ => None,
+        }
+    }
+
+    pub fn change(&self) -> Option<&ChangeArgs> {
+        match self {
+            Self::Deploy(it) => Some(&it.change),
+            Self::Plan(it) => Some(&it.change),
+            _ => None,
+        }
+    }
+
+    pub fn purge(&self) -> Option<&PurgeArgs> {
+        match self {
+            Self::Deploy(it) => Some(&it.purge),
+            Self::Plan(it) => Some(&it.purge),
+            Self::Rollback(it) => Some(&it.purge),
+            _ => None,
+        }
+    }
+
+    pub fn wait(&self) -> Option<&WaitArgs> {
+        match self {
+            Self::Invalidate(it) => Some(&it.wait),
+            _ => self.purge().map(|purge| &purge.wait),
+        }
+    }
+
+    /// `--timeout` of a command that has it beside other flags of its own.
+    pub fn own_timeout(&self) -> Option<Period> {
+        match self {
+            Self::Invalidations(it) => it.timeout,
+            _ => None,
+        }
+    }
+
+    /// `deploy --verify`.
+    pub fn verifies(&self) -> bool {
+        matches!(self, Self::Deploy(it) if it.verify)
+    }
+
+    pub fn work(&self) -> Option<&WorkArgs> {
+        match self {
+            Self::Deploy(it) => Some(&it.work),
+            Self::Plan(it) => Some(&it.work),
+            Self::Rollback(it) => Some(&it.work),
+            Self::Verify(it) => Some(&it.work),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, error::ErrorKind};
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("unstale").chain(line.split(' ')))
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_line_of_help_fits_80_columns() {
+        let mut root = Cli::command();
+        root.build();
+        let mut all = vec![root];
+        while let Some(mut command) = all.pop() {
+            all.extend(command.get_subcommands().cloned());
+            for help in [command.render_help(), command.render_long_help()] {
+                for line in help.to_string().lines() {
+                    assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn common_flags_go_before_and_after_the_command() {
+        for line in [
+            "--bucket b --local deploy public",
+            "deploy --local public --bucket b",
+            "deploy public --local=.unstale-local --bucket b",
+        ] {
+            let cli = parse(line).unwrap();
+            assert_eq!(
+                cli.common.local.as_deref(),
+                Some(".unstale-local".as_ref()),
+                "{line}"
+            );
+            assert_eq!(cli.common.bucket.unwrap().name, "b", "{line}");
+            let dir = cli.command.build().unwrap().dir.clone();
+            assert_eq!(dir.as_deref(), Some("public".as_ref()), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for (line, kind) in [
+            ("deploy --buckt x", ErrorKind::UnknownArgument),
+            ("publish", ErrorKind::InvalidSubcommand),
+            ("deploy --retain 7", ErrorKind::ValueValidation),
+            ("deploy --concurrency 0", ErrorKind::ValueValidation),
+            ("deploy --max-memory 1KiB", ErrorKind::ValueValidation),
+            ("deploy --purge some", ErrorKind::InvalidValue),
+            ("deploy --prefix ../x", ErrorKind::ValueValidation),
+            ("deploy -q -v", ErrorKind::ArgumentConflict),
+            (
+                "deploy --local --endpoint-url http://x",
+                ErrorKind::ArgumentConflict,
+            ),
+            ("invalidate", ErrorKind::MissingRequiredArgument),
+            ("distributions --sweep", ErrorKind::UnknownArgument),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert_eq!(error.kind(), kind, "{line}: {error}");
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! deploy.toml as serde reads it, and its errors with line and column.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::Path;
+
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{IntoDeserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::layer::Layer;
+use super::values::{Glob, Price, PurgeMode};
+use crate::error::Error;
+
+/// `[purge]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct PurgeTable {
+    pub mode: Option<PurgeMode>,
+    pub free_paths: Option<u64>,
+    pub path_price: Option<Price>,
+    pub refetch_price: Option<Price>,
+    pub wait_price: Option<Price>,
+    pub opaque_weight: Option<u64>,
+}
+
+/// `[[redirects]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RedirectRule {
+    /// A path of the site.
+    #[serde(deserialize_with = "from_path")]
+    pub from: String,
+    /// A path of the site, or a URL.
+    #[serde(deserialize_with = "to_place")]
+    pub to: String,
+    #[serde(default = "moved", deserialize_with = "redirect_status")]
+    pub status: u16,
+}
+
+/// `[[noise]]`: what may differ without being a change.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct NoiseRule {
+    #[serde(rename = "match")]
+    pub patterns: List<Glob>,
+    pub regex: String,
+}
+
+/// One value, or a list of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List<T>(pub Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct One<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for One<T> {
+            type Value = List<T>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a string or a list of strings")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<List<T>, E> {
+                T::deserialize(text.into_deserializer()).map(|one| List(vec![one]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<List<T>, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(List)
+            }
+        }
+        input.deserialize_any(One(PhantomData))
+    }
+}
+
+fn moved() -> u16 {
+    301
+}
+
+fn from_path<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
+    let path = String::deserialize(input)?;
+    match path.starts_with('/') && !path.chars().any(char::is_control) {
+        true => Ok(path),
+        false => Err(serde::de::Error::custom(format!(
+            "`{}` is no path: it begins with /",
+            path.escape_default()
+        ))),
+    }
+}
+
+/// S3 takes these and no others (API reference, `x-amz-website-redirect-location`).
+fn to_place<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
+    let place = String::deserialize(input)?;
+    let begins = ["/", "https://", "http://"];
+    let begun = begins.iter().any(|begin| place.starts_with(begin));
+    match begun && !place.chars().any(char::is_control) {
+        true => Ok(place),
+        false => Err(serde::de::Error::custom(format!(
+            "`{}` leads nowhere: it begins with /, https:// or http://",
+            place.escape_default()
+        ))),
+    }
+}
+
+fn redirect_status<'de, D: Deserializer<'de>>(input: D) -> Result<u16, D::Error> {
+    match u16::deserialize(input)? {
+        status @ (301 | 302 | 303 | 307 | 308) => Ok(status),
+        status => Err(serde::de::Error::custom(format!(
+            "{status} is no redirect: 301, 302, 303, 307 or 308"
+        ))),
+    }
+}
+
+/// Parses a settings file.
+pub fn parse(path: &Path, text: &str) -> Result<Layer, Error> {
+    toml::from_str(text).map_err(|error| {
+        let (line, column) = position(text, error.span().map_or(0, |span| span.start));
+        Error::usage(format!(
+            "{}:{line}:{column}: {}",
+            path.display(),
+            reword(error.message())
+        ))
+    })
+}
+
+/// Line and column of a byte, both from 1.
+fn position(text: &str, byte: usize) -> (usize, usize) {
+    let before = text.get(..byte).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default();
+    (line, column.chars().count() + 1)
+}
+
+/// The line of a byte, from 1.
+pub fn line(text: &str, byte: usize) -> usize {
+    position(text, byte).0
+}
+
+/// serde's words for names that it does not know, with the one that was meant.
+fn reword(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let (kind, many) = match message {
+        _ if message.starts_with("unknown field ") => ("key", false),
+        _ if message.starts_with("unknown variant ") => ("value", true),
+        _ => return message.trim().replace('\n', ": "),
+    };
+    let name = quoted.next().unwrap_or_default();
+    let known: Vec<&str> = quoted.collect();
+    let begin = format!("unknown {kind} `{name}`");
+    match (closest(name, &known), many) {
+        (Some(meant), _) => format!("{begin}: did you mean `{meant}`?"),
+        (None, true) => format!("{begin}: {}", known.join(", ")),
+        (None, false) => begin,
+    }
+}
+
+/// The name that was likely meant: at most a third of it differs.
+pub fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let name = name.to_lowercase().replace('_', "-");
+    let scored = known.iter().map(|other| (distance(&name, other), *other));
+    let (edits, best) = scored.min_by_key(|(edits, _)| *edits)?;
+    (edits <= name.len().max(best.len()).div_ceil(3)).then_some(best)
+}
+
+/// Edits (Levenshtein) between two names.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut left = i + 1;
+        let mut above_left = i;
+        for (y, above) in b.iter().zip(row.iter_mut().skip(1)) {
+            let changed = above_left + usize::from(x != *y);
+            above_left = *above;
+            left = changed.min(left + 1).min(*above + 1);
+            *above = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}

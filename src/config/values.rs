@@ -1,0 +1,522 @@
+//! Single values as people write them: `7d`, `256MiB`, `s3://bucket/folder`. The same readers serve deploy.toml, the
+//! environment and the command line, so that one spelling holds everywhere.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use ignore::gitignore::GitignoreBuilder;
+use serde::Deserialize;
+
+/// Reads a value from text, as an environment variable or a flag gives it.
+pub fn read<T: TryFrom<String, Error = String>>(text: &str) -> Result<T, String> {
+    T::try_from(text.to_owned())
+}
+
+/// A length of time: numbers with `ms`, `s`, `m`, `h`, `d` or `w`, added up (`1h30m`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Period(pub Duration);
+
+impl TryFrom<String> for Period {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong =
+            || format!("`{text}` is no duration: write a number and a unit, as 90s, 10m, 12h, 7d");
+        let mut rest = text.trim();
+        let mut sum = Duration::ZERO;
+        if rest.is_empty() {
+            return Err(wrong());
+        }
+        while !rest.is_empty() {
+            let (number, after) = split_number(rest).ok_or_else(wrong)?;
+            let end = after
+                .find(|c: char| !c.is_ascii_alphabetic())
+                .unwrap_or(after.len());
+            let (unit, next) = after.split_at(end);
+            let milliseconds: u64 = match unit {
+                "ms" => 1,
+                "s" => 1000,
+                "m" | "min" => 60_000,
+                "h" => 3_600_000,
+                "d" => 86_400_000,
+                "w" => 604_800_000,
+                _ => return Err(wrong()),
+            };
+            let part = number.checked_mul(milliseconds).ok_or_else(wrong)?;
+            sum = sum
+                .checked_add(Duration::from_millis(part))
+                .filter(|sum| *sum <= Duration::from_hours(24 * 366 * 100))
+                .ok_or_else(|| format!("`{text}` is longer than a hundred years"))?;
+            rest = next;
+        }
+        Ok(Self(sum))
+    }
+}
+
+/// Digits at the front, and what follows them.
+fn split_number(text: &str) -> Option<(u64, &str)> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    Some((digits.parse().ok()?, rest))
+}
+
+/// Bytes of memory, at least [`Memory::LEAST`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Memory(pub u64);
+
+impl Memory {
+    /// One part of a multipart upload has to fit.
+    pub const LEAST: u64 = 16 << 20;
+}
+
+impl TryFrom<String> for Memory {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match parse_size(&text)? {
+            bytes if bytes < Self::LEAST => Err(format!("`{text}` is too little: 16MiB or more")),
+            bytes => Ok(Self(bytes)),
+        }
+    }
+}
+
+/// Bytes: a number with `B`, `KB`, `MB`, `GB`, `TB` (by 1000) or `KiB`, `MiB`, `GiB`, `TiB` (by 1024); case does not count.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let wrong =
+        || format!("`{text}` is no size: write a number and a unit, as 64MiB, 256MiB, 1GiB");
+    let (number, unit) = split_number(text.trim()).ok_or_else(wrong)?;
+    let unit: u64 = match unit.trim_start().to_ascii_lowercase().as_str() {
+        "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(unit).ok_or_else(wrong)
+}
+
+/// A bucket by its name (or an access point's ARN), or with the site's folder as `s3://NAME/FOLDER`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Bucket {
+    pub name: String,
+    /// As [`Prefix`]; `None` where only the name was given.
+    pub prefix: Option<Prefix>,
+}
+
+impl TryFrom<String> for Bucket {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let Some(rest) = text.strip_prefix("s3://") else {
+            check_bucket(&text)?;
+            return Ok(Self {
+                name: text,
+                prefix: None,
+            });
+        };
+        let (name, folder) = rest.split_once('/').unwrap_or((rest, ""));
+        check_bucket(name)?;
+        Ok(Self {
+            name: name.to_owned(),
+            prefix: Some(Prefix::try_from(folder.to_owned())?),
+        })
+    }
+}
+
+fn check_bucket(name: &str) -> Result<(), String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if name.starts_with("arn:")
+        || !name.is_empty() && name.len() <= 255 && name.chars().all(allowed)
+    {
+        return Ok(());
+    }
+    Err(format!(
+        "`{name}` is no bucket: write its name, as my-site, or s3://my-site/folder"
+    ))
+}
+
+/// The site's folder in the bucket: empty, or ending in `/` and not beginning with one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Prefix(pub String);
+
+impl TryFrom<String> for Prefix {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let folder = text.trim_matches('/');
+        if folder.is_empty() {
+            return Ok(Self::default());
+        }
+        for segment in folder.split('/') {
+            if matches!(segment, "" | "." | "..") {
+                return Err(format!(
+                    "`{text}` is no folder of a bucket: none of its parts may be empty, `.` or `..`"
+                ));
+            }
+            if segment == ".unstale" {
+                return Err(format!("`{text}`: `.unstale` is where the state is kept"));
+            }
+        }
+        if folder.chars().any(char::is_control) || folder.len() > 512 {
+            return Err(format!(
+                "`{}` is no folder of a bucket: it holds control characters, or is over 512 bytes",
+                text.escape_default()
+            ));
+        }
+        Ok(Self(format!("{folder}/")))
+    }
+}
+
+/// Where the state is kept, if not beside the site.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct StatePlace {
+    pub bucket: String,
+    /// Empty, or ending in `/`.
+    pub prefix: String,
+}
+
+impl TryFrom<String> for StatePlace {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match read::<Bucket>(&text)? {
+            Bucket {
+                name,
+                prefix: Some(prefix),
+            } => Ok(Self {
+                bucket: name,
+                prefix: prefix.0,
+            }),
+            _ => Err(format!("`{text}` is no place: write s3://bucket/folder")),
+        }
+    }
+}
+
+/// A distribution as the settings name it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum DistributionSetting {
+    /// The one whose origin is the bucket.
+    Auto,
+    /// There is none.
+    None,
+    /// Id or alias.
+    Named(String),
+}
+
+impl TryFrom<String> for DistributionSetting {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '*');
+        match text.as_str() {
+            "auto" => Ok(Self::Auto),
+            "none" => Ok(Self::None),
+            name if !name.is_empty() && name.chars().all(allowed) => Ok(Self::Named(text)),
+            _ => Err(format!(
+                "`{text}` is no distribution: write its id, an alias as www.example.com, auto or none"
+            )),
+        }
+    }
+}
+
+/// A pattern over keys, as .gitignore writes them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Glob(pub String);
+
+impl TryFrom<String> for Glob {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.trim().is_empty() || text.starts_with('#') {
+            return Err(format!("`{text}` is a pattern that matches nothing"));
+        }
+        let mut builder = GitignoreBuilder::new("");
+        builder.allow_unclosed_class(false);
+        match builder.add_line(None, &text) {
+            Ok(_) => Ok(Self(text)),
+            Err(error) => Err(format!("`{text}` is no pattern: {}", plain(&error))),
+        }
+    }
+}
+
+/// The error without the glob that the message names already.
+fn plain(error: &ignore::Error) -> String {
+    match error {
+        ignore::Error::Glob { err, .. } => err.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The value of a header: printable ASCII.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct FieldValue(pub String);
+
+impl TryFrom<String> for FieldValue {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let text = text.trim();
+        let allowed = |byte: u8| matches!(byte, b' '..=b'~');
+        match !text.is_empty() && text.bytes().all(allowed) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(format!(
+                "`{}` cannot be a header's value: one line of printable ASCII",
+                text.escape_default()
+            )),
+        }
+    }
+}
+
+/// A URL of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Endpoint(pub String);
+
+impl TryFrom<String> for Endpoint {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let host = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"));
+        let good =
+            |rest: &str| !rest.starts_with('/') && rest.bytes().all(|b| b.is_ascii_graphic());
+        match host {
+            Some(rest) if !rest.is_empty() && good(rest) => Ok(Self(text)),
+            _ => Err(format!(
+                "`{text}` is no URL: it begins with https:// or http://"
+            )),
+        }
+    }
+}
+
+/// The twelve digits of an AWS account.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Account(pub String);
+
+impl TryFrom<String> for Account {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            true => Ok(Self(text)),
+            false => Err(format!("`{text}` is no AWS account: twelve digits")),
+        }
+    }
+}
+
+/// A file name's ending with its dot: `.html`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Extension(pub String);
+
+impl TryFrom<String> for Extension {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.len() > 1 && text.starts_with('.') && !text.contains('/') {
+            true => Ok(Self(text)),
+            false => Err(format!("`{text}` is no extension: write it as .html")),
+        }
+    }
+}
+
+/// US dollars, or what else is weighed: finite and not negative.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct Price(pub f64);
+
+impl TryFrom<f64> for Price {
+    type Error = String;
+
+    fn try_from(price: f64) -> Result<Self, String> {
+        match price.is_finite() && price >= 0.0 {
+            true => Ok(Self(price)),
+            false => Err(format!("`{price}` is no price: 0 or more")),
+        }
+    }
+}
+
+impl TryFrom<String> for Price {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let number: f64 = text
+            .trim()
+            .parse()
+            .map_err(|_| format!("`{text}` is no price: a number, as 0.005"))?;
+        Self::try_from(number)
+    }
+}
+
+/// What becomes of symlinks in the build. Links that leave it are errors unless `Follow` or `Skip` says otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Symlinks {
+    /// Followed where they stay inside the build.
+    #[default]
+    Inside,
+    /// Followed wherever they lead.
+    Follow,
+    /// Left out.
+    Skip,
+}
+
+/// Whether a folder's URL answers with its index document, which no API tells for certain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Index {
+    /// As the distribution's configuration and functions say.
+    #[default]
+    Auto,
+    Directory,
+    None,
+}
+
+/// How invalidation paths are chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum PurgeMode {
+    /// the cheapest set that covers what changed
+    #[default]
+    Cheapest,
+    /// nothing that did not change
+    Exact,
+    /// one path: /*
+    All,
+    /// nothing now; it stays owed
+    None,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, seconds) in [
+            ("0s", 0),
+            ("90s", 90),
+            ("10m", 600),
+            ("12h", 43_200),
+            ("7d", 604_800),
+            ("2w", 1_209_600),
+            ("1h30m", 5_400),
+            (" 5s ", 5),
+        ] {
+            let period = read::<Period>(text).map(|period| period.0);
+            assert_eq!(period, Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in [
+            "",
+            " ",
+            "7",
+            "d",
+            "-1s",
+            "1.5h",
+            "7 d",
+            "7y",
+            "1h30",
+            "99999999999999999999s",
+            "18446744073709551615d",
+            "999999w",
+            "७d",
+        ] {
+            assert!(read::<Period>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("256MiB", 256 << 20),
+            ("1GiB", 1 << 30),
+            ("64 mb", 64_000_000),
+            ("17000000B", 17_000_000),
+        ] {
+            assert_eq!(read::<Memory>(text), Ok(Memory(bytes)), "{text}");
+        }
+        for text in ["", "256", "MiB", "1KiB", "-1MiB", "99999999TiB", "1.5GiB"] {
+            assert!(read::<Memory>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn buckets_and_prefixes() {
+        for (text, name, prefix) in [
+            ("my-site", "my-site", None),
+            ("s3://my-site", "my-site", Some("")),
+            ("s3://my-site/", "my-site", Some("")),
+            ("s3://my-site/a/b", "my-site", Some("a/b/")),
+            ("s3://my-site//a/b//", "my-site", Some("a/b/")),
+        ] {
+            let bucket = read::<Bucket>(text).unwrap();
+            assert_eq!(bucket.name, name, "{text}");
+            assert_eq!(
+                bucket.prefix.map(|prefix| prefix.0).as_deref(),
+                prefix,
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "a b",
+            "a/b",
+            "s3://",
+            "s3:///x",
+            "https://b",
+            "s3://b/../c",
+        ] {
+            assert!(read::<Bucket>(text).is_err(), "{text}");
+        }
+        for (text, prefix) in [("", ""), ("/", ""), ("docs", "docs/"), ("/a/b/", "a/b/")] {
+            assert_eq!(
+                read::<Prefix>(text),
+                Ok(Prefix(prefix.to_owned())),
+                "{text}"
+            );
+        }
+        for text in [".", "a/./b", "../a", "a//b", "a\nb", "a/.unstale"] {
+            assert!(read::<Prefix>(text).is_err(), "{text:?}");
+        }
+        assert!(read::<StatePlace>("bucket").is_err());
+        assert_eq!(read::<StatePlace>("s3://b/x").unwrap().prefix, "x/");
+    }
+
+    #[test]
+    fn other_values() {
+        assert!(read::<Glob>("posts/**/*.html").is_ok());
+        assert!(read::<Glob>("a[").is_err());
+        assert!(read::<Glob>("").is_err());
+        assert!(read::<FieldValue>("max-age=60").is_ok());
+        assert!(read::<FieldValue>("a\nb").is_err());
+        assert!(read::<FieldValue>("ä").is_err());
+        assert!(read::<Endpoint>("http://127.0.0.1:9000").is_ok());
+        assert!(read::<Endpoint>("127.0.0.1:9000").is_err());
+        assert!(read::<Endpoint>("http://").is_err());
+        assert!(read::<Account>("123456789012").is_ok());
+        assert!(read::<Account>("12345678901").is_err());
+        assert!(read::<Extension>(".html").is_ok());
+        assert!(read::<Extension>("html").is_err());
+        assert!(read::<Price>("0.005").is_ok());
+        assert!(read::<Price>("-1").is_err());
+        assert!(read::<Price>("nan").is_err());
+        assert!(read::<DistributionSetting>("").is_err());
+    }
+}
