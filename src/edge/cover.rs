@@ -8,7 +8,7 @@ use super::tree::{self, Item, Tree};
 /// A request path that an edge may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// Encoded. Several entries of one text are several things that are purged together.
+    /// Encoded; no two entries have the same.
     pub text: &'a str,
     /// Whether its answer changed.
     pub changed: bool,
@@ -162,7 +162,7 @@ fn weigh(text: String, items: &[Item<'_>], opaque: &[Opaque]) -> Pattern {
     for item in rest.get(..end).unwrap_or_default() {
         if item.changed {
             pattern.changed += 1;
-        } else {
+        } else if item.counted || pattern.is_wildcard() {
             pattern.unchanged += u64::from(item.counted);
             pattern.needless = pattern.needless.saturating_add(item.weight);
         }

@@ -8,6 +8,8 @@ pub mod batch;
 pub mod cover;
 pub mod distribution;
 mod front;
+#[cfg(test)]
+mod oracle;
 pub mod path;
 pub mod price;
 pub mod purge;
