@@ -129,7 +129,7 @@ pub(super) struct Store {
     folder: PathBuf,
     name: String,
     /// When the scan began, by the clock that stamps files.
-    began_ns: i64,
+    pub(super) began_ns: i64,
 }
 
 impl Store {

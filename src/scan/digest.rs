@@ -37,13 +37,16 @@ pub fn part_size(size: u64) -> u64 {
 /// The part sizes in bytes, among those that tools use, of which a file of `size` bytes makes exactly `parts` parts, our
 /// own first.
 pub fn candidate_part_sizes(size: u64, parts: u32) -> Vec<u64> {
+    if parts == 0 {
+        return Vec::new();
+    }
     if parts == 1 {
         return vec![size.max(1)]; // whatever the size was, the one part is the whole
     }
     const COMMON_MIB: [u64; 18] = [
         8, 5, 16, 15, 50, 64, 10, 100, 25, 20, 32, 6, 7, 12, 30, 40, 128, 512,
     ];
-    let doubled = |start: u64| (1..12).map(move |times| (start * MIB) << times);
+    let doubled = |start: u64| (1..10).map(move |times| (start * MIB) << times);
     // The web console's, and what Go's and Java's managers fall back on for many parts.
     let odd = [17_179_870, size / MAX_PARTS + 1, size.div_ceil(MAX_PARTS)];
     let mut found = Vec::new();
