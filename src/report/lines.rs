@@ -1,0 +1,335 @@
+//! Events as plain lines for where there are no bars: few, so that a CI log stays readable. Pure: time is told to it.
+
+use std::time::Duration;
+
+use super::text::{bytes, count, counted, duration, shown, ticking};
+use crate::deploy::event::Event;
+use crate::plan::{Action, Reason};
+
+/// At least so long between two lines that say how far something got,
+const PACE: Duration = Duration::from_secs(10);
+/// and so long where it got no tenth further.
+const SLOW_PACE: Duration = Duration::from_secs(60);
+/// How often it is said that something is still awaited.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How far the uploads got, and when that was last told.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    pub files: u64,
+    pub total_files: u64,
+    pub bytes: u64,
+    pub total_bytes: u64,
+    /// Told by [`Event::BytesSent`], and not yet by the file's own event.
+    ahead: u64,
+    told_at: Duration,
+    told_percent: u64,
+    lock_told: Option<Duration>,
+    purge_told: Duration,
+}
+
+impl Progress {
+    /// Takes note of how far the uploads got.
+    pub fn note(&mut self, event: &Event) {
+        match event {
+            Event::UploadsBegan { files, bytes } => {
+                let lock_told = self.lock_told;
+                *self = Self {
+                    total_files: *files,
+                    total_bytes: *bytes,
+                    lock_told,
+                    ..Self::default()
+                };
+            }
+            Event::BytesSent(more) => {
+                self.ahead += more;
+                self.bytes += more;
+            }
+            Event::Changed { bytes, action, .. } => {
+                self.files += 1;
+                if *action == Action::Upload {
+                    let before = self.ahead.min(*bytes);
+                    self.ahead -= before;
+                    self.bytes += bytes - before;
+                }
+            }
+            _ => {}
+        }
+        // A part sent twice after a failure counts twice.
+        self.bytes = self.bytes.min(self.total_bytes);
+        self.files = self.files.min(self.total_files);
+    }
+
+    /// The line for an event, if it is time for one; `now` counts from when the command began.
+    pub fn line(&mut self, event: &Event, now: Duration) -> Option<String> {
+        match event {
+            Event::UploadsBegan { .. } => {
+                self.told_at = now;
+                None
+            }
+            Event::BytesSent(_) | Event::Changed { .. } => self.upload_line(now),
+            Event::LockAwaited { waited, .. } => {
+                let due = self
+                    .lock_told
+                    .is_none_or(|told| *waited < told || *waited - told >= PATIENCE);
+                due.then(|| {
+                    self.lock_told = Some(*waited);
+                    lock(event)
+                })?
+            }
+            Event::PurgeAccepted { .. } => {
+                self.purge_told = now;
+                milestone(event)
+            }
+            Event::PurgeAwaited {
+                invalidation,
+                elapsed,
+                ..
+            } => {
+                let due = now.saturating_sub(self.purge_told) >= PATIENCE;
+                due.then(|| {
+                    self.purge_told = now;
+                    format!(
+                        "Waiting for {} to complete, {} so far",
+                        shown(invalidation),
+                        ticking(*elapsed)
+                    )
+                })
+            }
+            _ => milestone(event),
+        }
+    }
+
+    fn upload_line(&mut self, now: Duration) -> Option<String> {
+        let percent = self.percent();
+        let since = now.saturating_sub(self.told_at);
+        let further = percent >= self.told_percent + 10;
+        if since < PACE || self.files == self.total_files || (!further && since < SLOW_PACE) {
+            return None;
+        }
+        (self.told_at, self.told_percent) = (now, percent);
+        Some(format!("Uploading: {} ({percent} %)", self.so_far()))
+    }
+
+    fn percent(&self) -> u64 {
+        let (done, total) = match self.total_bytes {
+            0 => (self.files, self.total_files),
+            total => (self.bytes, total),
+        };
+        done.saturating_mul(100).checked_div(total).unwrap_or(100)
+    }
+
+    /// `12 of 1,234 files, 1.3 MB of 45 MB`.
+    pub fn so_far(&self) -> String {
+        let files = format!(
+            "{} of {}",
+            count(self.files),
+            counted(self.total_files, "file")
+        );
+        match self.total_bytes {
+            0 => files,
+            total => format!("{files}, {} of {}", bytes(self.bytes), bytes(total)),
+        }
+    }
+}
+
+/// What is said once, in CI.
+fn milestone(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Scanned { files, bytes: size } => format!(
+            "Read the build: {}, {}",
+            counted(*files, "file"),
+            bytes(*size)
+        ),
+        Event::ListingEnded(objects) => {
+            format!("Listed the bucket: {}", counted(*objects, "object"))
+        }
+        Event::Planned(plan) if plan.is_empty() => return None,
+        Event::Planned(plan) => format!("To do: {}", super::plan::totals(plan).join(" · ")),
+        Event::PurgeAccepted {
+            target,
+            invalidation,
+            paths,
+        } => {
+            let paths = counted(paths.len() as u64, "path");
+            format!(
+                "Purging {paths} of {} as {}",
+                shown(target),
+                shown(invalidation)
+            )
+        }
+        Event::PurgePaced { target, why, wait } => {
+            format!(
+                "The purge of {} goes on in {}: {}",
+                shown(target),
+                duration(*wait),
+                shown(why)
+            )
+        }
+        Event::PurgeCompleted {
+            invalidation,
+            elapsed,
+            ..
+        } => {
+            format!(
+                "{} completed after {}",
+                shown(invalidation),
+                duration(*elapsed)
+            )
+        }
+        _ => return None,
+    })
+}
+
+/// What is said even above bars.
+pub fn notable(event: &Event) -> Option<String> {
+    match event {
+        Event::PlannedAgain(why) => Some(format!("Planning again: {}", shown(why))),
+        Event::Interrupted => {
+            Some("Interrupted: finishing what is in flight (once more to stop at once)".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// What is said of single objects with `--verbose`.
+pub fn detail(event: &Event) -> Option<String> {
+    match event {
+        Event::Changed {
+            key,
+            action,
+            reason,
+            bytes: size,
+        } => {
+            let done = match action {
+                Action::Upload => "uploaded",
+                Action::SetHeaders => "headers set",
+                Action::CopyFrom { .. } => "copied",
+                Action::Restore { .. } => "restored",
+            };
+            let why = match (action, reason) {
+                (Action::Upload, _) => format!("  ({}, {})", bytes(*size), reason.word()),
+                (Action::SetHeaders, Reason::Headers) => String::new(),
+                (_, reason) => format!("  ({})", reason.word()),
+            };
+            Some(format!("{done:<12}{}{why}", shown(key.as_str())))
+        }
+        Event::Deleted { key } => Some(format!("{:<12}{}", "deleted", shown(key.as_str()))),
+        Event::PurgeAccepted { paths, .. } => {
+            let lines = paths
+                .iter()
+                .map(|path| format!("{:<12}{}", "purge", shown(path)));
+            Some(lines.collect::<Vec<_>>().join("\n"))
+        }
+        _ => None,
+    }
+}
+
+/// Who is waited for, and for how long yet.
+pub fn lock(event: &Event) -> Option<String> {
+    let Event::LockAwaited {
+        who,
+        until,
+        waited,
+        patience,
+    } = event
+    else {
+        return None;
+    };
+    Some(format!(
+        "Waiting for the deploy of {}, which holds the lock until {}: {} of {}",
+        shown(who),
+        shown(until),
+        ticking(*waited),
+        ticking(*patience)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(bytes: u64) -> Event {
+        Event::Changed {
+            key: "a.html".into(),
+            action: Action::Upload,
+            reason: Reason::New,
+            bytes,
+        }
+    }
+
+    fn began(files: u64, bytes: u64) -> Progress {
+        let mut progress = Progress::default();
+        progress.note(&Event::UploadsBegan { files, bytes });
+        progress
+    }
+
+    #[test]
+    fn bytes_told_twice_count_once() {
+        let mut progress = began(3, 100);
+        for (event, bytes) in [
+            (Event::BytesSent(40), 40),
+            (changed(10), 40),
+            (Event::BytesSent(40), 80),
+            (changed(80), 90),
+            (changed(10), 100),
+            (changed(10), 100),
+        ] {
+            progress.note(&event);
+            assert_eq!(progress.bytes, bytes);
+        }
+        assert_eq!(progress.so_far(), "3 of 3 files, 100 B of 100 B");
+    }
+
+    #[test]
+    fn a_log_gets_few_lines() {
+        let mut progress = began(1000, 1000);
+        let mut told = Vec::new();
+        // Ten a second for 50 s, then a file each 20 s.
+        let quick = (1..=500).map(|at| at * 100);
+        let slow = (1..=20).map(|at| 50_000 + at * 20_000);
+        for millis in quick.chain(slow) {
+            let event = changed(1);
+            progress.note(&event);
+            told.extend(progress.line(&event, Duration::from_millis(millis)));
+        }
+        assert_eq!(
+            told.first().map(String::as_str),
+            Some("Uploading: 100 of 1,000 files, 100 B of 1.0 kB (10 %)")
+        );
+        assert_eq!(told.len(), 5 + 6);
+    }
+
+    #[test]
+    fn waiting_is_told_now_and_then() {
+        let mut progress = Progress::default();
+        let mut lines = Vec::new();
+        for second in 0..=60 {
+            let waited = Duration::from_secs(second);
+            let patience = Duration::from_secs(90);
+            let event = Event::LockAwaited {
+                who: "ci@runner".to_owned(),
+                until: "12:00:30".to_owned(),
+                waited,
+                patience,
+            };
+            lines.extend(progress.line(&event, waited));
+        }
+        assert_eq!(lines.len(), 3);
+        assert_eq!(
+            lines[1],
+            "Waiting for the deploy of ci@runner, which holds the lock until 12:00:30: 30 s of 1 m 30 s"
+        );
+    }
+
+    #[test]
+    fn single_objects_are_told_with_their_reason() {
+        assert_eq!(
+            detail(&changed(4200)).as_deref(),
+            Some("uploaded    a.html  (4.2 kB, new)")
+        );
+        let deleted = Event::Deleted { key: "a\nb".into() };
+        assert_eq!(detail(&deleted).as_deref(), Some("deleted     a\\nb"));
+        assert_eq!(detail(&Event::Listed(3)), None);
+    }
+}

@@ -1,0 +1,219 @@
+//! Plans as people see them.
+
+use super::*;
+use crate::domain::page::Stage;
+use crate::domain::{ETag, Headers, Key, Md5};
+use crate::edge::{Cover, Money, Pattern, Purge};
+use crate::plan::{Deletion, TargetPurge};
+
+const PLAIN: Look = Look {
+    width: 80,
+    paint: Paint(false),
+    verbose: false,
+};
+
+fn change(key: &str, reason: Reason, action: Action, size: u64) -> Change {
+    let headers = Headers::default();
+    let fingerprint = headers.fingerprint();
+    Change {
+        key: Key::new(key),
+        action,
+        reason,
+        size,
+        md5: Md5([0; 16]),
+        headers,
+        fingerprint,
+        stage: Stage::Page,
+        before: None,
+    }
+}
+
+fn deletion(key: &str) -> Deletion {
+    Deletion {
+        key: Key::new(key),
+        etag: ETag::parse("x"),
+        size: 1,
+        page: true,
+        fingerprinted: false,
+    }
+}
+
+fn cover(patterns: &[(&str, u64, u64)], cost: u64) -> Cover {
+    let pattern = |(text, changed, unchanged): &(&str, u64, u64)| Pattern {
+        text: (*text).to_owned(),
+        changed: *changed,
+        unchanged: *unchanged,
+        needless: *unchanged,
+    };
+    let patterns: Vec<Pattern> = patterns.iter().map(pattern).collect();
+    let wildcards = patterns
+        .iter()
+        .filter(|pattern| pattern.is_wildcard())
+        .count() as u64;
+    let free = if cost == 0 { patterns.len() as u64 } else { 0 };
+    Cover {
+        patterns,
+        wildcards,
+        free,
+        path_cost: Money(cost),
+        ..Cover::default()
+    }
+}
+
+fn purge(sent: Cover, exact: Cover, all: Cover) -> Purge {
+    Purge {
+        cover: sent,
+        exact,
+        all,
+        ..Purge::default()
+    }
+}
+
+fn context() -> Context {
+    Context {
+        bucket: "site".to_owned(),
+        prefix: "docs/".to_owned(),
+        names: vec![("E123".to_owned(), "www.example.com".to_owned())],
+        free_left: Some(989),
+    }
+}
+
+pub(in crate::report) fn small() -> Plan {
+    let sent = cover(&[("/index.html", 1, 0), ("/posts/*", 12, 3)], 0);
+    let exact: Vec<String> = (0..13).map(|at| format!("/posts/{at}.html")).collect();
+    let exact: Vec<(&str, u64, u64)> = exact.iter().map(|path| (path.as_str(), 1, 0)).collect();
+    let all = cover(&[("/*", 13, 301)], 0);
+    Plan {
+        changes: vec![
+            change("style.css", Reason::Headers, Action::SetHeaders, 900),
+            change("a\u{1b}한글.html", Reason::Content, Action::Upload, 12_000),
+            change("index.html", Reason::Content, Action::Upload, 1_200_000),
+            change(
+                "img/b.png",
+                Reason::New,
+                Action::CopyFrom {
+                    key: Key::new("img/a.png"),
+                    etag: ETag::parse("x"),
+                },
+                90_000,
+            ),
+            change("posts/new.html", Reason::New, Action::Upload, 4200),
+        ],
+        deletions: vec![deletion("old.html")],
+        foreign: ["a", "b", "c", "d"].map(Key::new).to_vec(),
+        retained: vec![Key::new("app.0a1b2c3d.js")],
+        unchanged: 1298,
+        purges: vec![TargetPurge {
+            target: "E123".to_owned(),
+            purge: purge(sent, cover(&exact, 0), all),
+            after: purge(
+                cover(&[("/old.png", 1, 0)], 5_000_000),
+                Cover::default(),
+                Cover::default(),
+            ),
+        }],
+        warnings: vec!["a warning".to_owned()],
+        ..Plan::default()
+    }
+}
+
+#[test]
+fn a_small_plan_is_shown_whole() {
+    insta::assert_snapshot!(plan(&small(), &context(), PLAIN), @"");
+}
+
+fn large() -> Plan {
+    let many = |number: usize, folder: &str, reason: Reason| {
+        (0..number)
+            .map(|at| {
+                change(
+                    &format!("{folder}/{at:04}.html"),
+                    reason,
+                    Action::Upload,
+                    1000,
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    let changes = [
+        many(400, "new", Reason::New),
+        many(3, "content", Reason::Content),
+    ]
+    .concat();
+    Plan {
+        changes,
+        deletions: (0..100)
+            .map(|at| deletion(&format!("old/{at:04}.html")))
+            .collect(),
+        ..Plan::default()
+    }
+}
+
+#[test]
+fn a_large_plan_shows_some_of_each_kind() {
+    let text = plan(&large(), &context(), PLAIN);
+    let listed = |sign: &str| {
+        text.lines()
+            .filter(|line| line.starts_with(&format!("  {sign} ")))
+            .count()
+    };
+    assert_eq!((listed("+"), listed("~"), listed("-")), (14, 3, 13));
+    assert!(
+        text.contains("\n  ... and 473 more (--verbose shows all)\n"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("  403 to upload (403 kB): 400 new, 3 content · 100 to delete"),
+        "{text}"
+    );
+    let whole = plan(
+        &large(),
+        &context(),
+        Look {
+            verbose: true,
+            ..PLAIN
+        },
+    );
+    assert_eq!(
+        whole
+            .lines()
+            .filter(|line| line.ends_with("removed"))
+            .count(),
+        100
+    );
+    assert!(!whole.contains("more ("));
+}
+
+#[test]
+fn nothing_is_wider_than_the_terminal() {
+    let mut long = small();
+    let name = format!("{}/{}.html", "folder/".repeat(30), "한글".repeat(40));
+    long.changes
+        .push(change(&name, Reason::Content, Action::Upload, 1));
+    long.foreign = vec![Key::new("x"); 200];
+    for width in [60, 80, 120] {
+        let text = plan(&long, &context(), Look { width, ..PLAIN });
+        let widest = text.lines().map(columns).max().unwrap_or_default();
+        assert!(widest <= width, "{width} {widest}\n{text}");
+    }
+    let piped = plan(
+        &long,
+        &context(),
+        Look {
+            width: crate::report::NO_TERMINAL,
+            ..PLAIN
+        },
+    );
+    assert!(piped.contains(&name));
+}
+
+#[test]
+fn an_empty_plan_says_so() {
+    let idle = Plan {
+        foreign: vec![Key::new("x")],
+        due: 2,
+        unchanged: 7,
+        ..Plan::default()
+    };
+    insta::assert_snapshot!(plan(&idle, &context(), PLAIN), @"");
+}

@@ -1,0 +1,259 @@
+//! What a deploy came to, in three lines for people and as Markdown for a CI job's page. Pure.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::plan::nothing_to_do;
+use super::text::{Paint, bytes, count, counted, destination, joined, seconds, shown};
+use crate::deploy::event::{Invalidated, Summary};
+use crate::edge::Money;
+
+/// Invalidation ids shown of one distribution.
+const MAX_IDS: usize = 3;
+
+/// How long each invalidation took, by its id, as far as they completed.
+pub type Completions = HashMap<String, Duration>;
+
+/// The summary for people, without a line break at its end.
+pub fn summary(summary: &Summary, completed: &Completions, width: usize, paint: Paint) -> String {
+    let place = destination(&summary.bucket, &summary.prefix);
+    if is_nothing(summary) {
+        return nothing_to_do(&place, width);
+    }
+    let mut lines = vec![paint.bold(&headline(summary, &place))];
+    let parts = parts(summary);
+    if !parts.is_empty() {
+        lines.push(columned(&parts, width));
+    }
+    for line in purges(summary, completed) {
+        lines.push(joined(&[format!("{:<13}{line}", "purged")], width, "  "));
+    }
+    if is_partial(summary) {
+        lines.push("  What is missing is known: the next deploy finishes it.".to_owned());
+    }
+    lines.join("\n")
+}
+
+/// Markdown for `GITHUB_STEP_SUMMARY`, with a line break at its end.
+pub fn markdown(summary: &Summary, completed: &Completions) -> String {
+    let place = destination(&summary.bucket, &summary.prefix);
+    if is_nothing(summary) {
+        return format!(
+            "### Nothing to deploy\n\n`{place}` holds this build, and no edge is owed a purge.\n"
+        );
+    }
+    let mut text = format!("### {}\n\n| | |\n|---|---|\n", headline(summary, &place));
+    for (what, number) in parts(summary) {
+        text.push_str(&format!("| {what} | {number} |\n"));
+    }
+    for line in purges(summary, completed) {
+        text.push_str(&format!("| purged | {} |\n", line.replace('|', "\\|")));
+    }
+    text
+}
+
+fn is_nothing(summary: &Summary) -> bool {
+    let acted = [
+        summary.uploaded,
+        summary.copied,
+        summary.deleted,
+        summary.failed,
+        summary.paths_purged,
+    ];
+    summary.deploy.is_none() && acted.iter().all(|number| *number == 0) && !is_partial(summary)
+}
+
+fn is_partial(summary: &Summary) -> bool {
+    summary.failed > 0
+        || matches!(
+            summary.outcome.as_str(),
+            "incomplete" | "interrupted" | "failed"
+        )
+}
+
+fn headline(summary: &Summary, place: &str) -> String {
+    let files = counted(
+        summary.uploaded + summary.copied + summary.unchanged,
+        "file",
+    );
+    let time = seconds(summary.seconds);
+    match summary.outcome.as_str() {
+        "interrupted" => format!("Interrupted after {time}: a part of {files} is in {place}"),
+        _ if is_partial(summary) => format!("Deployed only a part of {files} to {place} in {time}"),
+        _ => format!("Deployed {files} to {place} in {time}"),
+    }
+}
+
+/// What there is none of is left out.
+fn parts(summary: &Summary) -> Vec<(&'static str, String)> {
+    let uploaded = format!(
+        "{} ({})",
+        count(summary.uploaded),
+        bytes(summary.uploaded_bytes)
+    );
+    let counts = [
+        ("failed", summary.failed, count(summary.failed)),
+        ("uploaded", summary.uploaded, uploaded),
+        ("copied", summary.copied, count(summary.copied)),
+        ("deleted", summary.deleted, count(summary.deleted)),
+        ("unchanged", summary.unchanged, count(summary.unchanged)),
+        (
+            "kept for open pages",
+            summary.retained,
+            count(summary.retained),
+        ),
+        ("not ours", summary.foreign, count(summary.foreign)),
+    ];
+    let some = counts.into_iter().filter(|(_, number, _)| *number > 0);
+    some.map(|(what, _, text)| (what, text)).collect()
+}
+
+/// The first on the left, the others after it, going to the next line where the width ends.
+fn columned(parts: &[(&'static str, String)], width: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for (what, number) in parts {
+        let next = format!("   {what} {number}");
+        match lines.last_mut() {
+            Some(line) if line.len() + next.len() <= width => line.push_str(&next),
+            _ => lines.push(format!("  {what:<13}{number}")),
+        }
+    }
+    lines.join("\n")
+}
+
+/// A line for each distribution; what it cost stands in the last.
+fn purges(summary: &Summary, completed: &Completions) -> Vec<String> {
+    let mut targets: Vec<(&str, Vec<&Invalidated>)> = Vec::new();
+    for one in &summary.invalidations {
+        match targets
+            .iter_mut()
+            .find(|(target, _)| *target == one.distribution)
+        {
+            Some((_, all)) => all.push(one),
+            None => targets.push((&one.distribution, vec![one])),
+        }
+    }
+    let mut lines: Vec<String> = targets
+        .iter()
+        .map(|(target, all)| target_line(target, all, completed))
+        .collect();
+    if let Some(last) = lines.last_mut() {
+        let cost = Money::from_dollars(summary.cost_usd);
+        let cost = if cost.0 == 0 {
+            "free".to_owned()
+        } else {
+            cost.to_string()
+        };
+        last.push_str(&format!(", {cost}"));
+    }
+    lines
+}
+
+fn target_line(target: &str, all: &[&Invalidated], completed: &Completions) -> String {
+    let paths = counted(all.iter().map(|one| one.paths).sum(), "path");
+    let mut ids = all
+        .iter()
+        .take(MAX_IDS)
+        .map(|one| shown(&one.id))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if all.len() > MAX_IDS {
+        ids.push_str(&format!(" and {} more", all.len() - MAX_IDS));
+    }
+    let done = all
+        .iter()
+        .all(|one| one.status.eq_ignore_ascii_case("completed"));
+    let longest = all.iter().filter_map(|one| completed.get(&one.id)).max();
+    let state = match (done, longest) {
+        (true, Some(time)) => format!("completed in {}", super::text::duration(*time)),
+        (true, None) => "completed".to_owned(),
+        (false, _) => "still in progress".to_owned(),
+    };
+    format!("{paths} of {} ({ids}), {state}", shown(target))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site() -> Summary {
+        let one = |id: &str| Invalidated {
+            distribution: "E123".to_owned(),
+            id: id.to_owned(),
+            paths: 4,
+            status: "Completed".to_owned(),
+        };
+        Summary {
+            deploy: Some("d1".to_owned()),
+            outcome: "done".to_owned(),
+            bucket: "site".to_owned(),
+            uploaded: 12,
+            uploaded_bytes: 1_300_000,
+            copied: 2,
+            deleted: 1,
+            unchanged: 12_298,
+            retained: 3,
+            paths_purged: 4,
+            invalidations: vec![one("I2J0I21PCUYOIK")],
+            seconds: 2.14,
+            ..Summary::default()
+        }
+    }
+
+    fn text(summary: &Summary) -> String {
+        let completed = Completions::from([("I2J0I21PCUYOIK".to_owned(), Duration::from_secs(3))]);
+        super::summary(summary, &completed, 80, Paint(false))
+    }
+
+    #[test]
+    fn a_summary_tells_what_was_done() {
+        insta::assert_snapshot!(text(&site()), @"");
+    }
+
+    #[test]
+    fn a_summary_of_nothing_says_so() {
+        let idle = Summary {
+            bucket: "site".to_owned(),
+            prefix: "docs/".to_owned(),
+            unchanged: 300,
+            ..Summary::default()
+        };
+        insta::assert_snapshot!(text(&idle), @"");
+        insta::assert_snapshot!(markdown(&idle, &Completions::new()), @"");
+    }
+
+    #[test]
+    fn a_summary_of_a_part_says_what_follows() {
+        let mut part = site();
+        part.outcome = "incomplete".to_owned();
+        part.failed = 2;
+        part.cost_usd = 0.015;
+        let more = part.invalidations.first().cloned();
+        for id in ["I2", "I3", "I4"] {
+            part.invalidations
+                .extend(more.clone().map(|one| Invalidated {
+                    id: id.to_owned(),
+                    status: "InProgress".to_owned(),
+                    ..one
+                }));
+        }
+        insta::assert_snapshot!(text(&part), @"");
+    }
+
+    #[test]
+    fn markdown_has_a_table() {
+        insta::assert_snapshot!(markdown(&site(), &Completions::new()), @"");
+    }
+
+    #[test]
+    fn lines_end_at_the_width() {
+        for width in [40, 60, 80] {
+            let found = super::summary(&site(), &Completions::new(), width, Paint(false));
+            let counts = found.lines().filter(|line| !line.contains("purged"));
+            assert!(
+                counts.map(|line| line.chars().count()).max() <= Some(width.max(44)),
+                "{found}"
+            );
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! How numbers, sizes, times and keys are written for people, and how text is laid into columns. Pure.
+
+use std::time::Duration;
+
+/// `1,234,567`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 file`, `1,234 files`.
+pub fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", count(number))
+}
+
+/// A size in SI units: `0 B`, `999 B`, `1.3 MB`, `12 GB`.
+pub fn bytes(size: u64) -> String {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    if size < 1000 {
+        return format!("{size} B");
+    }
+    let mut amount = size as f64 / 1000.0;
+    let mut units = UNITS.iter();
+    let mut unit = units.next().copied().unwrap_or_default();
+    // What rounds to 1,000 is 1.0 of the next unit.
+    while amount >= 999.5 {
+        let Some(next) = units.next() else { break };
+        amount /= 1000.0;
+        unit = next;
+    }
+    if amount < 99.95 {
+        format!("{amount:.1} {unit}")
+    } else {
+        format!("{amount:.0} {unit}")
+    }
+}
+
+/// A time: `35 ms`, `2.1 s`, `45 s`, `1 m 12 s`, `2 h 5 m`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if time.as_millis() < 1000 {
+        return format!("{} ms", time.as_millis());
+    }
+    if seconds < 9.95 {
+        return format!("{seconds:.1} s");
+    }
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} m {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} m", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// A time in whole seconds, for what ticks: `3 s`, `1 m 12 s`.
+pub fn ticking(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => duration(Duration::from_secs(seconds)),
+    }
+}
+
+/// Seconds as [`duration`] writes them; negative and unreadable ones are 0.
+pub fn seconds(amount: f64) -> String {
+    duration(Duration::try_from_secs_f64(amount).unwrap_or_default())
+}
+
+/// Where objects go: `s3://bucket/prefix/`, without a slash at the end where there is no prefix.
+pub fn destination(bucket: &str, prefix: &str) -> String {
+    match prefix.trim_matches('/') {
+        "" => format!("s3://{bucket}"),
+        prefix => format!("s3://{bucket}/{}/", shown(prefix)),
+    }
+}
+
+/// A key or a message as a terminal may show it: control characters, and those that turn the writing direction, escaped.
+pub fn shown(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() || is_invisible(letter) {
+            safe.extend(letter.escape_default());
+        } else {
+            safe.push(letter);
+        }
+    }
+    safe
+}
+
+fn is_invisible(letter: char) -> bool {
+    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// How many columns a terminal gives a text, nearly: East Asian letters and emoji take two, combining marks none.
+pub fn columns(text: &str) -> usize {
+    text.chars().map(letter_columns).sum()
+}
+
+fn letter_columns(letter: char) -> usize {
+    match letter {
+        '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200f}' | '\u{fe00}'..='\u{fe0f}' => 0,
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{a960}'..='\u{a97f}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{ffe0}'..='\u{ffe6}'
+        | '\u{1f300}'..='\u{1faff}'
+        | '\u{20000}'..='\u{3fffd}' => 2,
+        _ => 1,
+    }
+}
+
+/// Fills up with spaces on the right.
+pub fn padded(text: &str, width: usize) -> String {
+    let missing = width.saturating_sub(columns(text));
+    format!("{text}{}", " ".repeat(missing))
+}
+
+/// Shortens to at most `width` columns by leaving out the middle, where nothing else fits; the end, with the file's name, keeps more.
+pub fn elided(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    let room = width.saturating_sub(1);
+    let head = fitting(text.chars(), room / 3);
+    let tail = fitting(text.chars().rev(), room - columns(&head));
+    format!("{head}…{}", tail.chars().rev().collect::<String>())
+}
+
+/// As many letters as fit.
+fn fitting(letters: impl Iterator<Item = char>, room: usize) -> String {
+    let mut used = 0;
+    letters
+        .take_while(|letter| {
+            used += letter_columns(*letter);
+            used <= room
+        })
+        .collect()
+}
+
+/// Breaks a text at its spaces into lines of at most `width` columns, `first` before the first line and `rest` before the
+/// others; line breaks in it stay, and words longer than a line are left whole, to be copied.
+pub fn wrapped(text: &str, width: usize, first: &str, rest: &str) -> String {
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            let indent = if lines.is_empty() { first } else { rest };
+            let full = columns(indent) + columns(&line) + 1 + columns(word) > width;
+            if full && !line.is_empty() {
+                lines.push(format!("{indent}{line}"));
+                line.clear();
+            } else if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        let indent = if lines.is_empty() { first } else { rest };
+        lines.push(format!("{indent}{line}").trim_end().to_owned());
+    }
+    lines.join("\n")
+}
+
+/// Joins what is said in one line with ` · `, going to the next line where the width ends; each line is indented.
+pub fn joined(parts: &[String], width: usize, indent: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line) if columns(line) + 3 + columns(part) <= width => {
+                line.push_str(" · ");
+                line.push_str(part);
+            }
+            _ => lines.push(format!("{indent}{part}")),
+        }
+    }
+    lines.join("\n")
+}
+
+/// Colours for a terminal, or none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Paint(pub bool);
+
+impl Paint {
+    pub fn red(self, text: &str) -> String {
+        self.with("31", text)
+    }
+
+    pub fn green(self, text: &str) -> String {
+        self.with("32", text)
+    }
+
+    pub fn yellow(self, text: &str) -> String {
+        self.with("33", text)
+    }
+
+    pub fn cyan(self, text: &str) -> String {
+        self.with("36", text)
+    }
+
+    pub fn bold(self, text: &str) -> String {
+        self.with("1", text)
+    }
+
+    pub fn dim(self, text: &str) -> String {
+        self.with("2", text)
+    }
+
+    fn with(self, code: &str, text: &str) -> String {
+        if self.0 {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_separators() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (12_345, "12,345"),
+            (1_234_567, "1,234,567"),
+            (u64::MAX, "18,446,744,073,709,551,615"),
+        ] {
+            assert_eq!(count(number), text);
+        }
+        assert_eq!(counted(1, "path"), "1 path");
+        assert_eq!(counted(2000, "path"), "2,000 paths");
+        assert_eq!(counted(0, "path"), "0 paths");
+    }
+
+    #[test]
+    fn sizes_are_in_si_units() {
+        for (size, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (4200, "4.2 kB"),
+            (99_949, "99.9 kB"),
+            (99_950, "100 kB"),
+            (999_499, "999 kB"),
+            (999_500, "1.0 MB"),
+            (1_300_000, "1.3 MB"),
+            (5_368_709_120, "5.4 GB"),
+            (u64::MAX, "18.4 EB"),
+        ] {
+            assert_eq!(bytes(size), text, "{size}");
+        }
+    }
+
+    #[test]
+    fn times_have_two_parts_at_most() {
+        for (time, text) in [
+            (0.0, "0 ms"),
+            (0.0354, "35 ms"),
+            (1.0, "1.0 s"),
+            (2.14, "2.1 s"),
+            (9.96, "10 s"),
+            (59.4, "59 s"),
+            (59.6, "1 m 0 s"),
+            (72.0, "1 m 12 s"),
+            (7500.0, "2 h 5 m"),
+            (-1.0, "0 ms"),
+            (f64::NAN, "0 ms"),
+        ] {
+            assert_eq!(seconds(time), text, "{time}");
+        }
+        assert_eq!(ticking(Duration::from_millis(3900)), "3 s");
+        assert_eq!(ticking(Duration::from_millis(72_900)), "1 m 12 s");
+    }
+
+    #[test]
+    fn nothing_shown_can_steer_a_terminal() {
+        for (text, safe) in [
+            ("a/b c.html", "a/b c.html"),
+            ("한글/é.html", "한글/é.html"),
+            ("a\nb\tc", "a\\nb\\tc"),
+            ("\u{1b}[31mred", "\\u{1b}[31mred"),
+            ("a\u{202e}lmth", "a\\u{202e}lmth"),
+            ("\u{9b}x\u{7f}", "\\u{9b}x\\u{7f}"),
+        ] {
+            assert_eq!(shown(text), safe);
+        }
+    }
+
+    #[test]
+    fn long_names_lose_their_middle() {
+        for (text, width, short) in [
+            ("short.html", 10, "short.html"),
+            ("posts/2024/a-long-name.html", 16, "posts…-name.html"),
+            ("한글한글한글.html", 12, "한…글.html"),
+        ] {
+            let found = elided(text, width);
+            assert_eq!(found, short);
+            assert!(columns(&found) <= width);
+        }
+    }
+
+    #[test]
+    fn text_is_broken_at_spaces() {
+        assert_eq!(
+            wrapped("one two three four\nfive", 12, "> ", "  "),
+            "> one two\n  three four\n  five"
+        );
+        assert_eq!(
+            wrapped("a waytoolongword b", 6, "", ""),
+            "a\nwaytoolongword\nb"
+        );
+        assert_eq!(wrapped("a", 6, "x ", ""), "x a");
+        let parts = ["12 to upload", "1 to delete", "5 unchanged"].map(str::to_owned);
+        assert_eq!(
+            joined(&parts, 28, "  "),
+            "  12 to upload · 1 to delete\n  5 unchanged"
+        );
+    }
+}
