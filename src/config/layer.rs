@@ -148,13 +148,17 @@ impl<'a> Variables<'a> {
 
     /// A warning for each `UNSTALE_` variable that nothing asked for.
     pub fn unread(&self) -> Vec<String> {
-        let known: Vec<&str> = self.asked.iter().map(String::as_str).collect();
-        let unread = (self.all.keys())
-            .filter(|name| name.starts_with("UNSTALE_") && !self.asked.contains(*name));
+        let bare = |name: &String| name.strip_prefix("UNSTALE_").map(str::to_owned);
+        let known: Vec<String> = self.asked.iter().filter_map(bare).collect();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let unread = self.all.keys().filter(|name| !self.asked.contains(*name));
         unread
-            .map(|name| match closest(name, &known) {
-                Some(meant) => format!("{name} is no setting: did you mean {meant}?"),
-                None => format!("{name} is no setting"),
+            .filter_map(bare)
+            .map(|name| match closest(&name, &known) {
+                Some(meant) => {
+                    format!("UNSTALE_{name} is no setting: did you mean UNSTALE_{meant}?")
+                }
+                None => format!("UNSTALE_{name} is no setting"),
             })
             .collect()
     }

@@ -156,8 +156,9 @@ fn reword(message: &str) -> String {
 
 /// The name that was likely meant: at most a third of it differs.
 pub fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let name = name.to_lowercase().replace('_', "-");
-    let scored = known.iter().map(|other| (distance(&name, other), *other));
+    let fold = |name: &str| name.to_lowercase().replace('_', "-");
+    let name = fold(name);
+    let scored = (known.iter()).map(|other| (distance(&name, &fold(other)), *other));
     let (edits, best) = scored.min_by_key(|(edits, _)| *edits)?;
     (edits <= name.len().max(best.len()).div_ceil(3)).then_some(best)
 }

@@ -45,3 +45,329 @@ fn each_layer_overrules_those_below() {
         assert_eq!(settings.bucket.as_deref(), bucket, "{line} {env:?}");
     }
 }
+
+#[test]
+fn each_kind_of_key_comes_through() {
+    let file = r#"
+dir = "public"
+bucket = "s3://b/docs"
+distribution = ["E1", "www.example.com", "E1"]
+exclude = "drafts/"
+retain = "1d"
+delete = false
+quiet = true
+[[headers]]
+match = "*.pdf"
+preset = "media"
+[purge]
+path-price = 1
+free-paths = 5
+[env.x]
+exclude = ["a", "b"]
+headers = []
+[env.x.purge]
+mode = "all"
+"#;
+    let plain = resolve(Some(file), &[], "deploy").unwrap();
+    assert_eq!((plain.prefix.as_str(), plain.delete), ("docs/", false));
+    assert_eq!(plain.distributions.len(), 2);
+    assert_eq!(plain.headers.len(), 1);
+    assert_eq!(plain.headers[0].line, 9);
+    assert_eq!(plain.purge.path_price, 1.0);
+    let line = "deploy --env x --exclude c --retain 0s -v --free-paths 3 dist --no-wait";
+    let env = [("UNSTALE_DELETE", "true"), ("UNSTALE_DISTRIBUTION", "none")];
+    let other = resolve(Some(file), &env, line).unwrap();
+    assert_eq!(other.exclude, ["a", "b", "c"]);
+    assert_eq!(other.headers, []);
+    assert_eq!(other.distributions, [DistributionSetting::None]);
+    assert_eq!(other.dir.as_deref(), Some(Path::new("dist")));
+    assert_eq!((other.delete, other.wait), (true, false));
+    assert_eq!((other.quiet, other.verbose), (false, true));
+    assert_eq!(other.retain, Duration::ZERO);
+    assert_eq!(
+        other.purge,
+        Purge {
+            mode: PurgeMode::All,
+            free_paths: Some(5),
+            share: Some(3),
+            path_price: 1.0,
+            ..Purge::default()
+        }
+    );
+}
+
+#[test]
+fn paths_of_a_file_are_relative_to_it() {
+    let text = "dir = \"public\"\nca-bundle = \"/etc/ca.pem\"".to_owned();
+    let cli = Cli::parse_from(["unstale", "plan"]);
+    let file = Some((PathBuf::from("sites/a.toml"), text));
+    let settings = Settings::resolve(file, &BTreeMap::new(), &cli).unwrap();
+    assert_eq!(settings.dir.unwrap(), Path::new("sites/public"));
+    assert_eq!(settings.ca_bundle.unwrap(), Path::new("/etc/ca.pem"));
+}
+
+#[test]
+fn the_folder_of_the_bucket_is_said_once() {
+    for (text, env, line, prefix) in [
+        ("bucket = \"s3://b/x\"", "", "deploy", Some("x/")),
+        ("bucket = \"s3://b/x\"", "", "deploy --prefix y", Some("y/")),
+        ("bucket = \"s3://b/x\"", "s3://c", "deploy", Some("")),
+        ("bucket = \"s3://b/x\"", "c", "deploy", Some("x/")),
+        (
+            "bucket = \"s3://b/x\"\nprefix = \"x\"",
+            "",
+            "deploy",
+            Some("x/"),
+        ),
+        ("bucket = \"s3://b/x\"\nprefix = \"y\"", "", "deploy", None),
+        (
+            "prefix = \"x\"",
+            "",
+            "deploy --bucket s3://b/x --prefix y",
+            None,
+        ),
+    ] {
+        let settings = resolve(Some(text), &[("UNSTALE_BUCKET", env)], line);
+        let found = settings.ok().map(|settings| settings.prefix);
+        assert_eq!(found.as_deref(), prefix, "{text} {env} {line}");
+    }
+}
+
+#[test]
+fn mistakes_are_shown_where_they_are() {
+    for (text, message) in [
+        (
+            "\n\nbuket = \"x\"",
+            "3:1: unknown key `buket`: did you mean `bucket`?",
+        ),
+        (
+            "\n  max_delete = 3",
+            "2:3: unknown key `max_delete`: did you mean `max-delete`?",
+        ),
+        ("zzzzzzzz = 1", "1:1: unknown key `zzzzzzzz`"),
+        (
+            "bucket = 3",
+            "1:10: invalid type: integer `3`, expected a string",
+        ),
+        (
+            "delete = \"no\"",
+            "1:10: invalid type: string \"no\", expected a boolean",
+        ),
+        ("retain = \"7\"", "1:10: `7` is no duration"),
+        (
+            "retain = 7",
+            "1:10: invalid type: integer `7`, expected a string",
+        ),
+        (
+            "max-memory = \"1kb\"",
+            "1:14: `1kb` is too little: 16MiB or more",
+        ),
+        (
+            "symlinks = \"skipp\"",
+            "1:12: unknown value `skipp`: did you mean `skip`?",
+        ),
+        (
+            "index = \"wrong\"",
+            "1:9: unknown value `wrong`: auto, directory, none",
+        ),
+        ("exclude = [\"ok\", \"a[\"]", "1:11: `a[` is no pattern: "),
+        ("é = 1", "1:1: "),
+        ("bucket = \"é\"\nx = ", "2:5: "),
+        ("concurrency = 0", "1:15: invalid value: integer `0`"),
+        ("max-delete = -1", "1:14: invalid value: integer `-1`"),
+        ("strip-extension = \"html\"", "1:19: `html` is no extension"),
+        (
+            "distribution = [\"auto\", \"E1\"]",
+            "`auto` and `none` stand alone",
+        ),
+        (
+            "[purge]\nmod = \"all\"",
+            "2:1: unknown key `mod`: did you mean `mode`?",
+        ),
+        ("[purge]\npath-price = -1", "2:14: `-1` is no price"),
+        (
+            "[env.a]\nbuckt = \"x\"",
+            "2:1: unknown key `buckt`: did you mean `bucket`?",
+        ),
+        (
+            "[env.a.env.b]\nbucket = \"x\"",
+            "[env.a] cannot hold another [env]",
+        ),
+        (
+            "[[headers]]\nmatch = \"a\"\ncache = 1",
+            "3:1: unknown key `cache`",
+        ),
+        ("[[headers]]\npage = true", "1:1: missing field `match`"),
+        (
+            "\n[[headers]]\nmatch = \"a\"\npreset = \"imutable\"",
+            "2: preset: there is no preset",
+        ),
+        ("pages = \"!a\"", "`pages`: match: every glob begins with"),
+        (
+            "[[redirects]]\nfrom = \"a\"\nto = \"/\"",
+            "2:8: `a` is no path",
+        ),
+        (
+            "[[redirects]]\nfrom = \"/a\"\nto = \"b\"",
+            "3:6: `b` leads nowhere",
+        ),
+        (
+            "[[redirects]]\nfrom = \"/a\"\nto = \"/b\"\nstatus = 200",
+            "4:10: 200 is no redirect",
+        ),
+        ("[[noise]]\nmatch = []\nregex = 1", "3:9: invalid type"),
+        ("bucket = \"a\"\nbucket = \"b\"", "2:1: duplicate key"),
+        ("bucket = ", "1:10: "),
+    ] {
+        let error = resolve(Some(text), &[], "deploy").unwrap_err();
+        assert_eq!(error.exit, crate::error::Exit::Usage, "{text}");
+        let found = error.message.contains(message);
+        assert!(
+            found,
+            "{text}\n  wanted: {message}\n  found:  {}",
+            error.message
+        );
+    }
+}
+
+#[test]
+fn variables_are_checked_and_strange_ones_noticed() {
+    for (name, value) in [
+        ("UNSTALE_RETAIN", "soon"),
+        ("UNSTALE_WAIT", "yes"),
+        ("UNSTALE_INDEX", "Auto"),
+        ("UNSTALE_CONCURRENCY", "0"),
+        ("UNSTALE_DISTRIBUTION", "E1,,E2"),
+        ("UNSTALE_PURGE_PATH_PRICE", "free"),
+    ] {
+        let error = resolve(None, &[(name, value)], "deploy").unwrap_err();
+        assert!(error.message.starts_with(name), "{}", error.message);
+    }
+    let settings = resolve(None, &[("UNSTALE_BUCKT", "x")], "deploy").unwrap();
+    assert_eq!(
+        settings.warnings,
+        ["UNSTALE_BUCKT is no setting: did you mean UNSTALE_BUCKET?"]
+    );
+    let bundle = [("AWS_CA_BUNDLE", "/ca.pem")];
+    let settings = resolve(None, &bundle, "deploy").unwrap();
+    assert_eq!(settings.ca_bundle.as_deref(), Some(Path::new("/ca.pem")));
+    let settings = resolve(None, &bundle, "deploy --ca-bundle x").unwrap();
+    assert_eq!(settings.ca_bundle.as_deref(), Some(Path::new("x")));
+}
+
+#[test]
+fn an_env_must_be_there() {
+    let error = resolve(Some("[env.a]\n[env.b]"), &[], "plan --env c").unwrap_err();
+    assert_eq!(error.message, "deploy.toml has no [env.c]");
+    assert_eq!(error.hint.as_deref(), Some("it has a, b"));
+    assert!(resolve(None, &[], "plan --env c").is_err());
+}
+
+#[test]
+fn local_leaves_other_endpoints_alone() {
+    let file = Some("endpoint-url = \"http://x\"");
+    let settings = resolve(file, &[], "deploy --local").unwrap();
+    assert_eq!(settings.endpoint_url, None);
+    assert_eq!(settings.local.as_deref(), Some(Path::new(LOCAL_DIR)));
+}
+
+#[test]
+fn general_keys_are_rules_below_the_file_s_own() {
+    let file = "cache-control = \"no-cache\"\npages = [\"*.json\"]\n[[headers]]\nmatch = \"b.json\"\ncache-control = \"max-age=1\"";
+    let settings = resolve(Some(file), &[], "deploy").unwrap();
+    let rules = settings.header_rules().unwrap();
+    let facts = crate::domain::rules::Facts {
+        content_type: "application/json",
+        error_document: false,
+    };
+    let mut matched = Default::default();
+    for (key, cache_control) in [("a.json", "no-cache"), ("b.json", "max-age=1")] {
+        let served = rules.headers_for(key, &facts, &mut matched);
+        assert_eq!(served.headers.cache_control.as_deref(), Some(cache_control));
+        assert!(served.page, "{key}");
+    }
+    let names = [0, 1, 2].map(|index| settings.rule_name(index));
+    assert_eq!(names, ["`cache-control`", "`pages`", "deploy.toml:3"]);
+}
+
+const EXAMPLE: &str = include_str!("../../deploy.example.toml");
+
+/// The example with every setting that is commented out (`#key = ...`, `#[table]`) brought in.
+fn whole_example() -> String {
+    let lines = EXAMPLE.lines().map(|line| match line.strip_prefix('#') {
+        Some(rest) if !rest.starts_with(' ') => rest,
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The keys of a table, as its own error about a key that it does not know lists them.
+fn keys_of(table: &str) -> Vec<String> {
+    let text = format!("{table}\nno-such-key = 1");
+    let error = toml::from_str::<Layer>(&text).unwrap_err();
+    let names = error.message().split('`').skip(3).step_by(2);
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_example_says_what_the_defaults_are() {
+    let settings = resolve(Some(EXAMPLE), &[], "deploy").unwrap();
+    let defaults = Settings {
+        file: Some(FILE.into()),
+        ..Settings::default()
+    };
+    assert_eq!(settings, defaults);
+    assert_eq!(resolve(None, &[], "deploy").unwrap(), Settings::default());
+}
+
+#[test]
+fn the_example_has_every_key() {
+    let whole = whole_example();
+    resolve(Some(&whole), &[], "deploy").unwrap();
+    resolve(Some(&whole), &[], "deploy --env production").unwrap();
+    let example: toml::Table = toml::from_str(&whole).unwrap();
+    let top = keys_of("");
+    assert!(top.len() > 40, "{top:?}");
+    for key in top {
+        assert!(example.contains_key(&key), "{key}");
+    }
+    for (table, head) in [
+        ("purge", "[purge]"),
+        ("headers", "[[headers]]"),
+        ("redirects", "[[redirects]]"),
+        ("noise", "[[noise]]"),
+    ] {
+        let keys = keys_of(head);
+        assert!(keys.len() > 1, "{table}");
+        for key in keys {
+            let within = match &example[table] {
+                toml::Value::Array(rules) => rules.iter().any(|rule| rule.get(&key).is_some()),
+                other => other.get(&key).is_some(),
+            };
+            assert!(within, "{table}: {key}");
+        }
+    }
+}
+
+#[test]
+fn every_scalar_of_the_example_has_a_variable() {
+    let example: toml::Table = toml::from_str(&whole_example()).unwrap();
+    let purge = example["purge"].as_table().unwrap().iter();
+    let purge = purge.map(|(key, value)| (format!("purge-{key}"), value));
+    let top = example.iter().map(|(key, value)| (key.clone(), value));
+    let mut seen = 0;
+    for (key, value) in top.chain(purge) {
+        let name = format!("UNSTALE_{}", key.to_uppercase().replace('-', "_"));
+        let text = match value {
+            toml::Value::String(text) => text.clone(),
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Float(number) => number.to_string(),
+            toml::Value::Boolean(flag) => flag.to_string(),
+            _ => continue,
+        };
+        let settings = resolve(None, &[(&name, &text)], "deploy").unwrap();
+        assert_eq!(settings.warnings, [""; 0], "{name}");
+        seen += 1;
+    }
+    assert!(seen > 35, "{seen}");
+}
