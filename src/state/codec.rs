@@ -1,1 +1,292 @@
-//! The form of what is stored: JSON lines under zstd.
+//! The form of what is stored, under zstd with its checksum: a line that says the version, then JSON. The manifest's files
+//! are sorted lines, an entry each, with a last line that counts them; they are never in memory as text.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Write};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::VERSION;
+use crate::domain::manifest::{DeployNo, DeployRef, Entry, Life, Noise, Served, ServedId, Tables};
+use crate::domain::{ETag, HeaderFingerprint, Key, Md5};
+
+/// Why stored bytes cannot be taken as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Damage {
+    /// A later version's format.
+    Newer(u64),
+    Corrupt(String),
+}
+
+impl Damage {
+    fn corrupt(why: impl ToString) -> Self {
+        Self::Corrupt(why.to_string())
+    }
+}
+
+const LEVEL: i32 = 3;
+
+#[derive(Serialize, Deserialize)]
+struct Version {
+    version: u64,
+}
+
+/// The first line of a manifest's file.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    version: u64,
+    /// Unix seconds of the last deploy in it.
+    at: i64,
+    deploys: Vec<DeployRef>,
+    served: Vec<Served>,
+}
+
+/// One entry; without an ETag the key is removed.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    k: Key,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    e: Option<ETag>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    d: Option<Md5>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    h: Option<HeaderFingerprint>,
+    #[serde(default)]
+    s: u32,
+    #[serde(default)]
+    f: u32,
+    #[serde(default)]
+    l: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    v: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    n: Option<(u64, Md5)>,
+    #[serde(flatten)]
+    life: Life,
+}
+
+/// The last line.
+#[derive(Serialize, Deserialize)]
+struct Trailer {
+    count: u64,
+}
+
+/// Refuses what a later version wrote; takes what says no version for damaged.
+pub(super) fn check_version(json: &[u8]) -> Result<(), Damage> {
+    match serde_json::from_slice::<Version>(json) {
+        Ok(Version { version }) if version > VERSION => Err(Damage::Newer(version)),
+        Ok(_) => Ok(()),
+        Err(error) => Err(Damage::corrupt(error)),
+    }
+}
+
+/// Reads a small object that is stored as plain JSON with its version inside.
+pub(super) fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Damage> {
+    check_version(body)?;
+    serde_json::from_slice(body).map_err(Damage::corrupt)
+}
+
+/// A whole document: the version's line and one JSON value.
+pub(super) fn pack<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
+    let mut out = compressor()?;
+    line(&mut out, &Version { version: VERSION })?;
+    serde_json::to_writer(&mut out, value)?;
+    out.finish()
+}
+
+pub(super) fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Damage> {
+    let mut lines = lines(bytes)?;
+    check_version(&next_line(&mut lines)?)?;
+    serde_json::from_reader(lines).map_err(Damage::corrupt)
+}
+
+/// Writes a manifest's file; `rows` must be in the order of their keys. `at`: unix seconds of the last deploy in it.
+pub(super) fn encode<'a>(
+    tables: &Tables,
+    at: i64,
+    rows: impl Iterator<Item = (&'a Key, Option<&'a Entry>)> + Clone,
+) -> io::Result<Vec<u8>> {
+    let used = Used::of(tables, rows.clone().filter_map(|(_, entry)| entry));
+    let mut out = compressor()?;
+    line(&mut out, &used.header(tables, at))?;
+    let mut count = 0;
+    for (key, entry) in rows {
+        line(&mut out, &used.row(key, entry))?;
+        count += 1;
+    }
+    line(&mut out, &Trailer { count })?;
+    out.finish()
+}
+
+/// Reads a manifest's file, adding to `tables`; `seen` is given each row in the order of the keys, also before damage is
+/// found. Answers with the time of the last deploy in it.
+pub(super) fn decode(
+    bytes: &[u8],
+    tables: &mut Tables,
+    mut seen: impl FnMut(Key, Option<Entry>),
+) -> Result<i64, Damage> {
+    let mut lines = lines(bytes)?;
+    let first = next_line(&mut lines)?;
+    check_version(&first)?;
+    let header: Header = serde_json::from_slice(&first).map_err(Damage::corrupt)?;
+    let numbers = Numbers {
+        served: header
+            .served
+            .into_iter()
+            .map(|row| tables.serve(row))
+            .collect(),
+        deploys: header
+            .deploys
+            .into_iter()
+            .map(|row| tables.deploy(row))
+            .collect(),
+    };
+    let mut last: Option<Key> = None;
+    let mut count = 0;
+    loop {
+        let text = next_line(&mut lines)?;
+        if !text.starts_with(b"{\"k\":") {
+            return end(&text, count, lines).map(|()| header.at);
+        }
+        let row: Row = serde_json::from_slice(&text).map_err(Damage::corrupt)?;
+        if last.as_ref().is_some_and(|last| *last >= row.k) {
+            return Err(Damage::corrupt("its keys are out of order"));
+        }
+        let (key, entry) = numbers.entry(row)?;
+        last = Some(key.clone());
+        count += 1;
+        seen(key, entry);
+    }
+}
+
+fn end(text: &[u8], count: u64, mut rest: impl BufRead) -> Result<(), Damage> {
+    let trailer: Trailer = serde_json::from_slice(text).map_err(Damage::corrupt)?;
+    if trailer.count != count {
+        let why = format!("it has {count} entries instead of {}", trailer.count);
+        return Err(Damage::Corrupt(why));
+    }
+    if !rest.fill_buf().map_err(Damage::corrupt)?.is_empty() {
+        return Err(Damage::corrupt("something follows its end"));
+    }
+    Ok(())
+}
+
+/// The rows of the tables that a file needs, by their number in memory, with their number in the file.
+struct Used {
+    served: BTreeMap<ServedId, u32>,
+    deploys: BTreeMap<DeployNo, u32>,
+}
+
+impl Used {
+    fn of<'a>(tables: &Tables, entries: impl Iterator<Item = &'a Entry>) -> Self {
+        let mut used = Self {
+            served: BTreeMap::new(),
+            deploys: BTreeMap::new(),
+        };
+        for entry in entries {
+            used.served.insert(entry.served, 0);
+            used.deploys.insert(entry.first, 0);
+            used.deploys.insert(entry.last, 0);
+        }
+        used.served.retain(|id, _| tables.served(*id).is_some());
+        used.deploys.retain(|id, _| tables.deploy_at(*id).is_some());
+        let number = |(place, slot): (usize, &mut u32)| *slot = place as u32;
+        used.served.values_mut().enumerate().for_each(number);
+        used.deploys.values_mut().enumerate().for_each(number);
+        used
+    }
+
+    fn header(&self, tables: &Tables, at: i64) -> Header {
+        let served = self.served.keys().filter_map(|id| tables.served(*id));
+        let deploys = self.deploys.keys().filter_map(|id| tables.deploy_at(*id));
+        Header {
+            version: VERSION,
+            at,
+            deploys: deploys.cloned().collect(),
+            served: served.cloned().collect(),
+        }
+    }
+
+    fn row(&self, key: &Key, entry: Option<&Entry>) -> Row {
+        let served = |id| self.served.get(&id).copied().unwrap_or_default();
+        let deploy = |id| self.deploys.get(&id).copied().unwrap_or_default();
+        Row {
+            k: key.clone(),
+            e: entry.map(|entry| entry.etag.clone()),
+            d: entry.and_then(|entry| entry.digest),
+            h: entry.map(|entry| entry.headers),
+            s: entry.map_or(0, |entry| served(entry.served)),
+            f: entry.map_or(0, |entry| deploy(entry.first)),
+            l: entry.map_or(0, |entry| deploy(entry.last)),
+            v: entry.and_then(|entry| entry.version_id.clone()),
+            n: entry
+                .and_then(|entry| entry.noise.as_ref())
+                .map(|noise| (noise.rule, noise.digest)),
+            life: entry.map_or(Life::Live, |entry| entry.life),
+        }
+    }
+}
+
+/// The numbers in memory of a file's tables.
+struct Numbers {
+    served: Vec<ServedId>,
+    deploys: Vec<DeployNo>,
+}
+
+impl Numbers {
+    fn entry(&self, row: Row) -> Result<(Key, Option<Entry>), Damage> {
+        let unknown = || Damage::corrupt("an entry points outside its tables");
+        let Some(etag) = row.e else {
+            return Ok((row.k, None));
+        };
+        let deploy = |number: u32| self.deploys.get(number as usize).copied();
+        let entry = Entry {
+            etag,
+            digest: row.d,
+            headers: row
+                .h
+                .ok_or_else(|| Damage::corrupt("an entry lacks its headers"))?,
+            served: *self.served.get(row.s as usize).ok_or_else(unknown)?,
+            first: deploy(row.f).ok_or_else(unknown)?,
+            last: deploy(row.l).ok_or_else(unknown)?,
+            version_id: row.v,
+            noise: row.n.map(|(rule, digest)| Box::new(Noise { rule, digest })),
+            life: row.life,
+        };
+        Ok((row.k, Some(entry)))
+    }
+}
+
+fn compressor() -> io::Result<zstd::Encoder<'static, Vec<u8>>> {
+    let mut out = zstd::Encoder::new(Vec::new(), LEVEL)?;
+    out.include_checksum(true)?;
+    Ok(out)
+}
+
+fn line<T: Serialize>(out: &mut impl Write, value: &T) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")
+}
+
+type Lines<'a> = BufReader<zstd::Decoder<'static, &'a [u8]>>;
+
+fn lines(bytes: &[u8]) -> Result<Lines<'_>, Damage> {
+    if bytes.is_empty() {
+        return Err(Damage::corrupt("it is empty"));
+    }
+    zstd::Decoder::with_buffer(bytes)
+        .map(BufReader::new)
+        .map_err(Damage::corrupt)
+}
+
+fn next_line(lines: &mut impl BufRead) -> Result<Vec<u8>, Damage> {
+    let mut text = Vec::new();
+    lines
+        .read_until(b'\n', &mut text)
+        .map_err(Damage::corrupt)?;
+    match text.last() {
+        Some(b'\n') => Ok(text),
+        _ => Err(Damage::corrupt("it ends too early")),
+    }
+}

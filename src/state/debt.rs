@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
+use super::codec::{self, Damage};
 use super::{StateError, Store};
+use crate::aws::Condition;
 use crate::domain::manifest::DeployId;
 use crate::domain::{ETag, HeaderFingerprint, Key};
 
@@ -78,24 +81,66 @@ pub enum Found {
     },
 }
 
+impl Found {
+    pub fn id(&self) -> &DeployId {
+        match self {
+            Self::Open(debt) => &debt.id,
+            Self::Unreadable { id, .. } => id,
+        }
+    }
+}
+
 impl Store {
     /// Writes or writes over the debt of this id. Under the lock only.
     pub async fn write_debt(&self, debt: &Debt) -> Result<(), StateError> {
-        todo!()
+        let name = name(&debt.id);
+        let body = codec::pack(debt).map_err(|error| self.unwritable(&name, error))?;
+        self.put(&name, body.into(), &Condition::Always).await?;
+        Ok(())
     }
 
     /// `None`: struck, or never was. Fails with [`StateError::Newer`] where a newer version wrote it.
     pub async fn read_debt(&self, id: &DeployId) -> Result<Option<Found>, StateError> {
-        todo!()
+        let name = name(id);
+        let Some(fetched) = self.fetch(&name).await? else {
+            return Ok(None);
+        };
+        let why = match codec::unpack::<Debt>(&fetched.body) {
+            Ok(debt) if debt.id == *id => return Ok(Some(Found::Open(debt))),
+            Ok(debt) => format!("it is the debt of {}", debt.id),
+            Err(Damage::Corrupt(why)) => why,
+            Err(newer) => return Err(self.damaged(&name, newer)),
+        };
+        Ok(Some(Found::Unreadable {
+            id: id.clone(),
+            why,
+        }))
     }
 
     /// Every open debt, oldest first.
     pub async fn read_debts(&self) -> Result<Vec<Found>, StateError> {
-        todo!()
+        let names = self.list(FOLDER, None).await?;
+        let ids = names
+            .iter()
+            .filter_map(|(name, _)| name.strip_prefix(FOLDER))
+            .map(DeployId::new);
+        let found: Vec<Option<Found>> = stream::iter(ids)
+            .map(|id| async move { self.read_debt(&id).await })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// Pays or drops it. One that is gone already is no error. Under the lock only.
     pub async fn strike_debt(&self, id: &DeployId) -> Result<(), StateError> {
-        todo!()
+        self.delete(&name(id)).await
     }
+}
+
+const FOLDER: &str = "debt/";
+const AT_ONCE: usize = 8;
+
+fn name(id: &DeployId) -> String {
+    format!("{FOLDER}{id}")
 }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::codec::{self, Damage};
 use super::{StateError, Store};
+use crate::aws::Condition;
 use crate::domain::manifest::{DeployId, Life};
 use crate::domain::{ETag, HeaderFingerprint, Headers, Key};
 
@@ -84,22 +86,66 @@ pub struct Listed {
 }
 
 impl Store {
-    /// Writes or writes over the record of this deploy.
+    /// Writes or writes over the record of this deploy. Its name sorts after those of all deploys before it, those of the
+    /// same second too.
     pub async fn write_history(&self, record: &Record) -> Result<(), StateError> {
-        todo!()
+        let millis = record.at.max(0).saturating_mul(1000);
+        let later = self
+            .list(FOLDER, Some(&format!("{FOLDER}{millis:020}")))
+            .await?;
+        let later: Vec<Listed> = later.into_iter().filter_map(listed).collect();
+        let name = match later.iter().find(|listed| listed.id == record.id) {
+            Some(own) => own.name.clone(),
+            None => {
+                let newest = later
+                    .last()
+                    .map(|listed| listed.at_millis.saturating_add(1));
+                let millis = newest.unwrap_or(millis);
+                format!("{FOLDER}{millis:020}-{}", record.id)
+            }
+        };
+        let body = codec::pack(record).map_err(|error| self.unwritable(&name, error))?;
+        self.put(&name, body.into(), &Condition::Always).await?;
+        Ok(())
     }
 
     /// Newest first.
     pub async fn list_history(&self) -> Result<Vec<Listed>, StateError> {
-        todo!()
+        let names = self.list(FOLDER, None).await?;
+        Ok(names.into_iter().rev().filter_map(listed).collect())
     }
 
     /// The records whose id, or the random part of it, begins with `prefix`, newest first.
     pub async fn find_history(&self, prefix: &str) -> Result<Vec<Listed>, StateError> {
-        todo!()
+        let mut found = self.list_history().await?;
+        found.retain(|listed| {
+            let id = listed.id.as_str();
+            let random = id.split_once('-').map_or("", |(_, random)| random);
+            id.starts_with(prefix) || random.starts_with(prefix)
+        });
+        Ok(found)
     }
 
+    /// Fails with [`StateError::Corrupt`] where it is damaged or gone.
     pub async fn read_history(&self, listed: &Listed) -> Result<Record, StateError> {
-        todo!()
+        let name = &listed.name;
+        let gone = || Damage::Corrupt("it is gone".into());
+        let fetched = self.fetch(name).await?;
+        fetched
+            .ok_or_else(gone)
+            .and_then(|fetched| codec::unpack(&fetched.body))
+            .map_err(|damage| self.damaged(name, damage))
     }
+}
+
+const FOLDER: &str = "history/";
+
+fn listed((name, bytes): (String, u64)) -> Option<Listed> {
+    let (millis, id) = name.strip_prefix(FOLDER)?.split_once('-')?;
+    Some(Listed {
+        id: DeployId::new(id),
+        at_millis: millis.parse().ok()?,
+        bytes,
+        name,
+    })
 }

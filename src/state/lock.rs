@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
 
-use super::{StateError, Store};
-use crate::domain::ETag;
+use super::codec::{self, Damage};
+use super::held::Held;
+use super::owner::Owner;
+use super::{StateError, Store, VERSION};
+use crate::aws::{Condition, Kind, uptime};
 use crate::domain::manifest::DeployId;
+use crate::domain::{ETag, Md5};
 
 /// The lock object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,18 +41,6 @@ pub struct Record {
 pub enum State {
     Free,
     Held,
-}
-
-/// The process that holds a lock.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Owner {
-    pub user: String,
-    pub host: String,
-    pub boot_id: String,
-    /// The process ids of containers on one host are told apart by it.
-    pub pid_space: String,
-    pub pid: u32,
 }
 
 /// How long the lock is held and waited for.
@@ -88,12 +80,6 @@ pub enum Take {
     },
 }
 
-/// The lock, held. It is renewed in the background until released or dropped.
-#[derive(Debug)]
-pub struct Held {
-    lost: watch::Receiver<bool>,
-}
-
 impl Default for Timing {
     fn default() -> Self {
         Self {
@@ -105,66 +91,243 @@ impl Default for Timing {
     }
 }
 
-impl Owner {
-    /// This process.
-    pub fn here() -> Self {
-        todo!()
-    }
-}
-
 impl Observed {
     /// Whether it may be taken: free, or its holder is dead for sure.
     pub fn is_free(&self) -> bool {
         self.free
     }
-}
 
-impl Held {
-    /// Whether a request that takes at most `longest` would end within the lease.
-    pub fn may_start(&self, longest: Duration) -> bool {
-        todo!()
+    /// Who holds it: `user@host, process 123`.
+    pub fn holder(&self) -> Option<String> {
+        let record = self.record.as_ref()?;
+        let Owner {
+            user, host, pid, ..
+        } = &record.owner;
+        (record.state == State::Held).then(|| format!("{user}@{host}, process {pid}"))
     }
 
-    /// True once the lock is lost, for good.
-    pub fn is_lost(&self) -> bool {
-        todo!()
-    }
-
-    /// Becomes true once the lock is lost.
-    pub fn lost(&self) -> watch::Receiver<bool> {
-        self.lost.clone()
-    }
-
-    /// Gives it back. Whatever this answers, nothing may be written any more.
-    pub async fn release(self) -> Result<(), StateError> {
-        todo!()
+    /// Unix seconds after which it may be taken if its holder is dead.
+    pub fn until(&self, timing: &Timing) -> Option<i64> {
+        let record = self.record.as_ref()?;
+        let grace = timing.grace.as_secs() as i64;
+        (record.state == State::Held).then(|| record.deadline.saturating_add(grace))
     }
 }
+
+pub(super) const NAME: &str = "lock";
 
 impl Store {
     /// Fails with [`StateError::Newer`] where a newer version wrote it.
     pub async fn observe_lock(&self) -> Result<Observed, StateError> {
-        todo!()
+        let fetched = self.fetch(NAME).await?;
+        let mut seen = Observed {
+            etag: fetched.as_ref().map(|fetched| fetched.etag.clone()),
+            record: None,
+            damaged: None,
+            at: self.bucket.watch.server_now(),
+            free: true,
+        };
+        let Some(fetched) = fetched else {
+            return Ok(seen);
+        };
+        match codec::from_json::<Record>(&fetched.body) {
+            Ok(record) => seen.record = Some(record),
+            Err(Damage::Corrupt(why)) => seen.damaged = Some(why),
+            Err(newer) => return Err(self.damaged(NAME, newer)),
+        }
+        let over = seen.until(&self.timing).is_none_or(|until| seen.at > until);
+        let dead = || {
+            let record = seen.record.as_ref();
+            record.is_some_and(|record| Owner::here().knows_dead(&record.owner))
+        };
+        seen.free = over || dead();
+        Ok(seen)
     }
 
     /// Takes the lock if it is still as observed: success proves that nobody deployed since.
     pub async fn take_lock(&self, seen: &Observed, deploy: &DeployId) -> Result<Take, StateError> {
-        todo!()
+        if !seen.is_free() {
+            return Ok(Take::Busy(seen.clone()));
+        }
+        let sent = uptime();
+        let now = self.bucket.watch.server_now();
+        let before = seen.record.as_ref();
+        let record = Record {
+            version: VERSION,
+            epoch: before.map_or(0, |before| before.epoch).saturating_add(1),
+            state: State::Held,
+            owner: Owner::here(),
+            nonce: nonce(),
+            renewals: 0,
+            deploy: deploy.clone(),
+            taken_at: now,
+            deadline: now.saturating_add(self.timing.lease.as_secs() as i64),
+            conditional: self.official || before.is_some_and(|before| before.conditional),
+        };
+        let condition = match &seen.etag {
+            Some(etag) => Condition::Is(etag.clone()),
+            None => Condition::Absent,
+        };
+        match self.swap(NAME, body_of(&record), &condition).await {
+            Ok(Some(etag)) => self.hold(Lease { etag, record }, sent).await,
+            Ok(None) => Ok(Take::Moved(self.observe_lock().await?)),
+            Err(StateError::Aws(error)) if error.is(&Kind::NotImplemented) => {
+                Ok(Take::Unguarded { why: error.message })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn hold(&self, mut lease: Lease, sent: Duration) -> Result<Take, StateError> {
+        if !lease.record.conditional {
+            match self.probe(&lease.record).await {
+                Ok(None) => lease.record.conditional = true,
+                Ok(Some(why)) => return Ok(Take::Unguarded { why }),
+                Err(error) => {
+                    // Not held in the background yet, so that it would stand until its deadline.
+                    let _ = self.give_back(&mut lease).await;
+                    return Err(error);
+                }
+            }
+        }
+        let held = Held::start(self.clone(), lease, sent);
+        if held.is_lost() {
+            // Taking it took longer than the lease.
+            return Ok(Take::Moved(self.observe_lock().await?));
+        }
+        Ok(Take::Held(held))
+    }
+
+    /// Whether the endpoint refuses a write whose condition does not hold; else why the lock is none, after freeing it.
+    async fn probe(&self, record: &Record) -> Result<Option<String>, StateError> {
+        let mut other = record.clone();
+        other.renewals += 1;
+        let wrong = Condition::Is(ETag::Md5(Md5([0; 16])));
+        let why = match self.put(NAME, body_of(&other), &wrong).await {
+            Ok(_) => "the endpoint ignores the conditions of conditional writes".to_owned(),
+            Err(error) if matches!(error.kind, Kind::Precondition | Kind::Conflict) => {
+                return Ok(None);
+            }
+            Err(error) if error.is(&Kind::NotImplemented) => error.message,
+            Err(error) => return Err(error.into()),
+        };
+        let free = freed(&other);
+        self.put(NAME, body_of(&free), &Condition::Always).await?;
+        Ok(Some(why))
     }
 
     /// Waits up to `limit` for the lock to be free. Answers with what was seen last, free or not; `on_wait` is told of each
     /// look that found it held.
     pub async fn wait_for_lock(
         &self,
-        seen: Observed,
+        mut seen: Observed,
         limit: Duration,
-        on_wait: impl FnMut(&Observed),
+        mut on_wait: impl FnMut(&Observed),
     ) -> Result<Observed, StateError> {
-        todo!()
+        let end = uptime().saturating_add(limit);
+        while !seen.is_free() {
+            on_wait(&seen);
+            let left = end.saturating_sub(uptime());
+            if left.is_zero() {
+                break;
+            }
+            tokio::time::sleep(left.min(self.timing.poll)).await;
+            seen = self.observe_lock().await?;
+        }
+        Ok(seen)
     }
 
     /// Frees the lock whoever holds it, who then stops at the next renewal. Answers with what was there.
     pub async fn force_unlock(&self) -> Result<Observed, StateError> {
-        todo!()
+        loop {
+            let seen = self.observe_lock().await?;
+            let Some(etag) = seen.etag.clone() else {
+                return Ok(seen);
+            };
+            let free = Record {
+                version: VERSION,
+                epoch: seen.record.as_ref().map_or(1, |record| record.epoch + 1),
+                state: State::Free,
+                owner: Owner::here(),
+                nonce: nonce(),
+                renewals: 0,
+                deploy: DeployId::new(""),
+                taken_at: seen.at,
+                deadline: seen.at,
+                conditional: seen
+                    .record
+                    .as_ref()
+                    .is_some_and(|record| record.conditional),
+            };
+            let body = body_of(&free);
+            match self.swap(NAME, body.clone(), &Condition::Is(etag)).await {
+                Ok(Some(_)) => return Ok(seen),
+                // Renewed meanwhile.
+                Ok(None) => {}
+                Err(StateError::Aws(error)) if error.is(&Kind::NotImplemented) => {
+                    self.put(NAME, body, &Condition::Always).await?;
+                    return Ok(seen);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
+
+    pub(super) async fn give_back(&self, lease: &mut Lease) -> Result<(), StateError> {
+        let free = freed(&lease.record);
+        self.advance(lease, free).await
+    }
+
+    /// Writes the next record of a lock that is ours. [`StateError::Lost`]: it is not any more.
+    pub(super) async fn advance(
+        &self,
+        lease: &mut Lease,
+        mut next: Record,
+    ) -> Result<(), StateError> {
+        for _ in 0..3 {
+            let condition = Condition::Is(lease.etag.clone());
+            if let Some(etag) = self.swap(NAME, body_of(&next), &condition).await? {
+                lease.etag = etag;
+                lease.record = next;
+                return Ok(());
+            }
+            // One of our own writes may have come through after we had given it up.
+            let seen = self.observe_lock().await?;
+            match (seen.etag, seen.record) {
+                (Some(etag), Some(record))
+                    if record.nonce == next.nonce && record.state == State::Held =>
+                {
+                    next.renewals = record.renewals.max(next.renewals) + 1;
+                    *lease = Lease { etag, record };
+                }
+                _ => return Err(StateError::Lost),
+            }
+        }
+        Err(StateError::Lost)
+    }
+}
+
+/// What the holder last wrote.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) etag: ETag,
+    pub(super) record: Record,
+}
+
+fn freed(record: &Record) -> Record {
+    Record {
+        state: State::Free,
+        epoch: record.epoch.saturating_add(1),
+        renewals: record.renewals + 1,
+        ..record.clone()
+    }
+}
+
+fn body_of(record: &Record) -> Bytes {
+    // A record has no map with keys other than text, nor anything else that JSON cannot say.
+    serde_json::to_vec(record).unwrap_or_default().into()
+}
+
+fn nonce() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
 }
