@@ -1,0 +1,324 @@
+//! CloudFront's state: distributions with their edges, policies, functions and invalidations.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::distribution::{
+    self, CACHING_DISABLED, CACHING_OPTIMIZED, CachePolicy, Caching, Distribution, Function,
+};
+use super::edge::{Answer, Cache, Edge};
+use super::store::Store;
+
+/// When an accepted invalidation empties the edges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TakesEffect {
+    #[default]
+    WhenAccepted,
+    WhenCompleted,
+}
+
+/// How the API behaves; tests change it at any time.
+#[derive(Clone, Debug)]
+pub struct CloudOptions {
+    /// From acceptance to Completed, on the world's clock.
+    pub invalidation_time: Duration,
+    pub takes_effect: TakesEffect,
+    /// A raw `'` in a path is refused, as in two public reports.
+    pub refuses_apostrophe: bool,
+    /// More paths in one batch: 413 BatchTooLarge.
+    pub most_paths: usize,
+    /// More batches in progress: TooManyInvalidationsInProgress.
+    pub most_in_progress: Option<usize>,
+    /// Paths and wildcards a second; a batch beyond what has accrued: Throttling.
+    pub rate: Option<(f64, f64)>,
+    /// The page size of lists.
+    pub page: usize,
+}
+
+impl Default for CloudOptions {
+    fn default() -> Self {
+        Self {
+            invalidation_time: Duration::ZERO,
+            takes_effect: TakesEffect::WhenAccepted,
+            refuses_apostrophe: false,
+            most_paths: 3000,
+            most_in_progress: None,
+            rate: None,
+            page: 100,
+        }
+    }
+}
+
+/// One invalidation. Items are paths and `#tag`s.
+#[derive(Clone, Debug)]
+pub struct Invalidation {
+    pub id: String,
+    pub caller_reference: String,
+    pub items: Arc<Vec<String>>,
+    pub accepted: SystemTime,
+    pub completes: SystemTime,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("The specified distribution does not exist.")]
+    NoSuchDistribution,
+    #[error("Your request contains one or more invalid invalidation paths.")]
+    InvalidArgument,
+    #[error("The batch of objects to invalidate is too large.")]
+    BatchTooLarge,
+    #[error(
+        "You have exceeded the maximum number of allowable InProgress invalidation batch requests."
+    )]
+    TooManyInProgress,
+    #[error("Rate exceeded")]
+    Throttling,
+    #[error(
+        "You have already sent another invalidation batch request with the same caller reference."
+    )]
+    BatchAlreadyExists,
+}
+
+struct Site {
+    distribution: Distribution,
+    caches: Vec<Arc<Cache>>,
+    /// In the order of acceptance.
+    invalidations: Vec<Invalidation>,
+    next_free: Option<SystemTime>,
+}
+
+#[derive(Default)]
+pub struct Cloud(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    options: CloudOptions,
+    sites: BTreeMap<String, Site>,
+    policies: BTreeMap<String, CachePolicy>,
+    functions: BTreeMap<String, Function>,
+}
+
+impl Cloud {
+    pub(super) fn new() -> Self {
+        let cloud = Self::default();
+        cloud.set_policy(CACHING_OPTIMIZED, CachePolicy::optimized());
+        cloud.set_policy(CACHING_DISABLED, CachePolicy::disabled());
+        cloud
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn options(&self, change: impl FnOnce(&mut CloudOptions)) {
+        change(&mut self.lock().options);
+    }
+
+    pub(super) fn page(&self) -> usize {
+        self.lock().options.page
+    }
+
+    pub(super) fn set_policy(&self, id: &str, policy: CachePolicy) {
+        self.lock().policies.insert(id.to_owned(), policy);
+    }
+
+    pub(super) fn set_function(&self, name: &str, function: Function) {
+        self.lock().functions.insert(name.to_owned(), function);
+    }
+
+    pub(super) fn function(&self, name: &str) -> Option<Function> {
+        self.lock().functions.get(name).cloned()
+    }
+
+    pub(super) fn policy_by_id(&self, id: &str) -> Option<CachePolicy> {
+        self.lock().policies.get(id).cloned()
+    }
+
+    /// A policy that nobody knows keeps nothing.
+    pub(super) fn policy(&self, caching: &Caching) -> CachePolicy {
+        match caching {
+            Caching::Legacy(policy) => policy.clone(),
+            Caching::Policy(id) => self.policy_by_id(id).unwrap_or_else(CachePolicy::disabled),
+        }
+    }
+
+    /// Adds a distribution with empty edges, or changes one and leaves its edges as they are.
+    pub(super) fn set(&self, distribution: Distribution, edges: usize) {
+        let mut state = self.lock();
+        match state.sites.get_mut(&distribution.id) {
+            Some(site) => site.distribution = distribution,
+            None => {
+                let site = Site {
+                    caches: (0..edges).map(|_| Arc::default()).collect(),
+                    invalidations: Vec::new(),
+                    next_free: None,
+                    distribution,
+                };
+                state.sites.insert(site.distribution.id.clone(), site);
+            }
+        }
+    }
+
+    pub(super) fn remove(&self, id: &str) {
+        self.lock().sites.remove(id);
+    }
+
+    /// All distributions, by id.
+    pub fn distributions(&self) -> Vec<Distribution> {
+        let state = self.lock();
+        state
+            .sites
+            .values()
+            .map(|site| site.distribution.clone())
+            .collect()
+    }
+
+    pub fn distribution(&self, id: &str) -> Option<Distribution> {
+        Some(self.lock().sites.get(id)?.distribution.clone())
+    }
+
+    /// A distribution's invalidations in the order of acceptance.
+    pub fn invalidations(&self, id: &str) -> Option<Vec<Invalidation>> {
+        Some(self.lock().sites.get(id)?.invalidations.clone())
+    }
+
+    pub(super) fn cache(&self, id: &str, number: usize) -> Option<Arc<Cache>> {
+        self.lock().sites.get(id)?.caches.get(number).cloned()
+    }
+
+    pub(super) fn edges(&self, id: &str) -> usize {
+        self.lock()
+            .sites
+            .get(id)
+            .map_or(0, |site| site.caches.len())
+    }
+
+    /// What an edge answers a viewer. 503 where there is no such edge.
+    pub(super) fn get(&self, store: &Store, id: &str, number: usize, path: &str) -> Answer {
+        let found = {
+            let state = self.lock();
+            state.sites.get(id).and_then(|site| {
+                let cache = site.caches.get(number)?.clone();
+                Some((
+                    site.distribution.clone(),
+                    cache,
+                    state.due(site, store.clock.now()),
+                ))
+            })
+        };
+        let Some((distribution, cache, due)) = found else {
+            return Answer {
+                status: 503,
+                ..Answer::default()
+            };
+        };
+        let edge = Edge {
+            store,
+            cloud: self,
+            distribution: &distribution,
+            cache: &cache,
+            due,
+            number,
+        };
+        edge.get(path)
+    }
+
+    /// Accepts a batch, or answers a caller reference that it knows with the invalidation of then.
+    pub(super) fn invalidate(
+        &self,
+        id: &str,
+        caller_reference: &str,
+        items: Vec<String>,
+        now: SystemTime,
+    ) -> Result<Invalidation, Refusal> {
+        let mut state = self.lock();
+        let options = state.options.clone();
+        let site = state.sites.get_mut(id).ok_or(Refusal::NoSuchDistribution)?;
+        check(&items, &options)?;
+        let mut known = site.invalidations.iter();
+        if let Some(known) = known.find(|known| known.caller_reference == caller_reference) {
+            return match *known.items == items {
+                true => Ok(known.clone()),
+                false => Err(Refusal::BatchAlreadyExists),
+            };
+        }
+        let running = site
+            .invalidations
+            .iter()
+            .filter(|one| one.completes > now)
+            .count();
+        if options.most_in_progress.is_some_and(|most| running >= most) {
+            return Err(Refusal::TooManyInProgress);
+        }
+        site.throttle(&items, &options, now)?;
+        let invalidation = Invalidation {
+            id: format!("I{}", distribution::code(uuid::Uuid::new_v4().as_bytes())),
+            caller_reference: caller_reference.to_owned(),
+            items: Arc::new(items),
+            accepted: now,
+            completes: now + options.invalidation_time,
+        };
+        site.invalidations.push(invalidation.clone());
+        Ok(invalidation)
+    }
+}
+
+impl State {
+    /// What has taken effect by now. As the order of acceptance is that of completion, this only ever grows at its end.
+    fn due(&self, site: &Site, now: SystemTime) -> Vec<Arc<Vec<String>>> {
+        let early = self.options.takes_effect == TakesEffect::WhenAccepted;
+        let all = site.invalidations.iter();
+        let due = all.take_while(|one| early || one.completes <= now);
+        due.map(|one| one.items.clone()).collect()
+    }
+}
+
+impl Site {
+    fn throttle(
+        &mut self,
+        items: &[String],
+        options: &CloudOptions,
+        now: SystemTime,
+    ) -> Result<(), Refusal> {
+        let Some((paths, wildcards)) = options.rate else {
+            return Ok(());
+        };
+        if self.next_free.is_some_and(|free| now < free) {
+            return Err(Refusal::Throttling);
+        }
+        let wild = items.iter().filter(|item| item.ends_with('*')).count() as f64;
+        let exact = items.len() as f64 - wild;
+        let cost = (exact / paths).max(wild / wildcards);
+        self.next_free = Some(now + Duration::from_secs_f64(cost.max(0.0)));
+        Ok(())
+    }
+}
+
+/// What paths may be (Developer Guide, "Specify files to invalidate").
+fn check(items: &[String], options: &CloudOptions) -> Result<(), Refusal> {
+    if items.is_empty() {
+        return Err(Refusal::InvalidArgument);
+    }
+    if items.len() > options.most_paths {
+        return Err(Refusal::BatchTooLarge);
+    }
+    let good = |item: &String| {
+        if let Some(tag) = item.strip_prefix('#') {
+            let fits = (1..=256).contains(&tag.len());
+            return fits
+                && tag
+                    .bytes()
+                    .all(|byte| (33..=126).contains(&byte) && byte != b',');
+        }
+        let refused = item.contains('~') || (options.refuses_apostrophe && item.contains('\''));
+        item.starts_with('/')
+            && item.len() <= 4000
+            && !refused
+            && item.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    match items.iter().all(good) {
+        true => Ok(()),
+        false => Err(Refusal::InvalidArgument),
+    }
+}

@@ -1,0 +1,467 @@
+//! The HTTP front of a world: accepts connections, applies faults, keeps the log, and hands requests to S3 or CloudFront.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use s3s::Body;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::chunked;
+use super::clock::http_date;
+use super::faults::{Fault, RequestInfo, Service};
+use super::store::{BucketOptions, Conditions};
+use super::world::Shared;
+use super::xml::{Element, leaf, node};
+
+/// The connection is to be cut without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("cut by a fault")]
+pub(super) struct Cut;
+
+/// Accepts connections until the world ends.
+pub(super) async fn accept<H, F>(listener: TcpListener, stop: watch::Receiver<bool>, handle: H)
+where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<Response<Body>, Cut>> + Send + 'static,
+{
+    let mut stopped = stop.clone();
+    loop {
+        let stream = tokio::select! {
+            _ = stopped.changed() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(_) => {
+                    // Out of file handles: some will come back.
+                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                    continue;
+                }
+            },
+        };
+        let _ = stream.set_nodelay(true);
+        let (handle, mut stopped) = (handle.clone(), stop.clone());
+        tokio::spawn(async move {
+            let service = service_fn(handle);
+            let connection = hyper::server::conn::http1::Builder::new()
+                .auto_date_header(false)
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::select! {
+                _ = stopped.changed() => {}
+                // What goes wrong on a connection is its client's affair.
+                _ = connection => {}
+            }
+        });
+    }
+}
+
+/// Answers one request to the S3 or CloudFront endpoint.
+pub(super) async fn answer(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Cut> {
+    let (parts, body) = request.into_parts();
+    if parts.uri.path() == super::share::STATUS_PATH {
+        return Ok(super::share::status(
+            &shared,
+            &parts.method,
+            parts.uri.query(),
+        ));
+    }
+    let number = shared.next_number();
+    let info = describe(&parts, number);
+    let length = header(&parts.headers, "content-length").and_then(|text| text.parse().ok());
+    shared.log_begin(&info, length.unwrap_or(0));
+    let fault = shared.fault(&info);
+    if !shared.rtt().is_zero() {
+        tokio::time::sleep(shared.rtt()).await;
+    }
+    let mut answer = under(&shared, fault, &info, parts, body).await?;
+    stamp(&shared, &mut answer, info.service);
+    let sent = answer.body().size_hint().lower();
+    shared.log_end(number, answer.status().as_u16(), sent);
+    Ok(answer)
+}
+
+/// The answer under a fault.
+async fn under(
+    shared: &Arc<Shared>,
+    fault: Fault,
+    info: &RequestInfo,
+    parts: Parts,
+    body: Incoming,
+) -> Result<Response<Body>, Cut> {
+    let head = parts.method == Method::HEAD;
+    match fault {
+        Fault::None => Ok(effect(shared, info, parts, body).await),
+        Fault::Delay(time) => {
+            tokio::time::sleep(time).await;
+            Ok(effect(shared, info, parts, body).await)
+        }
+        Fault::Fail(status, code) => {
+            drain(body).await;
+            Ok(failure(
+                info.service,
+                status,
+                code,
+                "as a test wants it",
+                head,
+            ))
+        }
+        Fault::FailAfter(status, code) => {
+            effect(shared, info, parts, body).await;
+            Ok(failure(
+                info.service,
+                status,
+                code,
+                "as a test wants it",
+                head,
+            ))
+        }
+        Fault::Reset => Err(Cut),
+        Fault::ResetAfter => {
+            effect(shared, info, parts, body).await;
+            Err(Cut)
+        }
+        Fault::Stall => {
+            drain(body).await;
+            std::future::pending().await
+        }
+        Fault::StallAfter => {
+            effect(shared, info, parts, body).await;
+            std::future::pending().await
+        }
+        Fault::TruncateAnswer => Ok(truncate(effect(shared, info, parts, body).await).await),
+        Fault::ErrorIn200(code) => Ok(error_in_200(info, code, body).await),
+        Fault::HoldBefore(gate) => {
+            gate.pass().await;
+            Ok(effect(shared, info, parts, body).await)
+        }
+        Fault::HoldAfter(gate) => {
+            let answer = effect(shared, info, parts, body).await;
+            gate.pass().await;
+            Ok(answer)
+        }
+    }
+}
+
+/// Reads a body to its end, so that the client sees the answer rather than a broken pipe.
+async fn drain(body: Incoming) {
+    let _ = body.collect().await;
+}
+
+/// Half of the body, then the connection ends.
+async fn truncate(answer: Response<Body>) -> Response<Body> {
+    let (mut parts, body) = answer.into_parts();
+    let all = match body.collect().await {
+        Ok(all) => all.to_bytes(),
+        Err(_) => Bytes::new(),
+    };
+    parts
+        .headers
+        .insert("content-length", HeaderValue::from(all.len().max(1)));
+    parts.headers.remove("transfer-encoding");
+    let half = all.slice(..all.len() / 2);
+    let pieces = [Ok(half), Err(std::io::Error::other("cut by a fault"))];
+    let stream = s3s::dto::StreamingBlob::wrap(futures_util::stream::iter(pieces));
+    Response::from_parts(parts, Body::from(stream))
+}
+
+async fn error_in_200(info: &RequestInfo, code: &str, body: Incoming) -> Response<Body> {
+    let bytes = body.collect().await.map(|all| all.to_bytes());
+    let error = |extra: Vec<Element>| {
+        let said = [leaf("Code", code), leaf("Message", "as a test wants it")];
+        node("Error", extra.into_iter().chain(said))
+    };
+    let asked = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
+    let document = match Element::parse(&asked) {
+        Some(asked) if info.operation == "DeleteObjects" => {
+            let objects = asked.children.iter().filter(|child| child.name == "Object");
+            let errors = objects.map(|one| error(vec![leaf("Key", one.text_at("Key"))]));
+            node("DeleteResult", errors)
+        }
+        _ => error(Vec::new()),
+    };
+    xml(200, document.document(""))
+}
+
+/// What the request does, without faults.
+async fn effect(
+    shared: &Arc<Shared>,
+    info: &RequestInfo,
+    parts: Parts,
+    body: Incoming,
+) -> Response<Body> {
+    match info.service {
+        Service::CloudFront => {
+            let body = body.collect().await.map(|all| all.to_bytes());
+            let text = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
+            super::cloudfront::answer(shared, info, &parts.headers, &text)
+        }
+        Service::S3 => s3(shared, info, parts, body).await,
+    }
+}
+
+async fn s3(
+    shared: &Arc<Shared>,
+    info: &RequestInfo,
+    mut parts: Parts,
+    body: Incoming,
+) -> Response<Body> {
+    let head = parts.method == Method::HEAD;
+    if let Some(refused) = refuse(shared, info, &mut parts) {
+        drain(body).await;
+        return refused;
+    }
+    // Signatures are taken as they come: a world has no secrets.
+    parts.headers.remove("authorization");
+    parts.uri = without_signature(&parts.uri);
+    join_repeated(&mut parts.headers);
+    let body = chunked::decode(&mut parts, body);
+    match shared.s3.call(Request::from_parts(parts, body)).await {
+        Ok(answer) => answer,
+        Err(error) => failure(
+            Service::S3,
+            500,
+            "InternalError",
+            &format!("{error:?}"),
+            head,
+        ),
+    }
+}
+
+/// What a bucket's options refuse before the operation is looked at.
+fn refuse(shared: &Shared, info: &RequestInfo, parts: &mut Parts) -> Option<Response<Body>> {
+    let head = parts.method == Method::HEAD;
+    let denied = || failure(Service::S3, 403, "AccessDenied", "Access Denied", head);
+    let options = shared
+        .store
+        .read(&info.bucket, |bucket| bucket.options.clone())
+        .ok()?;
+    let expected = header(&parts.headers, "x-amz-expected-bucket-owner");
+    if expected.is_some_and(|owner| owner != options.owner) {
+        return Some(denied());
+    }
+    let acl = header(&parts.headers, "x-amz-acl");
+    if acl.is_some_and(|acl| acl != "bucket-owner-full-control") {
+        let said = "The bucket does not allow ACLs";
+        return Some(failure(
+            Service::S3,
+            400,
+            "AccessControlListNotSupported",
+            said,
+            head,
+        ));
+    }
+    if let Some(moved) = wrong_region(&options, &parts.headers, head) {
+        return Some(moved);
+    }
+    let writes = info.writes();
+    let conditional = ["if-match", "if-none-match"]
+        .iter()
+        .any(|name| parts.headers.contains_key(*name));
+    match options.conditions {
+        Conditions::Refused if writes && conditional => {
+            let said = "A header you provided implies functionality that is not implemented";
+            Some(failure(Service::S3, 501, "NotImplemented", said, head))
+        }
+        Conditions::Ignored if writes => {
+            parts.headers.remove("if-match");
+            parts.headers.remove("if-none-match");
+            None
+        }
+        _ => None,
+    }
+}
+
+fn wrong_region(
+    options: &BucketOptions,
+    headers: &HeaderMap,
+    head: bool,
+) -> Option<Response<Body>> {
+    let authorization = header(headers, "authorization")?;
+    let scope = authorization.split("Credential=").nth(1)?;
+    let region = scope.split('/').nth(2)?;
+    if !options.strict_region || region == options.region {
+        return None;
+    }
+    let said = "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.";
+    let mut moved = failure(Service::S3, 301, "PermanentRedirect", said, head);
+    if let Ok(region) = options.region.parse() {
+        moved.headers_mut().insert("x-amz-bucket-region", region);
+    }
+    Some(moved)
+}
+
+fn without_signature(uri: &hyper::Uri) -> hyper::Uri {
+    let signed = |pair: &&str| {
+        !pair.to_ascii_lowercase().starts_with("x-amz-") || pair.starts_with("x-amz-checksum")
+    };
+    let query = uri.query().unwrap_or_default().split('&');
+    let query: Vec<&str> = query
+        .filter(|pair| !pair.is_empty())
+        .filter(signed)
+        .collect();
+    let text = match query.as_slice() {
+        [] => uri.path().to_owned(),
+        _ => format!("{}?{}", uri.path(), query.join("&")),
+    };
+    text.parse().unwrap_or_else(|_| uri.clone())
+}
+
+/// The protocol layer refuses repeated headers, which the AWS SDKs send.
+fn join_repeated(headers: &mut HeaderMap) {
+    let names: Vec<HeaderName> = headers.keys().cloned().collect();
+    for name in names {
+        let values: Vec<&[u8]> = headers
+            .get_all(&name)
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect();
+        if values.len() > 1
+            && let Ok(joined) = HeaderValue::from_bytes(&values.join(&b","[..]))
+        {
+            headers.insert(name, joined);
+        }
+    }
+}
+
+/// An error as the service says it.
+pub(super) fn failure(
+    service: Service,
+    status: u16,
+    code: &str,
+    message: &str,
+    head: bool,
+) -> Response<Body> {
+    let said = [leaf("Code", code), leaf("Message", message)];
+    let id = leaf("RequestId", request_id());
+    let document = match service {
+        Service::S3 => node("Error", said.into_iter().chain([id])).document(""),
+        Service::CloudFront => {
+            let kind = if status < 500 { "Sender" } else { "Receiver" };
+            let error = node("Error", [leaf("Type", kind)].into_iter().chain(said));
+            let root = node("ErrorResponse", [error, id]);
+            root.document(super::cloudfront::NAMESPACE)
+        }
+    };
+    let body = if head { Vec::new() } else { document };
+    xml(status, body)
+}
+
+pub(super) fn xml(status: u16, body: Vec<u8>) -> Response<Body> {
+    let mut answer = Response::new(Body::from(body));
+    *answer.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    answer
+        .headers_mut()
+        .insert("content-type", HeaderValue::from_static("application/xml"));
+    answer
+}
+
+fn request_id() -> String {
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    id.chars().take(16).collect::<String>().to_uppercase()
+}
+
+/// The headers that every answer has. The date is the world's, not the machine's.
+fn stamp(shared: &Shared, answer: &mut Response<Body>, service: Service) {
+    let headers = answer.headers_mut();
+    let mut set = |name: &'static str, value: String| {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
+    };
+    set("date", http_date(shared.clock.now()));
+    match service {
+        Service::S3 => {
+            set("server", "AmazonS3".to_owned());
+            set("x-amz-request-id", request_id());
+        }
+        Service::CloudFront => set("x-amzn-requestid", request_id()),
+    }
+}
+
+pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+pub(super) fn decode(text: &str) -> String {
+    let decoded = percent_encoding::percent_decode_str(text);
+    decoded.decode_utf8_lossy().into_owned()
+}
+
+fn describe(parts: &Parts, number: u64) -> RequestInfo {
+    let path = parts.uri.path();
+    let query = parts.uri.query().unwrap_or_default();
+    let method = parts.method.as_str();
+    let cloudfront = path.starts_with("/2020-05-31/");
+    let (bucket, key) = match path.trim_start_matches('/').split_once('/') {
+        _ if cloudfront => ("", ""),
+        Some(both) => both,
+        None => (path.trim_start_matches('/'), ""),
+    };
+    let has = |name: &str| parts.headers.contains_key(name);
+    let operation = if cloudfront {
+        super::cloudfront::operation(method, path)
+    } else {
+        s3_operation(method, query, bucket, key, has("x-amz-copy-source"))
+    };
+    RequestInfo {
+        number,
+        service: if cloudfront {
+            Service::CloudFront
+        } else {
+            Service::S3
+        },
+        operation,
+        method: method.to_owned(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        bucket: decode(bucket),
+        key: decode(key),
+    }
+}
+
+fn s3_operation(method: &str, query: &str, bucket: &str, key: &str, copy: bool) -> &'static str {
+    let asks = |name: &str| {
+        query
+            .split('&')
+            .any(|pair| pair.split('=').next() == Some(name))
+    };
+    match (method, bucket.is_empty(), key.is_empty()) {
+        ("GET", true, _) => "ListBuckets",
+        ("GET", _, true) if asks("location") => "GetBucketLocation",
+        ("GET", _, true) if asks("versioning") => "GetBucketVersioning",
+        ("GET", _, true) if asks("versions") => "ListObjectVersions",
+        ("GET", _, true) if asks("uploads") => "ListMultipartUploads",
+        ("GET", _, true) if asks("list-type") => "ListObjectsV2",
+        ("GET", _, true) => "ListObjects",
+        ("HEAD", _, true) => "HeadBucket",
+        ("PUT", _, true) if asks("versioning") => "PutBucketVersioning",
+        ("PUT", _, true) => "CreateBucket",
+        ("POST", _, true) if asks("delete") => "DeleteObjects",
+        ("GET", ..) if asks("tagging") => "GetObjectTagging",
+        ("GET", ..) if asks("uploadId") => "ListParts",
+        ("GET", ..) => "GetObject",
+        ("HEAD", ..) => "HeadObject",
+        ("PUT", ..) if asks("tagging") => "PutObjectTagging",
+        ("PUT", ..) if asks("uploadId") && copy => "UploadPartCopy",
+        ("PUT", ..) if asks("uploadId") => "UploadPart",
+        ("PUT", ..) if copy => "CopyObject",
+        ("PUT", ..) => "PutObject",
+        ("POST", ..) if asks("uploads") => "CreateMultipartUpload",
+        ("POST", ..) if asks("uploadId") => "CompleteMultipartUpload",
+        ("DELETE", ..) if asks("tagging") => "DeleteObjectTagging",
+        ("DELETE", ..) if asks("uploadId") => "AbortMultipartUpload",
+        ("DELETE", _, false) => "DeleteObject",
+        _ => "",
+    }
+}
