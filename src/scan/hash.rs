@@ -1,12 +1,10 @@
 //! Reads and hashes files on blocking threads that share one queue.
 
-use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use md5::{Digest, Md5 as Hasher};
@@ -16,12 +14,13 @@ use super::cache::Cache;
 use super::digest::{BUFFER, MULTIPART_FROM, Parts, fill, part_size};
 use super::error::ScanError;
 use super::file::{FileStamp, LocalFile};
+use super::queue::{Queue, StopOnDrop};
 use crate::domain::{ETag, Key, Md5};
 
-/// Files handed to a reader at once: one by one they cost more in locks than in reading.
-pub(super) const BATCH: usize = 64;
 /// A file this large leaves the rest of its batch to other readers.
 const LARGE: u64 = 4 * 1024 * 1024;
+/// So many bytes are reported at the latest.
+const REPORT: u64 = 8 * 1024 * 1024;
 /// The largest content that is kept.
 const KEEP: u64 = 64 * 1024;
 
@@ -45,152 +44,122 @@ pub(super) struct Done {
     pub(super) read: u64,
 }
 
-/// Files to be hashed, in batches.
-#[derive(Default)]
-pub(super) struct Queue {
-    state: Mutex<State>,
-    changed: Condvar,
+/// Hashes what the queue hands out.
+pub(super) struct Reader<'a> {
+    shared: &'a Shared,
+    cache: &'a Cache,
+    buffer: Vec<u8>,
+    batch: Vec<Key>,
+    /// Bytes not reported yet.
+    bytes: u64,
+    done: Done,
 }
 
-#[derive(Default)]
-struct State {
-    batches: VecDeque<Vec<Key>>,
-    /// Batches in the hands of readers, who may give some back.
-    busy: usize,
-    walked: bool,
-    stopped: bool,
-}
-
-impl Queue {
-    pub(super) fn add(&self, batch: Vec<Key>) {
-        self.state().batches.push_back(batch);
-        self.changed.notify_one();
+impl<'a> Reader<'a> {
+    pub(super) fn new(shared: &'a Shared, cache: &'a Cache) -> Self {
+        Self {
+            shared,
+            cache,
+            buffer: vec![0; BUFFER],
+            batch: Vec::new(),
+            bytes: 0,
+            done: Done::default(),
+        }
     }
 
-    /// No more will be added.
-    pub(super) fn walked(&self) {
-        self.state().walked = true;
-        self.changed.notify_all();
-    }
-
-    /// Nothing more shall be done.
-    pub(super) fn stop(&self) {
-        self.state().stopped = true;
-        self.changed.notify_all();
-    }
-
-    pub(super) fn is_stopped(&self) -> bool {
-        self.state().stopped
-    }
-
-    /// Waits for the next batch; `None` when all is done or stopped. Each batch is to be [`Self::finish`]ed.
-    fn take(&self) -> Option<Vec<Key>> {
-        let mut state = self.state();
-        loop {
-            if state.stopped {
-                return None;
+    /// Reads until there is no more.
+    pub(super) fn run(mut self) -> Result<Done, ScanError> {
+        // At a good end it stops nobody: then all is done.
+        let _stop = StopOnDrop(&self.shared.queue);
+        while let Some(batch) = self.shared.queue.take() {
+            self.batch = batch;
+            let before = self.done.files.len();
+            while let Some(key) = self.batch.pop() {
+                let file = self.file(key)?;
+                self.done.files.push(file);
             }
-            if let Some(batch) = state.batches.pop_front() {
-                state.busy += 1;
-                return Some(batch);
-            }
-            if state.walked && state.busy == 0 {
-                return None;
-            }
-            state = (self.changed.wait(state)).unwrap_or_else(PoisonError::into_inner);
+            self.shared.queue.finish();
+            let files = self.done.files.len() - before;
+            (self.shared).report(files as u64, std::mem::take(&mut self.bytes));
         }
+        Ok(self.done)
     }
 
-    fn finish(&self) {
-        let mut state = self.state();
-        state.busy -= 1;
-        if state.walked && state.busy == 0 {
-            self.changed.notify_all();
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Stops everything when it is dropped: on an error, on a panic, and when nobody waits for the scan any more.
-pub(super) struct StopOnDrop<'a>(pub(super) &'a Queue);
-
-impl Drop for StopOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
-}
-
-/// Hashes what the queue hands out, until there is no more.
-pub(super) fn read(shared: &Shared, cache: &Cache) -> Result<Done, ScanError> {
-    let _stop = StopOnDrop(&shared.queue); // harmless at the end: then there is nothing left for anybody
-    let mut done = Done::default();
-    let mut buffer = vec![0; BUFFER];
-    while let Some(mut batch) = shared.queue.take() {
-        let mut bytes = 0;
-        let before = done.files.len();
-        while let Some(key) = batch.pop() {
-            let file = one(shared, cache, key, &mut batch, &mut buffer, &mut done)?;
-            bytes += file.size;
-            done.files.push(file);
-        }
-        shared.queue.finish();
-        shared.report((done.files.len() - before) as u64, bytes);
-    }
-    Ok(done)
-}
-
-fn one(
-    shared: &Shared,
-    cache: &Cache,
-    key: Key,
-    batch: &mut Vec<Key>,
-    buffer: &mut [u8],
-    done: &mut Done,
-) -> Result<LocalFile, ScanError> {
-    let path = shared.root.join(key.as_str());
-    let unreadable = |source| ScanError::Unreadable {
-        path: path.clone(),
-        source,
-    };
-    if cache.len() > 0 {
-        let stamp = FileStamp::of(&fs::metadata(&path).map_err(unreadable)?);
-        if let Some((md5, parts)) = cache.find(key.as_str(), &stamp) {
-            return Ok(LocalFile {
-                key,
-                size: stamp.size,
-                md5,
-                parts,
-                stamp,
-            });
-        }
-    }
-    done.read += 1;
-    for _ in 0..2 {
-        let (mut file, stamp) = open(&path)?;
-        if stamp.size >= LARGE && !batch.is_empty() {
-            shared.queue.add(std::mem::take(batch));
-        }
-        let Some(digest) = hash(&mut file, &stamp, buffer).map_err(unreadable)? else {
-            continue;
+    fn file(&mut self, key: Key) -> Result<LocalFile, ScanError> {
+        let path = self.shared.root.join(key.as_str());
+        let unreadable = |source| ScanError::Unreadable {
+            path: path.clone(),
+            source,
         };
-        if FileStamp::of(&file.metadata().map_err(unreadable)?) != stamp {
-            continue;
+        if self.cache.len() > 0 {
+            let stamp = FileStamp::of(&fs::metadata(&path).map_err(unreadable)?);
+            if let Some(digests) = self.cache.find(key.as_str(), &stamp) {
+                self.bytes += stamp.size;
+                return Ok(local_file(key, stamp, digests));
+            }
         }
-        if let Some(content) = shared.keep(&stamp, buffer) {
-            done.kept.push((key.clone(), content));
+        self.done.read += 1;
+        for _ in 0..2 {
+            let (mut file, stamp) = open(&path)?;
+            if stamp.size >= LARGE && !self.batch.is_empty() {
+                self.shared.queue.add(std::mem::take(&mut self.batch));
+            }
+            let digests = self.hash(&mut file, &stamp).map_err(unreadable)?;
+            let after = FileStamp::of(&file.metadata().map_err(unreadable)?);
+            if let Some(digests) = digests.filter(|_| after == stamp) {
+                if let Some(content) = self.shared.keep(&stamp, &self.buffer) {
+                    self.done.kept.push((key.clone(), content));
+                }
+                return Ok(local_file(key, stamp, digests));
+            }
         }
-        return Ok(LocalFile {
-            key,
-            size: stamp.size,
-            md5: digest.0,
-            parts: digest.1,
-            stamp,
-        });
+        Err(ScanError::KeepsChanging { path })
     }
-    Err(ScanError::KeepsChanging { path })
+
+    /// The digests of exactly as many bytes as the stamp says; `None` where the file has more or fewer.
+    fn hash(&mut self, file: &mut File, stamp: &FileStamp) -> io::Result<Option<Digests>> {
+        let mut whole = Hasher::new();
+        let mut parts = (stamp.size >= MULTIPART_FROM).then(|| Parts::new(part_size(stamp.size)));
+        let mut left = stamp.size;
+        loop {
+            // One byte more than is left: that shows a file that has grown, or one of the kernel's that says it is empty.
+            let wanted = usize::try_from(left.saturating_add(1)).unwrap_or(BUFFER);
+            let (window, _) = self.buffer.split_at_mut(wanted.min(BUFFER));
+            let wanted = window.len();
+            let chunk = fill(file, window)?;
+            let length = chunk.len();
+            let Some(rest) = left.checked_sub(length as u64) else {
+                return Ok(None);
+            };
+            whole.update(chunk);
+            if let Some(parts) = &mut parts {
+                parts.update(chunk);
+            }
+            left = rest;
+            self.bytes += length as u64;
+            if self.bytes >= REPORT {
+                self.shared.report(0, std::mem::take(&mut self.bytes));
+            }
+            if length < wanted {
+                break;
+            }
+        }
+        let digest = Md5(whole.finalize().into());
+        Ok((left == 0).then(|| (digest, parts.map(Parts::finish))))
+    }
+}
+
+/// The MD5 of a file, and its ETag where it is to be uploaded in parts.
+type Digests = (Md5, Option<ETag>);
+
+fn local_file(key: Key, stamp: FileStamp, (md5, parts): Digests) -> LocalFile {
+    LocalFile {
+        key,
+        size: stamp.size,
+        md5,
+        parts,
+        stamp,
+    }
 }
 
 fn open(path: &Path) -> Result<(File, FileStamp), ScanError> {
@@ -211,37 +180,6 @@ fn open(path: &Path) -> Result<(File, FileStamp), ScanError> {
             source,
         }),
     }
-}
-
-/// The digests of exactly as many bytes as the stamp says; `None` where the file has more or fewer.
-fn hash(
-    file: &mut File,
-    stamp: &FileStamp,
-    buffer: &mut [u8],
-) -> io::Result<Option<(Md5, Option<ETag>)>> {
-    let mut whole = Hasher::new();
-    let mut parts = (stamp.size >= MULTIPART_FROM).then(|| Parts::new(part_size(stamp.size)));
-    let mut left = stamp.size;
-    loop {
-        // One byte more than is left: that shows a file that has grown, or one of the kernel's that says it is empty.
-        let wanted = usize::try_from(left.saturating_add(1))
-            .map_or(buffer.len(), |left| left.min(buffer.len()));
-        let (window, _) = buffer.split_at_mut(wanted);
-        let chunk = fill(file, window)?;
-        let Some(rest) = left.checked_sub(chunk.len() as u64) else {
-            return Ok(None);
-        };
-        whole.update(chunk);
-        if let Some(parts) = &mut parts {
-            parts.update(chunk);
-        }
-        left = rest;
-        if chunk.len() < wanted {
-            break;
-        }
-    }
-    let digest = Md5(whole.finalize().into());
-    Ok((left == 0).then(|| (digest, parts.map(Parts::finish))))
 }
 
 impl Shared {

@@ -6,6 +6,7 @@ mod error;
 mod file;
 mod filter;
 mod hash;
+mod queue;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -28,7 +29,8 @@ pub use error::ScanError;
 pub use file::{FileStamp, LocalFile};
 use filter::Filter;
 pub use filter::{DEFAULT_EXCLUDES, LeftOut};
-use hash::{Done, Queue, Shared, StopOnDrop};
+use hash::{Done, Reader, Shared};
+use queue::{Queue, StopOnDrop};
 use walk::Walk;
 
 /// What to scan, and how.
@@ -128,16 +130,7 @@ pub async fn scan(
     };
     let walk = {
         let (shared, options, canonical) = (shared.clone(), options.clone(), canonical.clone());
-        spawn_blocking(move || {
-            let walk = Walk {
-                shared: &shared,
-                canonical,
-                filter,
-                symlinks: options.symlinks,
-                max_key_bytes: options.max_key_bytes,
-            };
-            walk.run()
-        })
+        spawn_blocking(move || Walk::new(&shared, canonical, filter, &options).run())
     };
     let (store, cache) = match options.cache.clone() {
         Some(folder) => {
@@ -148,7 +141,7 @@ pub async fn scan(
     let readers: Vec<_> = (0..readers(options.readers))
         .map(|_| {
             let (shared, cache) = (shared.clone(), cache.clone());
-            spawn_blocking(move || hash::read(&shared, &cache))
+            spawn_blocking(move || Reader::new(&shared, &cache).run())
         })
         .collect();
     let walked = finished(walk.await);

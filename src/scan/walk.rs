@@ -8,89 +8,121 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::error::ScanError;
 use super::filter::{Filter, LeftOut, Rule};
-use super::hash::{BATCH, Shared, StopOnDrop};
-use super::{Progress, Symlinks};
+use super::hash::Shared;
+use super::queue::{BATCH, StopOnDrop};
+use super::{Options, Progress, Symlinks};
 use crate::domain::Key;
 
 /// Names this holds belong to the deploy's own state in the bucket, whichever folder's site it is.
 const RESERVED: &str = ".unstale";
 
 pub(super) struct Walk<'a> {
-    pub(super) shared: &'a Shared,
+    shared: &'a Shared,
     /// The root with all links resolved.
-    pub(super) canonical: PathBuf,
-    pub(super) filter: Filter,
-    pub(super) symlinks: Symlinks,
-    pub(super) max_key_bytes: usize,
+    canonical: PathBuf,
+    filter: Filter,
+    symlinks: Symlinks,
+    max_key_bytes: usize,
+    /// What became of the folders that lead to the entry at hand; the root comes first.
+    folders: Vec<Option<Rule>>,
+    batch: Vec<Key>,
+    found: u64,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        shared: &'a Shared,
+        canonical: PathBuf,
+        filter: Filter,
+        options: &Options,
+    ) -> Self {
+        Self {
+            shared,
+            canonical,
+            filter,
+            symlinks: options.symlinks,
+            max_key_bytes: options.max_key_bytes,
+            folders: vec![None],
+            batch: Vec::with_capacity(BATCH),
+            found: 0,
+        }
+    }
+
     /// Walks it all.
     pub(super) fn run(mut self) -> Result<Vec<LeftOut>, ScanError> {
-        let guard = StopOnDrop(&self.shared.queue);
-        let mut found = 0;
-        let mut batch = Vec::with_capacity(BATCH);
-        // What became of the folders that lead to the entry at hand; the root comes first.
-        let mut folders: Vec<Option<Rule>> = vec![None];
+        let stop = StopOnDrop(&self.shared.queue);
         let mut entries = WalkDir::new(&self.shared.root)
             .min_depth(1)
             .follow_links(self.symlinks != Symlinks::Skip)
             .into_iter();
         while let Some(entry) = entries.next() {
-            let (depth, is_dir) = match &entry {
-                Ok(entry) => (entry.depth(), entry.file_type().is_dir()),
-                Err(error) => (error.depth(), error.loop_ancestor().is_some()),
-            };
-            folders.truncate(depth.max(1));
-            let folder = folders.last().copied().flatten();
-            let path = match &entry {
-                Ok(entry) => Some(entry.path()),
-                Err(error) => error.path(),
-            };
-            let relative = path
-                .and_then(|path| path.strip_prefix(&self.shared.root).ok())
-                .unwrap_or(Path::new(""));
-            let verdict = self.filter.judge(relative, is_dir, folder);
-            if let Some(rule) = verdict {
-                let look_inside =
-                    is_dir && entry.is_ok() && self.filter.may_include_below(relative);
-                if look_inside {
-                    folders.push(verdict);
-                } else {
-                    self.filter.count(rule);
-                }
-                if is_dir && entry.is_ok() && !look_inside {
-                    entries.skip_current_dir();
-                }
-                continue;
-            }
-            let entry = entry.map_err(|error| self.failed(error))?;
-            if let Some(key) = self.take(&entry, relative_of(&entry, &self.shared.root))? {
-                batch.push(key);
-                found += 1;
-            }
-            if is_dir {
-                folders.push(None);
-            }
-            if batch.len() == BATCH {
-                (self.shared.queue).add(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)));
-                if found % (16 * BATCH as u64) == 0 {
-                    (self.shared.progress)(Progress::Walked(found));
-                }
-                if self.shared.queue.is_stopped() {
-                    return Err(ScanError::Stopped);
-                }
+            if !self.step(entry)? {
+                entries.skip_current_dir();
             }
         }
-        self.shared.queue.add(batch);
-        (self.shared.progress)(Progress::Walked(found));
+        self.shared.queue.add(self.batch);
+        (self.shared.progress)(Progress::Walked(self.found));
         self.shared.queue.walked();
-        std::mem::forget(guard);
+        std::mem::forget(stop); // the readers are to go on
         Ok(self.filter.left_out())
     }
 
+    /// Takes one entry; false for a folder that need not be looked into.
+    fn step(&mut self, entry: walkdir::Result<DirEntry>) -> Result<bool, ScanError> {
+        let (path, depth, is_dir) = match &entry {
+            Ok(entry) => (
+                Some(entry.path()),
+                entry.depth(),
+                entry.file_type().is_dir(),
+            ),
+            Err(error) => (error.path(), error.depth(), error.loop_ancestor().is_some()),
+        };
+        let relative = path
+            .and_then(|path| path.strip_prefix(&self.shared.root).ok())
+            .unwrap_or(Path::new(""));
+        self.folders.truncate(depth.max(1));
+        let folder = self.folders.last().copied().flatten();
+        let verdict = self.filter.judge(relative, is_dir, folder);
+        if let Some(rule) = verdict {
+            let is_walked = is_dir && entry.is_ok();
+            if is_walked && self.filter.may_include_below(relative) {
+                self.folders.push(verdict);
+                return Ok(true);
+            }
+            self.filter.count(rule);
+            return Ok(!is_walked);
+        }
+        let key = match &entry {
+            Ok(entry) => self.key_of(entry, relative)?,
+            Err(_) => None,
+        };
+        entry.map_err(|error| self.failed(error))?;
+        if is_dir {
+            self.folders.push(None);
+        }
+        if let Some(key) = key {
+            self.hand_on(key)?;
+        }
+        Ok(true)
+    }
+
+    fn hand_on(&mut self, key: Key) -> Result<(), ScanError> {
+        self.batch.push(key);
+        self.found += 1;
+        if self.batch.len() < BATCH {
+            return Ok(());
+        }
+        let full = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        self.shared.queue.add(full);
+        (self.shared.progress)(Progress::Walked(self.found));
+        match self.shared.queue.is_stopped() {
+            true => Err(ScanError::Stopped),
+            false => Ok(()),
+        }
+    }
+
     /// The key of an entry that is not left out, if it is a file.
-    fn take(&self, entry: &DirEntry, relative: &Path) -> Result<Option<Key>, ScanError> {
+    fn key_of(&self, entry: &DirEntry, relative: &Path) -> Result<Option<Key>, ScanError> {
         let path = || entry.path().to_owned();
         if entry.file_name() == RESERVED {
             return Err(ScanError::Reserved { path: path() });
@@ -180,8 +212,4 @@ impl Walk<'_> {
             _ => ScanError::Unreadable { path, source },
         }
     }
-}
-
-fn relative_of<'a>(entry: &'a DirEntry, root: &Path) -> &'a Path {
-    entry.path().strip_prefix(root).unwrap_or(entry.path())
 }

@@ -1,0 +1,73 @@
+//! Symbolic links, good and bad.
+
+use super::*;
+
+#[test]
+fn links_inside_the_build_are_followed() {
+    let dir = folder(&["a", "d/x", "d/e/y"]);
+    symlink("a", dir.path().join("b")).expect("a link");
+    symlink("../d/e", dir.path().join("d/f")).expect("a link");
+    symlink(dir.path().join("d"), dir.path().join("z")).expect("a link");
+    let followed = ["a", "b", "d/e/y", "d/f/y", "d/x", "z/e/y", "z/f/y", "z/x"];
+    for symlinks in [Symlinks::InsideOnly, Symlinks::Follow] {
+        assert_eq!(
+            keys(&run(dir.path(), &with(symlinks)).expect("a build")),
+            followed
+        );
+    }
+    let build = run(dir.path(), &with(Symlinks::Skip)).expect("a build");
+    assert_eq!(keys(&build), ["a", "d/e/y", "d/x"]);
+}
+
+#[test]
+fn links_that_lead_nowhere_good_are_errors_by_name() {
+    type Check = fn(&ScanError) -> bool;
+    let leaves: Check =
+        |error| matches!(error, ScanError::LeavesBuild { path, .. } if path.ends_with("link"));
+    let dangling: Check =
+        |error| matches!(error, ScanError::Dangling { path, .. } if path.ends_with("link"));
+    let looping: Check =
+        |error| matches!(error, ScanError::Loop { path, .. } if path.ends_with("link"));
+    let special: Check =
+        |error| matches!(error, ScanError::NotAFile { path, .. } if path.ends_with("link"));
+    let outside = folder(&["x", "sub/y"]);
+    let out = |name: &str| outside.path().join(name).to_string_lossy().into_owned();
+    for (target, inside, follow) in [
+        (out("x"), Some(leaves), None),
+        (out("sub"), Some(leaves), None),
+        ("../..".into(), Some(leaves), Some(looping)),
+        ("..".into(), Some(looping), Some(looping)),
+        (".".into(), Some(looping), Some(looping)),
+        ("link".into(), Some(looping), Some(looping)),
+        ("none".into(), Some(dangling), Some(dangling)),
+        (out("none"), Some(dangling), Some(dangling)),
+        ("/dev/null".into(), Some(leaves), Some(special)),
+    ] {
+        let dir = folder(&["d/a"]);
+        symlink(&target, dir.path().join("d/link")).expect("a link");
+        for (symlinks, check) in [
+            (Symlinks::InsideOnly, inside),
+            (Symlinks::Follow, follow),
+            (Symlinks::Skip, None),
+        ] {
+            match (run(dir.path(), &with(symlinks)), check) {
+                (Err(error), Some(check)) => {
+                    assert!(check(&error), "{target} {symlinks:?}: {error}")
+                }
+                (Ok(build), None) => {
+                    assert!(keys(&build).contains(&"d/a"), "{target} {symlinks:?}")
+                }
+                (other, _) => panic!("{target} {symlinks:?}: {other:?}"),
+            }
+        }
+        let without = Options {
+            exclude: vec!["link".into()],
+            ..Options::default()
+        };
+        assert_eq!(
+            keys(&run(dir.path(), &without).expect("a build")),
+            ["d/a"],
+            "{target}"
+        );
+    }
+}
