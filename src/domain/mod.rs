@@ -6,9 +6,11 @@ pub mod etag;
 pub mod fingerprinted;
 pub mod headers;
 pub mod key;
+pub mod links;
 pub mod manifest;
 pub mod page;
 pub mod presets;
+pub mod redirects;
 pub mod rules;
 
 pub use etag::{ETag, Md5};
