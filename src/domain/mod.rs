@@ -4,13 +4,16 @@ pub mod content_type;
 pub mod diff;
 pub mod etag;
 pub mod fingerprinted;
+pub mod function;
 pub mod headers;
+pub mod headers_file;
 pub mod key;
 pub mod links;
 pub mod manifest;
 pub mod page;
 pub mod presets;
 pub mod redirects;
+pub mod redirects_file;
 pub mod rules;
 
 pub use etag::{ETag, Md5};

@@ -1,0 +1,202 @@
+//! The source of a CloudFront Function that answers redirects and finds directory indexes, for distributions whose
+//! origin is a bucket's REST endpoint, where S3 does neither.
+
+use std::fmt::Write;
+
+use super::redirects::Redirects;
+
+/// The most bytes of a function's code (CloudFront Developer Guide, "Quotas on CloudFront Functions").
+pub const MAX_FUNCTION_BYTES: usize = 10 * 1024;
+/// The runtime that the source is written for.
+pub const RUNTIME: &str = "cloudfront-js-2.0";
+
+/// How a request path becomes the path of a key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rewrite {
+    /// The document that stands for a folder, such as `index.html`; `None`: paths are left as they are.
+    pub index: Option<String>,
+    /// Whether `/about`, whose last segment has no dot, means `/about/` too.
+    pub bare_folders: bool,
+}
+
+/// What [`generate`] cannot write.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FunctionError {
+    #[error(
+        "the function for {redirects} redirects has {bytes} bytes, and CloudFront takes {MAX_FUNCTION_BYTES}; join redirects \
+         that share a folder with \"/folder/* /new/:splat\", or serve the exact ones from a website endpoint"
+    )]
+    TooLarge { bytes: usize, redirects: usize },
+}
+
+/// The function's source, for the event `viewer-request`. The same input gives the same bytes.
+pub fn generate(redirects: &Redirects, rewrite: &Rewrite) -> Result<String, FunctionError> {
+    let mut source = String::from(
+        "// Redirects and folders, written by unstale. Runtime cloudfront-js-2.0, event viewer-request.\n",
+    );
+    // Exact ones first is the order of the table: one that comes after a pattern that takes all of it is refused before.
+    // One that a pattern takes only in part keeps its place in the list.
+    source.push_str("const rules = [\n");
+    for redirect in redirects.all() {
+        let (from, to) = (literal(&redirect.from), literal(&redirect.to));
+        let status = match redirect.status {
+            301 => String::new(),
+            other => format!(", {other}"),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(source, "[{from}, {to}{status}],");
+    }
+    source.push_str("];\n");
+    let index = rewrite
+        .index
+        .as_deref()
+        .map_or_else(|| "null".to_owned(), literal);
+    let _ = writeln!(
+        source,
+        "const index = {index};\nconst bare = {};",
+        rewrite.bare_folders
+    );
+    source.push_str(BODY);
+    match source.len() {
+        bytes if bytes > MAX_FUNCTION_BYTES => Err(FunctionError::TooLarge {
+            bytes,
+            redirects: redirects.all().len(),
+        }),
+        _ => Ok(source),
+    }
+}
+
+/// The same as `Redirects::answer`, in JavaScript.
+const BODY: &str = r#"
+function decode(text) {
+  try { return decodeURIComponent(text); } catch (e) { return text; }
+}
+function location(from, to, path) {
+  const patterns = from.substring(1).split('/');
+  const segments = path.substring(1).split('/');
+  const filled = {};
+  let at = 0;
+  for (; at < patterns.length; at++) {
+    const pattern = patterns[at];
+    if (pattern === '*') {
+      filled.splat = segments.slice(at).join('/').replace(/^\/+/, '');
+      at = segments.length;
+      break;
+    }
+    if (at >= segments.length) return null;
+    if (pattern[0] === ':') {
+      if (segments[at] === '') return null;
+      filled[pattern.substring(1)] = segments[at];
+    } else if (decode(pattern) !== decode(segments[at])) return null;
+  }
+  if (at !== segments.length) return null;
+  return to.replace(/:([A-Za-z][A-Za-z0-9_]*)/g, function (all, name) {
+    return Object.prototype.hasOwnProperty.call(filled, name) ? filled[name] : all;
+  });
+}
+function query(parameters) {
+  const parts = [];
+  Object.keys(parameters).forEach(function (name) {
+    const one = parameters[name];
+    (one.multiValue || [one]).forEach(function (value) {
+      parts.push(value.value === '' ? name : name + '=' + value.value);
+    });
+  });
+  return parts.length ? '?' + parts.join('&') : '';
+}
+const names = { 301: 'Moved Permanently', 302: 'Found', 303: 'See Other', 307: 'Temporary Redirect', 308: 'Permanent Redirect' };
+function handler(event) {
+  const request = event.request;
+  for (let i = 0; i < rules.length; i++) {
+    let to = location(rules[i][0], rules[i][1], request.uri);
+    if (to === null) continue;
+    if (to.indexOf('?') < 0 && to.indexOf('#') < 0) to += query(request.querystring);
+    const status = rules[i][2] || 301;
+    return { statusCode: status, statusDescription: names[status], headers: { location: { value: to } } };
+  }
+  if (index !== null) {
+    const last = request.uri.substring(request.uri.lastIndexOf('/') + 1);
+    if (last === '') request.uri += index;
+    else if (bare && last.indexOf('.') < 0) request.uri += '/' + index;
+  }
+  return request;
+}
+"#;
+
+/// A string literal of JavaScript, in ASCII.
+fn literal(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for unit in text.encode_utf16() {
+        match u8::try_from(unit)
+            .ok()
+            .filter(|byte| (32..127).contains(byte))
+        {
+            Some(byte @ (b'"' | b'\\')) => quoted.extend(['\\', char::from(byte)]),
+            Some(byte) => quoted.push(char::from(byte)),
+            None => {
+                let _ = write!(quoted, "\\u{unit:04x}");
+            }
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::redirects::Redirect;
+    use super::*;
+
+    fn redirects(pairs: impl IntoIterator<Item = (String, String, u16)>) -> Redirects {
+        let all = pairs.into_iter().map(|(from, to, status)| Redirect {
+            from,
+            to,
+            status,
+            force: false,
+        });
+        Redirects::compile(all.collect()).unwrap()
+    }
+
+    #[test]
+    fn the_table_is_written_in_its_order() {
+        let table = redirects([
+            ("/o\"ld".to_owned(), "/new".to_owned(), 301),
+            ("/é\\".to_owned(), "/x".to_owned(), 302),
+            ("/d/*".to_owned(), "/e/:splat".to_owned(), 308),
+        ]);
+        let rewrite = Rewrite {
+            index: Some("index.html".to_owned()),
+            bare_folders: true,
+        };
+        let source = generate(&table, &rewrite).unwrap();
+        let head = "const rules = [\n[\"/o\\\"ld\", \"/new\"],\n[\"/\\u00e9\\\\\", \"/x\", 302],\n[\"/d/*\", \"/e/:splat\", 308],\n];\n\
+                    const index = \"index.html\";\nconst bare = true;\n";
+        assert!(source.contains(head), "{source}");
+        assert!(source.is_ascii() && source.ends_with("}\n"));
+        let none = generate(&Redirects::default(), &Rewrite::default()).unwrap();
+        assert!(none.contains("const index = null;\nconst bare = false;\n"));
+    }
+
+    #[test]
+    fn too_many_redirects_are_refused_with_a_way_out() {
+        let many = |count: usize| {
+            redirects((0..count).map(|n| (format!("/old/{n}"), format!("/new/{n}"), 301)))
+        };
+        assert!(generate(&many(200), &Rewrite::default()).is_ok());
+        let error = generate(&many(500), &Rewrite::default()).unwrap_err();
+        assert!(
+            matches!(error, FunctionError::TooLarge { redirects: 500, bytes } if bytes > MAX_FUNCTION_BYTES)
+        );
+        assert!(error.to_string().contains(":splat"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_literal_reads_back(text in "(?s).{0,30}") {
+            let quoted = literal(&text);
+            proptest::prop_assert!(quoted.is_ascii());
+            // JSON's strings are JavaScript's.
+            proptest::prop_assert_eq!(serde_json::from_str::<String>(&quoted).unwrap(), text);
+        }
+    }
+}

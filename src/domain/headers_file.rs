@@ -1,0 +1,357 @@
+//! The `_headers` file of Netlify and Cloudflare Pages, read into header rules.
+//!
+//! One difference remains: where several blocks set a header for one path, those services join the values; here the
+//! later block wins, as among all rules.
+
+use super::rules::HeaderRule;
+
+/// What is wrong with a line of `_headers` or `_redirects`, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {problem}")]
+pub struct LineError {
+    /// From 1.
+    pub line: usize,
+    pub problem: String,
+}
+
+/// Reads the rules with the line that each begins at. All that is wrong is told at once.
+pub fn parse(text: &str) -> Result<Vec<(usize, HeaderRule)>, Vec<LineError>> {
+    let mut rules: Vec<(usize, HeaderRule)> = Vec::new();
+    let mut errors = Vec::new();
+    // Whether the header lines that follow belong to a path that could be read.
+    let mut open = false;
+    let mut lost = false;
+    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+        let trimmed = line.trim();
+        if trimmed.is_empty() || trimmed.starts_with('#') {
+            continue;
+        }
+        let mut wrong = |problem: String| {
+            errors.push(LineError {
+                line: number,
+                problem,
+            })
+        };
+        if !line.starts_with([' ', '\t']) {
+            let patterns = globs(trimmed);
+            (open, lost) = (patterns.is_ok(), patterns.is_err());
+            match patterns {
+                Ok(patterns) => rules.push((
+                    number,
+                    HeaderRule {
+                        patterns,
+                        ..HeaderRule::default()
+                    },
+                )),
+                Err(problem) => wrong(problem),
+            }
+            continue;
+        }
+        match rules.last_mut().filter(|_| open) {
+            Some((_, rule)) => {
+                if let Err(problem) = header(rule, trimmed) {
+                    wrong(problem);
+                }
+            }
+            None if lost => {}
+            None => wrong("a header before any path; begin a line with the path that it is for, such as \"/*\"".to_owned()),
+        }
+    }
+    // A path without headers sets nothing.
+    rules.retain(|(_, rule)| {
+        *rule
+            != HeaderRule {
+                patterns: rule.patterns.clone(),
+                ..HeaderRule::default()
+            }
+    });
+    match errors.is_empty() {
+        true => Ok(rules),
+        false => Err(errors),
+    }
+}
+
+/// The globs on keys that a path stands for: `*` is any text, `:name` one segment; `/about` and `/about/` are also the
+/// pages that answer there.
+fn globs(path: &str) -> Result<Vec<String>, String> {
+    if path.contains("://") {
+        return Err(format!(
+            "{path:?} names a host, and one bucket cannot tell hosts apart; write the path alone"
+        ));
+    }
+    let Some(relative) = path.strip_prefix('/') else {
+        return Err(match path.contains(':') {
+            true => {
+                format!("{path:?} reads as a header, but is not indented; put two spaces before it")
+            }
+            false => format!(
+                "{path:?} has to begin with \"/\"; write {:?}",
+                format!("/{path}")
+            ),
+        });
+    };
+    if path.contains(char::is_whitespace) {
+        return Err(format!("{path:?} has a space, which a path has as \"%20\""));
+    }
+    let decoded = percent_encoding::percent_decode_str(relative)
+        .decode_utf8()
+        .map_err(|_| {
+            format!("{path:?} is not UTF-8 once decoded; write it as a browser shows it")
+        })?;
+    let segments: Vec<String> = decoded.split('/').map(segment).collect();
+    let joined = segments.join("/");
+    match decoded.matches('*').count() {
+        0 => Ok(exact(&joined, &decoded)),
+        1 => Ok(splat(&decoded)),
+        _ => Err(format!(
+            "{path:?} has more than one \"*\"; keep one, and write \":name\" for a single segment"
+        )),
+    }
+}
+
+/// A segment as a glob; a placeholder is any one segment.
+fn segment(text: &str) -> String {
+    match text.strip_prefix(':') {
+        Some(name) if name.starts_with(|c: char| c.is_ascii_alphabetic()) => "*".to_owned(),
+        _ => escape(text),
+    }
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '{' | '}' | '\\' | '!') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+/// One path, and the pages that answer there; not what lies below it, which a glob on a folder would take.
+fn exact(glob: &str, path: &str) -> Vec<String> {
+    let bare = glob.trim_end_matches('/');
+    if bare.is_empty() {
+        return vec!["/index.html".to_owned()];
+    }
+    if path.ends_with('/') {
+        return vec![format!("/{bare}/index.html")];
+    }
+    let mut globs = vec![format!("/{bare}"), format!("!/{bare}/**")];
+    let name = path.rsplit('/').next().unwrap_or_default();
+    if !name.contains('.') {
+        globs.extend([format!("/{bare}.html"), format!("/{bare}/index.html")]);
+    }
+    globs
+}
+
+/// `*` takes any text, `/` too.
+fn splat(path: &str) -> Vec<String> {
+    let (before, after) = path.split_once('*').unwrap_or((path, ""));
+    let part = |text: &str| text.split('/').map(segment).collect::<Vec<_>>().join("/");
+    let (before, after) = (part(before), part(after));
+    let folder = before.is_empty() || before.ends_with('/');
+    match (folder, after.as_str()) {
+        (true, "") => vec![format!("/{before}**")],
+        (true, after) if after.starts_with('/') => vec![format!("/{before}**{after}")],
+        (true, after) => vec![format!("/{before}**/*{after}")],
+        (false, "") => vec![format!("/{before}*"), format!("/{before}*/**")],
+        (false, after) if after.starts_with('/') => vec![
+            format!("/{before}*{after}"),
+            format!("/{before}*/**{after}"),
+        ],
+        (false, after) => vec![
+            format!("/{before}*{after}"),
+            format!("/{before}*/**/*{after}"),
+        ],
+    }
+}
+
+/// `Name: value`, or `! Name`, which takes a header away that an earlier rule set.
+fn header(rule: &mut HeaderRule, line: &str) -> Result<(), String> {
+    if let Some(name) = line.strip_prefix('!') {
+        return set(rule, name.trim(), None);
+    }
+    let Some((name, value)) = line.split_once(':') else {
+        return Err(format!(
+            "{line:?} is no header; write \"Name: value\", or \"! Name\" to take one away"
+        ));
+    };
+    match value.trim() {
+        "" => Err(format!(
+            "{name:?} has no value; write \"! {name}\" to take the header away"
+        )),
+        value => set(rule, name.trim(), Some(value)),
+    }
+}
+
+fn set(rule: &mut HeaderRule, name: &str, value: Option<&str>) -> Result<(), String> {
+    let folded = name.to_ascii_lowercase();
+    let field = match folded.as_str() {
+        "cache-control" => &mut rule.cache_control,
+        "content-type" => &mut rule.content_type,
+        "content-disposition" => &mut rule.content_disposition,
+        "content-language" => &mut rule.content_language,
+        "content-encoding" => &mut rule.content_encoding,
+        "basic-auth" => {
+            return Err("S3 asks for no passwords; write a CloudFront Function that checks the Authorization header".to_owned());
+        }
+        _ => {
+            let Some(meta) = folded.strip_prefix("x-amz-meta-") else {
+                return Err(cannot_send(name));
+            };
+            let joined = join(rule.metadata.get(meta).cloned(), value);
+            rule.metadata.insert(meta.to_owned(), joined);
+            return Ok(());
+        }
+    };
+    *field = Some(join(field.take(), value));
+    Ok(())
+}
+
+/// A header given twice in a block has both values (Cloudflare Pages, "Headers").
+fn join(earlier: Option<String>, value: Option<&str>) -> String {
+    match (earlier.filter(|text| !text.is_empty()), value) {
+        (Some(earlier), Some(value)) => format!("{earlier}, {value}"),
+        (_, value) => value.unwrap_or_default().to_owned(),
+    }
+}
+
+fn cannot_send(name: &str) -> String {
+    format!(
+        "S3 cannot send {name}; it sends Cache-Control, Content-Type, Content-Disposition, Content-Language, \
+         Content-Encoding and x-amz-meta-*. Put it into a CloudFront response headers policy and leave the line out"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rules::{Facts, HeaderRules, Matched};
+    use super::*;
+
+    #[test]
+    fn a_path_matches_the_keys_that_answer_there() {
+        for (path, hits, misses) in [
+            ("/*", vec!["a", "x/y.html"], vec![]),
+            ("/", vec!["index.html"], vec!["a/index.html"]),
+            (
+                "/about",
+                vec!["about", "about.html", "about/index.html"],
+                vec!["about/x.html", "x/about", "about.css"],
+            ),
+            (
+                "/about/",
+                vec!["about/index.html"],
+                vec!["about.html", "about/x"],
+            ),
+            ("/a.txt", vec!["a.txt"], vec!["a.txt/b", "x/a.txt"]),
+            (
+                "/static/*",
+                vec!["static/a", "static/b/c.css"],
+                vec!["x/static/a", "statics/a"],
+            ),
+            ("/*.js", vec!["a.js", "x/y/b.js"], vec!["a.css"]),
+            (
+                "/img-*",
+                vec!["img-a.png", "img-x/y.png"],
+                vec!["x/img-a.png", "img/a"],
+            ),
+            (
+                "/a/*/z.css",
+                vec!["a/b/z.css", "a/b/c/z.css"],
+                vec!["a/z.js", "z.css"],
+            ),
+            (
+                "/movies/:title",
+                vec!["movies/x", "movies/x.html", "movies/x/index.html"],
+                vec!["movies/x/y.html"],
+            ),
+            ("/%EA%B8%80/a%20b.png", vec!["글/a b.png"], vec![]),
+            ("/a[1]{b}?.txt", vec!["a[1]{b}?.txt"], vec!["a1bx.txt"]),
+        ] {
+            let text = format!("{path}\n  Cache-Control: x");
+            let parsed: Vec<_> = parse(&text)
+                .unwrap()
+                .into_iter()
+                .map(|(_, rule)| rule)
+                .collect();
+            let rules = HeaderRules::compile(parsed).unwrap();
+            let facts = Facts {
+                content_type: "text/plain",
+                error_document: false,
+            };
+            let mut matched = Matched::default();
+            let mut hit = |key: &str| {
+                rules
+                    .headers_for(key, &facts, &mut matched)
+                    .headers
+                    .cache_control
+                    .as_deref()
+                    == Some("x")
+            };
+            for key in hits {
+                assert!(hit(key), "{path} should match {key}");
+            }
+            for key in misses {
+                assert!(!hit(key), "{path} should not match {key}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_is_a_rule() {
+        let text = "\u{feff}# all\n/*\n\tCache-Control: max-age=1\n\tcache-control: public\n\n  # inside\n  X-Amz-Meta-A: b:c\r\n/a\n\
+                    /b.css\n  ! Cache-Control\n  Content-Type: text/css\n";
+        let rules = parse(text).unwrap();
+        let lines: Vec<usize> = rules.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [2, 9]);
+        let all = &rules[0].1;
+        assert_eq!(all.cache_control.as_deref(), Some("max-age=1, public"));
+        assert_eq!(all.metadata.get("a").map(String::as_str), Some("b:c"));
+        assert_eq!(rules[1].1.cache_control.as_deref(), Some(""));
+        assert_eq!(rules[1].1.content_type.as_deref(), Some("text/css"));
+        assert_eq!(parse(""), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        for (text, line, told) in [
+            ("  Cache-Control: x", 1, "before any path"),
+            ("/*\nCache-Control: x", 2, "not indented"),
+            ("about\n  Cache-Control: x", 1, "\"/about\""),
+            ("https://a.b/*\n  Cache-Control: x", 1, "path alone"),
+            (
+                "/*\n\n  X-Frame-Options: DENY",
+                3,
+                "response headers policy",
+            ),
+            ("/*\n  Basic-Auth: a:b", 2, "Authorization"),
+            ("/*\n  Cache-Control", 2, "Name: value"),
+            ("/*\n  Cache-Control:", 2, "! Cache-Control"),
+            ("/a b\n  Cache-Control: x", 1, "%20"),
+            ("/*/*\n  Cache-Control: x", 1, ":name"),
+        ] {
+            let errors = parse(text).expect_err(text);
+            let [error] = errors.as_slice() else {
+                panic!("{text}: {errors:?}");
+            };
+            assert_eq!(error.line, line, "{text}: {error}");
+            assert!(error.to_string().contains(told), "{text}: {error}");
+        }
+        assert_eq!(
+            parse("/*\n  A: b\n  C: d").map_err(|errors| errors.len()),
+            Err(2)
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_file_is_too_odd(text in "(?s).{0,80}", lines in "((/|  |\\t)?[a-z:*!\\[{\\\\/%]{0,8}(: [a-z])?\n){0,6}") {
+            for text in [text, lines] {
+                if let Ok(rules) = parse(&text) {
+                    let _ = HeaderRules::compile(rules.into_iter().map(|(_, rule)| rule).collect());
+                }
+            }
+        }
+    }
+}
