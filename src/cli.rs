@@ -32,7 +32,6 @@ changes, 4 incomplete (the next deploy finishes it), 5 stale or out of time,
 /// Deploys a built site to S3 and purges from CloudFront exactly what changed
 #[derive(Debug, Clone, Parser)]
 #[command(name = "unstale", version, max_term_width = 80, after_help = EXAMPLES)]
-#[command(propagate_version = true, infer_subcommands = false)]
 pub struct Cli {
     #[command(flatten)]
     pub common: Common,
@@ -49,22 +48,21 @@ pub struct Common {
     /// Folder in the bucket that holds the site
     #[arg(long, global = true, help_heading = PLACE, value_name = "FOLDER", value_parser = read::<Prefix>)]
     pub prefix: Option<Prefix>,
-    /// Distribution: id, alias, auto or none; repeatable
+    /// Id, alias, auto or none; repeatable
     #[arg(long = "distribution", global = true, help_heading = PLACE, value_name = "ID", value_parser = read::<DistributionSetting>)]
     pub distributions: Vec<DistributionSetting>,
-    /// Tenant of a multi-tenant distribution: id or domain
+    /// Tenant of it: id or domain
     #[arg(
         long,
         global = true,
         help_heading = PLACE,
-        value_name = "ID",
-        hide_short_help = true
+        value_name = "ID"
     )]
     pub distribution_tenant: Option<String>,
-    /// Where the state is kept, instead of PREFIX/.unstale/
-    #[arg(long, global = true, help_heading = PLACE, value_name = "S3-URL", hide_short_help = true, value_parser = read::<StatePlace>)]
+    /// State, instead of at PREFIX/.unstale/
+    #[arg(long, global = true, help_heading = PLACE, value_name = "S3-URL", value_parser = read::<StatePlace>)]
     pub state: Option<StatePlace>,
-    /// An S3 and a CloudFront in this process, kept in DIR
+    /// No AWS: S3 and CloudFront kept in DIR
     #[arg(
         long,
         global = true,
@@ -86,20 +84,19 @@ pub struct Common {
     /// Endpoint of S3 and CloudFront
     #[arg(long, global = true, help_heading = REACH, value_name = "URL", value_parser = read::<Endpoint>)]
     pub endpoint_url: Option<Endpoint>,
-    /// Bucket in the URL's path, not in its host
-    #[arg(long, global = true, help_heading = REACH, hide_short_help = true)]
+    /// Bucket in the path, not the host
+    #[arg(long, global = true, help_heading = REACH)]
     pub path_style: bool,
-    /// Certificate authorities to trust besides (PEM)
+    /// More authorities to trust (PEM)
     #[arg(
         long,
         global = true,
         help_heading = REACH,
-        value_name = "FILE",
-        hide_short_help = true
+        value_name = "FILE"
     )]
     pub ca_bundle: Option<PathBuf>,
-    /// Refuse a bucket of any other account
-    #[arg(long, global = true, help_heading = REACH, value_name = "ACCOUNT", hide_short_help = true, value_parser = read::<Account>)]
+    /// Refuse other accounts' buckets
+    #[arg(long, global = true, help_heading = REACH, value_name = "ACCOUNT", value_parser = read::<Account>)]
     pub expected_bucket_owner: Option<Account>,
 
     /// Settings file, instead of ./deploy.toml
@@ -131,7 +128,8 @@ pub enum Command {
     #[command(after_help = "\
 Examples:
   unstale deploy public
-  unstale deploy public --bucket s3://my-site/docs --distribution docs.example.com
+  unstale deploy public --bucket s3://my-site/docs
+  unstale deploy public --bucket my-site --distribution www.example.com
   unstale deploy --no-wait --max-delete 500")]
     Deploy(Deploy),
     /// What deploy would do, why and for how much; changes nothing
@@ -245,7 +243,7 @@ pub struct Invalidate {
 pub struct Invalidations {
     /// Show this one alone
     pub id: Option<String>,
-    /// Wait until it is completed, or all that are in progress
+    /// Wait until it, or all, are completed
     #[arg(long)]
     pub wait: bool,
     /// Longest wait: 10m, 1h
@@ -317,10 +315,10 @@ pub struct BuildArgs {
     /// Take in though left out otherwise; repeatable
     #[arg(long, help_heading = BUILD, value_name = "GLOB", value_parser = read::<Glob>)]
     pub include: Vec<Glob>,
-    /// Symlinks: follow inside the build only, all, or none
+    /// Links: follow inside ones, all or none
     #[arg(long, help_heading = BUILD, value_name = "HOW")]
     pub symlinks: Option<Symlinks>,
-    /// Cache-Control of all objects that no rule meets
+    /// Cache-Control of what no rule speaks of
     #[arg(long, help_heading = BUILD, value_name = "VALUE", value_parser = read::<FieldValue>)]
     pub cache_control: Option<FieldValue>,
     /// Deploy a folder that looks like a project's root
@@ -351,7 +349,7 @@ pub struct ChangeArgs {
     /// Keep fingerprinted assets that left the build: 7d, 0s
     #[arg(long, help_heading = CHANGES, value_name = "DURATION", value_parser = read::<Period>)]
     pub retain: Option<Period>,
-    /// Delete assets that are due, though nothing else changed
+    /// Delete due assets though nothing else changed
     #[arg(long, help_heading = CHANGES)]
     pub sweep: bool,
     /// Finish what an interrupted deploy owes

@@ -1,18 +1,16 @@
 //! One layer of settings: what a file, the environment or the flags say, and nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use clap::ValueEnum;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::schema::{List, NoiseRule, PurgeTable, RedirectRule, closest};
+use super::schema::{List, NoiseRule, PurgeTable, RedirectRule, line};
 use super::values::{
     Account, Bucket, DistributionSetting, Endpoint, Extension, FieldValue, Glob, Index, Memory,
-    Period, Prefix, StatePlace, Symlinks, read,
+    Period, Prefix, StatePlace, Symlinks,
 };
 use super::{LOCAL_BUCKET, Numbered, Purge, Settings};
 use crate::cli::Cli;
@@ -23,202 +21,67 @@ use crate::error::Error;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Layer {
-    dir: Option<PathBuf>,
-    allow_project_root: Option<bool>,
-    bucket: Option<Bucket>,
-    prefix: Option<Prefix>,
-    state: Option<StatePlace>,
-    distribution: Option<List<DistributionSetting>>,
-    distribution_tenant: Option<String>,
-    local: Option<PathBuf>,
-    profile: Option<String>,
-    region: Option<String>,
-    endpoint_url: Option<Endpoint>,
-    path_style: Option<bool>,
-    ca_bundle: Option<PathBuf>,
-    expected_bucket_owner: Option<Account>,
-    exclude: Option<List<Glob>>,
-    include: Option<List<Glob>>,
-    symlinks: Option<Symlinks>,
-    error_documents: Option<List<String>>,
-    strip_extension: Option<List<Extension>>,
-    index: Option<Index>,
-    directory_objects: Option<bool>,
-    fingerprinted: Option<List<Glob>>,
-    not_fingerprinted: Option<List<Glob>>,
-    pages: Option<List<Glob>>,
-    cache_control: Option<FieldValue>,
-    compress: Option<List<Encoding>>,
-    headers: Option<Vec<Spanned<HeaderRule>>>,
-    redirects: Option<Vec<Spanned<RedirectRule>>>,
-    noise: Option<Vec<Spanned<NoiseRule>>>,
-    tags: Option<bool>,
-    delete: Option<bool>,
-    max_delete: Option<u64>,
-    adopt: Option<bool>,
-    retain: Option<Period>,
-    purge: PurgeTable,
-    wait: Option<bool>,
-    timeout: Option<Period>,
-    verify: Option<bool>,
-    concurrency: Option<NonZeroUsize>,
-    max_memory: Option<Memory>,
-    cache: Option<bool>,
-    lock_wait: Option<Period>,
-    json: Option<bool>,
-    quiet: Option<bool>,
-    verbose: Option<bool>,
-    env: BTreeMap<String, Layer>,
+    pub(super) dir: Option<PathBuf>,
+    pub(super) allow_project_root: Option<bool>,
+    pub(super) bucket: Option<Bucket>,
+    pub(super) prefix: Option<Prefix>,
+    pub(super) state: Option<StatePlace>,
+    pub(super) distribution: Option<List<DistributionSetting>>,
+    pub(super) distribution_tenant: Option<String>,
+    pub(super) local: Option<PathBuf>,
+    pub(super) profile: Option<String>,
+    pub(super) region: Option<String>,
+    pub(super) endpoint_url: Option<Endpoint>,
+    pub(super) path_style: Option<bool>,
+    pub(super) ca_bundle: Option<PathBuf>,
+    pub(super) expected_bucket_owner: Option<Account>,
+    pub(super) exclude: Option<List<Glob>>,
+    pub(super) include: Option<List<Glob>>,
+    pub(super) symlinks: Option<Symlinks>,
+    pub(super) error_documents: Option<List<String>>,
+    pub(super) strip_extension: Option<List<Extension>>,
+    pub(super) index: Option<Index>,
+    pub(super) directory_objects: Option<bool>,
+    pub(super) fingerprinted: Option<List<Glob>>,
+    pub(super) not_fingerprinted: Option<List<Glob>>,
+    pub(super) pages: Option<List<Glob>>,
+    pub(super) cache_control: Option<FieldValue>,
+    pub(super) compress: Option<List<Encoding>>,
+    pub(super) headers: Option<Vec<Spanned<HeaderRule>>>,
+    pub(super) redirects: Option<Vec<Spanned<RedirectRule>>>,
+    pub(super) noise: Option<Vec<Spanned<NoiseRule>>>,
+    pub(super) tags: Option<bool>,
+    pub(super) delete: Option<bool>,
+    pub(super) max_delete: Option<u64>,
+    pub(super) adopt: Option<bool>,
+    pub(super) retain: Option<Period>,
+    pub(super) purge: PurgeTable,
+    pub(super) wait: Option<bool>,
+    pub(super) timeout: Option<Period>,
+    pub(super) verify: Option<bool>,
+    pub(super) concurrency: Option<NonZeroUsize>,
+    pub(super) max_memory: Option<Memory>,
+    pub(super) cache: Option<bool>,
+    pub(super) lock_wait: Option<Period>,
+    pub(super) json: Option<bool>,
+    pub(super) quiet: Option<bool>,
+    pub(super) verbose: Option<bool>,
+    pub(super) env: BTreeMap<String, Layer>,
     /// `--free-paths`.
     #[serde(skip)]
-    share: Option<u64>,
-    /// `--exclude` and `--include` add to what the file says.
+    pub(super) share: Option<u64>,
     #[serde(skip)]
-    also: Also,
+    pub(super) also: Also,
 }
 
+/// `--exclude` and `--include`, which add to what the file says.
 #[derive(Debug, Clone, Default)]
-struct Also {
+pub(super) struct Also {
     exclude: Vec<Glob>,
     include: Vec<Glob>,
 }
 
-/// The environment, and which of it was asked for.
-pub struct Variables<'a> {
-    all: &'a BTreeMap<String, String>,
-    asked: BTreeSet<String>,
-}
-
-impl<'a> Variables<'a> {
-    pub fn new(all: &'a BTreeMap<String, String>) -> Self {
-        let asked = BTreeSet::from(["UNSTALE_CONFIG".to_owned()]);
-        Self { all, asked }
-    }
-
-    /// A variable that is set and not empty.
-    pub fn text(&mut self, name: &str) -> Option<String> {
-        self.asked.insert(name.to_owned());
-        self.all.get(name).filter(|text| !text.is_empty()).cloned()
-    }
-
-    fn with<T>(
-        &mut self,
-        name: &str,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<Option<T>, Error> {
-        let Some(text) = self.text(name) else {
-            return Ok(None);
-        };
-        let parsed = parse(&text).map_err(|why| Error::usage(format!("{name}: {why}")))?;
-        Ok(Some(parsed))
-    }
-
-    fn value<T: TryFrom<String, Error = String>>(
-        &mut self,
-        name: &str,
-    ) -> Result<Option<T>, Error> {
-        self.with(name, read)
-    }
-
-    fn number<T: FromStr>(&mut self, name: &str) -> Result<Option<T>, Error> {
-        self.with(name, |text| {
-            text.parse()
-                .map_err(|_| format!("`{text}` is not a number that fits here"))
-        })
-    }
-
-    fn flag(&mut self, name: &str) -> Result<Option<bool>, Error> {
-        self.with(name, |text| match text {
-            "true" | "1" => Ok(true),
-            "false" | "0" => Ok(false),
-            _ => Err(format!("`{text}` is neither true nor false")),
-        })
-    }
-
-    fn choice<T: ValueEnum>(&mut self, name: &str) -> Result<Option<T>, Error> {
-        self.with(name, |text| {
-            T::from_str(text, false).map_err(|_| {
-                let all = T::value_variants().iter();
-                let names: Vec<_> = all.filter_map(ValueEnum::to_possible_value).collect();
-                let names: Vec<_> = names.iter().map(|name| name.get_name()).collect();
-                format!("`{text}` is none of {}", names.join(", "))
-            })
-        })
-    }
-
-    /// A warning for each `UNSTALE_` variable that nothing asked for.
-    pub fn unread(&self) -> Vec<String> {
-        let bare = |name: &String| name.strip_prefix("UNSTALE_").map(str::to_owned);
-        let known: Vec<String> = self.asked.iter().filter_map(bare).collect();
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let unread = self.all.keys().filter(|name| !self.asked.contains(*name));
-        unread
-            .filter_map(bare)
-            .map(|name| match closest(&name, &known) {
-                Some(meant) => {
-                    format!("UNSTALE_{name} is no setting: did you mean UNSTALE_{meant}?")
-                }
-                None => format!("UNSTALE_{name} is no setting"),
-            })
-            .collect()
-    }
-}
-
 impl Layer {
-    /// Lists have no variables, but for `UNSTALE_DISTRIBUTION`, whose names are parted by commas.
-    pub fn from_variables(env: &mut Variables<'_>) -> Result<Self, Error> {
-        let distribution = env.with("UNSTALE_DISTRIBUTION", |text| {
-            let names = text.split(',').map(|name| read(name.trim()));
-            names.collect::<Result<_, _>>().map(List)
-        })?;
-        let purge = PurgeTable {
-            mode: env.choice("UNSTALE_PURGE_MODE")?,
-            free_paths: env.number("UNSTALE_PURGE_FREE_PATHS")?,
-            path_price: env.value("UNSTALE_PURGE_PATH_PRICE")?,
-            refetch_price: env.value("UNSTALE_PURGE_REFETCH_PRICE")?,
-            wait_price: env.value("UNSTALE_PURGE_WAIT_PRICE")?,
-            opaque_weight: env.number("UNSTALE_PURGE_OPAQUE_WEIGHT")?,
-        };
-        let layer = Self {
-            dir: env.text("UNSTALE_DIR").map(PathBuf::from),
-            allow_project_root: env.flag("UNSTALE_ALLOW_PROJECT_ROOT")?,
-            bucket: env.value("UNSTALE_BUCKET")?,
-            prefix: env.value("UNSTALE_PREFIX")?,
-            state: env.value("UNSTALE_STATE")?,
-            distribution,
-            distribution_tenant: env.text("UNSTALE_DISTRIBUTION_TENANT"),
-            local: env.text("UNSTALE_LOCAL").map(PathBuf::from),
-            profile: env.text("UNSTALE_PROFILE"),
-            region: env.text("UNSTALE_REGION"),
-            endpoint_url: env.value("UNSTALE_ENDPOINT_URL")?,
-            path_style: env.flag("UNSTALE_PATH_STYLE")?,
-            ca_bundle: env.text("UNSTALE_CA_BUNDLE").map(PathBuf::from),
-            expected_bucket_owner: env.value("UNSTALE_EXPECTED_BUCKET_OWNER")?,
-            symlinks: env.choice("UNSTALE_SYMLINKS")?,
-            index: env.choice("UNSTALE_INDEX")?,
-            directory_objects: env.flag("UNSTALE_DIRECTORY_OBJECTS")?,
-            cache_control: env.value("UNSTALE_CACHE_CONTROL")?,
-            tags: env.flag("UNSTALE_TAGS")?,
-            delete: env.flag("UNSTALE_DELETE")?,
-            max_delete: env.number("UNSTALE_MAX_DELETE")?,
-            adopt: env.flag("UNSTALE_ADOPT")?,
-            retain: env.value("UNSTALE_RETAIN")?,
-            purge,
-            wait: env.flag("UNSTALE_WAIT")?,
-            timeout: env.value("UNSTALE_TIMEOUT")?,
-            verify: env.flag("UNSTALE_VERIFY")?,
-            concurrency: env.number("UNSTALE_CONCURRENCY")?,
-            max_memory: env.value("UNSTALE_MAX_MEMORY")?,
-            cache: env.flag("UNSTALE_CACHE")?,
-            lock_wait: env.value("UNSTALE_LOCK_WAIT")?,
-            json: env.flag("UNSTALE_JSON")?,
-            quiet: env.flag("UNSTALE_QUIET")?,
-            verbose: env.flag("UNSTALE_VERBOSE")?,
-            ..Self::default()
-        };
-        layer.split_bucket("UNSTALE_BUCKET and UNSTALE_PREFIX")
-    }
-
     pub fn from_flags(cli: &Cli) -> Result<Self, Error> {
         let common = cli.common.clone();
         let build = cli.command.build().cloned().unwrap_or_default();
@@ -307,7 +170,7 @@ impl Layer {
     }
 
     /// Parts `s3://NAME/FOLDER` into bucket and prefix.
-    fn split_bucket(mut self, place: &str) -> Result<Self, Error> {
+    pub(super) fn split_bucket(mut self, place: &str) -> Result<Self, Error> {
         let inside = self.bucket.as_mut().and_then(|it| it.prefix.take());
         match (inside, &self.prefix) {
             (Some(inside), Some(prefix)) if inside != *prefix => Err(Error::usage(format!(
@@ -379,7 +242,8 @@ impl Layer {
     /// The settings that all layers together give. `text` is the settings file's.
     pub fn settings(self, text: &str) -> Result<Settings, Error> {
         let default = Settings::default();
-        let local_bucket = self.local.as_ref().map(|_| LOCAL_BUCKET.to_owned());
+        let local = self.local.is_some();
+        let local_bucket = local.then(|| LOCAL_BUCKET.to_owned());
         let endpoint_url = self.endpoint_url.map(|url| url.0);
         Ok(Settings {
             dir: self.dir,
@@ -389,9 +253,9 @@ impl Layer {
             state: self.state,
             distributions: distributions(self.distribution)?.unwrap_or(default.distributions),
             distribution_tenant: self.distribution_tenant,
-            endpoint_url: endpoint_url.filter(|_| self.local.is_none()),
+            endpoint_url: endpoint_url.filter(|_| !local),
             local: self.local,
-            profile: self.profile,
+            profile: self.profile.filter(|_| !local),
             region: self.region,
             path_style: self.path_style,
             ca_bundle: self.ca_bundle,
@@ -474,15 +338,18 @@ fn unknown_env<'a>(file: &Path, name: &str, known: impl Iterator<Item = &'a Stri
 fn distributions(
     list: Option<List<DistributionSetting>>,
 ) -> Result<Option<Vec<DistributionSetting>>, Error> {
+    let Some(list) = list else { return Ok(None) };
     let mut distinct: Vec<DistributionSetting> = Vec::new();
-    for one in list.map_or_else(Vec::new, |list| list.0) {
+    for one in list.0 {
         if !distinct.contains(&one) {
             distinct.push(one);
         }
     }
     let special = |one: &DistributionSetting| !matches!(one, DistributionSetting::Named(_));
     match distinct.len() {
-        0 => Ok(None),
+        0 => Err(Error::usage(
+            "`distribution` is an empty list: \"none\" says that there is none",
+        )),
         2.. if distinct.iter().any(special) => Err(Error::usage(
             "`distribution`: `auto` and `none` stand alone",
         )),
@@ -499,7 +366,7 @@ fn number<T>(tables: Option<Vec<Spanned<T>>>, text: &str) -> Vec<Numbered<T>> {
     let tables = tables.unwrap_or_default().into_iter();
     tables
         .map(|table| Numbered {
-            line: super::schema::line(text, table.span().start),
+            line: line(text, table.span().start),
             rule: table.into_inner(),
         })
         .collect()

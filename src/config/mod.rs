@@ -5,6 +5,7 @@ mod build;
 mod layer;
 mod schema;
 pub mod values;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,7 +21,8 @@ pub use build::build_dir;
 pub use schema::{NoiseRule, RedirectRule};
 pub use values::{DistributionSetting, Index, PurgeMode, StatePlace, Symlinks};
 
-use layer::{Layer, Variables};
+use layer::Layer;
+use variables::Variables;
 
 /// The settings file that is looked for in the current folder.
 pub const FILE: &str = "deploy.toml";
@@ -51,7 +53,7 @@ pub struct Settings {
 
     pub profile: Option<String>,
     pub region: Option<String>,
-    /// Never together with `local`.
+    /// Never together with `local`; `profile` neither.
     pub endpoint_url: Option<String>,
     /// `None`: wherever an endpoint is given that is not AWS's.
     pub path_style: Option<bool>,
@@ -211,7 +213,7 @@ pub fn load(cli: &Cli) -> Result<Settings, Error> {
         Err(error) => {
             let problem = Error::usage(format!("cannot read {}", path.display())).because(error);
             return Err(match named {
-                Some(_) => problem.hint("`--config` names the settings file"),
+                Some(_) => problem.hint("`--config` or UNSTALE_CONFIG names the settings file"),
                 None => problem,
             });
         }

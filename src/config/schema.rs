@@ -163,22 +163,23 @@ pub fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     (edits <= name.len().max(best.len()).div_ceil(3)).then_some(best)
 }
 
-/// Edits (Levenshtein) between two names.
+/// Edits between two names: a character more, less or another, or two neighbours swapped.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    let mut before = None;
     for (i, x) in a.chars().enumerate() {
-        let mut left = i + 1;
-        let mut above_left = i;
-        for (y, above) in b.iter().zip(row.iter_mut().skip(1)) {
-            let changed = above_left + usize::from(x != *y);
-            above_left = *above;
-            left = changed.min(left + 1).min(*above + 1);
-            *above = left;
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let changed = rows[i][j] + usize::from(x != *y);
+            let mut least = changed.min(row[j] + 1).min(rows[i][j + 1] + 1);
+            if before == Some(*y) && j > 0 && b[j - 1] == x {
+                least = least.min(rows[i - 1][j - 1] + 1);
+            }
+            row.push(least);
         }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
+        rows.push(row);
+        before = Some(x);
     }
-    row.last().copied().unwrap_or_default()
+    rows[rows.len() - 1][b.len()]
 }

@@ -218,6 +218,8 @@ fn mistakes_are_shown_where_they_are() {
         ("[[noise]]\nmatch = []\nregex = 1", "3:9: invalid type"),
         ("bucket = \"a\"\nbucket = \"b\"", "2:1: duplicate key"),
         ("bucket = ", "1:10: "),
+        ("distribution = []", "empty list"),
+        ("\u{feff}x = 1", "1:"),
     ] {
         let error = resolve(Some(text), &[], "deploy").unwrap_err();
         assert_eq!(error.exit, crate::error::Exit::Usage, "{text}");
@@ -248,11 +250,23 @@ fn variables_are_checked_and_strange_ones_noticed() {
         settings.warnings,
         ["UNSTALE_BUCKT is no setting: did you mean UNSTALE_BUCKET?"]
     );
+    let settings = resolve(None, &[("UNSTALE_RETIAN", "x")], "deploy").unwrap();
+    assert!(settings.warnings[0].ends_with("UNSTALE_RETAIN?"));
     let bundle = [("AWS_CA_BUNDLE", "/ca.pem")];
     let settings = resolve(None, &bundle, "deploy").unwrap();
     assert_eq!(settings.ca_bundle.as_deref(), Some(Path::new("/ca.pem")));
     let settings = resolve(None, &bundle, "deploy --ca-bundle x").unwrap();
     assert_eq!(settings.ca_bundle.as_deref(), Some(Path::new("x")));
+}
+
+#[test]
+fn a_byte_order_mark_and_windows_line_ends_do_no_harm() {
+    let text = "\u{feff}bucket = \"b\"\r\ndelete = false\r\n";
+    let settings = resolve(Some(text), &[], "deploy").unwrap();
+    assert_eq!(
+        (settings.bucket.as_deref(), settings.delete),
+        (Some("b"), false)
+    );
 }
 
 #[test]
@@ -265,9 +279,9 @@ fn an_env_must_be_there() {
 
 #[test]
 fn local_leaves_other_endpoints_alone() {
-    let file = Some("endpoint-url = \"http://x\"");
+    let file = Some("endpoint-url = \"http://x\"\nprofile = \"p\"");
     let settings = resolve(file, &[], "deploy --local").unwrap();
-    assert_eq!(settings.endpoint_url, None);
+    assert_eq!((settings.endpoint_url, settings.profile), (None, None));
     assert_eq!(settings.local.as_deref(), Some(Path::new(LOCAL_DIR)));
 }
 
@@ -349,25 +363,111 @@ fn the_example_has_every_key() {
     }
 }
 
+/// Another value for a key than its default, as a file and as a variable have it.
+fn another(key: &str, value: &toml::Value) -> Option<(String, String)> {
+    let text = match (key, value) {
+        (_, toml::Value::Boolean(flag)) if key != "path-style" => (!flag).to_string(),
+        (_, toml::Value::Boolean(flag)) => flag.to_string(),
+        (_, toml::Value::Integer(number)) => (number + 1).to_string(),
+        (_, toml::Value::Float(number)) => (number + 1.0).to_string(),
+        ("retain" | "timeout" | "lock-wait", _) => "3s".to_owned(),
+        ("max-memory", _) => "17MiB".to_owned(),
+        ("symlinks", _) => "skip".to_owned(),
+        ("index" | "distribution", _) => "none".to_owned(),
+        ("purge-mode", _) => "all".to_owned(),
+        ("prefix", _) => "docs".to_owned(),
+        (_, toml::Value::String(text)) => text.clone(),
+        _ => return None,
+    };
+    Some(match value.is_str() {
+        true => (format!("{text:?}"), text),
+        false => (text.clone(), text),
+    })
+}
+
 #[test]
-fn every_scalar_of_the_example_has_a_variable() {
+fn every_scalar_key_has_a_variable_that_does_the_same() {
     let example: toml::Table = toml::from_str(&whole_example()).unwrap();
     let purge = example["purge"].as_table().unwrap().iter();
     let purge = purge.map(|(key, value)| (format!("purge-{key}"), value));
     let top = example.iter().map(|(key, value)| (key.clone(), value));
     let mut seen = 0;
     for (key, value) in top.chain(purge) {
-        let name = format!("UNSTALE_{}", key.to_uppercase().replace('-', "_"));
-        let text = match value {
-            toml::Value::String(text) => text.clone(),
-            toml::Value::Integer(number) => number.to_string(),
-            toml::Value::Float(number) => number.to_string(),
-            toml::Value::Boolean(flag) => flag.to_string(),
-            _ => continue,
+        let Some((in_file, in_variable)) = another(&key, value) else {
+            continue;
         };
-        let settings = resolve(None, &[(&name, &text)], "deploy").unwrap();
-        assert_eq!(settings.warnings, [""; 0], "{name}");
+        let name = format!("UNSTALE_{}", key.to_uppercase().replace('-', "_"));
+        let from_variable = resolve(None, &[(&name, &in_variable)], "deploy").unwrap();
+        assert_ne!(from_variable, Settings::default(), "{name}");
+        let text = match key.strip_prefix("purge-") {
+            Some(key) => format!("[env.x.purge]\n{key} = {in_file}"),
+            None => format!("[env.x]\n{key} = {in_file}"),
+        };
+        let from_file = Settings {
+            file: None,
+            env: None,
+            ..resolve(Some(&text), &[], "deploy --env x").unwrap()
+        };
+        assert_eq!(from_variable, from_file, "{name}");
         seen += 1;
     }
-    assert!(seen > 35, "{seen}");
+    assert!(seen > 38, "{seen}");
+}
+
+#[test]
+fn flags_do_what_their_keys_do() {
+    for (flags, text) in [
+        ("deploy x", "dir = 'x'"),
+        ("deploy --allow-project-root", "allow-project-root = true"),
+        ("quota --bucket s3://b/c", "bucket = 'b'\nprefix = 'c'"),
+        ("quota --state s3://b/c", "state = 's3://b/c'"),
+        (
+            "quota --distribution a --distribution b",
+            "distribution = ['a', 'b']",
+        ),
+        ("quota --distribution-tenant a", "distribution-tenant = 'a'"),
+        ("quota --local=x", "local = 'x'"),
+        ("quota --profile x", "profile = 'x'"),
+        ("quota --region x", "region = 'x'"),
+        ("quota --endpoint-url http://x", "endpoint-url = 'http://x'"),
+        ("quota --path-style", "path-style = true"),
+        ("quota --ca-bundle x", "ca-bundle = 'x'"),
+        (
+            "quota --expected-bucket-owner 123456789012",
+            "expected-bucket-owner = '123456789012'",
+        ),
+        ("quota --json", "json = true"),
+        ("quota -q", "quiet = true"),
+        ("quota -v", "verbose = true"),
+        ("preview --exclude a", "exclude = 'a'"),
+        ("verify --include a --include b", "include = ['a', 'b']"),
+        ("plan --symlinks follow", "symlinks = 'follow'"),
+        (
+            "plan --cache-control no-store",
+            "cache-control = 'no-store'",
+        ),
+        ("plan --no-cache", "cache = false"),
+        ("plan --no-delete", "delete = false"),
+        ("plan --max-delete 3", "max-delete = 3"),
+        ("plan --adopt", "adopt = true"),
+        ("plan --retain 3s", "retain = '3s'"),
+        ("rollback --purge exact", "[purge]\nmode = 'exact'"),
+        ("rollback --no-wait", "wait = false"),
+        ("invalidate / --no-wait", "wait = false"),
+        ("invalidate / --timeout 3s", "timeout = '3s'"),
+        ("invalidations --timeout 3s", "timeout = '3s'"),
+        ("deploy --timeout 3s", "timeout = '3s'"),
+        ("deploy --verify", "verify = true"),
+        ("verify --concurrency 3", "concurrency = 3"),
+        ("deploy --max-memory 17MiB", "max-memory = '17MiB'"),
+        ("rollback --lock-wait 3s", "lock-wait = '3s'"),
+    ] {
+        let from_flags = resolve(None, &[], flags).unwrap();
+        assert_ne!(from_flags, Settings::default(), "{flags}");
+        let from_file = Settings {
+            file: None,
+            ..resolve(Some(text), &[], "deploy").unwrap()
+        };
+        assert_eq!(from_flags, from_file, "{flags}");
+    }
 }

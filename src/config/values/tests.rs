@@ -1,0 +1,115 @@
+//! Values that are read, and values that are refused.
+
+use super::*;
+
+#[test]
+fn durations() {
+    for (text, seconds) in [
+        ("0s", 0),
+        ("90s", 90),
+        ("10m", 600),
+        ("12h", 43_200),
+        ("7d", 604_800),
+        ("2w", 1_209_600),
+        ("1h30m", 5_400),
+        (" 5s ", 5),
+    ] {
+        let period = read::<Period>(text).map(|period| period.0);
+        assert_eq!(period, Ok(Duration::from_secs(seconds)), "{text}");
+    }
+    for text in [
+        "",
+        " ",
+        "7",
+        "d",
+        "-1s",
+        "1.5h",
+        "7 d",
+        "7y",
+        "1h30",
+        "99999999999999999999s",
+        "18446744073709551615d",
+        "999999w",
+        "७d",
+    ] {
+        assert!(read::<Period>(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn sizes() {
+    for (text, bytes) in [
+        ("256MiB", 256 << 20),
+        ("1GiB", 1 << 30),
+        ("64 mb", 64_000_000),
+        ("17000000B", 17_000_000),
+    ] {
+        assert_eq!(read::<Memory>(text), Ok(Memory(bytes)), "{text}");
+    }
+    for text in ["", "256", "MiB", "1KiB", "-1MiB", "99999999TiB", "1.5GiB"] {
+        assert!(read::<Memory>(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn buckets_and_prefixes() {
+    for (text, name, prefix) in [
+        ("my-site", "my-site", None),
+        ("s3://my-site", "my-site", Some("")),
+        ("s3://my-site/", "my-site", Some("")),
+        ("s3://my-site/a/b", "my-site", Some("a/b/")),
+        ("s3://my-site//a/b//", "my-site", Some("a/b/")),
+    ] {
+        let bucket = read::<Bucket>(text).unwrap();
+        assert_eq!(bucket.name, name, "{text}");
+        assert_eq!(
+            bucket.prefix.map(|prefix| prefix.0).as_deref(),
+            prefix,
+            "{text}"
+        );
+    }
+    for text in [
+        "",
+        "a b",
+        "a/b",
+        "s3://",
+        "s3:///x",
+        "https://b",
+        "s3://b/../c",
+    ] {
+        assert!(read::<Bucket>(text).is_err(), "{text}");
+    }
+    for (text, prefix) in [("", ""), ("/", ""), ("docs", "docs/"), ("/a/b/", "a/b/")] {
+        assert_eq!(
+            read::<Prefix>(text),
+            Ok(Prefix(prefix.to_owned())),
+            "{text}"
+        );
+    }
+    for text in [".", "a/./b", "../a", "a//b", "a\nb", "a/.unstale"] {
+        assert!(read::<Prefix>(text).is_err(), "{text:?}");
+    }
+    assert!(read::<StatePlace>("bucket").is_err());
+    assert_eq!(read::<StatePlace>("s3://b/x").unwrap().prefix, "x/");
+}
+
+#[test]
+fn other_values() {
+    assert!(read::<Glob>("posts/**/*.html").is_ok());
+    assert!(read::<Glob>("a[").is_err());
+    assert!(read::<Glob>("").is_err());
+    assert!(read::<FieldValue>("max-age=60").is_ok());
+    assert!(read::<FieldValue>("a\nb").is_err());
+    assert!(read::<FieldValue>("ä").is_err());
+    assert!(read::<Endpoint>("http://127.0.0.1:9000").is_ok());
+    assert!(read::<Endpoint>("127.0.0.1:9000").is_err());
+    assert!(read::<Endpoint>("http://").is_err());
+    assert!(read::<Account>("123456789012").is_ok());
+    assert!(read::<Account>("12345678901").is_err());
+    assert!(read::<Extension>(".html").is_ok());
+    assert!(read::<Extension>("html").is_err());
+    assert!(read::<Price>("0.005").is_ok());
+    assert!(read::<Price>("-1").is_err());
+    assert!(read::<Price>("nan").is_err());
+    assert!(read::<DistributionSetting>("").is_err());
+}
