@@ -395,7 +395,8 @@ fn compile_globs(patterns: &[String]) -> Result<Gitignore, Problem> {
         .map_err(|error| bad(&patterns.join(" "), error))
 }
 
-fn one_or_many<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<String>, D::Error> {
+/// Reads one string or a list of them.
+pub fn one_or_many<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "a glob or a list of globs, such as \"*.html\"")]
     enum OneOrMany {
