@@ -17,7 +17,7 @@ use crate::cli::Cli;
 use crate::domain::rules::{Encoding, HeaderRule, HeaderRules};
 use crate::error::Error;
 
-pub use build::build_dir;
+pub use build::{build_dir, build_folders};
 pub use schema::{NoiseRule, RedirectRule};
 pub use values::{DistributionSetting, Index, PurgeMode, StatePlace, Symlinks};
 
