@@ -6,5 +6,14 @@
 //! [`local`] is an S3 and a CloudFront in this process. [`app`] has a function per command. See ARCHITECTURE.md.
 
 pub mod aws;
+pub mod cli;
+pub mod config;
+pub mod deploy;
 pub mod domain;
+pub mod edge;
 pub mod error;
+pub mod local;
+pub mod plan;
+pub mod report;
+pub mod scan;
+pub mod state;

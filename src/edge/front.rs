@@ -6,7 +6,7 @@ use super::tree::Tree;
 use super::vector::Vector;
 
 /// One way to cover a subtree, told by where it departs from the decisions that are best at the price.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Way {
     figures: Figures,
     /// What it costs beyond the best way at the price.
@@ -20,29 +20,31 @@ enum Departure {
     Both(Option<usize>, Option<usize>),
 }
 
-/// The best way to cover the whole tree that loses at most `gap` at the price, by its `total`: its cost and decisions.
+/// The best way to cover the whole tree, by its `total`, among those within the [`budgets`] at the price: its cost and decisions.
 pub(super) fn search(
     tree: &Tree<'_>,
     chosen: &[Options],
     price: PathPrice,
-    gap: Vector,
+    budgets: &[Option<Vector>],
     total: impl Fn(Figures) -> Vector,
 ) -> Option<(Vector, Vec<bool>)> {
     let mut departures: Vec<Departure> = Vec::new();
     let mut stack: Vec<Vec<Way>> = Vec::new();
-    for (at, (node, options)) in tree.nodes.iter().zip(chosen).enumerate() {
+    let nodes = tree.nodes.iter().zip(chosen).zip(budgets);
+    for (at, ((node, options), budget)) in nodes.enumerate() {
         let mut children = stack.split_off(stack.len() - node.children);
+        let Some(budget) = *budget else {
+            stack.push(vec![Way::default()]);
+            continue;
+        };
         // Small ones first: the product grows late.
         children.sort_by_key(Vec::len);
-        let mut ways = vec![Way {
-            figures: Figures::default(),
-            loss: Vector::default(),
-            departure: None,
-        }];
+        let mut ways = vec![Way::default()];
         for child in &children {
-            ways = both(&ways, child, gap, &mut departures);
+            ways = both(&ways, child, budget, &mut departures);
         }
-        stack.push(at_node(at, options, ways, price, gap, &mut departures));
+        let ways = at_node(at, options, ways, price, budget, &mut departures);
+        stack.push(ways);
     }
     let ways = stack.pop()?;
     let base = chosen.last()?.best();
@@ -51,6 +53,47 @@ pub(super) fn search(
     let mut takes_wildcard: Vec<bool> = chosen.iter().map(|it| it.takes_wildcard).collect();
     depart(best.departure, &departures, &mut takes_wildcard);
     Some((whole(&best), takes_wildcard))
+}
+
+/// How much each node's ways may lose: the gap, less what it loses to open all that is above. `None` where that is too much.
+pub(super) fn budgets(
+    tree: &Tree<'_>,
+    chosen: &[Options],
+    price: PathPrice,
+    gap: Vector,
+) -> Vec<Option<Vector>> {
+    let mut budgets = vec![None; chosen.len()];
+    // What an open ancestor leaves, and the first node beneath it.
+    let mut above: Vec<(Option<Vector>, usize)> = Vec::new();
+    let nodes = tree.nodes.iter().zip(chosen).enumerate();
+    for ((at, (node, options)), budget) in nodes.zip(&mut budgets).rev() {
+        while above.last().is_some_and(|(_, first)| at < *first) {
+            above.pop();
+        }
+        *budget = above.last().map_or(Some(gap), |(left, _)| *left);
+        let left = budget.zip(options.open).and_then(|(budget, open)| {
+            let loss = open.at(price) - options.best().at(price);
+            (loss <= budget).then(|| budget - loss)
+        });
+        above.push((left, at + 1 - node.size));
+    }
+    budgets
+}
+
+/// How many nodes have more than one way within their budgets, about.
+pub(super) fn loose(chosen: &[Options], budgets: &[Option<Vector>], price: PathPrice) -> usize {
+    let is_loose = |(options, budget): &(&Options, &Option<Vector>)| {
+        let (Some(budget), Some(open)) = (budget, options.open) else {
+            return false;
+        };
+        let other = match options.takes_wildcard {
+            true => open,
+            false => options.wildcard,
+        };
+        let allowed = options.takes_wildcard || options.wildcard_allowed;
+        allowed && other.at(price) - options.best().at(price) <= *budget
+    };
+    chosen.iter().zip(budgets).filter(is_loose).count()
 }
 
 /// The node's wildcard beside the ways that its children leave. The children's figures count departures alone: what the best
@@ -71,7 +114,7 @@ fn at_node(
     };
     let wild = difference(options.wildcard);
     let loss = wild.at(price);
-    if loss <= gap {
+    if options.wildcard_allowed && loss <= gap {
         let departure = (!options.takes_wildcard).then(|| {
             departures.push(Departure::Decide(at, true, None));
             departures.len() - 1

@@ -333,7 +333,7 @@ pub fn base64(bytes: &[u8]) -> String {
 
 pub fn unbase64(text: &str) -> Option<Vec<u8>> {
     let bare = text.trim_end_matches('=');
-    if text.len() % 4 != 0 || text.len() - bare.len() > 2 {
+    if !text.len().is_multiple_of(4) || text.len() - bare.len() > 2 {
         return None;
     }
     let mut bytes = Vec::new();

@@ -31,3 +31,6 @@ pub use faults::{Fault, Gate, LogEntry, RequestInfo, Service};
 pub use share::{Local, Session, open_or_attach};
 pub use store::{BucketOptions, Conditions, Object, Version, Versioning};
 pub use world::{EdgeHandle, Error, Options, World};
+
+#[cfg(test)]
+mod tests;

@@ -312,7 +312,7 @@ impl Api {
             None => {
                 let mut error = match id {
                     Some(_) => s3_error!(MethodNotAllowed),
-                    None => s3_error!(NoSuchKey),
+                    None => StoreError::NoSuchKey.into(),
                 };
                 let mut headers = hyper::HeaderMap::new();
                 headers.insert(

@@ -49,8 +49,6 @@ pub struct Session {
     pub distribution: String,
     /// The edges that the serving process shows, at the time of opening.
     pub edge_urls: Vec<String>,
-    /// Held as long as this process serves.
-    _lock: Option<File>,
 }
 
 impl Session {
@@ -117,6 +115,7 @@ async fn serve(dir: &Path, local: Local, lock: File) -> Result<Session, Error> {
         ..Options::default()
     };
     let world = World::start(options).await?;
+    world.shared.hold(lock);
     // After a restart every bucket has its distribution again.
     for bucket in world.shared.store.bucket_names() {
         prepare(&world.shared, &bucket)?;
@@ -129,7 +128,6 @@ async fn serve(dir: &Path, local: Local, lock: File) -> Result<Session, Error> {
         endpoint,
         distribution,
         edge_urls: Vec::new(),
-        _lock: Some(lock),
     })
 }
 
@@ -174,7 +172,6 @@ async fn attach(dir: &Path, local: &Local) -> Result<Option<Session>, Error> {
             endpoint: format!("http://127.0.0.1:{port}"),
             distribution: status.distribution,
             edge_urls: status.edges,
-            _lock: None,
         })),
         _ => Err(Error::Refused {
             dir: dir.to_owned(),

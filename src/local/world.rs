@@ -92,6 +92,8 @@ struct Control {
     rtt: Duration,
     log: Vec<LogEntry>,
     served: Vec<String>,
+    /// Let go when the last connection is gone, so that no other process opens the store beside it.
+    lock: Option<std::fs::File>,
 }
 
 /// A running world. It ends when its last clone goes, or by [`World::stop`].
@@ -127,6 +129,7 @@ impl Shared {
                 rtt: options.rtt,
                 log: Vec::new(),
                 served: Vec::new(),
+                lock: None,
             }),
         })
     }
@@ -166,6 +169,11 @@ impl Shared {
             entry.status = Some(status);
             entry.bytes_out = bytes_out;
         }
+    }
+
+    /// Holds a folder's lock for as long as anything can write there.
+    pub(super) fn hold(&self, lock: std::fs::File) {
+        self.control().lock = Some(lock);
     }
 
     /// The URLs of the edges that listen, in the order in which they were begun.

@@ -51,7 +51,15 @@ mod tests {
 
     #[test]
     fn an_error_is_wrapped_at_the_width() {
-        insta::assert_snapshot!(error(&denied(), 80, Paint(false)), @"");
+        insta::assert_snapshot!(error(&denied(), 80, Paint(false)), @r#"
+        error: AccessDenied: s3:PutObject on arn:aws:s3:::site/index.html is not allowed
+               for arn:aws:iam::123456789012:user/ci
+          upload of index.html
+          S3 answered 403 Forbidden (request 4Z9K, host id a very long text that goes on
+            past the end of the line)
+        hint: add s3:PutObject to the policy of the user; `unstale policy` prints all
+              that is needed
+        "#);
     }
 
     #[test]

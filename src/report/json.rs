@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::plan::Context;
-use super::purge::expected_seconds;
+use super::purge::{expected_seconds, refetch_cost};
 use crate::deploy::event::Event;
-use crate::edge::Cover;
+use crate::edge::{Cover, Explanation};
 use crate::error::Error;
 use crate::plan::{Action, Change, Plan, TargetPurge};
 
@@ -66,7 +66,7 @@ pub fn event(event: &Event) -> Option<Value> {
     })
 }
 
-/// The plan: `change`, `delete`, `foreign` and `purge` objects, warnings, and the `summary` last.
+/// The plan: `change`, `delete`, `foreign` and `purge` objects, and the `summary` last; its warnings are told before.
 pub fn plan(plan: &Plan, context: &Context) -> Vec<Value> {
     let mut lines: Vec<Value> = plan.changes.iter().map(change).collect();
     lines.extend(
@@ -80,7 +80,6 @@ pub fn plan(plan: &Plan, context: &Context) -> Vec<Value> {
             .map(|key| json!({"type": "foreign", "key": key})),
     );
     lines.extend(plan.purges.iter().flat_map(purges));
-    lines.extend(plan.warnings.iter().map(|message| warning(message)));
     let mut last = object(json!({
         "outcome": if plan.is_empty() { "nothing-to-do" } else { "planned" },
         "bucket": context.bucket, "prefix": context.prefix, "free-paths-left": context.free_left,
@@ -98,6 +97,16 @@ pub fn error(error: &Error) -> Value {
     json!({
         "type": "error", "message": error.message, "causes": error.causes, "hint": error.hint,
         "exit": error.exit as i32,
+    })
+}
+
+/// Why a URL is purged or not.
+pub fn explanation(target: &str, it: &Explanation) -> Value {
+    let owed = it.reason.as_ref().map(ToString::to_string);
+    json!({
+        "type": "explanation", "target": target, "path": it.path,
+        "purged-by": it.pattern.as_ref().map(|pattern| &pattern.text),
+        "owed-because": owed, "spared-because": it.spared.map(|why| why.to_string()),
     })
 }
 
@@ -125,6 +134,7 @@ fn purges(one: &TargetPurge) -> Vec<Value> {
         let paths: Vec<Value> = cover.patterns.iter().map(|pattern| json!({
             "path": pattern.text, "changed": pattern.changed, "unchanged": pattern.unchanged,
             "needless-weight": pattern.needless,
+                    "refetch-cost-usd": refetch_cost(cover, pattern).dollars(),
         })).collect();
         let mut object = object(cost(cover));
         object.insert("target".to_owned(), json!(one.target));
@@ -200,4 +210,145 @@ fn object(value: Value) -> Map<String, Value> {
 fn tagged(kind: &str, mut object: Map<String, Value>) -> Value {
     object.insert("type".to_owned(), json!(kind));
     Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy::event::Summary;
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    #[test]
+    fn a_plan_is_a_line_for_each_thing_and_the_summary_last() {
+        let small = super::super::plan::tests::small();
+        let lines = plan(&small, &Context::default());
+        let kinds: Vec<&str> = lines
+            .iter()
+            .filter_map(|line| line.get("type")?.as_str())
+            .collect();
+        let expected = [
+            vec!["change"; 5],
+            vec!["delete"],
+            vec!["foreign"; 4],
+            vec!["purge"; 2],
+            vec!["summary"],
+        ];
+        assert_eq!(kinds, expected.concat());
+        let last = lines.last().cloned().unwrap_or_default();
+        for (name, value) in [
+            ("outcome", json!("planned")),
+            ("uploads", json!(3)),
+            ("upload-bytes", json!(1_216_200)),
+            ("copies", json!(2)),
+            ("deletes", json!(1)),
+            ("paths", json!(3)),
+            ("cost-usd", json!(0.005)),
+            (
+                "reasons",
+                json!({"new": 2, "content": 2, "headers": 1, "removed": 1}),
+            ),
+        ] {
+            assert_eq!(last.get(name), Some(&value), "{name}");
+        }
+        let copied = lines
+            .iter()
+            .find(|line| line["key"] == "img/b.png")
+            .cloned()
+            .unwrap_or_default();
+        assert_eq!(
+            (&copied["action"], &copied["from"]),
+            (&json!("copy"), &json!("img/a.png"))
+        );
+    }
+
+    #[test]
+    fn events_that_matter_are_told() {
+        let (target, invalidation) = ("E1".to_owned(), "I1".to_owned());
+        for (told, expected) in [
+            (Event::Walked(3), None),
+            (Event::BytesSent(3), None),
+            (
+                Event::Scanned { files: 3, bytes: 4 },
+                Some(json!({"type": "scanned", "files": 3, "bytes": 4})),
+            ),
+            (
+                Event::Changed {
+                    key: "a\n".into(),
+                    action: Action::Upload,
+                    reason: crate::plan::Reason::New,
+                    bytes: 1,
+                },
+                Some(
+                    json!({"type": "changed", "key": "a\n", "action": "upload", "reason": "new", "bytes": 1}),
+                ),
+            ),
+            (
+                Event::PurgeCompleted {
+                    target,
+                    invalidation,
+                    elapsed: Duration::from_millis(1500),
+                },
+                Some(
+                    json!({"type": "purge-completed", "target": "E1", "invalidation": "I1", "seconds": 1.5}),
+                ),
+            ),
+        ] {
+            assert_eq!(event(&told), expected);
+        }
+        let ended = event(&Event::Ended(Summary {
+            bucket: "b".to_owned(),
+            ..Summary::default()
+        }));
+        let ended = ended.unwrap_or_default();
+        assert_eq!(
+            (&ended["type"], &ended["uploaded-bytes"]),
+            (&json!("summary"), &json!(0))
+        );
+    }
+
+    #[test]
+    fn an_error_tells_how_the_process_ends() {
+        let told = error(&Error::usage("bad").because("why").hint("do"));
+        let expected =
+            json!({"type": "error", "message": "bad", "causes": ["why"], "hint": "do", "exit": 2});
+        assert_eq!(told, expected);
+    }
+
+    /// Names of every object's keys, in depth, except reasons and headers.
+    fn names(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(object) => {
+                for (name, value) in object {
+                    found.insert(name.clone());
+                    names(value, found);
+                }
+            }
+            Value::Array(all) => all.iter().for_each(|value| names(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn names_are_in_kebab_case() {
+        let small = super::super::plan::tests::small();
+        let mut found = BTreeSet::new();
+        plan(&small, &Context::default())
+            .iter()
+            .for_each(|line| names(line, &mut found));
+        names(
+            &event(&Event::Ended(Summary::default())).unwrap_or_default(),
+            &mut found,
+        );
+        let odd = |name: &&String| {
+            !name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+        };
+        assert_eq!(
+            found.iter().filter(odd).collect::<Vec<_>>(),
+            Vec::<&String>::new()
+        );
+        assert!(found.contains("refetch-cost-usd"));
+    }
 }

@@ -24,6 +24,7 @@ use indicatif::ProgressDrawTarget;
 use serde::Serialize;
 
 use crate::deploy::event::{Event, Summary};
+use crate::edge::Explanation;
 use crate::error::Error;
 use crate::plan::Plan;
 use bars::Bars;
@@ -286,13 +287,12 @@ impl Printer {
     pub fn plan(&self, plan: &Plan, context: &Context) {
         let mut state = self.state();
         state.clear();
-        if self.options.json {
-            state.warned.extend(plan.warnings.iter().cloned());
-            json::plan(plan, context).iter().for_each(print_json);
-            return;
-        }
         for message in &plan.warnings {
             self.warn_once(&mut state, message);
+        }
+        if self.options.json {
+            json::plan(plan, context).iter().for_each(print_json);
+            return;
         }
         let look = Look {
             width: self.options.width,
@@ -300,6 +300,16 @@ impl Printer {
             verbose: self.options.verbose,
         };
         state.to_stdout(&plan::plan(plan, context, look));
+    }
+
+    /// Why a URL is purged or not, by each target.
+    pub fn explain(&self, target: &str, explanation: &Explanation) {
+        if self.options.json {
+            print_json(&json::explanation(target, explanation));
+        } else {
+            let text = purge::explanation(target, explanation);
+            self.line(&text::wrapped(&text, self.options.width, "", "  "));
+        }
     }
 
     /// Takes the bars off the terminal.

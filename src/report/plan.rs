@@ -57,7 +57,8 @@ pub fn plan(plan: &Plan, context: &Context, look: Look) -> String {
         }
         return blocks.join("\n\n");
     }
-    blocks.push(look.paint.bold(&title(plan, context)));
+    let title = wrapped(&title(plan, context), look.width, "", "  ");
+    blocks.push(look.paint.bold(&title));
     blocks.extend(changes(plan, look));
     let totals = joined(&totals(plan), look.width, "  ");
     let notes = notes(plan, look);
@@ -372,4 +373,4 @@ fn names<'a>(all: impl ExactSizeIterator<Item = &'a str>, verbose: bool) -> Stri
 
 #[cfg(test)]
 #[path = "plan_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -78,7 +78,7 @@ fn context() -> Context {
     }
 }
 
-pub(in crate::report) fn small() -> Plan {
+pub(crate) fn small() -> Plan {
     let sent = cover(&[("/index.html", 1, 0), ("/posts/*", 12, 3)], 0);
     let exact: Vec<String> = (0..13).map(|at| format!("/posts/{at}.html")).collect();
     let exact: Vec<(&str, u64, u64)> = exact.iter().map(|path| (path.as_str(), 1, 0)).collect();
@@ -119,7 +119,29 @@ pub(in crate::report) fn small() -> Plan {
 
 #[test]
 fn a_small_plan_is_shown_whole() {
-    insta::assert_snapshot!(plan(&small(), &context(), PLAIN), @"");
+    insta::assert_snapshot!(plan(&small(), &context(), PLAIN), @r#"
+    Plan for s3://site/docs/ and E123 (www.example.com)
+
+      + img/b.png                   new, copied from img/a.png
+      + posts/new.html      4.2 kB  new
+      ~ a\u{1b}한글.html   12.0 kB  content
+      ~ index.html          1.2 MB  content
+      = style.css                   headers
+      - old.html                    removed
+
+      3 to upload (1.2 MB): 1 new, 2 content · 2 to copy (1 new, 1 headers)
+      1 to delete · 1,298 unchanged
+      1 fingerprinted asset left the build and stays for pages that are still open
+      4 objects are not ours and stay (--adopt takes them over): a, b, c and 1 more
+
+    Purge of E123: 2 paths, free (987 of this month's left), about 25 s
+      /index.html      1 changed
+      /posts/*        12 changed, 3 unchanged
+      Exact paths would be 13 paths for $0; /* would be 1 path for $0, with 301
+      needless refetches.
+    Purge of E123 for removed assets: 1 path, $0.0050, about 25 s
+      /old.png      1 changed
+    "#);
 }
 
 fn large() -> Plan {
@@ -215,5 +237,11 @@ fn an_empty_plan_says_so() {
         unchanged: 7,
         ..Plan::default()
     };
-    insta::assert_snapshot!(plan(&idle, &context(), PLAIN), @"");
+    insta::assert_snapshot!(plan(&idle, &context(), PLAIN), @r#"
+    Nothing to do: s3://site/docs/ holds this build, and no edge is owed a purge.
+
+      2 retained assets are due, to go with the next deploy that changes something
+        (or --sweep)
+      1 object is not ours and stays (--adopt takes it over): x
+    "#);
 }

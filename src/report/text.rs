@@ -7,7 +7,7 @@ pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -304,7 +304,7 @@ mod tests {
         for (text, width, short) in [
             ("short.html", 10, "short.html"),
             ("posts/2024/a-long-name.html", 16, "posts…-name.html"),
-            ("한글한글한글.html", 12, "한…글.html"),
+            ("한글한글한글.html", 12, "한…한글.html"),
         ] {
             let found = elided(text, width);
             assert_eq!(found, short);

@@ -404,3 +404,28 @@ fn age(path: &Path, seconds: u64) {
     let then = SystemTime::now() - Duration::from_secs(seconds);
     file.set_modified(then).expect("an mtime");
 }
+
+#[test]
+fn each_folder_has_its_own_verdict() {
+    let mut files = Vec::new();
+    for folder in 0..20 {
+        for rest in [
+            "drafts/x",
+            "drafts/keep/a",
+            "drafts/keep/deep/b",
+            "page",
+            "z/page",
+        ] {
+            files.push(format!("{folder}/{rest}"));
+        }
+    }
+    let dir = folder(&files.iter().map(String::as_str).collect::<Vec<_>>());
+    let options = Options {
+        exclude: vec!["drafts/".into()],
+        include: vec!["/*/drafts/keep/".into()],
+        ..Options::default()
+    };
+    files.retain(|key| !key.ends_with("/drafts/x"));
+    files.sort_unstable();
+    assert_eq!(keys(&run(dir.path(), &options).expect("a build")), files);
+}

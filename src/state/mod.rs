@@ -209,3 +209,6 @@ impl From<StateError> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

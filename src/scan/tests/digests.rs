@@ -47,6 +47,9 @@ fn etags_and_checksums_of_whole_files() {
         );
     }
     assert!(multipart_etag(&path, 0).is_err() && multipart_etag(&dir.path().join("b"), 1).is_err());
+    write(dir.path(), "zero", b"");
+    let zero = multipart_etag(&dir.path().join("zero"), 5).expect("read");
+    assert_eq!(zero, ETag::Multipart(md5_of(&md5_of(b"").0), 1));
     write(dir.path(), "check", b"123456789");
     // The check values of the CRC catalogue, and openssl's digests.
     for (checksum, expected) in [

@@ -1,0 +1,91 @@
+//! What happens in a deploy, told in the past tense to whoever listens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::plan::{Action, Plan, Reason};
+use crate::domain::Key;
+
+/// Told while a command runs. Whoever reports them decides what of it is shown.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// So many files found in the build so far.
+    Walked(u64),
+    /// So much hashed so far.
+    Hashed { files: u64, bytes: u64 },
+    /// The build is known.
+    Scanned { files: u64, bytes: u64 },
+    /// So many objects listed so far.
+    Listed(u64),
+    /// The listing is known.
+    ListingEnded(u64),
+    /// So many of `total` objects asked about that somebody else may have changed.
+    Asked { done: u64, total: u64 },
+    Warned(String),
+    Planned(Arc<Plan>),
+    /// Another deploy holds the lock.
+    LockAwaited { who: String, until: String, waited: Duration, patience: Duration },
+    /// What is about to be put and copied.
+    UploadsBegan { files: u64, bytes: u64 },
+    /// So many more bytes of a large file were taken by S3.
+    BytesSent(u64),
+    /// An object is live. Bytes that [`Event::BytesSent`] told already are in `bytes` too.
+    Changed { key: Key, action: Action, reason: Reason, bytes: u64 },
+    Deleted { key: Key },
+    /// The bucket's owner of the moment changed something under us: the plan is made anew.
+    PlannedAgain(String),
+    /// CloudFront took a batch.
+    PurgeAccepted { target: String, invalidation: String, paths: Vec<String> },
+    /// CloudFront wants us to wait before the next batch.
+    PurgePaced { target: String, why: String, wait: Duration },
+    /// Not completed yet.
+    PurgeAwaited { target: String, invalidation: String, elapsed: Duration },
+    PurgeCompleted { target: String, invalidation: String, elapsed: Duration },
+    Interrupted,
+    /// Last of a command that deployed.
+    Ended(Summary),
+}
+
+/// What a deploy came to.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Summary {
+    /// The deploy's id; none where there was nothing to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deploy: Option<String>,
+    pub outcome: String,
+    pub bucket: String,
+    pub prefix: String,
+    pub uploaded: u64,
+    pub uploaded_bytes: u64,
+    /// Copied in the bucket, with new headers or from another key.
+    pub copied: u64,
+    pub deleted: u64,
+    pub unchanged: u64,
+    /// Fingerprinted assets that left the build and stay for now.
+    pub retained: u64,
+    /// Objects that are not ours and were left alone.
+    pub foreign: u64,
+    pub failed: u64,
+    /// Invalidation paths that CloudFront took.
+    pub paths_purged: u64,
+    pub invalidations: Vec<Invalidated>,
+    /// What the purge cost, in US dollars, after the free allowance.
+    pub cost_usd: f64,
+    pub seconds: f64,
+    pub requests: u64,
+}
+
+/// One invalidation.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Invalidated {
+    pub distribution: String,
+    /// As AWS shows it.
+    pub id: String,
+    pub paths: u64,
+    /// `Completed` or `InProgress`.
+    pub status: String,
+}

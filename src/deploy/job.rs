@@ -1,0 +1,57 @@
+//! What a deploy is asked to do: settings, validated, as plain fields.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::rules::HeaderRules;
+use crate::edge::{Index, Prices};
+use crate::scan;
+
+use super::targets::Wish;
+
+/// One site, one build, and how to bring one to the other.
+pub struct Job {
+    pub dir: PathBuf,
+    pub scan: scan::Options,
+    pub bucket: String,
+    /// Empty, or a folder with its final `/`.
+    pub prefix: String,
+    /// Where the state lies if not under the prefix: bucket and root, the root with its final `/`.
+    pub state: Option<(String, String)>,
+    pub region: Option<String>,
+    /// The endpoint is AWS's own.
+    pub official: bool,
+    pub wishes: Vec<Wish>,
+    pub tenant: Option<String>,
+    /// Host names, besides S3's own, by which the bucket is known as an origin.
+    pub endpoints: Vec<String>,
+    pub index: Index,
+    pub rules: HeaderRules,
+    /// What to say of a rule, by its index, that matches nothing.
+    pub idle_rule: Box<dyn Fn(usize) -> String + Send + Sync>,
+    /// Keys, besides 404.html and what distributions name, that errors are answered with.
+    pub error_documents: Vec<String>,
+    pub prices: Prices,
+    /// This deploy's free paths, where a number is given; otherwise the month's budget decides.
+    pub free_paths: Option<u64>,
+    /// The month's free paths that are left, where a number is given.
+    pub month_left: Option<u64>,
+    pub delete: bool,
+    pub max_delete: Option<usize>,
+    pub adopt: bool,
+    pub force: bool,
+    /// How long fingerprinted assets stay after they left the build.
+    pub retain: Duration,
+    pub sweep: bool,
+    pub wait: bool,
+    pub timeout: Duration,
+    pub lock_wait: Duration,
+    /// Requests at once, at most.
+    pub concurrency: usize,
+    /// Bytes of content in memory, at most.
+    pub max_memory: u64,
+    /// Debts to drop unpaid, by id.
+    pub drop_debts: Vec<String>,
+    /// For the history.
+    pub commit: Option<String>,
+}

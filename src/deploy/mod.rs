@@ -1,0 +1,48 @@
+//! Looks at build, bucket and distributions, has a Plan made, and applies it in order. Tells [`Event`]s.
+//!
+//! [`survey`] looks, `scene` has the Plan made (`wants`, `ask`), `apply` carries it out (`put`, `send`, `record`), [`run`] goes
+//! round that until the bucket stands as planned.
+
+mod apply;
+mod ask;
+pub mod event;
+pub mod job;
+mod pool;
+mod put;
+mod record;
+mod run;
+mod scene;
+pub mod send;
+mod stop;
+pub mod survey;
+pub mod targets;
+mod wants;
+
+use std::sync::Arc;
+
+pub use event::{Event, Invalidated, Summary};
+pub use job::Job;
+pub use run::{deploy, plan};
+pub use scene::Scene;
+pub use stop::Stop;
+pub use targets::Wish;
+
+/// Whom events are told. Cheap to clone.
+#[derive(Clone)]
+pub struct Teller(Arc<dyn Fn(&Event) + Send + Sync>);
+
+impl Teller {
+    pub fn new(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(listener))
+    }
+
+    pub fn tell(&self, event: Event) {
+        (self.0)(&event);
+    }
+}
+
+impl std::fmt::Debug for Teller {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Teller")
+    }
+}

@@ -1,0 +1,303 @@
+//! Makes one object what the plan says: by an upload, in parts where it is large, or by a copy in the bucket.
+
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use md5::{Digest, Md5 as Hasher};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinSet, spawn_blocking};
+
+use super::Teller;
+use super::event::Event;
+use super::job::Job;
+use super::survey::Place;
+use crate::aws::multipart::{Part, Upload};
+use crate::aws::s3::Written;
+use crate::aws::{AwsError, Condition, Kind};
+use crate::domain::{ETag, Md5};
+use crate::plan::{Action, Change, MAX_COPY};
+use crate::scan::{MULTIPART_FROM, part_size};
+
+/// Bytes of a part of a copy past 5 GB.
+const COPY_PART: u64 = 1 << 30;
+/// Memory is shared out in these.
+const GRAIN: u64 = 4 << 10;
+
+/// What every upload needs.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    pub place: Place,
+    pub root: Arc<Path>,
+    pub tell: Teller,
+    memory: Arc<Semaphore>,
+    grains: u32,
+    /// Parts of one file at once.
+    parts: usize,
+    /// Whether the endpoint knows conditional writes.
+    guarded: bool,
+}
+
+/// Why one object is not as it should be.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PutError {
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error("{0}: the file changed after it was read for the plan")]
+    Changed(String),
+    #[error("{0}: {1}")]
+    Unreadable(String, String),
+}
+
+impl PutError {
+    /// Whether somebody else wrote the object since the listing.
+    pub fn is_race(&self) -> bool {
+        matches!(self, Self::Aws(error) if matches!(error.kind, Kind::Precondition | Kind::Conflict))
+    }
+}
+
+impl Tools {
+    pub fn new(place: Place, root: &Path, tell: Teller, job: &Job, guarded: bool) -> Self {
+        let grains = u32::try_from(job.max_memory / GRAIN).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
+        Self {
+            place,
+            root: Arc::from(root),
+            tell,
+            memory: Arc::new(Semaphore::new(grains as usize)),
+            grains,
+            parts: job.concurrency.clamp(1, 8),
+            guarded,
+        }
+    }
+
+    /// Carries out one change.
+    pub async fn put(&self, change: &Change, parts: Option<&ETag>) -> Result<Written, PutError> {
+        match &change.action {
+            Action::Upload => self.upload(change, parts).await,
+            Action::SetHeaders => {
+                let Some(etag) = &change.before else { return self.upload(change, parts).await };
+                self.copy(change, (change.key.as_str(), None, etag)).await
+            }
+            Action::CopyFrom { key, etag } => match self.copy(change, (key.as_str(), None, etag)).await {
+                // What was to be copied is no longer there: the file still is.
+                Err(PutError::Aws(error)) if matches!(error.kind, Kind::NotFound | Kind::NotImplemented) => {
+                    self.upload(change, parts).await
+                }
+                Err(error) if error.is_race() => self.upload(change, parts).await,
+                result => result,
+            },
+            Action::Restore { version, etag } => {
+                self.copy(change, (change.key.as_str(), Some(version), etag)).await
+            }
+        }
+    }
+
+    /// What must still hold when the object is written.
+    fn condition(&self, change: &Change) -> Condition {
+        match &change.before {
+            _ if !self.guarded => Condition::Always,
+            Some(etag) => Condition::Is(etag.clone()),
+            None => Condition::Absent,
+        }
+    }
+
+    async fn upload(&self, change: &Change, parts: Option<&ETag>) -> Result<Written, PutError> {
+        let path = self.root.join(change.key.as_str());
+        let condition = self.condition(change);
+        let full = self.place.full(change.key.as_str());
+        let expected = parts.cloned().unwrap_or(ETag::Md5(change.md5));
+        let result = if change.size < MULTIPART_FROM {
+            let _room = self.room(change.size).await;
+            let body = self.read_whole(&path, change).await?;
+            self.place.bucket.put(&full, body, change.md5, &change.headers, &condition).await
+        } else {
+            return self.upload_parts(change, &path, &full, &condition, &expected).await;
+        };
+        match result {
+            Err(error) if error.is(&Kind::Precondition) || error.is(&Kind::Conflict) => {
+                self.own_success(change, &full, &expected, error).await
+            }
+            Err(error) if error.is(&Kind::BadDigest) => Err(PutError::Changed(change.key.to_string())),
+            Err(error) => Err(error.into()),
+            Ok(written) => Ok(written),
+        }
+    }
+
+    /// A condition that does not hold may be our own doing: a first try that took effect, but whose answer was lost.
+    async fn own_success(
+        &self,
+        change: &Change,
+        full: &str,
+        expected: &ETag,
+        error: AwsError,
+    ) -> Result<Written, PutError> {
+        let head = self.place.bucket.head(full, None).await?;
+        match head {
+            Some(head) if head.etag == *expected && change.before.as_ref() != Some(expected) && {
+                let mut wanted = change.headers.clone();
+                wanted.tags.clear();
+                wanted.storage_class.take_if(|class| class == "STANDARD");
+                head.headers == wanted
+            } =>
+            {
+                Ok(Written { etag: head.etag, version_id: head.version_id })
+            }
+            _ => Err(error.into()),
+        }
+    }
+
+    /// Reads a small file and sees that it still is what the plan is about.
+    async fn read_whole(&self, path: &Path, change: &Change) -> Result<Bytes, PutError> {
+        let (path, size) = (path.to_owned(), change.size);
+        let name = change.key.to_string();
+        if size == 0 && change.headers.redirect.is_some() {
+            return Ok(Bytes::new());
+        }
+        let read = spawn_blocking(move || -> std::io::Result<(Vec<u8>, Md5)> {
+            let mut bytes = Vec::with_capacity(size as usize + 1);
+            std::fs::File::open(path)?.take(size + 1).read_to_end(&mut bytes)?;
+            let digest = Md5(Hasher::digest(&bytes).into());
+            Ok((bytes, digest))
+        });
+        match flatten(read.await) {
+            Ok((bytes, digest)) if digest == change.md5 => Ok(Bytes::from(bytes)),
+            Ok(_) => Err(PutError::Changed(name)),
+            Err(error) => Err(PutError::Unreadable(name, error.to_string())),
+        }
+    }
+
+    /// Waits for memory; small bodies cost at least a grain.
+    async fn room(&self, bytes: u64) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        let grains = u32::try_from(bytes / GRAIN + 1).unwrap_or(u32::MAX).min(self.grains);
+        self.memory.clone().acquire_many_owned(grains).await.ok()
+    }
+
+    async fn upload_parts(
+        &self,
+        change: &Change,
+        path: &Path,
+        full: &str,
+        condition: &Condition,
+        expected: &ETag,
+    ) -> Result<Written, PutError> {
+        let upload = self.place.bucket.begin_upload(full, &change.headers).await?;
+        let result = self.send_parts(change, path, &upload, condition, expected).await;
+        if result.is_err() {
+            // What stays behind would be paid for; a bucket rule cleans up what cannot be aborted now.
+            let _ = self.place.bucket.abort_upload(&upload).await;
+        }
+        result
+    }
+
+    async fn send_parts(
+        &self,
+        change: &Change,
+        path: &Path,
+        upload: &Upload,
+        condition: &Condition,
+        expected: &ETag,
+    ) -> Result<Written, PutError> {
+        let size = part_size(change.size);
+        let count = change.size.div_ceil(size).max(1);
+        let mut offsets = (0..count).map(|at| (at as i32 + 1, at * size, size.min(change.size - at * size)));
+        let mut tasks = JoinSet::new();
+        let mut parts: Vec<(Part, Md5)> = Vec::with_capacity(count as usize);
+        loop {
+            while tasks.len() < self.parts
+                && let Some((number, offset, bytes)) = offsets.next()
+            {
+                let (tools, upload, path) = (self.clone(), upload.clone(), path.to_owned());
+                let name = change.key.to_string();
+                tasks.spawn(async move { tools.send_part(&upload, path, name, number, offset, bytes).await });
+            }
+            match tasks.join_next().await {
+                Some(Ok(part)) => parts.push(part?),
+                Some(Err(error)) => {
+                    return Err(PutError::Unreadable(change.key.to_string(), error.to_string()));
+                }
+                None => break,
+            }
+        }
+        parts.sort_by_key(|(part, _)| part.number);
+        let mut hasher = Hasher::new();
+        parts.iter().for_each(|(_, md5)| hasher.update(md5.0));
+        let sent = ETag::Multipart(Md5(hasher.finalize().into()), count as u32);
+        if sent != *expected {
+            return Err(PutError::Changed(change.key.to_string()));
+        }
+        let parts = parts.into_iter().map(|(part, _)| part).collect();
+        let done = self.place.bucket.complete_upload(upload, parts, condition, Some(expected)).await;
+        Ok(done?)
+    }
+
+    async fn send_part(
+        &self,
+        upload: &Upload,
+        path: PathBuf,
+        name: String,
+        number: i32,
+        offset: u64,
+        bytes: u64,
+    ) -> Result<(Part, Md5), PutError> {
+        let _room = self.room(bytes).await;
+        let read = spawn_blocking(move || -> std::io::Result<(Bytes, Md5)> {
+            let mut file = std::fs::File::open(path)?;
+            file.seek(SeekFrom::Start(offset))?;
+            let mut buffer = vec![0; bytes as usize];
+            file.read_exact(&mut buffer)?;
+            let digest = Md5(Hasher::digest(&buffer).into());
+            Ok((Bytes::from(buffer), digest))
+        });
+        let (body, md5) = match flatten(read.await) {
+            Ok(read) => read,
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                return Err(PutError::Changed(name));
+            }
+            Err(error) => return Err(PutError::Unreadable(name, error.to_string())),
+        };
+        let part = self.place.bucket.put_part(upload, number, body, md5).await?;
+        self.tell.tell(Event::BytesSent(bytes));
+        Ok((part, md5))
+    }
+
+    /// Copies within the bucket, in parts past what one copy takes.
+    async fn copy(&self, change: &Change, from: (&str, Option<&str>, &ETag)) -> Result<Written, PutError> {
+        let (key, version, etag) = from;
+        let (source, full) = (self.place.full(key), self.place.full(change.key.as_str()));
+        let condition = self.condition(change);
+        let bucket = &self.place.bucket;
+        if change.size <= MAX_COPY {
+            let copied = bucket.copy(&source, version, Some(etag), &full, &change.headers, &condition).await;
+            return match copied {
+                Err(error) if error.is(&Kind::Precondition) && key != change.key.as_str() => {
+                    let expected = ETag::Md5(change.md5);
+                    self.own_success(change, &full, &expected, error).await
+                }
+                result => Ok(result?),
+            };
+        }
+        let upload = bucket.begin_upload(&full, &change.headers).await?;
+        let result = async {
+            let mut parts = Vec::new();
+            let count = change.size.div_ceil(COPY_PART);
+            for at in 0..count {
+                let (first, last) = (at * COPY_PART, ((at + 1) * COPY_PART).min(change.size) - 1);
+                let from = (source.as_str(), version, etag);
+                parts.push(bucket.copy_part(&upload, at as i32 + 1, from, (first, last)).await?);
+            }
+            bucket.complete_upload(&upload, parts, &condition, None).await
+        };
+        match result.await {
+            Ok(written) => Ok(written),
+            Err(error) => {
+                let _ = bucket.abort_upload(&upload).await;
+                Err(error.into())
+            }
+        }
+    }
+}
+
+fn flatten<T>(joined: Result<std::io::Result<T>, tokio::task::JoinError>) -> std::io::Result<T> {
+    joined.unwrap_or_else(|error| Err(std::io::Error::other(error)))
+}

@@ -1,0 +1,218 @@
+//! What a deploy leaves for the next: the journal beforehand, manifest and history afterwards.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::job::Job;
+use super::scene::Scene;
+use super::wants::Wants;
+use crate::aws::s3::Written;
+use crate::domain::manifest::{Delta, DeployId, DeployNo, DeployRef, Entry, Life, Manifest, Served, Told};
+use crate::domain::{ETag, Headers, Key, Md5};
+use crate::edge::{Mode, Purge, ttl};
+use crate::plan::{Action, Change, Plan};
+use crate::state::debt::{self, Debt, Owed, Touched};
+use crate::state::history;
+
+/// What of a plan was carried out.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// By the place of the change in the plan.
+    pub written: HashMap<usize, Written>,
+    /// By the place of the deletion in the plan.
+    pub deleted: Vec<usize>,
+}
+
+/// The journal of a plan.
+pub fn journal(deploy: &DeployId, scene: &Scene, job: &Job, plan: &Plan) -> Debt {
+    let wants = Wants::new(job, &scene.build, &scene.targets);
+    let put = plan.changes.iter().map(|change| Touched {
+        key: change.key.clone(),
+        etag: match &change.action {
+            Action::Upload => wants.expected(change.key.as_str()).or(Some(ETag::Md5(change.md5))),
+            Action::CopyFrom { .. } => Some(ETag::Md5(change.md5)),
+            Action::Restore { etag, .. } => Some(etag.clone()),
+            Action::SetHeaders => change.before.clone().filter(|etag| matches!(etag, ETag::Md5(_))),
+        },
+        headers: Some(change.fingerprint),
+        action: match change.action {
+            Action::Upload => debt::Action::Put,
+            _ => debt::Action::Copy,
+        },
+    });
+    let deleted = plan.deletions.iter().map(|deletion| Touched {
+        key: deletion.key.clone(),
+        etag: Some(deletion.etag.clone()),
+        headers: None,
+        action: debt::Action::Delete,
+    });
+    Debt {
+        id: deploy.clone(),
+        at: scene.now,
+        source: job.dir.display().to_string(),
+        targets: owed(plan),
+        keys: put.chain(deleted).collect(),
+    }
+}
+
+/// What a plan makes owed, by target.
+pub fn owed(plan: &Plan) -> BTreeMap<String, Owed> {
+    let of = |purge: &Purge| -> Vec<String> {
+        if purge.stale.owed.is_empty() {
+            return purge.cover.texts().map(str::to_owned).collect();
+        }
+        purge.stale.owed.keys().cloned().collect()
+    };
+    let owed = plan.purges.iter().filter_map(|one| {
+        let mut paths = of(&one.purge);
+        paths.extend(of(&one.after));
+        paths.sort();
+        paths.dedup();
+        (!paths.is_empty()).then(|| (one.target.clone(), Owed { paths, ..Owed::default() }))
+    });
+    owed.collect()
+}
+
+/// What the manifest becomes.
+pub fn delta(scene: &mut Scene, deploy: &DeployRef, plan: &Plan, done: &Done) -> Delta {
+    let now = scene.now;
+    let manifest = &mut scene.remote.loaded.manifest;
+    let number = manifest.tables.deploy(deploy.clone());
+    let mut delta = Delta::default();
+    for (key, entry) in &manifest.entries {
+        if matches!(entry.life, Life::Tombstone { until } if until <= now) {
+            delta.remove(key.clone());
+        }
+    }
+    for key in &plan.vanished {
+        delta.remove(key.clone());
+    }
+    for key in &plan.retained {
+        if let Some(entry) = manifest.entries.get(key) {
+            delta.upsert(key.clone(), Entry { life: Life::Retained { since: now }, ..entry.clone() });
+        }
+    }
+    for key in &plan.returned {
+        if let Some(entry) = manifest.entries.get(key) {
+            delta.upsert(key.clone(), Entry { life: Life::Live, ..entry.clone() });
+        }
+    }
+    for at in &done.deleted {
+        let Some(deletion) = plan.deletions.get(*at) else { continue };
+        let grave = manifest.entries.get(&deletion.key).filter(|_| deletion.fingerprinted).map(|entry| {
+            let served = manifest.tables.served(entry.served);
+            let kept = ttl::stated_ttl(served.and_then(|served| served.cache_control.as_deref())).max(86_400);
+            let until = now.saturating_add(i64::try_from(kept).unwrap_or(i64::MAX));
+            Entry { life: Life::Tombstone { until }, ..entry.clone() }
+        });
+        match grave {
+            Some(grave) => delta.upsert(deletion.key.clone(), grave),
+            None => delta.remove(deletion.key.clone()),
+        }
+    }
+    for one in &plan.adopted {
+        let written = Written { etag: one.etag.clone(), version_id: one.version_id.clone() };
+        let entry = entry(manifest, number, &one.key, &written, one.md5, &one.headers);
+        delta.upsert(one.key.clone(), entry);
+    }
+    for (at, written) in &done.written {
+        let Some(change) = plan.changes.get(*at) else { continue };
+        let entry = entry(manifest, number, &change.key, written, change.md5, &change.headers);
+        delta.upsert(change.key.clone(), entry);
+    }
+    delta
+}
+
+fn entry(
+    manifest: &mut Manifest,
+    deploy: DeployNo,
+    key: &Key,
+    written: &Written,
+    md5: Md5,
+    headers: &Headers,
+) -> Entry {
+    let served = manifest.tables.serve(Served {
+        cache_control: headers.cache_control.clone(),
+        content_type: headers.content_type.clone(),
+        redirect: headers.redirect.clone(),
+    });
+    Entry {
+        digest: (written.etag != ETag::Md5(md5)).then_some(md5),
+        etag: written.etag.clone(),
+        headers: headers.fingerprint(),
+        served,
+        first: manifest.entries.get(key).map_or(deploy, |entry| entry.first),
+        last: deploy,
+        version_id: written.version_id.as_deref().map(Into::into),
+        noise: None,
+        life: Life::Live,
+    }
+}
+
+/// What each distribution now is known to have been told. One that was told before but is not purged now is forgotten, so that
+/// it is purged whole when it is next seen.
+pub fn told(scene: &Scene, job: &Job, paid: bool) -> BTreeMap<String, Told> {
+    let before = &scene.remote.loaded.manifest.distributions;
+    if job.prices.mode == Mode::None || !paid {
+        return before.clone();
+    }
+    let now = scene.now;
+    scene
+        .targets
+        .found
+        .iter()
+        .map(|found| {
+            let config = found.distribution.as_ref().map_or(0, |distribution| distribution.fingerprint());
+            let earlier = before.get(found.id()).filter(|told| told.config == config);
+            let told = Told {
+                config,
+                since: earlier.map_or(now, |told| told.since),
+                tags_since: earlier.and_then(|told| told.tags_since),
+            };
+            (found.id().to_owned(), told)
+        })
+        .collect()
+}
+
+/// The changes for the history.
+pub fn changes(scene: &Scene, plan: &Plan, done: &Done) -> Vec<history::Change> {
+    let manifest = &scene.remote.loaded.manifest;
+    let past = |key: &Key| {
+        manifest.entries.get(key).map(|entry| history::Past {
+            etag: entry.etag.clone(),
+            version_id: entry.version_id.clone(),
+            fingerprint: entry.headers,
+            headers: None,
+            life: entry.life,
+        })
+    };
+    let put = plan.changes.iter().enumerate().filter_map(|(at, change): (usize, &Change)| {
+        let written = done.written.get(&at)?;
+        Some(history::Change {
+            key: change.key.clone(),
+            before: past(&change.key),
+            after: Some(history::Past {
+                etag: written.etag.clone(),
+                version_id: written.version_id.as_deref().map(Into::into),
+                fingerprint: change.fingerprint,
+                headers: Some(change.headers.clone()),
+                life: Life::Live,
+            }),
+        })
+    });
+    let adopted = plan.adopted.iter().map(|one| history::Change {
+        key: one.key.clone(),
+        before: past(&one.key),
+        after: Some(history::Past {
+            etag: one.etag.clone(),
+            version_id: one.version_id.as_deref().map(Into::into),
+            fingerprint: one.headers.fingerprint(),
+            headers: Some(one.headers.clone()),
+            life: Life::Live,
+        }),
+    });
+    let deleted = done.deleted.iter().filter_map(|at| {
+        let deletion = plan.deletions.get(*at)?;
+        Some(history::Change { key: deletion.key.clone(), before: past(&deletion.key), after: None })
+    });
+    put.chain(adopted).chain(deleted).collect()
+}

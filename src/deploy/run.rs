@@ -1,0 +1,303 @@
+//! A whole deploy: look, plan, take the lock, apply, and go round again where the world moved meanwhile.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Teller;
+use super::apply::{Applied, Apply};
+use super::event::{Event, Invalidated, Summary};
+use super::job::Job;
+use super::pool::Level;
+use super::scene::Scene;
+use super::send;
+use super::stop::Stop;
+use super::survey::{self, Place};
+use super::targets::Targets;
+use crate::aws::Aws;
+use crate::domain::{ETag, Key};
+use crate::error::{Error, Exit};
+use crate::plan::{Action, Plan, guard};
+use crate::scan::Build;
+use crate::state::lock::Observed;
+use crate::state::{self, Held, Take};
+
+/// How often a plan is made anew because somebody else wrote to the bucket meanwhile.
+const ROUNDS: usize = 6;
+
+/// Looks and plans; changes nothing.
+pub async fn plan(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<(Scene, Plan), Error> {
+    let opened = async { survey::open(aws, job).await };
+    let (build, targets, remote) = tokio::try_join!(
+        survey::build(job, tell),
+        survey::find_targets(aws, job),
+        async {
+            let (place, lock) = opened.await?;
+            let busy = busy(&lock);
+            let remote = survey::remote(&place, lock, tell).await?;
+            Ok((place, remote, busy))
+        }
+    )?;
+    let (place, remote, busy) = remote;
+    if let Some((who, until)) = busy {
+        tell.tell(Event::Warned(format!("another deploy is under way ({who}, until {until}): the bucket is moving")));
+    }
+    let mut scene = Scene::new(place, build, targets, remote, job);
+    let mut level = Level::new(job.concurrency, aws.watch.clone());
+    let plan = scene.plan(job, &mut level, stop, tell).await?;
+    Ok((scene, plan))
+}
+
+/// Who holds the lock, and until when.
+fn busy(lock: &Observed) -> Option<(String, String)> {
+    let record = lock.record.as_ref().filter(|_| !lock.is_free())?;
+    let owner = &record.owner;
+    let until = jiff::Timestamp::from_second(record.deadline).unwrap_or_default();
+    Some((format!("{}@{} (process {})", owner.user, owner.host, owner.pid), until.to_string()))
+}
+
+/// Deploys. The summary is told and returned; an error says what is left to do.
+pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<Summary, Error> {
+    let begun = Instant::now();
+    let mut level = Level::new(job.concurrency, aws.watch.clone());
+    let (build, targets, opened) =
+        tokio::try_join!(survey::build(job, tell), survey::find_targets(aws, job), survey::open(aws, job))?;
+    let (place, lock) = opened;
+    let mut run = Run {
+        aws,
+        job,
+        stop,
+        tell,
+        begun,
+        level: &mut level,
+        place,
+        held: None,
+        written: HashMap::new(),
+        summary: Summary { bucket: job.bucket.clone(), prefix: job.prefix.clone(), ..Summary::default() },
+    };
+    let result = run.rounds(build, targets, lock).await;
+    if let Some(held) = run.held.take() {
+        // A lock that is lost is somebody else's to give back.
+        let _ = held.release().await;
+    }
+    let mut summary = std::mem::take(&mut run.summary);
+    summary.seconds = begun.elapsed().as_secs_f64();
+    summary.requests = aws.watch.requests();
+    result?;
+    tell.tell(Event::Ended(summary.clone()));
+    Ok(summary)
+}
+
+struct Run<'a> {
+    aws: &'a Aws,
+    job: &'a Job,
+    stop: &'a Stop,
+    tell: &'a Teller,
+    begun: Instant,
+    level: &'a mut Level,
+    place: Place,
+    held: Option<Held>,
+    /// What this run has put so far.
+    written: HashMap<Key, ETag>,
+    summary: Summary,
+}
+
+enum Lock {
+    Held,
+    /// Somebody deployed since: look and plan again.
+    Moved(Observed),
+    /// The endpoint knows no conditional writes.
+    Unguarded,
+}
+
+impl Run<'_> {
+    async fn rounds(&mut self, build: Build, targets: Targets, lock: Observed) -> Result<(), Error> {
+        let mut lock = self.wait_for_lock(lock).await?;
+        let (mut build, mut targets) = (Some(build), Some(targets));
+        let mut unguarded = false;
+        for _ in 0..ROUNDS {
+            let (Some(was_built), Some(was_found)) = (build.take(), targets.take()) else { break };
+            let remote = survey::remote(&self.place, lock.clone(), self.tell).await?;
+            let mut scene = Scene::new(self.place.clone(), was_built, was_found, remote, self.job);
+            scene.remember(&self.written);
+            let plan = Arc::new(scene.plan(self.job, self.level, self.stop, self.tell).await?);
+            self.tell.tell(Event::Planned(plan.clone()));
+            for warning in &plan.warnings {
+                self.tell.tell(Event::Warned(warning.clone()));
+            }
+            guard::check(&plan, self.job.max_delete)
+                .map_err(|refused| Error::failed(refused.to_string()).hint(refused.hint()))?;
+            self.count(&plan);
+            if plan.is_empty() {
+                self.summary.outcome = "nothing to do".into();
+                return Ok(());
+            }
+            let deploy = state::mint(scene.now);
+            if self.held.is_none() && !unguarded {
+                match self.take_lock(&lock, &deploy).await? {
+                    Lock::Held => {}
+                    Lock::Unguarded => unguarded = true,
+                    Lock::Moved(seen) => {
+                        lock = self.wait_for_lock(seen).await?;
+                        self.tell.tell(Event::PlannedAgain("another deploy ended meanwhile".into()));
+                        (build, targets) = (Some(scene.build), Some(scene.targets));
+                        continue;
+                    }
+                }
+            }
+            self.summary.deploy = Some(deploy.to_string());
+            let apply = Apply {
+                job: self.job,
+                scene: &mut scene,
+                plan: plan.clone(),
+                deploy,
+                held: self.held.as_ref(),
+                cloudfront: self.aws.cloudfront(),
+                level: self.level,
+                stop: self.stop,
+                tell: self.tell,
+            };
+            let applied = apply.run().await?;
+            if let Some(key) = &applied.race
+                && !self.stop.is_set()
+            {
+                self.tell.tell(Event::PlannedAgain(format!("somebody else wrote {key} meanwhile")));
+                self.tally(&plan, &applied);
+                self.written.extend(applied.written);
+                (build, targets) = (Some(scene.build), Some(scene.targets));
+                continue;
+            }
+            return self.end(&plan, applied).await;
+        }
+        Err(Error::incomplete("somebody else keeps writing to the bucket").hint("deploy again once it is quiet"))
+    }
+
+    fn count(&mut self, plan: &Plan) {
+        self.summary.unchanged = plan.unchanged as u64;
+        self.summary.retained = plan.retained.len() as u64;
+        self.summary.foreign = plan.foreign.len() as u64;
+    }
+
+    fn tally(&mut self, plan: &Plan, applied: &Applied) {
+        for at in applied.done.written.keys() {
+            let Some(change) = plan.changes.get(*at) else { continue };
+            match change.action {
+                Action::Upload => {
+                    self.summary.uploaded += 1;
+                    self.summary.uploaded_bytes += change.size;
+                }
+                _ => self.summary.copied += 1,
+            }
+        }
+        self.summary.deleted += applied.done.deleted.len() as u64;
+        self.summary.paths_purged += applied.paths;
+    }
+
+    /// Waits for the purge, where that is wanted, and says how it went.
+    async fn end(&mut self, plan: &Plan, mut applied: Applied) -> Result<(), Error> {
+        self.tally(plan, &applied);
+        self.summary.failed = applied.failed.len() as u64;
+        self.summary.cost_usd = applied.cost.dollars();
+        let lost = self.held.as_ref().is_some_and(Held::is_lost);
+        if let Some(held) = self.held.take() {
+            let _ = held.release().await;
+        }
+        let trouble = self.trouble(&applied, lost);
+        let mut timed_out = applied.late;
+        if trouble.is_none() && self.job.wait {
+            let until = self.begun + self.job.timeout;
+            let until = until.max(Instant::now() + Duration::from_millis(1));
+            let cloudfront = self.aws.cloudfront();
+            let waited = send::wait(&cloudfront, &mut applied.pending, until, self.stop, self.tell).await;
+            timed_out |= !waited.map_err(|error| Error { exit: Exit::Stale, ..error.into() })?;
+        }
+        self.summary.invalidations = applied
+            .pending
+            .iter()
+            .map(|one| Invalidated {
+                distribution: one.target.id().to_owned(),
+                id: one.id.clone(),
+                paths: one.paths,
+                status: if one.completed { "Completed" } else { "InProgress" }.into(),
+            })
+            .collect();
+        match trouble {
+            Some(error) => Err(error),
+            None if self.stop.is_set() => {
+                Err(Error::interrupted("interrupted while waiting: everything is live, and every purge was accepted"))
+            }
+            None if timed_out => {
+                let ids: Vec<_> = applied.pending.iter().filter(|one| !one.completed).map(|one| one.id.as_str()).collect();
+                Err(Error::new(Exit::Stale, format!("the purge was accepted, but not completed in time: {}", ids.join(", ")))
+                    .hint("`unstale invalidations --wait` waits on; --timeout gives it longer"))
+            }
+            None => {
+                self.summary.outcome = "done".into();
+                Ok(())
+            }
+        }
+    }
+
+    /// What kept the deploy from being whole.
+    fn trouble(&self, applied: &Applied, lost: bool) -> Option<Error> {
+        const NEXT: &str = "the next deploy makes it good: what it owes is noted in the bucket";
+        if self.stop.is_set() && applied.broken.is_none() && applied.paths == 0 {
+            return Some(Error::interrupted("interrupted: some of it is live").hint(NEXT));
+        }
+        if lost {
+            return Some(Error::incomplete("the lock was lost, so nothing more was written").hint(NEXT));
+        }
+        if let Some(why) = &applied.broken {
+            return Some(Error::incomplete(format!("not all is done: {why}")).hint(NEXT));
+        }
+        let (_, first) = applied.failed.first()?;
+        let mut error = Error::incomplete(format!("{} objects are not as they should be", applied.failed.len())).hint(NEXT);
+        if let super::put::PutError::Aws(first) = first
+            && let Some(hint) = first.hint()
+        {
+            error.hint = Some(format!("{hint}; {NEXT}"));
+        }
+        error.causes = applied.failed.iter().take(5).map(|(key, why)| format!("{key}: {why}")).collect();
+        Some(error)
+    }
+
+    async fn take_lock(&mut self, seen: &Observed, deploy: &crate::domain::manifest::DeployId) -> Result<Lock, Error> {
+        Ok(match self.place.store.take_lock(seen, deploy).await? {
+            Take::Held(held) => {
+                self.held = Some(held);
+                Lock::Held
+            }
+            Take::Busy(seen) | Take::Moved(seen) => Lock::Moved(seen),
+            Take::Unguarded { why } => {
+                self.tell.tell(Event::Warned(format!(
+                    "no lock is taken, since the endpoint knows no conditional writes ({why}): see to it that no two deploys meet"
+                )));
+                Lock::Unguarded
+            }
+        })
+    }
+
+    /// Returns once the lock is free, as far as anybody can see.
+    async fn wait_for_lock(&self, seen: Observed) -> Result<Observed, Error> {
+        if seen.is_free() {
+            return Ok(seen);
+        }
+        let begun = Instant::now();
+        let on_wait = |seen: &Observed| {
+            if let Some((who, until)) = busy(seen) {
+                let (waited, patience) = (begun.elapsed(), self.job.lock_wait);
+                self.tell.tell(Event::LockAwaited { who, until, waited, patience });
+            }
+        };
+        let waiting = self.place.store.wait_for_lock(seen, self.job.lock_wait, on_wait);
+        let seen = tokio::select! {
+            seen = waiting => seen?,
+            () = self.stop.wished() => return Err(Error::interrupted("interrupted while waiting for the lock")),
+        };
+        match busy(&seen) {
+            None => Ok(seen),
+            Some((who, until)) => Err(Error::new(Exit::Locked, format!("another deploy holds the lock: {who}, until {until}"))
+                .hint("wait for it, give --lock-wait longer, or, if it is dead for certain, `unstale unlock`")),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! All that was found, and the Plan that follows from it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::Teller;
+use super::ask::{self, Question};
+use super::job::Job;
+use super::pool::Level;
+use super::stop::Stop;
+use super::survey::{Place, Remote};
+use super::targets::Targets;
+use super::wants::Wants;
+use crate::domain::diff::{Answer, Ask};
+use crate::domain::rules::Matched;
+use crate::domain::{ETag, Headers, Key};
+use crate::edge::path::Dialect;
+use crate::edge::{Mode, Prices, Site, price};
+use crate::error::Error;
+use crate::plan::{self, Answered, Facts, Intended, Object, OpenDebts, Plan, Settled, Target, Want};
+use crate::scan::Build;
+use crate::state::debt::{self, Action};
+
+/// What was found, at one moment.
+#[derive(Debug)]
+pub struct Scene {
+    pub place: Place,
+    pub build: Build,
+    pub targets: Targets,
+    pub remote: Remote,
+    pub(super) answers: HashMap<Key, Answered>,
+    pub(super) debts: Debts,
+    /// Seconds since 1970, by the server's clock.
+    pub(super) now: i64,
+}
+
+/// What deploys that died left open.
+#[derive(Debug, Default)]
+pub(super) struct Debts {
+    pub(super) open: OpenDebts,
+    /// Paths and patterns owed, by target.
+    pub(super) owed: BTreeMap<String, Vec<String>>,
+    /// Batches to be sent again, by target.
+    pub(super) resend: BTreeMap<String, Vec<debt::Batch>>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Scene {
+    pub(super) fn new(place: Place, build: Build, targets: Targets, remote: Remote, job: &Job) -> Self {
+        let debts = debts(&remote, &targets, job);
+        let now = place.bucket.watch.server_now();
+        Self { place, build, targets, remote, answers: HashMap::new(), debts, now }
+    }
+
+    fn relative<'a>(&self, key: &'a str) -> &'a str {
+        key.get(self.place.prefix.len()..).unwrap_or_default()
+    }
+
+    /// Whether a listing shows what this process wrote there before: then nothing needs to be asked.
+    pub(super) fn remember(&mut self, written: &HashMap<Key, ETag>) {
+        for object in &self.remote.listing {
+            let key = self.relative(&object.key);
+            if let Some((key, etag)) = written.get_key_value(key)
+                && *etag == object.etag
+            {
+                let answer = Answer { same_content: Some(true), same_headers: Some(true) };
+                self.answers.insert(key.clone(), Answered { answer, headers: Headers::default(), version_id: None });
+            }
+        }
+    }
+
+    /// Makes the Plan, asking S3 wherever nothing else tells.
+    pub(super) async fn plan(
+        &mut self,
+        job: &Job,
+        level: &mut Level,
+        stop: &Stop,
+        tell: &Teller,
+    ) -> Result<Plan, Error> {
+        loop {
+            match self.make(job, None, Dialect::default()) {
+                Ok(plan) => return Ok(plan),
+                Err(asks) if stop.is_set() => {
+                    return Err(Error::interrupted(format!("interrupted with {} objects to ask about", asks.len())));
+                }
+                Err(asks) => {
+                    let questions = self.questions(job, asks);
+                    let answers = ask::ask(&self.place, level, stop, tell, questions).await?;
+                    self.answers.extend(answers);
+                }
+            }
+        }
+    }
+
+    /// The Plan as far as it can be made; `only`: with the purge for what moves at these keys alone.
+    pub(super) fn make(
+        &self,
+        job: &Job,
+        only: Option<&HashSet<Key>>,
+        dialect: Dialect,
+    ) -> Result<Plan, Vec<(Key, Ask)>> {
+        let wants = Wants::new(job, &self.build, &self.targets);
+        let targets = self.plan_targets(job, dialect);
+        let mut matched = Matched::default();
+        let is_page = |key: &Key| wants.served(key, None, &mut Matched::default()).page;
+        let is_fingerprinted = |key: &Key| wants.served(key, None, &mut Matched::default()).fingerprinted;
+        let facts = Facts {
+            manifest: &self.remote.loaded.manifest,
+            debts: &self.debts.open,
+            answers: &self.answers,
+            targets: &targets,
+            now: self.now,
+            retain: i64::try_from(job.retain.as_secs()).unwrap_or(i64::MAX),
+            sweep: job.sweep,
+            delete: job.delete,
+            adopt: job.adopt,
+            force: job.force,
+            only,
+            is_page: &is_page,
+            is_fingerprinted: &is_fingerprinted,
+        };
+        let listing = self.remote.listing.iter().map(|object| Object {
+            key: self.relative(&object.key),
+            size: object.size,
+            etag: &object.etag,
+        });
+        let mut plan = plan::make(&facts, wants.all(&mut matched), listing)?;
+        let mut warnings = self.targets.warnings.clone();
+        warnings.extend(self.debts.warnings.iter().cloned());
+        warnings.append(&mut plan.warnings);
+        warnings.extend(matched.idle(&job.rules).into_iter().map(|at| (job.idle_rule)(at)));
+        plan.warnings = warnings;
+        Ok(plan)
+    }
+
+    fn plan_targets(&self, job: &Job, dialect: Dialect) -> Vec<Target<'_>> {
+        let told = &self.remote.loaded.manifest.distributions;
+        let prices = Prices { free: self.free_paths(job), ..job.prices };
+        self.targets
+            .found
+            .iter()
+            .map(|found| {
+                let id = found.id().to_owned();
+                let (site, unreadable, config) = match &found.distribution {
+                    Ok(distribution) => {
+                        let mut site = Site::new(distribution, found.ours.clone());
+                        site.prefix.clone_from(&job.prefix);
+                        site.index = job.index;
+                        site.dialect = dialect;
+                        (Some(site), None, distribution.fingerprint())
+                    }
+                    Err(why) => (None, Some(why.clone()), 0),
+                };
+                Target {
+                    site,
+                    unreadable,
+                    config,
+                    told: told.get(&id),
+                    owed: self.debts.owed.get(&id).cloned().unwrap_or_default(),
+                    resend: self.debts.resend.contains_key(&id),
+                    prices,
+                    id,
+                }
+            })
+            .collect()
+    }
+
+    /// This deploy's share of what is left of the month's free paths.
+    fn free_paths(&self, job: &Job) -> u64 {
+        if let Some(free) = job.free_paths {
+            return free;
+        }
+        let date = jiff::Timestamp::from_second(self.now).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let head = self.remote.head.head();
+        let spent = head.map_or(0, |head| head.paths_in_month(self.now));
+        let left = job.month_left.unwrap_or(price::FREE_PATHS.saturating_sub(spent));
+        let since = self.now - 30 * 86_400;
+        let past = head.map(|head| head.recent.iter().filter(|deploy| deploy.at >= since).count());
+        let past = past.and_then(|count| u32::try_from(count).ok());
+        price::share(left, date.day().unsigned_abs().into(), date.days_in_month().unsigned_abs().into(), past)
+    }
+
+    fn questions(&self, job: &Job, asks: Vec<(Key, Ask)>) -> Vec<Question> {
+        let wants = Wants::new(job, &self.build, &self.targets);
+        let mut matched = Matched::default();
+        let listed: HashMap<&str, usize> = match asks.len() {
+            0 => HashMap::new(),
+            _ => self.remote.listing.iter().enumerate().map(|(at, object)| (self.relative(&object.key), at)).collect(),
+        };
+        let question = |(key, ask): (Key, Ask)| {
+            let object = self.remote.listing.get(*listed.get(key.as_str())?)?;
+            let headers = wants.served(&key, Some(&self.build.root), &mut matched).headers;
+            Some(Question {
+                ask,
+                etag: object.etag.clone(),
+                size: object.size,
+                file: self.build.root.join(key.as_str()),
+                headers,
+                key,
+            })
+        };
+        asks.into_iter().filter_map(question).collect()
+    }
+
+    /// The build's objects as they are wanted.
+    pub fn wanted(&self, job: &Job) -> Vec<Want> {
+        Wants::new(job, &self.build, &self.targets).all(&mut Matched::default()).collect()
+    }
+}
+
+/// Sorts out what open debts mean for this deploy.
+fn debts(remote: &Remote, targets: &Targets, job: &Job) -> Debts {
+    let mut debts = Debts::default();
+    let pays = job.prices.mode != Mode::None;
+    let known = |id: &str| targets.found.iter().any(|found| found.id() == id);
+    for found in &remote.debts {
+        let debt = match found {
+            debt::Found::Unreadable { id, why } => {
+                debts.warnings.push(format!("the debt {id} cannot be read ({why}): /* is purged, and headers are looked up"));
+                debts.open.ids.push(id.to_string());
+                debts.open.any_key = true;
+                for target in &targets.found {
+                    debts.owed.entry(target.id().to_owned()).or_default().push("/*".to_owned());
+                }
+                continue;
+            }
+            debt::Found::Open(debt) => debt,
+        };
+        let id = debt.id.to_string();
+        if job.drop_debts.contains(&id) {
+            debts.open.ids.push(id);
+            continue;
+        }
+        let mut payable = !debt.keys.is_empty();
+        let mut settled = pays && !debt.targets.is_empty();
+        for (target, owed) in &debt.targets {
+            if !known(target) {
+                let count = owed.paths.len() + owed.whole.len();
+                debts.warnings.push(format!(
+                    "the deploy {id} owes {count} paths to {target}, which is not purged here: name it with --distribution, or forget it with --drop-debt {id}"
+                ));
+                settled = false;
+                continue;
+            }
+            payable |= pays;
+            if owed.batches.is_empty() {
+                settled = false;
+                let paths = debts.owed.entry(target.clone()).or_default();
+                paths.extend(owed.paths.iter().chain(&owed.whole).cloned());
+            } else {
+                debts.resend.entry(target.clone()).or_default().extend(owed.batches.iter().cloned());
+            }
+        }
+        if payable {
+            debts.open.ids.push(id);
+        }
+        for touched in &debt.keys {
+            debts.open.keys.insert(touched.key.clone(), Intended { etag: touched.etag.clone() });
+            if settled {
+                debts.open.settled.insert(touched.key.clone(), settled_as(touched));
+            } else {
+                debts.open.settled.remove(&touched.key);
+            }
+        }
+    }
+    debts
+}
+
+fn settled_as(touched: &debt::Touched) -> Settled {
+    match (touched.action, touched.headers) {
+        (Action::Put | Action::Copy, Some(headers)) => {
+            let md5 = match &touched.etag {
+                Some(ETag::Md5(md5)) => Some(*md5),
+                _ => None,
+            };
+            Settled::Put { md5, headers }
+        }
+        _ => Settled::Deleted,
+    }
+}

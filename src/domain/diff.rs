@@ -1,0 +1,141 @@
+//! Whether one object is what the build wants it to be, and what must be asked of S3 where nothing at hand tells.
+
+use super::{ETag, HeaderFingerprint, Md5};
+
+/// An object as the build wants it.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub size: u64,
+    pub md5: Md5,
+    /// The ETag of our own upload in parts, for what is large enough for one.
+    pub parts: Option<&'a ETag>,
+    pub headers: HeaderFingerprint,
+}
+
+/// An object as the listing shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    pub size: u64,
+    pub etag: &'a ETag,
+}
+
+/// What was set when the object was last deployed. Counts only while its ETag is the one listed and no deploy died since.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    pub etag: &'a ETag,
+    pub digest: Option<Md5>,
+    pub headers: HeaderFingerprint,
+}
+
+/// What S3 and the file said when asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether the content is the same, by parts or by a full checksum; `None`: it could not be told.
+    pub same_content: Option<bool>,
+    /// Whether the headers are those wanted.
+    pub same_headers: Option<bool>,
+}
+
+/// What is to be asked about an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// Its content: by the ETag of other part sizes, then by its full checksum.
+    pub content: bool,
+    /// Its headers.
+    pub headers: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Same,
+    Content,
+    Headers,
+    /// Nothing at hand tells.
+    Ask(Ask),
+}
+
+/// Compares one object. Equal sizes and an MD5 for an ETag decide by themselves when they agree; when they do not, the ETag
+/// may be one that is no MD5 at all (SSE-KMS: Amazon S3 API Reference, "Object"), so that only a known upload or an answer
+/// makes it a change.
+pub fn compare(wanted: Wanted, found: Found, known: Option<Known>, answer: Option<Answer>) -> Verdict {
+    if wanted.size != found.size {
+        return Verdict::Content;
+    }
+    let known = known.filter(|known| known.etag == found.etag);
+    let content = same_content(wanted, found, known)
+        .or_else(|| answer.map(|answer| answer.same_content.unwrap_or(false)));
+    if content == Some(false) {
+        return Verdict::Content;
+    }
+    let headers = known
+        .map(|known| known.headers == wanted.headers)
+        .or_else(|| answer.map(|answer| answer.same_headers.unwrap_or(false)));
+    match (content, headers) {
+        (Some(true), Some(true)) => Verdict::Same,
+        (Some(true), Some(false)) => Verdict::Headers,
+        (content, headers) => {
+            Verdict::Ask(Ask { content: content.is_none(), headers: headers.is_none() })
+        }
+    }
+}
+
+fn same_content(wanted: Wanted, found: Found, known: Option<Known>) -> Option<bool> {
+    if let Some(digest) = known.and_then(|known| known.digest) {
+        return Some(digest == wanted.md5);
+    }
+    match found.etag {
+        ETag::Md5(digest) if *digest == wanted.md5 => Some(true),
+        etag if wanted.parts == Some(etag) => Some(true),
+        _ if wanted.size == 0 => Some(true),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THIS: Md5 = Md5([1; 16]);
+    const THAT: Md5 = Md5([2; 16]);
+    const SET: HeaderFingerprint = HeaderFingerprint(1);
+
+    fn verdict(etag: &ETag, size: u64, known: Option<Known>, answer: Option<Answer>) -> Verdict {
+        let parts = ETag::Multipart(THIS, 3);
+        let wanted = Wanted { size: 5, md5: THIS, parts: Some(&parts), headers: SET };
+        compare(wanted, Found { size, etag }, known, answer)
+    }
+
+    #[test]
+    fn what_is_known_needs_no_question() {
+        let kms = ETag::Md5(THAT);
+        let known = |digest, headers| Some(Known { etag: &kms, digest: Some(digest), headers });
+        assert_eq!(verdict(&kms, 5, known(THIS, SET), None), Verdict::Same);
+        assert_eq!(verdict(&kms, 5, known(THAT, SET), None), Verdict::Content);
+        assert_eq!(verdict(&kms, 5, known(THIS, HeaderFingerprint(2)), None), Verdict::Headers);
+        assert_eq!(verdict(&kms, 6, known(THIS, SET), None), Verdict::Content);
+    }
+
+    #[test]
+    fn what_somebody_else_uploaded_is_asked_about() {
+        let ask = |content, headers| Verdict::Ask(Ask { content, headers });
+        assert_eq!(verdict(&ETag::Md5(THIS), 5, None, None), ask(false, true));
+        assert_eq!(verdict(&ETag::Multipart(THIS, 3), 5, None, None), ask(false, true));
+        for etag in [ETag::Md5(THAT), ETag::Multipart(THIS, 2), ETag::Other("x".into())] {
+            assert_eq!(verdict(&etag, 5, None, None), ask(true, true));
+        }
+        let other = ETag::Md5(THAT);
+        let known = Some(Known { etag: &other, digest: Some(THIS), headers: SET });
+        assert_eq!(verdict(&ETag::Md5(THIS), 5, known, None), ask(false, true), "changed since");
+    }
+
+    #[test]
+    fn an_answer_decides() {
+        let answer = |content, headers| Some(Answer { same_content: content, same_headers: headers });
+        let etag = ETag::Md5(THAT);
+        assert_eq!(verdict(&etag, 5, None, answer(Some(true), Some(true))), Verdict::Same);
+        assert_eq!(verdict(&etag, 5, None, answer(Some(true), Some(false))), Verdict::Headers);
+        assert_eq!(verdict(&etag, 5, None, answer(Some(false), Some(true))), Verdict::Content);
+        assert_eq!(verdict(&etag, 5, None, answer(None, Some(true))), Verdict::Content);
+        assert_eq!(verdict(&ETag::Md5(THIS), 5, None, answer(None, Some(true))), Verdict::Same);
+    }
+}

@@ -1,0 +1,78 @@
+//! What stops a deploy before anything is changed.
+
+use super::Plan;
+
+/// Deletions up to which nobody is asked.
+const FEW: usize = 10;
+
+/// Why a plan is not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("this would delete {deletes} of {objects} objects, more than half")]
+    Half { deletes: usize, objects: usize },
+    #[error("this would delete {deletes} objects, more than --max-delete {limit}")]
+    Limit { deletes: usize, limit: usize },
+}
+
+impl Refused {
+    pub fn hint(&self) -> String {
+        let (Self::Half { deletes, .. } | Self::Limit { deletes, .. }) = self;
+        format!(
+            "if the build is right, allow it with --max-delete {deletes}, or keep everything with --no-delete; `unstale plan` lists what would go"
+        )
+    }
+}
+
+/// Refuses a plan that deletes more than anybody is likely to mean: more than `max_delete` objects, or where no number is
+/// given, ten and more that are more than half. Fingerprinted assets do not count, since an ordinary build renames half of
+/// its files.
+pub fn check(plan: &Plan, max_delete: Option<usize>) -> Result<(), Refused> {
+    let counted = plan.deletions.iter().filter(|deletion| !deletion.fingerprinted);
+    let deletes = counted.count();
+    match max_delete {
+        Some(limit) if deletes > limit => Err(Refused::Limit { deletes, limit }),
+        Some(_) => Ok(()),
+        None if deletes >= FEW && deletes * 2 > plan.objects_before => {
+            Err(Refused::Half { deletes, objects: plan.objects_before })
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ETag, Key};
+    use crate::plan::Deletion;
+
+    fn plan(plain: usize, fingerprinted: usize, objects: usize) -> Plan {
+        let deletion = |fingerprinted| Deletion {
+            key: Key::new("x"),
+            etag: ETag::parse("x"),
+            size: 1,
+            page: false,
+            fingerprinted,
+        };
+        let mut deletions = vec![deletion(false); plain];
+        deletions.extend(vec![deletion(true); fingerprinted]);
+        Plan { deletions, objects_before: objects, ..Plan::default() }
+    }
+
+    #[test]
+    fn more_than_half_is_refused_from_ten_on() {
+        for (plain, fingerprinted, objects, limit, allowed) in [
+            (9, 0, 9, None, true),
+            (10, 0, 19, None, false),
+            (10, 0, 20, None, true),
+            (0, 50, 60, None, true),
+            (9, 50, 59, None, true),
+            (10, 0, 10, Some(10), true),
+            (11, 0, 1000, Some(10), false),
+            (1, 0, 1000, Some(0), false),
+            (0, 7, 1000, Some(0), true),
+        ] {
+            let plan = plan(plain, fingerprinted, objects);
+            assert_eq!(check(&plan, limit).is_ok(), allowed, "{plain} {fingerprinted} {objects}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The Plan: a value that says what a deploy will do, in which order and why. Pure.
+
+pub mod guard;
+mod make;
+mod purge;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::domain::page::Stage;
+use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
+use crate::edge::Purge;
+
+pub use make::{Answered, Facts, Intended, MAX_COPY, Object, OpenDebts, Settled, Want, make};
+pub use purge::Target;
+
+/// Why an object is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    New,
+    Content,
+    Headers,
+    Removed,
+    Forced,
+}
+
+impl Reason {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Content => "content",
+            Self::Headers => "headers",
+            Self::Removed => "removed",
+            Self::Forced => "forced",
+        }
+    }
+}
+
+/// How an object comes to be as it should.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// The build's file, or what stands for it, is uploaded.
+    Upload,
+    /// The object is copied onto itself with other headers; nothing is uploaded.
+    SetHeaders,
+    /// The same bytes lie in the bucket under another key: they are copied.
+    CopyFrom { key: Key, etag: ETag },
+    /// A version of the object is copied back.
+    Restore { version: String, etag: ETag },
+}
+
+/// One object to put or copy.
+#[derive(Clone, Debug, Serialize)]
+pub struct Change {
+    pub key: Key,
+    pub action: Action,
+    pub reason: Reason,
+    /// Bytes of the body.
+    pub size: u64,
+    pub md5: Md5,
+    pub headers: Headers,
+    #[serde(skip)]
+    pub fingerprint: HeaderFingerprint,
+    #[serde(skip)]
+    pub stage: Stage,
+    /// What the bucket holds under the key now, which must still be so when it is written.
+    #[serde(skip)]
+    pub before: Option<ETag>,
+}
+
+/// One object to delete.
+#[derive(Clone, Debug, Serialize)]
+pub struct Deletion {
+    pub key: Key,
+    #[serde(skip)]
+    pub etag: ETag,
+    pub size: u64,
+    /// Whether it is a page, which goes before the purge; the rest go once no edge serves a page that needs them.
+    pub page: bool,
+    /// Whether its name holds a hash of its content.
+    pub fingerprinted: bool,
+}
+
+/// What one distribution or tenant will be sent.
+#[derive(Clone, Debug)]
+pub struct TargetPurge {
+    pub target: String,
+    pub purge: Purge,
+    /// The purge of removed assets, sent once the first has completed.
+    pub after: Purge,
+}
+
+impl TargetPurge {
+    pub fn is_empty(&self) -> bool {
+        self.purge.cover.patterns.is_empty() && self.after.cover.patterns.is_empty()
+    }
+}
+
+/// An object that is as it should be, but that the manifest does not know so.
+#[derive(Clone, Debug)]
+pub struct Adopted {
+    pub key: Key,
+    pub etag: ETag,
+    pub md5: Md5,
+    pub headers: Headers,
+    pub version_id: Option<String>,
+}
+
+/// What a deploy will do.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// In the order of upload: assets, pages, the root last.
+    pub changes: Vec<Change>,
+    pub deletions: Vec<Deletion>,
+    /// Fingerprinted assets that left the build with this deploy, kept for pages that are still open.
+    pub retained: Vec<Key>,
+    /// Retained assets that the build has again.
+    pub returned: Vec<Key>,
+    /// Retained assets whose time has come, to go with the next deploy that changes something.
+    pub due: usize,
+    /// Objects that nobody here put there: never touched.
+    pub foreign: Vec<Key>,
+    /// Removed from the build, but kept by `--no-delete`.
+    pub kept: usize,
+    pub adopted: Vec<Adopted>,
+    /// Manifest entries whose object is gone.
+    pub vanished: Vec<Key>,
+    pub unchanged: usize,
+    pub unchanged_bytes: u64,
+    pub purges: Vec<TargetPurge>,
+    /// Deploys that died, whose debts this one pays.
+    pub debts: Vec<String>,
+    /// Whether a target is known by a configuration that the manifest has not seen.
+    pub news: bool,
+    pub warnings: Vec<String>,
+    /// Objects of ours in the bucket before the deploy.
+    pub objects_before: usize,
+}
+
+impl Plan {
+    /// Whether there is nothing to do: nothing is written, nothing purged.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+            && self.deletions.is_empty()
+            && self.retained.is_empty()
+            && self.returned.is_empty()
+            && self.adopted.is_empty()
+            && self.vanished.is_empty()
+            && self.debts.is_empty()
+            && !self.news
+            && self.purges.iter().all(TargetPurge::is_empty)
+    }
+
+    /// Bytes that will be sent to the bucket.
+    pub fn upload_bytes(&self) -> u64 {
+        let uploads = self.changes.iter().filter(|change| change.action == Action::Upload);
+        uploads.map(|change| change.size).sum()
+    }
+
+    /// How many changes there are of each reason, deletions among them.
+    pub fn counts(&self) -> BTreeMap<Reason, usize> {
+        let mut counts = BTreeMap::new();
+        for change in &self.changes {
+            *counts.entry(change.reason).or_default() += 1;
+        }
+        if !self.deletions.is_empty() {
+            counts.insert(Reason::Removed, self.deletions.len());
+        }
+        counts
+    }
+}

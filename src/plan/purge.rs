@@ -1,0 +1,179 @@
+//! What each distribution is owed: what the edges were last told against what the deploy leaves.
+
+use std::collections::BTreeSet;
+
+use super::TargetPurge;
+use crate::domain::manifest::{Entry as Known, Manifest, Told};
+use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
+use crate::edge::cover::{self, Entry};
+use crate::edge::path::{self, Dialect};
+use crate::edge::{self, Change, Mode, Prices, Served, Site};
+
+/// A distribution, or a tenant of one, as the plan needs to know it.
+#[derive(Clone, Debug)]
+pub struct Target<'a> {
+    pub id: String,
+    /// `None`: its configuration could not be read, for the reason in `unreadable`.
+    pub site: Option<Site<'a>>,
+    pub unreadable: Option<String>,
+    /// Fingerprint of the configuration.
+    pub config: u64,
+    /// What the manifest says that it was told.
+    pub told: Option<&'a Told>,
+    /// Request paths and patterns that deploys that died left owed, without the batches that will be sent again.
+    pub owed: Vec<String>,
+    /// Whether recorded batches of a deploy that died are to be sent again.
+    pub resend: bool,
+    pub prices: Prices,
+}
+
+impl Target<'_> {
+    /// Whether it is owed a purge whatever the build has changed.
+    pub fn is_owed(&self) -> bool {
+        self.prices.mode != Mode::None && (!self.owed.is_empty() || self.resend || self.has_moved())
+    }
+
+    /// Whether it was configured otherwise when it was last told something.
+    fn has_moved(&self) -> bool {
+        self.site.is_some() && self.told.is_some_and(|told| told.config != self.config)
+    }
+}
+
+/// How what a key answers moves, from what the edges were last told to what the deploy leaves.
+#[derive(Clone, Debug)]
+pub(super) struct Shift {
+    pub(super) change: Change,
+    /// It goes only once the purge of all else has completed.
+    pub(super) late: bool,
+}
+
+/// What the manifest says that a key was last served as.
+pub(super) fn last_served(manifest: &Manifest, entry: &Known) -> Served {
+    let served = manifest.tables.served(entry.served);
+    let content = entry.content().map_or_else(|| entry.etag.to_string(), |md5| md5.to_string());
+    Served {
+        content,
+        headers: entry.headers,
+        cache_control: served.and_then(|served| served.cache_control.clone()),
+        redirect: served.and_then(|served| served.redirect.clone()),
+    }
+}
+
+pub(super) fn served(md5: Md5, fingerprint: HeaderFingerprint, headers: &Headers) -> Served {
+    Served {
+        content: md5.to_string(),
+        headers: fingerprint,
+        cache_control: headers.cache_control.clone(),
+        redirect: headers.redirect.clone(),
+    }
+}
+
+/// An object that nobody here described: edges may have kept it for as long as they keep what says nothing.
+pub(super) fn unknown(etag: &ETag) -> Served {
+    Served {
+        content: format!("unknown:{etag}"),
+        headers: HeaderFingerprint(0),
+        cache_control: None,
+        redirect: None,
+    }
+}
+
+pub(super) struct Purges {
+    pub(super) targets: Vec<TargetPurge>,
+    pub(super) news: bool,
+    pub(super) warnings: Vec<String>,
+}
+
+/// The purges of all targets. `keys` are all of the site, before and after; `changes` says whether anything will be changed.
+pub(super) fn purges(
+    targets: &[Target],
+    manifest: &Manifest,
+    shifts: Vec<Shift>,
+    keys: &[Key],
+    empty_before: bool,
+    changes: bool,
+) -> Purges {
+    let mut purges = Purges { targets: Vec::new(), news: false, warnings: Vec::new() };
+    let (late, now): (Vec<Shift>, Vec<Shift>) = shifts.into_iter().partition(|shift| shift.late);
+    let [now, late] = [now, late].map(|part| part.into_iter().map(|one| one.change).collect::<Vec<_>>());
+    let changes = changes || !now.is_empty() || !late.is_empty();
+    // The free paths are the account's: what one target takes, the next cannot.
+    let mut taken = 0;
+    for target in targets {
+        let prices = Prices { free: target.prices.free.saturating_sub(taken), ..target.prices };
+        let mut owed = target.owed.clone();
+        if target.told.is_none() {
+            purges.news |= changes || !empty_before;
+        }
+        if target.has_moved() {
+            purges.news = true;
+        }
+        if let Some(why) = whole(target, empty_before, changes) {
+            owed.push("/*".to_owned());
+            purges.warnings.extend(why);
+        }
+        let purge = |changes: &[Change], owed: &[String]| match &target.site {
+            Some(site) => {
+                let pages = error_pages(site, manifest, changes);
+                let keys = keys.iter().map(Key::as_str);
+                edge::purge(site, changes, &pages, keys, owed, &prices)
+            }
+            None => blind(owed, &prices),
+        };
+        let first = if now.is_empty() && owed.is_empty() { edge::Purge::default() } else { purge(&now, &owed) };
+        // What goes after the purge is stale again from then on, whatever the purge took.
+        let after = if late.is_empty() || target.site.is_none() { edge::Purge::default() } else { purge(&late, &[]) };
+        taken += first.cover.free + after.cover.free;
+        purges.targets.push(TargetPurge { target: target.id.clone(), purge: first, after });
+    }
+    purges
+}
+
+/// Whether a target is owed everything, and what to say of it.
+fn whole(target: &Target, empty_before: bool, changes: bool) -> Option<Option<String>> {
+    let id = &target.id;
+    if let Some(why) = &target.unreadable {
+        return changes.then(|| Some(format!("{id}: {why}; so /* is purged")));
+    }
+    match target.told {
+        None if empty_before => None,
+        None => Some(None),
+        Some(_) if target.has_moved() => {
+            Some(Some(format!("{id} was configured anew since the last deploy: /* is purged once")))
+        }
+        Some(_) => None,
+    }
+}
+
+/// How the unchanged error pages are served.
+fn error_pages(site: &Site, manifest: &Manifest, changes: &[Change]) -> Vec<(Key, Served)> {
+    let changed: BTreeSet<&str> = changes.iter().map(|change| change.key.as_str()).collect();
+    let keys = site.error_page_keys();
+    let unchanged = keys.iter().filter(|key| !changed.contains(key.as_str()));
+    unchanged
+        .filter_map(|key| {
+            let entry = manifest.entries.get(key.as_str())?;
+            Some((Key::new(key), last_served(manifest, entry)))
+        })
+        .collect()
+}
+
+/// The purge of what is owed at a distribution whose configuration nobody could read.
+fn blind(owed: &[String], prices: &Prices) -> edge::Purge {
+    let mut texts: Vec<&str> = owed.iter().map(String::as_str).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    let dialect = Dialect::default();
+    let entry = |owed: &&'_ str| {
+        let text = owed.strip_suffix('*').unwrap_or(owed);
+        let exact = text.len() == owed.len() && path::is_exact(text, dialect);
+        (text.to_owned(), exact)
+    };
+    let texts: Vec<(String, bool)> = texts.iter().map(entry).collect();
+    let entries: Vec<Entry> = texts
+        .iter()
+        .map(|(text, exact)| Entry { text, changed: true, exact: *exact, weight: prices.weight })
+        .collect();
+    let cover = cover::cover(&entries, &[], prices, dialect);
+    edge::Purge { cover, ..edge::Purge::default() }
+}
