@@ -1,11 +1,13 @@
 //! What an origin answers an edge: S3's REST endpoint, its website endpoint, or some other server.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
 use super::clock::http_date;
 use super::distribution::{Origin, OriginKind};
-use super::store::{Object, Store, Version};
+use super::store::{Object, Store, StoreError, Version};
 
 /// An origin's answer. Header names in lower case.
 #[derive(Clone, Debug, Default)]
@@ -57,8 +59,9 @@ fn rest(store: &Store, bucket: &str, key: &str, may_list: bool, etag: Option<&st
     if key.is_empty() {
         return error(403, "AccessDenied");
     }
-    match store.get(bucket, key) {
-        Ok((version, object)) => found(store, &version, &object, etag),
+    match store.get_whole(bucket, key) {
+        Ok(whole) => found(whole, etag),
+        Err(StoreError::Disk(_)) => error(500, "InternalError"),
         Err(_) if may_list => error(404, "NoSuchKey"),
         Err(_) => error(403, "AccessDenied"),
     }
@@ -77,18 +80,18 @@ fn website(
         true => format!("{key}{index}"),
         false => key.to_owned(),
     };
-    if let Ok((version, object)) = store.get(bucket, &asked) {
-        return match &object.headers.redirect {
+    if let Ok(whole) = store.get_whole(bucket, &asked) {
+        return match &whole.1.headers.redirect {
             Some(place) => redirect(301, place),
-            None => found(store, &version, &object, etag),
+            None => found(whole, etag),
         };
     }
     if !key.ends_with('/') && store.get(bucket, &format!("{key}/{index}")).is_ok() {
         let path = percent_encoding::utf8_percent_encode(key, super::edge::UNSAFE);
         return redirect(302, &format!("/{path}/"));
     }
-    let mut reply = match missing.map(|missing| store.get(bucket, missing)) {
-        Some(Ok((version, object))) => found(store, &version, &object, None),
+    let mut reply = match missing.map(|missing| store.get_whole(bucket, missing)) {
+        Some(Ok(whole)) => found(whole, None),
         _ => error(404, "NoSuchKey"),
     };
     reply.status = 404;
@@ -115,24 +118,14 @@ fn error(status: u16, code: &str) -> Reply {
     }
 }
 
-fn found(store: &Store, version: &Version, object: &Object, etag: Option<&str>) -> Reply {
+fn found((version, object, body): (Version, Arc<Object>, Bytes), etag: Option<&str>) -> Reply {
     let quoted = object.etag.quoted();
-    if etag == Some(quoted.as_str()) {
-        return Reply {
-            status: 304,
-            headers: headers_of(version, object, quoted),
-            body: Bytes::new(),
-            failed: false,
-        };
-    }
-    match store.bytes(object) {
-        Ok(body) => Reply {
-            status: 200,
-            headers: headers_of(version, object, quoted),
-            body,
-            failed: false,
-        },
-        Err(_) => error(500, "InternalError"),
+    let known = etag == Some(quoted.as_str());
+    Reply {
+        status: if known { 304 } else { 200 },
+        headers: headers_of(&version, &object, quoted),
+        body: if known { Bytes::new() } else { body },
+        failed: false,
     }
 }
 

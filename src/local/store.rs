@@ -294,6 +294,10 @@ impl Store {
         match (staged, &self.disk) {
             (Some(StagedData::Memory(bytes)), _) => object.memory = Some(bytes),
             (Some(StagedData::File(file)), Some(disk)) => disk.keep(file, &object.content)?,
+            // A copy whose source went away since it was looked at.
+            (None, Some(_)) if !inner.uses.contains_key(&object.content) => {
+                return Err(StoreError::NoSuchKey);
+            }
             _ => {}
         }
         let version = Version {
@@ -392,6 +396,19 @@ impl Store {
         let version = self.version(bucket, key, None)?;
         let object = version.object.clone().ok_or(StoreError::NoSuchKey)?;
         Ok((version, object))
+    }
+
+    /// The key's newest object and its content, as they belong together.
+    pub fn get_whole(
+        &self,
+        bucket: &str,
+        key: &str,
+    ) -> Result<(Version, Arc<Object>, Bytes), StoreError> {
+        let found = self.read(bucket, |found| {
+            let (version, object) = found.latest(key).ok_or(StoreError::NoSuchKey)?;
+            Ok((version.clone(), object.clone(), self.bytes(object)?))
+        });
+        found?
     }
 
     /// An object's whole content. For what is known to be small.
