@@ -343,7 +343,7 @@ mod tests {
         let odd = |name: &&String| {
             !name
                 .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
         };
         assert_eq!(
             found.iter().filter(odd).collect::<Vec<_>>(),

@@ -130,7 +130,7 @@ impl Row {
         }
     }
 
-    fn line(&self, key_width: usize, paint: Paint) -> String {
+    fn line(&self, key_width: usize, why_width: usize, paint: Paint) -> String {
         let sign = self.sign.to_string();
         let sign = match self.sign {
             '+' => paint.green(&sign),
@@ -139,7 +139,8 @@ impl Row {
             _ => paint.yellow(&sign),
         };
         let key = padded(&elided(&self.key, key_width), key_width);
-        format!("  {sign} {key}  {:>8}  {}", self.size, self.why)
+        let why = elided(&self.why, why_width);
+        format!("  {sign} {key}  {:>8}  {why}", self.size)
     }
 }
 
@@ -181,18 +182,15 @@ fn changes(plan: &Plan, look: Look) -> Option<String> {
             })
         });
     }
-    let longest = rows.iter().map(|row| columns(&row.key)).max()?;
-    let why = rows
-        .iter()
-        .map(|row| columns(&row.why))
-        .max()
-        .unwrap_or_default();
-    let room = look.width.saturating_sub(4 + 2 + 8 + 2 + why);
-    let key_width = longest.min(room.max(20));
-    let mut lines: Vec<String> = rows
-        .iter()
-        .map(|row| row.line(key_width, look.paint))
-        .collect();
+    let widest = |text: fn(&Row) -> &str| rows.iter().map(|row| columns(text(row))).max();
+    let longest = widest(|row| &row.key)?;
+    let why = widest(|row| &row.why).unwrap_or_default();
+    // Sign, size and gaps take 16; a long key leaves at least 20 to the reason, and a long reason 20 to the key.
+    let room = look.width.saturating_sub(16);
+    let key_width = longest.min(room.saturating_sub(why).max(20));
+    let why_width = room.saturating_sub(key_width).max(20);
+    let line = |row: &Row| row.line(key_width, why_width, look.paint);
+    let mut lines: Vec<String> = rows.iter().map(line).collect();
     if rows.len() < all {
         let more = count((all - rows.len()) as u64);
         lines.push(
