@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::schema::{List, NoiseRule, PurgeTable, RedirectRule, line};
+use super::schema::{List, NoiseRule, PurgeTable, line};
 use super::values::{
     Account, Bucket, DistributionSetting, Endpoint, Extension, FieldValue, Glob, Index, Memory,
     Period, Prefix, StatePlace, Symlinks,
 };
 use super::{LOCAL_BUCKET, Numbered, Purge, Settings};
 use crate::cli::Cli;
+use crate::domain::redirects::Redirect;
 use crate::domain::rules::{Encoding, HeaderRule};
 use crate::error::Error;
 
@@ -48,7 +49,7 @@ pub struct Layer {
     pub(super) cache_control: Option<FieldValue>,
     pub(super) compress: Option<List<Encoding>>,
     pub(super) headers: Option<Vec<Spanned<HeaderRule>>>,
-    pub(super) redirects: Option<Vec<Spanned<RedirectRule>>>,
+    pub(super) redirects: Option<Vec<Spanned<Redirect>>>,
     pub(super) noise: Option<Vec<Spanned<NoiseRule>>>,
     pub(super) tags: Option<bool>,
     pub(super) delete: Option<bool>,

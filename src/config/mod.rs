@@ -14,11 +14,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::Cli;
+use crate::domain::redirects::{Redirect, Redirects};
 use crate::domain::rules::{Encoding, HeaderRule, HeaderRules};
 use crate::error::Error;
 
 pub use build::{build_dir, build_folders};
-pub use schema::{NoiseRule, RedirectRule};
+pub use schema::NoiseRule;
 pub use values::{DistributionSetting, Index, PurgeMode, StatePlace, Symlinks};
 
 use layer::Layer;
@@ -77,7 +78,7 @@ pub struct Settings {
     pub compress: Vec<Encoding>,
     /// `[[headers]]` alone; [`Settings::header_rules`] has all.
     pub headers: Vec<Numbered<HeaderRule>>,
-    pub redirects: Vec<Numbered<RedirectRule>>,
+    pub redirects: Vec<Numbered<Redirect>>,
     pub noise: Vec<Numbered<NoiseRule>>,
     /// Objects carry cache tags.
     pub tags: bool,
@@ -270,6 +271,7 @@ impl Settings {
         settings.env = env_name;
         settings.warnings = variables.unread();
         settings.header_rules()?;
+        settings.redirects()?;
         Ok(settings)
     }
 
@@ -296,6 +298,23 @@ impl Settings {
             Error::usage(format!(
                 "{}: {}: {}",
                 self.rule_name(error.rule),
+                error.field,
+                error.problem
+            ))
+        })
+    }
+
+    /// The `[[redirects]]`, without those of a `_redirects` file.
+    ///
+    /// # Errors
+    /// `Exit::Usage`, naming the file and line of the one that cannot be followed.
+    pub fn redirects(&self) -> Result<Redirects, Error> {
+        let all = self.redirects.iter().map(|numbered| numbered.rule.clone());
+        Redirects::compile(all.collect()).map_err(|error| {
+            let line = (self.redirects.get(error.redirect)).map_or(0, |numbered| numbered.line);
+            Error::usage(format!(
+                "{}: {}: {}",
+                self.place(line),
                 error.field,
                 error.problem
             ))

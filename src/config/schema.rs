@@ -24,20 +24,6 @@ pub struct PurgeTable {
     pub opaque_weight: Option<u64>,
 }
 
-/// `[[redirects]]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct RedirectRule {
-    /// A path of the site.
-    #[serde(deserialize_with = "from_path")]
-    pub from: String,
-    /// A path of the site, or a URL.
-    #[serde(deserialize_with = "to_place")]
-    pub to: String,
-    #[serde(default = "moved", deserialize_with = "redirect_status")]
-    pub status: u16,
-}
-
 /// `[[noise]]`: what may differ without being a change.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -70,44 +56,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
             }
         }
         input.deserialize_any(One(PhantomData))
-    }
-}
-
-fn moved() -> u16 {
-    301
-}
-
-fn from_path<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
-    let path = String::deserialize(input)?;
-    match path.starts_with('/') && !path.chars().any(char::is_control) {
-        true => Ok(path),
-        false => Err(serde::de::Error::custom(format!(
-            "`{}` is no path: it begins with /",
-            path.escape_default()
-        ))),
-    }
-}
-
-/// S3 takes these and no others (API reference, `x-amz-website-redirect-location`).
-fn to_place<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
-    let place = String::deserialize(input)?;
-    let begins = ["/", "https://", "http://"];
-    let begun = begins.iter().any(|begin| place.starts_with(begin));
-    match begun && !place.chars().any(char::is_control) {
-        true => Ok(place),
-        false => Err(serde::de::Error::custom(format!(
-            "`{}` leads nowhere: it begins with /, https:// or http://",
-            place.escape_default()
-        ))),
-    }
-}
-
-fn redirect_status<'de, D: Deserializer<'de>>(input: D) -> Result<u16, D::Error> {
-    match u16::deserialize(input)? {
-        status @ (301 | 302 | 303 | 307 | 308) => Ok(status),
-        status => Err(serde::de::Error::custom(format!(
-            "{status} is no redirect: 301, 302, 303, 307 or 308"
-        ))),
     }
 }
 
