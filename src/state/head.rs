@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::codec::{self, Damage};
+use super::rescue::Known;
 use super::{StateError, Store, VERSION, md5_of};
 use crate::aws::{Condition, Kind};
 use crate::domain::manifest::{Delta, DeployId, DeployRef, Entry, Manifest, Tables, Told};
@@ -182,7 +183,9 @@ impl Store {
         let head = match state {
             HeadState::Found { head, .. } => head,
             HeadState::Absent => {
-                let mut loaded = self.rescue(&Head::default(), None, Vec::new()).await?;
+                let mut loaded = self
+                    .rescue(&Head::default(), Known::default(), Vec::new())
+                    .await?;
                 if !loaded.warnings.is_empty() {
                     let warning = format!("{} is gone", self.url(NAME));
                     loaded.warnings.insert(0, warning);
@@ -191,7 +194,9 @@ impl Store {
             }
             HeadState::Damaged { why, .. } => {
                 let warning = format!("{} is damaged: {why}", self.url(NAME));
-                return self.rescue(&Head::default(), None, vec![warning]).await;
+                return self
+                    .rescue(&Head::default(), Known::default(), vec![warning])
+                    .await;
             }
         };
         let (base, mid) = tokio::join!(
@@ -209,6 +214,7 @@ impl Store {
         match (base, mid, inline) {
             (Ok(base), Ok(mid), Ok(inline)) => {
                 manifest.entries = base;
+                let mid = mid.map(|(delta, _)| delta).unwrap_or_default();
                 manifest.apply(mid.clone());
                 manifest.apply(inline.clone());
                 Ok(Loaded {
@@ -223,10 +229,13 @@ impl Store {
                 warnings.extend(base.as_ref().err().cloned());
                 warnings.extend(mid.as_ref().err().cloned());
                 warnings.extend(inline.as_ref().err().cloned());
-                let mut newer = mid.unwrap_or_default();
-                newer.merge(inline.unwrap_or_default());
                 manifest.entries = base.unwrap_or_default();
-                self.rescue(head, Some((manifest, newer)), warnings).await
+                let known = Known {
+                    manifest,
+                    mid: mid.ok().flatten(),
+                    inline: inline.unwrap_or_default(),
+                };
+                self.rescue(head, known, warnings).await
             }
         }
     }
@@ -398,11 +407,16 @@ impl Store {
         Ok(entries)
     }
 
-    fn mid_of(&self, head: &Head, bytes: Bytes, tables: &mut Tables) -> Result<Delta, StateError> {
-        match &head.mid {
-            Some(file) => self.delta_of(&file.name, &bytes, tables),
-            None => Ok(Delta::default()),
-        }
+    /// With the time of the last deploy in it.
+    fn mid_of(
+        &self,
+        head: &Head,
+        bytes: Bytes,
+        tables: &mut Tables,
+    ) -> Result<Option<(Delta, i64)>, StateError> {
+        let file = head.mid.as_ref();
+        file.map(|file| self.delta_of(&file.name, &bytes, tables))
+            .transpose()
     }
 
     fn inline_of(&self, head: &Head, tables: &mut Tables) -> Result<Delta, StateError> {
@@ -411,16 +425,21 @@ impl Store {
         }
         let bytes = base64::decode(&head.inline)
             .map_err(|error| self.damaged(NAME, Damage::Corrupt(error.to_string())))?;
-        self.delta_of(NAME, &bytes, tables)
+        Ok(self.delta_of(NAME, &bytes, tables)?.0)
     }
 
-    fn delta_of(&self, name: &str, bytes: &[u8], tables: &mut Tables) -> Result<Delta, StateError> {
+    fn delta_of(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        tables: &mut Tables,
+    ) -> Result<(Delta, i64), StateError> {
         let mut delta = Delta::default();
-        codec::decode(bytes, tables, |key, entry| {
+        let read = codec::decode(bytes, tables, |key, entry| {
             delta.changes.insert(key, entry);
-        })
-        .map_err(|damage| self.damaged(name, damage))?;
-        Ok(delta)
+        });
+        let at = read.map_err(|damage| self.damaged(name, damage))?;
+        Ok((delta, at))
     }
 }
 

@@ -4,22 +4,32 @@ use futures_util::stream::{self, StreamExt};
 
 use super::codec;
 use super::head::{FOLDER, Head, Loaded};
-use super::history::{Change, Listed, Record};
+use super::history::{Change, Listed, Past, Record};
 use super::{StateError, Store};
-use crate::domain::manifest::{Delta, DeployRef, Entry, Manifest, Served};
+use crate::domain::Key;
+use crate::domain::manifest::{Delta, DeployNo, DeployRef, Entry, Manifest, Served, Tables};
 
 const AT_ONCE: usize = 8;
 
+/// What could be read of a damaged manifest.
+#[derive(Default)]
+pub(super) struct Known {
+    /// The base, without entries if it is that which is damaged, and the tables of all.
+    pub(super) manifest: Manifest,
+    /// With the time of the last deploy in it, in unix seconds.
+    pub(super) mid: Option<(Delta, i64)>,
+    pub(super) inline: Delta,
+}
+
 impl Store {
-    /// `known` is what could be read of a damaged manifest: a base, empty if it was that which was damaged, and what is
-    /// newer. The answer is empty, without a warning, where nothing was ever written.
+    /// The answer is empty, without a warning, where nothing was ever written.
     pub(super) async fn rescue(
         &self,
         head: &Head,
-        known: Option<(Manifest, Delta)>,
+        known: Known,
         mut warnings: Vec<String>,
     ) -> Result<Loaded, StateError> {
-        let (mut manifest, newer) = known.unwrap_or_default();
+        let mut manifest = known.manifest;
         manifest.distributions = head.distributions.clone();
         let mut since = i64::MIN;
         if let Some((base, at)) = self.any_base(head, &mut warnings).await? {
@@ -35,16 +45,24 @@ impl Store {
             ));
         }
         let records = self.records_since(since, &mut warnings).await?;
-        let count = records.len();
-        for record in records {
-            replay(&mut manifest, record);
-        }
-        if count > 0 {
+        if !records.is_empty() {
             warnings.push(format!(
-                "the manifest was made good from the history of {count} deploys"
+                "the manifest was made good from the history of {} deploys",
+                records.len()
             ));
         }
-        manifest.apply(newer);
+        // Each as late as it is sure to be right, so that a record that is missing does the least harm.
+        let mut rest = records.as_slice();
+        if let Some((mid, at)) = known.mid {
+            replay(
+                &mut manifest,
+                records.iter().filter(|record| record.at <= at),
+            );
+            manifest.apply(mid);
+            rest = &records[records.partition_point(|record| record.at < at)..];
+        }
+        replay(&mut manifest, rest.iter());
+        manifest.apply(known.inline);
         Ok(Loaded {
             manifest,
             warnings,
@@ -117,7 +135,7 @@ impl Store {
 }
 
 /// An entry of one manifest as another says it.
-fn moved(from: &crate::domain::manifest::Tables, entry: Entry, to: &mut Manifest) -> Option<Entry> {
+fn moved(from: &Tables, entry: Entry, to: &mut Manifest) -> Option<Entry> {
     Some(Entry {
         served: to.tables.serve(from.served(entry.served)?.clone()),
         first: to.tables.deploy(from.deploy_at(entry.first)?.clone()),
@@ -126,41 +144,47 @@ fn moved(from: &crate::domain::manifest::Tables, entry: Entry, to: &mut Manifest
     })
 }
 
-fn replay(manifest: &mut Manifest, record: Record) {
-    let deploy = manifest.tables.deploy(DeployRef {
-        id: record.id,
-        at: record.at,
-    });
-    for Change { key, after, .. } in record.changes {
-        let Some(after) = after else {
-            manifest.entries.remove(&key);
-            continue;
-        };
-        let before = manifest.entries.get(&key);
-        let same = before.filter(|before| before.headers == after.fingerprint);
-        let served = match (&after.headers, same) {
-            (Some(headers), _) => manifest.tables.serve(Served {
-                cache_control: headers.cache_control.clone(),
-                content_type: headers.content_type.clone(),
-                redirect: headers.redirect.clone(),
-            }),
-            (None, Some(same)) => same.served,
-            (None, None) => manifest.tables.serve(Served::default()),
-        };
-        let entry = Entry {
-            etag: after.etag,
-            digest: None,
-            headers: after.fingerprint,
-            served,
-            first: manifest
-                .entries
-                .get(&key)
-                .map_or(deploy, |entry| entry.first),
-            last: deploy,
-            version_id: after.version_id,
-            noise: None,
-            life: after.life,
-        };
-        manifest.entries.insert(key, entry);
+fn replay<'a>(manifest: &mut Manifest, records: impl Iterator<Item = &'a Record>) {
+    for record in records {
+        let deploy = manifest.tables.deploy(DeployRef {
+            id: record.id.clone(),
+            at: record.at,
+        });
+        for Change { key, after, .. } in &record.changes {
+            let entry = after
+                .as_ref()
+                .map(|after| entry_of(manifest, key, after, deploy));
+            match entry {
+                Some(entry) => manifest.entries.insert(key.clone(), entry),
+                None => manifest.entries.remove(key),
+            };
+        }
+    }
+}
+
+/// An entry as history tells of it.
+fn entry_of(manifest: &mut Manifest, key: &Key, after: &Past, deploy: DeployNo) -> Entry {
+    let before = manifest.entries.get(key);
+    let same = before.filter(|before| before.headers == after.fingerprint);
+    let served = match (&after.headers, same) {
+        (Some(headers), _) => Served {
+            cache_control: headers.cache_control.clone(),
+            content_type: headers.content_type.clone(),
+            redirect: headers.redirect.clone(),
+        },
+        (None, same) => same
+            .and_then(|same| manifest.tables.served(same.served).cloned())
+            .unwrap_or_default(),
+    };
+    Entry {
+        etag: after.etag.clone(),
+        digest: None,
+        headers: after.fingerprint,
+        first: before.map_or(deploy, |before| before.first),
+        served: manifest.tables.serve(served),
+        last: deploy,
+        version_id: after.version_id.clone(),
+        noise: None,
+        life: after.life,
     }
 }

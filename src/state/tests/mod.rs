@@ -52,7 +52,7 @@ fn deploy(seed: u64) -> DeployRef {
 fn entry(tables: &mut Tables, seed: u64) -> Entry {
     let etag = match seed % 5 {
         0 => ETag::Multipart(digest(seed), 7),
-        1 => ETag::Other(format!("\"odd\u{1}é{seed}").into()),
+        1 => ETag::Other(format!("odd\u{1}é\"{seed}.").into()),
         _ => ETag::Md5(digest(seed)),
     };
     Entry {
