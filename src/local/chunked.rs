@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::Stream;
 use hyper::HeaderMap;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use s3s::Body;
@@ -16,7 +16,7 @@ use super::content::Trailers;
 use super::http::header;
 
 /// The body without its framing. Headers are put right, and the trailers' place goes into the request's extensions.
-pub(super) fn decode(parts: &mut Parts, body: Incoming) -> Body {
+pub(super) fn decode(parts: &mut Parts, body: Body) -> Body {
     let encodings = header(&parts.headers, "content-encoding").unwrap_or_default();
     let encodings: Vec<String> = encodings
         .split(',')
@@ -37,7 +37,7 @@ pub(super) fn decode(parts: &mut Parts, body: Incoming) -> Body {
         }
     }
     if !streaming {
-        return Body::from(body);
+        return body;
     }
     parts.headers.remove("content-length");
     parts.headers.remove("transfer-encoding");
@@ -66,7 +66,7 @@ enum State {
 }
 
 struct Chunks {
-    body: Incoming,
+    body: Body,
     buffer: BytesMut,
     state: State,
     trailers: Trailers,

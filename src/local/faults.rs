@@ -64,6 +64,9 @@ pub enum Fault {
     Delay(Duration),
     /// Stands at the gate before it takes effect. It has none if the client goes away meanwhile.
     HoldBefore(Gate),
+    /// Stands at the gate and takes effect when that opens, even if the client is long gone: a request that the network
+    /// delivers late.
+    Late(Gate),
     /// Takes effect and stands at the gate before it answers.
     HoldAfter(Gate),
 }

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::chunked;
 use super::clock::http_date;
-use super::faults::{Fault, RequestInfo, Service};
+use super::faults::{Fault, Gate, RequestInfo, Service};
 use super::store::{BucketOptions, Conditions};
 use super::world::Shared;
 use super::xml::{Element, leaf, node};
@@ -68,6 +68,7 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Cut> {
     let (parts, body) = request.into_parts();
+    let body = Body::from(body);
     if parts.uri.path() == super::share::STATUS_PATH {
         return Ok(super::share::status(
             &shared,
@@ -96,7 +97,7 @@ async fn under(
     fault: Fault,
     info: &RequestInfo,
     parts: Parts,
-    body: Incoming,
+    body: Body,
 ) -> Result<Response<Body>, Cut> {
     let head = parts.method == Method::HEAD;
     match fault {
@@ -141,9 +142,12 @@ async fn under(
         Fault::TruncateAnswer => Ok(truncate(effect(shared, info, parts, body).await).await),
         Fault::ErrorIn200(code) => Ok(error_in_200(info, code, body).await),
         Fault::HoldBefore(gate) => {
+            // With the body unread the connection would not notice that the client has gone.
+            let body = whole(body).await;
             gate.pass().await;
             Ok(effect(shared, info, parts, body).await)
         }
+        Fault::Late(gate) => late(shared, gate, info, parts, body).await,
         Fault::HoldAfter(gate) => {
             let answer = effect(shared, info, parts, body).await;
             gate.pass().await;
@@ -152,8 +156,31 @@ async fn under(
     }
 }
 
+/// Takes effect when the gate opens, whether or not somebody still waits for the answer.
+async fn late(
+    shared: &Arc<Shared>,
+    gate: Gate,
+    info: &RequestInfo,
+    parts: Parts,
+    body: Body,
+) -> Result<Response<Body>, Cut> {
+    let body = whole(body).await;
+    let (shared, info) = (shared.clone(), info.clone());
+    let task = tokio::spawn(async move {
+        gate.pass().await;
+        effect(&shared, &info, parts, body).await
+    });
+    task.await.map_err(|_| Cut)
+}
+
+/// The body, read to its end.
+async fn whole(body: Body) -> Body {
+    let all = body.collect().await.map(|all| all.to_bytes());
+    Body::from(all.unwrap_or_default())
+}
+
 /// Reads a body to its end, so that the client sees the answer rather than a broken pipe.
-async fn drain(body: Incoming) {
+async fn drain(body: Body) {
     let _ = body.collect().await;
 }
 
@@ -174,7 +201,7 @@ async fn truncate(answer: Response<Body>) -> Response<Body> {
     Response::from_parts(parts, Body::from(stream))
 }
 
-async fn error_in_200(info: &RequestInfo, code: &str, body: Incoming) -> Response<Body> {
+async fn error_in_200(info: &RequestInfo, code: &str, body: Body) -> Response<Body> {
     let bytes = body.collect().await.map(|all| all.to_bytes());
     let error = |extra: Vec<Element>| {
         let said = [leaf("Code", code), leaf("Message", "as a test wants it")];
@@ -197,7 +224,7 @@ async fn effect(
     shared: &Arc<Shared>,
     info: &RequestInfo,
     parts: Parts,
-    body: Incoming,
+    body: Body,
 ) -> Response<Body> {
     match info.service {
         Service::CloudFront => {
@@ -213,7 +240,7 @@ async fn s3(
     shared: &Arc<Shared>,
     info: &RequestInfo,
     mut parts: Parts,
-    body: Incoming,
+    body: Body,
 ) -> Response<Body> {
     let head = parts.method == Method::HEAD;
     if let Some(refused) = refuse(shared, info, &mut parts) {
