@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use super::cover::{Cover, Entry, Opaque, cover};
 use super::path::{self, Dialect};
 use super::price::{Mode, Money, Prices};
+use super::solve::{Choice, Rates, solve_within};
+use super::tree::{self, Tree};
 
 const DIALECT: Dialect = Dialect {
     quote_refused: true,
@@ -341,6 +343,27 @@ proptest! {
     #[test]
     fn no_count_of_paths_is_cheaper(case in case(60, 6, 0.5, 25)) {
         check(&case, case.by_table())?;
+    }
+
+    #[test]
+    fn splitting_finds_the_same(case in case(60, 6, 0.5, 25)) {
+        let entries = case.entries();
+        let items = tree::items(&entries, &case.opaque);
+        let tree = Tree::build(&items, &case.opaque, DIALECT);
+        let rates = match case.prices.mode {
+            Mode::Exact => Rates::exact(&case.prices),
+            _ => Rates::cheapest(&case.prices),
+        };
+        let texts = |choice: Choice| match choice {
+            Choice::Wildcard(at) => vec![tree.nodes[at].wildcard()],
+            Choice::Own(at) => {
+                let (first, end) = tree.nodes[at].own;
+                tree.exact[first..end].iter().map(|text| (*text).to_owned()).collect()
+            }
+        };
+        let choices = solve_within(&tree, &rates, 0).into_iter();
+        let patterns: Vec<String> = choices.flat_map(texts).collect();
+        prop_assert_eq!(case.cost(&patterns), Some(case.by_table()));
     }
 
     #[test]

@@ -74,7 +74,13 @@ pub fn purge<'k>(
 impl Purge {
     /// Why a URL (whole, or its path alone) is purged or not.
     pub fn explain(&self, url: &str) -> Explanation {
-        let path = canonical(url);
+        let mut path = canonical(url);
+        let known =
+            |owed: &str| self.stale.owed.contains_key(owed) || self.stale.spared.contains_key(owed);
+        // Where query strings are no part of the cache key, the bare path is what an edge holds.
+        if path.ends_with('?') && !known(&format!("{path}*")) {
+            path.pop();
+        }
         let owed = match path.ends_with('?') {
             true => format!("{path}*"),
             false => path.clone(),
@@ -277,4 +283,121 @@ fn opaque(site: &Site<'_>, prices: &Prices) -> Vec<Opaque> {
         });
     }
     regions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::distribution::{Behavior, Distribution, Origin};
+    use super::super::price::Money;
+    use super::*;
+    use crate::domain::HeaderFingerprint;
+
+    fn distribution() -> Distribution {
+        let behavior = |pattern: &str, origin: &str| Behavior {
+            pattern: pattern.to_owned(),
+            origins: vec![origin.to_owned()],
+            ..Behavior::default()
+        };
+        let origin = |id: &str| Origin {
+            id: id.to_owned(),
+            website: id == "s3",
+            ..Origin::default()
+        };
+        Distribution {
+            origins: vec![origin("s3"), origin("api")],
+            behaviors: vec![behavior("/api/*", "api"), behavior("*", "s3")],
+            ..Distribution::default()
+        }
+    }
+
+    fn served(content: &str) -> Option<Served> {
+        Some(Served {
+            content: content.to_owned(),
+            headers: HeaderFingerprint(0),
+            cache_control: None,
+            redirect: None,
+        })
+    }
+
+    fn change(key: &str, before: Option<Served>, after: Option<Served>) -> Change {
+        Change {
+            key: Key::new(key),
+            before,
+            after,
+            fingerprinted: false,
+        }
+    }
+
+    fn run(changes: &[Change], keys: &[&str], debts: &[&str], prices: Prices) -> Purge {
+        let distribution = distribution();
+        let site = Site::new(&distribution, vec!["s3".to_owned()]);
+        let debts: Vec<String> = debts.iter().map(|debt| (*debt).to_owned()).collect();
+        purge(&site, changes, &[], keys.iter().copied(), &debts, &prices)
+    }
+
+    fn texts(purge: &Purge) -> Vec<&str> {
+        purge.cover.texts().collect()
+    }
+
+    #[test]
+    fn a_purge_is_priced_beside_what_it_could_have_been() {
+        let keys = ["a", "b", "c", "x/1", "x/2", "x/3"];
+        let changes = ["a", "x/1", "x/2"].map(|key| change(key, served("1"), served("2")));
+        let paid = Prices {
+            free: 0,
+            ..Prices::default()
+        };
+        let found = run(&changes, &keys, &[], paid);
+        // `/*` would empty the other origin's region, which weighs more than another path costs.
+        assert_eq!(texts(&found), ["/a", "/x/*"]);
+        assert_eq!(found.cover.total(), Money(10_005_200));
+        assert_eq!(found.exact.paths(), 3);
+        assert_eq!(found.exact.path_cost, Money(15_000_000));
+        let [all] = found.all.patterns.as_slice() else {
+            panic!("one path");
+        };
+        assert_eq!((all.changed, all.unchanged, all.needless), (3, 3, 10_003));
+        assert_eq!(found.universe, 6);
+        let free = run(&changes, &keys, &[], Prices::default());
+        assert_eq!(texts(&free), ["/a", "/x/1", "/x/2"]);
+    }
+
+    #[test]
+    fn debts_are_paid_with_the_rest() {
+        let found = run(&[], &["a", "b"], &["/gone", "/x/*"], Prices::default());
+        assert_eq!(texts(&found), ["/gone", "/x/*"]);
+        let found = run(&[], &["a", "b"], &["/a", "/*"], Prices::default());
+        assert_eq!(texts(&found), ["/*"]);
+        assert!(texts(&run(&[], &["a"], &[], Prices::default())).is_empty());
+    }
+
+    #[test]
+    fn a_new_key_where_another_answered_is_owed() {
+        // `/x` was a redirect to `/x/`.
+        let new = [change("x", None, served("1"))];
+        let found = run(&new, &["x", "x/index.html"], &[], Prices::default());
+        assert_eq!(texts(&found), ["/x"]);
+        assert_eq!(found.stale.owed.get("/x"), Some(&Reason::Answered));
+        let found = run(&new, &["x", "y/index.html"], &[], Prices::default());
+        assert!(texts(&found).is_empty());
+    }
+
+    #[test]
+    fn a_url_is_explained_however_it_is_written() {
+        let changes = [
+            change("é/a", served("1"), served("2")),
+            change("n", None, served("1")),
+        ];
+        let found = run(&changes, &["é/a", "n", "b"], &[], Prices::default());
+        for url in ["/é/a", "https://example.com/%c3%a9/a#x", "é/a"] {
+            let told = found.explain(url);
+            assert_eq!(told.path, "/%C3%A9/a");
+            assert_eq!(told.reason, Some(Reason::Content));
+            assert!(told.pattern.is_some());
+        }
+        assert_eq!(found.explain("/n").spared, Some(Spared::New));
+        assert_eq!(found.explain("/b").reason, None);
+        assert_eq!(found.explain("https://example.com").path, "/");
+        assert_eq!(found.explain("/b?x=1").path, "/b");
+    }
 }

@@ -190,8 +190,7 @@ fn decisions(chosen: &[Options]) -> impl Iterator<Item = bool> + '_ {
 }
 
 /// Up to how many nodes with more than one way [`front`] is left to look through them; past that the problem is split.
-const LOOSE: usize = 4000;
-const DIVES: usize = 3;
+const LOOSE: usize = 20_000;
 
 /// How often a problem is split at most, before [`front`] must do.
 const SPLITS: usize = 12;
@@ -215,13 +214,6 @@ pub(super) fn solve_within(tree: &Tree<'_>, rates: &Rates, loose: usize) -> Vec<
         let Some(open) = problem.relax(&mut best) else {
             continue;
         };
-        let mut dive = open.hinge(tree).map(|node| problem.with((node, true)));
-        for _ in 0..DIVES {
-            let Some(deeper) = dive.take() else { break };
-            if let Some(open) = deeper.relax(&mut best) {
-                dive = open.hinge(tree).map(|node| deeper.with((node, true)));
-            }
-        }
         let Some(cost) = best.as_ref().map(|best| best.cost) else {
             continue;
         };
@@ -231,7 +223,6 @@ pub(super) fn solve_within(tree: &Tree<'_>, rates: &Rates, loose: usize) -> Vec<
         }
         let budgets = front::budgets(tree, &open.chosen, open.price, gap);
         let few = front::loose(&open.chosen, &budgets, open.price) <= loose;
-        if std::env::var("DBG").is_ok() { eprintln!("fixes {} loose {} gap {:?}/{} ", problem.fixes.len(), front::loose(&open.chosen, &budgets, open.price), gap.0[0], open.price.parts); }
         match open.hinge(tree) {
             Some(node) if !few && problem.fixes.len() < SPLITS => {
                 todo.push(problem.with((node, false)));

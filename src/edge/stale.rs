@@ -296,3 +296,174 @@ fn is_website(site: &Site<'_>, behavior: &Behavior) -> bool {
     let mut ours = site.origins();
     ours.any(|origin| origin.website && behavior.leads_to(&origin.id))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::distribution::{Distribution, Origin};
+
+    const DAY: &str = "max-age=86400";
+
+    fn served(content: &str, cache_control: &str) -> Option<Served> {
+        Some(Served {
+            content: content.to_owned(),
+            headers: HeaderFingerprint(cache_control.len() as u64),
+            cache_control: Some(cache_control.to_owned()),
+            redirect: None,
+        })
+    }
+
+    fn change(key: &str, before: Option<Served>, after: Option<Served>) -> Change {
+        Change {
+            key: Key::new(key),
+            before,
+            after,
+            fingerprinted: key.contains("hash"),
+        }
+    }
+
+    fn plain() -> Distribution {
+        Distribution {
+            default_root_object: Some("index.html".to_owned()),
+            origins: vec![Origin {
+                id: "s3".to_owned(),
+                ..Origin::default()
+            }],
+            behaviors: vec![Behavior {
+                origins: vec!["s3".to_owned()],
+                ..Behavior::default()
+            }],
+            ..Distribution::default()
+        }
+    }
+
+    fn owed(distribution: &Distribution, changes: &[Change]) -> Vec<String> {
+        let mut site = Site::new(distribution, vec!["s3".to_owned()]);
+        site.error_document = Some("404.html".to_owned());
+        let found = stale(&site, changes, &[]);
+        found.owed.into_keys().collect()
+    }
+
+    fn app(error_ttl: Option<u64>) -> Distribution {
+        let response = ErrorResponse {
+            code: 403,
+            page: Some("/index.html".to_owned()),
+            response_code: Some(200),
+            caching_min_ttl: error_ttl,
+        };
+        Distribution {
+            error_responses: vec![response],
+            ..plain()
+        }
+    }
+
+    #[test]
+    fn only_what_can_be_stale_is_owed() {
+        let none: [&str; 0] = [];
+        for (one, paths) in [
+            (change("a", None, served("1", DAY)), &none[..]),
+            (change("a", served("1", DAY), served("2", DAY)), &["/a"]),
+            (change("a", served("1", DAY), served("1", DAY)), &none),
+            (change("a", served("1", DAY), None), &["/a"]),
+            (change("hash.js", served("1", DAY), None), &none),
+            (
+                change("hash.js", served("1", DAY), served("2", DAY)),
+                &["/hash.js"],
+            ),
+            (
+                change("a", served("1", "no-cache"), served("2", DAY)),
+                &none,
+            ),
+            (change("a", served("1", "no-cache"), None), &none),
+            (
+                change("a", served("1", "no-cache"), served("1", DAY)),
+                &["/a"],
+            ),
+            (
+                change("a", served("1", DAY), served("2", "no-cache")),
+                &["/a"],
+            ),
+            (
+                change(
+                    "a",
+                    served("1", "max-age=0, stale-if-error=60"),
+                    served("2", DAY),
+                ),
+                &["/a"],
+            ),
+            (
+                change("index.html", served("1", DAY), served("2", DAY)),
+                &["/", "/index.html"],
+            ),
+        ] {
+            assert_eq!(owed(&plain(), std::slice::from_ref(&one)), paths, "{one:?}");
+        }
+    }
+
+    #[test]
+    fn a_min_ttl_keeps_what_says_no_cache() {
+        let mut distribution = plain();
+        distribution.behaviors[0].min_ttl = 1;
+        let one = change("a", served("1", "no-cache"), served("2", "no-cache"));
+        assert_eq!(owed(&distribution, &[one]), ["/a"]);
+    }
+
+    #[test]
+    fn an_app_owes_everything_where_its_page_is_kept_for_errors() {
+        let page = |control| change("index.html", served("1", control), served("2", control));
+        for (ttl, control, whole) in [
+            (Some(300), "no-cache", true),
+            (None, "no-cache", false),
+            (Some(0), "max-age=60", true),
+            (Some(10), "max-age=10", false),
+        ] {
+            let found = owed(&app(ttl), &[page(control)]);
+            assert_eq!(found.contains(&"/*".to_owned()), whole, "{ttl:?} {control}");
+            let new = change("new", None, served("1", DAY));
+            let found = owed(&app(ttl), &[page(control), new]);
+            assert_eq!(
+                found.contains(&"/new".to_owned()),
+                whole,
+                "{ttl:?} {control}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_website_answers_for_folders_and_their_redirects() {
+        let mut distribution = plain();
+        distribution.origins[0].website = true;
+        let doc = |before, after| owed(&distribution, &[change("a/index.html", before, after)]);
+        let (one, two) = (served("1", DAY), served("2", DAY));
+        assert_eq!(doc(one.clone(), two.clone()), ["/a/", "/a/index.html"]);
+        assert_eq!(doc(one, None), ["/a", "/a/", "/a/index.html"]);
+        assert!(doc(None, two).is_empty());
+    }
+
+    #[test]
+    fn a_website_error_document_owes_what_it_is_kept_under() {
+        let mut distribution = plain();
+        distribution.origins[0].website = true;
+        let page = |control| {
+            [change(
+                "404.html",
+                served("1", control),
+                served("2", control),
+            )]
+        };
+        assert_eq!(owed(&distribution, &page("no-cache")), Vec::<String>::new());
+        assert_eq!(owed(&distribution, &page(DAY)), ["/*", "/404.html"]);
+        let new = [change("a", None, served("1", DAY)), page(DAY)[0].clone()];
+        assert_eq!(owed(&distribution, &new), ["/*", "/404.html", "/a"]);
+    }
+
+    #[test]
+    fn a_function_that_nobody_can_read_owes_everything_once_something_changes() {
+        let mut distribution = plain();
+        distribution.behaviors[0].rewrite = crate::edge::Rewrite::Unknown;
+        let changed = change("a", served("1", "no-cache"), served("2", DAY));
+        assert_eq!(owed(&distribution, &[changed]), ["/*"]);
+        let new = change("a", None, served("2", DAY));
+        assert_eq!(owed(&distribution, &[new]), Vec::<String>::new());
+    }
+}

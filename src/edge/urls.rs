@@ -246,3 +246,126 @@ pub fn request_paths(site: &Site<'_>, key: &str) -> Vec<RequestPath> {
     });
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::distribution::QueryKey;
+    use super::*;
+
+    fn origin(id: &str, path: &str, website: bool) -> Origin {
+        Origin {
+            id: id.to_owned(),
+            path: path.to_owned(),
+            website,
+            ..Origin::default()
+        }
+    }
+
+    fn behavior(pattern: &str, origin: &str) -> Behavior {
+        Behavior {
+            pattern: pattern.to_owned(),
+            origins: vec![origin.to_owned()],
+            ..Behavior::default()
+        }
+    }
+
+    fn paths(distribution: &Distribution, edit: impl Fn(&mut Site<'_>), key: &str) -> Vec<String> {
+        let mut site = Site::new(distribution, vec!["s3".to_owned(), "web".to_owned()]);
+        edit(&mut site);
+        let found = request_paths(&site, key);
+        found.iter().map(RequestPath::owed).collect()
+    }
+
+    fn rest() -> Distribution {
+        Distribution {
+            default_root_object: Some("index.html".to_owned()),
+            origins: vec![origin("s3", "", false), origin("api", "", false)],
+            behaviors: vec![behavior("/api/*", "api"), behavior("*", "s3")],
+            ..Distribution::default()
+        }
+    }
+
+    #[test]
+    fn a_key_answers_where_the_configuration_says() {
+        let plain = |_: &mut Site<'_>| {};
+        let all = rest();
+        assert_eq!(paths(&all, plain, "index.html"), ["/index.html", "/"]);
+        assert_eq!(paths(&all, plain, "a/index.html"), ["/a/index.html"]);
+        assert_eq!(paths(&all, plain, "é/~x y"), ["/%C3%A9/~x%20y"]);
+        assert!(paths(&all, plain, "api/x").is_empty());
+        let directory = |site: &mut Site<'_>| site.index = Index::Directory;
+        assert_eq!(
+            paths(&all, directory, "a/index.html"),
+            ["/a/index.html", "/a/", "/a"]
+        );
+        assert_eq!(paths(&all, directory, "index.html"), ["/index.html", "/"]);
+        assert_eq!(paths(&all, directory, "xindex.html"), ["/xindex.html"]);
+        let none = |site: &mut Site<'_>| site.index = Index::None;
+        let mut rewritten = rest();
+        rewritten.behaviors[1].rewrite = Rewrite::IndexDirectory;
+        assert_eq!(
+            paths(&rewritten, plain, "a/index.html"),
+            ["/a/index.html", "/a/", "/a"]
+        );
+        assert_eq!(paths(&rewritten, none, "a/index.html"), ["/a/index.html"]);
+    }
+
+    #[test]
+    fn origin_path_and_prefix_are_taken_off() {
+        let mut distribution = rest();
+        distribution.origins[0].path = "/site/en".to_owned();
+        for (prefix, key, found) in [
+            ("site/en", "index.html", &["/index.html", "/"][..]),
+            ("site", "en/a", &["/a"]),
+            ("/site/", "en/a", &["/a"]),
+            ("site", "english/a", &[]),
+            ("site", "de/a", &[]),
+            ("", "site/en/a", &["/a"]),
+            ("site/en/blog", "a", &["/blog/a"]),
+        ] {
+            let edit = |site: &mut Site<'_>| site.prefix = prefix.to_owned();
+            assert_eq!(paths(&distribution, edit, key), found, "{prefix} {key}");
+        }
+    }
+
+    #[test]
+    fn query_strings_and_websites() {
+        let mut distribution = rest();
+        distribution.behaviors[1].query = QueryKey::All;
+        let plain = |_: &mut Site<'_>| {};
+        assert_eq!(paths(&distribution, plain, "a"), ["/a", "/a?*"]);
+        distribution.origins.push(origin("web", "", true));
+        distribution.behaviors[1] = behavior("*", "web");
+        let site = Site::new(&distribution, vec!["web".to_owned()]);
+        let kinds: Vec<(String, Kind)> = request_paths(&site, "a/index.html")
+            .into_iter()
+            .map(|path| (path.text, path.kind))
+            .collect();
+        assert_eq!(
+            kinds,
+            [
+                ("/a/index.html".to_owned(), Kind::Own),
+                ("/a/".to_owned(), Kind::Folder),
+                ("/a".to_owned(), Kind::FolderRedirect)
+            ]
+        );
+    }
+
+    #[test]
+    fn error_pages_are_known_by_their_keys() {
+        let mut distribution = rest();
+        distribution.origins[0].path = "/site".to_owned();
+        distribution
+            .error_responses
+            .push(super::super::ErrorResponse {
+                code: 404,
+                page: Some("/e/404.html".to_owned()),
+                ..super::super::ErrorResponse::default()
+            });
+        let mut site = Site::new(&distribution, vec!["s3".to_owned()]);
+        site.prefix = "site".to_owned();
+        assert_eq!(Vec::from_iter(site.error_page_keys()), ["e/404.html"]);
+        assert!(site.is_error_page("e/404.html", "/e/404.html"));
+        assert!(!site.is_error_page("404.html", "/e/404.html"));
+    }
+}
