@@ -1,5 +1,6 @@
 //! Progress on a terminal: a spinner for each thing that runs, a bar for the uploads; all of it gone at the end.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
@@ -11,6 +12,9 @@ use crate::deploy::event::Event;
 const TICK: Duration = Duration::from_millis(100);
 /// Columns from which the rate has room beside the bar.
 const ROOMY: usize = 78;
+
+/// Columns of a time and the gap before it.
+const CLOCK: usize = 13;
 
 /// The bars that are to be seen now.
 pub struct Bars {
@@ -127,9 +131,23 @@ impl Bars {
         spin(&self.all, &mut self.list, self.color, &text);
     }
 
+    /// What the purge is at, and for how long already.
     fn purge(&mut self, text: String) {
-        let text = self.fitting(text);
-        spin(&self.all, &mut self.purge, self.color, &text);
+        clear(&mut self.upload);
+        let text = elided(&text, self.width.saturating_sub(3 + CLOCK));
+        let bar = self.purge.get_or_insert_with(|| {
+            let spinner = spinner_key(self.color);
+            let style = style(&format!("{spinner} {{msg}}  {{took}}"));
+            let bar = self.all.add(ProgressBar::new_spinner());
+            bar.set_style(
+                style.with_key("took", |state: &ProgressState, out: &mut dyn Write| {
+                    let _ = out.write_str(&ticking(state.elapsed()));
+                }),
+            );
+            bar.enable_steady_tick(TICK);
+            bar
+        });
+        bar.set_message(text);
     }
 
     fn begin_uploads(&mut self, files: u64, bytes: u64) {
@@ -187,16 +205,8 @@ impl Bars {
                     counted(self.accepted, "invalidation")
                 )
             }
-            Event::PurgeAwaited {
-                invalidation,
-                elapsed,
-                ..
-            } => {
-                format!(
-                    "Waiting for CloudFront to complete {}: {}",
-                    shown(invalidation),
-                    ticking(*elapsed)
-                )
+            Event::PurgeAwaited { invalidation, .. } => {
+                format!("Waiting for CloudFront to complete {}", shown(invalidation))
             }
             _ => return,
         };
@@ -222,15 +232,19 @@ fn clear(slot: &mut Option<ProgressBar>) {
 fn spin(all: &MultiProgress, slot: &mut Option<ProgressBar>, color: bool, text: &str) {
     let bar = slot.get_or_insert_with(|| {
         let bar = all.add(ProgressBar::new_spinner());
-        bar.set_style(style(if color {
-            "{spinner:.cyan} {wide_msg}"
-        } else {
-            "{spinner} {wide_msg}"
-        }));
+        bar.set_style(style(&format!("{} {{wide_msg}}", spinner_key(color))));
         bar.enable_steady_tick(TICK);
         bar
     });
     bar.set_message(text.to_owned());
+}
+
+fn spinner_key(color: bool) -> &'static str {
+    if color {
+        "{spinner:.cyan}"
+    } else {
+        "{spinner}"
+    }
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -247,21 +261,15 @@ fn upload_style(roomy: bool, color: bool) -> ProgressStyle {
     let rate = if roomy { " {rate}" } else { "" };
     style(&format!("Uploading {bar} {{msg}}{rate} {{left}}"))
         .progress_chars("━╸─")
-        .with_key(
-            "rate",
-            |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-                // A bar is drawn again soon: what cannot be written now is left out.
-                let _ = write!(out, "{}/s", bytes(state.per_sec() as u64));
-            },
-        )
-        .with_key(
-            "left",
-            |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-                let left = state.eta();
-                let _ = match left.is_zero() {
-                    true => Ok(()),
-                    false => write!(out, "{} left", ticking(left)),
-                };
-            },
-        )
+        .with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
+            // A bar is drawn again soon: what cannot be written now is left out.
+            let _ = write!(out, "{}/s", bytes(state.per_sec() as u64));
+        })
+        .with_key("left", |state: &ProgressState, out: &mut dyn Write| {
+            let left = state.eta();
+            let _ = match left.is_zero() {
+                true => Ok(()),
+                false => write!(out, "{} left", ticking(left)),
+            };
+        })
 }

@@ -68,15 +68,7 @@ impl Progress {
                 None
             }
             Event::BytesSent(_) | Event::Changed { .. } => self.upload_line(now),
-            Event::LockAwaited { waited, .. } => {
-                let due = self
-                    .lock_told
-                    .is_none_or(|told| *waited < told || *waited - told >= PATIENCE);
-                due.then(|| {
-                    self.lock_told = Some(*waited);
-                    lock(event)
-                })?
-            }
+            Event::LockAwaited { waited, .. } => self.is_lock_due(*waited).then(|| lock(event))?,
             Event::PurgeAccepted { .. } => {
                 self.purge_told = now;
                 milestone(event)
@@ -98,6 +90,19 @@ impl Progress {
             }
             _ => milestone(event),
         }
+    }
+
+    /// Whether it is time to say again that the lock is waited for; if so, that is taken as said.
+    pub fn is_lock_due(&mut self, waited: Duration) -> bool {
+        let due = match self.lock_told {
+            None => true,
+            // A smaller one is another wait.
+            Some(told) => waited < told || waited - told >= PATIENCE,
+        };
+        if due {
+            self.lock_told = Some(waited);
+        }
+        due
     }
 
     fn upload_line(&mut self, now: Duration) -> Option<String> {
@@ -144,7 +149,9 @@ fn milestone(event: &Event) -> Option<String> {
         Event::ListingEnded(objects) => {
             format!("Listed the bucket: {}", counted(*objects, "object"))
         }
-        Event::Planned(plan) if plan.is_empty() => return None,
+        Event::Planned(plan) if plan.changes.is_empty() && plan.deletions.is_empty() => {
+            return None;
+        }
         Event::Planned(plan) => format!("To do: {}", super::plan::totals(plan).join(" · ")),
         Event::PurgeAccepted {
             target,
@@ -237,11 +244,11 @@ pub fn lock(event: &Event) -> Option<String> {
         return None;
     };
     Some(format!(
-        "Waiting for the deploy of {}, which holds the lock until {}: {} of {}",
-        shown(who),
-        shown(until),
+        "Waiting {} of {} for the deploy of {}, which holds the lock until {}",
         ticking(*waited),
-        ticking(*patience)
+        ticking(*patience),
+        shown(who),
+        shown(until)
     ))
 }
 
@@ -318,7 +325,7 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert_eq!(
             lines[1],
-            "Waiting for the deploy of ci@runner, which holds the lock until 12:00:30: 30 s of 1 m 30 s"
+            "Waiting 30 s of 1 m 30 s for the deploy of ci@runner, which holds the lock until 12:00:30"
         );
     }
 

@@ -189,9 +189,14 @@ impl Printer {
             return;
         }
         if self.options.json {
-            if let Some(line) = json::event(event) {
-                print_json(&line);
-            }
+            let silent = match event {
+                Event::LockAwaited { waited, .. } => !state.progress.is_lock_due(*waited),
+                _ => false,
+            };
+            json::event(event)
+                .filter(|_| !silent)
+                .iter()
+                .for_each(print_json);
             return;
         }
         self.tell(&mut state, event);
