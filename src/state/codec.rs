@@ -62,8 +62,10 @@ struct Row {
     v: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     n: Option<(u64, Md5)>,
-    #[serde(flatten)]
-    life: Life,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    r: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    t: Option<i64>,
 }
 
 /// The last line.
@@ -223,7 +225,14 @@ impl Used {
             n: entry
                 .and_then(|entry| entry.noise.as_ref())
                 .map(|noise| (noise.rule, noise.digest)),
-            life: entry.map_or(Life::Live, |entry| entry.life),
+            r: entry.and_then(|entry| match entry.life {
+                Life::Retained { since } => Some(since),
+                _ => None,
+            }),
+            t: entry.and_then(|entry| match entry.life {
+                Life::Tombstone { until } => Some(until),
+                _ => None,
+            }),
         }
     }
 }
@@ -252,7 +261,11 @@ impl Numbers {
             last: deploy(row.l).ok_or_else(unknown)?,
             version_id: row.v,
             noise: row.n.map(|(rule, digest)| Box::new(Noise { rule, digest })),
-            life: row.life,
+            life: match (row.r, row.t) {
+                (_, Some(until)) => Life::Tombstone { until },
+                (Some(since), None) => Life::Retained { since },
+                (None, None) => Life::Live,
+            },
         };
         Ok((row.k, Some(entry)))
     }

@@ -57,7 +57,7 @@ impl Held {
         !self.may_start(Duration::ZERO)
     }
 
-    /// Becomes true once the lock is lost.
+    /// Becomes true once the lock is lost; closed without that once it is released.
     pub fn lost(&self) -> watch::Receiver<bool> {
         self.shared.lost.subscribe()
     }
@@ -73,7 +73,7 @@ impl Held {
         if *self.shared.lost.borrow() {
             return Err(StateError::Lost);
         }
-        self.shared.give_up();
+        self.shared.until.send_replace(Duration::ZERO);
         let mut lease = self.shared.lease.lock().await;
         self.shared.store.give_back(&mut lease).await
     }

@@ -190,12 +190,12 @@ impl Store {
                 }
             }
         }
-        let held = Held::start(self.clone(), lease, sent);
-        if held.is_lost() {
+        if sent.saturating_add(self.timing.lease) <= uptime() {
             // Taking it took longer than the lease.
+            self.give_back(&mut lease).await?;
             return Ok(Take::Moved(self.observe_lock().await?));
         }
-        Ok(Take::Held(held))
+        Ok(Take::Held(Held::start(self.clone(), lease, sent)))
     }
 
     /// Whether the endpoint refuses a write whose condition does not hold; else why the lock is none, after freeing it.

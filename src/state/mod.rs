@@ -5,6 +5,7 @@
 
 mod codec;
 pub mod debt;
+mod files;
 pub mod head;
 mod held;
 pub mod history;

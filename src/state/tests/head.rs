@@ -136,7 +136,7 @@ fn base_and_deltas_are_what_all_changes_in_order_are() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let change = (0..4000_u64, proptest::option::weighted(0.8, any::<u64>()));
     let deploys = proptest::collection::vec(proptest::collection::vec(change, 0..1500), 1..12);
-    let mut runner = TestRunner::new(Config::with_cases(8));
+    let mut runner = TestRunner::new(Config::with_cases(4));
     let result = runner.run(&(deploys, any::<bool>()), |(deploys, large)| {
         runtime.block_on(async {
             let (_, store) = store().await;
@@ -192,10 +192,12 @@ async fn one_change_in_a_hundred_thousand_writes_kilobytes() {
 
 #[tokio::test]
 async fn whatever_is_damaged_is_made_good_and_written_anew() {
+    let (server, _) = store().await;
+    let store = three_layers(&server).await;
+    let (_, whole) = load(&store).await;
+    let objects = server.world().objects.clone();
     for broken in ["head", "-base-", "-mid-", "gone", "all", "inline"] {
-        let (server, _) = store().await;
-        let store = three_layers(&server).await;
-        let (_, whole) = load(&store).await;
+        server.world().objects = objects.clone();
         let files = server.keys("site/.unstale/manifest/");
         match broken {
             "gone" => drop(server.world().objects.remove("site/.unstale/head")),
