@@ -5,6 +5,7 @@
 //! applies it in order and leaves in the bucket ([`state`]) what the next deploy must know, [`report`] tells people.
 //! [`local`] is an S3 and a CloudFront in this process. [`app`] has a function per command. See ARCHITECTURE.md.
 
+pub mod app;
 pub mod aws;
 pub mod cli;
 pub mod config;

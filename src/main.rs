@@ -1,1 +1,37 @@
-fn main() {}
+//! Parses, runs, and ends with the status that says how it went.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use unstale::cli::Cli;
+use unstale::error::{Error, Exit};
+use unstale::report::{Options, Printer};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let common = &cli.common;
+    let printer = Printer::new(Options::detect(common.json, common.quiet, common.verbose));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => {
+            let result = runtime.block_on(unstale::app::run(&cli, &printer));
+            // Reads that nobody waits for any more must not hold up the end.
+            runtime.shutdown_background();
+            result
+        }
+        Err(error) => Err(Error::failed("cannot start").because(error)),
+    };
+    printer.finish();
+    let exit = match result {
+        Ok(exit) => exit,
+        Err(error) => {
+            printer.error(&error);
+            error.exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+const _: () = assert!(Exit::Interrupted as u8 == 130);

@@ -1,6 +1,5 @@
 //! One SDK configuration for both clients, so that credentials are fetched once.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -25,8 +24,6 @@ pub struct Connection {
     pub endpoint_url: Option<String>,
     /// Path-style addressing; `None`: wherever an endpoint is given that is not AWS's.
     pub path_style: Option<bool>,
-    /// PEM file of certificate authorities to trust besides the system's.
-    pub ca_bundle: Option<PathBuf>,
     pub expected_bucket_owner: Option<String>,
     /// Fixed keys that open nothing, for an endpoint in this process.
     pub local: bool,
@@ -86,6 +83,11 @@ impl Aws {
         }
     }
 
+    /// The endpoint of S3, where it is not AWS's own.
+    pub fn s3_endpoint(&self) -> Option<String> {
+        base_endpoint(&self.config, "S3")
+    }
+
     /// The bucket of this name, in the given region or the configured one.
     pub fn bucket(&self, name: &str, region: Option<&str>) -> Bucket {
         let region = region
@@ -93,7 +95,7 @@ impl Aws {
             .or_else(|| self.config.region().cloned())
             .unwrap_or(Region::from_static("us-east-1"));
         let base = aws_sdk_s3::config::Builder::from(&self.config);
-        let custom = base_endpoint(&self.config, "S3");
+        let custom = self.s3_endpoint();
         let path_style = self.connection.path_style.unwrap_or_else(|| {
             custom.is_some_and(|url| !url.contains(".amazonaws.com")) || name.contains('.')
         });

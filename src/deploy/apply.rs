@@ -92,7 +92,10 @@ impl Apply<'_> {
     async fn change_objects(&mut self, applied: &mut Applied) -> Result<(), AwsError> {
         let plan = self.plan.clone();
         if !plan.changes.is_empty() {
-            self.tell.tell(Event::UploadsBegan { files: plan.changes.len() as u64, bytes: plan.upload_bytes() });
+            self.tell.tell(Event::UploadsBegan {
+                files: plan.changes.len() as u64,
+                bytes: plan.upload_bytes(),
+            });
         }
         let mut at = 0;
         for group in plan.changes.chunk_by(|one, other| rank(one) == rank(other)) {
@@ -120,7 +123,10 @@ impl Apply<'_> {
         let held = self.held;
         let start = |at: usize| {
             let (tools, plan) = (tools.clone(), plan.clone());
-            let parts = plan.changes.get(at).and_then(|change| wants.file(change.key.as_str())?.parts.clone());
+            let parts = plan
+                .changes
+                .get(at)
+                .and_then(|change| wants.file(change.key.as_str())?.parts.clone());
             async move {
                 match plan.changes.get(at) {
                     Some(change) => Some((at, tools.put(change, parts.as_ref()).await)),
@@ -130,8 +136,12 @@ impl Apply<'_> {
         };
         let tell = self.tell;
         let done = |result: Option<(usize, Result<crate::aws::s3::Written, PutError>)>| {
-            let Some((at, result)) = result else { return true };
-            let Some(change) = plan.changes.get(at) else { return true };
+            let Some((at, result)) = result else {
+                return true;
+            };
+            let Some(change) = plan.changes.get(at) else {
+                return true;
+            };
             match result {
                 Ok(written) => {
                     tell.tell(Event::Changed {
@@ -140,7 +150,9 @@ impl Apply<'_> {
                         reason: change.reason,
                         bytes: change.size,
                     });
-                    applied.written.insert(change.key.clone(), written.etag.clone());
+                    applied
+                        .written
+                        .insert(change.key.clone(), written.etag.clone());
                     applied.done.written.insert(at, written);
                 }
                 Err(error) if error.is_race() => applied.race = Some(change.key.to_string()),
@@ -148,14 +160,26 @@ impl Apply<'_> {
             }
             applied.race.is_none() && held.is_none_or(|held| held.may_start(LONGEST))
         };
-        pool::run(self.level, self.stop, first..first + group.len(), start, done).await;
+        pool::run(
+            self.level,
+            self.stop,
+            first..first + group.len(),
+            start,
+            done,
+        )
+        .await;
     }
 
     /// Deletes the pages, or else the assets, of the plan.
     async fn delete(&mut self, applied: &mut Applied, pages: bool) -> Result<(), AwsError> {
         let plan = self.plan.clone();
-        let which: Vec<usize> =
-            plan.deletions.iter().enumerate().filter(|(_, one)| one.page == pages).map(|(at, _)| at).collect();
+        let which: Vec<usize> = plan
+            .deletions
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| one.page == pages)
+            .map(|(at, _)| at)
+            .collect();
         for chunk in which.chunks(MAX_DELETES) {
             if self.must_stop() {
                 return Ok(());
@@ -164,27 +188,39 @@ impl Apply<'_> {
             let objects: Vec<(String, Option<ETag>)> = chunk
                 .iter()
                 .filter_map(|at| plan.deletions.get(*at))
-                .map(|one| (place.full(one.key.as_str()), self.held.map(|_| one.etag.clone())))
+                .map(|one| {
+                    (
+                        place.full(one.key.as_str()),
+                        self.held.map(|_| one.etag.clone()),
+                    )
+                })
                 .collect();
             let failed = match place.bucket.delete_many(&objects).await {
                 Err(error) if error.is(&Kind::NotImplemented) => {
-                    let plain: Vec<_> = objects.iter().map(|(key, _)| (key.clone(), None)).collect();
+                    let plain: Vec<_> =
+                        objects.iter().map(|(key, _)| (key.clone(), None)).collect();
                     place.bucket.delete_many(&plain).await?
                 }
                 failed => failed?,
             };
             let failed: HashMap<String, AwsError> = failed.into_iter().collect();
             for at in chunk {
-                let Some(deletion) = plan.deletions.get(*at) else { continue };
+                let Some(deletion) = plan.deletions.get(*at) else {
+                    continue;
+                };
                 match failed.get(&place.full(deletion.key.as_str())) {
                     None => {
-                        self.tell.tell(Event::Deleted { key: deletion.key.clone() });
+                        self.tell.tell(Event::Deleted {
+                            key: deletion.key.clone(),
+                        });
                         applied.done.deleted.push(*at);
                     }
                     Some(error) if error.is(&Kind::Precondition) => {
                         applied.race = Some(deletion.key.to_string());
                     }
-                    Some(error) => applied.failed.push((deletion.key.clone(), error.clone().into())),
+                    Some(error) => applied
+                        .failed
+                        .push((deletion.key.clone(), error.clone().into())),
                 }
             }
         }
@@ -192,14 +228,26 @@ impl Apply<'_> {
     }
 
     /// Everything after the objects: purge, removed assets, manifest, history, and the journal's end.
-    async fn purge_and_record(&mut self, journal: &mut Debt, applied: &mut Applied) -> Result<(), StateError> {
+    async fn purge_and_record(
+        &mut self,
+        journal: &mut Debt,
+        applied: &mut Applied,
+    ) -> Result<(), StateError> {
         let until = Instant::now() + self.job.timeout;
         let purges = self.purges(applied);
         let now: Vec<(String, Vec<String>)> = texts(&purges, |one| &one.purge);
-        let sent = self.resend(applied, until).await && self.send(journal, now, applied, until).await?;
+        let sent =
+            self.resend(applied, until).await && self.send(journal, now, applied, until).await?;
         let assets = self.plan.deletions.iter().any(|one| !one.page);
         if sent && assets && applied.failed.is_empty() && !self.must_stop() {
-            let waited = send::wait(&self.cloudfront, &mut applied.pending, until, self.stop, self.tell).await?;
+            let waited = send::wait(
+                &self.cloudfront,
+                &mut applied.pending,
+                until,
+                self.stop,
+                self.tell,
+            )
+            .await?;
             applied.late = !waited;
             if waited {
                 self.delete(applied, false).await?;
@@ -222,22 +270,40 @@ impl Apply<'_> {
             return self.plan.purges.clone();
         }
         let unchanged: HashSet<Key> = self.untouched(applied).collect();
-        let all = self.plan.changes.iter().map(|one| &one.key).chain(self.plan.deletions.iter().map(|one| &one.key));
-        let changed: HashSet<Key> = all.filter(|key| !unchanged.contains(*key)).cloned().collect();
-        self.solve(Some(&changed), Dialect::default()).unwrap_or_else(|| self.plan.purges.clone())
+        let all = self
+            .plan
+            .changes
+            .iter()
+            .map(|one| &one.key)
+            .chain(self.plan.deletions.iter().map(|one| &one.key));
+        let changed: HashSet<Key> = all
+            .filter(|key| !unchanged.contains(*key))
+            .cloned()
+            .collect();
+        self.solve(Some(&changed), Dialect::default())
+            .unwrap_or_else(|| self.plan.purges.clone())
     }
 
     /// The keys of the plan that were not brought about.
     fn untouched<'b>(&'b self, applied: &'b Applied) -> impl Iterator<Item = Key> + 'b {
         let deleted: HashSet<usize> = applied.done.deleted.iter().copied().collect();
         let changes = self.plan.changes.iter().enumerate();
-        let changes = changes.filter(|(at, _)| !applied.done.written.contains_key(at)).map(|(_, one)| one.key.clone());
+        let changes = changes
+            .filter(|(at, _)| !applied.done.written.contains_key(at))
+            .map(|(_, one)| one.key.clone());
         let deletions = self.plan.deletions.iter().enumerate();
-        changes.chain(deletions.filter(move |(at, _)| !deleted.contains(at)).map(|(_, one)| one.key.clone()))
+        changes.chain(
+            deletions
+                .filter(move |(at, _)| !deleted.contains(at))
+                .map(|(_, one)| one.key.clone()),
+        )
     }
 
     fn solve(&self, only: Option<&HashSet<Key>>, dialect: Dialect) -> Option<Vec<TargetPurge>> {
-        self.scene.make(self.job, only, dialect).ok().map(|plan| plan.purges)
+        self.scene
+            .make(self.job, only, dialect)
+            .ok()
+            .map(|plan| plan.purges)
     }
 
     /// Sends the recorded batches of deploys that died once more, under their own references: what CloudFront took already
@@ -247,8 +313,24 @@ impl Apply<'_> {
             return true;
         }
         for found in self.scene.targets.found.clone() {
-            for batch in self.scene.debts.resend.get(found.id()).into_iter().flatten() {
-                match send::send(&self.cloudfront, &found.target, batch, until, self.stop, self.tell).await {
+            for batch in self
+                .scene
+                .debts
+                .resend
+                .get(found.id())
+                .into_iter()
+                .flatten()
+            {
+                match send::send(
+                    &self.cloudfront,
+                    &found.target,
+                    batch,
+                    until,
+                    self.stop,
+                    self.tell,
+                )
+                .await
+                {
                     Sent::Accepted(accepted) => applied.pending.push(Pending {
                         target: found.target.clone(),
                         id: accepted.id,
@@ -261,7 +343,8 @@ impl Apply<'_> {
                         return false;
                     }
                     Sent::TooLarge => {
-                        applied.broken = Some("CloudFront refuses a batch that it took before".into());
+                        applied.broken =
+                            Some("CloudFront refuses a batch that it took before".into());
                         return false;
                     }
                 }
@@ -298,9 +381,16 @@ impl Apply<'_> {
                 Round::Halves(halves) => purges = halves,
                 Round::Quote if dialect.quote_refused => return Ok(false),
                 Round::Quote => {
-                    dialect = Dialect { quote_refused: true };
-                    let Some(solved) = self.solve(None, dialect) else { return Ok(false) };
-                    journal.targets.values_mut().for_each(|owed| owed.batches.retain(|one| one.accepted.is_some()));
+                    dialect = Dialect {
+                        quote_refused: true,
+                    };
+                    let Some(solved) = self.solve(None, dialect) else {
+                        return Ok(false);
+                    };
+                    journal
+                        .targets
+                        .values_mut()
+                        .for_each(|owed| owed.batches.retain(|one| one.accepted.is_some()));
                     purges = texts(&solved, |one| &one.purge);
                 }
             }
@@ -319,14 +409,37 @@ impl Apply<'_> {
         let begun = Instant::now();
         let mut halves: Vec<(String, Vec<String>)> = Vec::new();
         for (target, from, count) in rest {
-            let Some(found) = self.scene.targets.found.iter().find(|one| one.id() == target).cloned() else { continue };
+            let Some(found) = self
+                .scene
+                .targets
+                .found
+                .iter()
+                .find(|one| one.id() == target)
+                .cloned()
+            else {
+                continue;
+            };
             for at in 0..*count {
                 // One batch a second keeps both of CloudFront's rates.
                 let due = begun + Duration::from_secs(at as u64);
-                self.stop.sleep(due.saturating_duration_since(Instant::now())).await;
-                let owed = journal.targets.get_mut(target).and_then(|owed| owed.batches.get_mut(from + at));
+                self.stop
+                    .sleep(due.saturating_duration_since(Instant::now()))
+                    .await;
+                let owed = journal
+                    .targets
+                    .get_mut(target)
+                    .and_then(|owed| owed.batches.get_mut(from + at));
                 let Some(batch) = owed else { continue };
-                match send::send(&self.cloudfront, &found.target, batch, until, self.stop, self.tell).await {
+                match send::send(
+                    &self.cloudfront,
+                    &found.target,
+                    batch,
+                    until,
+                    self.stop,
+                    self.tell,
+                )
+                .await
+                {
                     Sent::Accepted(accepted) => {
                         batch.accepted = Some(accepted.id.clone());
                         applied.paths += batch.paths.len() as u64;
@@ -343,7 +456,9 @@ impl Apply<'_> {
                         halves.push((target.clone(), tail.to_vec()));
                         batch.paths.clear();
                     }
-                    Sent::Refused(_) if batch.paths.iter().any(|path| path.contains('\'')) => return Round::Quote,
+                    Sent::Refused(_) if batch.paths.iter().any(|path| path.contains('\'')) => {
+                        return Round::Quote;
+                    }
                     Sent::Refused(error) | Sent::Failed(error) => {
                         applied.broken = Some(error.to_string());
                         return Round::Failed;
@@ -352,13 +467,23 @@ impl Apply<'_> {
                 }
             }
         }
-        journal.targets.values_mut().for_each(|owed| owed.batches.retain(|batch| !batch.paths.is_empty()));
-        if halves.is_empty() { Round::Done } else { Round::Halves(halves) }
+        journal
+            .targets
+            .values_mut()
+            .for_each(|owed| owed.batches.retain(|batch| !batch.paths.is_empty()));
+        if halves.is_empty() {
+            Round::Done
+        } else {
+            Round::Halves(halves)
+        }
     }
 
     /// Writes manifest and history, then strikes the debts, or what of them is paid.
     async fn record(&mut self, journal: &Debt, applied: &mut Applied) -> Result<(), StateError> {
-        let deploy = DeployRef { id: self.deploy.clone(), at: self.scene.now };
+        let deploy = DeployRef {
+            id: self.deploy.clone(),
+            at: self.scene.now,
+        };
         let store = self.scene.place.store.clone();
         let changes = record::changes(self.scene, &self.plan, &applied.done);
         let delta = record::delta(self.scene, &deploy, &self.plan, &applied.done);
@@ -370,16 +495,24 @@ impl Apply<'_> {
         };
         let head = self.scene.remote.head.clone();
         let rest = self.unpaid(journal, applied);
-        let purges = applied.pending.iter().filter(|one| one.paths > 0).map(|one| history::Purge {
-            target: one.target.id().to_owned(),
-            invalidation: Some(one.id.clone()),
-            paths: journal
-                .targets
-                .get(one.target.id())
-                .and_then(|owed| owed.batches.iter().find(|batch| batch.accepted.as_ref() == Some(&one.id)))
-                .map(|batch| batch.paths.clone())
-                .unwrap_or_default(),
-        });
+        let purges = applied
+            .pending
+            .iter()
+            .filter(|one| one.paths > 0)
+            .map(|one| history::Purge {
+                target: one.target.id().to_owned(),
+                invalidation: Some(one.id.clone()),
+                paths: journal
+                    .targets
+                    .get(one.target.id())
+                    .and_then(|owed| {
+                        owed.batches
+                            .iter()
+                            .find(|batch| batch.accepted.as_ref() == Some(&one.id))
+                    })
+                    .map(|batch| batch.paths.clone())
+                    .unwrap_or_default(),
+            });
         let owner = crate::state::Owner::here();
         let record = history::Record {
             id: self.deploy.clone(),
@@ -416,24 +549,52 @@ impl Apply<'_> {
     /// What stays owed: paths where purging is off, and whatever may still come of changes that failed.
     fn unpaid(&self, journal: &Debt, applied: &Applied) -> Option<Debt> {
         let off = self.job.prices.mode == Mode::None;
-        let failed: HashSet<Key> = if applied.failed.is_empty() { HashSet::new() } else { self.untouched(applied).collect() };
-        let mut rest = Debt { keys: Vec::new(), targets: Default::default(), ..journal.clone() };
+        let failed: HashSet<Key> = if applied.failed.is_empty() {
+            HashSet::new()
+        } else {
+            self.untouched(applied).collect()
+        };
+        let mut rest = Debt {
+            keys: Vec::new(),
+            targets: Default::default(),
+            ..journal.clone()
+        };
         if off {
             rest.targets.clone_from(&journal.targets);
             for (target, paths) in &self.scene.debts.owed {
-                rest.targets.entry(target.clone()).or_default().paths.extend(paths.iter().cloned());
+                rest.targets
+                    .entry(target.clone())
+                    .or_default()
+                    .paths
+                    .extend(paths.iter().cloned());
             }
             for (target, batches) in &self.scene.debts.resend {
                 let paths = batches.iter().flat_map(|batch| batch.paths.iter().cloned());
-                rest.targets.entry(target.clone()).or_default().paths.extend(paths);
+                rest.targets
+                    .entry(target.clone())
+                    .or_default()
+                    .paths
+                    .extend(paths);
             }
         }
         if !failed.is_empty() {
-            rest.keys = journal.keys.iter().filter(|touched| failed.contains(&touched.key)).cloned().collect();
+            rest.keys = journal
+                .keys
+                .iter()
+                .filter(|touched| failed.contains(&touched.key))
+                .cloned()
+                .collect();
             if let Some(purges) = self.solve(Some(&failed), Dialect::default()) {
-                let plan = Plan { purges, ..Plan::default() };
+                let plan = Plan {
+                    purges,
+                    ..Plan::default()
+                };
                 for (target, owed) in record::owed(&plan) {
-                    rest.targets.entry(target).or_default().paths.extend(owed.paths);
+                    rest.targets
+                        .entry(target)
+                        .or_default()
+                        .paths
+                        .extend(owed.paths);
                 }
             }
         }
@@ -442,7 +603,8 @@ impl Apply<'_> {
             owed.paths.sort();
             owed.paths.dedup();
         }
-        rest.targets.retain(|_, owed: &mut debt::Owed| !owed.paths.is_empty() || !owed.whole.is_empty());
+        rest.targets
+            .retain(|_, owed: &mut debt::Owed| !owed.paths.is_empty() || !owed.whole.is_empty());
         (!rest.targets.is_empty() || !rest.keys.is_empty()).then_some(rest)
     }
 }
@@ -459,15 +621,25 @@ enum Round {
 /// Changes of one rank may go at once; the next rank waits for them. Deeper pages come before what lists them.
 fn rank(change: &Change) -> (Stage, std::cmp::Reverse<usize>, bool) {
     match change.stage {
-        Stage::Page | Stage::Root => {
-            (change.stage, std::cmp::Reverse(change.key.depth()), is_folder_index(change.key.as_str()))
-        }
+        Stage::Page | Stage::Root => (
+            change.stage,
+            std::cmp::Reverse(change.key.depth()),
+            is_folder_index(change.key.as_str()),
+        ),
         stage => (stage, std::cmp::Reverse(0), false),
     }
 }
 
-fn texts(purges: &[TargetPurge], which: impl Fn(&TargetPurge) -> &crate::edge::Purge) -> Vec<(String, Vec<String>)> {
-    let of = |one: &TargetPurge| (one.target.clone(), which(one).cover.texts().map(str::to_owned).collect());
+fn texts(
+    purges: &[TargetPurge],
+    which: impl Fn(&TargetPurge) -> &crate::edge::Purge,
+) -> Vec<(String, Vec<String>)> {
+    let of = |one: &TargetPurge| {
+        (
+            one.target.clone(),
+            which(one).cover.texts().map(str::to_owned).collect(),
+        )
+    };
     purges.iter().map(of).collect()
 }
 

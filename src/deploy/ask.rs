@@ -48,17 +48,26 @@ pub async fn ask(
             (question.key, answered)
         }
     };
-    pool::run(level, stop, questions, start, |(key, answered)| match answered {
-        Ok(answered) => {
-            answers.insert(key, answered);
-            tell.tell(Event::Asked { done: answers.len() as u64, total });
-            true
-        }
-        Err(error) => {
-            failed = Some(error);
-            false
-        }
-    })
+    pool::run(
+        level,
+        stop,
+        questions,
+        start,
+        |(key, answered)| match answered {
+            Ok(answered) => {
+                answers.insert(key, answered);
+                tell.tell(Event::Asked {
+                    done: answers.len() as u64,
+                    total,
+                });
+                true
+            }
+            Err(error) => {
+                failed = Some(error);
+                false
+            }
+        },
+    )
     .await;
     match failed {
         Some(error) => Err(error),
@@ -81,7 +90,14 @@ async fn one(place: &Place, question: &Question) -> Result<Answered, AwsError> {
         headers.tags = place.bucket.tags(&full).await?;
     }
     let same_headers = Some(headers == normal(question.headers.clone()));
-    Ok(Answered { answer: Answer { same_content, same_headers }, headers, version_id: head.version_id })
+    Ok(Answered {
+        answer: Answer {
+            same_content,
+            same_headers,
+        },
+        headers,
+        version_id: head.version_id,
+    })
 }
 
 /// Without what S3 may or may not say of the default.
@@ -104,9 +120,13 @@ async fn same_content(question: &Question, head: &Head) -> Option<bool> {
 
 /// Whether an upload in parts, of a size that some tool uses, gives this ETag.
 fn by_parts(file: &std::path::Path, size: u64, etag: &ETag) -> Option<bool> {
-    let ETag::Multipart(_, parts) = etag else { return None };
+    let ETag::Multipart(_, parts) = etag else {
+        return None;
+    };
     let sizes = scan::candidate_part_sizes(size, *parts);
-    let same = sizes.iter().any(|part| scan::multipart_etag(file, *part).is_ok_and(|made| made == *etag));
+    let same = sizes
+        .iter()
+        .any(|part| scan::multipart_etag(file, *part).is_ok_and(|made| made == *etag));
     same.then_some(true)
 }
 

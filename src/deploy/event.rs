@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::plan::{Action, Plan, Reason};
 use crate::domain::Key;
+use crate::plan::{Action, Plan, Reason};
 
 /// Told while a command runs. Whoever reports them decides what of it is shown.
 #[derive(Clone, Debug)]
@@ -14,35 +14,75 @@ pub enum Event {
     /// So many files found in the build so far.
     Walked(u64),
     /// So much hashed so far.
-    Hashed { files: u64, bytes: u64 },
+    Hashed {
+        files: u64,
+        bytes: u64,
+    },
     /// The build is known.
-    Scanned { files: u64, bytes: u64 },
+    Scanned {
+        files: u64,
+        bytes: u64,
+    },
     /// So many objects listed so far.
     Listed(u64),
     /// The listing is known.
     ListingEnded(u64),
     /// So many of `total` objects asked about that somebody else may have changed.
-    Asked { done: u64, total: u64 },
+    Asked {
+        done: u64,
+        total: u64,
+    },
     Warned(String),
     Planned(Arc<Plan>),
     /// Another deploy holds the lock.
-    LockAwaited { who: String, until: String, waited: Duration, patience: Duration },
+    LockAwaited {
+        who: String,
+        until: String,
+        waited: Duration,
+        patience: Duration,
+    },
     /// What is about to be put and copied.
-    UploadsBegan { files: u64, bytes: u64 },
+    UploadsBegan {
+        files: u64,
+        bytes: u64,
+    },
     /// So many more bytes of a large file were taken by S3.
     BytesSent(u64),
     /// An object is live. Bytes that [`Event::BytesSent`] told already are in `bytes` too.
-    Changed { key: Key, action: Action, reason: Reason, bytes: u64 },
-    Deleted { key: Key },
+    Changed {
+        key: Key,
+        action: Action,
+        reason: Reason,
+        bytes: u64,
+    },
+    Deleted {
+        key: Key,
+    },
     /// The bucket's owner of the moment changed something under us: the plan is made anew.
     PlannedAgain(String),
     /// CloudFront took a batch.
-    PurgeAccepted { target: String, invalidation: String, paths: Vec<String> },
+    PurgeAccepted {
+        target: String,
+        invalidation: String,
+        paths: Vec<String>,
+    },
     /// CloudFront wants us to wait before the next batch.
-    PurgePaced { target: String, why: String, wait: Duration },
+    PurgePaced {
+        target: String,
+        why: String,
+        wait: Duration,
+    },
     /// Not completed yet.
-    PurgeAwaited { target: String, invalidation: String, elapsed: Duration },
-    PurgeCompleted { target: String, invalidation: String, elapsed: Duration },
+    PurgeAwaited {
+        target: String,
+        invalidation: String,
+        elapsed: Duration,
+    },
+    PurgeCompleted {
+        target: String,
+        invalidation: String,
+        elapsed: Duration,
+    },
     Interrupted,
     /// Last of a command that deployed.
     Ended(Summary),

@@ -27,8 +27,8 @@ pub struct Job {
     pub endpoints: Vec<String>,
     pub index: Index,
     pub rules: HeaderRules,
-    /// What to say of a rule, by its index, that matches nothing.
-    pub idle_rule: Box<dyn Fn(usize) -> String + Send + Sync>,
+    /// Where a rule stands, by its index: `deploy.toml:12`.
+    pub rule_name: Box<dyn Fn(usize) -> String + Send + Sync>,
     /// Keys, besides 404.html and what distributions name, that errors are answered with.
     pub error_documents: Vec<String>,
     pub prices: Prices,

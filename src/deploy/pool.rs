@@ -31,7 +31,15 @@ impl Level {
     pub fn new(most: usize, watch: Watch) -> Self {
         let most = most.max(1);
         let throttled = watch.throttled();
-        Self { now: FIRST.min(most), most, watch, throttled, slowed: Instant::now(), careful: false, answers: 0 }
+        Self {
+            now: FIRST.min(most),
+            most,
+            watch,
+            throttled,
+            slowed: Instant::now(),
+            careful: false,
+            answers: 0,
+        }
     }
 
     fn answered(&mut self) {

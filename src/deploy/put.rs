@@ -59,7 +59,9 @@ impl PutError {
 
 impl Tools {
     pub fn new(place: Place, root: &Path, tell: Teller, job: &Job, guarded: bool) -> Self {
-        let grains = u32::try_from(job.max_memory / GRAIN).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
+        let grains = u32::try_from(job.max_memory / GRAIN)
+            .unwrap_or(u32::MAX >> 4)
+            .clamp(1, u32::MAX >> 4);
         Self {
             place,
             root: Arc::from(root),
@@ -76,19 +78,26 @@ impl Tools {
         match &change.action {
             Action::Upload => self.upload(change, parts).await,
             Action::SetHeaders => {
-                let Some(etag) = &change.before else { return self.upload(change, parts).await };
+                let Some(etag) = &change.before else {
+                    return self.upload(change, parts).await;
+                };
                 self.copy(change, (change.key.as_str(), None, etag)).await
             }
-            Action::CopyFrom { key, etag } => match self.copy(change, (key.as_str(), None, etag)).await {
-                // What was to be copied is no longer there: the file still is.
-                Err(PutError::Aws(error)) if matches!(error.kind, Kind::NotFound | Kind::NotImplemented) => {
-                    self.upload(change, parts).await
+            Action::CopyFrom { key, etag } => {
+                match self.copy(change, (key.as_str(), None, etag)).await {
+                    // What was to be copied is no longer there: the file still is.
+                    Err(PutError::Aws(error))
+                        if matches!(error.kind, Kind::NotFound | Kind::NotImplemented) =>
+                    {
+                        self.upload(change, parts).await
+                    }
+                    Err(error) if error.is_race() => self.upload(change, parts).await,
+                    result => result,
                 }
-                Err(error) if error.is_race() => self.upload(change, parts).await,
-                result => result,
-            },
+            }
             Action::Restore { version, etag } => {
-                self.copy(change, (change.key.as_str(), Some(version), etag)).await
+                self.copy(change, (change.key.as_str(), Some(version), etag))
+                    .await
             }
         }
     }
@@ -110,15 +119,22 @@ impl Tools {
         let result = if change.size < MULTIPART_FROM {
             let _room = self.room(change.size).await;
             let body = self.read_whole(&path, change).await?;
-            self.place.bucket.put(&full, body, change.md5, &change.headers, &condition).await
+            self.place
+                .bucket
+                .put(&full, body, change.md5, &change.headers, &condition)
+                .await
         } else {
-            return self.upload_parts(change, &path, &full, &condition, &expected).await;
+            return self
+                .upload_parts(change, &path, &full, &condition, &expected)
+                .await;
         };
         match result {
             Err(error) if error.is(&Kind::Precondition) || error.is(&Kind::Conflict) => {
                 self.own_success(change, &full, &expected, error).await
             }
-            Err(error) if error.is(&Kind::BadDigest) => Err(PutError::Changed(change.key.to_string())),
+            Err(error) if error.is(&Kind::BadDigest) => {
+                Err(PutError::Changed(change.key.to_string()))
+            }
             Err(error) => Err(error.into()),
             Ok(written) => Ok(written),
         }
@@ -134,14 +150,18 @@ impl Tools {
     ) -> Result<Written, PutError> {
         let head = self.place.bucket.head(full, None).await?;
         match head {
-            Some(head) if head.etag == *expected && change.before.as_ref() != Some(expected) && {
-                let mut wanted = change.headers.clone();
-                wanted.tags.clear();
-                wanted.storage_class.take_if(|class| class == "STANDARD");
-                head.headers == wanted
-            } =>
+            Some(head)
+                if head.etag == *expected && change.before.as_ref() != Some(expected) && {
+                    let mut wanted = change.headers.clone();
+                    wanted.tags.clear();
+                    wanted.storage_class.take_if(|class| class == "STANDARD");
+                    head.headers == wanted
+                } =>
             {
-                Ok(Written { etag: head.etag, version_id: head.version_id })
+                Ok(Written {
+                    etag: head.etag,
+                    version_id: head.version_id,
+                })
             }
             _ => Err(error.into()),
         }
@@ -156,7 +176,9 @@ impl Tools {
         }
         let read = spawn_blocking(move || -> std::io::Result<(Vec<u8>, Md5)> {
             let mut bytes = Vec::with_capacity(size as usize + 1);
-            std::fs::File::open(path)?.take(size + 1).read_to_end(&mut bytes)?;
+            std::fs::File::open(path)?
+                .take(size + 1)
+                .read_to_end(&mut bytes)?;
             let digest = Md5(Hasher::digest(&bytes).into());
             Ok((bytes, digest))
         });
@@ -169,7 +191,9 @@ impl Tools {
 
     /// Waits for memory; small bodies cost at least a grain.
     async fn room(&self, bytes: u64) -> Option<tokio::sync::OwnedSemaphorePermit> {
-        let grains = u32::try_from(bytes / GRAIN + 1).unwrap_or(u32::MAX).min(self.grains);
+        let grains = u32::try_from(bytes / GRAIN + 1)
+            .unwrap_or(u32::MAX)
+            .min(self.grains);
         self.memory.clone().acquire_many_owned(grains).await.ok()
     }
 
@@ -181,8 +205,14 @@ impl Tools {
         condition: &Condition,
         expected: &ETag,
     ) -> Result<Written, PutError> {
-        let upload = self.place.bucket.begin_upload(full, &change.headers).await?;
-        let result = self.send_parts(change, path, &upload, condition, expected).await;
+        let upload = self
+            .place
+            .bucket
+            .begin_upload(full, &change.headers)
+            .await?;
+        let result = self
+            .send_parts(change, path, &upload, condition, expected)
+            .await;
         if result.is_err() {
             // What stays behind would be paid for; a bucket rule cleans up what cannot be aborted now.
             let _ = self.place.bucket.abort_upload(&upload).await;
@@ -200,7 +230,8 @@ impl Tools {
     ) -> Result<Written, PutError> {
         let size = part_size(change.size);
         let count = change.size.div_ceil(size).max(1);
-        let mut offsets = (0..count).map(|at| (at as i32 + 1, at * size, size.min(change.size - at * size)));
+        let mut offsets =
+            (0..count).map(|at| (at as i32 + 1, at * size, size.min(change.size - at * size)));
         let mut tasks = JoinSet::new();
         let mut parts: Vec<(Part, Md5)> = Vec::with_capacity(count as usize);
         loop {
@@ -209,12 +240,19 @@ impl Tools {
             {
                 let (tools, upload, path) = (self.clone(), upload.clone(), path.to_owned());
                 let name = change.key.to_string();
-                tasks.spawn(async move { tools.send_part(&upload, path, name, number, offset, bytes).await });
+                tasks.spawn(async move {
+                    tools
+                        .send_part(&upload, path, name, number, offset, bytes)
+                        .await
+                });
             }
             match tasks.join_next().await {
                 Some(Ok(part)) => parts.push(part?),
                 Some(Err(error)) => {
-                    return Err(PutError::Unreadable(change.key.to_string(), error.to_string()));
+                    return Err(PutError::Unreadable(
+                        change.key.to_string(),
+                        error.to_string(),
+                    ));
                 }
                 None => break,
             }
@@ -227,7 +265,11 @@ impl Tools {
             return Err(PutError::Changed(change.key.to_string()));
         }
         let parts = parts.into_iter().map(|(part, _)| part).collect();
-        let done = self.place.bucket.complete_upload(upload, parts, condition, Some(expected)).await;
+        let done = self
+            .place
+            .bucket
+            .complete_upload(upload, parts, condition, Some(expected))
+            .await;
         Ok(done?)
     }
 
@@ -256,19 +298,36 @@ impl Tools {
             }
             Err(error) => return Err(PutError::Unreadable(name, error.to_string())),
         };
-        let part = self.place.bucket.put_part(upload, number, body, md5).await?;
+        let part = self
+            .place
+            .bucket
+            .put_part(upload, number, body, md5)
+            .await?;
         self.tell.tell(Event::BytesSent(bytes));
         Ok((part, md5))
     }
 
     /// Copies within the bucket, in parts past what one copy takes.
-    async fn copy(&self, change: &Change, from: (&str, Option<&str>, &ETag)) -> Result<Written, PutError> {
+    async fn copy(
+        &self,
+        change: &Change,
+        from: (&str, Option<&str>, &ETag),
+    ) -> Result<Written, PutError> {
         let (key, version, etag) = from;
         let (source, full) = (self.place.full(key), self.place.full(change.key.as_str()));
         let condition = self.condition(change);
         let bucket = &self.place.bucket;
         if change.size <= MAX_COPY {
-            let copied = bucket.copy(&source, version, Some(etag), &full, &change.headers, &condition).await;
+            let copied = bucket
+                .copy(
+                    &source,
+                    version,
+                    Some(etag),
+                    &full,
+                    &change.headers,
+                    &condition,
+                )
+                .await;
             return match copied {
                 Err(error) if error.is(&Kind::Precondition) && key != change.key.as_str() => {
                     let expected = ETag::Md5(change.md5);
@@ -284,9 +343,15 @@ impl Tools {
             for at in 0..count {
                 let (first, last) = (at * COPY_PART, ((at + 1) * COPY_PART).min(change.size) - 1);
                 let from = (source.as_str(), version, etag);
-                parts.push(bucket.copy_part(&upload, at as i32 + 1, from, (first, last)).await?);
+                parts.push(
+                    bucket
+                        .copy_part(&upload, at as i32 + 1, from, (first, last))
+                        .await?,
+                );
             }
-            bucket.complete_upload(&upload, parts, &condition, None).await
+            bucket
+                .complete_upload(&upload, parts, &condition, None)
+                .await
         };
         match result.await {
             Ok(written) => Ok(written),

@@ -6,7 +6,9 @@ use super::job::Job;
 use super::scene::Scene;
 use super::wants::Wants;
 use crate::aws::s3::Written;
-use crate::domain::manifest::{Delta, DeployId, DeployNo, DeployRef, Entry, Life, Manifest, Served, Told};
+use crate::domain::manifest::{
+    Delta, DeployId, DeployNo, DeployRef, Entry, Life, Manifest, Served, Told,
+};
 use crate::domain::{ETag, Headers, Key, Md5};
 use crate::edge::{Mode, Purge, ttl};
 use crate::plan::{Action, Change, Plan};
@@ -28,10 +30,15 @@ pub fn journal(deploy: &DeployId, scene: &Scene, job: &Job, plan: &Plan) -> Debt
     let put = plan.changes.iter().map(|change| Touched {
         key: change.key.clone(),
         etag: match &change.action {
-            Action::Upload => wants.expected(change.key.as_str()).or(Some(ETag::Md5(change.md5))),
+            Action::Upload => wants
+                .expected(change.key.as_str())
+                .or(Some(ETag::Md5(change.md5))),
             Action::CopyFrom { .. } => Some(ETag::Md5(change.md5)),
             Action::Restore { etag, .. } => Some(etag.clone()),
-            Action::SetHeaders => change.before.clone().filter(|etag| matches!(etag, ETag::Md5(_))),
+            Action::SetHeaders => change
+                .before
+                .clone()
+                .filter(|etag| matches!(etag, ETag::Md5(_))),
         },
         headers: Some(change.fingerprint),
         action: match change.action {
@@ -67,7 +74,15 @@ pub fn owed(plan: &Plan) -> BTreeMap<String, Owed> {
         paths.extend(of(&one.after));
         paths.sort();
         paths.dedup();
-        (!paths.is_empty()).then(|| (one.target.clone(), Owed { paths, ..Owed::default() }))
+        (!paths.is_empty()).then(|| {
+            (
+                one.target.clone(),
+                Owed {
+                    paths,
+                    ..Owed::default()
+                },
+            )
+        })
     });
     owed.collect()
 }
@@ -88,35 +103,70 @@ pub fn delta(scene: &mut Scene, deploy: &DeployRef, plan: &Plan, done: &Done) ->
     }
     for key in &plan.retained {
         if let Some(entry) = manifest.entries.get(key) {
-            delta.upsert(key.clone(), Entry { life: Life::Retained { since: now }, ..entry.clone() });
+            delta.upsert(
+                key.clone(),
+                Entry {
+                    life: Life::Retained { since: now },
+                    ..entry.clone()
+                },
+            );
         }
     }
     for key in &plan.returned {
         if let Some(entry) = manifest.entries.get(key) {
-            delta.upsert(key.clone(), Entry { life: Life::Live, ..entry.clone() });
+            delta.upsert(
+                key.clone(),
+                Entry {
+                    life: Life::Live,
+                    ..entry.clone()
+                },
+            );
         }
     }
     for at in &done.deleted {
-        let Some(deletion) = plan.deletions.get(*at) else { continue };
-        let grave = manifest.entries.get(&deletion.key).filter(|_| deletion.fingerprinted).map(|entry| {
-            let served = manifest.tables.served(entry.served);
-            let kept = ttl::stated_ttl(served.and_then(|served| served.cache_control.as_deref())).max(86_400);
-            let until = now.saturating_add(i64::try_from(kept).unwrap_or(i64::MAX));
-            Entry { life: Life::Tombstone { until }, ..entry.clone() }
-        });
+        let Some(deletion) = plan.deletions.get(*at) else {
+            continue;
+        };
+        let grave = manifest
+            .entries
+            .get(&deletion.key)
+            .filter(|_| deletion.fingerprinted)
+            .map(|entry| {
+                let served = manifest.tables.served(entry.served);
+                let kept =
+                    ttl::stated_ttl(served.and_then(|served| served.cache_control.as_deref()))
+                        .max(86_400);
+                let until = now.saturating_add(i64::try_from(kept).unwrap_or(i64::MAX));
+                Entry {
+                    life: Life::Tombstone { until },
+                    ..entry.clone()
+                }
+            });
         match grave {
             Some(grave) => delta.upsert(deletion.key.clone(), grave),
             None => delta.remove(deletion.key.clone()),
         }
     }
     for one in &plan.adopted {
-        let written = Written { etag: one.etag.clone(), version_id: one.version_id.clone() };
+        let written = Written {
+            etag: one.etag.clone(),
+            version_id: one.version_id.clone(),
+        };
         let entry = entry(manifest, number, &one.key, &written, one.md5, &one.headers);
         delta.upsert(one.key.clone(), entry);
     }
     for (at, written) in &done.written {
-        let Some(change) = plan.changes.get(*at) else { continue };
-        let entry = entry(manifest, number, &change.key, written, change.md5, &change.headers);
+        let Some(change) = plan.changes.get(*at) else {
+            continue;
+        };
+        let entry = entry(
+            manifest,
+            number,
+            &change.key,
+            written,
+            change.md5,
+            &change.headers,
+        );
         delta.upsert(change.key.clone(), entry);
     }
     delta
@@ -140,7 +190,10 @@ fn entry(
         etag: written.etag.clone(),
         headers: headers.fingerprint(),
         served,
-        first: manifest.entries.get(key).map_or(deploy, |entry| entry.first),
+        first: manifest
+            .entries
+            .get(key)
+            .map_or(deploy, |entry| entry.first),
         last: deploy,
         version_id: written.version_id.as_deref().map(Into::into),
         noise: None,
@@ -161,7 +214,10 @@ pub fn told(scene: &Scene, job: &Job, paid: bool) -> BTreeMap<String, Told> {
         .found
         .iter()
         .map(|found| {
-            let config = found.distribution.as_ref().map_or(0, |distribution| distribution.fingerprint());
+            let config = found
+                .distribution
+                .as_ref()
+                .map_or(0, |distribution| distribution.fingerprint());
             let earlier = before.get(found.id()).filter(|told| told.config == config);
             let told = Told {
                 config,
@@ -185,20 +241,24 @@ pub fn changes(scene: &Scene, plan: &Plan, done: &Done) -> Vec<history::Change> 
             life: entry.life,
         })
     };
-    let put = plan.changes.iter().enumerate().filter_map(|(at, change): (usize, &Change)| {
-        let written = done.written.get(&at)?;
-        Some(history::Change {
-            key: change.key.clone(),
-            before: past(&change.key),
-            after: Some(history::Past {
-                etag: written.etag.clone(),
-                version_id: written.version_id.as_deref().map(Into::into),
-                fingerprint: change.fingerprint,
-                headers: Some(change.headers.clone()),
-                life: Life::Live,
-            }),
-        })
-    });
+    let put = plan
+        .changes
+        .iter()
+        .enumerate()
+        .filter_map(|(at, change): (usize, &Change)| {
+            let written = done.written.get(&at)?;
+            Some(history::Change {
+                key: change.key.clone(),
+                before: past(&change.key),
+                after: Some(history::Past {
+                    etag: written.etag.clone(),
+                    version_id: written.version_id.as_deref().map(Into::into),
+                    fingerprint: change.fingerprint,
+                    headers: Some(change.headers.clone()),
+                    life: Life::Live,
+                }),
+            })
+        });
     let adopted = plan.adopted.iter().map(|one| history::Change {
         key: one.key.clone(),
         before: past(&one.key),
@@ -212,7 +272,11 @@ pub fn changes(scene: &Scene, plan: &Plan, done: &Done) -> Vec<history::Change> 
     });
     let deleted = done.deleted.iter().filter_map(|at| {
         let deletion = plan.deletions.get(*at)?;
-        Some(history::Change { key: deletion.key.clone(), before: past(&deletion.key), after: None })
+        Some(history::Change {
+            key: deletion.key.clone(),
+            before: past(&deletion.key),
+            after: None,
+        })
     });
     put.chain(adopted).chain(deleted).collect()
 }

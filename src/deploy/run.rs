@@ -26,7 +26,12 @@ use crate::state::{self, Held, Take};
 const ROUNDS: usize = 6;
 
 /// Looks and plans; changes nothing.
-pub async fn plan(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<(Scene, Plan), Error> {
+pub async fn plan(
+    aws: &Aws,
+    job: &Job,
+    stop: &Stop,
+    tell: &Teller,
+) -> Result<(Scene, Plan), Error> {
     let opened = async { survey::open(aws, job).await };
     let (build, targets, remote) = tokio::try_join!(
         survey::build(job, tell),
@@ -40,7 +45,9 @@ pub async fn plan(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<(S
     )?;
     let (place, remote, busy) = remote;
     if let Some((who, until)) = busy {
-        tell.tell(Event::Warned(format!("another deploy is under way ({who}, until {until}): the bucket is moving")));
+        tell.tell(Event::Warned(format!(
+            "another deploy is under way ({who}, until {until}): the bucket is moving"
+        )));
     }
     let mut scene = Scene::new(place, build, targets, remote, job);
     let mut level = Level::new(job.concurrency, aws.watch.clone());
@@ -53,15 +60,21 @@ fn busy(lock: &Observed) -> Option<(String, String)> {
     let record = lock.record.as_ref().filter(|_| !lock.is_free())?;
     let owner = &record.owner;
     let until = jiff::Timestamp::from_second(record.deadline).unwrap_or_default();
-    Some((format!("{}@{} (process {})", owner.user, owner.host, owner.pid), until.to_string()))
+    Some((
+        format!("{}@{} (process {})", owner.user, owner.host, owner.pid),
+        until.to_string(),
+    ))
 }
 
 /// Deploys. The summary is told and returned; an error says what is left to do.
 pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<Summary, Error> {
     let begun = Instant::now();
     let mut level = Level::new(job.concurrency, aws.watch.clone());
-    let (build, targets, opened) =
-        tokio::try_join!(survey::build(job, tell), survey::find_targets(aws, job), survey::open(aws, job))?;
+    let (build, targets, opened) = tokio::try_join!(
+        survey::build(job, tell),
+        survey::find_targets(aws, job),
+        survey::open(aws, job)
+    )?;
     let (place, lock) = opened;
     let mut run = Run {
         aws,
@@ -73,7 +86,11 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
         place,
         held: None,
         written: HashMap::new(),
-        summary: Summary { bucket: job.bucket.clone(), prefix: job.prefix.clone(), ..Summary::default() },
+        summary: Summary {
+            bucket: job.bucket.clone(),
+            prefix: job.prefix.clone(),
+            ..Summary::default()
+        },
     };
     let result = run.rounds(build, targets, lock).await;
     if let Some(held) = run.held.take() {
@@ -111,20 +128,28 @@ enum Lock {
 }
 
 impl Run<'_> {
-    async fn rounds(&mut self, build: Build, targets: Targets, lock: Observed) -> Result<(), Error> {
+    async fn rounds(
+        &mut self,
+        build: Build,
+        targets: Targets,
+        lock: Observed,
+    ) -> Result<(), Error> {
         let mut lock = self.wait_for_lock(lock).await?;
         let (mut build, mut targets) = (Some(build), Some(targets));
         let mut unguarded = false;
         for _ in 0..ROUNDS {
-            let (Some(was_built), Some(was_found)) = (build.take(), targets.take()) else { break };
+            let (Some(was_built), Some(was_found)) = (build.take(), targets.take()) else {
+                break;
+            };
             let remote = survey::remote(&self.place, lock.clone(), self.tell).await?;
             let mut scene = Scene::new(self.place.clone(), was_built, was_found, remote, self.job);
             scene.remember(&self.written);
-            let plan = Arc::new(scene.plan(self.job, self.level, self.stop, self.tell).await?);
+            let plan = Arc::new(
+                scene
+                    .plan(self.job, self.level, self.stop, self.tell)
+                    .await?,
+            );
             self.tell.tell(Event::Planned(plan.clone()));
-            for warning in &plan.warnings {
-                self.tell.tell(Event::Warned(warning.clone()));
-            }
             guard::check(&plan, self.job.max_delete)
                 .map_err(|refused| Error::failed(refused.to_string()).hint(refused.hint()))?;
             self.count(&plan);
@@ -139,7 +164,8 @@ impl Run<'_> {
                     Lock::Unguarded => unguarded = true,
                     Lock::Moved(seen) => {
                         lock = self.wait_for_lock(seen).await?;
-                        self.tell.tell(Event::PlannedAgain("another deploy ended meanwhile".into()));
+                        self.tell
+                            .tell(Event::PlannedAgain("another deploy ended meanwhile".into()));
                         (build, targets) = (Some(scene.build), Some(scene.targets));
                         continue;
                     }
@@ -161,7 +187,9 @@ impl Run<'_> {
             if let Some(key) = &applied.race
                 && !self.stop.is_set()
             {
-                self.tell.tell(Event::PlannedAgain(format!("somebody else wrote {key} meanwhile")));
+                self.tell.tell(Event::PlannedAgain(format!(
+                    "somebody else wrote {key} meanwhile"
+                )));
                 self.tally(&plan, &applied);
                 self.written.extend(applied.written);
                 (build, targets) = (Some(scene.build), Some(scene.targets));
@@ -169,7 +197,10 @@ impl Run<'_> {
             }
             return self.end(&plan, applied).await;
         }
-        Err(Error::incomplete("somebody else keeps writing to the bucket").hint("deploy again once it is quiet"))
+        Err(
+            Error::incomplete("somebody else keeps writing to the bucket")
+                .hint("deploy again once it is quiet"),
+        )
     }
 
     fn count(&mut self, plan: &Plan) {
@@ -180,7 +211,9 @@ impl Run<'_> {
 
     fn tally(&mut self, plan: &Plan, applied: &Applied) {
         for at in applied.done.written.keys() {
-            let Some(change) = plan.changes.get(*at) else { continue };
+            let Some(change) = plan.changes.get(*at) else {
+                continue;
+            };
             match change.action {
                 Action::Upload => {
                     self.summary.uploaded += 1;
@@ -208,8 +241,18 @@ impl Run<'_> {
             let until = self.begun + self.job.timeout;
             let until = until.max(Instant::now() + Duration::from_millis(1));
             let cloudfront = self.aws.cloudfront();
-            let waited = send::wait(&cloudfront, &mut applied.pending, until, self.stop, self.tell).await;
-            timed_out |= !waited.map_err(|error| Error { exit: Exit::Stale, ..error.into() })?;
+            let waited = send::wait(
+                &cloudfront,
+                &mut applied.pending,
+                until,
+                self.stop,
+                self.tell,
+            )
+            .await;
+            timed_out |= !waited.map_err(|error| Error {
+                exit: Exit::Stale,
+                ..error.into()
+            })?;
         }
         self.summary.invalidations = applied
             .pending
@@ -218,18 +261,34 @@ impl Run<'_> {
                 distribution: one.target.id().to_owned(),
                 id: one.id.clone(),
                 paths: one.paths,
-                status: if one.completed { "Completed" } else { "InProgress" }.into(),
+                status: if one.completed {
+                    "Completed"
+                } else {
+                    "InProgress"
+                }
+                .into(),
             })
             .collect();
         match trouble {
             Some(error) => Err(error),
-            None if self.stop.is_set() => {
-                Err(Error::interrupted("interrupted while waiting: everything is live, and every purge was accepted"))
-            }
+            None if self.stop.is_set() => Err(Error::interrupted(
+                "interrupted while waiting: everything is live, and every purge was accepted",
+            )),
             None if timed_out => {
-                let ids: Vec<_> = applied.pending.iter().filter(|one| !one.completed).map(|one| one.id.as_str()).collect();
-                Err(Error::new(Exit::Stale, format!("the purge was accepted, but not completed in time: {}", ids.join(", ")))
-                    .hint("`unstale invalidations --wait` waits on; --timeout gives it longer"))
+                let ids: Vec<_> = applied
+                    .pending
+                    .iter()
+                    .filter(|one| !one.completed)
+                    .map(|one| one.id.as_str())
+                    .collect();
+                Err(Error::new(
+                    Exit::Stale,
+                    format!(
+                        "the purge was accepted, but not completed in time: {}",
+                        ids.join(", ")
+                    ),
+                )
+                .hint("`unstale invalidations --wait` waits on; --timeout gives it longer"))
             }
             None => {
                 self.summary.outcome = "done".into();
@@ -245,23 +304,38 @@ impl Run<'_> {
             return Some(Error::interrupted("interrupted: some of it is live").hint(NEXT));
         }
         if lost {
-            return Some(Error::incomplete("the lock was lost, so nothing more was written").hint(NEXT));
+            return Some(
+                Error::incomplete("the lock was lost, so nothing more was written").hint(NEXT),
+            );
         }
         if let Some(why) = &applied.broken {
             return Some(Error::incomplete(format!("not all is done: {why}")).hint(NEXT));
         }
         let (_, first) = applied.failed.first()?;
-        let mut error = Error::incomplete(format!("{} objects are not as they should be", applied.failed.len())).hint(NEXT);
+        let mut error = Error::incomplete(format!(
+            "{} objects are not as they should be",
+            applied.failed.len()
+        ))
+        .hint(NEXT);
         if let super::put::PutError::Aws(first) = first
             && let Some(hint) = first.hint()
         {
             error.hint = Some(format!("{hint}; {NEXT}"));
         }
-        error.causes = applied.failed.iter().take(5).map(|(key, why)| format!("{key}: {why}")).collect();
+        error.causes = applied
+            .failed
+            .iter()
+            .take(5)
+            .map(|(key, why)| format!("{key}: {why}"))
+            .collect();
         Some(error)
     }
 
-    async fn take_lock(&mut self, seen: &Observed, deploy: &crate::domain::manifest::DeployId) -> Result<Lock, Error> {
+    async fn take_lock(
+        &mut self,
+        seen: &Observed,
+        deploy: &crate::domain::manifest::DeployId,
+    ) -> Result<Lock, Error> {
         Ok(match self.place.store.take_lock(seen, deploy).await? {
             Take::Held(held) => {
                 self.held = Some(held);
@@ -286,10 +360,18 @@ impl Run<'_> {
         let on_wait = |seen: &Observed| {
             if let Some((who, until)) = busy(seen) {
                 let (waited, patience) = (begun.elapsed(), self.job.lock_wait);
-                self.tell.tell(Event::LockAwaited { who, until, waited, patience });
+                self.tell.tell(Event::LockAwaited {
+                    who,
+                    until,
+                    waited,
+                    patience,
+                });
             }
         };
-        let waiting = self.place.store.wait_for_lock(seen, self.job.lock_wait, on_wait);
+        let waiting = self
+            .place
+            .store
+            .wait_for_lock(seen, self.job.lock_wait, on_wait);
         let seen = tokio::select! {
             seen = waiting => seen?,
             () = self.stop.wished() => return Err(Error::interrupted("interrupted while waiting for the lock")),

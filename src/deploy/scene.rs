@@ -16,7 +16,9 @@ use crate::domain::{ETag, Headers, Key};
 use crate::edge::path::Dialect;
 use crate::edge::{Mode, Prices, Site, price};
 use crate::error::Error;
-use crate::plan::{self, Answered, Facts, Intended, Object, OpenDebts, Plan, Settled, Target, Want};
+use crate::plan::{
+    self, Answered, Facts, Intended, Object, OpenDebts, Plan, Settled, Target, Want,
+};
 use crate::scan::Build;
 use crate::state::debt::{self, Action};
 
@@ -45,10 +47,24 @@ pub(super) struct Debts {
 }
 
 impl Scene {
-    pub(super) fn new(place: Place, build: Build, targets: Targets, remote: Remote, job: &Job) -> Self {
+    pub(super) fn new(
+        place: Place,
+        build: Build,
+        targets: Targets,
+        remote: Remote,
+        job: &Job,
+    ) -> Self {
         let debts = debts(&remote, &targets, job);
         let now = place.bucket.watch.server_now();
-        Self { place, build, targets, remote, answers: HashMap::new(), debts, now }
+        Self {
+            place,
+            build,
+            targets,
+            remote,
+            answers: HashMap::new(),
+            debts,
+            now,
+        }
     }
 
     fn relative<'a>(&self, key: &'a str) -> &'a str {
@@ -62,8 +78,18 @@ impl Scene {
             if let Some((key, etag)) = written.get_key_value(key)
                 && *etag == object.etag
             {
-                let answer = Answer { same_content: Some(true), same_headers: Some(true) };
-                self.answers.insert(key.clone(), Answered { answer, headers: Headers::default(), version_id: None });
+                let answer = Answer {
+                    same_content: Some(true),
+                    same_headers: Some(true),
+                };
+                self.answers.insert(
+                    key.clone(),
+                    Answered {
+                        answer,
+                        headers: Headers::default(),
+                        version_id: None,
+                    },
+                );
             }
         }
     }
@@ -80,7 +106,10 @@ impl Scene {
             match self.make(job, None, Dialect::default()) {
                 Ok(plan) => return Ok(plan),
                 Err(asks) if stop.is_set() => {
-                    return Err(Error::interrupted(format!("interrupted with {} objects to ask about", asks.len())));
+                    return Err(Error::interrupted(format!(
+                        "interrupted with {} objects to ask about",
+                        asks.len()
+                    )));
                 }
                 Err(asks) => {
                     let questions = self.questions(job, asks);
@@ -102,7 +131,11 @@ impl Scene {
         let targets = self.plan_targets(job, dialect);
         let mut matched = Matched::default();
         let is_page = |key: &Key| wants.served(key, None, &mut Matched::default()).page;
-        let is_fingerprinted = |key: &Key| wants.served(key, None, &mut Matched::default()).fingerprinted;
+        let is_fingerprinted = |key: &Key| {
+            wants
+                .served(key, None, &mut Matched::default())
+                .fingerprinted
+        };
         let facts = Facts {
             manifest: &self.remote.loaded.manifest,
             debts: &self.debts.open,
@@ -127,14 +160,19 @@ impl Scene {
         let mut warnings = self.targets.warnings.clone();
         warnings.extend(self.debts.warnings.iter().cloned());
         warnings.append(&mut plan.warnings);
-        warnings.extend(matched.idle(&job.rules).into_iter().map(|at| (job.idle_rule)(at)));
+        let idle = matched.idle(&job.rules).into_iter();
+        warnings
+            .extend(idle.map(|at| format!("the rule at {} matches nothing", (job.rule_name)(at))));
         plan.warnings = warnings;
         Ok(plan)
     }
 
     fn plan_targets(&self, job: &Job, dialect: Dialect) -> Vec<Target<'_>> {
         let told = &self.remote.loaded.manifest.distributions;
-        let prices = Prices { free: self.free_paths(job), ..job.prices };
+        let prices = Prices {
+            free: self.free_paths(job),
+            ..job.prices
+        };
         self.targets
             .found
             .iter()
@@ -164,19 +202,47 @@ impl Scene {
             .collect()
     }
 
+    /// What is left of the month's free paths, as far as this site's own deploys spent them.
+    pub fn month_left(&self, job: &Job) -> u64 {
+        let spent = self
+            .remote
+            .head
+            .head()
+            .map_or(0, |head| head.paths_in_month(self.now));
+        job.month_left
+            .unwrap_or(price::FREE_PATHS.saturating_sub(spent))
+    }
+
+    /// Which rule or default set what a key is served with, a line each.
+    pub fn explain_headers(&self, job: &Job, key: &str) -> Vec<String> {
+        Wants::new(job, &self.build, &self.targets).explain(&Key::new(key))
+    }
+
     /// This deploy's share of what is left of the month's free paths.
     fn free_paths(&self, job: &Job) -> u64 {
         if let Some(free) = job.free_paths {
             return free;
         }
-        let date = jiff::Timestamp::from_second(self.now).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let left = self.month_left(job);
+        let date = jiff::Timestamp::from_second(self.now)
+            .unwrap_or_default()
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .date();
         let head = self.remote.head.head();
-        let spent = head.map_or(0, |head| head.paths_in_month(self.now));
-        let left = job.month_left.unwrap_or(price::FREE_PATHS.saturating_sub(spent));
         let since = self.now - 30 * 86_400;
-        let past = head.map(|head| head.recent.iter().filter(|deploy| deploy.at >= since).count());
+        let past = head.map(|head| {
+            head.recent
+                .iter()
+                .filter(|deploy| deploy.at >= since)
+                .count()
+        });
         let past = past.and_then(|count| u32::try_from(count).ok());
-        price::share(left, date.day().unsigned_abs().into(), date.days_in_month().unsigned_abs().into(), past)
+        price::share(
+            left,
+            date.day().unsigned_abs().into(),
+            date.days_in_month().unsigned_abs().into(),
+            past,
+        )
     }
 
     fn questions(&self, job: &Job, asks: Vec<(Key, Ask)>) -> Vec<Question> {
@@ -184,11 +250,19 @@ impl Scene {
         let mut matched = Matched::default();
         let listed: HashMap<&str, usize> = match asks.len() {
             0 => HashMap::new(),
-            _ => self.remote.listing.iter().enumerate().map(|(at, object)| (self.relative(&object.key), at)).collect(),
+            _ => self
+                .remote
+                .listing
+                .iter()
+                .enumerate()
+                .map(|(at, object)| (self.relative(&object.key), at))
+                .collect(),
         };
         let question = |(key, ask): (Key, Ask)| {
             let object = self.remote.listing.get(*listed.get(key.as_str())?)?;
-            let headers = wants.served(&key, Some(&self.build.root), &mut matched).headers;
+            let headers = wants
+                .served(&key, Some(&self.build.root), &mut matched)
+                .headers;
             Some(Question {
                 ask,
                 etag: object.etag.clone(),
@@ -203,7 +277,9 @@ impl Scene {
 
     /// The build's objects as they are wanted.
     pub fn wanted(&self, job: &Job) -> Vec<Want> {
-        Wants::new(job, &self.build, &self.targets).all(&mut Matched::default()).collect()
+        Wants::new(job, &self.build, &self.targets)
+            .all(&mut Matched::default())
+            .collect()
     }
 }
 
@@ -215,11 +291,17 @@ fn debts(remote: &Remote, targets: &Targets, job: &Job) -> Debts {
     for found in &remote.debts {
         let debt = match found {
             debt::Found::Unreadable { id, why } => {
-                debts.warnings.push(format!("the debt {id} cannot be read ({why}): /* is purged, and headers are looked up"));
+                debts.warnings.push(format!(
+                    "the debt {id} cannot be read ({why}): /* is purged, and headers are looked up"
+                ));
                 debts.open.ids.push(id.to_string());
                 debts.open.any_key = true;
                 for target in &targets.found {
-                    debts.owed.entry(target.id().to_owned()).or_default().push("/*".to_owned());
+                    debts
+                        .owed
+                        .entry(target.id().to_owned())
+                        .or_default()
+                        .push("/*".to_owned());
                 }
                 continue;
             }
@@ -247,16 +329,28 @@ fn debts(remote: &Remote, targets: &Targets, job: &Job) -> Debts {
                 let paths = debts.owed.entry(target.clone()).or_default();
                 paths.extend(owed.paths.iter().chain(&owed.whole).cloned());
             } else {
-                debts.resend.entry(target.clone()).or_default().extend(owed.batches.iter().cloned());
+                debts
+                    .resend
+                    .entry(target.clone())
+                    .or_default()
+                    .extend(owed.batches.iter().cloned());
             }
         }
         if payable {
             debts.open.ids.push(id);
         }
         for touched in &debt.keys {
-            debts.open.keys.insert(touched.key.clone(), Intended { etag: touched.etag.clone() });
+            debts.open.keys.insert(
+                touched.key.clone(),
+                Intended {
+                    etag: touched.etag.clone(),
+                },
+            );
             if settled {
-                debts.open.settled.insert(touched.key.clone(), settled_as(touched));
+                debts
+                    .open
+                    .settled
+                    .insert(touched.key.clone(), settled_as(touched));
             } else {
                 debts.open.settled.remove(&touched.key);
             }

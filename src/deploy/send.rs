@@ -55,7 +55,10 @@ pub async fn send(
         if stop.is_set() {
             return Sent::Stopped;
         }
-        let error = match cloudfront.invalidate(target, &batch.paths, &batch.reference).await {
+        let error = match cloudfront
+            .invalidate(target, &batch.paths, &batch.reference)
+            .await
+        {
             Ok(accepted) => {
                 tell.tell(Event::PurgeAccepted {
                     target: target.id().to_owned(),
@@ -104,7 +107,10 @@ pub async fn wait(
     let mut pause = POLLS.0;
     loop {
         for one in pending.iter_mut().filter(|one| !one.completed) {
-            let found = cloudfront.invalidation(&one.target, &one.id).await.map(Accepted::from);
+            let found = cloudfront
+                .invalidation(&one.target, &one.id)
+                .await
+                .map(Accepted::from);
             let target = one.target.id().to_owned();
             match found {
                 Ok(found) if found.completed => {
@@ -130,7 +136,8 @@ pub async fn wait(
         if stop.is_set() || Instant::now() >= until {
             return Ok(false);
         }
-        stop.sleep(pause.min(until.saturating_duration_since(Instant::now()))).await;
+        stop.sleep(pause.min(until.saturating_duration_since(Instant::now())))
+            .await;
         pause = (pause * 3 / 2).min(POLLS.1);
     }
 }

@@ -17,7 +17,10 @@ pub struct Stop {
 impl Default for Stop {
     fn default() -> Self {
         let (sender, set) = watch::channel(false);
-        Self { set, sender: std::sync::Arc::new(sender) }
+        Self {
+            set,
+            sender: std::sync::Arc::new(sender),
+        }
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::Teller;
 use super::event::Event;
 use super::job::Job;
 use super::targets::{self, Search, Targets};
-use super::Teller;
 use crate::aws::list::Listed;
 use crate::aws::{Aws, AwsError, Bucket, Kind};
 use crate::domain::manifest::DeployId;
@@ -30,9 +30,17 @@ impl Place {
                 Store::new(aws.bucket(name, None), root.clone(), job.official)
             }
             Some((_, root)) => Store::new(bucket.clone(), root.clone(), job.official),
-            None => Store::new(bucket.clone(), format!("{}.unstale/", job.prefix), job.official),
+            None => Store::new(
+                bucket.clone(),
+                format!("{}.unstale/", job.prefix),
+                job.official,
+            ),
         };
-        Self { bucket, prefix: job.prefix.clone(), store }
+        Self {
+            bucket,
+            prefix: job.prefix.clone(),
+            store,
+        }
     }
 
     /// The key in the bucket of a key of the site.
@@ -67,9 +75,11 @@ pub async fn open(aws: &Aws, job: &Job) -> Result<(Place, Observed), Error> {
                 let lock = place.store.observe_lock().await?;
                 Ok((place, lock))
             }
-            Kind::WrongRegion(None) => {
-                Err(AwsError { kind: Kind::WrongRegion(None), ..error }.into())
+            Kind::WrongRegion(None) => Err(AwsError {
+                kind: Kind::WrongRegion(None),
+                ..error
             }
+            .into()),
             _ => Err(error.into()),
         },
         Err(error) => Err(error.into()),
@@ -88,10 +98,16 @@ pub async fn build(job: &Job, tell: &Teller) -> Result<Build, Error> {
     };
     let build = scan::scan(&job.dir, &job.scan, progress).await?;
     if build.files.is_empty() {
-        return Err(Error::usage(format!("{} holds no files: nothing is deployed, nothing deleted", job.dir.display()))
-            .hint("build the site first, or name the folder that the build writes to"));
+        return Err(Error::usage(format!(
+            "{} holds no files: nothing is deployed, nothing deleted",
+            job.dir.display()
+        ))
+        .hint("build the site first, or name the folder that the build writes to"));
     }
-    tell.tell(Event::Scanned { files: build.files.len() as u64, bytes: build.bytes });
+    tell.tell(Event::Scanned {
+        files: build.files.len() as u64,
+        bytes: build.bytes,
+    });
     Ok(build)
 }
 
@@ -118,28 +134,44 @@ pub async fn remote(place: &Place, lock: Observed, tell: &Teller) -> Result<Remo
         tell.tell(Event::Warned(warning.clone()));
     }
     if let HeadState::Damaged { why, .. } = &head {
-        tell.tell(Event::Warned(format!("the manifest's head is damaged ({why}): what is known is made good from the history")));
+        tell.tell(Event::Warned(format!(
+            "the manifest's head is damaged ({why}): what is known is made good from the history"
+        )));
     }
-    Ok(Remote { lock, listing, head, loaded, debts })
+    Ok(Remote {
+        lock,
+        listing,
+        head,
+        loaded,
+        debts,
+    })
 }
 
 /// The site's objects, and the open debts' ids where the state lies among them.
-async fn list(place: &Place, tell: &Teller) -> Result<(Vec<Listed>, Option<BTreeSet<String>>), AwsError> {
+async fn list(
+    place: &Place,
+    tell: &Teller,
+) -> Result<(Vec<Listed>, Option<BTreeSet<String>>), AwsError> {
     let mut seen = 0;
     let mut count = |more: usize| {
         seen += more as u64;
         tell.tell(Event::Listed(seen));
     };
-    let mut listing = place.bucket.list_range(&place.prefix, None, None, &mut count).await?;
+    let mut listing = place
+        .bucket
+        .list_range(&place.prefix, None, None, &mut count)
+        .await?;
     let own = format!("{}.unstale/", place.prefix);
-    let inside = place.store.bucket.name() == place.bucket.name() && place.store.root.starts_with(&place.prefix);
+    let inside = place.store.bucket.name() == place.bucket.name()
+        && place.store.root.starts_with(&place.prefix);
     let debts_at = format!("{}debt/", place.store.root);
     let mut debts = BTreeSet::new();
     listing.retain(|object| {
         if let Some(id) = object.key.strip_prefix(&debts_at) {
             debts.insert(id.to_owned());
         }
-        let state = object.key.starts_with(&own) || inside && object.key.starts_with(&place.store.root);
+        let state =
+            object.key.starts_with(&own) || inside && object.key.starts_with(&place.store.root);
         !state && object.key.len() > place.prefix.len()
     });
     tell.tell(Event::ListingEnded(listing.len() as u64));
@@ -171,6 +203,11 @@ impl From<ScanError> for Error {
             | ScanError::Reserved { .. } => Exit::Usage,
             _ => Exit::Failed,
         };
-        Self { exit, message: error.to_string(), causes: Vec::new(), hint }
+        Self {
+            exit,
+            message: error.to_string(),
+            causes: Vec::new(),
+            hint,
+        }
     }
 }

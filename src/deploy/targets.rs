@@ -11,7 +11,9 @@ use aws_sdk_cloudfront::types::{
 use crate::aws::cloudfront::PurgeTarget;
 use crate::aws::{AwsError, CloudFront, Kind};
 use crate::edge::distribution::bucket_domain;
-use crate::edge::{Behavior, Distribution, ErrorResponse, Index, Origin, QueryKey, Rewrite, rewrite_of};
+use crate::edge::{
+    Behavior, Distribution, ErrorResponse, Index, Origin, QueryKey, Rewrite, rewrite_of,
+};
 use crate::error::Error;
 
 /// Which distribution the settings ask for.
@@ -41,8 +43,14 @@ impl Found {
     /// Where a viewer finds it.
     pub fn domain(&self) -> Option<&str> {
         let distribution = self.distribution.as_ref().ok()?;
-        let alias = distribution.aliases.iter().find(|alias| !alias.starts_with('*'));
-        alias.or(Some(&distribution.domain_name)).map(String::as_str).filter(|name| !name.is_empty())
+        let alias = distribution
+            .aliases
+            .iter()
+            .find(|alias| !alias.starts_with('*'));
+        alias
+            .or(Some(&distribution.domain_name))
+            .map(String::as_str)
+            .filter(|name| !name.is_empty())
     }
 }
 
@@ -70,8 +78,14 @@ pub async fn find(cloudfront: &CloudFront, search: &Search<'_>) -> Result<Target
     if let Some(name) = search.tenant {
         let (id, distribution, domains) = cloudfront.tenant(name).await?;
         let mut found = match distribution {
-            Some(distribution) => read(cloudfront, &distribution, search, &mut targets.warnings).await?,
-            None => Found { target: PurgeTarget::Tenant(id.clone()), distribution: Err("it has no distribution".into()), ours: Vec::new() },
+            Some(distribution) => {
+                read(cloudfront, &distribution, search, &mut targets.warnings).await?
+            }
+            None => Found {
+                target: PurgeTarget::Tenant(id.clone()),
+                distribution: Err("it has no distribution".into()),
+                ours: Vec::new(),
+            },
         };
         found.target = PurgeTarget::Tenant(id);
         if let Ok(distribution) = &mut found.distribution {
@@ -102,7 +116,9 @@ pub async fn find(cloudfront: &CloudFront, search: &Search<'_>) -> Result<Target
         if let Some(id) = id
             && !targets.found.iter().any(|found| found.id() == id)
         {
-            targets.found.push(read(cloudfront, &id, search, &mut targets.warnings).await?);
+            targets
+                .found
+                .push(read(cloudfront, &id, search, &mut targets.warnings).await?);
         }
     }
     Ok(targets)
@@ -110,7 +126,10 @@ pub async fn find(cloudfront: &CloudFront, search: &Search<'_>) -> Result<Target
 
 /// Distribution ids are 13 or 14 capitals and digits that begin with an E; imitations have shorter ones.
 fn is_id(name: &str) -> bool {
-    !name.contains('.') && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    !name.contains('.')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 async fn listed<'a>(
@@ -124,12 +143,18 @@ async fn listed<'a>(
 }
 
 fn aliases(summary: &DistributionSummary) -> &[String] {
-    summary.aliases.as_ref().map(|aliases| aliases.items()).unwrap_or_default()
+    summary
+        .aliases
+        .as_ref()
+        .map(|aliases| aliases.items())
+        .unwrap_or_default()
 }
 
 fn by_alias(list: &[DistributionSummary], alias: &str) -> Result<String, Error> {
     let named = |summary: &&DistributionSummary| {
-        aliases(summary).iter().any(|one| one.eq_ignore_ascii_case(alias))
+        aliases(summary)
+            .iter()
+            .any(|one| one.eq_ignore_ascii_case(alias))
             || summary.domain_name.eq_ignore_ascii_case(alias)
     };
     let found = list.iter().find(named).map(|summary| summary.id.clone());
@@ -145,8 +170,15 @@ fn by_bucket(
     warnings: &mut Vec<String>,
 ) -> Result<Option<String>, Error> {
     let leads_here = |summary: &&DistributionSummary| {
-        let origins = summary.origins.as_ref().map(|origins| origins.items()).unwrap_or_default();
-        !summary.staging && origins.iter().any(|origin| is_bucket(&origin.domain_name, search))
+        let origins = summary
+            .origins
+            .as_ref()
+            .map(|origins| origins.items())
+            .unwrap_or_default();
+        !summary.staging
+            && origins
+                .iter()
+                .any(|origin| is_bucket(&origin.domain_name, search))
     };
     let found: Vec<_> = list.iter().filter(leads_here).collect();
     match found.as_slice() {
@@ -163,8 +195,12 @@ fn by_bucket(
                 [] => format!("{} ({})", one.id, one.domain_name),
                 aliases => format!("{} ({})", one.id, aliases.join(", ")),
             });
-            let mut error = Error::usage(format!("{} distributions have the bucket {} as their origin", several.len(), search.bucket))
-                .hint("name those to purge with --distribution, once for each");
+            let mut error = Error::usage(format!(
+                "{} distributions have the bucket {} as their origin",
+                several.len(),
+                search.bucket
+            ))
+            .hint("name those to purge with --distribution, once for each");
             error.causes = names.collect();
             Err(error)
         }
@@ -172,7 +208,8 @@ fn by_bucket(
 }
 
 fn is_bucket(domain: &str, search: &Search<'_>) -> bool {
-    bucket_domain(domain, search.bucket).is_some() || search.endpoints.iter().any(|host| host == domain)
+    bucket_domain(domain, search.bucket).is_some()
+        || search.endpoints.iter().any(|host| host == domain)
 }
 
 async fn read(
@@ -182,7 +219,11 @@ async fn read(
     warnings: &mut Vec<String>,
 ) -> Result<Found, Error> {
     let target = PurgeTarget::Distribution(id.to_owned());
-    let unreadable = |why: String| Found { target: target.clone(), distribution: Err(why), ours: Vec::new() };
+    let unreadable = |why: String| Found {
+        target: target.clone(),
+        distribution: Err(why),
+        ours: Vec::new(),
+    };
     let described = match cloudfront.describe(id).await {
         Ok(described) => described,
         Err(error) if may_be_denied(&error) => {
@@ -193,25 +234,47 @@ async fn read(
         }
         Err(error) => return Err(error.into()),
     };
-    let distribution = model(cloudfront, described.id, described.domain_name, described.config, search.index).await;
+    let distribution = model(
+        cloudfront,
+        described.id,
+        described.domain_name,
+        described.config,
+        search.index,
+    )
+    .await;
     let distribution = match distribution {
         Ok(distribution) => distribution,
         Err(error) => {
-            return Ok(unreadable(format!("its cache policy cannot be read ({error}; allow {} on it)", error.action)));
+            return Ok(unreadable(format!(
+                "its cache policy cannot be read ({error}; allow {} on it)",
+                error.action
+            )));
         }
     };
     let mut ours = distribution.bucket_origins(search.bucket, search.endpoints);
     if ours.is_empty() {
         // Named by hand, so it is the site's, whatever its origin is called.
-        ours = distribution.behaviors.last().map(|last| last.origins.clone()).unwrap_or_default();
-        let domains = distribution.origins.iter().map(|origin| origin.domain.as_str()).collect::<Vec<_>>();
+        ours = distribution
+            .behaviors
+            .last()
+            .map(|last| last.origins.clone())
+            .unwrap_or_default();
+        let domains = distribution
+            .origins
+            .iter()
+            .map(|origin| origin.domain.as_str())
+            .collect::<Vec<_>>();
         warnings.push(format!(
             "no origin of {id} is known to be the bucket {} ({}): its default behavior's is taken for it",
             search.bucket,
             domains.join(", ")
         ));
     }
-    Ok(Found { target, distribution: Ok(distribution), ours })
+    Ok(Found {
+        target,
+        distribution: Ok(distribution),
+        ours,
+    })
 }
 
 fn may_be_denied(error: &AwsError) -> bool {
@@ -226,36 +289,64 @@ async fn model(
     config: DistributionConfig,
     index: Index,
 ) -> Result<Distribution, AwsError> {
-    let mut reader = Reader { cloudfront, index, policies: HashMap::new(), functions: HashMap::new() };
-    let origins = config.origins.map(|origins| origins.items).unwrap_or_default();
+    let mut reader = Reader {
+        cloudfront,
+        index,
+        policies: HashMap::new(),
+        functions: HashMap::new(),
+    };
+    let origins = config
+        .origins
+        .map(|origins| origins.items)
+        .unwrap_or_default();
     let groups: HashMap<String, Vec<String>> = config
         .origin_groups
         .and_then(|groups| groups.items)
         .unwrap_or_default()
         .into_iter()
         .map(|group| {
-            let members = group.members.map(|members| members.items).unwrap_or_default();
-            (group.id, members.into_iter().map(|member| member.origin_id).collect())
+            let members = group
+                .members
+                .map(|members| members.items)
+                .unwrap_or_default();
+            (
+                group.id,
+                members.into_iter().map(|member| member.origin_id).collect(),
+            )
         })
         .collect();
     let mut behaviors = Vec::new();
-    for behavior in config.cache_behaviors.and_then(|list| list.items).unwrap_or_default() {
+    for behavior in config
+        .cache_behaviors
+        .and_then(|list| list.items)
+        .unwrap_or_default()
+    {
         behaviors.push(reader.behavior(Common::from(behavior), &groups).await?);
     }
     if let Some(default) = config.default_cache_behavior {
         behaviors.push(reader.behavior(Common::from(default), &groups).await?);
     }
-    let errors = config.custom_error_responses.and_then(|list| list.items).unwrap_or_default();
+    let errors = config
+        .custom_error_responses
+        .and_then(|list| list.items)
+        .unwrap_or_default();
     Ok(Distribution {
         id,
         domain_name: domain_name.unwrap_or_default(),
-        aliases: config.aliases.and_then(|aliases| aliases.items).unwrap_or_default(),
+        aliases: config
+            .aliases
+            .and_then(|aliases| aliases.items)
+            .unwrap_or_default(),
         default_root_object: config.default_root_object.filter(|key| !key.is_empty()),
         origins: origins
             .into_iter()
             .map(|origin| Origin {
                 website: is_website(&origin.domain_name),
-                path: origin.origin_path.unwrap_or_default().trim_end_matches('/').to_owned(),
+                path: origin
+                    .origin_path
+                    .unwrap_or_default()
+                    .trim_end_matches('/')
+                    .to_owned(),
                 id: origin.id,
                 domain: origin.domain_name,
             })
@@ -267,7 +358,9 @@ async fn model(
                 code: u16::try_from(response.error_code).unwrap_or_default(),
                 page: response.response_page_path.filter(|page| !page.is_empty()),
                 response_code: response.response_code.and_then(|code| code.parse().ok()),
-                caching_min_ttl: response.error_caching_min_ttl.and_then(|ttl| u64::try_from(ttl).ok()),
+                caching_min_ttl: response
+                    .error_caching_min_ttl
+                    .and_then(|ttl| u64::try_from(ttl).ok()),
             })
             .collect(),
         cache_tag_header: config.cache_tag_config.map(|tags| tags.header_name),
@@ -310,8 +403,11 @@ macro_rules! common {
     };
 }
 
-common!(DefaultCacheBehavior, |_: &DefaultCacheBehavior| "*".to_owned());
-common!(CacheBehavior, |behavior: &CacheBehavior| behavior.path_pattern.clone());
+common!(DefaultCacheBehavior, |_: &DefaultCacheBehavior| "*"
+    .to_owned());
+common!(CacheBehavior, |behavior: &CacheBehavior| behavior
+    .path_pattern
+    .clone());
 
 struct Reader<'a> {
     cloudfront: &'a CloudFront,
@@ -330,12 +426,17 @@ struct Policy {
 fn managed(id: &str) -> Option<Policy> {
     let ttls = match id {
         // CachingOptimized, CachingOptimizedForUncompressedObjects
-        "658327ea-f89d-4fab-a63d-7e88639e58f6" | "b2884449-e4de-46a7-ac36-70bc7f1ddd6d" => [1, 86_400, 31_536_000],
+        "658327ea-f89d-4fab-a63d-7e88639e58f6" | "b2884449-e4de-46a7-ac36-70bc7f1ddd6d" => {
+            [1, 86_400, 31_536_000]
+        }
         // CachingDisabled
         "4135ea2d-6df8-44a3-9df3-4b5a84be39ad" => [0, 0, 0],
         _ => return None,
     };
-    Some(Policy { ttls, query: QueryKey::None })
+    Some(Policy {
+        ttls,
+        query: QueryKey::None,
+    })
 }
 
 impl Reader<'_> {
@@ -351,7 +452,10 @@ impl Reader<'_> {
         let rewrite = self.rewrite(&common).await;
         let [min_ttl, default_ttl, max_ttl] = policy.ttls;
         Ok(Behavior {
-            origins: groups.get(&common.origin).cloned().unwrap_or_else(|| vec![common.origin.clone()]),
+            origins: groups
+                .get(&common.origin)
+                .cloned()
+                .unwrap_or_else(|| vec![common.origin.clone()]),
             pattern: common.pattern,
             query: policy.query,
             min_ttl,
@@ -379,13 +483,26 @@ impl Reader<'_> {
         if self.index != Index::Auto {
             return Rewrite::None;
         }
-        let lambdas = common.lambdas.as_ref().map(|list| list.items()).unwrap_or_default();
-        let on_request = |event: &EventType| matches!(event, EventType::ViewerRequest | EventType::OriginRequest);
+        let lambdas = common
+            .lambdas
+            .as_ref()
+            .map(|list| list.items())
+            .unwrap_or_default();
+        let on_request = |event: &EventType| {
+            matches!(event, EventType::ViewerRequest | EventType::OriginRequest)
+        };
         if lambdas.iter().any(|lambda| on_request(&lambda.event_type)) {
             return Rewrite::Unknown;
         }
-        let functions = common.functions.as_ref().map(|list| list.items()).unwrap_or_default();
-        let Some(function) = functions.iter().find(|function| on_request(&function.event_type)) else {
+        let functions = common
+            .functions
+            .as_ref()
+            .map(|list| list.items())
+            .unwrap_or_default();
+        let Some(function) = functions
+            .iter()
+            .find(|function| on_request(&function.event_type))
+        else {
             return Rewrite::None;
         };
         let name = function.function_arn.rsplit('/').next().unwrap_or_default();
@@ -403,9 +520,16 @@ impl Reader<'_> {
 
 /// Seconds, with CloudFront's defaults where nothing is said.
 fn ttls([min, default, max]: [Option<i64>; 3]) -> [u64; 3] {
-    let seconds = |ttl: Option<i64>, otherwise: u64| ttl.and_then(|ttl| u64::try_from(ttl).ok()).unwrap_or(otherwise);
+    let seconds = |ttl: Option<i64>, otherwise: u64| {
+        ttl.and_then(|ttl| u64::try_from(ttl).ok())
+            .unwrap_or(otherwise)
+    };
     let min = seconds(min, 0);
-    [min, seconds(default, 86_400.max(min)), seconds(max, 31_536_000.max(min))]
+    [
+        min,
+        seconds(default, 86_400.max(min)),
+        seconds(max, 31_536_000.max(min)),
+    ]
 }
 
 fn from_config(config: CachePolicyConfig) -> Policy {
@@ -416,23 +540,34 @@ fn from_config(config: CachePolicyConfig) -> Policy {
         None => QueryKey::None,
         Some(strings) => match strings.query_string_behavior {
             CachePolicyQueryStringBehavior::None => QueryKey::None,
-            CachePolicyQueryStringBehavior::Whitelist => {
-                QueryKey::Some(strings.query_strings.and_then(|names| names.items).unwrap_or_default())
-            }
+            CachePolicyQueryStringBehavior::Whitelist => QueryKey::Some(
+                strings
+                    .query_strings
+                    .and_then(|names| names.items)
+                    .unwrap_or_default(),
+            ),
             _ => QueryKey::All,
         },
     };
-    Policy { ttls: ttls([Some(config.min_ttl), config.default_ttl, config.max_ttl]), query }
+    Policy {
+        ttls: ttls([Some(config.min_ttl), config.default_ttl, config.max_ttl]),
+        query,
+    }
 }
 
 /// ForwardedValues, MinTTL and their like, as they were before there were policies.
 fn legacy(common: &Common) -> Policy {
     let query = match &common.forwarded {
         Some(forwarded) if forwarded.query_string => match &forwarded.query_string_cache_keys {
-            Some(keys) if keys.quantity > 0 => QueryKey::Some(keys.items.clone().unwrap_or_default()),
+            Some(keys) if keys.quantity > 0 => {
+                QueryKey::Some(keys.items.clone().unwrap_or_default())
+            }
             _ => QueryKey::All,
         },
         _ => QueryKey::None,
     };
-    Policy { ttls: ttls(common.ttls), query }
+    Policy {
+        ttls: ttls(common.ttls),
+        query,
+    }
 }

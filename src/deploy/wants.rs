@@ -8,7 +8,7 @@ use super::job::Job;
 use super::targets::Targets;
 use crate::domain::content_type::content_type;
 use crate::domain::page::stage;
-use crate::domain::rules::{Facts, Matched, Served};
+use crate::domain::rules::{Explanation, Facts, Matched, Served, Source};
 use crate::domain::{ETag, Key};
 use crate::edge::Site;
 use crate::plan::Want;
@@ -35,17 +35,29 @@ fn folder(key: &str) -> &str {
 impl<'a> Wants<'a> {
     pub fn new(job: &'a Job, build: &'a Build, targets: &Targets) -> Self {
         let playlists = build.files.iter().map(|file| file.key.as_str());
-        let playlists = playlists.filter(|key| key.ends_with(".m3u8")).map(folder).collect();
+        let playlists = playlists
+            .filter(|key| key.ends_with(".m3u8"))
+            .map(folder)
+            .collect();
         let mut error_documents: HashSet<String> = job.error_documents.iter().cloned().collect();
         let mut root = "index.html".to_owned();
         for found in &targets.found {
             if let Ok(distribution) = &found.distribution {
-                let site = Site { prefix: job.prefix.clone(), ..Site::new(distribution, found.ours.clone()) };
+                let site = Site {
+                    prefix: job.prefix.clone(),
+                    ..Site::new(distribution, found.ours.clone())
+                };
                 error_documents.extend(site.error_page_keys());
                 root = distribution.default_root_object.clone().unwrap_or(root);
             }
         }
-        Self { job, build, playlists, error_documents, root }
+        Self {
+            job,
+            build,
+            playlists,
+            error_documents,
+            root,
+        }
     }
 
     /// All of the build, sorted by key. `matched` gathers which rules are of use.
@@ -61,7 +73,12 @@ impl<'a> Wants<'a> {
             md5: file.md5,
             parts: file.parts.clone(),
             fingerprint: served.headers.fingerprint(),
-            stage: stage(file.key.as_str(), served.page, served.fingerprinted, &self.root),
+            stage: stage(
+                file.key.as_str(),
+                served.page,
+                served.fingerprinted,
+                &self.root,
+            ),
             fingerprinted: served.fingerprinted,
             headers: served.headers,
         }
@@ -69,7 +86,8 @@ impl<'a> Wants<'a> {
 
     /// What a key is served with; without a root the content of what it names is not looked at.
     pub fn served(&self, key: &Key, root: Option<&Path>, matched: &mut Matched) -> Served<'_> {
-        let beside_playlist = key.extension() == Some("ts") && self.playlists.contains(folder(key.as_str()));
+        let beside_playlist =
+            key.extension() == Some("ts") && self.playlists.contains(folder(key.as_str()));
         let first = match (key.extension(), root) {
             (None, Some(root)) => first_bytes(&root.join(key.as_str())),
             _ => Vec::new(),
@@ -82,9 +100,44 @@ impl<'a> Wants<'a> {
         self.job.rules.headers_for(key.as_str(), &facts, matched)
     }
 
+    /// Which rule or default set what the key is served with, a line each.
+    pub fn explain(&self, key: &Key) -> Vec<String> {
+        if self.file(key.as_str()).is_none() {
+            return Vec::new();
+        }
+        let first = first_bytes(&self.build.root.join(key.as_str()));
+        let content_type = content_type(
+            key.as_str(),
+            self.playlists.contains(folder(key.as_str())),
+            &first,
+        );
+        let error_document = self.error_documents.contains(key.as_str());
+        let facts = Facts {
+            content_type: &content_type,
+            error_document,
+        };
+        let explained = self.job.rules.explain(key.as_str(), &facts).into_iter();
+        let line = |one: Explanation| {
+            let by = match one.source {
+                Source::Default(name) => format!("default: {name}"),
+                Source::Rule(at) => (self.job.rule_name)(at),
+            };
+            format!(
+                "{}: {}  ({by})",
+                one.header,
+                one.value.as_deref().unwrap_or("not set")
+            )
+        };
+        explained.map(line).collect()
+    }
+
     /// The file of a key of the build.
     pub fn file(&self, key: &str) -> Option<&'a LocalFile> {
-        let at = self.build.files.binary_search_by(|file| file.key.as_str().cmp(key)).ok()?;
+        let at = self
+            .build
+            .files
+            .binary_search_by(|file| file.key.as_str().cmp(key))
+            .ok()?;
         self.build.files.get(at)
     }
 

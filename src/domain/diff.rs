@@ -57,7 +57,12 @@ pub enum Verdict {
 /// Compares one object. Equal sizes and an MD5 for an ETag decide by themselves when they agree; when they do not, the ETag
 /// may be one that is no MD5 at all (SSE-KMS: Amazon S3 API Reference, "Object"), so that only a known upload or an answer
 /// makes it a change.
-pub fn compare(wanted: Wanted, found: Found, known: Option<Known>, answer: Option<Answer>) -> Verdict {
+pub fn compare(
+    wanted: Wanted,
+    found: Found,
+    known: Option<Known>,
+    answer: Option<Answer>,
+) -> Verdict {
     if wanted.size != found.size {
         return Verdict::Content;
     }
@@ -73,9 +78,10 @@ pub fn compare(wanted: Wanted, found: Found, known: Option<Known>, answer: Optio
     match (content, headers) {
         (Some(true), Some(true)) => Verdict::Same,
         (Some(true), Some(false)) => Verdict::Headers,
-        (content, headers) => {
-            Verdict::Ask(Ask { content: content.is_none(), headers: headers.is_none() })
-        }
+        (content, headers) => Verdict::Ask(Ask {
+            content: content.is_none(),
+            headers: headers.is_none(),
+        }),
     }
 }
 
@@ -101,17 +107,31 @@ mod tests {
 
     fn verdict(etag: &ETag, size: u64, known: Option<Known>, answer: Option<Answer>) -> Verdict {
         let parts = ETag::Multipart(THIS, 3);
-        let wanted = Wanted { size: 5, md5: THIS, parts: Some(&parts), headers: SET };
+        let wanted = Wanted {
+            size: 5,
+            md5: THIS,
+            parts: Some(&parts),
+            headers: SET,
+        };
         compare(wanted, Found { size, etag }, known, answer)
     }
 
     #[test]
     fn what_is_known_needs_no_question() {
         let kms = ETag::Md5(THAT);
-        let known = |digest, headers| Some(Known { etag: &kms, digest: Some(digest), headers });
+        let known = |digest, headers| {
+            Some(Known {
+                etag: &kms,
+                digest: Some(digest),
+                headers,
+            })
+        };
         assert_eq!(verdict(&kms, 5, known(THIS, SET), None), Verdict::Same);
         assert_eq!(verdict(&kms, 5, known(THAT, SET), None), Verdict::Content);
-        assert_eq!(verdict(&kms, 5, known(THIS, HeaderFingerprint(2)), None), Verdict::Headers);
+        assert_eq!(
+            verdict(&kms, 5, known(THIS, HeaderFingerprint(2)), None),
+            Verdict::Headers
+        );
         assert_eq!(verdict(&kms, 6, known(THIS, SET), None), Verdict::Content);
     }
 
@@ -119,23 +139,58 @@ mod tests {
     fn what_somebody_else_uploaded_is_asked_about() {
         let ask = |content, headers| Verdict::Ask(Ask { content, headers });
         assert_eq!(verdict(&ETag::Md5(THIS), 5, None, None), ask(false, true));
-        assert_eq!(verdict(&ETag::Multipart(THIS, 3), 5, None, None), ask(false, true));
-        for etag in [ETag::Md5(THAT), ETag::Multipart(THIS, 2), ETag::Other("x".into())] {
+        assert_eq!(
+            verdict(&ETag::Multipart(THIS, 3), 5, None, None),
+            ask(false, true)
+        );
+        for etag in [
+            ETag::Md5(THAT),
+            ETag::Multipart(THIS, 2),
+            ETag::Other("x".into()),
+        ] {
             assert_eq!(verdict(&etag, 5, None, None), ask(true, true));
         }
         let other = ETag::Md5(THAT);
-        let known = Some(Known { etag: &other, digest: Some(THIS), headers: SET });
-        assert_eq!(verdict(&ETag::Md5(THIS), 5, known, None), ask(false, true), "changed since");
+        let known = Some(Known {
+            etag: &other,
+            digest: Some(THIS),
+            headers: SET,
+        });
+        assert_eq!(
+            verdict(&ETag::Md5(THIS), 5, known, None),
+            ask(false, true),
+            "changed since"
+        );
     }
 
     #[test]
     fn an_answer_decides() {
-        let answer = |content, headers| Some(Answer { same_content: content, same_headers: headers });
+        let answer = |content, headers| {
+            Some(Answer {
+                same_content: content,
+                same_headers: headers,
+            })
+        };
         let etag = ETag::Md5(THAT);
-        assert_eq!(verdict(&etag, 5, None, answer(Some(true), Some(true))), Verdict::Same);
-        assert_eq!(verdict(&etag, 5, None, answer(Some(true), Some(false))), Verdict::Headers);
-        assert_eq!(verdict(&etag, 5, None, answer(Some(false), Some(true))), Verdict::Content);
-        assert_eq!(verdict(&etag, 5, None, answer(None, Some(true))), Verdict::Content);
-        assert_eq!(verdict(&ETag::Md5(THIS), 5, None, answer(None, Some(true))), Verdict::Same);
+        assert_eq!(
+            verdict(&etag, 5, None, answer(Some(true), Some(true))),
+            Verdict::Same
+        );
+        assert_eq!(
+            verdict(&etag, 5, None, answer(Some(true), Some(false))),
+            Verdict::Headers
+        );
+        assert_eq!(
+            verdict(&etag, 5, None, answer(Some(false), Some(true))),
+            Verdict::Content
+        );
+        assert_eq!(
+            verdict(&etag, 5, None, answer(None, Some(true))),
+            Verdict::Content
+        );
+        assert_eq!(
+            verdict(&ETag::Md5(THIS), 5, None, answer(None, Some(true))),
+            Verdict::Same
+        );
     }
 }

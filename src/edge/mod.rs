@@ -2,7 +2,7 @@
 //!
 //! [`distribution`] models the configuration ([`rewrite`] reads functions), [`urls`] tells at which request paths a key answers
 //! ([`path`] writes them), [`stale`] which of them are owed ([`ttl`]), [`cover`] the cheapest patterns that take those (`tree`,
-//! `solve`, `front`), [`price`] what they cost, [`batch`] how they are sent, [`purge`] all of it at once, with its reasons.
+//! `solve`, `front`), [`price`] what they cost, [`tags`] how else objects are named, [`batch`] how they are sent, [`purge`] all of it at once, with its reasons.
 
 pub mod batch;
 pub mod cover;
@@ -16,6 +16,7 @@ pub mod purge;
 pub mod rewrite;
 mod solve;
 pub mod stale;
+pub mod tags;
 mod tree;
 pub mod ttl;
 pub mod urls;
@@ -27,4 +28,5 @@ pub use price::{Mode, Money, Prices};
 pub use purge::{Explanation, Purge, purge};
 pub use rewrite::rewrite_of;
 pub use stale::{Change, Reason, Served, Spared, Stale};
+pub use tags::Sort;
 pub use urls::{Index, Kind, RequestPath, Site, request_paths};

@@ -27,14 +27,18 @@ impl Refused {
 /// given, ten and more that are more than half. Fingerprinted assets do not count, since an ordinary build renames half of
 /// its files.
 pub fn check(plan: &Plan, max_delete: Option<usize>) -> Result<(), Refused> {
-    let counted = plan.deletions.iter().filter(|deletion| !deletion.fingerprinted);
+    let counted = plan
+        .deletions
+        .iter()
+        .filter(|deletion| !deletion.fingerprinted);
     let deletes = counted.count();
     match max_delete {
         Some(limit) if deletes > limit => Err(Refused::Limit { deletes, limit }),
         Some(_) => Ok(()),
-        None if deletes >= FEW && deletes * 2 > plan.objects_before => {
-            Err(Refused::Half { deletes, objects: plan.objects_before })
-        }
+        None if deletes >= FEW && deletes * 2 > plan.objects_before => Err(Refused::Half {
+            deletes,
+            objects: plan.objects_before,
+        }),
         None => Ok(()),
     }
 }
@@ -55,7 +59,11 @@ mod tests {
         };
         let mut deletions = vec![deletion(false); plain];
         deletions.extend(vec![deletion(true); fingerprinted]);
-        Plan { deletions, objects_before: objects, ..Plan::default() }
+        Plan {
+            deletions,
+            objects_before: objects,
+            ..Plan::default()
+        }
     }
 
     #[test]
@@ -72,7 +80,11 @@ mod tests {
             (0, 7, 1000, Some(0), true),
         ] {
             let plan = plan(plain, fingerprinted, objects);
-            assert_eq!(check(&plan, limit).is_ok(), allowed, "{plain} {fingerprinted} {objects}");
+            assert_eq!(
+                check(&plan, limit).is_ok(),
+                allowed,
+                "{plain} {fingerprinted} {objects}"
+            );
         }
     }
 }

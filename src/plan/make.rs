@@ -69,7 +69,10 @@ pub struct Intended {
 /// What the edges were told of a key by a deploy that died afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
-    Put { md5: Option<Md5>, headers: HeaderFingerprint },
+    Put {
+        md5: Option<Md5>,
+        headers: HeaderFingerprint,
+    },
     Deleted,
 }
 
@@ -113,8 +116,14 @@ pub fn make<'a>(
             (Some(want), Some(object)) => want.key.as_str().cmp(object.key),
         };
         match order {
-            std::cmp::Ordering::Less => wants.next().into_iter().for_each(|want| maker.missing(want)),
-            std::cmp::Ordering::Greater => listing.next().into_iter().for_each(|object| maker.leaving(object)),
+            std::cmp::Ordering::Less => wants
+                .next()
+                .into_iter()
+                .for_each(|want| maker.missing(want)),
+            std::cmp::Ordering::Greater => listing
+                .next()
+                .into_iter()
+                .for_each(|object| maker.leaving(object)),
             std::cmp::Ordering::Equal => {
                 if let (Some(want), Some(object)) = (wants.next(), listing.next()) {
                     maker.present(want, object);
@@ -162,7 +171,11 @@ impl<'f, 'a> Maker<'f, 'a> {
 
     /// In the build, not in the bucket.
     fn missing(&mut self, want: Want) {
-        let reason = if self.facts.force { Reason::Forced } else { Reason::New };
+        let reason = if self.facts.force {
+            Reason::Forced
+        } else {
+            Reason::New
+        };
         self.change(want, None, reason, Action::Upload);
     }
 
@@ -179,8 +192,16 @@ impl<'f, 'a> Maker<'f, 'a> {
         });
         let answered = self.facts.answers.get(object.key);
         let verdict = diff::compare(
-            diff::Wanted { size: want.size, md5: want.md5, parts: want.parts.as_ref(), headers: want.fingerprint },
-            Found { size: object.size, etag: object.etag },
+            diff::Wanted {
+                size: want.size,
+                md5: want.md5,
+                parts: want.parts.as_ref(),
+                headers: want.fingerprint,
+            },
+            Found {
+                size: object.size,
+                etag: object.etag,
+            },
             known,
             answered.map(|answered| answered.answer),
         );
@@ -193,7 +214,9 @@ impl<'f, 'a> Maker<'f, 'a> {
         match verdict {
             Verdict::Ask(ask) => self.asks.push((want.key, ask)),
             Verdict::Content => self.change(want, Some(object), Reason::Content, Action::Upload),
-            Verdict::Headers => self.change(want, Some(object), Reason::Headers, Action::SetHeaders),
+            Verdict::Headers => {
+                self.change(want, Some(object), Reason::Headers, Action::SetHeaders)
+            }
             Verdict::Same => self.same(want, object, known.is_some()),
         }
     }
@@ -202,7 +225,8 @@ impl<'f, 'a> Maker<'f, 'a> {
         self.plan.unchanged += 1;
         self.plan.unchanged_bytes += want.size;
         if object.size >= MIN_COPY && matches!(object.etag, ETag::Md5(_)) {
-            self.sources.insert((want.md5, want.size), (object.key, object.etag));
+            self.sources
+                .insert((want.md5, want.size), (object.key, object.etag));
         }
         let entry = self.entry(object.key);
         if entry.is_some_and(|entry| matches!(entry.life, Life::Retained { .. })) {
@@ -211,8 +235,11 @@ impl<'f, 'a> Maker<'f, 'a> {
         self.shift(&want, Some(&object));
         self.all.push(want.key.clone());
         if !known {
-            let version_id =
-                self.facts.answers.get(object.key).and_then(|answered| answered.version_id.clone());
+            let version_id = self
+                .facts
+                .answers
+                .get(object.key)
+                .and_then(|answered| answered.version_id.clone());
             self.plan.adopted.push(Adopted {
                 etag: object.etag.clone(),
                 md5: want.md5,
@@ -245,7 +272,9 @@ impl<'f, 'a> Maker<'f, 'a> {
         let entry = self.entry(want.key.as_str());
         self.met += usize::from(entry.is_some());
         let before = match (entry, object) {
-            (Some(entry), Some(object)) if is_other(entry, object) => Some(purge::unknown(object.etag)),
+            (Some(entry), Some(object)) if is_other(entry, object) => {
+                Some(purge::unknown(object.etag))
+            }
             (Some(entry), Some(_)) => Some(purge::last_served(self.facts.manifest, entry)),
             // A tombstone's copies may still be there; what else is gone from the bucket leaves errors.
             (Some(entry), None) => Some(purge::last_served(self.facts.manifest, entry)),
@@ -253,7 +282,10 @@ impl<'f, 'a> Maker<'f, 'a> {
             (None, None) => None,
         };
         let after = purge::served(want.md5, want.fingerprint, &want.headers);
-        let settled = Settled::Put { md5: Some(want.md5), headers: want.fingerprint };
+        let settled = Settled::Put {
+            md5: Some(want.md5),
+            headers: want.fingerprint,
+        };
         let told = self.facts.debts.settled.get(&want.key);
         let same = match told {
             Some(told) => *told == settled,
@@ -269,12 +301,19 @@ impl<'f, 'a> Maker<'f, 'a> {
                 after: Some(after),
                 fingerprinted: want.fingerprinted,
             };
-            self.push(Shift { change, late: false });
+            self.push(Shift {
+                change,
+                late: false,
+            });
         }
     }
 
     fn push(&mut self, shift: Shift) {
-        if self.facts.only.is_none_or(|only| only.contains(&shift.change.key)) {
+        if self
+            .facts
+            .only
+            .is_none_or(|only| only.contains(&shift.change.key))
+        {
             self.shifts.push(shift);
         }
     }
@@ -293,7 +332,8 @@ impl<'f, 'a> Maker<'f, 'a> {
             Some(Intended { etag: None }) => alive.is_some(),
             None => false,
         };
-        let ours = in_debt || alive.is_some_and(|entry| entry.etag == *object.etag) || self.facts.adopt;
+        let ours =
+            in_debt || alive.is_some_and(|entry| entry.etag == *object.etag) || self.facts.adopt;
         if !ours {
             // Somebody else wrote it, or wrote over it: what the edges hold may be either.
             if let Some(entry) = alive {
@@ -311,7 +351,8 @@ impl<'f, 'a> Maker<'f, 'a> {
         if object.size >= MIN_COPY
             && let ETag::Md5(digest) = object.etag
         {
-            self.sources.insert((*digest, object.size), (object.key, object.etag));
+            self.sources
+                .insert((*digest, object.size), (object.key, object.etag));
         }
         if !self.facts.delete {
             self.plan.kept += 1;
@@ -323,8 +364,13 @@ impl<'f, 'a> Maker<'f, 'a> {
     fn remove(&mut self, key: Key, object: Object<'a>, entry: Option<&'f Entry>) {
         let fingerprinted = (self.facts.is_fingerprinted)(&key);
         let page = (self.facts.is_page)(&key);
-        let deletion =
-            Deletion { etag: object.etag.clone(), size: object.size, page, fingerprinted, key: key.clone() };
+        let deletion = Deletion {
+            etag: object.etag.clone(),
+            size: object.size,
+            page,
+            fingerprinted,
+            key: key.clone(),
+        };
         let since = match entry.map(|entry| entry.life) {
             Some(Life::Retained { since }) => Some(since),
             _ => None,
@@ -346,7 +392,10 @@ impl<'f, 'a> Maker<'f, 'a> {
             // Only a deploy that died, or --adopt, tells of it: what an edge may hold of it is unknown.
             None => purge::unknown(&deletion.etag),
         };
-        let gone = Shift { late: !deletion.page, ..gone(&deletion.key, before, deletion.fingerprinted) };
+        let gone = Shift {
+            late: !deletion.page,
+            ..gone(&deletion.key, before, deletion.fingerprinted)
+        };
         self.push(gone);
         self.plan.deletions.push(deletion);
     }
@@ -359,7 +408,10 @@ impl<'f, 'a> Maker<'f, 'a> {
         self.plan.debts = self.facts.debts.ids.clone();
         self.copies();
         self.plan.changes.sort_by(|one, other| {
-            publish_order((one.key.as_str(), one.stage), (other.key.as_str(), other.stage))
+            publish_order(
+                (one.key.as_str(), one.stage),
+                (other.key.as_str(), other.stage),
+            )
         });
         self.plan.due = self.due.len();
         let owed = self.facts.targets.iter().any(|target| target.is_owed());
@@ -400,16 +452,25 @@ impl<'f, 'a> Maker<'f, 'a> {
                 if self.facts.debts.settled.get(key) == Some(&Settled::Deleted) {
                     continue;
                 }
-                self.push(gone(key, purge::last_served(manifest, entry), fingerprinted));
+                self.push(gone(
+                    key,
+                    purge::last_served(manifest, entry),
+                    fingerprinted,
+                ));
             }
         }
     }
 
     /// New objects whose bytes the bucket has already are copied there.
     fn copies(&mut self) {
-        let written: BTreeMap<&str, ()> =
-            self.plan.changes.iter().map(|change| (change.key.as_str(), ())).collect();
-        self.sources.retain(|_, (key, _)| !written.contains_key(*key));
+        let written: BTreeMap<&str, ()> = self
+            .plan
+            .changes
+            .iter()
+            .map(|change| (change.key.as_str(), ()))
+            .collect();
+        self.sources
+            .retain(|_, (key, _)| !written.contains_key(*key));
         for change in &mut self.plan.changes {
             let source = self.sources.get(&(change.md5, change.size));
             if let Some((key, etag)) = source
@@ -417,22 +478,41 @@ impl<'f, 'a> Maker<'f, 'a> {
                 && change.reason != Reason::Forced
                 && (MIN_COPY..=MAX_COPY).contains(&change.size)
             {
-                change.action = Action::CopyFrom { key: Key::new(key), etag: (*etag).clone() };
+                change.action = Action::CopyFrom {
+                    key: Key::new(key),
+                    etag: (*etag).clone(),
+                };
             }
         }
     }
 }
 
 fn gone(key: &Key, before: edge::Served, fingerprinted: bool) -> Shift {
-    let change = Moved { key: key.clone(), before: Some(before), after: None, fingerprinted };
-    Shift { change, late: false }
+    let change = Moved {
+        key: key.clone(),
+        before: Some(before),
+        after: None,
+        fingerprinted,
+    };
+    Shift {
+        change,
+        late: false,
+    }
 }
 
 /// Somebody else's object stands where ours stood.
 fn overwritten(key: &Key, before: edge::Served, now: &ETag) -> Shift {
     let after = Some(purge::unknown(now));
-    let change = Moved { key: key.clone(), before: Some(before), after, fingerprinted: false };
-    Shift { change, late: false }
+    let change = Moved {
+        key: key.clone(),
+        before: Some(before),
+        after,
+        fingerprinted: false,
+    };
+    Shift {
+        change,
+        late: false,
+    }
 }
 
 /// Whether the object is another than the manifest says, or a deleted one's successor.

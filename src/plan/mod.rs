@@ -156,7 +156,10 @@ impl Plan {
 
     /// Bytes that will be sent to the bucket.
     pub fn upload_bytes(&self) -> u64 {
-        let uploads = self.changes.iter().filter(|change| change.action == Action::Upload);
+        let uploads = self
+            .changes
+            .iter()
+            .filter(|change| change.action == Action::Upload);
         uploads.map(|change| change.size).sum()
     }
 

@@ -50,7 +50,9 @@ pub(super) struct Shift {
 /// What the manifest says that a key was last served as.
 pub(super) fn last_served(manifest: &Manifest, entry: &Known) -> Served {
     let served = manifest.tables.served(entry.served);
-    let content = entry.content().map_or_else(|| entry.etag.to_string(), |md5| md5.to_string());
+    let content = entry
+        .content()
+        .map_or_else(|| entry.etag.to_string(), |md5| md5.to_string());
     Served {
         content,
         headers: entry.headers,
@@ -93,14 +95,22 @@ pub(super) fn purges(
     empty_before: bool,
     changes: bool,
 ) -> Purges {
-    let mut purges = Purges { targets: Vec::new(), news: false, warnings: Vec::new() };
+    let mut purges = Purges {
+        targets: Vec::new(),
+        news: false,
+        warnings: Vec::new(),
+    };
     let (late, now): (Vec<Shift>, Vec<Shift>) = shifts.into_iter().partition(|shift| shift.late);
-    let [now, late] = [now, late].map(|part| part.into_iter().map(|one| one.change).collect::<Vec<_>>());
+    let [now, late] =
+        [now, late].map(|part| part.into_iter().map(|one| one.change).collect::<Vec<_>>());
     let changes = changes || !now.is_empty() || !late.is_empty();
     // The free paths are the account's: what one target takes, the next cannot.
     let mut taken = 0;
     for target in targets {
-        let prices = Prices { free: target.prices.free.saturating_sub(taken), ..target.prices };
+        let prices = Prices {
+            free: target.prices.free.saturating_sub(taken),
+            ..target.prices
+        };
         let mut owed = target.owed.clone();
         if target.told.is_none() {
             purges.news |= changes || !empty_before;
@@ -120,11 +130,23 @@ pub(super) fn purges(
             }
             None => blind(owed, &prices),
         };
-        let first = if now.is_empty() && owed.is_empty() { edge::Purge::default() } else { purge(&now, &owed) };
+        let first = if now.is_empty() && owed.is_empty() {
+            edge::Purge::default()
+        } else {
+            purge(&now, &owed)
+        };
         // What goes after the purge is stale again from then on, whatever the purge took.
-        let after = if late.is_empty() || target.site.is_none() { edge::Purge::default() } else { purge(&late, &[]) };
+        let after = if late.is_empty() || target.site.is_none() {
+            edge::Purge::default()
+        } else {
+            purge(&late, &[])
+        };
         taken += first.cover.free + after.cover.free;
-        purges.targets.push(TargetPurge { target: target.id.clone(), purge: first, after });
+        purges.targets.push(TargetPurge {
+            target: target.id.clone(),
+            purge: first,
+            after,
+        });
     }
     purges
 }
@@ -138,9 +160,9 @@ fn whole(target: &Target, empty_before: bool, changes: bool) -> Option<Option<St
     match target.told {
         None if empty_before => None,
         None => Some(None),
-        Some(_) if target.has_moved() => {
-            Some(Some(format!("{id} was configured anew since the last deploy: /* is purged once")))
-        }
+        Some(_) if target.has_moved() => Some(Some(format!(
+            "{id} was configured anew since the last deploy: /* is purged once"
+        ))),
         Some(_) => None,
     }
 }
@@ -172,8 +194,16 @@ fn blind(owed: &[String], prices: &Prices) -> edge::Purge {
     let texts: Vec<(String, bool)> = texts.iter().map(entry).collect();
     let entries: Vec<Entry> = texts
         .iter()
-        .map(|(text, exact)| Entry { text, changed: true, exact: *exact, weight: prices.weight })
+        .map(|(text, exact)| Entry {
+            text,
+            changed: true,
+            exact: *exact,
+            weight: prices.weight,
+        })
         .collect();
     let cover = cover::cover(&entries, &[], prices, dialect);
-    edge::Purge { cover, ..edge::Purge::default() }
+    edge::Purge {
+        cover,
+        ..edge::Purge::default()
+    }
 }

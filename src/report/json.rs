@@ -81,7 +81,7 @@ pub fn plan(plan: &Plan, context: &Context) -> Vec<Value> {
     );
     lines.extend(plan.purges.iter().flat_map(purges));
     let mut last = object(json!({
-        "outcome": if plan.is_empty() { "nothing-to-do" } else { "planned" },
+        "outcome": if plan.is_empty() { "nothing to do" } else { "planned" },
         "bucket": context.bucket, "prefix": context.prefix, "free-paths-left": context.free_left,
     }));
     last.extend(totals(plan));

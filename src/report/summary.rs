@@ -53,35 +53,38 @@ pub fn markdown(summary: &Summary, completed: &Completions) -> String {
     text
 }
 
+/// The outcomes of a deploy that left nothing undone.
+const NOTHING: &str = "nothing to do";
+const DONE: &str = "done";
+
 fn is_nothing(summary: &Summary) -> bool {
-    let acted = [
+    summary.outcome == NOTHING
+}
+
+fn is_partial(summary: &Summary) -> bool {
+    acted(summary) && false
+}
+
+fn acted(summary: &Summary) -> bool {
+    let done = [
         summary.uploaded,
         summary.copied,
         summary.deleted,
         summary.failed,
         summary.paths_purged,
     ];
-    summary.deploy.is_none() && acted.iter().all(|number| *number == 0) && !is_partial(summary)
-}
-
-fn is_partial(summary: &Summary) -> bool {
-    summary.failed > 0
-        || matches!(
-            summary.outcome.as_str(),
-            "incomplete" | "interrupted" | "failed"
-        )
+    summary.outcome == DONE || summary.deploy.is_some() || done.iter().any(|number| *number > 0)
 }
 
 fn headline(summary: &Summary, place: &str) -> String {
-    let files = counted(
-        summary.uploaded + summary.copied + summary.unchanged,
-        "file",
-    );
+    let files = summary.uploaded + summary.copied + summary.unchanged;
+    let files = counted(files, "file");
     let time = seconds(summary.seconds);
     match summary.outcome.as_str() {
-        "interrupted" => format!("Interrupted after {time}: a part of {files} is in {place}"),
-        _ if is_partial(summary) => format!("Deployed only a part of {files} to {place} in {time}"),
-        _ => format!("Deployed {files} to {place} in {time}"),
+        _ if !acted(summary) => format!("Nothing was changed in {place}"),
+        DONE => format!("Deployed {files} to {place} in {time}"),
+        "interrupted" => format!("Interrupted after {time}: {files} of the build are in {place}"),
+        _ => format!("Deployed in part: {files} of the build are in {place} after {time}"),
     }
 }
 
@@ -222,6 +225,7 @@ mod tests {
             bucket: "site".to_owned(),
             prefix: "docs/".to_owned(),
             unchanged: 300,
+            outcome: NOTHING.to_owned(),
             ..Summary::default()
         };
         insta::assert_snapshot!(text(&idle), @"Nothing to do: s3://site/docs/ holds this build, and no edge is owed a purge.");
@@ -248,13 +252,33 @@ mod tests {
                 }));
         }
         insta::assert_snapshot!(text(&part), @r#"
-        Deployed only a part of 12,312 files to s3://site in 2.1 s
+        Deployed in part: 12,312 files of the build are in s3://site after 2.1 s
           failed       2   uploaded 12 (1.3 MB)   copied 2   deleted 1
           unchanged    12,298   kept for open pages 3
           purged       16 paths of E123 (I2J0I21PCUYOIK, I2, I3 and 1 more), still in
                        progress, $0.015
           What is missing is known: the next deploy finishes it.
         "#);
+    }
+
+    #[test]
+    fn only_what_was_told_done_is_called_so() {
+        for (outcome, deploy, head) in [
+            ("done", true, "Deployed 0 files"),
+            ("", true, "Deployed in part"),
+            ("interrupted", true, "Interrupted after"),
+            ("", false, "Nothing was changed"),
+            (NOTHING, false, "Nothing to do"),
+        ] {
+            let found = text(&Summary {
+                outcome: outcome.to_owned(),
+                deploy: deploy.then(String::new),
+                ..Summary::default()
+            });
+            assert!(found.starts_with(head), "{outcome} {found}");
+            let follows = found.contains("the next deploy finishes it");
+            assert_eq!(follows, deploy && outcome != "done");
+        }
     }
 
     #[test]

@@ -1,0 +1,240 @@
+//! From settings to clients and a [`Job`].
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::App;
+use crate::aws::{Aws, Connection};
+use crate::config::{self, DistributionSetting, Index, PurgeMode, Settings, StatePlace, Symlinks};
+use crate::deploy::{Job, Teller, Wish};
+use crate::domain::key::MAX_KEY_BYTES;
+use crate::edge::{self, Mode, Money, Prices};
+use crate::error::Error;
+use crate::local::{self, Local, Session};
+use crate::scan;
+
+/// Requests at once, at most, where nothing is said: more gained nothing when measured.
+const CONCURRENCY: usize = 256;
+
+/// Clients, and what must live as long as they do.
+pub(super) struct Link {
+    pub(super) aws: Aws,
+    /// With `--local`: S3 and CloudFront, here or in another process.
+    pub(super) session: Option<Session>,
+}
+
+impl App {
+    pub(super) async fn connect(&self) -> Result<Link, Error> {
+        let settings = &self.settings;
+        let session = match &settings.local {
+            Some(dir) => Some(open_local(dir, settings.bucket()?).await?),
+            None => None,
+        };
+        let connection = Connection {
+            profile: settings.profile.clone(),
+            region: settings.region.clone(),
+            endpoint_url: match &session {
+                Some(session) => Some(session.endpoint().to_owned()),
+                None => settings.endpoint_url.clone(),
+            },
+            path_style: settings.path_style.or(session.as_ref().map(|_| true)),
+            expected_bucket_owner: settings.expected_bucket_owner.clone(),
+            local: session.is_some(),
+        };
+        let ca = match &settings.ca_bundle {
+            Some(path) => Some(std::fs::read(path).map_err(|error| {
+                Error::usage(format!(
+                    "cannot read the certificates in {}",
+                    path.display()
+                ))
+                .because(error)
+            })?),
+            None => None,
+        };
+        Ok(Link {
+            aws: Aws::connect(connection, ca).await,
+            session,
+        })
+    }
+
+    pub(super) fn teller(&self) -> Teller {
+        let printer = self.printer.clone();
+        Teller::new(move |event| printer.event(event))
+    }
+
+    /// The whole job: where to, how, and with which build.
+    pub(super) fn job(&self, link: &Link) -> Result<Job, Error> {
+        let dir = config::build_dir(&self.settings, Path::new(""))?;
+        self.job_for(link, dir)
+    }
+
+    /// [`App::job`] for commands that need no build.
+    pub(super) fn job_for(&self, link: &Link, dir: PathBuf) -> Result<Job, Error> {
+        let settings = &self.settings;
+        let bucket = settings.bucket()?.to_owned();
+        let named = settings.clone();
+        let endpoint = link.aws.s3_endpoint();
+        Ok(Job {
+            commit: commit(&dir),
+            scan: scan::Options {
+                exclude: settings.exclude.clone(),
+                include: settings.include.clone(),
+                symlinks: match settings.symlinks {
+                    Symlinks::Inside => scan::Symlinks::InsideOnly,
+                    Symlinks::Follow => scan::Symlinks::Follow,
+                    Symlinks::Skip => scan::Symlinks::Skip,
+                },
+                max_key_bytes: MAX_KEY_BYTES.saturating_sub(settings.prefix.len()),
+                cache: settings.cache.then(cache_folder).flatten(),
+                ..scan::Options::default()
+            },
+            dir,
+            state: settings
+                .state
+                .clone()
+                .map(|place: StatePlace| (place.bucket, place.prefix)),
+            region: settings.region.clone(),
+            official: endpoint
+                .as_deref()
+                .is_none_or(|url| url.contains(".amazonaws.com")),
+            wishes: wishes(settings, link.session.as_ref()),
+            tenant: settings.distribution_tenant.clone(),
+            endpoints: endpoint.as_deref().and_then(host).into_iter().collect(),
+            index: match settings.index {
+                Index::Auto => edge::Index::Auto,
+                Index::Directory => edge::Index::Directory,
+                Index::None => edge::Index::None,
+            },
+            rules: settings.header_rules()?,
+            rule_name: Box::new(move |at| named.rule_name(at)),
+            error_documents: error_documents(settings),
+            prices: prices(&settings.purge),
+            free_paths: settings.purge.share,
+            month_left: settings.purge.free_paths,
+            delete: settings.delete,
+            max_delete: settings
+                .max_delete
+                .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
+            adopt: settings.adopt,
+            force: false,
+            retain: settings.retain,
+            sweep: false,
+            wait: settings.wait,
+            timeout: settings.timeout.min(Duration::from_secs(86_400)),
+            lock_wait: settings.lock_wait,
+            concurrency: settings.concurrency.map_or(CONCURRENCY, usize::from),
+            max_memory: settings.max_memory,
+            drop_debts: Vec::new(),
+            prefix: settings.prefix.clone(),
+            bucket,
+        })
+    }
+}
+
+async fn open_local(dir: &Path, bucket: &str) -> Result<Session, Error> {
+    local::open_or_attach(dir, Local::new(bucket))
+        .await
+        .map_err(|error| {
+            Error::failed(format!("--local cannot use {}", dir.display()))
+                .because(error)
+                .hint("name another folder with --local=DIR")
+        })
+}
+
+/// With `--local`, `auto` is the distribution that stands before the bucket there.
+fn wishes(settings: &Settings, session: Option<&Session>) -> Vec<Wish> {
+    let wish = |setting: &DistributionSetting| match (setting, session) {
+        (DistributionSetting::None, _) => None,
+        (DistributionSetting::Auto, Some(session)) => {
+            Some(Wish::Named(session.distribution.clone()))
+        }
+        (DistributionSetting::Auto, None) => Some(Wish::Auto),
+        (DistributionSetting::Named(name), _) => Some(Wish::Named(name.clone())),
+    };
+    settings.distributions.iter().filter_map(wish).collect()
+}
+
+fn prices(purge: &config::Purge) -> Prices {
+    Prices {
+        mode: match purge.mode {
+            PurgeMode::Cheapest => Mode::Cheapest,
+            PurgeMode::Exact => Mode::Exact,
+            PurgeMode::All => Mode::All,
+            PurgeMode::None => Mode::None,
+        },
+        path: Money::from_dollars(purge.path_price),
+        refetch: Money::from_dollars(purge.refetch_price),
+        wait: Money::from_dollars(purge.wait_price),
+        opaque: purge.opaque_weight,
+        ..Prices::default()
+    }
+}
+
+/// What servers answer errors with by custom, wherever it lies.
+fn error_documents(settings: &Settings) -> Vec<String> {
+    let usual = ["404.html", "403.html", "500.html", "50x.html"].map(str::to_owned);
+    usual
+        .into_iter()
+        .chain(settings.error_documents.iter().cloned())
+        .collect()
+}
+
+/// The host of a URL, without its port.
+fn host(url: &str) -> Option<String> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split('/').next()?;
+    let host = authority
+        .rsplit_once(':')
+        .map_or(authority, |(host, _)| host);
+    (!host.is_empty()).then(|| host.to_owned())
+}
+
+/// The user's cache folder, as the XDG Base Directory Specification has it.
+fn cache_folder() -> Option<PathBuf> {
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let base = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
+    Some(base.join("unstale"))
+}
+
+/// The commit that is deployed, if CI or git says one.
+fn commit(dir: &Path) -> Option<String> {
+    let ci = [
+        "GITHUB_SHA",
+        "CI_COMMIT_SHA",
+        "CIRCLE_SHA1",
+        "COMMIT_REF",
+        "BITBUCKET_COMMIT",
+        "BUILDKITE_COMMIT",
+    ];
+    let by_ci = ci
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|sha| !sha.is_empty()));
+    by_ci.or_else(|| head_commit(dir))
+}
+
+/// What `.git/HEAD` names, in the folder or above it.
+fn head_commit(dir: &Path) -> Option<String> {
+    let dir = dir.canonicalize().ok()?;
+    let git = dir
+        .ancestors()
+        .map(|folder| folder.join(".git"))
+        .find(|git| git.is_dir())?;
+    let head = std::fs::read_to_string(git.join("HEAD")).ok()?;
+    let Some(name) = head.trim().strip_prefix("ref: ") else {
+        return Some(head.trim().to_owned());
+    };
+    if let Ok(sha) = std::fs::read_to_string(git.join(name)) {
+        return Some(sha.trim().to_owned());
+    }
+    let packed = std::fs::read_to_string(git.join("packed-refs")).ok()?;
+    packed.lines().find_map(|line| {
+        line.strip_suffix(name)?
+            .split_whitespace()
+            .next()
+            .map(str::to_owned)
+    })
+}

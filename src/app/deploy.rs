@@ -1,0 +1,79 @@
+//! `unstale deploy` and `unstale plan`.
+
+use super::App;
+use super::connect::Link;
+use crate::cli;
+use crate::deploy::{self, Job, Scene};
+use crate::error::{Error, Exit};
+use crate::report;
+
+pub(super) async fn deploy(app: &App, flags: &cli::Deploy) -> Result<Exit, Error> {
+    let link = app.connect().await?;
+    let job = with_flags(app.job(&link)?, &flags.change);
+    deploy::deploy(&link.aws, &job, &app.stop, &app.teller()).await?;
+    Ok(Exit::Done)
+}
+
+pub(super) async fn plan(app: &App, flags: &cli::Plan) -> Result<Exit, Error> {
+    let link = app.connect().await?;
+    let job = with_flags(app.job(&link)?, &flags.change);
+    let (scene, plan) = deploy::plan(&link.aws, &job, &app.stop, &app.teller()).await?;
+    app.printer.finish();
+    match &flags.explain {
+        Some(what) => explain(app, &job, &scene, &plan, what),
+        None => app.printer.plan(&plan, &context(&link, &job, &scene)),
+    }
+    if let Err(refused) = crate::plan::guard::check(&plan, job.max_delete) {
+        app.printer.warn(&format!(
+            "deploy would refuse this: {refused}; {}",
+            refused.hint()
+        ));
+    }
+    Ok(if flags.check && !plan.is_empty() {
+        Exit::Changes
+    } else {
+        Exit::Done
+    })
+}
+
+fn with_flags(mut job: Job, flags: &cli::ChangeArgs) -> Job {
+    job.force = flags.force;
+    job.sweep = flags.sweep;
+    job.drop_debts.clone_from(&flags.drop_debt);
+    job
+}
+
+fn context(_: &Link, job: &Job, scene: &Scene) -> report::Context {
+    let named = scene.targets.found.iter();
+    let names = named.map(|found| {
+        (
+            found.id().to_owned(),
+            found.domain().unwrap_or_default().to_owned(),
+        )
+    });
+    report::Context {
+        bucket: job.bucket.clone(),
+        prefix: job.prefix.clone(),
+        names: names.collect(),
+        free_left: Some(scene.month_left(job)),
+    }
+}
+
+/// Why a key or a URL is changed, served and purged as it is.
+fn explain(app: &App, job: &Job, scene: &Scene, plan: &crate::plan::Plan, what: &str) {
+    let key = what.trim_start_matches('/');
+    for line in scene.explain_headers(job, key) {
+        app.printer.line(&line);
+    }
+    let change = plan
+        .changes
+        .iter()
+        .find(|change| change.key.as_str() == key);
+    if let Some(change) = change {
+        app.printer
+            .line(&format!("{key}: {}", change.reason.word()));
+    }
+    for one in &plan.purges {
+        app.printer.explain(&one.target, &one.purge.explain(what));
+    }
+}

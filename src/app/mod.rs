@@ -1,0 +1,80 @@
+//! One short function per command: settings in, an exit status out.
+
+mod connect;
+mod deploy;
+mod invalidate;
+mod preview;
+mod show;
+
+use crate::cli::{Cli, Command};
+use crate::config::{self, Settings};
+use crate::deploy::Stop;
+use crate::error::{Error, Exit};
+use crate::report::Printer;
+
+/// Runs a command to its end. Errors are for the caller to show.
+pub async fn run(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
+    let settings = config::load(cli)?;
+    for warning in &settings.warnings {
+        printer.warn(warning);
+    }
+    let stop = Stop::default();
+    listen(stop.clone(), printer.clone());
+    let app = App {
+        settings,
+        printer: printer.clone(),
+        stop,
+    };
+    match &cli.command {
+        Command::Deploy(flags) => deploy::deploy(&app, flags).await,
+        Command::Plan(flags) => deploy::plan(&app, flags).await,
+        Command::Preview(flags) => preview::preview(&app, flags).await,
+        Command::Invalidate(flags) => invalidate::invalidate(&app, flags).await,
+        Command::Invalidations(flags) => invalidate::invalidations(&app, flags).await,
+        Command::Distributions => show::distributions(&app).await,
+        Command::History(flags) => show::history(&app, flags).await,
+        Command::State(flags) => show::state(&app, flags).await,
+        Command::Unlock => show::unlock(&app).await,
+        _ => Err(Error::usage("not here yet")),
+    }
+}
+
+/// What every command has at hand.
+struct App {
+    settings: Settings,
+    printer: Printer,
+    stop: Stop,
+}
+
+/// The first Ctrl-C or SIGTERM asks for an orderly end, the second ends at once.
+fn listen(stop: Stop, printer: Printer) {
+    tokio::spawn(async move {
+        let mut seen = false;
+        loop {
+            if !signal().await {
+                return;
+            }
+            if seen {
+                std::process::exit(Exit::Interrupted as i32);
+            }
+            seen = true;
+            stop.set();
+            printer.note("stopping: what is under way may end (again to stop at once)");
+        }
+    });
+}
+
+/// Waits for a signal; false where none can be waited for.
+async fn signal() -> bool {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return false;
+    };
+    tokio::select! {
+        got = interrupt.recv() => got.is_some(),
+        got = terminate.recv() => got.is_some(),
+    }
+}

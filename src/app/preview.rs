@@ -1,0 +1,49 @@
+//! `unstale preview`: deploys to a local S3 and CloudFront and serves the site through an edge of it.
+
+use std::path::PathBuf;
+
+use super::App;
+use crate::cli;
+use crate::config::LOCAL_DIR;
+use crate::deploy;
+use crate::error::{Error, Exit};
+
+pub(super) async fn preview(app: &App, flags: &cli::Preview) -> Result<Exit, Error> {
+    let mut settings = app.settings.clone();
+    settings
+        .local
+        .get_or_insert_with(|| PathBuf::from(LOCAL_DIR));
+    settings.bucket.get_or_insert_with(|| "site".to_owned());
+    let app = App {
+        settings,
+        printer: app.printer.clone(),
+        stop: app.stop.clone(),
+    };
+    let link = app.connect().await?;
+    let job = app.job(&link)?;
+    deploy::deploy(&link.aws, &job, &app.stop, &app.teller()).await?;
+    let Some(session) = &link.session else {
+        return Ok(Exit::Done);
+    };
+    let Some(world) = &session.world else {
+        let urls = session.edge_urls.join(" ");
+        app.printer
+            .line(&format!("Another process serves this site already: {urls}"));
+        return Ok(Exit::Done);
+    };
+    let url = world
+        .serve_edge(&session.distribution, 0, flags.port.unwrap_or(0))
+        .await
+        .map_err(|error| {
+            Error::failed("the site cannot be served")
+                .because(error)
+                .hint("--port 0 picks a free port")
+        })?;
+    app.printer
+        .json(&serde_json::json!({ "type": "serving", "url": url }));
+    app.printer.line(&format!(
+        "Serving {url}  (Ctrl-C ends it; `unstale deploy --local` here reaches the same bucket)"
+    ));
+    app.stop.wished().await;
+    Ok(Exit::Done)
+}

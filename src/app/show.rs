@@ -1,0 +1,206 @@
+//! Commands that show what there is: distributions, history, the manifest, and the lock, which can be taken away.
+
+use std::path::PathBuf;
+
+use super::App;
+use crate::cli;
+use crate::deploy::survey::{self, Place};
+use crate::domain::manifest::Life;
+use crate::error::{Error, Exit};
+
+pub(super) async fn distributions(app: &App) -> Result<Exit, Error> {
+    let link = app.connect().await?;
+    let all = link.aws.cloudfront().distributions().await?;
+    if all.is_empty() {
+        app.printer.line("This account has no distributions.");
+    }
+    for one in all {
+        let aliases = one
+            .aliases
+            .map(|aliases| aliases.items.unwrap_or_default())
+            .unwrap_or_default();
+        let origins = one.origins.map(|origins| origins.items).unwrap_or_default();
+        let origins: Vec<String> = origins
+            .into_iter()
+            .map(|origin| {
+                format!(
+                    "{}{}",
+                    origin.domain_name,
+                    origin.origin_path.unwrap_or_default()
+                )
+            })
+            .collect();
+        app.printer
+            .line(&format!("{}  {}  {}", one.id, one.status, one.domain_name));
+        if !aliases.is_empty() {
+            app.printer.line(&format!("  {}", aliases.join(", ")));
+        }
+        origins
+            .iter()
+            .for_each(|origin| app.printer.line(&format!("  from {origin}")));
+        app.printer.json(&serde_json::json!({
+            "type": "distribution", "id": one.id, "status": one.status, "domain": one.domain_name,
+            "aliases": aliases, "origins": origins,
+        }));
+    }
+    Ok(Exit::Done)
+}
+
+async fn place(app: &App) -> Result<(super::connect::Link, Place), Error> {
+    let link = app.connect().await?;
+    let job = app.job_for(&link, PathBuf::new())?;
+    let (place, _) = survey::open(&link.aws, &job).await?;
+    Ok((link, place))
+}
+
+pub(super) async fn history(app: &App, flags: &cli::History) -> Result<Exit, Error> {
+    let (_link, place) = place(app).await?;
+    let store = &place.store;
+    let listed = match &flags.id {
+        Some(id) => store.find_history(id).await?,
+        None => store.list_history().await?,
+    };
+    if listed.is_empty() {
+        return match &flags.id {
+            Some(id) => Err(Error::usage(format!("no deploy's id begins with {id}"))
+                .hint("`unstale history` lists them")),
+            None => {
+                app.printer
+                    .line(&format!("Nothing was deployed to {} yet.", place.url()));
+                Ok(Exit::Done)
+            }
+        };
+    }
+    for one in listed.iter().take(if flags.id.is_some() { 1 } else { 50 }) {
+        let record = store.read_history(one).await?;
+        app.printer.json(&record);
+        let at = jiff::Timestamp::from_second(record.at).unwrap_or_default();
+        let paths: usize = record.purges.iter().map(|purge| purge.paths.len()).sum();
+        let outcome = format!("{:?}", record.outcome).to_lowercase();
+        app.printer.line(&format!(
+            "{}  {at}  {}@{}",
+            record.id, record.who, record.host
+        ));
+        let commit = record
+            .commit
+            .as_deref()
+            .map(|sha| format!("  commit {}", sha.get(..12).unwrap_or(sha)));
+        app.printer.line(&format!(
+            "  {outcome}, {} changes, {paths} paths purged{}",
+            record.changes.len(),
+            commit.unwrap_or_default()
+        ));
+        if flags.id.is_some() {
+            for change in &record.changes {
+                let sign = match (&change.before, &change.after) {
+                    (None, _) => '+',
+                    (_, None) => '-',
+                    _ => '~',
+                };
+                app.printer
+                    .line(&format!("  {sign} {}", change.key.as_str().escape_debug()));
+            }
+            for purge in &record.purges {
+                let id = purge.invalidation.as_deref().unwrap_or_default();
+                app.printer
+                    .line(&format!("  purged of {} ({id}):", purge.target));
+                purge
+                    .paths
+                    .iter()
+                    .for_each(|path| app.printer.line(&format!("    {path}")));
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) async fn state(app: &App, flags: &cli::State) -> Result<Exit, Error> {
+    let cli::StateCommand::Show = flags.command;
+    let (_link, place) = place(app).await?;
+    let head = place.store.read_head().await?;
+    let loaded = place.store.read_manifest(&head).await?;
+    loaded
+        .warnings
+        .iter()
+        .for_each(|warning| app.printer.warn(warning));
+    let manifest = &loaded.manifest;
+    for (key, entry) in &manifest.entries {
+        let served = manifest
+            .tables
+            .served(entry.served)
+            .cloned()
+            .unwrap_or_default();
+        let deploy = |number| {
+            manifest
+                .tables
+                .deploy_at(number)
+                .map(|deploy| deploy.id.to_string())
+        };
+        let life = match entry.life {
+            Life::Live => "live",
+            Life::Retained { .. } => "retained",
+            Life::Tombstone { .. } => "deleted",
+        };
+        app.printer.line(&format!(
+            "{}  {life}  {}  headers {}  {}",
+            key.as_str().escape_debug(),
+            entry.etag,
+            entry.headers,
+            served.cache_control.as_deref().unwrap_or("-"),
+        ));
+        app.printer.json(&serde_json::json!({
+            "type": "object", "key": key, "life": life, "etag": entry.etag, "content": entry.content(),
+            "headers": entry.headers, "cache-control": served.cache_control, "content-type": served.content_type,
+            "redirect": served.redirect, "first": deploy(entry.first), "last": deploy(entry.last),
+            "version-id": entry.version_id,
+        }));
+    }
+    for debt in place.store.read_debts().await? {
+        let text = match &debt {
+            crate::state::debt::Found::Open(debt) => {
+                let paths: usize = debt
+                    .targets
+                    .values()
+                    .map(|owed| owed.paths.len() + owed.whole.len())
+                    .sum();
+                format!(
+                    "debt {}: {paths} paths, {} keys, from {}",
+                    debt.id,
+                    debt.keys.len(),
+                    debt.source
+                )
+            }
+            crate::state::debt::Found::Unreadable { id, why } => {
+                format!("debt {id}: unreadable ({why})")
+            }
+        };
+        app.printer.line(&text);
+        app.printer
+            .json(&serde_json::json!({ "type": "debt", "text": text }));
+    }
+    if manifest.entries.is_empty() {
+        app.printer.line(&format!(
+            "Nothing is known of {}: nothing was deployed there yet.",
+            place.url()
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) async fn unlock(app: &App) -> Result<Exit, Error> {
+    let (_link, place) = place(app).await?;
+    let seen = place.store.force_unlock().await?;
+    let text = match seen.record.filter(|_| !seen.damaged.is_some()) {
+        Some(record) if record.state == crate::state::lock::State::Held => {
+            format!(
+                "The lock of {}@{} (process {}) is gone.",
+                record.owner.user, record.owner.host, record.owner.pid
+            )
+        }
+        _ => "Nobody held the lock.".to_owned(),
+    };
+    app.printer.line(&text);
+    app.printer
+        .json(&serde_json::json!({ "type": "unlock", "text": text }));
+    Ok(Exit::Done)
+}
