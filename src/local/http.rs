@@ -142,7 +142,7 @@ async fn under(
         Fault::TruncateAnswer => Ok(truncate(effect(shared, info, parts, body).await).await),
         Fault::ErrorIn200(code) => Ok(error_in_200(info, code, body).await),
         Fault::HoldBefore(gate) => {
-            // With the body unread the connection would not notice that the client has gone.
+            // First the body, so that all that can still come is the end of the client.
             let body = whole(body).await;
             gate.pass().await;
             Ok(effect(shared, info, parts, body).await)

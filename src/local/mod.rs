@@ -2,7 +2,7 @@
 //! tests. Clients reach it over HTTP alone; tests also look into it and turn its screws through [`World`].
 //!
 //! ```no_run
-//! # use unstale::local::{Clock, Distribution, Fault, Options, World};
+//! # use unstale::local::{Distribution, Fault, Options, World};
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let world = World::start(Options::default()).await?; // ends when its last clone is dropped, or by stop()
 //! world.create_bucket("site")?;
