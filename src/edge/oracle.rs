@@ -345,6 +345,22 @@ proptest! {
         check(&case, case.by_table())?;
     }
 
+    /// Paths so dear that the free ones are all that is used: where the least cost of each count of paths is least even.
+    #[test]
+    fn the_free_paths_are_used_best(
+        mut case in case(90, 9, 0.4, 0),
+        free in 2u64..25,
+        weights in prop::collection::vec(1u64..40, 90),
+    ) {
+        case.prices.path = Money(500);
+        case.prices.free = free;
+        case.prices.refetch = Money(1);
+        for (entry, weight) in case.entries.iter_mut().zip(weights) {
+            entry.weight = weight;
+        }
+        check(&case, case.by_table())?;
+    }
+
     #[test]
     fn splitting_finds_the_same(case in case(60, 6, 0.5, 25)) {
         let entries = case.entries();
