@@ -95,6 +95,19 @@ impl Disk {
         used: impl Fn(&ContentId) -> bool,
     ) -> Result<(), DiskError> {
         let path = self.journal_path();
+        if let Err(error) = self.rewrite(records) {
+            // A full disk can only be freed by what the old journal allows.
+            let _ = fs::remove_file(self.root.join("journal.new"));
+            at(&path, cut_torn_line(&path)).map_err(|_| error)?;
+        }
+        let file = at(&path, OpenOptions::new().append(true).open(&path))?;
+        let length = at(&path, file.metadata())?.len();
+        *self.lock_journal() = Some(Journal { file, length });
+        self.sweep(used)
+    }
+
+    fn rewrite(&self, records: impl Iterator<Item = Record>) -> Result<(), DiskError> {
+        let path = self.journal_path();
         let fresh = self.root.join("journal.new");
         let mut out = BufWriter::new(at(&fresh, File::create(&fresh))?);
         for record in records {
@@ -102,11 +115,7 @@ impl Disk {
         }
         at(&fresh, out.flush())?;
         at(&fresh, out.get_ref().sync_all())?;
-        at(&path, fs::rename(&fresh, &path))?;
-        let file = at(&path, OpenOptions::new().append(true).open(&path))?;
-        let length = at(&path, file.metadata())?.len();
-        *self.lock_journal() = Some(Journal { file, length });
-        self.sweep(used)
+        at(&path, fs::rename(&fresh, &path))
     }
 
     fn sweep(&self, used: impl Fn(&ContentId) -> bool) -> Result<(), DiskError> {
@@ -196,6 +205,14 @@ impl Temporary {
     pub fn reopen(&self) -> Result<File, DiskError> {
         at(&self.path, File::open(&self.path))
     }
+}
+
+/// Ends a journal with its last whole line.
+fn cut_torn_line(path: &Path) -> io::Result<()> {
+    let text = fs::read(path)?;
+    let end = text.iter().rposition(|byte| *byte == b'\n');
+    let whole = end.map_or(0, |end| end as u64 + 1);
+    OpenOptions::new().write(true).open(path)?.set_len(whole)
 }
 
 fn write_record(out: &mut impl Write, record: &Record) -> io::Result<()> {
