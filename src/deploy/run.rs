@@ -100,9 +100,11 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
     let mut summary = std::mem::take(&mut run.summary);
     summary.seconds = begun.elapsed().as_secs_f64();
     summary.requests = aws.watch.requests();
-    result?;
-    tell.tell(Event::Ended(summary.clone()));
-    Ok(summary)
+    // Where nothing was begun the error says all.
+    if result.is_ok() || summary.deploy.is_some() {
+        tell.tell(Event::Ended(summary.clone()));
+    }
+    result.map(|()| summary)
 }
 
 struct Run<'a> {

@@ -43,7 +43,7 @@ fn debt(id: &str) -> Debt {
 
 #[tokio::test]
 async fn a_debt_stays_until_it_is_struck() {
-    let (_, store) = store().await;
+    let (_server, store) = store().await;
     assert_eq!(store.read_debts().await.unwrap(), []);
     for id in ["2", "1"] {
         store.write_debt(&debt(id)).await.unwrap();
@@ -62,10 +62,9 @@ async fn a_damaged_debt_is_still_a_debt() {
     let (server, store) = store().await;
     store.write_debt(&debt("1")).await.unwrap();
     store.write_debt(&debt("2")).await.unwrap();
-    let whole = server.world().objects["site/.unstale/debt/1"].clone();
+    let whole = server.body("site/.unstale/debt/1");
     for broken in [whole.slice(..0), whole.slice(..whole.len() - 1)] {
-        let key = "site/.unstale/debt/1".to_owned();
-        server.world().objects.insert(key, broken);
+        server.put("site/.unstale/debt/1", broken).await;
         let found = store.read_debts().await.unwrap();
         assert!(matches!(&found[0], Found::Unreadable { id, .. } if id.as_str() == "1"));
         assert_eq!(found[1], Found::Open(debt("2")));
@@ -76,8 +75,7 @@ async fn a_damaged_debt_is_still_a_debt() {
 async fn a_debt_of_a_newer_version_is_refused() {
     let (server, store) = store().await;
     let body = zstd::encode_all(&b"{\"version\":9}\n{}"[..], 3).unwrap();
-    let key = "site/.unstale/debt/1".to_owned();
-    server.world().objects.insert(key, body.into());
+    server.put("site/.unstale/debt/1", body).await;
     let error = store.read_debts().await.unwrap_err();
     assert!(
         matches!(error, StateError::Newer { version: 9, .. }),
@@ -113,7 +111,7 @@ fn record(id: &str, at: i64) -> Record {
 
 #[tokio::test]
 async fn history_is_in_the_order_of_writing_also_within_a_second() {
-    let (_, store) = store().await;
+    let (_server, store) = store().await;
     for id in ["x-9", "x-5", "x-7", "y-1"] {
         store.write_history(&record(id, 100)).await.unwrap();
     }

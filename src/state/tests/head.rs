@@ -11,6 +11,8 @@ use crate::state::head::{HeadState, Loaded, RECENT, Update};
 use crate::state::history::{Change, Outcome, Past, Record};
 use crate::state::{StateError, Store};
 
+const HEAD: &str = "site/.unstale/head";
+
 fn key(number: u64) -> Key {
     Key::new(format!("posts/{number:06}/index.html"))
 }
@@ -139,7 +141,7 @@ fn base_and_deltas_are_what_all_changes_in_order_are() {
     let mut runner = TestRunner::new(Config::with_cases(4));
     let result = runner.run(&(deploys, any::<bool>()), |(deploys, large)| {
         runtime.block_on(async {
-            let (_, store) = store().await;
+            let (_server, store) = store().await;
             let mut model = BTreeMap::new();
             let first = if large { all(9000) } else { Vec::new() };
             for (number, changes) in [first].into_iter().chain(deploys).enumerate() {
@@ -172,14 +174,14 @@ async fn one_change_in_a_hundred_thousand_writes_kilobytes() {
     let mut head = write(&store, 0, &all(100_000)).await;
     let mut loaded = store.read_manifest(&head).await.unwrap();
     for number in 1..=RECENT as u64 + 1 {
-        server.world().received = 0;
+        server.received();
         let delta = delta(&mut loaded, &[(number, Some(number + 1_000_000))]);
         let update = update(number, delta);
         head = store
             .write_manifest(&head, &mut loaded, update)
             .await
             .unwrap();
-        let received = server.world().received;
+        let received = server.received();
         assert!(received < 32_000, "{received} bytes in deploy {number}");
         assert!(number > 1 || received < 2_000, "{received} bytes at first");
     }
@@ -195,27 +197,27 @@ async fn whatever_is_damaged_is_made_good_and_written_anew() {
     let (server, _) = store().await;
     let store = three_layers(&server).await;
     let (_, whole) = load(&store).await;
-    let objects = server.world().objects.clone();
+    let objects = server.objects();
     for broken in ["head", "-base-", "-mid-", "gone", "all", "inline"] {
-        server.world().objects = objects.clone();
+        server.restore(&objects).await;
         let files = server.keys("site/.unstale/manifest/");
         match broken {
-            "gone" => drop(server.world().objects.remove("site/.unstale/head")),
+            "gone" => server.remove(HEAD),
             "head" => {
-                let mut world = server.world();
-                let head = world.objects.get_mut("site/.unstale/head").unwrap();
-                *head = head.slice(..head.len() / 2);
+                let head = server.body(HEAD);
+                server.put(HEAD, head.slice(..head.len() / 2)).await;
             }
             "inline" => {
-                let mut world = server.world();
-                let head = world.objects.get_mut("site/.unstale/head").unwrap();
-                let text = String::from_utf8(head.to_vec()).unwrap();
-                *head = text.replace("\"inline\":\"", "\"inline\":\"AAAA").into();
+                let text = String::from_utf8(server.body(HEAD).to_vec()).unwrap();
+                let text = text.replace("\"inline\":\"", "\"inline\":\"AAAA");
+                server.put(HEAD, text).await;
             }
-            "all" => files.iter().for_each(|file| server.damage(file)),
             kind => {
-                let named = files.iter().filter(|file| file.contains(kind));
-                named.for_each(|file| server.damage(file));
+                for file in &files {
+                    if kind == "all" || file.contains(kind) {
+                        server.damage(file).await;
+                    }
+                }
             }
         }
         let (head, loaded) = load(&store).await;
@@ -238,10 +240,7 @@ async fn only_what_head_names_counts_and_the_rest_is_swept() {
     let (server, _) = store().await;
     let store = three_layers(&server).await;
     let left = "site/.unstale/manifest/00000000000000000001-base-x".to_owned();
-    server
-        .world()
-        .objects
-        .insert(left.clone(), "left over".into());
+    server.put(&left, "left over").await;
     let (_, loaded) = load(&store).await;
     assert!(loaded.warnings.is_empty());
     let some: Vec<_> = (0..8000).map(|n| (n, Some(n + 5_000_000))).collect();
@@ -288,8 +287,7 @@ async fn a_write_whose_answer_was_lost_has_succeeded() {
 async fn a_head_of_a_newer_version_is_refused() {
     let (server, store) = store().await;
     let body = "{\"version\":2,\"everything\":\"else\"}";
-    let key = "site/.unstale/head".to_owned();
-    server.world().objects.insert(key, body.into());
+    server.put(HEAD, body).await;
     let error = store.read_head().await.unwrap_err();
     assert!(matches!(error, StateError::Newer { version: 2, .. }));
 }

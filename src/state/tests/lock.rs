@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::server::Fault;
+use super::server::{Conditions, Fault};
 use super::{store, store_at};
 use crate::domain::manifest::DeployId;
 use crate::state::lock::{Observed, State};
@@ -77,7 +77,7 @@ async fn a_dead_owner_elsewhere_is_waited_for_by_the_servers_clock() {
     let seen = observe(&store).await;
     drop(take(&store, &seen).await);
     for (after, free) in [(0, false), (60, false), (90, false), (91, true)] {
-        server.world().now = 1_800_000_000 + after;
+        server.set_now(after);
         // Its own clock is of no account: it never answered to the server before.
         let other = store_at(&server).await;
         assert_eq!(observe(&other).await.is_free(), free, "{after}");
@@ -99,19 +99,18 @@ async fn a_dead_process_of_this_host_is_not_waited_for() {
     let mut child = std::process::Command::new("true").spawn().unwrap();
     child.wait().unwrap();
     let own = std::process::id().to_string();
-    let say = |from: &str, to: &str| {
-        let mut world = server.world();
-        let body = String::from_utf8(world.objects[LOCK].to_vec()).unwrap();
-        let body = body.replace(from, to);
-        world.objects.insert(LOCK.to_owned(), body.into());
+    let say = async |from: &str, to: &str| {
+        let body = String::from_utf8(server.body(LOCK).to_vec()).unwrap();
+        server.put(LOCK, body.replace(from, to)).await;
     };
     say(
         &format!("\"pid\":{own},"),
         &format!("\"pid\":{},", child.id()),
-    );
+    )
+    .await;
     assert_eq!(observe(&store).await.is_free(), cfg!(target_os = "linux"));
     // The same number on another boot says nothing.
-    say("\"boot_id\":\"", "\"boot_id\":\"x");
+    say("\"boot_id\":\"", "\"boot_id\":\"x").await;
     assert!(!observe(&store).await.is_free());
 }
 
@@ -120,7 +119,7 @@ async fn renewing_moves_the_deadline_and_ends_when_another_has_it() {
     let (server, store) = store().await;
     let seen = observe(&store).await;
     let held = take(&store, &seen).await;
-    server.world().now += 40;
+    server.advance(40);
     observe(&store).await;
     held.renew().await.unwrap();
     let record = observe(&store).await.record.unwrap();
@@ -155,7 +154,7 @@ async fn it_is_renewed_in_the_background_and_lost_where_that_fails() {
 
 #[tokio::test]
 async fn a_lease_that_ran_out_before_it_was_taken_is_none() {
-    let (_, mut store) = store().await;
+    let (_server, mut store) = store().await;
     store.timing.lease = Duration::ZERO;
     let seen = observe(&store).await;
     let taken = store.take_lock(&seen, &id("a")).await.unwrap();
@@ -186,6 +185,7 @@ async fn a_412_by_our_own_first_try_is_success() {
             Fault::None
         });
         held.renew().await.unwrap();
+        server.no_faults();
         held.release().await.unwrap();
         assert!(observe(&store).await.is_free());
     }
@@ -197,11 +197,10 @@ async fn a_renewal_given_up_that_came_through_late_is_our_own() {
     let seen = observe(&store).await;
     let held = take(&store, &seen).await;
     let late = {
-        let world = server.world();
-        let body = String::from_utf8(world.objects[LOCK].to_vec()).unwrap();
+        let body = String::from_utf8(server.body(LOCK).to_vec()).unwrap();
         body.replace("\"renewals\":0", "\"renewals\":1")
     };
-    server.world().objects.insert(LOCK.to_owned(), late.into());
+    server.put(LOCK, late).await;
     held.renew().await.unwrap();
     assert_eq!(observe(&store).await.record.unwrap().renewals, 2);
     held.release().await.unwrap();
@@ -210,18 +209,14 @@ async fn a_renewal_given_up_that_came_through_late_is_our_own() {
 #[tokio::test]
 async fn an_endpoint_without_conditions_goes_unlocked() {
     let (server, store) = store().await;
-    server.world().careless = true;
+    server.conditions(Conditions::Ignored);
     for _ in 0..2 {
         let seen = observe(&store).await;
         let taken = store.take_lock(&seen, &id("a")).await.unwrap();
         assert!(matches!(taken, Take::Unguarded { why } if why.contains("ignores")));
         assert!(observe(&store).await.is_free());
     }
-    server.world().careless = false;
-    server.faults(|method, _| match method {
-        "PUT" => Fault::Fail(501, "NotImplemented"),
-        _ => Fault::None,
-    });
+    server.conditions(Conditions::Refused);
     let seen = observe(&store).await;
     let taken = store.take_lock(&seen, &id("a")).await.unwrap();
     assert!(matches!(taken, Take::Unguarded { .. }));
@@ -247,19 +242,16 @@ async fn an_endpoint_is_probed_once() {
 #[tokio::test]
 async fn a_damaged_lock_is_taken_by_what_was_seen_and_a_newer_one_refused() {
     let (server, store) = store().await;
-    let put = |body: &'static str| {
-        let mut world = server.world();
-        world.objects.insert(LOCK.to_owned(), body.into());
-    };
-    put("{\"version\":1,\"epo");
+    let put = async |body: &'static str| server.put(LOCK, body).await;
+    put("{\"version\":1,\"epo").await;
     let seen = observe(&store).await;
     assert!(seen.is_free() && seen.damaged.is_some());
-    put("");
+    put("").await;
     let taken = store.take_lock(&seen, &id("a")).await.unwrap();
     assert!(matches!(taken, Take::Moved(_)));
     let seen = observe(&store).await;
     take(&store, &seen).await.release().await.unwrap();
-    put("{\"version\":2}");
+    put("{\"version\":2}").await;
     let newer = store.observe_lock().await;
     assert!(matches!(newer, Err(StateError::Newer { version: 2, .. })));
 }
@@ -283,7 +275,7 @@ async fn waiting_ends_when_it_is_free_or_time_is_up() {
     let seen = store
         .wait_for_lock(busy, Duration::from_secs(60), |_| {
             looks += 1;
-            server.world().now += 50;
+            server.advance(50);
         })
         .await
         .unwrap();

@@ -24,12 +24,12 @@ async fn store() -> (Server, Store) {
 /// As another machine has it.
 async fn store_at(server: &Server) -> Store {
     let connection = Connection {
-        endpoint_url: Some(server.url.clone()),
+        endpoint_url: Some(server.url()),
         local: true,
         ..Connection::default()
     };
     let aws = Aws::connect(connection, None).await;
-    let mut store = Store::new(aws.bucket("bucket", None), "site/.unstale/", false);
+    let mut store = Store::new(aws.bucket(server::BUCKET, None), "site/.unstale/", false);
     store.timing = Timing {
         poll: std::time::Duration::from_millis(5),
         ..store.timing

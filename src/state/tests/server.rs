@@ -1,202 +1,111 @@
-//! The least of an S3 that conditional writes need, over real sockets, with a clock and faults that a test sets.
+//! The world that these tests act in: one bucket, a clock that stands still, faults by method and key.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
 
-use crate::domain::ETag;
-use crate::state::md5_of;
+use crate::domain::Headers;
+use crate::local::{Clock, Options, World};
+pub use crate::local::{Conditions, Fault};
 
-/// What becomes of a request.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Fault {
-    None,
-    /// No effect.
-    Fail(u16, &'static str),
-    /// It takes effect all the same.
-    FailAfter(u16, &'static str),
-}
+pub const BUCKET: &str = "bucket";
+/// Unix seconds at which a world begins.
+pub const BEGIN: u64 = 1_800_000_000;
 
-type Rule = Box<dyn FnMut(&str, &str) -> Fault + Send>;
-
-pub struct World {
-    pub objects: BTreeMap<String, Bytes>,
-    /// Unix seconds.
-    pub now: i64,
-    /// Conditions are not looked at.
-    pub careless: bool,
-    /// Sees the method and the key.
-    pub rule: Rule,
-    /// Bytes of all bodies that came in.
-    pub received: u64,
-    pub writes: u64,
-}
-
-#[derive(Clone)]
-pub struct Server {
-    pub url: String,
-    world: Arc<Mutex<World>>,
-}
+pub struct Server(World);
 
 impl Server {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let world = World {
-            objects: BTreeMap::new(),
-            now: 1_800_000_000,
-            careless: false,
-            rule: Box::new(|_, _| Fault::None),
-            received: 0,
-            writes: 0,
+        let options = Options {
+            clock: Clock::at(time(BEGIN)),
+            ..Options::default()
         };
-        let server = Self {
-            url,
-            world: Arc::new(Mutex::new(world)),
-        };
-        let own = server.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let own = own.clone();
-                let service = service_fn(move |request| own.clone().answer(request));
-                tokio::spawn(
-                    hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service),
-                );
-            }
-        });
-        server
+        let world = World::start(options).await.unwrap();
+        world.create_bucket(BUCKET).unwrap();
+        Self(world)
     }
 
-    pub fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap()
+    pub fn url(&self) -> String {
+        self.0.endpoint()
     }
 
+    /// Sees the method and the key of each request.
     pub fn faults(&self, rule: impl FnMut(&str, &str) -> Fault + Send + 'static) {
-        self.world().rule = Box::new(rule);
+        let rule = Mutex::new(rule);
+        self.0
+            .set_rule(move |request| (rule.lock().unwrap())(&request.method, &request.key));
+    }
+
+    pub fn no_faults(&self) {
+        self.0.clear_rule();
+    }
+
+    /// Sets the clock to so many seconds after the beginning.
+    pub fn set_now(&self, seconds: u64) {
+        self.0.clock().set(time(BEGIN + seconds));
+    }
+
+    pub fn advance(&self, seconds: u64) {
+        self.0.clock().advance(Duration::from_secs(seconds));
+    }
+
+    pub fn conditions(&self, conditions: Conditions) {
+        self.0
+            .alter_bucket(BUCKET, |options, _| options.conditions = conditions)
+            .unwrap();
+    }
+
+    /// Bytes of all bodies that came in since the last time this was asked.
+    pub fn received(&self) -> u64 {
+        let sum = self.0.log().iter().map(|entry| entry.bytes_in).sum();
+        self.0.clear_log();
+        sum
     }
 
     /// The keys that begin so.
     pub fn keys(&self, prefix: &str) -> Vec<String> {
-        let world = self.world();
-        let keys = world.objects.keys();
-        keys.filter(|key| key.starts_with(prefix))
-            .cloned()
-            .collect()
+        let keys = self.0.keys(BUCKET).into_iter().map(|key| key.to_string());
+        keys.filter(|key| key.starts_with(prefix)).collect()
+    }
+
+    pub fn body(&self, key: &str) -> Bytes {
+        self.0.body(BUCKET, key).unwrap()
+    }
+
+    pub async fn put(&self, key: &str, body: impl Into<Bytes>) {
+        let headers = Headers::default();
+        self.0.put_object(BUCKET, key, body, headers).await.unwrap();
+    }
+
+    pub fn remove(&self, key: &str) {
+        self.0.delete_object(BUCKET, key).unwrap();
     }
 
     /// Changes one byte in the middle of an object.
-    pub fn damage(&self, key: &str) {
-        let mut world = self.world();
-        let body = world.objects.get_mut(key).unwrap();
-        let mut bytes = body.to_vec();
+    pub async fn damage(&self, key: &str) {
+        let mut bytes = self.body(key).to_vec();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 0x55;
-        *body = bytes.into();
+        self.put(key, bytes).await;
     }
 
-    async fn answer(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-        let (head, body) = request.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        let path = percent_encoding::percent_decode_str(head.uri.path())
-            .decode_utf8_lossy()
-            .into_owned();
-        let key = path.trim_start_matches("/bucket").trim_start_matches('/');
-        let query = head.uri.query().unwrap_or_default().to_owned();
-        let header = |name: &str| {
-            let value = head.headers.get(name)?;
-            Some(ETag::parse(value.to_str().ok()?))
-        };
-        let mut world = self.world();
-        world.received += body.len() as u64;
-        let fault = (world.rule)(head.method.as_str(), key);
-        let (status, code, out) = match fault {
-            Fault::Fail(status, code) => (status, code, Bytes::new()),
-            _ => match head.method.as_str() {
-                "GET" if key.is_empty() => (200, "", world.list(&query)),
-                "GET" => match world.objects.get(key) {
-                    Some(body) => (200, "", body.clone()),
-                    None => (404, "NoSuchKey", Bytes::new()),
-                },
-                "PUT" => world.put(key, body, header("if-match"), header("if-none-match")),
-                "DELETE" => {
-                    world.objects.remove(key);
-                    (204, "", Bytes::new())
-                }
-                _ => (405, "MethodNotAllowed", Bytes::new()),
-            },
-        };
-        let (status, code) = match fault {
-            Fault::FailAfter(status, code) => (status, code),
-            _ => (status, code),
-        };
-        let etag = world.objects.get(key).map(|body| md5_of(body).to_string());
-        let out = if code.is_empty() {
-            out
-        } else {
-            format!("<Error><Code>{code}</Code><Message>so it is</Message></Error>").into()
-        };
-        let date = jiff::Timestamp::from_second(world.now).unwrap();
-        let mut answer = Response::builder().status(status).header(
-            "date",
-            date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
-        );
-        if let Some(etag) = etag {
-            answer = answer.header("etag", format!("\"{etag}\""));
+    pub fn objects(&self) -> BTreeMap<String, Bytes> {
+        let keys = self.keys("").into_iter();
+        keys.map(|key| (key.clone(), self.body(&key))).collect()
+    }
+
+    pub async fn restore(&self, objects: &BTreeMap<String, Bytes>) {
+        for key in self.keys("") {
+            self.remove(&key);
         }
-        Ok(answer.body(Full::new(out)).unwrap())
+        for (key, body) in objects {
+            self.put(key, body.clone()).await;
+        }
     }
 }
 
-impl World {
-    fn put(
-        &mut self,
-        key: &str,
-        body: Bytes,
-        is: Option<ETag>,
-        is_not: Option<ETag>,
-    ) -> (u16, &'static str, Bytes) {
-        let there = self.objects.get(key).map(|body| ETag::Md5(md5_of(body)));
-        if !self.careless {
-            if is.is_some() && there.is_none() {
-                return (404, "NoSuchKey", Bytes::new());
-            }
-            if is.is_some() && is != there || is_not.is_some() && there.is_some() {
-                return (412, "PreconditionFailed", Bytes::new());
-            }
-        }
-        self.writes += 1;
-        self.objects.insert(key.to_owned(), body);
-        (200, "", Bytes::new())
-    }
-
-    fn list(&self, query: &str) -> Bytes {
-        let value = |name: &str| {
-            let value = query.split('&').find_map(|pair| pair.strip_prefix(name))?;
-            let decoded = percent_encoding::percent_decode_str(value).decode_utf8();
-            Some(decoded.unwrap().into_owned())
-        };
-        let prefix = value("prefix=").unwrap_or_default();
-        let after = value("start-after=").unwrap_or_default();
-        let objects = self.objects.iter();
-        let rows: String = objects
-            .filter(|(key, _)| key.starts_with(&prefix) && **key > after)
-            .map(|(key, body)| {
-                let (size, etag) = (body.len(), md5_of(body));
-                format!(
-                    "<Contents><Key>{key}</Key><Size>{size}</Size><ETag>{etag}</ETag></Contents>"
-                )
-            })
-            .collect();
-        format!("<ListBucketResult><IsTruncated>false</IsTruncated>{rows}</ListBucketResult>")
-            .into()
-    }
+fn time(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
