@@ -2,8 +2,12 @@
 
 mod connect;
 mod deploy;
+mod init;
 mod invalidate;
+mod policy;
 mod preview;
+mod quota;
+mod redirects;
 mod show;
 
 use crate::cli::{Cli, Command};
@@ -14,6 +18,9 @@ use crate::report::Printer;
 
 /// Runs a command to its end. Errors are for the caller to show.
 pub async fn run(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
+    if let Command::Init = &cli.command {
+        return init::init(cli, printer);
+    }
     let settings = config::load(cli)?;
     for warning in &settings.warnings {
         printer.warn(warning);
@@ -35,6 +42,9 @@ pub async fn run(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
         Command::History(flags) => show::history(&app, flags).await,
         Command::State(flags) => show::state(&app, flags).await,
         Command::Unlock => show::unlock(&app).await,
+        Command::Quota => quota::quota(&app).await,
+        Command::Redirects(flags) => redirects::redirects(&app, flags),
+        Command::Policy => policy::policy(&app),
         _ => Err(Error::usage("not here yet")),
     }
 }

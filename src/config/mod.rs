@@ -4,6 +4,7 @@
 mod build;
 mod layer;
 mod schema;
+mod site_files;
 pub mod values;
 mod variables;
 
@@ -20,6 +21,7 @@ use crate::error::Error;
 
 pub use build::{build_dir, build_folders};
 pub use schema::NoiseRule;
+pub use site_files::{HEADERS_FILE, REDIRECTS_FILE, SiteFiles};
 pub use values::{DistributionSetting, Index, PurgeMode, StatePlace, Symlinks};
 
 use layer::Layer;
@@ -287,21 +289,12 @@ impl Settings {
         })
     }
 
-    /// Every rule about headers in the order that counts: what holds for all first, `[[headers]]` last.
+    /// [`Settings::header_rules_with`] of a build without `_headers`.
     ///
     /// # Errors
     /// `Exit::Usage`, naming the file and line of the rule that cannot be followed.
     pub fn header_rules(&self) -> Result<HeaderRules, Error> {
-        let general = self.general_rules().into_iter().map(|(_, rule)| rule);
-        let own = self.headers.iter().map(|numbered| numbered.rule.clone());
-        HeaderRules::compile(general.chain(own).collect()).map_err(|error| {
-            Error::usage(format!(
-                "{}: {}: {}",
-                self.rule_name(error.rule),
-                error.field,
-                error.problem
-            ))
-        })
+        self.header_rules_with(&SiteFiles::default())
     }
 
     /// The `[[redirects]]`, without those of a `_redirects` file.
@@ -309,26 +302,12 @@ impl Settings {
     /// # Errors
     /// `Exit::Usage`, naming the file and line of the one that cannot be followed.
     pub fn redirects(&self) -> Result<Redirects, Error> {
-        let all = self.redirects.iter().map(|numbered| numbered.rule.clone());
-        Redirects::compile(all.collect()).map_err(|error| {
-            let line = (self.redirects.get(error.redirect)).map_or(0, |numbered| numbered.line);
-            Error::usage(format!(
-                "{}: {}: {}",
-                self.place(line),
-                error.field,
-                error.problem
-            ))
-        })
+        self.redirects_with(&SiteFiles::default())
     }
 
-    /// Where a rule of [`Settings::header_rules`] stands, by its index: `deploy.toml:12`, or the key that it comes from.
+    /// Where a rule of [`Settings::header_rules`] stands, by its index.
     pub fn rule_name(&self, index: usize) -> String {
-        let general = self.general_rules();
-        if let Some((key, _)) = general.get(index) {
-            return format!("`{key}`");
-        }
-        let line = (self.headers.get(index - general.len())).map_or(0, |numbered| numbered.line);
-        self.place(line)
+        self.rule_name_with(&SiteFiles::default(), index)
     }
 
     /// A line of the settings file, as errors and warnings name it.

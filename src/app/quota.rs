@@ -1,0 +1,146 @@
+//! `unstale quota`: counts this month's invalidation paths over all distributions of the account. No API tells the number:
+//! each invalidation is asked for.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use super::App;
+use crate::aws::cloudfront::PurgeTarget;
+use crate::aws::{AwsError, CloudFront};
+use crate::edge::price::FREE_PATHS;
+use crate::error::{Error, Exit};
+
+/// Requests at once: CloudFront's API throttles early.
+const AT_ONCE: usize = 6;
+/// Between two words about how far it is.
+const PACE: Duration = Duration::from_secs(2);
+
+/// An invalidation of this month: its distribution's id and its own.
+type Named = (String, String);
+
+pub(super) async fn quota(app: &App) -> Result<Exit, Error> {
+    let link = app.connect().await?;
+    let cloudfront = link.aws.cloudfront();
+    let distributions = cloudfront.distributions().await?;
+    let begin = month_begin(link.aws.watch.server_now());
+    let lists = stream::iter(distributions.iter().map(|one| one.id.clone()))
+        .map(|id| this_month(&cloudfront, id, begin))
+        .buffer_unordered(AT_ONCE);
+    let all: Vec<Named> = lists.try_concat().await?;
+    let counts = count(app, &cloudfront, all).await?;
+    let used: u64 = counts.values().map(|(_, paths)| paths).sum();
+    let left = FREE_PATHS.saturating_sub(used);
+    let since = jiff::Timestamp::from_second(begin).unwrap_or_default();
+    for one in &distributions {
+        let Some((invalidations, paths)) = counts.get(&one.id) else {
+            continue;
+        };
+        let name = one.aliases.as_ref().and_then(|list| list.items().first());
+        let name = name.unwrap_or(&one.domain_name);
+        app.printer.line(&format!(
+            "{}  {paths} paths in {invalidations} invalidations  ({name})",
+            one.id
+        ));
+        app.printer.json(&serde_json::json!({
+            "type": "distribution", "id": one.id, "name": name, "paths": paths, "invalidations": invalidations,
+        }));
+    }
+    app.printer.line(&format!(
+        "{used} of {FREE_PATHS} free paths used since {}, {left} left ({} distributions)",
+        since.strftime("%-d %B %Y"),
+        distributions.len()
+    ));
+    app.printer.json(&serde_json::json!({
+        "type": "quota", "since": since.to_string(), "used": used, "left": left, "free": FREE_PATHS,
+        "over": used.saturating_sub(FREE_PATHS), "distributions": distributions.len(),
+    }));
+    Ok(Exit::Done)
+}
+
+/// When the month of a moment began, in seconds since 1970: AWS bills by UTC.
+fn month_begin(now: i64) -> i64 {
+    let utc = jiff::tz::TimeZone::UTC;
+    let moment = jiff::Timestamp::from_second(now).unwrap_or_default();
+    let first = moment.to_zoned(utc.clone()).date().first_of_month();
+    let begin = first.to_zoned(utc).map(|zoned| zoned.timestamp());
+    begin.map_or(now, jiff::Timestamp::as_second)
+}
+
+/// The distribution's invalidations since then. Their list has the newest first, so that its end needs no reading.
+async fn this_month(
+    cloudfront: &CloudFront,
+    distribution: String,
+    begin: i64,
+) -> Result<Vec<Named>, AwsError> {
+    let mut found = cloudfront
+        .invalidations(&distribution, |seen| {
+            seen.last()
+                .is_some_and(|one| one.create_time.secs() < begin)
+        })
+        .await?;
+    found.retain(|one| one.create_time.secs() >= begin);
+    let named = |id| (distribution.clone(), id);
+    Ok(found.into_iter().map(|one| named(one.id)).collect())
+}
+
+/// Invalidations and their paths, by distribution.
+async fn count(
+    app: &App,
+    cloudfront: &CloudFront,
+    all: Vec<Named>,
+) -> Result<BTreeMap<String, (u64, u64)>, Error> {
+    let total = all.len();
+    let mut counts: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let mut told = Instant::now();
+    let mut asked = stream::iter(all)
+        .map(|(distribution, id)| async move {
+            let target = PurgeTarget::Distribution(distribution);
+            let one = cloudfront.invalidation(&target, &id).await?;
+            let paths = one.invalidation_batch.and_then(|batch| batch.paths);
+            let count = paths.map_or(0, |paths| u64::try_from(paths.quantity).unwrap_or(0));
+            Ok::<_, AwsError>((target.id().to_owned(), count))
+        })
+        .buffer_unordered(AT_ONCE);
+    let mut done = 0;
+    loop {
+        let next = tokio::select! {
+            next = asked.next() => next,
+            () = app.stop.wished() => return Err(Error::interrupted("interrupted while counting")),
+        };
+        let Some(next) = next else { break };
+        let (distribution, paths) = next?;
+        let sum = counts.entry(distribution).or_default();
+        *sum = (sum.0 + 1, sum.1 + paths);
+        done += 1;
+        if told.elapsed() >= PACE {
+            told = Instant::now();
+            app.printer
+                .note(&format!("{done} of {total} invalidations counted"));
+        }
+    }
+    Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_begin_at_midnight_in_utc() {
+        let at = |text: &str| {
+            text.parse::<jiff::Timestamp>()
+                .map(jiff::Timestamp::as_second)
+                .unwrap()
+        };
+        for (now, begin) in [
+            ("2026-11-21T02:45:00Z", "2026-11-01T00:00:00Z"),
+            ("2026-11-01T00:00:00Z", "2026-11-01T00:00:00Z"),
+            ("2026-10-31T23:59:59Z", "2026-10-01T00:00:00Z"),
+            ("2024-02-29T12:00:00Z", "2024-02-01T00:00:00Z"),
+        ] {
+            assert_eq!(month_begin(at(now)), at(begin), "{now}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The `_headers` and `_redirects` files of a build, which are read and not uploaded, and how they join deploy.toml's rules.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use super::{Numbered, Settings};
+use crate::domain::redirects::{Redirect, Redirects};
+use crate::domain::rules::{HeaderRule, HeaderRules};
+use crate::domain::{headers_file, redirects_file};
+use crate::error::Error;
+
+/// Their names, at the root of a build.
+pub const HEADERS_FILE: &str = "_headers";
+pub const REDIRECTS_FILE: &str = "_redirects";
+
+/// What the two files of a build say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SiteFiles {
+    dir: PathBuf,
+    pub headers: Vec<Numbered<HeaderRule>>,
+    pub redirects: Vec<Numbered<Redirect>>,
+}
+
+impl SiteFiles {
+    /// Reads those that are there.
+    ///
+    /// # Errors
+    /// `Exit::Usage`, naming file and line of all that cannot be followed.
+    pub fn read(dir: &Path) -> Result<Self, Error> {
+        Ok(Self {
+            dir: dir.to_owned(),
+            headers: parsed(&dir.join(HEADERS_FILE), headers_file::parse)?,
+            redirects: parsed(&dir.join(REDIRECTS_FILE), redirects_file::parse)?,
+        })
+    }
+
+    fn place(&self, name: &str, line: usize) -> String {
+        format!("{}:{line}", self.dir.join(name).display())
+    }
+}
+
+type Lines<T> = Result<Vec<(usize, T)>, Vec<headers_file::LineError>>;
+
+fn parsed<T>(path: &Path, parse: fn(&str) -> Lines<T>) -> Result<Vec<Numbered<T>>, Error> {
+    let shown = path.display();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::usage(format!("cannot read {shown}")).because(error)),
+    };
+    match parse(&text) {
+        Ok(rules) => {
+            let numbered = |(line, rule)| Numbered { line, rule };
+            Ok(rules.into_iter().map(numbered).collect())
+        }
+        Err(errors) => {
+            let mut all = errors
+                .iter()
+                .map(|error| format!("{shown}:{}: {}", error.line, error.problem));
+            let first = all.next().unwrap_or_default();
+            let mut error = Error::usage(first);
+            error.causes = all.collect();
+            Err(error)
+        }
+    }
+}
+
+impl Settings {
+    /// Every rule about headers in the order that counts: what holds for all first, then `_headers`, `[[headers]]` last.
+    ///
+    /// # Errors
+    /// `Exit::Usage`, naming the file and line of the rule that cannot be followed.
+    pub fn header_rules_with(&self, files: &SiteFiles) -> Result<HeaderRules, Error> {
+        let general = self.general_rules().into_iter().map(|(_, rule)| rule);
+        let read = files.headers.iter().map(|numbered| numbered.rule.clone());
+        let own = self.headers.iter().map(|numbered| numbered.rule.clone());
+        HeaderRules::compile(general.chain(read).chain(own).collect()).map_err(|error| {
+            let place = self.rule_name_with(files, error.rule);
+            at(&place, error.field, &error.problem)
+        })
+    }
+
+    /// Where a rule of [`Settings::header_rules_with`] stands, by its index: `deploy.toml:12`, or the key that it comes from.
+    pub fn rule_name_with(&self, files: &SiteFiles, index: usize) -> String {
+        let general = self.general_rules();
+        if let Some((key, _)) = general.get(index) {
+            return format!("`{key}`");
+        }
+        let index = index - general.len();
+        match files.headers.get(index) {
+            Some(read) => files.place(HEADERS_FILE, read.line),
+            None => {
+                let own = self.headers.get(index - files.headers.len());
+                self.place(own.map_or(0, |numbered| numbered.line))
+            }
+        }
+    }
+
+    /// `[[redirects]]`, then those of `_redirects`: the first that matches answers.
+    ///
+    /// # Errors
+    /// `Exit::Usage`, naming the file and line of the one that cannot be followed.
+    pub fn redirects_with(&self, files: &SiteFiles) -> Result<Redirects, Error> {
+        let all = self.redirects.iter().chain(&files.redirects);
+        let all = all.map(|numbered| numbered.rule.clone());
+        Redirects::compile(all.collect()).map_err(|error| {
+            let place = self.redirect_name(files, error.redirect);
+            at(&place, error.field, &error.problem)
+        })
+    }
+
+    /// Where a redirect of [`Settings::redirects_with`] stands, by its index.
+    pub fn redirect_name(&self, files: &SiteFiles, index: usize) -> String {
+        match self.redirects.get(index) {
+            Some(own) => self.place(own.line),
+            None => {
+                let read = files.redirects.get(index - self.redirects.len());
+                files.place(REDIRECTS_FILE, read.map_or(0, |numbered| numbered.line))
+            }
+        }
+    }
+}
+
+fn at(place: &str, field: &str, problem: &dyn Display) -> Error {
+    Error::usage(format!("{place}: {field}: {problem}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(dir.path().join(name), text).unwrap();
+        }
+        dir
+    }
+
+    fn redirect(from: &str, to: &str) -> Redirect {
+        Redirect {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            status: 301,
+            force: false,
+        }
+    }
+
+    #[test]
+    fn a_build_without_them_says_nothing() {
+        let dir = build(&[]);
+        let files = SiteFiles::read(dir.path()).unwrap();
+        assert!(files.headers.is_empty() && files.redirects.is_empty());
+    }
+
+    #[test]
+    fn what_deploy_toml_says_of_headers_comes_last_and_of_redirects_first() {
+        let dir = build(&[
+            (HEADERS_FILE, "# c\n/*\n  Cache-Control: max-age=1\n"),
+            (REDIRECTS_FILE, "\n/a /b\n"),
+        ]);
+        let files = SiteFiles::read(dir.path()).unwrap();
+        let own = HeaderRule {
+            patterns: vec!["*.html".into()],
+            ..HeaderRule::default()
+        };
+        let settings = Settings {
+            cache_control: Some("no-cache".into()),
+            headers: vec![Numbered { line: 7, rule: own }],
+            redirects: vec![Numbered {
+                line: 9,
+                rule: redirect("/x", "/y"),
+            }],
+            ..Settings::default()
+        };
+        let names = [0, 1, 2].map(|at| settings.rule_name_with(&files, at));
+        assert_eq!(names[0], "`cache-control`");
+        assert!(names[1].ends_with("_headers:2"), "{}", names[1]);
+        assert_eq!(names[2], "deploy.toml:7");
+        let redirects = settings.redirects_with(&files).unwrap();
+        let from: Vec<_> = redirects.all().iter().map(|one| &one.from).collect();
+        assert_eq!(from, ["/x", "/a"]);
+        assert_eq!(settings.redirect_name(&files, 0), "deploy.toml:9");
+        assert!(settings.redirect_name(&files, 1).ends_with("_redirects:2"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_file_and_line() {
+        let told = |name: &str, text: &str| {
+            let dir = build(&[(name, text)]);
+            let settings = Settings::default();
+            let files = SiteFiles::read(dir.path());
+            let result = files.and_then(|files| {
+                settings.header_rules_with(&files)?;
+                settings.redirects_with(&files)
+            });
+            let error = result.map(|_| ()).unwrap_err();
+            assert_eq!(error.exit, crate::error::Exit::Usage);
+            error.message
+        };
+        for (name, text, place) in [
+            (REDIRECTS_FILE, "/a /b\n/c /d 200\n", "_redirects:2: "),
+            (REDIRECTS_FILE, "/a /b\n/b /a\n", "_redirects:1: to: "),
+            (HEADERS_FILE, "  X: y\n", "_headers:1: "),
+        ] {
+            let message = told(name, text);
+            assert!(message.contains(place), "{message}");
+        }
+    }
+}
