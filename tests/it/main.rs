@@ -2,4 +2,5 @@
 //! `support` builds sites and worlds and runs the binary.
 
 mod deploy;
+mod sites;
 mod support;
