@@ -12,7 +12,7 @@ use super::pool::Level;
 use super::scene::Scene;
 use super::send;
 use super::stop::Stop;
-use super::survey::{self, Place};
+use super::survey::{self, Opened, Place};
 use super::targets::Targets;
 use crate::aws::Aws;
 use crate::domain::{ETag, Key};
@@ -37,9 +37,9 @@ pub async fn plan(
         survey::build(job, tell),
         survey::find_targets(aws, job),
         async {
-            let (place, lock) = opened.await?;
-            let busy = busy(&lock);
-            let remote = survey::remote(&place, lock, tell).await?;
+            let opened = opened.await?;
+            let (place, busy) = (opened.place.clone(), busy(&opened.lock));
+            let remote = survey::remote(opened, tell).await?;
             Ok((place, remote, busy))
         }
     )?;
@@ -75,7 +75,6 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
         survey::find_targets(aws, job),
         survey::open(aws, job)
     )?;
-    let (place, lock) = opened;
     let mut run = Run {
         aws,
         job,
@@ -83,7 +82,7 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
         tell,
         begun,
         level: &mut level,
-        place,
+        place: opened.place.clone(),
         held: None,
         written: HashMap::new(),
         summary: Summary {
@@ -92,7 +91,7 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
             ..Summary::default()
         },
     };
-    let result = run.rounds(build, targets, lock).await;
+    let result = run.rounds(build, targets, opened).await;
     if let Some(held) = run.held.take() {
         // A lock that is lost is somebody else's to give back.
         let _ = held.release().await;
@@ -134,16 +133,17 @@ impl Run<'_> {
         &mut self,
         build: Build,
         targets: Targets,
-        lock: Observed,
+        opened: Opened,
     ) -> Result<(), Error> {
-        let mut lock = self.wait_for_lock(lock).await?;
+        let mut opened = self.wait_for_lock(opened).await?;
         let (mut build, mut targets) = (Some(build), Some(targets));
         let mut unguarded = false;
         for _ in 0..ROUNDS {
             let (Some(was_built), Some(was_found)) = (build.take(), targets.take()) else {
                 break;
             };
-            let remote = survey::remote(&self.place, lock.clone(), self.tell).await?;
+            let lock = opened.lock.clone();
+            let remote = survey::remote(opened, self.tell).await?;
             let mut scene = Scene::new(self.place.clone(), was_built, was_found, remote, self.job);
             scene.remember(&self.written);
             let plan = Arc::new(
@@ -165,7 +165,8 @@ impl Run<'_> {
                     Lock::Held => {}
                     Lock::Unguarded => unguarded = true,
                     Lock::Moved(seen) => {
-                        lock = self.wait_for_lock(seen).await?;
+                        opened = self.look_again(seen).await?;
+                        opened = self.wait_for_lock(opened).await?;
                         self.tell
                             .tell(Event::PlannedAgain("another deploy ended meanwhile".into()));
                         (build, targets) = (Some(scene.build), Some(scene.targets));
@@ -194,6 +195,7 @@ impl Run<'_> {
                 )));
                 self.tally(&plan, &applied);
                 self.written.extend(applied.written);
+                opened = self.look_again(lock).await?;
                 (build, targets) = (Some(scene.build), Some(scene.targets));
                 continue;
             }
@@ -353,11 +355,21 @@ impl Run<'_> {
         })
     }
 
+    /// What has to be read anew for another round, once the lock is known.
+    async fn look_again(&self, lock: Observed) -> Result<Opened, Error> {
+        Ok(Opened {
+            place: self.place.clone(),
+            head: self.place.store.read_head().await?,
+            lock,
+        })
+    }
+
     /// Returns once the lock is free, as far as anybody can see.
-    async fn wait_for_lock(&self, seen: Observed) -> Result<Observed, Error> {
-        if seen.is_free() {
-            return Ok(seen);
+    async fn wait_for_lock(&self, opened: Opened) -> Result<Opened, Error> {
+        if opened.lock.is_free() {
+            return Ok(opened);
         }
+        let seen = opened.lock;
         let begun = Instant::now();
         let on_wait = |seen: &Observed| {
             if let Some((who, until)) = busy(seen) {
@@ -379,7 +391,7 @@ impl Run<'_> {
             () = self.stop.wished() => return Err(Error::interrupted("interrupted while waiting for the lock")),
         };
         match busy(&seen) {
-            None => Ok(seen),
+            None => self.look_again(seen).await,
             Some((who, until)) => Err(Error::new(Exit::Locked, format!("another deploy holds the lock: {who}, until {until}"))
                 .hint("wait for it, give --lock-wait longer, or, if it is dead for certain, `unstale unlock`")),
         }

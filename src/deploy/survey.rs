@@ -1,6 +1,10 @@
 //! Looks at everything that a plan follows from: the build, the bucket, the state in it, the distributions.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::{StreamExt, stream};
 
 use super::Teller;
 use super::event::Event;
@@ -8,6 +12,7 @@ use super::job::Job;
 use super::targets::{self, Search, Targets};
 use crate::aws::list::Listed;
 use crate::aws::{Aws, AwsError, Bucket, Kind};
+use crate::domain::Key;
 use crate::domain::manifest::DeployId;
 use crate::error::{Error, Exit};
 use crate::scan::{self, Build, ScanError};
@@ -65,26 +70,28 @@ pub struct Remote {
     pub debts: Vec<debt::Found>,
 }
 
-/// Finds the place, following the bucket to its region, and reads the lock.
-pub async fn open(aws: &Aws, job: &Job) -> Result<(Place, Observed), Error> {
-    let place = Place::new(aws, job, job.region.as_deref());
-    match place.store.observe_lock().await {
-        Err(StateError::Aws(error)) => match error.kind {
-            Kind::WrongRegion(Some(region)) => {
-                let place = Place::new(aws, job, Some(&region));
-                let lock = place.store.observe_lock().await?;
-                Ok((place, lock))
-            }
-            Kind::WrongRegion(None) => Err(AwsError {
-                kind: Kind::WrongRegion(None),
-                ..error
-            }
-            .into()),
-            _ => Err(error.into()),
-        },
-        Err(error) => Err(error.into()),
-        Ok(lock) => Ok((place, lock)),
+/// The place, with the lock and the manifest's head as they were before anything else was looked at.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    pub place: Place,
+    pub lock: Observed,
+    pub head: HeadState,
+}
+
+/// Finds the place, following the bucket to its region, and reads lock and head.
+pub async fn open(aws: &Aws, job: &Job) -> Result<Opened, Error> {
+    match enter(Place::new(aws, job, job.region.as_deref())).await {
+        Err(StateError::Aws(AwsError {
+            kind: Kind::WrongRegion(Some(region)),
+            ..
+        })) => Ok(enter(Place::new(aws, job, Some(&region))).await?),
+        opened => Ok(opened?),
     }
+}
+
+async fn enter(place: Place) -> Result<Opened, StateError> {
+    let (lock, head) = tokio::try_join!(place.store.observe_lock(), place.store.read_head())?;
+    Ok(Opened { place, lock, head })
 }
 
 /// Scans the build.
@@ -111,15 +118,17 @@ pub async fn build(job: &Job, tell: &Teller) -> Result<Build, Error> {
     Ok(build)
 }
 
-/// Lists the bucket and reads the state. The lock was read before.
-pub async fn remote(place: &Place, lock: Observed, tell: &Teller) -> Result<Remote, Error> {
-    let listing = async { list(place, tell).await.map_err(Error::from) };
-    let state = async {
-        let head = place.store.read_head().await?;
-        let loaded = place.store.read_manifest(&head).await?;
-        Ok::<_, Error>((head, loaded))
-    };
-    let ((listing, debts), (head, loaded)) = tokio::try_join!(listing, state)?;
+/// Lists the bucket and reads the state. Lock and head were read before.
+pub async fn remote(opened: Opened, tell: &Teller) -> Result<Remote, Error> {
+    let Opened { place, lock, head } = opened;
+    let place = &place;
+    let splits = head
+        .head()
+        .map(|head| head.splits.as_slice())
+        .unwrap_or_default();
+    let listing = async { list(place, splits, tell).await.map_err(Error::from) };
+    let state = async { Ok::<_, Error>(place.store.read_manifest(&head).await?) };
+    let ((listing, debts), loaded) = tokio::try_join!(listing, state)?;
     let debts = match debts {
         Some(ids) => {
             let mut debts = Vec::new();
@@ -147,20 +156,46 @@ pub async fn remote(place: &Place, lock: Observed, tell: &Teller) -> Result<Remo
     })
 }
 
-/// The site's objects, and the open debts' ids where the state lies among them.
+/// Parts of a listing that are asked for at once, at most.
+const PARTS_AT_ONCE: usize = 64;
+
+/// The site's objects, and the open debts' ids where the state lies among them. Parts between `splits` are listed side by
+/// side: exact whatever the bucket holds, for at most a page more a part.
 async fn list(
     place: &Place,
+    splits: &[Key],
     tell: &Teller,
 ) -> Result<(Vec<Listed>, Option<BTreeSet<String>>), AwsError> {
-    let mut seen = 0;
-    let mut count = |more: usize| {
-        seen += more as u64;
-        tell.tell(Event::Listed(seen));
+    let ends = splits
+        .iter()
+        .map(|key| Some(place.full(key.as_str())))
+        .chain([None]);
+    let mut after = None;
+    let parts = ends.map(|end| (std::mem::replace(&mut after, end.clone()), end));
+    let seen = Arc::new(AtomicU64::new(0));
+    let part = |(after, end): (Option<String>, Option<String>)| {
+        let (place, tell, seen) = (place.clone(), tell.clone(), seen.clone());
+        let part = async move {
+            let count = |more: usize| {
+                let seen = seen.fetch_add(more as u64, Ordering::Relaxed) + more as u64;
+                tell.tell(Event::Listed(seen));
+            };
+            place
+                .bucket
+                .list_range(&place.prefix, after.as_deref(), end.as_deref(), count)
+                .await
+        };
+        // A task of its own, so that both cores read the answers.
+        async { tokio::spawn(part).await }
     };
-    let mut listing = place
-        .bucket
-        .list_range(&place.prefix, None, None, &mut count)
-        .await?;
+    let mut parts = stream::iter(parts.map(part)).buffered(PARTS_AT_ONCE);
+    let mut listing: Vec<Listed> = Vec::new();
+    while let Some(part) = parts.next().await {
+        match part {
+            Ok(part) => listing.append(&mut part?),
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
     let own = format!("{}.unstale/", place.prefix);
     let inside = place.store.bucket.name() == place.bucket.name()
         && place.store.root.starts_with(&place.prefix);
