@@ -12,12 +12,12 @@ use super::pool::{self, Level};
 use super::put::{PutError, Tools};
 use super::record::{self, Done};
 use super::scene::Scene;
-use super::send::{self, Pending, Sent};
+use super::send::{self, Pending};
+use super::sender::{Outgoing, Sender};
 use super::stop::Stop;
 use crate::aws::s3::MAX_DELETES;
 use crate::aws::{AwsError, CloudFront, Kind};
 use crate::domain::manifest::{DeployId, DeployRef};
-use crate::domain::page::{Stage, is_folder_index};
 use crate::domain::{ETag, Key};
 use crate::edge::path::Dialect;
 use crate::edge::{Mode, Money};
@@ -27,8 +27,6 @@ use crate::state::{Held, StateError, Update, history};
 
 /// No request is begun that could outlast the lease by this.
 const LONGEST: Duration = Duration::from_secs(15);
-/// Rounds of solving and halving that a purge may need.
-const ROUNDS: usize = 12;
 
 /// What a deploy works with.
 pub(super) struct Apply<'a> {
@@ -51,8 +49,7 @@ pub(super) struct Applied {
     pub(super) failed: Vec<(Key, PutError)>,
     /// Somebody else wrote an object since the listing: look and plan again.
     pub(super) race: Option<String>,
-    pub(super) pending: Vec<Pending>,
-    pub(super) paths: u64,
+    pub(super) sent: Outgoing,
     pub(super) cost: Money,
     /// The time for the wait ran out before the assets could be removed.
     pub(super) late: bool,
@@ -62,19 +59,20 @@ pub(super) struct Applied {
     pub(super) written: HashMap<Key, ETag>,
 }
 
+impl Applied {
+    /// What broke for good, if anything did.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.broken.as_deref().or(self.sent.broken.as_deref())
+    }
+}
+
 impl Apply<'_> {
     /// Fails only where nothing but the journal was written.
     pub(super) async fn run(mut self) -> Result<Applied, StateError> {
         let mut journal = record::journal(&self.deploy, self.scene, self.job, &self.plan);
         self.scene.place.store.write_debt(&journal).await?;
         let mut applied = Applied::default();
-        match self.change_objects(&mut applied).await {
-            Ok(()) => {}
-            Err(error) => {
-                applied.broken = Some(error.to_string());
-                return Ok(applied);
-            }
-        }
+        self.change_objects(&mut applied).await;
         if self.must_stop() || applied.race.is_some() {
             return Ok(applied);
         }
@@ -88,8 +86,8 @@ impl Apply<'_> {
         self.stop.is_set() || self.held.is_some_and(|held| !held.may_start(LONGEST))
     }
 
-    /// Uploads, copies, and removes the pages.
-    async fn change_objects(&mut self, applied: &mut Applied) -> Result<(), AwsError> {
+    /// Uploads and copies.
+    async fn change_objects(&mut self, applied: &mut Applied) {
         let plan = self.plan.clone();
         if !plan.changes.is_empty() {
             self.tell.tell(Event::UploadsBegan {
@@ -98,15 +96,17 @@ impl Apply<'_> {
             });
         }
         let mut at = 0;
-        for group in plan.changes.chunk_by(|one, other| rank(one) == rank(other)) {
+        for group in plan
+            .changes
+            .chunk_by(|one, other| one.rank() == other.rank())
+        {
             self.put_all(at, group, applied).await;
             at += group.len();
             // What was not begun is not live, so that what refers to it must not be either.
             if self.must_stop() || applied.race.is_some() || !applied.failed.is_empty() {
-                return Ok(());
+                return;
             }
         }
-        self.delete(applied, true).await
     }
 
     /// Puts the changes of one rank, the first of which is the plan's change `first`.
@@ -227,41 +227,91 @@ impl Apply<'_> {
         Ok(())
     }
 
-    /// Everything after the objects: purge, removed assets, manifest, history, and the journal's end.
+    /// Everything after the objects: removed pages, purge, removed assets, manifest, history, and the journal's end. What does
+    /// not depend on each other rides side by side.
     async fn purge_and_record(
         &mut self,
         journal: &mut Debt,
         applied: &mut Applied,
     ) -> Result<(), StateError> {
         let until = Instant::now() + self.job.timeout;
+        let store = self.scene.place.store.clone();
         let purges = self.purges(applied);
-        let now: Vec<(String, Vec<String>)> = texts(&purges, |one| &one.purge);
-        let sent =
-            self.resend(applied, until).await && self.send(journal, now, applied, until).await?;
-        let assets = self.plan.deletions.iter().any(|one| !one.page);
-        if sent && assets && applied.failed.is_empty() && !self.must_stop() {
-            let waited = send::wait(
-                &self.cloudfront,
-                &mut applied.pending,
-                until,
-                self.stop,
-                self.tell,
-            )
-            .await?;
-            applied.late = !waited;
-            if waited {
-                self.delete(applied, false).await?;
-                let after = texts(&purges, |one| &one.after);
-                if !self.send(journal, after, applied, until).await? {
-                    return Ok(());
-                }
-            }
-        }
-        if !sent || self.must_stop() || applied.race.is_some() {
+        let mut sender = self.sender(&purges, until);
+        sender.note(journal, &texts(&purges, |one| &one.purge));
+        // Pages that go are stale like pages that changed, so their purge may be recorded meanwhile.
+        let noted = journal.clone();
+        let (deleted, written) = tokio::join!(self.delete(applied, true), store.write_debt(&noted));
+        deleted?;
+        written?;
+        if self.must_stop() || applied.race.is_some() {
             return Ok(());
         }
+        let removes = self.plan.deletions.iter().any(|one| !one.page);
+        if removes {
+            if !sender.send(journal, &mut applied.sent).await? {
+                return Ok(());
+            }
+            if applied.failed.is_empty() {
+                let waited = send::wait(
+                    &self.cloudfront,
+                    &mut applied.sent.pending,
+                    until,
+                    self.stop,
+                    self.tell,
+                );
+                applied.late = !waited.await?;
+            }
+            if applied.late || !applied.failed.is_empty() || self.must_stop() {
+                return self.record(journal, applied, None).await;
+            }
+            self.delete(applied, false).await?;
+            if applied.race.is_some() {
+                return Ok(());
+            }
+            let after = texts(&purges, |one| &one.after);
+            if sender.note(journal, &after) {
+                store.write_debt(journal).await?;
+            }
+        }
         applied.cost = cost(&purges);
-        self.record(journal, applied).await
+        self.record(journal, applied, Some(sender)).await
+    }
+
+    fn sender(&self, purges: &[TargetPurge], until: Instant) -> Sender {
+        let quoted = |one: &TargetPurge| {
+            [&one.purge, &one.after]
+                .into_iter()
+                .any(|purge| purge.cover.texts().any(|path| path.contains('\'')))
+        };
+        let refused = Dialect {
+            quote_refused: true,
+        };
+        let alternative = purges
+            .iter()
+            .any(quoted)
+            .then(|| self.solve(None, refused))
+            .flatten();
+        Sender {
+            cloudfront: self.cloudfront.clone(),
+            store: self.scene.place.store.clone(),
+            deploy: self.deploy.clone(),
+            targets: self
+                .scene
+                .targets
+                .found
+                .iter()
+                .map(|found| found.target.clone())
+                .collect(),
+            resend: match self.job.prices.mode {
+                Mode::None => Default::default(),
+                _ => self.scene.debts.resend.clone(),
+            },
+            without_quotes: alternative.map(|purges| texts(&purges, |one| &one.purge)),
+            until,
+            stop: self.stop.clone(),
+            tell: self.tell.clone(),
+        }
     }
 
     /// The purges for what was really changed.
@@ -306,215 +356,82 @@ impl Apply<'_> {
             .map(|plan| plan.purges)
     }
 
-    /// Sends the recorded batches of deploys that died once more, under their own references: what CloudFront took already
-    /// it does not take, or charge, twice.
-    async fn resend(&mut self, applied: &mut Applied, until: Instant) -> bool {
-        if self.job.prices.mode == Mode::None {
-            return true;
-        }
-        for found in self.scene.targets.found.clone() {
-            for batch in self
-                .scene
-                .debts
-                .resend
-                .get(found.id())
-                .into_iter()
-                .flatten()
-            {
-                match send::send(
-                    &self.cloudfront,
-                    &found.target,
-                    batch,
-                    until,
-                    self.stop,
-                    self.tell,
-                )
-                .await
-                {
-                    Sent::Accepted(accepted) => applied.pending.push(Pending {
-                        target: found.target.clone(),
-                        id: accepted.id,
-                        completed: accepted.completed,
-                        paths: 0,
-                    }),
-                    Sent::Stopped => return false,
-                    Sent::Refused(error) | Sent::Failed(error) => {
-                        applied.broken = Some(error.to_string());
-                        return false;
-                    }
-                    Sent::TooLarge => {
-                        applied.broken =
-                            Some("CloudFront refuses a batch that it took before".into());
-                        return false;
-                    }
-                }
-            }
-        }
-        true
-    }
-
-    /// Records and sends batches; answers whether CloudFront took them all.
-    async fn send(
+    /// Writes the manifest while `sender`, if there is one, sends the purge; then the history; and strikes the debts, or what
+    /// of them is paid.
+    async fn record(
         &mut self,
         journal: &mut Debt,
-        mut purges: Vec<(String, Vec<String>)>,
         applied: &mut Applied,
-        until: Instant,
-    ) -> Result<bool, StateError> {
-        purges.retain(|(_, paths)| !paths.is_empty());
-        let mut dialect = Dialect::default();
-        for _ in 0..ROUNDS {
-            if purges.is_empty() {
-                return Ok(true);
-            }
-            let mut rest = Vec::new();
-            for (target, paths) in &purges {
-                let owed = journal.targets.entry(target.clone()).or_default();
-                let batches = send::batches(&self.deploy, owed.batches.len(), paths);
-                rest.push((target.clone(), owed.batches.len(), batches.len()));
-                owed.batches.extend(batches);
-            }
-            self.scene.place.store.write_debt(journal).await?;
-            match self.send_recorded(journal, &rest, applied, until).await {
-                Round::Done => return Ok(true),
-                Round::Failed => return Ok(false),
-                Round::Halves(halves) => purges = halves,
-                Round::Quote if dialect.quote_refused => return Ok(false),
-                Round::Quote => {
-                    dialect = Dialect {
-                        quote_refused: true,
-                    };
-                    let Some(solved) = self.solve(None, dialect) else {
-                        return Ok(false);
-                    };
-                    journal
-                        .targets
-                        .values_mut()
-                        .for_each(|owed| owed.batches.retain(|one| one.accepted.is_some()));
-                    purges = texts(&solved, |one| &one.purge);
-                }
-            }
-        }
-        applied.broken = Some("CloudFront refuses every batch of the purge".into());
-        Ok(false)
-    }
-
-    async fn send_recorded(
-        &mut self,
-        journal: &mut Debt,
-        rest: &[(String, usize, usize)],
-        applied: &mut Applied,
-        until: Instant,
-    ) -> Round {
-        let begun = Instant::now();
-        let mut halves: Vec<(String, Vec<String>)> = Vec::new();
-        for (target, from, count) in rest {
-            let Some(found) = self
-                .scene
-                .targets
-                .found
-                .iter()
-                .find(|one| one.id() == target)
-                .cloned()
-            else {
-                continue;
-            };
-            for at in 0..*count {
-                // One batch a second keeps both of CloudFront's rates.
-                let due = begun + Duration::from_secs(at as u64);
-                self.stop
-                    .sleep(due.saturating_duration_since(Instant::now()))
-                    .await;
-                let owed = journal
-                    .targets
-                    .get_mut(target)
-                    .and_then(|owed| owed.batches.get_mut(from + at));
-                let Some(batch) = owed else { continue };
-                match send::send(
-                    &self.cloudfront,
-                    &found.target,
-                    batch,
-                    until,
-                    self.stop,
-                    self.tell,
-                )
-                .await
-                {
-                    Sent::Accepted(accepted) => {
-                        batch.accepted = Some(accepted.id.clone());
-                        applied.paths += batch.paths.len() as u64;
-                        applied.pending.push(Pending {
-                            target: found.target.clone(),
-                            id: accepted.id,
-                            completed: accepted.completed,
-                            paths: batch.paths.len() as u64,
-                        });
-                    }
-                    Sent::TooLarge => {
-                        let (head, tail) = batch.paths.split_at(batch.paths.len() / 2);
-                        halves.push((target.clone(), head.to_vec()));
-                        halves.push((target.clone(), tail.to_vec()));
-                        batch.paths.clear();
-                    }
-                    Sent::Refused(_) if batch.paths.iter().any(|path| path.contains('\'')) => {
-                        return Round::Quote;
-                    }
-                    Sent::Refused(error) | Sent::Failed(error) => {
-                        applied.broken = Some(error.to_string());
-                        return Round::Failed;
-                    }
-                    Sent::Stopped => return Round::Failed,
-                }
-            }
-        }
-        journal
-            .targets
-            .values_mut()
-            .for_each(|owed| owed.batches.retain(|batch| !batch.paths.is_empty()));
-        if halves.is_empty() {
-            Round::Done
-        } else {
-            Round::Halves(halves)
-        }
-    }
-
-    /// Writes manifest and history, then strikes the debts, or what of them is paid.
-    async fn record(&mut self, journal: &Debt, applied: &mut Applied) -> Result<(), StateError> {
+        sender: Option<Sender>,
+    ) -> Result<(), StateError> {
         let deploy = DeployRef {
             id: self.deploy.clone(),
             at: self.scene.now,
         };
         let store = self.scene.place.store.clone();
         let changes = record::changes(self.scene, &self.plan, &applied.done);
+        let rest = self.unpaid(journal, applied);
         let delta = record::delta(self.scene, &deploy, &self.plan, &applied.done);
+        let paths = journal
+            .targets
+            .values()
+            .flat_map(|owed| &owed.batches)
+            .map(|batch| batch.paths.len() as u64)
+            .sum();
+        let distributions = record::told(self.scene, self.job, true);
         let update = Update {
             deploy,
-            paths: applied.paths,
+            paths,
             delta,
-            distributions: record::told(self.scene, self.job, true),
+            distributions,
         };
         let head = self.scene.remote.head.clone();
-        let rest = self.unpaid(journal, applied);
-        let purges = applied
-            .pending
-            .iter()
-            .filter(|one| one.paths > 0)
-            .map(|one| history::Purge {
+        let manifest = store.write_manifest(&head, &mut self.scene.remote.loaded, update);
+        if let Some(mut sender) = sender {
+            let (sent, written) = tokio::join!(sender.send(journal, &mut applied.sent), manifest);
+            self.scene.remote.head = written?;
+            if !sent? {
+                return Ok(());
+            }
+        } else {
+            self.scene.remote.head = manifest.await?;
+        }
+        let record = self.history(journal, applied, changes, rest.is_some());
+        let strike = async {
+            match &rest {
+                Some(rest) => store.write_debt(rest).await?,
+                None => store.strike_debt(&journal.id).await?,
+            }
+            for id in &self.plan.debts {
+                store.strike_debt(&DeployId::new(id)).await?;
+            }
+            Ok(())
+        };
+        tokio::try_join!(store.write_history(&record), strike)?;
+        Ok(())
+    }
+
+    fn history(
+        &self,
+        journal: &Debt,
+        applied: &Applied,
+        changes: Vec<history::Change>,
+        owing: bool,
+    ) -> history::Record {
+        let batches = |one: &Pending| {
+            let owed = journal.targets.get(one.target.id())?;
+            let batch = owed
+                .batches
+                .iter()
+                .find(|batch| batch.accepted.as_ref() == Some(&one.id))?;
+            Some(history::Purge {
                 target: one.target.id().to_owned(),
                 invalidation: Some(one.id.clone()),
-                paths: journal
-                    .targets
-                    .get(one.target.id())
-                    .and_then(|owed| {
-                        owed.batches
-                            .iter()
-                            .find(|batch| batch.accepted.as_ref() == Some(&one.id))
-                    })
-                    .map(|batch| batch.paths.clone())
-                    .unwrap_or_default(),
-            });
+                paths: batch.paths.clone(),
+            })
+        };
         let owner = crate::state::Owner::here();
-        let record = history::Record {
+        history::Record {
             id: self.deploy.clone(),
             at: self.scene.now,
             who: owner.user,
@@ -523,27 +440,13 @@ impl Apply<'_> {
             dir: self.job.dir.display().to_string(),
             rollback_of: None,
             changes,
-            purges: purges.collect(),
-            outcome: match (&rest, applied.failed.is_empty()) {
+            purges: applied.sent.pending.iter().filter_map(batches).collect(),
+            outcome: match (owing, applied.failed.is_empty()) {
                 (_, false) => history::Outcome::Incomplete,
-                (Some(_), _) => history::Outcome::Owing,
-                (None, _) => history::Outcome::Done,
+                (true, _) => history::Outcome::Owing,
+                (false, _) => history::Outcome::Done,
             },
-        };
-        let (written, _) = tokio::try_join!(
-            store.write_manifest(&head, &mut self.scene.remote.loaded, update),
-            store.write_history(&record)
-        )?;
-        self.scene.remote.head = written;
-        if let Some(rest) = &rest {
-            store.write_debt(rest).await?;
-        } else {
-            store.strike_debt(&journal.id).await?;
         }
-        for id in &self.plan.debts {
-            store.strike_debt(&DeployId::new(id)).await?;
-        }
-        Ok(())
     }
 
     /// What stays owed: paths where purging is off, and whatever may still come of changes that failed.
@@ -606,27 +509,6 @@ impl Apply<'_> {
         rest.targets
             .retain(|_, owed: &mut debt::Owed| !owed.paths.is_empty() || !owed.whole.is_empty());
         (!rest.targets.is_empty() || !rest.keys.is_empty()).then_some(rest)
-    }
-}
-
-enum Round {
-    Done,
-    Failed,
-    /// CloudFront took these as too much at once.
-    Halves(Vec<(String, Vec<String>)>),
-    /// CloudFront refuses the apostrophe.
-    Quote,
-}
-
-/// Changes of one rank may go at once; the next rank waits for them. Deeper pages come before what lists them.
-fn rank(change: &Change) -> (Stage, std::cmp::Reverse<usize>, bool) {
-    match change.stage {
-        Stage::Page | Stage::Root => (
-            change.stage,
-            std::cmp::Reverse(change.key.depth()),
-            is_folder_index(change.key.as_str()),
-        ),
-        stage => (stage, std::cmp::Reverse(0), false),
     }
 }
 

@@ -13,6 +13,7 @@ mod record;
 mod run;
 mod scene;
 pub mod send;
+mod sender;
 mod stop;
 pub mod survey;
 pub mod targets;

@@ -227,7 +227,7 @@ impl Run<'_> {
             }
         }
         self.summary.deleted += applied.done.deleted.len() as u64;
-        self.summary.paths_purged += applied.paths;
+        self.summary.paths_purged += applied.sent.paths;
     }
 
     /// Waits for the purge, where that is wanted, and says how it went.
@@ -247,7 +247,7 @@ impl Run<'_> {
             let cloudfront = self.aws.cloudfront();
             let waited = send::wait(
                 &cloudfront,
-                &mut applied.pending,
+                &mut applied.sent.pending,
                 until,
                 self.stop,
                 self.tell,
@@ -259,6 +259,7 @@ impl Run<'_> {
             })?;
         }
         self.summary.invalidations = applied
+            .sent
             .pending
             .iter()
             .map(|one| Invalidated {
@@ -280,6 +281,7 @@ impl Run<'_> {
             )),
             None if timed_out => {
                 let ids: Vec<_> = applied
+                    .sent
                     .pending
                     .iter()
                     .filter(|one| !one.completed)
@@ -304,7 +306,7 @@ impl Run<'_> {
     /// What kept the deploy from being whole.
     fn trouble(&self, applied: &Applied, lost: bool) -> Option<Error> {
         const NEXT: &str = "the next deploy makes it good: what it owes is noted in the bucket";
-        if self.stop.is_set() && applied.broken.is_none() && applied.paths == 0 {
+        if self.stop.is_set() && applied.trouble().is_none() && applied.sent.paths == 0 {
             return Some(Error::interrupted("interrupted: some of it is live").hint(NEXT));
         }
         if lost {
@@ -312,7 +314,7 @@ impl Run<'_> {
                 Error::incomplete("the lock was lost, so nothing more was written").hint(NEXT),
             );
         }
-        if let Some(why) = &applied.broken {
+        if let Some(why) = applied.trouble() {
             return Some(Error::incomplete(format!("not all is done: {why}")).hint(NEXT));
         }
         let (_, first) = applied.failed.first()?;

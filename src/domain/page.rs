@@ -1,6 +1,6 @@
 //! What is a page, and in which order files go live: never before what they refer to.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 
 /// Whether an object of this Content-Type is a page: HTML, which names assets and other pages.
 pub fn is_page(content_type: &str) -> bool {
@@ -45,31 +45,32 @@ pub fn stage(key: &str, page: bool, fingerprinted: bool, root: &str) -> Stage {
     }
 }
 
-/// How pages follow each other: deeper before shallower, so that what links comes after what is linked; in a folder its
-/// index last, since it lists the others; else by name.
-///
-/// `404.html` and its like are no index: they go with their siblings.
-pub fn page_order(one: &str, other: &str) -> Ordering {
-    let depth = |key: &str| key.bytes().filter(|byte| *byte == b'/').count();
-    // `a/index.html` stands for `a`, one level up, but still goes before what lies beside `a`.
-    depth(other)
-        .cmp(&depth(one))
-        .then_with(|| is_folder_index(one).cmp(&is_folder_index(other)))
-        .then_with(|| one.cmp(other))
-}
-
 /// Whether the key is its folder's index document.
 pub fn is_folder_index(key: &str) -> bool {
     let name = key.rsplit('/').next().unwrap_or_default();
     matches!(name, "" | "index.html" | "index.htm")
 }
 
-/// In the order of a deploy: by stage, pages among themselves by [`page_order`], the rest by key.
-pub fn publish_order(one: (&str, Stage), other: (&str, Stage)) -> Ordering {
-    one.1.cmp(&other.1).then_with(|| match one.1 {
-        Stage::Page | Stage::Root => page_order(one.0, other.0),
-        _ => one.0.cmp(other.0),
-    })
+/// When an object goes live: all of one rank are live before the next begins, those of a rank at once.
+///
+/// Assets; then lasting scripts and styles that change under live pages; new pages, deeper ones first, since nothing links to
+/// them yet; then everything live that may link to them; the root last.
+pub type Rank = (u8, Reverse<usize>, bool);
+
+/// `new`: there is nothing under the key yet.
+pub fn rank(key: &str, stage: Stage, new: bool) -> Rank {
+    let flat = |order| (order, Reverse(0), false);
+    match stage {
+        Stage::Asset => flat(0),
+        Stage::Linking if new => flat(0),
+        Stage::Linking => flat(1),
+        Stage::Page if new => {
+            let depth = key.bytes().filter(|byte| *byte == b'/').count();
+            (2, Reverse(depth), is_folder_index(key))
+        }
+        Stage::Page | Stage::Index => flat(3),
+        Stage::Root => flat(4),
+    }
 }
 
 /// What lists pages, by the names that generators give it.
@@ -170,8 +171,14 @@ mod tests {
             "img/x.png",
             "404.html",
         ];
-        let of = |key: &'static str| (key, stage(key, key.ends_with(".html"), false, "index.html"));
-        keys.sort_by(|one, other| publish_order(of(one), of(other)));
+        let of = |key: &str, new| {
+            rank(
+                key,
+                stage(key, key.ends_with(".html"), false, "index.html"),
+                new,
+            )
+        };
+        keys.sort_by_key(|key| (of(key, true), *key));
         assert_eq!(
             keys,
             [
@@ -189,17 +196,28 @@ mod tests {
         );
     }
 
-    proptest::proptest! {
-        #[test]
-        fn the_order_is_total(keys in proptest::collection::vec("[ab/.]{0,6}(index.html|\\.css)?", 3)) {
-            let [a, b, c] = [0, 1, 2].map(|at: usize| {
-                (keys[at].as_str(), stage(&keys[at], keys[at].ends_with("html"), false, "index.html"))
-            });
-            proptest::prop_assert_eq!(publish_order(a, b), publish_order(b, a).reverse());
-            if publish_order(a, b).is_le() && publish_order(b, c).is_le() {
-                proptest::prop_assert!(publish_order(a, c).is_le());
-            }
-            proptest::prop_assert_eq!(publish_order(a, b).is_eq(), a == b);
+    #[test]
+    fn what_is_live_changes_after_what_is_new() {
+        let at = |key: &str, new| {
+            rank(
+                key,
+                stage(key, key.ends_with(".html"), false, "index.html"),
+                new,
+            )
+        };
+        for (first, then) in [
+            (at("new.css", true), at("style.css", false)),
+            (at("style.css", false), at("new/index.html", true)),
+            (at("new/index.html", true), at("posts/index.html", false)),
+            (at("new.html", true), at("feed.xml", false)),
+            (at("posts/index.html", false), at("index.html", false)),
+        ] {
+            assert!(first < then, "{first:?} {then:?}");
         }
+        assert_eq!(
+            at("a/b.html", false),
+            at("c.html", false),
+            "live pages change at once"
+        );
     }
 }

@@ -6,7 +6,7 @@ use super::purge::{self, Shift, Target};
 use super::{Action, Adopted, Change, Deletion, Plan, Reason};
 use crate::domain::diff::{self, Answer, Ask, Found, Known, Verdict};
 use crate::domain::manifest::{Entry, Life, Manifest};
-use crate::domain::page::{Stage, publish_order};
+use crate::domain::page::Stage;
 use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
 use crate::edge::{self, Change as Moved};
 
@@ -407,12 +407,9 @@ impl<'f, 'a> Maker<'f, 'a> {
         self.vanished();
         self.plan.debts = self.facts.debts.ids.clone();
         self.copies();
-        self.plan.changes.sort_by(|one, other| {
-            publish_order(
-                (one.key.as_str(), one.stage),
-                (other.key.as_str(), other.stage),
-            )
-        });
+        self.plan
+            .changes
+            .sort_by(|one, other| (one.rank(), &one.key).cmp(&(other.rank(), &other.key)));
         self.plan.due = self.due.len();
         let owed = self.facts.targets.iter().any(|target| target.is_owed());
         let moves = !self.plan.is_empty() || owed || self.facts.sweep;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::domain::page::Stage;
+use crate::domain::page::{Rank, Stage, rank};
 use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
 use crate::edge::Purge;
 
@@ -69,6 +69,13 @@ pub struct Change {
     /// What the bucket holds under the key now, which must still be so when it is written.
     #[serde(skip)]
     pub before: Option<ETag>,
+}
+
+impl Change {
+    /// When it goes live.
+    pub fn rank(&self) -> Rank {
+        rank(self.key.as_str(), self.stage, self.before.is_none())
+    }
 }
 
 /// One object to delete.
