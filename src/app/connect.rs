@@ -92,7 +92,10 @@ impl App {
             state: settings
                 .state
                 .clone()
-                .map(|place: StatePlace| (place.bucket, place.prefix)),
+                .map(|place: StatePlace| match place.prefix.as_str() {
+                    "" => (place.bucket, ".unstale/".to_owned()),
+                    _ => (place.bucket, place.prefix),
+                }),
             region: settings.region.clone(),
             official: endpoint
                 .as_deref()

@@ -407,7 +407,13 @@ impl Apply<'_> {
             }
             Ok(())
         };
-        tokio::try_join!(store.write_history(&record), strike)?;
+        let sequence = self
+            .scene
+            .remote
+            .head
+            .head()
+            .map_or(0, |head| head.sequence);
+        tokio::try_join!(store.write_history(&record, sequence), strike)?;
         Ok(())
     }
 

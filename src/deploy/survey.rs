@@ -126,9 +126,23 @@ pub async fn remote(opened: Opened, tell: &Teller) -> Result<Remote, Error> {
         .head()
         .map(|head| head.splits.as_slice())
         .unwrap_or_default();
-    let listing = async { list(place, splits, tell).await.map_err(Error::from) };
-    let state = async { Ok::<_, Error>(place.store.read_manifest(&head).await?) };
-    let ((listing, debts), loaded) = tokio::try_join!(listing, state)?;
+    let (listing, loaded) = {
+        let listing = async { list(place, splits, tell).await.map_err(Error::from) };
+        let manifest = async { Ok::<_, Error>(place.store.read_manifest(&head).await?) };
+        match head {
+            // Where nothing was deployed yet there is nothing to make a manifest good from.
+            HeadState::Absent => match listing.await? {
+                listing if listing.fresh => (listing, Loaded::default()),
+                listing => (listing, manifest.await?),
+            },
+            _ => tokio::try_join!(listing, manifest)?,
+        }
+    };
+    let Listing {
+        objects: listing,
+        debts,
+        ..
+    } = listing;
     let debts = match debts {
         Some(ids) => {
             let mut debts = Vec::new();
@@ -156,16 +170,20 @@ pub async fn remote(opened: Opened, tell: &Teller) -> Result<Remote, Error> {
     })
 }
 
+struct Listing {
+    objects: Vec<Listed>,
+    /// The open debts' ids, where the state lies among what was listed.
+    debts: Option<BTreeSet<String>>,
+    /// It does, and there is none.
+    fresh: bool,
+}
+
 /// Parts of a listing that are asked for at once, at most.
 const PARTS_AT_ONCE: usize = 64;
 
-/// The site's objects, and the open debts' ids where the state lies among them. Parts between `splits` are listed side by
+/// The site's objects. Parts between `splits` are listed side by
 /// side: exact whatever the bucket holds, for at most a page more a part.
-async fn list(
-    place: &Place,
-    splits: &[Key],
-    tell: &Teller,
-) -> Result<(Vec<Listed>, Option<BTreeSet<String>>), AwsError> {
+async fn list(place: &Place, splits: &[Key], tell: &Teller) -> Result<Listing, AwsError> {
     let ends = splits
         .iter()
         .map(|key| Some(place.full(key.as_str())))
@@ -201,16 +219,22 @@ async fn list(
         && place.store.root.starts_with(&place.prefix);
     let debts_at = format!("{}debt/", place.store.root);
     let mut debts = BTreeSet::new();
+    let mut fresh = inside;
     listing.retain(|object| {
         if let Some(id) = object.key.strip_prefix(&debts_at) {
             debts.insert(id.to_owned());
         }
-        let state =
-            object.key.starts_with(&own) || inside && object.key.starts_with(&place.store.root);
+        let kept_there = inside && object.key.starts_with(&place.store.root);
+        fresh &= !kept_there;
+        let state = kept_there || object.key.starts_with(&own);
         !state && object.key.len() > place.prefix.len()
     });
     tell.tell(Event::ListingEnded(listing.len() as u64));
-    Ok((listing, inside.then_some(debts)))
+    Ok(Listing {
+        objects: listing,
+        debts: inside.then_some(debts),
+        fresh,
+    })
 }
 
 /// The distributions that the settings ask for.

@@ -182,8 +182,8 @@ mod tests {
         assert_eq!(
             keys,
             [
-                "img/x.png",
                 "css/style.css",
+                "img/x.png",
                 "a/b/c.html",
                 "a/b/index.html",
                 "a/z.html",

@@ -86,24 +86,11 @@ pub struct Listed {
 }
 
 impl Store {
-    /// Writes or writes over the record of this deploy. Its name sorts after those of all deploys before it, those of the
-    /// same second too.
-    pub async fn write_history(&self, record: &Record) -> Result<(), StateError> {
-        let millis = record.at.max(0).saturating_mul(1000);
-        let later = self
-            .list(FOLDER, Some(&format!("{FOLDER}{millis:020}")))
-            .await?;
-        let later: Vec<Listed> = later.into_iter().filter_map(listed).collect();
-        let name = match later.iter().find(|listed| listed.id == record.id) {
-            Some(own) => own.name.clone(),
-            None => {
-                let newest = later
-                    .last()
-                    .map(|listed| listed.at_millis.saturating_add(1));
-                let millis = newest.unwrap_or(millis);
-                format!("{FOLDER}{millis:020}-{}", record.id)
-            }
-        };
+    /// Writes or writes over the record of this deploy. `sequence` is the manifest's, so that its name sorts after those of
+    /// deploys of the same second, too.
+    pub async fn write_history(&self, record: &Record, sequence: u64) -> Result<(), StateError> {
+        let millis = record.at.max(0).saturating_mul(1000) + (sequence % 1000) as i64;
+        let name = format!("{FOLDER}{millis:020}-{}", record.id);
         let body = codec::pack(record).map_err(|error| self.unwritable(&name, error))?;
         self.put(&name, body.into(), &Condition::Always).await?;
         Ok(())

@@ -112,11 +112,14 @@ fn record(id: &str, at: i64) -> Record {
 #[tokio::test]
 async fn history_is_in_the_order_of_writing_also_within_a_second() {
     let (_server, store) = store().await;
-    for id in ["x-9", "x-5", "x-7", "y-1"] {
-        store.write_history(&record(id, 100)).await.unwrap();
+    for (sequence, id) in ["x-9", "x-5", "x-7", "y-1"].into_iter().enumerate() {
+        store
+            .write_history(&record(id, 100), sequence as u64)
+            .await
+            .unwrap();
     }
-    store.write_history(&record("x-5", 100)).await.unwrap();
-    store.write_history(&record("a-1", 101)).await.unwrap();
+    store.write_history(&record("x-5", 100), 1).await.unwrap();
+    store.write_history(&record("a-1", 101), 4).await.unwrap();
     let ids = |listed: &[crate::state::history::Listed]| -> Vec<String> {
         listed.iter().map(|one| one.id.to_string()).collect()
     };
