@@ -5,9 +5,14 @@ use std::time::Duration;
 
 use super::App;
 use crate::aws::{Aws, Connection};
-use crate::config::{self, DistributionSetting, Index, PurgeMode, Settings, StatePlace, Symlinks};
+use crate::config::{
+    self, DistributionSetting, HEADERS_FILE, Index, PurgeMode, REDIRECTS_FILE, Settings, SiteFiles,
+    StatePlace, Symlinks,
+};
+use crate::deploy::redirects::Placed;
 use crate::deploy::{Job, Teller, Wish};
 use crate::domain::key::MAX_KEY_BYTES;
+use crate::domain::redirects::Redirect;
 use crate::edge::{self, Mode, Money, Prices};
 use crate::error::Error;
 use crate::local::{self, Local, Session};
@@ -72,12 +77,23 @@ impl App {
     pub(super) fn job_for(&self, link: &Link, dir: PathBuf) -> Result<Job, Error> {
         let settings = &self.settings;
         let bucket = settings.bucket()?.to_owned();
+        let files = match dir.as_os_str().is_empty() {
+            true => SiteFiles::default(),
+            false => SiteFiles::read(&dir)?,
+        };
+        let redirects = settings.redirects_with(&files)?;
+        let placed = |(at, redirect): (usize, &Redirect)| Placed {
+            redirect: redirect.clone(),
+            place: settings.redirect_name(&files, at),
+        };
+        let redirects = redirects.all().iter().enumerate().map(placed).collect();
+        let rules = settings.header_rules_with(&files)?;
         let named = settings.clone();
         let endpoint = link.aws.s3_endpoint();
         Ok(Job {
             commit: commit(&dir),
             scan: scan::Options {
-                exclude: settings.exclude.clone(),
+                exclude: exclude(settings),
                 include: settings.include.clone(),
                 symlinks: match settings.symlinks {
                     Symlinks::Inside => scan::Symlinks::InsideOnly,
@@ -108,8 +124,9 @@ impl App {
                 Index::Directory => edge::Index::Directory,
                 Index::None => edge::Index::None,
             },
-            rules: settings.header_rules()?,
-            rule_name: Box::new(move |at| named.rule_name(at)),
+            rules,
+            rule_name: Box::new(move |at| named.rule_name_with(&files, at)),
+            redirects,
             error_documents: error_documents(settings),
             prices: prices(&settings.purge),
             free_paths: settings.purge.share,
@@ -128,10 +145,17 @@ impl App {
             concurrency: settings.concurrency.map_or(CONCURRENCY, usize::from),
             max_memory: settings.max_memory,
             drop_debts: Vec::new(),
+            rollback: None,
             prefix: settings.prefix.clone(),
             bucket,
         })
     }
+}
+
+/// What is read and not uploaded is left out too.
+fn exclude(settings: &Settings) -> Vec<String> {
+    let read = [HEADERS_FILE, REDIRECTS_FILE].map(|name| format!("/{name}"));
+    settings.exclude.iter().cloned().chain(read).collect()
 }
 
 async fn open_local(dir: &Path, bucket: &str) -> Result<Session, Error> {

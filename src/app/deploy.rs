@@ -17,11 +17,22 @@ pub(super) async fn deploy(app: &App, flags: &cli::Deploy) -> Result<Exit, Error
 pub(super) async fn plan(app: &App, flags: &cli::Plan) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let job = with_flags(app.job(&link)?, &flags.change);
-    let (scene, plan) = deploy::plan(&link.aws, &job, &app.stop, &app.teller()).await?;
+    show(app, &link, &job, flags.check, flags.explain.as_deref()).await
+}
+
+/// Plans and shows the plan, or what it has to do with a key or URL.
+pub(super) async fn show(
+    app: &App,
+    link: &Link,
+    job: &Job,
+    check: bool,
+    explained: Option<&str>,
+) -> Result<Exit, Error> {
+    let (scene, plan) = deploy::plan(&link.aws, job, &app.stop, &app.teller()).await?;
     app.printer.finish();
-    match &flags.explain {
-        Some(what) => explain(app, &job, &scene, &plan, what),
-        None => app.printer.plan(&plan, &context(&link, &job, &scene)),
+    match explained {
+        Some(what) => explain(app, job, &scene, &plan, what),
+        None => app.printer.plan(&plan, &context(link, job, &scene)),
     }
     if let Err(refused) = crate::plan::guard::check(&plan, job.max_delete) {
         app.printer.warn(&format!(
@@ -29,7 +40,7 @@ pub(super) async fn plan(app: &App, flags: &cli::Plan) -> Result<Exit, Error> {
             refused.hint()
         ));
     }
-    Ok(if flags.check && !plan.is_empty() {
+    Ok(if check && !plan.is_empty() {
         Exit::Changes
     } else {
         Exit::Done

@@ -8,6 +8,7 @@ mod policy;
 mod preview;
 mod quota;
 mod redirects;
+mod rollback;
 mod show;
 
 use crate::cli::{Cli, Command};
@@ -42,6 +43,7 @@ pub async fn run(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
         Command::History(flags) => show::history(&app, flags).await,
         Command::State(flags) => show::state(&app, flags).await,
         Command::Unlock => show::unlock(&app).await,
+        Command::Rollback(flags) => rollback::rollback(&app, flags).await,
         Command::Quota => quota::quota(&app).await,
         Command::Redirects(flags) => redirects::redirects(&app, flags),
         Command::Policy => policy::policy(&app),

@@ -190,7 +190,7 @@ pub(super) async fn state(app: &App, flags: &cli::State) -> Result<Exit, Error> 
 pub(super) async fn unlock(app: &App) -> Result<Exit, Error> {
     let (_link, place) = place(app).await?;
     let seen = place.store.force_unlock().await?;
-    let text = match seen.record.filter(|_| !seen.damaged.is_some()) {
+    let text = match seen.record.filter(|_| seen.damaged.is_none()) {
         Some(record) if record.state == crate::state::lock::State::Held => {
             format!(
                 "The lock of {}@{} (process {}) is gone.",

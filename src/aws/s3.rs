@@ -400,12 +400,14 @@ impl Bucket {
     pub async fn tags(
         &self,
         key: &str,
+        version: Option<&str>,
     ) -> Result<std::collections::BTreeMap<String, String>, AwsError> {
         let answer = self
             .client
             .get_object_tagging()
             .bucket(&self.name)
             .key(key)
+            .set_version_id(version.map(str::to_owned))
             .set_expected_bucket_owner(self.owner.clone())
             .customize()
             .config_override(within(attempt_timeout(0)))

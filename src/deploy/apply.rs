@@ -113,12 +113,12 @@ impl Apply<'_> {
     async fn put_all(&mut self, first: usize, group: &[Change], applied: &mut Applied) {
         let tools = Tools::new(
             self.scene.place.clone(),
-            &self.scene.build.root,
+            self.scene.source.root(),
             self.tell.clone(),
             self.job,
             self.held.is_some(),
         );
-        let wants = super::wants::Wants::new(self.job, &self.scene.build, &self.scene.targets);
+        let wants = super::wants::Wants::new(self.job, &self.scene.source, &self.scene.targets);
         let plan = self.plan.clone();
         let held = self.held;
         let start = |at: usize| {
@@ -444,7 +444,7 @@ impl Apply<'_> {
             host: owner.host,
             commit: self.job.commit.clone(),
             dir: self.job.dir.display().to_string(),
-            rollback_of: None,
+            rollback_of: self.job.rollback.clone(),
             changes,
             purges: applied.sent.pending.iter().filter_map(batches).collect(),
             outcome: match (owing, applied.failed.is_empty()) {

@@ -87,7 +87,7 @@ async fn one(place: &Place, question: &Question) -> Result<Answered, AwsError> {
     };
     let mut headers = normal(head.headers);
     if !question.headers.tags.is_empty() {
-        headers.tags = place.bucket.tags(&full).await?;
+        headers.tags = place.bucket.tags(&full, None).await?;
     }
     let same_headers = Some(headers == normal(question.headers.clone()));
     Ok(Answered {

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::domain::manifest::DeployId;
 use crate::domain::rules::HeaderRules;
 use crate::edge::{Index, Prices};
 use crate::scan;
 
+use super::redirects::Placed;
 use super::targets::Wish;
 
 /// One site, one build, and how to bring one to the other.
@@ -29,6 +31,8 @@ pub struct Job {
     pub rules: HeaderRules,
     /// Where a rule stands, by its index: `deploy.toml:12`.
     pub rule_name: Box<dyn Fn(usize) -> String + Send + Sync>,
+    /// In the order in which they answer.
+    pub redirects: Vec<Placed>,
     /// Keys, besides 404.html and what distributions name, that errors are answered with.
     pub error_documents: Vec<String>,
     pub prices: Prices,
@@ -52,6 +56,8 @@ pub struct Job {
     pub max_memory: u64,
     /// Debts to drop unpaid, by id.
     pub drop_debts: Vec<String>,
+    /// Not what the build has, but what the site was after this deploy.
+    pub rollback: Option<DeployId>,
     /// For the history.
     pub commit: Option<String>,
 }

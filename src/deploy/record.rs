@@ -26,7 +26,7 @@ pub struct Done {
 
 /// The journal of a plan.
 pub fn journal(deploy: &DeployId, scene: &Scene, job: &Job, plan: &Plan) -> Debt {
-    let wants = Wants::new(job, &scene.build, &scene.targets);
+    let wants = Wants::new(job, &scene.source, &scene.targets);
     let put = plan.changes.iter().map(|change| Touched {
         key: change.key.clone(),
         etag: match &change.action {
@@ -236,47 +236,50 @@ pub fn changes(scene: &Scene, plan: &Plan, done: &Done) -> Vec<history::Change> 
         manifest.entries.get(key).map(|entry| history::Past {
             etag: entry.etag.clone(),
             version_id: entry.version_id.clone(),
+            digest: entry.digest,
             fingerprint: entry.headers,
             headers: None,
             life: entry.life,
         })
     };
-    let put = plan
-        .changes
-        .iter()
-        .enumerate()
-        .filter_map(|(at, change): (usize, &Change)| {
-            let written = done.written.get(&at)?;
-            Some(history::Change {
-                key: change.key.clone(),
-                before: past(&change.key),
-                after: Some(history::Past {
-                    etag: written.etag.clone(),
-                    version_id: written.version_id.as_deref().map(Into::into),
-                    fingerprint: change.fingerprint,
-                    headers: Some(change.headers.clone()),
-                    life: Life::Live,
-                }),
-            })
-        });
-    let adopted = plan.adopted.iter().map(|one| history::Change {
-        key: one.key.clone(),
-        before: past(&one.key),
-        after: Some(history::Past {
-            etag: one.etag.clone(),
-            version_id: one.version_id.as_deref().map(Into::into),
-            fingerprint: one.headers.fingerprint(),
-            headers: Some(one.headers.clone()),
-            life: Life::Live,
-        }),
+    let put = |key: &Key, etag: &ETag, version_id: Option<&str>, md5: Md5, headers: &Headers| {
+        history::Change {
+            key: key.clone(),
+            before: past(key),
+            after: Some(history::Past {
+                etag: etag.clone(),
+                version_id: version_id.map(Into::into),
+                digest: (*etag != ETag::Md5(md5)).then_some(md5),
+                fingerprint: headers.fingerprint(),
+                headers: Some(headers.clone()),
+                life: Life::Live,
+            }),
+        }
+    };
+    let moved = |key: &Key, life: Option<Life>| history::Change {
+        key: key.clone(),
+        before: past(key),
+        after: life.and_then(|life| past(key).map(|before| history::Past { life, ..before })),
+    };
+    let changed = plan.changes.iter().enumerate();
+    let changed = changed.filter_map(|(at, one): (usize, &Change)| {
+        let written = done.written.get(&at)?;
+        let version = written.version_id.as_deref();
+        Some(put(&one.key, &written.etag, version, one.md5, &one.headers))
     });
-    let deleted = done.deleted.iter().filter_map(|at| {
-        let deletion = plan.deletions.get(*at)?;
-        Some(history::Change {
-            key: deletion.key.clone(),
-            before: past(&deletion.key),
-            after: None,
-        })
+    let adopted = plan.adopted.iter().map(|one| {
+        let version = one.version_id.as_deref();
+        put(&one.key, &one.etag, version, one.md5, &one.headers)
     });
-    put.chain(adopted).chain(deleted).collect()
+    let deleted = done.deleted.iter().filter_map(|at| plan.deletions.get(*at));
+    let deleted = deleted.map(|one| moved(&one.key, None));
+    let retained = Life::Retained { since: scene.now };
+    let retained = plan.retained.iter().map(|key| moved(key, Some(retained)));
+    let returned = plan.returned.iter().map(|key| moved(key, Some(Life::Live)));
+    let uploaded: std::collections::HashSet<&Key> =
+        plan.changes.iter().map(|one| &one.key).collect();
+    let vanished = plan.vanished.iter().filter(|key| !uploaded.contains(key));
+    let vanished = vanished.map(|key| moved(key, None));
+    let kept = retained.chain(returned).chain(vanished);
+    changed.chain(adopted).chain(deleted).chain(kept).collect()
 }

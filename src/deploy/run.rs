@@ -8,9 +8,11 @@ use super::Teller;
 use super::apply::{Applied, Apply};
 use super::event::{Event, Invalidated, Summary};
 use super::job::Job;
+use super::past::Past;
 use super::pool::Level;
 use super::scene::Scene;
 use super::send;
+use super::source::Source;
 use super::stop::Stop;
 use super::survey::{self, Opened, Place};
 use super::targets::Targets;
@@ -18,7 +20,6 @@ use crate::aws::Aws;
 use crate::domain::{ETag, Key};
 use crate::error::{Error, Exit};
 use crate::plan::{Action, Plan, guard};
-use crate::scan::Build;
 use crate::state::lock::Observed;
 use crate::state::{self, Held, Take};
 
@@ -33,26 +34,34 @@ pub async fn plan(
     tell: &Teller,
 ) -> Result<(Scene, Plan), Error> {
     let opened = async { survey::open(aws, job).await };
-    let (build, targets, remote) = tokio::try_join!(
-        survey::build(job, tell),
-        survey::find_targets(aws, job),
-        async {
+    let (mut source, targets, remote) =
+        tokio::try_join!(source(job, tell), survey::find_targets(aws, job), async {
             let opened = opened.await?;
             let (place, busy) = (opened.place.clone(), busy(&opened.lock));
             let remote = survey::remote(opened, tell).await?;
             Ok((place, remote, busy))
-        }
-    )?;
+        })?;
     let (place, remote, busy) = remote;
     if let Some((who, until)) = busy {
         tell.tell(Event::Warned(format!(
             "another deploy is under way ({who}, until {until}): the bucket is moving"
         )));
     }
-    let mut scene = Scene::new(place, build, targets, remote, job);
+    if let Source::Past(past) = &mut source {
+        past.look(&place, &remote, &targets, job).await?;
+    }
+    let mut scene = Scene::new(place, source, targets, remote, job);
     let mut level = Level::new(job.concurrency, aws.watch.clone());
     let plan = scene.plan(job, &mut level, stop, tell).await?;
     Ok((scene, plan))
+}
+
+/// What the site is to become.
+async fn source(job: &Job, tell: &Teller) -> Result<Source, Error> {
+    Ok(match &job.rollback {
+        None => Source::Build(survey::build(job, tell).await?),
+        Some(deploy) => Source::Past(Past::after(deploy.clone())),
+    })
 }
 
 /// Who holds the lock, and until when.
@@ -70,8 +79,8 @@ fn busy(lock: &Observed) -> Option<(String, String)> {
 pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<Summary, Error> {
     let begun = Instant::now();
     let mut level = Level::new(job.concurrency, aws.watch.clone());
-    let (build, targets, opened) = tokio::try_join!(
-        survey::build(job, tell),
+    let (source, targets, opened) = tokio::try_join!(
+        source(job, tell),
         survey::find_targets(aws, job),
         survey::open(aws, job)
     )?;
@@ -91,7 +100,7 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
             ..Summary::default()
         },
     };
-    let result = run.rounds(build, targets, opened).await;
+    let result = run.rounds(source, targets, opened).await;
     if let Some(held) = run.held.take() {
         // A lock that is lost is somebody else's to give back.
         let _ = held.release().await;
@@ -123,7 +132,7 @@ struct Run<'a> {
 enum Lock {
     Held,
     /// Somebody deployed since: look and plan again.
-    Moved(Observed),
+    Moved(Box<Observed>),
     /// The endpoint knows no conditional writes.
     Unguarded,
 }
@@ -131,20 +140,23 @@ enum Lock {
 impl Run<'_> {
     async fn rounds(
         &mut self,
-        build: Build,
+        source: Source,
         targets: Targets,
         opened: Opened,
     ) -> Result<(), Error> {
         let mut opened = self.wait_for_lock(opened).await?;
-        let (mut build, mut targets) = (Some(build), Some(targets));
+        let (mut source, mut targets) = (Some(source), Some(targets));
         let mut unguarded = false;
         for _ in 0..ROUNDS {
-            let (Some(was_built), Some(was_found)) = (build.take(), targets.take()) else {
+            let (Some(mut wanted), Some(found)) = (source.take(), targets.take()) else {
                 break;
             };
             let lock = opened.lock.clone();
             let remote = survey::remote(opened, self.tell).await?;
-            let mut scene = Scene::new(self.place.clone(), was_built, was_found, remote, self.job);
+            if let Source::Past(past) = &mut wanted {
+                past.look(&self.place, &remote, &found, self.job).await?;
+            }
+            let mut scene = Scene::new(self.place.clone(), wanted, found, remote, self.job);
             scene.remember(&self.written);
             let plan = Arc::new(
                 scene
@@ -165,11 +177,11 @@ impl Run<'_> {
                     Lock::Held => {}
                     Lock::Unguarded => unguarded = true,
                     Lock::Moved(seen) => {
-                        opened = self.look_again(seen).await?;
+                        opened = self.look_again(*seen).await?;
                         opened = self.wait_for_lock(opened).await?;
                         self.tell
                             .tell(Event::PlannedAgain("another deploy ended meanwhile".into()));
-                        (build, targets) = (Some(scene.build), Some(scene.targets));
+                        (source, targets) = (Some(scene.source), Some(scene.targets));
                         continue;
                     }
                 }
@@ -196,7 +208,7 @@ impl Run<'_> {
                 self.tally(&plan, &applied);
                 self.written.extend(applied.written);
                 opened = self.look_again(lock).await?;
-                (build, targets) = (Some(scene.build), Some(scene.targets));
+                (source, targets) = (Some(scene.source), Some(scene.targets));
                 continue;
             }
             return self.end(&plan, applied).await;
@@ -347,7 +359,7 @@ impl Run<'_> {
                 self.held = Some(held);
                 Lock::Held
             }
-            Take::Busy(seen) | Take::Moved(seen) => Lock::Moved(seen),
+            Take::Busy(seen) | Take::Moved(seen) => Lock::Moved(Box::new(seen)),
             Take::Unguarded { why } => {
                 self.tell.tell(Event::Warned(format!(
                     "no lock is taken, since the endpoint knows no conditional writes ({why}): see to it that no two deploys meet"

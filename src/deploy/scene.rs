@@ -6,6 +6,7 @@ use super::Teller;
 use super::ask::{self, Question};
 use super::job::Job;
 use super::pool::Level;
+use super::source::Source;
 use super::stop::Stop;
 use super::survey::{Place, Remote};
 use super::targets::Targets;
@@ -19,14 +20,13 @@ use crate::error::Error;
 use crate::plan::{
     self, Answered, Facts, Intended, Object, OpenDebts, Plan, Settled, Target, Want,
 };
-use crate::scan::Build;
 use crate::state::debt::{self, Action};
 
 /// What was found, at one moment.
 #[derive(Debug)]
 pub struct Scene {
     pub place: Place,
-    pub build: Build,
+    pub source: Source,
     pub targets: Targets,
     pub remote: Remote,
     pub(super) answers: HashMap<Key, Answered>,
@@ -49,7 +49,7 @@ pub(super) struct Debts {
 impl Scene {
     pub(super) fn new(
         place: Place,
-        build: Build,
+        source: Source,
         targets: Targets,
         remote: Remote,
         job: &Job,
@@ -58,7 +58,7 @@ impl Scene {
         let now = place.bucket.watch.server_now();
         Self {
             place,
-            build,
+            source,
             targets,
             remote,
             answers: HashMap::new(),
@@ -104,7 +104,14 @@ impl Scene {
     ) -> Result<Plan, Error> {
         loop {
             match self.make(job, None, Dialect::default()) {
-                Ok(plan) => return Ok(plan),
+                Ok(plan) => {
+                    let Source::Past(past) = &mut self.source else {
+                        return Ok(plan);
+                    };
+                    if !past.look_up(&plan, &self.place, level, stop, tell).await? {
+                        return Ok(plan);
+                    }
+                }
                 Err(asks) if stop.is_set() => {
                     return Err(Error::interrupted(format!(
                         "interrupted with {} objects to ask about",
@@ -127,7 +134,7 @@ impl Scene {
         only: Option<&HashSet<Key>>,
         dialect: Dialect,
     ) -> Result<Plan, Vec<(Key, Ask)>> {
-        let wants = Wants::new(job, &self.build, &self.targets);
+        let wants = Wants::new(job, &self.source, &self.targets);
         let targets = self.plan_targets(job, dialect);
         let mut matched = Matched::default();
         let is_page = |key: &Key| wants.served(key, None, &mut Matched::default()).page;
@@ -160,7 +167,12 @@ impl Scene {
         let mut warnings = self.targets.warnings.clone();
         warnings.extend(self.debts.warnings.iter().cloned());
         warnings.append(&mut plan.warnings);
-        let idle = matched.idle(&job.rules).into_iter();
+        warnings.extend(wants.warnings.iter().cloned());
+        let idle = match self.source {
+            Source::Build(_) => matched.idle(&job.rules),
+            Source::Past(_) => Vec::new(),
+        };
+        let idle = idle.into_iter();
         warnings
             .extend(idle.map(|at| format!("the rule at {} matches nothing", (job.rule_name)(at))));
         plan.warnings = warnings;
@@ -215,7 +227,7 @@ impl Scene {
 
     /// Which rule or default set what a key is served with, a line each.
     pub fn explain_headers(&self, job: &Job, key: &str) -> Vec<String> {
-        Wants::new(job, &self.build, &self.targets).explain(&Key::new(key))
+        Wants::new(job, &self.source, &self.targets).explain(&Key::new(key))
     }
 
     /// This deploy's share of what is left of the month's free paths.
@@ -246,8 +258,7 @@ impl Scene {
     }
 
     fn questions(&self, job: &Job, asks: Vec<(Key, Ask)>) -> Vec<Question> {
-        let wants = Wants::new(job, &self.build, &self.targets);
-        let mut matched = Matched::default();
+        let wants = Wants::new(job, &self.source, &self.targets);
         let listed: HashMap<&str, usize> = match asks.len() {
             0 => HashMap::new(),
             _ => self
@@ -260,24 +271,21 @@ impl Scene {
         };
         let question = |(key, ask): (Key, Ask)| {
             let object = self.remote.listing.get(*listed.get(key.as_str())?)?;
-            let headers = wants
-                .served(&key, Some(&self.build.root), &mut matched)
-                .headers;
             Some(Question {
                 ask,
                 etag: object.etag.clone(),
                 size: object.size,
-                file: self.build.root.join(key.as_str()),
-                headers,
+                file: self.source.root().join(key.as_str()),
+                headers: wants.headers(&key),
                 key,
             })
         };
         asks.into_iter().filter_map(question).collect()
     }
 
-    /// The build's objects as they are wanted.
+    /// The site's objects as they are wanted.
     pub fn wanted(&self, job: &Job) -> Vec<Want> {
-        Wants::new(job, &self.build, &self.targets)
+        Wants::new(job, &self.source, &self.targets)
             .all(&mut Matched::default())
             .collect()
     }

@@ -413,7 +413,7 @@ struct Reader<'a> {
     cloudfront: &'a CloudFront,
     index: Index,
     policies: HashMap<String, Policy>,
-    functions: HashMap<String, Rewrite>,
+    functions: HashMap<String, (Rewrite, Option<String>)>,
 }
 
 #[derive(Clone)]
@@ -449,7 +449,7 @@ impl Reader<'_> {
             Some(id) => self.policy(id).await?,
             None => legacy(&common),
         };
-        let rewrite = self.rewrite(&common).await;
+        let (rewrite, function) = self.rewrite(&common).await;
         let [min_ttl, default_ttl, max_ttl] = policy.ttls;
         Ok(Behavior {
             origins: groups
@@ -463,6 +463,7 @@ impl Reader<'_> {
             max_ttl,
             compress: common.compress,
             rewrite,
+            function,
         })
     }
 
@@ -478,10 +479,10 @@ impl Reader<'_> {
         Ok(policy)
     }
 
-    /// What the functions before an origin make of a viewer's URL.
-    async fn rewrite(&mut self, common: &Common) -> Rewrite {
+    /// What the functions before an origin make of a viewer's URL, and the code that says so.
+    async fn rewrite(&mut self, common: &Common) -> (Rewrite, Option<String>) {
         if self.index != Index::Auto {
-            return Rewrite::None;
+            return (Rewrite::None, None);
         }
         let lambdas = common
             .lambdas
@@ -492,7 +493,7 @@ impl Reader<'_> {
             matches!(event, EventType::ViewerRequest | EventType::OriginRequest)
         };
         if lambdas.iter().any(|lambda| on_request(&lambda.event_type)) {
-            return Rewrite::Unknown;
+            return (Rewrite::Unknown, None);
         }
         let functions = common
             .functions
@@ -503,17 +504,17 @@ impl Reader<'_> {
             .iter()
             .find(|function| on_request(&function.event_type))
         else {
-            return Rewrite::None;
+            return (Rewrite::None, None);
         };
         let name = function.function_arn.rsplit('/').next().unwrap_or_default();
         if let Some(rewrite) = self.functions.get(name) {
-            return *rewrite;
+            return rewrite.clone();
         }
         let rewrite = match self.cloudfront.function_code(name).await {
-            Ok(source) => rewrite_of(&source),
-            Err(_) => Rewrite::Unknown,
+            Ok(source) => (rewrite_of(&source), Some(source)),
+            Err(_) => (Rewrite::Unknown, None),
         };
-        self.functions.insert(name.to_owned(), rewrite);
+        self.functions.insert(name.to_owned(), rewrite.clone());
         rewrite
     }
 }

@@ -1,26 +1,39 @@
-//! What the build wants each object to be: its content, and by the rules its headers.
+//! What each object is wanted to be: its content, and by the rules its headers.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::Read;
 use std::path::Path;
 
+use md5::{Digest, Md5 as Hasher};
+
 use super::job::Job;
+use super::redirects;
+use super::source::Source as From;
 use super::targets::Targets;
 use crate::domain::content_type::content_type;
-use crate::domain::page::stage;
+use crate::domain::page::{Stage, stage};
 use crate::domain::rules::{Explanation, Facts, Matched, Served, Source};
-use crate::domain::{ETag, Key};
+use crate::domain::{ETag, Headers, Key, Md5};
 use crate::edge::Site;
 use crate::plan::Want;
-use crate::scan::{Build, LocalFile};
+use crate::scan::LocalFile;
 
 /// Bytes that are enough to tell HTML from other things.
 const SNIFFED: usize = 1024;
+/// What a redirect's object is served as.
+const HTML: &str = "text/html; charset=utf-8";
 
 /// Answers for any key what it is to be served with.
 pub struct Wants<'a> {
     job: &'a Job,
-    build: &'a Build,
+    source: &'a From,
+    /// What is no file: redirects, or objects known by their versions. Sorted by key; a file of the same key gives way.
+    others: Cow<'a, [Want]>,
+    /// Rules that were of use to `others`.
+    matched: Matched,
+    /// What people should know of the redirects.
+    pub warnings: Vec<String>,
     /// Folders that hold an HLS playlist.
     playlists: HashSet<&'a str>,
     error_documents: HashSet<String>,
@@ -33,8 +46,8 @@ fn folder(key: &str) -> &str {
 }
 
 impl<'a> Wants<'a> {
-    pub fn new(job: &'a Job, build: &'a Build, targets: &Targets) -> Self {
-        let playlists = build.files.iter().map(|file| file.key.as_str());
+    pub fn new(job: &'a Job, source: &'a From, targets: &Targets) -> Self {
+        let playlists = source.files().iter().map(|file| file.key.as_str());
         let playlists = playlists
             .filter(|key| key.ends_with(".m3u8"))
             .map(folder)
@@ -51,36 +64,111 @@ impl<'a> Wants<'a> {
                 root = distribution.default_root_object.clone().unwrap_or(root);
             }
         }
-        Self {
+        let mut wants = Self {
             job,
-            build,
+            source,
+            others: Cow::Borrowed(&[]),
+            matched: Matched::default(),
+            warnings: Vec::new(),
             playlists,
             error_documents,
             root,
+        };
+        match source {
+            From::Build(_) => wants.redirect(targets),
+            From::Past(past) => wants.others = Cow::Borrowed(&past.wants),
+        }
+        wants
+    }
+
+    /// Adds the redirects that are objects.
+    fn redirect(&mut self, targets: &Targets) {
+        let is_file = |key: &str| self.file(key).is_some();
+        let outcome = redirects::outcome(&self.job.redirects, targets, is_file);
+        let mut matched = Matched::default();
+        let wants = outcome.objects.into_iter().map(|(key, to)| {
+            let key = Key::new(key);
+            // A browser that does not follow it shows it as a page.
+            let mut headers = self.served_as(&key, HTML, &mut matched).headers;
+            headers.redirect = Some(to);
+            Want {
+                size: 0,
+                md5: Md5(Hasher::digest(b"").into()),
+                parts: None,
+                fingerprint: headers.fingerprint(),
+                headers,
+                // What it leads to is live before it.
+                stage: if *key.as_str() == self.root {
+                    Stage::Root
+                } else {
+                    Stage::Index
+                },
+                fingerprinted: false,
+                version: None,
+                key,
+            }
+        });
+        let wants: Vec<Want> = wants.collect();
+        self.others = Cow::Owned(wants);
+        self.matched = matched;
+        self.warnings = outcome.warnings;
+    }
+
+    /// All that is wanted, sorted by key. `matched` gathers which rules are of use.
+    pub fn all<'b>(&'b self, matched: &'b mut Matched) -> impl Iterator<Item = Want> + 'b {
+        matched.merge(&self.matched);
+        let mut files = self.source.files().iter().peekable();
+        let mut others = self.others.iter().peekable();
+        std::iter::from_fn(move || {
+            let other = match (files.peek(), others.peek()) {
+                (Some(file), Some(other)) => other.key <= file.key,
+                (_, other) => other.is_some(),
+            };
+            if !other {
+                return files.next().map(|file| self.want(file, matched));
+            }
+            let want = others.next().cloned();
+            files.next_if(|file| want.as_ref().is_some_and(|want| want.key == file.key));
+            want
+        })
+    }
+
+    /// When a key goes live that is served so.
+    pub fn stage(&self, key: &Key, served: &Served) -> Stage {
+        stage(key.as_str(), served.page, served.fingerprinted, &self.root)
+    }
+
+    /// What is no file, by its key.
+    pub fn other(&self, key: &str) -> Option<&Want> {
+        let at = self
+            .others
+            .binary_search_by(|want| want.key.as_str().cmp(key));
+        self.others.get(at.ok()?)
+    }
+
+    /// The headers that a key is wanted with.
+    pub fn headers(&self, key: &Key) -> Headers {
+        match self.other(key.as_str()) {
+            Some(want) => want.headers.clone(),
+            None => {
+                self.served(key, Some(self.source.root()), &mut Matched::default())
+                    .headers
+            }
         }
     }
 
-    /// All of the build, sorted by key. `matched` gathers which rules are of use.
-    pub fn all<'b>(&'b self, matched: &'b mut Matched) -> impl Iterator<Item = Want> + 'b {
-        self.build.files.iter().map(|file| self.want(file, matched))
-    }
-
     fn want(&self, file: &LocalFile, matched: &mut Matched) -> Want {
-        let served = self.served(&file.key, Some(&self.build.root), matched);
+        let served = self.served(&file.key, Some(self.source.root()), matched);
         Want {
             key: file.key.clone(),
             size: file.size,
             md5: file.md5,
             parts: file.parts.clone(),
             fingerprint: served.headers.fingerprint(),
-            stage: stage(
-                file.key.as_str(),
-                served.page,
-                served.fingerprinted,
-                &self.root,
-            ),
+            stage: self.stage(&file.key, &served),
             fingerprinted: served.fingerprinted,
             headers: served.headers,
+            version: None,
         }
     }
 
@@ -93,24 +181,31 @@ impl<'a> Wants<'a> {
             _ => Vec::new(),
         };
         let content_type = content_type(key.as_str(), beside_playlist, &first);
+        self.served_as(key, &content_type, matched)
+    }
+
+    fn served_as(&self, key: &Key, content_type: &str, matched: &mut Matched) -> Served<'_> {
         let facts = Facts {
-            content_type: &content_type,
+            content_type,
             error_document: self.error_documents.contains(key.as_str()),
         };
         self.job.rules.headers_for(key.as_str(), &facts, matched)
     }
 
-    /// Which rule or default set what the key is served with, a line each.
+    /// Which rule or default set what the key is served with, a line each; none for what is not wanted.
     pub fn explain(&self, key: &Key) -> Vec<String> {
-        if self.file(key.as_str()).is_none() {
-            return Vec::new();
-        }
-        let first = first_bytes(&self.build.root.join(key.as_str()));
-        let content_type = content_type(
-            key.as_str(),
-            self.playlists.contains(folder(key.as_str())),
-            &first,
-        );
+        let redirect = self
+            .other(key.as_str())
+            .and_then(|want| want.headers.redirect.clone());
+        let content_type = match (&redirect, self.file(key.as_str())) {
+            (Some(_), _) => HTML.into(),
+            (None, None) => return Vec::new(),
+            (None, Some(_)) => content_type(
+                key.as_str(),
+                self.playlists.contains(folder(key.as_str())),
+                &first_bytes(&self.source.root().join(key.as_str())),
+            ),
+        };
         let error_document = self.error_documents.contains(key.as_str());
         let facts = Facts {
             content_type: &content_type,
@@ -128,17 +223,18 @@ impl<'a> Wants<'a> {
                 one.value.as_deref().unwrap_or("not set")
             )
         };
-        explained.map(line).collect()
+        let redirect = redirect.map(|to| format!("redirect: {to}"));
+        redirect.into_iter().chain(explained.map(line)).collect()
     }
 
-    /// The file of a key of the build.
+    /// The file that a key is to hold.
     pub fn file(&self, key: &str) -> Option<&'a LocalFile> {
-        let at = self
-            .build
-            .files
-            .binary_search_by(|file| file.key.as_str().cmp(key))
-            .ok()?;
-        self.build.files.get(at)
+        if self.other(key).is_some() {
+            return None;
+        }
+        let files = self.source.files();
+        let at = files.binary_search_by(|file| file.key.as_str().cmp(key));
+        files.get(at.ok()?)
     }
 
     /// The ETag that an upload will get, unless the bucket's encryption makes another of it.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::redirects::Redirects;
+use super::redirects::{Redirect, Redirects};
 
 /// The most bytes of a function's code (CloudFront Developer Guide, "Quotas on CloudFront Functions").
 pub const MAX_FUNCTION_BYTES: usize = 10 * 1024;
@@ -38,31 +38,51 @@ pub fn generate(redirects: &Redirects, rewrite: &Rewrite) -> Result<String, Func
     // One that a pattern takes only in part keeps its place in the list.
     source.push_str("const rules = [\n");
     for redirect in redirects.all() {
-        let (from, to) = (literal(&redirect.from), literal(&redirect.to));
-        let status = match redirect.status {
-            301 => String::new(),
-            other => format!(", {other}"),
-        };
-        // Writing to a String cannot fail.
-        let _ = writeln!(source, "[{from}, {to}{status}],");
+        source.push_str(&row(redirect));
     }
     source.push_str("];\n");
-    let index = rewrite
-        .index
-        .as_deref()
-        .map_or_else(|| "null".to_owned(), literal);
-    let _ = writeln!(
-        source,
-        "const index = {index};\nconst bare = {};",
-        rewrite.bare_folders
-    );
     source.push_str(BODY);
+    if let Some(index) = &rewrite.index {
+        // In plain words, so that the function's code tells which URLs a page answers at.
+        source
+            .push_str("  const last = request.uri.substring(request.uri.lastIndexOf('/') + 1);\n");
+        let _ = writeln!(
+            source,
+            "  if (last === '') request.uri += {};",
+            literal(index)
+        );
+        if rewrite.bare_folders {
+            let _ = writeln!(
+                source,
+                "  else if (last.indexOf('.') < 0) request.uri += {};",
+                literal(&format!("/{index}"))
+            );
+        }
+    }
+    source.push_str("  return request;\n}\n");
     match source.len() {
         bytes if bytes > MAX_FUNCTION_BYTES => Err(FunctionError::TooLarge {
             bytes,
             redirects: redirects.all().len(),
         }),
         _ => Ok(source),
+    }
+}
+
+/// The first of these redirects that a function written by [`generate`] does not answer as it should.
+pub fn missing<'a>(
+    code: &str,
+    redirects: impl IntoIterator<Item = &'a Redirect>,
+) -> Option<&'a Redirect> {
+    redirects.into_iter().find(|one| !code.contains(&row(one)))
+}
+
+/// A redirect's line of the table.
+fn row(redirect: &Redirect) -> String {
+    let (from, to) = (literal(&redirect.from), literal(&redirect.to));
+    match redirect.status {
+        301 => format!("[{from}, {to}],\n"),
+        other => format!("[{from}, {to}, {other}],\n"),
     }
 }
 
@@ -114,17 +134,10 @@ function handler(event) {
     const status = rules[i][2] || 301;
     return { statusCode: status, statusDescription: names[status], headers: { location: { value: to } } };
   }
-  if (index !== null) {
-    const last = request.uri.substring(request.uri.lastIndexOf('/') + 1);
-    if (last === '') request.uri += index;
-    else if (bare && last.indexOf('.') < 0) request.uri += '/' + index;
-  }
-  return request;
-}
 "#;
 
 /// A string literal of JavaScript, in ASCII.
-fn literal(text: &str) -> String {
+pub fn literal(text: &str) -> String {
     let mut quoted = String::from("\"");
     for unit in text.encode_utf16() {
         match u8::try_from(unit)
@@ -144,7 +157,6 @@ fn literal(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::redirects::Redirect;
     use super::*;
 
     fn redirects(pairs: impl IntoIterator<Item = (String, String, u16)>) -> Redirects {
@@ -169,12 +181,14 @@ mod tests {
             bare_folders: true,
         };
         let source = generate(&table, &rewrite).unwrap();
-        let head = "const rules = [\n[\"/o\\\"ld\", \"/new\"],\n[\"/\\u00e9\\\\\", \"/x\", 302],\n[\"/d/*\", \"/e/:splat\", 308],\n];\n\
-                    const index = \"index.html\";\nconst bare = true;\n";
+        let head = "const rules = [\n[\"/o\\\"ld\", \"/new\"],\n[\"/\\u00e9\\\\\", \"/x\", 302],\n[\"/d/*\", \"/e/:splat\", 308],\n];\n";
         assert!(source.contains(head), "{source}");
         assert!(source.is_ascii() && source.ends_with("}\n"));
         let none = generate(&Redirects::default(), &Rewrite::default()).unwrap();
-        assert!(none.contains("const index = null;\nconst bare = false;\n"));
+        assert!(!none.contains("request.uri +="));
+        assert!(
+            source.contains("else if (last.indexOf('.') < 0) request.uri += \"/index.html\";\n")
+        );
     }
 
     #[test]

@@ -45,6 +45,9 @@ pub struct Behavior {
     pub max_ttl: u64,
     pub compress: bool,
     pub rewrite: Rewrite,
+    /// The code of the function that sees requests first, where it was read. What it makes stale is `rewrite`'s to tell.
+    #[serde(skip)]
+    pub function: Option<String>,
 }
 
 impl Default for Behavior {
@@ -59,6 +62,7 @@ impl Default for Behavior {
             max_ttl: 31_536_000,
             compress: false,
             rewrite: Rewrite::None,
+            function: None,
         }
     }
 }

@@ -150,4 +150,27 @@ async function handler(event) {
             assert_eq!(rewrite_of(&code), rewrite, "{code}");
         }
     }
+
+    #[test]
+    fn the_function_that_we_write_is_understood() {
+        use crate::domain::function::{Rewrite as Wanted, generate};
+        use crate::domain::redirects::{Redirect, Redirects};
+        let redirect = Redirect {
+            from: "/a/:b/*".into(),
+            to: "https://x.example/:b/:splat".into(),
+            status: 302,
+            force: false,
+        };
+        let redirects = Redirects::compile(vec![redirect]).unwrap();
+        for (index, bare_folders, right) in [
+            (Some("index.html".to_owned()), true, Rewrite::IndexDirectory),
+            (None, false, Rewrite::None),
+        ] {
+            let wanted = Wanted {
+                index,
+                bare_folders,
+            };
+            assert_eq!(rewrite_of(&generate(&redirects, &wanted).unwrap()), right);
+        }
+    }
 }

@@ -27,6 +27,29 @@ pub struct Want {
     pub stage: Stage,
     /// Whether its name holds a hash of its content.
     pub fingerprinted: bool,
+    /// Where the content lies, if it is no file.
+    pub version: Option<Version>,
+}
+
+/// A version of an object, to be copied back. Its size and its headers are known once somebody asked for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// As S3 names it; `null` where it was put before the bucket kept versions.
+    pub id: String,
+    pub etag: ETag,
+}
+
+impl Want {
+    /// How the content gets there.
+    fn action(&self) -> Action {
+        match &self.version {
+            None => Action::Upload,
+            Some(Version { id, etag }) => Action::Restore {
+                version: id.clone(),
+                etag: etag.clone(),
+            },
+        }
+    }
 }
 
 /// An object of the listing, its key relative to the site's prefix.
@@ -176,7 +199,8 @@ impl<'f, 'a> Maker<'f, 'a> {
         } else {
             Reason::New
         };
-        self.change(want, None, reason, Action::Upload);
+        let action = want.action();
+        self.change(want, None, reason, action);
     }
 
     /// In both.
@@ -193,7 +217,8 @@ impl<'f, 'a> Maker<'f, 'a> {
         let answered = self.facts.answers.get(object.key);
         let verdict = diff::compare(
             diff::Wanted {
-                size: want.size,
+                // A version's size is not known yet, and its digest tells enough.
+                size: want.version.as_ref().map_or(want.size, |_| object.size),
                 md5: want.md5,
                 parts: want.parts.as_ref(),
                 headers: want.fingerprint,
@@ -211,9 +236,14 @@ impl<'f, 'a> Maker<'f, 'a> {
         if self.facts.force {
             return self.change(want, Some(object), Reason::Forced, Action::Upload);
         }
+        let action = want.action();
         match verdict {
+            // What somebody else may have written is no better than what lies in the version.
+            Verdict::Ask(_) if want.version.is_some() => {
+                self.change(want, Some(object), Reason::Content, action)
+            }
             Verdict::Ask(ask) => self.asks.push((want.key, ask)),
-            Verdict::Content => self.change(want, Some(object), Reason::Content, Action::Upload),
+            Verdict::Content => self.change(want, Some(object), Reason::Content, action),
             Verdict::Headers => {
                 self.change(want, Some(object), Reason::Headers, Action::SetHeaders)
             }
@@ -223,10 +253,10 @@ impl<'f, 'a> Maker<'f, 'a> {
 
     fn same(&mut self, want: Want, object: Object<'a>, known: bool) {
         self.plan.unchanged += 1;
-        self.plan.unchanged_bytes += want.size;
+        self.plan.unchanged_bytes += object.size;
         if object.size >= MIN_COPY && matches!(object.etag, ETag::Md5(_)) {
             self.sources
-                .insert((want.md5, want.size), (object.key, object.etag));
+                .insert((want.md5, object.size), (object.key, object.etag));
         }
         let entry = self.entry(object.key);
         if entry.is_some_and(|entry| matches!(entry.life, Life::Retained { .. })) {

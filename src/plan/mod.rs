@@ -12,7 +12,9 @@ use crate::domain::page::{Rank, Stage, rank};
 use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
 use crate::edge::Purge;
 
-pub use make::{Answered, Facts, Intended, MAX_COPY, Object, OpenDebts, Settled, Want, make};
+pub use make::{
+    Answered, Facts, Intended, MAX_COPY, Object, OpenDebts, Settled, Version, Want, make,
+};
 pub use purge::Target;
 
 /// Why an object is changed.

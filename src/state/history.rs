@@ -6,7 +6,7 @@ use super::codec::{self, Damage};
 use super::{StateError, Store};
 use crate::aws::Condition;
 use crate::domain::manifest::{DeployId, Life};
-use crate::domain::{ETag, HeaderFingerprint, Headers, Key};
+use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
 
 /// One deploy's record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,9 @@ pub struct Past {
     pub etag: ETag,
     #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<Box<str>>,
+    /// Of the content, where the ETag does not say it.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Md5>,
     #[serde(rename = "h")]
     pub fingerprint: HeaderFingerprint,
     /// In full, where they are known.

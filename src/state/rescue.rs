@@ -178,7 +178,7 @@ fn entry_of(manifest: &mut Manifest, key: &Key, after: &Past, deploy: DeployNo) 
     };
     Entry {
         etag: after.etag.clone(),
-        digest: None,
+        digest: after.digest,
         headers: after.fingerprint,
         first: before.map_or(deploy, |before| before.first),
         served: manifest.tables.serve(served),

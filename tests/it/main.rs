@@ -2,5 +2,7 @@
 //! `support` builds sites and worlds and runs the binary.
 
 mod deploy;
+mod redirects;
+mod rollback;
 mod sites;
 mod support;

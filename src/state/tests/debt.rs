@@ -99,6 +99,7 @@ fn record(id: &str, at: i64) -> Record {
             after: Some(Past {
                 etag: ETag::Md5(digest(1)),
                 version_id: Some("v".into()),
+                digest: None,
                 fingerprint: HeaderFingerprint(5),
                 headers: Some(crate::domain::Headers::default()),
                 life: Life::Retained { since: 9 },

@@ -68,6 +68,7 @@ fn record(number: u64, manifest: &Manifest, delta: &Delta) -> Record {
             Past {
                 etag: entry.etag.clone(),
                 version_id: entry.version_id.clone(),
+                digest: None,
                 fingerprint: entry.headers,
                 headers: Some(Headers {
                     cache_control: served.cache_control.clone(),

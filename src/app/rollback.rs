@@ -1,0 +1,77 @@
+//! `unstale rollback`: the site as it was after an earlier deploy, by copies from versions.
+
+use std::path::PathBuf;
+
+use super::App;
+use crate::cli;
+use crate::deploy::survey::{self, Place};
+use crate::deploy::{self, Job};
+use crate::domain::manifest::DeployId;
+use crate::error::{Error, Exit};
+
+pub(super) async fn rollback(app: &App, flags: &cli::Rollback) -> Result<Exit, Error> {
+    let link = app.connect().await?;
+    let mut job = app.job_for(&link, PathBuf::new())?;
+    let place = survey::open(&link.aws, &job).await?.place;
+    if !place.bucket.is_versioned().await? {
+        return Err(unversioned(place.bucket.name()));
+    }
+    let deploy = wished(&place, flags.id.as_deref()).await?;
+    app.printer.note(&format!("Back to the deploy {deploy}"));
+    go_back(&mut job, deploy);
+    if flags.plan {
+        return super::deploy::show(app, &link, &job, false, None).await;
+    }
+    deploy::deploy(&link.aws, &job, &app.stop, &app.teller()).await?;
+    Ok(Exit::Done)
+}
+
+/// Everything that came later goes, and nothing else: that is what was asked for, and versions keep it.
+fn go_back(job: &mut Job, deploy: DeployId) {
+    job.dir = PathBuf::from(format!("rollback to {deploy}"));
+    job.commit = None;
+    job.rollback = Some(deploy);
+    job.delete = true;
+    job.adopt = false;
+    job.max_delete = Some(usize::MAX);
+}
+
+fn unversioned(bucket: &str) -> Error {
+    Error::failed(format!(
+        "the bucket {bucket} keeps no versions, so that what was is gone"
+    ))
+    .hint(format!(
+        "deploying the older build again does the same; for the next time: aws s3api put-bucket-versioning --bucket {bucket} \
+         --versioning-configuration Status=Enabled"
+    ))
+}
+
+/// The deploy whose id begins so, or the one before the last.
+async fn wished(place: &Place, id: Option<&str>) -> Result<DeployId, Error> {
+    const LIST: &str = "`unstale history` lists them";
+    let Some(id) = id else {
+        let listed = place.store.list_history().await?;
+        let before = listed.into_iter().nth(1);
+        return before.map(|one| one.id).ok_or_else(|| {
+            Error::usage(format!(
+                "there is no deploy before the last to {}",
+                place.url()
+            ))
+            .hint(LIST)
+        });
+    };
+    let found = place.store.find_history(id).await?;
+    match found.as_slice() {
+        [one] => Ok(one.id.clone()),
+        [] => Err(Error::usage(format!("no deploy's id begins with {id}")).hint(LIST)),
+        several => {
+            let mut error = Error::usage(format!(
+                "{} deploys have ids that begin with {id}",
+                several.len()
+            ))
+            .hint("write more of it");
+            error.causes = several.iter().map(|one| one.id.to_string()).collect();
+            Err(error)
+        }
+    }
+}
