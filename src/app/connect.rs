@@ -144,6 +144,7 @@ impl App {
             lock_wait: settings.lock_wait,
             concurrency: settings.concurrency.map_or(CONCURRENCY, usize::from),
             max_memory: settings.max_memory,
+            resume: false,
             drop_debts: Vec::new(),
             rollback: None,
             prefix: settings.prefix.clone(),

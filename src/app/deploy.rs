@@ -50,6 +50,7 @@ pub(super) async fn show(
 fn with_flags(mut job: Job, flags: &cli::ChangeArgs) -> Job {
     job.force = flags.force;
     job.sweep = flags.sweep;
+    job.resume = flags.resume;
     job.drop_debts.clone_from(&flags.drop_debt);
     job
 }

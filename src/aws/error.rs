@@ -205,7 +205,9 @@ where
 fn credentials_kind<E: std::error::Error + 'static>(error: &SdkError<E, HttpResponse>) -> Kind {
     let text = DisplayErrorContext(error).to_string();
     let has = |part: &str| text.contains(part);
-    if has("no providers in chain")
+    // The instance's metadata is asked last: when it has none, nothing had.
+    if has("IMDS")
+        || has("no providers in chain")
         || has("credential provider was not enabled")
         || has("CredentialsNotLoaded")
     {

@@ -54,6 +54,8 @@ pub struct Job {
     pub concurrency: usize,
     /// Bytes of content in memory, at most.
     pub max_memory: u64,
+    /// Only finish what a deploy that died left open.
+    pub resume: bool,
     /// Debts to drop unpaid, by id.
     pub drop_debts: Vec<String>,
     /// Not what the build has, but what the site was after this deploy.

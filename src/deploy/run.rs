@@ -158,6 +158,11 @@ impl Run<'_> {
             }
             let mut scene = Scene::new(self.place.clone(), wanted, found, remote, self.job);
             scene.remember(&self.written);
+            scene.check_dropped(self.job)?;
+            if self.job.resume && self.summary.deploy.is_none() && scene.owes_nothing() {
+                self.summary.outcome = "nothing to do".into();
+                return Ok(());
+            }
             let plan = Arc::new(
                 scene
                     .plan(self.job, self.level, self.stop, self.tell)

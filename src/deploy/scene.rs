@@ -94,6 +94,26 @@ impl Scene {
         }
     }
 
+    /// Whether no earlier deploy left anything open.
+    pub(super) fn owes_nothing(&self) -> bool {
+        self.remote.debts.is_empty()
+    }
+
+    /// A debt that is to be dropped must be there.
+    pub(super) fn check_dropped(&self, job: &Job) -> Result<(), Error> {
+        let known = |id: &&String| {
+            self.remote.debts.iter().any(|found| match found {
+                debt::Found::Open(debt) => debt.id.as_str() == id.as_str(),
+                debt::Found::Unreadable { id: other, .. } => other.as_str() == id.as_str(),
+            })
+        };
+        match job.drop_debts.iter().find(|id| !known(id)) {
+            None => Ok(()),
+            Some(id) => Err(Error::usage(format!("there is no open debt {id}"))
+                .hint("`unstale state show` names the open ones")),
+        }
+    }
+
     /// Makes the Plan, asking S3 wherever nothing else tells.
     pub(super) async fn plan(
         &mut self,
