@@ -188,6 +188,8 @@ where
             301 | 307 => Kind::WrongRegion(region),
             403 if region.is_some() && meta.is_none() => Kind::AccessDenied,
             403 => Kind::AccessDenied,
+            // The services give every 404 a code, and the SDK one to those of HEAD.
+            404 if code.is_empty() => Kind::NotTheService,
             404 => Kind::NotFound,
             409 => Kind::Conflict,
             412 => Kind::Precondition,

@@ -9,7 +9,7 @@ use super::error::ScanError;
 
 /// What is left out unless `include` names it: what file managers, editors and git leave behind, secrets, and what belongs to
 /// the deploy itself. Other dot files, such as `.well-known/`, `.nojekyll` and `.htaccess`, are deployed.
-pub const DEFAULT_EXCLUDES: [&str; 18] = [
+pub const DEFAULT_EXCLUDES: [&str; 19] = [
     ".DS_Store",
     "._*",
     "Thumbs.db",
@@ -22,6 +22,7 @@ pub const DEFAULT_EXCLUDES: [&str; 18] = [
     ".svn/",
     ".env*",
     "*~",
+    "!*~/", // a folder of the site rather than an editor's copy
     "*.swp",
     "*.swo",
     ".#*",

@@ -1,8 +1,16 @@
 //! The binary seen from outside: it runs as a child process against a world in the test's own process. A module per capability;
 //! `support` builds sites and worlds and runs the binary.
 
+mod architecture;
+mod deletes;
 mod deploy;
+mod diff;
+mod errors;
+mod input;
+mod local;
+mod purge;
 mod redirects;
 mod rollback;
+mod settings;
 mod sites;
 mod support;

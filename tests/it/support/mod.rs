@@ -19,5 +19,6 @@ mod unstale;
 mod world;
 
 pub use site::{Site, fixture};
-pub use unstale::{Ran, Unstale};
-pub use world::{BUCKET, Setup, World, url_of};
+
+pub use unstale::Unstale;
+pub use world::{BUCKET, World};

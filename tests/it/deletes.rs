@@ -1,0 +1,177 @@
+//! Nothing is lost: only what was put here goes, never more than expected, never because a build was empty.
+
+use std::time::Duration;
+
+use unstale::domain::Headers;
+
+use crate::support::{BUCKET, Site, World};
+
+fn pages(count: usize) -> Site {
+    let site = Site::of(&[("index.html", "<p>root")]);
+    for number in 1..count {
+        site.write(&format!("p{number}.html"), format!("<p>{number}"));
+    }
+    site
+}
+
+fn remove(site: &Site, count: usize) {
+    (1..=count).for_each(|number| site.remove(&format!("p{number}.html")));
+}
+
+#[tokio::test]
+async fn an_empty_or_missing_build_deletes_nothing() {
+    let (world, site) = (World::new().await, pages(3));
+    world.deploy(&site).await.succeeds();
+    world.forget();
+    let empty = Site::empty();
+    for flags in ["", "--max-delete 100", "--adopt"] {
+        world
+            .deploy(&empty)
+            .with(flags)
+            .await
+            .exits(2)
+            .says("no files");
+    }
+    let missing = world.unstale("deploy").arg(site.project().join("dist"));
+    missing.await.exits(2).says("there is no");
+    assert_eq!(world.writes(), [""; 0]);
+    world.assert_deployed(&site, "");
+}
+
+#[tokio::test]
+async fn too_many_deletes_stop_before_anything_is_changed() {
+    for (pages_before, removed, flags, refused) in [
+        (30, 15, "", false),
+        (30, 16, "", true),
+        (30, 16, "--max-delete 15", true),
+        (30, 16, "--max-delete 16", false),
+        (30, 1, "--max-delete 0", true),
+        (10, 9, "", false),
+        (30, 29, "--no-delete", false),
+    ] {
+        let case = format!("{removed} of {pages_before} {flags}");
+        let (world, site) = (World::new().await, pages(pages_before));
+        world.deploy(&site).await.succeeds();
+        let before = world.objects("");
+        remove(&site, removed);
+        site.write("index.html", format!("<p>{case}"));
+        world.forget();
+        let ran = world.deploy(&site).with(flags).await;
+        if refused {
+            ran.exits(1)
+                .says(&format!("--max-delete {removed}"))
+                .says("--no-delete");
+            assert_eq!(world.writes(), [""; 0], "{case}");
+            assert_eq!(world.objects(""), before, "{case}");
+        } else {
+            ran.succeeds();
+            let left = if flags == "--no-delete" { 0 } else { removed };
+            assert_eq!(world.objects("").len(), pages_before - left, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn renamed_bundles_are_no_accident() {
+    let (world, site) = (World::new().await, pages(5));
+    let bundle =
+        |number: usize, build: &str| format!("assets/chunk{number}-{build}xK3{number:03}.js");
+    (0..20).for_each(|number| site.write(&bundle(number, "B9"), "1"));
+    world.deploy(&site).await.succeeds();
+    (0..20).for_each(|number| site.remove(&bundle(number, "B9")));
+    (0..20).for_each(|number| site.write(&bundle(number, "D4"), "2"));
+    world.deploy(&site).with("--retain 0s").await.succeeds();
+    world.assert_deployed(&site, "");
+    world.assert_settled(&site).await;
+}
+
+#[tokio::test]
+async fn what_left_the_build_can_be_kept() {
+    let (world, site) = (World::new().await, pages(4));
+    world.deploy(&site).await.succeeds();
+    site.remove("p1.html");
+    world
+        .assert_idle(world.deploy(&site).with("--no-delete"))
+        .await;
+    assert!(world.object(BUCKET, "p1.html").is_some());
+    world.deploy(&site).await.succeeds();
+    world.assert_deployed(&site, "");
+}
+
+#[tokio::test]
+async fn what_others_put_there_is_left_alone() {
+    let (world, site) = (World::new().await, pages(3));
+    world.deploy(&site).await.succeeds();
+    for key in ["theirs.html", "reports/2026.pdf"] {
+        let put = world.put_object(BUCKET, key, "theirs", Headers::default());
+        put.await.unwrap();
+    }
+    site.write("index.html", "<p>changed");
+    let ran = world.deploy(&site).with("--json").await.succeeds();
+    assert_eq!(ran.summary()["foreign"], 2, "{ran}");
+    assert_eq!(world.body(BUCKET, "theirs.html").unwrap(), "theirs");
+    world.assert_settled(&site).await;
+
+    world.deploy(&site).with("--adopt").await.succeeds();
+    world.assert_deployed(&site, "");
+    world.assert_settled(&site).await;
+}
+
+#[tokio::test]
+async fn what_others_put_in_place_of_ours_is_left_alone() {
+    let (world, site) = (World::new().await, pages(3));
+    world.deploy(&site).await.succeeds();
+    world.warm(&site).await;
+    site.remove("p1.html");
+    let put = world.put_object(BUCKET, "p1.html", "theirs", Headers::default());
+    put.await.unwrap();
+    world.deploy(&site).await.succeeds().says("left alone");
+    assert_eq!(world.body(BUCKET, "p1.html").unwrap(), "theirs");
+    world.assert_fresh(&site, "").await;
+    world.assert_settled(&site).await;
+}
+
+#[tokio::test]
+async fn bundles_of_the_last_build_stay_for_open_pages() {
+    let (world, site) = (World::new().await, pages(3));
+    let (old, new) = ("assets/app-BEu5gne8.js", "assets/app-D9xK3f2a.js");
+    site.write(old, "1");
+    world.deploy(&site).await.succeeds();
+    site.remove(old);
+    site.write(new, "2");
+    let ran = world.deploy(&site).with("--json").await.succeeds();
+    assert_eq!(ran.summary()["retained"], 1, "{ran}");
+    assert!(world.object(BUCKET, old).is_some());
+    world.assert_settled(&site).await;
+
+    world.clock().advance(Duration::from_hours(6 * 24));
+    site.write("index.html", "<p>six days later");
+    world.deploy(&site).await.succeeds();
+    assert!(world.object(BUCKET, old).is_some());
+
+    world.clock().advance(Duration::from_hours(2 * 24));
+    // Alone it is nothing to do.
+    world.assert_settled(&site).await;
+    assert!(world.object(BUCKET, old).is_some());
+    world.deploy(&site).with("--sweep").await.succeeds();
+    world.assert_deployed(&site, "");
+    world.assert_settled(&site).await;
+}
+
+#[tokio::test]
+async fn a_bundle_that_returns_is_no_longer_due() {
+    let (world, site) = (World::new().await, pages(3));
+    let bundle = "assets/app-BEu5gne8.js";
+    site.write(bundle, "1");
+    world.deploy(&site).await.succeeds();
+    site.remove(bundle);
+    site.write("index.html", "<p>without");
+    world.deploy(&site).await.succeeds();
+    site.write(bundle, "1");
+    site.write("index.html", "<p>with");
+    world.deploy(&site).await.succeeds();
+    world.clock().advance(Duration::from_hours(8 * 24));
+    site.write("index.html", "<p>later");
+    world.deploy(&site).with("--sweep").await.succeeds();
+    world.assert_deployed(&site, "");
+}

@@ -1,0 +1,221 @@
+//! What AWS refuses: each error says what failed and what helps, and ends with the status that fits.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use unstale::local::Fault;
+
+use crate::support::{BUCKET, Site, Unstale, World};
+
+fn site() -> Site {
+    Site::of(&[("index.html", "<p>1"), ("app.css", "p{}")])
+}
+
+#[tokio::test]
+async fn a_bucket_is_followed_to_its_region() {
+    let world = World::with(|setup| {
+        setup.bucket.region = "ap-northeast-2".into();
+        setup.bucket.strict_region = true;
+    });
+    let (world, site) = (world.await, site());
+    world.deploy(&site).await.succeeds();
+    world.assert_deployed(&site, "");
+    let right = world.deploy(&site).with("--region ap-northeast-2");
+    world.assert_idle(right).await;
+    assert!(world.log().iter().all(|entry| entry.status != Some(301)));
+    world
+        .assert_idle(world.deploy(&site).with("--region eu-west-1"))
+        .await;
+}
+
+#[tokio::test]
+async fn somebody_elses_bucket_is_refused() {
+    let (world, site) = (World::new().await, site());
+    let deploy = |owner: &str| {
+        let deploy = world.deploy(&site).with("--expected-bucket-owner");
+        deploy.arg(owner)
+    };
+    let ran = deploy("999999999999").await.exits(1);
+    ran.says("AccessDenied")
+        .says("somebody else owns the bucket");
+    assert_eq!(world.keys(BUCKET).len(), 0);
+    deploy("111122223333").await.succeeds();
+    world.assert_deployed(&site, "");
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_not_there_is_named() {
+    let (world, site) = (World::new().await, site());
+    let ran = Unstale::new("deploy --bucket nowhere --distribution none --endpoint-url")
+        .arg(world.endpoint())
+        .arg(site.dir());
+    let ran = ran.await.exits(1);
+    ran.says("NoSuchBucket").says("nowhere").says("hint: check");
+}
+
+#[tokio::test]
+async fn a_denied_read_stops_before_anything_is_changed() {
+    for (operation, action) in [
+        ("GetObject", "s3:GetObject"),
+        ("ListObjectsV2", "s3:ListBucket"),
+    ] {
+        let (world, site) = (World::new().await, site());
+        world.set_rule(move |request| match request.operation == operation {
+            true => Fault::Fail(403, "AccessDenied"),
+            false => Fault::None,
+        });
+        let ran = world.deploy(&site).await.exits(1);
+        ran.says(&format!("hint: allow {action} on arn:aws:s3:::site"));
+        assert_eq!(world.writes(), [""; 0], "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn a_denied_change_is_finished_by_the_next_deploy() {
+    for (operation, action) in [
+        ("PutObject", "s3:PutObject"),
+        ("DeleteObjects", "s3:DeleteObject"),
+        ("CreateInvalidation", "cloudfront:CreateInvalidation"),
+        ("GetInvalidation", "cloudfront:GetInvalidation"),
+    ] {
+        let world = World::with(|setup| {
+            setup.cloud.invalidation_time = std::time::Duration::from_secs(5);
+        });
+        let (world, site) = (world.await, site());
+        site.write("old.html", "<p>");
+        world.deploy(&site).await.succeeds();
+        world.warm(&site).await;
+        site.write("index.html", "<p>2");
+        site.remove("old.html");
+        world.set_rule(move |request| {
+            let state = request.key.starts_with(".unstale/");
+            match request.operation == operation && !state {
+                true => Fault::Fail(403, "AccessDenied"),
+                false => Fault::None,
+            }
+        });
+        let ran = world.deploy(&site).await;
+        let exit = if operation == "GetInvalidation" { 5 } else { 4 };
+        ran.exits(exit).says(action);
+        world.clear_rule();
+        world.clock().advance(std::time::Duration::from_secs(6));
+        let deploy = tokio::spawn(world.deploy(&site).into_future());
+        while !deploy.is_finished() {
+            world.clock().advance(std::time::Duration::from_secs(6));
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        deploy.await.unwrap().succeeds();
+        world.assert_deployed(&site, "");
+        world.assert_fresh(&site, "").await;
+        world.assert_settled(&site).await;
+    }
+}
+
+#[tokio::test]
+async fn a_distribution_that_may_not_be_read_is_purged_whole() {
+    let (world, site) = (World::new().await, site());
+    world.deploy(&site).await.succeeds();
+    world.warm(&site).await;
+    site.write("index.html", "<p>2");
+    world.set_rule(|request| match request.operation {
+        "GetDistribution" | "GetDistributionConfig" => Fault::Fail(403, "AccessDenied"),
+        _ => Fault::None,
+    });
+    world.forget();
+    let ran = world.deploy(&site).await.succeeds();
+    ran.says("warning:").says("cloudfront:GetDistribution");
+    assert_eq!(world.purged(), ["/*"]);
+    world.assert_fresh(&site, "").await;
+}
+
+#[tokio::test]
+async fn unlisted_distributions_are_a_warning() {
+    let (world, site) = (World::new().await, site());
+    world.set_rule(|request| match request.operation {
+        "ListDistributions" => Fault::Fail(403, "AccessDenied"),
+        _ => Fault::None,
+    });
+    let ran = world.deploy(&site).await.succeeds();
+    ran.says("warning:")
+        .says("cloudfront:ListDistributions")
+        .says("--distribution");
+    world.assert_deployed(&site, "");
+}
+
+#[tokio::test]
+async fn keys_that_are_missing_or_expired_are_told_apart() {
+    let (world, site) = (World::new().await, site());
+    let ran = world
+        .deploy(&site)
+        .without_env("AWS_ACCESS_KEY_ID")
+        .without_env("AWS_SECRET_ACCESS_KEY");
+    let ran = ran.await.exits(1);
+    ran.says("no AWS credentials").says("--local");
+    world.set_rule(|_| Fault::Fail(400, "ExpiredToken"));
+    let ran = world.deploy(&site).await.exits(1);
+    ran.says("ExpiredToken").says("aws sso login");
+    assert_eq!(world.keys(BUCKET).len(), 0);
+}
+
+#[tokio::test]
+async fn a_distribution_that_is_not_there_is_named() {
+    let (world, site) = (World::new().await, site());
+    for (name, exit, words) in [
+        ("E00000000000000", 1, "NoSuchDistribution"),
+        ("www.example.org", 2, "no distribution of this account"),
+    ] {
+        let ran = world.deploy(&site).with("--distribution").arg(name);
+        let ran = ran.await.exits(exit);
+        ran.says(words).says(name).says("an id").says("an alias");
+    }
+    assert_eq!(world.writes(), [""; 0]);
+}
+
+#[tokio::test]
+async fn nobody_at_the_endpoint() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = port.local_addr().unwrap();
+    drop(port);
+    let site = site();
+    let ran = Unstale::new("deploy --bucket site --endpoint-url")
+        .arg(format!("http://{address}"))
+        .arg(site.dir());
+    let ran = ran.await.exits(1);
+    ran.says("onnection refused").says("--endpoint-url");
+}
+
+/// Answers everything with these bytes; returns its URL and how often it was asked.
+fn impostor(answer: &'static [u8]) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let _ = stream.read(&mut [0; 4096]);
+            count.fetch_add(1, Ordering::Relaxed);
+            let _ = stream.write_all(answer);
+        }
+    });
+    (url, asked)
+}
+
+#[tokio::test]
+async fn what_answers_is_not_s3() {
+    for answer in [
+        &b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 22\r\nconnection: close\r\n\r\n<html><p>Welcome</html>"[..],
+        b"HTTP/1.1 404 Not Found\r\ncontent-type: text/html\r\ncontent-length: 13\r\nconnection: close\r\n\r\n<p>not here\r\n",
+        b"HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/xml\r\ncontent-length: 10\r\nconnection: close\r\n\r\n<xml <xml>",
+    ] {
+        let site = site();
+        let (url, asked) = impostor(answer);
+        let ran = Unstale::new("deploy --bucket site --endpoint-url").arg(url).arg(site.dir());
+        let ran = ran.await.exits(1);
+        assert!(asked.load(Ordering::Relaxed) > 0);
+        ran.says("error: ").says("--endpoint-url");
+    }
+}

@@ -1,0 +1,139 @@
+//! `--local` and `preview`: the whole job without AWS, in a folder that several processes share.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{Site, Unstale};
+
+fn site() -> Site {
+    Site::of(&[("index.html", "<p>one"), ("app.css", "p{}")])
+}
+
+fn local(command: &str, folder: &TempDir, site: &Site) -> Unstale {
+    let flag = format!("--local={}", folder.path().join("store").display());
+    Unstale::new(command).arg(flag).arg(site.dir())
+}
+
+#[tokio::test]
+async fn a_newcomer_needs_no_account() {
+    let (folder, site) = (TempDir::new().unwrap(), site());
+    let deploy = || {
+        let deploy = local("deploy --json", &folder, &site);
+        deploy
+            .without_env("AWS_ACCESS_KEY_ID")
+            .without_env("AWS_SECRET_ACCESS_KEY")
+            .without_env("AWS_REGION")
+    };
+    let first = deploy().await.succeeds().summary();
+    assert_eq!(first["uploaded"], 2);
+    let again = deploy().await.succeeds().summary();
+    assert_eq!(again["outcome"], "nothing to do", "the store is kept");
+    site.write("index.html", "<p>two");
+    let changed = deploy().await.succeeds().summary();
+    assert_eq!(changed["uploaded"], 1);
+    assert_eq!(changed["paths-purged"], 2);
+    assert_eq!(changed["cost-usd"], 0.0);
+}
+
+#[tokio::test]
+async fn the_default_folder_is_here() {
+    let site = site();
+    let deploy = Unstale::new("deploy public --local").within(site.project());
+    deploy.await.succeeds();
+    assert!(site.project().join(".unstale-local").is_dir());
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_used_is_named() {
+    let (folder, site) = (TempDir::new().unwrap(), site());
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let flag = format!("--local={}", folder.path().join("file/store").display());
+    let ran = Unstale::new("deploy").arg(flag).arg(site.dir());
+    ran.await.exits(1).says("--local").says("file/store");
+}
+
+#[tokio::test]
+async fn two_processes_at_once_share_the_folder() {
+    let folder = TempDir::new().unwrap();
+    let sites = [
+        site(),
+        Site::of(&[("index.html", "<p>other"), ("b.html", "<p>")]),
+    ];
+    let running = [
+        tokio::spawn(local("deploy", &folder, &sites[0]).into_future()),
+        tokio::spawn(local("deploy", &folder, &sites[1]).into_future()),
+    ];
+    for one in running {
+        let ran = one.await.unwrap();
+        // Whoever is attached may lose the server when that has done its own work.
+        assert!(matches!(ran.exit, Some(0 | 1 | 4)), "{ran}");
+    }
+    local("deploy", &folder, &sites[0]).await.succeeds();
+    let again = local("deploy --json", &folder, &sites[0]).await;
+    assert_eq!(again.succeeds().summary()["outcome"], "nothing to do");
+}
+
+/// The head in lower case, and the body.
+fn get(url: &str, path: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_lowercase(), body.to_owned())
+}
+
+#[tokio::test]
+async fn preview_serves_what_is_deployed_beside_it() {
+    let (folder, site) = (TempDir::new().unwrap(), site());
+    let mut preview = local("preview --port 0 --json", &folder, &site).start();
+    let stdout = preview.child.stdout.take().unwrap();
+    let url = tokio::task::spawn_blocking(move || {
+        for line in BufReader::new(stdout).lines() {
+            let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            if line["type"] == "serving" {
+                return line["url"].as_str().unwrap().to_owned();
+            }
+        }
+        panic!("preview ended");
+    });
+    let url = url.await.unwrap();
+    let fetch = |path: &'static str| {
+        let url = url.clone();
+        tokio::task::spawn_blocking(move || get(&url, path))
+    };
+    for (path, hit) in [("/", "miss"), ("/", "hit"), ("/app.css", "miss")] {
+        let (head, _) = fetch(path).await.unwrap();
+        assert!(head.starts_with("http/1.1 200"), "{path}: {head}");
+        assert!(
+            head.contains(&format!("x-cache: {hit} from cloudfront")),
+            "{path}: {head}"
+        );
+        assert_eq!(head.contains("\r\nage: "), hit == "hit", "{path}: {head}");
+    }
+    assert_eq!(fetch("/").await.unwrap().1, "<p>one");
+    assert!(
+        fetch("/nowhere")
+            .await
+            .unwrap()
+            .0
+            .starts_with("http/1.1 404")
+    );
+
+    site.write("index.html", "<p>two");
+    local("deploy", &folder, &site).await.succeeds();
+    let (head, body) = fetch("/").await.unwrap();
+    assert_eq!(body, "<p>two", "{head}");
+
+    let id = preview.child.id().to_string();
+    let interrupt = Command::new("kill").args(["-INT", &id]).status();
+    assert!(interrupt.unwrap().success());
+    preview.ended().await.succeeds();
+    let again = local("deploy --json", &folder, &site).await.succeeds();
+    assert_eq!(again.summary()["outcome"], "nothing to do");
+}
