@@ -241,7 +241,14 @@ impl Apply<'_> {
         sender.note(journal, &texts(&purges, |one| &one.purge));
         // Pages that go are stale like pages that changed, so their purge may be recorded meanwhile.
         let noted = journal.clone();
-        let (deleted, written) = tokio::join!(self.delete(applied, true), store.write_debt(&noted));
+        let removing = async {
+            // Pages that stay name them still, and the purge above was made without them.
+            match applied.failed.is_empty() {
+                true => self.delete(applied, true).await,
+                false => Ok(()),
+            }
+        };
+        let (deleted, written) = tokio::join!(removing, store.write_debt(&noted));
         deleted?;
         written?;
         if self.must_stop() || applied.race.is_some() {

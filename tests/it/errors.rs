@@ -96,9 +96,14 @@ async fn a_denied_change_is_finished_by_the_next_deploy() {
                 false => Fault::None,
             }
         });
+        println!("{operation} denied");
         let ran = world.deploy(&site).await;
         let exit = if operation == "GetInvalidation" { 5 } else { 4 };
         ran.exits(exit).says(action);
+        if operation == "PutObject" {
+            let kept = world.object(BUCKET, "old.html").is_some();
+            assert!(kept, "pages that stayed old name it still");
+        }
         world.clear_rule();
         world.clock().advance(std::time::Duration::from_secs(6));
         let deploy = tokio::spawn(world.deploy(&site).into_future());

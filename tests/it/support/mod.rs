@@ -20,5 +20,5 @@ mod world;
 
 pub use site::{Site, fixture};
 
-pub use unstale::Unstale;
+pub use unstale::{Ran, Unstale};
 pub use world::{BUCKET, World};
