@@ -5,6 +5,7 @@ mod architecture;
 mod deletes;
 mod deploy;
 mod diff;
+mod edges;
 mod errors;
 mod input;
 mod local;
