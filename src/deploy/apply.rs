@@ -55,6 +55,8 @@ pub(super) struct Applied {
     pub(super) late: bool,
     /// Something broke for good; the journal stands.
     pub(super) broken: Option<String>,
+    /// Manifest and history say what was done.
+    pub(super) recorded: bool,
     /// ETags of what was written, for the next look.
     pub(super) written: HashMap<Key, ETag>,
 }
@@ -195,27 +197,45 @@ impl Apply<'_> {
                     )
                 })
                 .collect();
-            let failed = match place.bucket.delete_many(&objects).await {
-                Err(error) if error.is(&Kind::NotImplemented) => {
-                    let plain: Vec<_> =
-                        objects.iter().map(|(key, _)| (key.clone(), None)).collect();
-                    place.bucket.delete_many(&plain).await?
-                }
-                failed => failed?,
+            let mut failed = place.bucket.delete_many(&objects).await;
+            if let Err(error) = &failed
+                && error.is(&Kind::NotImplemented)
+            {
+                let plain: Vec<_> = objects.iter().map(|(key, _)| (key.clone(), None)).collect();
+                failed = place.bucket.delete_many(&plain).await;
+            }
+            // What was refused whole is owed still, but no reason to keep back the purge of all else.
+            let failed: HashMap<String, AwsError> = match failed {
+                Ok(failed) => failed.into_iter().collect(),
+                Err(error) => objects
+                    .iter()
+                    .map(|(key, _)| (key.clone(), error.clone()))
+                    .collect(),
             };
-            let failed: HashMap<String, AwsError> = failed.into_iter().collect();
             for at in chunk {
                 let Some(deletion) = plan.deletions.get(*at) else {
                     continue;
                 };
-                match failed.get(&place.full(deletion.key.as_str())) {
+                let full = place.full(deletion.key.as_str());
+                let error = match failed.get(&full) {
+                    // Gone already: by a first try whose answer was lost, or by somebody else.
+                    Some(error) if error.is(&Kind::NotFound) => None,
+                    Some(error)
+                        if error.is(&Kind::Precondition)
+                            && place.bucket.head(&full, None).await?.is_none() =>
+                    {
+                        None
+                    }
+                    error => error,
+                };
+                match error {
                     None => {
                         self.tell.tell(Event::Deleted {
                             key: deletion.key.clone(),
                         });
                         applied.done.deleted.push(*at);
                     }
-                    Some(error) if error.is(&Kind::Precondition) => {
+                    Some(error) if error.is(&Kind::Precondition) || error.is(&Kind::Conflict) => {
                         applied.race = Some(deletion.key.to_string());
                     }
                     Some(error) => applied
@@ -237,6 +257,7 @@ impl Apply<'_> {
         let until = Instant::now() + self.job.timeout;
         let store = self.scene.place.store.clone();
         let purges = self.purges(applied);
+        self.mark(journal, &purges, applied);
         let mut sender = self.sender(&purges, until);
         sender.note(journal, &texts(&purges, |one| &one.purge));
         // Pages that go are stale like pages that changed, so their purge may be recorded meanwhile.
@@ -267,9 +288,13 @@ impl Apply<'_> {
                     self.stop,
                     self.tell,
                 );
-                applied.late = !waited.await?;
+                // Where nobody can tell that it has completed, the assets stay for the next deploy.
+                applied.late = !waited.await.unwrap_or(false);
             }
-            if applied.late || !applied.failed.is_empty() || self.must_stop() {
+            if self.must_stop() {
+                return Ok(());
+            }
+            if applied.late || !applied.failed.is_empty() {
                 return self.record(journal, applied, None).await;
             }
             self.delete(applied, false).await?;
@@ -277,12 +302,32 @@ impl Apply<'_> {
                 return Ok(());
             }
             let after = texts(&purges, |one| &one.after);
+            sender.without_quotes = sender.without_quotes_later.take();
+            for owed in journal.targets.values_mut() {
+                owed.later.clear();
+            }
             if sender.note(journal, &after) {
                 store.write_debt(journal).await?;
             }
         }
         applied.cost = cost(&purges);
         self.record(journal, applied, Some(sender)).await
+    }
+
+    /// Notes in the journal what the batches of the first purge do not speak for.
+    fn mark(&self, journal: &mut Debt, purges: &[TargetPurge], applied: &Applied) {
+        let failed: HashSet<Key> = match applied.failed.is_empty() {
+            true => HashSet::new(),
+            false => self.untouched(applied).collect(),
+        };
+        for touched in &mut journal.keys {
+            touched.failed = failed.contains(&touched.key);
+        }
+        for one in purges {
+            if let Some(owed) = journal.targets.get_mut(&one.target) {
+                owed.later = record::paths(&one.after);
+            }
+        }
     }
 
     fn sender(&self, purges: &[TargetPurge], until: Instant) -> Sender {
@@ -314,7 +359,14 @@ impl Apply<'_> {
                 Mode::None => Default::default(),
                 _ => self.scene.debts.resend.clone(),
             },
-            without_quotes: alternative.map(|purges| texts(&purges, |one| &one.purge)),
+            without_quotes: alternative
+                .as_deref()
+                .map(|all| texts(all, |one| &one.purge)),
+            without_quotes_later: alternative
+                .as_deref()
+                .map(|all| texts(all, |one| &one.after)),
+            paced: self.job.official,
+            noted: 0,
             until,
             stop: self.stop.clone(),
             tell: self.tell.clone(),
@@ -333,7 +385,11 @@ impl Apply<'_> {
             .iter()
             .map(|one| &one.key)
             .chain(self.plan.deletions.iter().map(|one| &one.key));
+        // The manifest will say of these too that the edges were told.
+        let others = self.plan.adopted.iter().map(|one| &one.key);
         let changed: HashSet<Key> = all
+            .chain(others)
+            .chain(&self.plan.vanished)
             .filter(|key| !unchanged.contains(*key))
             .cloned()
             .collect();
@@ -405,12 +461,19 @@ impl Apply<'_> {
         }
         let record = self.history(journal, applied, changes, rest.is_some());
         let strike = async {
-            match &rest {
-                Some(rest) => store.write_debt(rest).await?,
-                None => store.strike_debt(&journal.id).await?,
+            if let Some(rest) = &rest {
+                store.write_debt(rest).await?;
             }
+            // These first: until the own one is gone, what they owe is settled by its batches.
             for id in &self.plan.debts {
-                store.strike_debt(&DeployId::new(id)).await?;
+                let mut kept = self.scene.debts.kept.iter();
+                match kept.find(|kept| kept.id.as_str() == id) {
+                    Some(kept) => store.write_debt(kept).await?,
+                    None => store.strike_debt(&DeployId::new(id)).await?,
+                }
+            }
+            if rest.is_none() {
+                store.strike_debt(&journal.id).await?;
             }
             Ok(())
         };
@@ -421,6 +484,7 @@ impl Apply<'_> {
             .head()
             .map_or(0, |head| head.sequence);
         tokio::try_join!(store.write_history(&record, sequence), strike)?;
+        applied.recorded = true;
         Ok(())
     }
 
@@ -516,6 +580,7 @@ impl Apply<'_> {
         }
         for owed in rest.targets.values_mut() {
             owed.batches.clear();
+            owed.later.clear();
             owed.paths.sort();
             owed.paths.dedup();
         }

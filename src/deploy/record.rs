@@ -45,12 +45,14 @@ pub fn journal(deploy: &DeployId, scene: &Scene, job: &Job, plan: &Plan) -> Debt
             Action::Upload => debt::Action::Put,
             _ => debt::Action::Copy,
         },
+        failed: false,
     });
     let deleted = plan.deletions.iter().map(|deletion| Touched {
         key: deletion.key.clone(),
         etag: Some(deletion.etag.clone()),
         headers: None,
         action: debt::Action::Delete,
+        failed: false,
     });
     Debt {
         id: deploy.clone(),
@@ -63,15 +65,9 @@ pub fn journal(deploy: &DeployId, scene: &Scene, job: &Job, plan: &Plan) -> Debt
 
 /// What a plan makes owed, by target.
 pub fn owed(plan: &Plan) -> BTreeMap<String, Owed> {
-    let of = |purge: &Purge| -> Vec<String> {
-        if purge.stale.owed.is_empty() {
-            return purge.cover.texts().map(str::to_owned).collect();
-        }
-        purge.stale.owed.keys().cloned().collect()
-    };
     let owed = plan.purges.iter().filter_map(|one| {
-        let mut paths = of(&one.purge);
-        paths.extend(of(&one.after));
+        let mut paths = paths(&one.purge);
+        paths.extend(self::paths(&one.after));
         paths.sort();
         paths.dedup();
         (!paths.is_empty()).then(|| {
@@ -85,6 +81,14 @@ pub fn owed(plan: &Plan) -> BTreeMap<String, Owed> {
         })
     });
     owed.collect()
+}
+
+/// The request paths that a purge is for.
+pub fn paths(purge: &Purge) -> Vec<String> {
+    if purge.stale.owed.is_empty() {
+        return purge.cover.texts().map(str::to_owned).collect();
+    }
+    purge.stale.owed.keys().cloned().collect()
 }
 
 /// What the manifest becomes.

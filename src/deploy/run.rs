@@ -174,6 +174,10 @@ impl Run<'_> {
             self.count(&plan);
             if plan.is_empty() {
                 self.summary.outcome = "nothing to do".into();
+                if self.held.is_none() && lock.holder().is_some() {
+                    // Its holder is dead: other hosts need not wait for its deadline.
+                    self.take_lock(&lock, &state::mint(scene.now)).await?;
+                }
                 return Ok(());
             }
             let deploy = state::mint(scene.now);
@@ -323,16 +327,22 @@ impl Run<'_> {
     /// What kept the deploy from being whole.
     fn trouble(&self, applied: &Applied, lost: bool) -> Option<Error> {
         const NEXT: &str = "the next deploy makes it good: what it owes is noted in the bucket";
-        if self.stop.is_set() && applied.trouble().is_none() && applied.sent.paths == 0 {
+        if self.stop.is_set() && !applied.recorded {
             return Some(Error::interrupted("interrupted: some of it is live").hint(NEXT));
         }
-        if lost {
+        if lost && !applied.recorded {
             return Some(
                 Error::incomplete("the lock was lost, so nothing more was written").hint(NEXT),
             );
         }
         if let Some(why) = applied.trouble() {
             return Some(Error::incomplete(format!("not all is done: {why}")).hint(NEXT));
+        }
+        if !applied.recorded && applied.failed.is_empty() {
+            return Some(
+                Error::incomplete("the lock could not be renewed, so nothing more was written")
+                    .hint(NEXT),
+            );
         }
         let (_, first) = applied.failed.first()?;
         let mut error = Error::incomplete(format!(

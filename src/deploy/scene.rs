@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::plan::{
     self, Answered, Facts, Intended, Object, OpenDebts, Plan, Settled, Target, Want,
 };
+use crate::state::Debt;
 use crate::state::debt::{self, Action};
 
 /// What was found, at one moment.
@@ -43,6 +44,8 @@ pub(super) struct Debts {
     pub(super) owed: BTreeMap<String, Vec<String>>,
     /// Batches to be sent again, by target.
     pub(super) resend: BTreeMap<String, Vec<debt::Batch>>,
+    /// What stays of debts when the rest of them is paid: what they owe to distributions that are not purged here.
+    pub(super) kept: Vec<Debt>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -336,14 +339,18 @@ fn debts(remote: &Remote, targets: &Targets, job: &Job) -> Debts {
             debt::Found::Open(debt) => debt,
         };
         let id = debt.id.to_string();
-        if job.drop_debts.contains(&id) {
-            debts.open.ids.push(id);
-            continue;
-        }
-        let mut payable = !debt.keys.is_empty();
-        let mut settled = pays && !debt.targets.is_empty();
-        for (target, owed) in &debt.targets {
+        // Dropped is what it owes to the edges; what it did to the bucket is as unknown as before.
+        let dropped = job.drop_debts.contains(&id);
+        let mut payable = dropped || !debt.keys.is_empty();
+        let mut settled = pays && !dropped && !debt.targets.is_empty();
+        settled &= targets
+            .found
+            .iter()
+            .all(|found| debt.targets.contains_key(found.id()));
+        let mut elsewhere = BTreeMap::new();
+        for (target, owed) in debt.targets.iter().filter(|_| !dropped) {
             if !known(target) {
+                elsewhere.insert(target.clone(), owed.clone());
                 let count = owed.paths.len() + owed.whole.len();
                 debts.warnings.push(format!(
                     "the deploy {id} owes {count} paths to {target}, which is not purged here: name it with --distribution, or forget it with --drop-debt {id}"
@@ -362,10 +369,19 @@ fn debts(remote: &Remote, targets: &Targets, job: &Job) -> Debts {
                     .entry(target.clone())
                     .or_default()
                     .extend(owed.batches.iter().cloned());
+                let paths = debts.owed.entry(target.clone()).or_default();
+                paths.extend(owed.later.iter().cloned());
             }
         }
         if payable {
             debts.open.ids.push(id);
+        }
+        if !elsewhere.is_empty() {
+            debts.kept.push(Debt {
+                targets: elsewhere,
+                keys: Vec::new(),
+                ..debt.clone()
+            });
         }
         for touched in &debt.keys {
             debts.open.keys.insert(
@@ -374,7 +390,7 @@ fn debts(remote: &Remote, targets: &Targets, job: &Job) -> Debts {
                     etag: touched.etag.clone(),
                 },
             );
-            if settled {
+            if settled && !touched.failed {
                 debts
                     .open
                     .settled

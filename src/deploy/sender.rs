@@ -33,6 +33,12 @@ pub struct Sender {
     pub resend: BTreeMap<String, Vec<Batch>>,
     /// What to send instead should CloudFront refuse the apostrophe.
     pub without_quotes: Option<Paths>,
+    /// As much for the purge of removed assets.
+    pub without_quotes_later: Option<Paths>,
+    /// Keep to the rates that CloudFront documents; another endpoint says itself when it wants a pause.
+    pub paced: bool,
+    /// Batches noted so far: no reference is ever used for two.
+    pub noted: usize,
     pub until: Instant,
     pub stop: Stop,
     pub tell: Teller,
@@ -59,12 +65,13 @@ enum Round {
 
 impl Sender {
     /// Notes batches for these paths in the journal, which the caller writes; whether there are any.
-    pub fn note(&self, journal: &mut Debt, paths: &Paths) -> bool {
+    pub fn note(&mut self, journal: &mut Debt, paths: &Paths) -> bool {
         let mut any = false;
         for (target, paths) in paths.iter().filter(|(_, paths)| !paths.is_empty()) {
             let owed = journal.targets.entry(target.clone()).or_default();
-            owed.batches
-                .extend(send::batches(&self.deploy, owed.batches.len(), paths));
+            let batches = send::batches(&self.deploy, self.noted, paths);
+            self.noted += batches.len();
+            owed.batches.extend(batches);
             any = true;
         }
         any
@@ -86,11 +93,10 @@ impl Sender {
             Round::Done => {}
             Round::Stopped => return Ok(false),
             Round::Failed(why) | Round::Quote(why) => return Ok(fail(out, why)),
-            Round::Halves(_) => {
-                return Ok(fail(
-                    out,
-                    "CloudFront refuses a batch that it took before".into(),
-                ));
+            // The deploy died before it could say this otherwise.
+            Round::Halves(anew) => {
+                self.note(journal, &anew);
+                self.store.write_debt(journal).await?;
             }
         }
         for _ in 0..ROUNDS {
@@ -109,7 +115,8 @@ impl Sender {
                         return Ok(fail(out, why));
                     };
                     for owed in journal.targets.values_mut() {
-                        owed.batches.retain(|batch| batch.accepted.is_some());
+                        owed.batches
+                            .retain(|batch| batch.accepted.is_some() || batch.paths == ["/*"]);
                     }
                     self.note(journal, &paths);
                 }
@@ -122,7 +129,8 @@ impl Sender {
         ))
     }
 
-    /// Sends batches at CloudFront's pace; those that it takes learn their id, those to be halved lose their paths.
+    /// Sends batches at CloudFront's pace; those that it takes learn their id, those to be halved lose their paths. Old ones
+    /// that it refuses become `/*`.
     async fn round(
         &self,
         batches: &mut [(String, Batch)],
@@ -137,7 +145,8 @@ impl Sender {
                 let Some(target) = self.targets.iter().find(|one| one.id() == target) else {
                     return None;
                 };
-                let due = begun + Duration::from_secs((at as u64 + 1).saturating_sub(BURST));
+                let pause = (at as u64 + 1).saturating_sub(BURST) * u64::from(self.paced);
+                let due = begun + Duration::from_secs(pause);
                 self.stop
                     .sleep(due.saturating_duration_since(Instant::now()))
                     .await;
@@ -168,6 +177,9 @@ impl Sender {
                         paths,
                     });
                 }
+                Sent::TooLarge | Sent::Refused(_) if !counts => {
+                    halves.push((id.clone(), vec!["/*".to_owned()]));
+                }
                 Sent::TooLarge => {
                     let (head, tail) = batch.paths.split_at(batch.paths.len() / 2);
                     halves.extend([(id.clone(), head.to_vec()), (id.clone(), tail.to_vec())]);
@@ -183,7 +195,10 @@ impl Sender {
             }
         }
         match round {
-            Round::Done if !halves.is_empty() => Round::Halves(halves),
+            Round::Done if !halves.is_empty() => {
+                halves.dedup();
+                Round::Halves(halves)
+            }
             round => round,
         }
     }

@@ -323,11 +323,16 @@ impl<'f, 'a> Maker<'f, 'a> {
                 before.content == after.content && before.headers == after.headers
             }),
         };
-        if !same {
+        // Since it went missing, edges may hold errors in its place.
+        let missing = same && object.is_none();
+        if !same || missing {
             let change = Moved {
                 key: want.key.clone(),
-                // Something was told, if only by the deploy that died.
-                before: before.or(told.map(|_| purge::unknown(&ETag::Md5(want.md5)))),
+                // What the deploy that died told counts for more than what the manifest says.
+                before: told
+                    .map(|_| purge::unknown(&ETag::Md5(want.md5)))
+                    .or(before)
+                    .filter(|_| !missing),
                 after: Some(after),
                 fingerprinted: want.fingerprinted,
             };

@@ -37,6 +37,9 @@ pub struct Owed {
     /// Recorded before they are sent; a batch sent again goes under its own reference.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub batches: Vec<Batch>,
+    /// Request paths that go stale only after the batches were recorded, and are in none of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<String>,
 }
 
 /// One CreateInvalidation.
@@ -60,6 +63,9 @@ pub struct Touched {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers: Option<HeaderFingerprint>,
     pub action: Action,
+    /// It failed before the batches were recorded: they do not speak for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,13 +2,16 @@
 //! `support` builds sites and worlds and runs the binary.
 
 mod architecture;
+mod crash;
 mod deletes;
 mod deploy;
 mod diff;
 mod edges;
 mod errors;
+mod faults;
 mod input;
 mod local;
+mod mishap;
 mod purge;
 mod redirects;
 mod rollback;

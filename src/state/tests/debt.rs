@@ -22,6 +22,7 @@ fn debt(id: &str) -> Debt {
                     paths: vec!["/".into()],
                     accepted: Some("I1".into()),
                 }],
+                later: vec!["/late".into()],
             },
         )]),
         keys: vec![
@@ -30,12 +31,14 @@ fn debt(id: &str) -> Debt {
                 etag: Some(ETag::Md5(digest(1))),
                 headers: Some(HeaderFingerprint(u64::MAX)),
                 action: Action::Put,
+                failed: false,
             },
             Touched {
                 key: Key::new("gone"),
                 etag: None,
                 headers: None,
                 action: Action::Delete,
+                failed: true,
             },
         ],
     }
