@@ -198,6 +198,9 @@ pub struct Deploy {
     /// Ask the edge for every changed path afterwards
     #[arg(long, help_heading = WORK)]
     pub verify: bool,
+    /// Ask here instead of the distribution's domain
+    #[arg(long, help_heading = WORK, value_name = "URL", value_parser = read::<Endpoint>)]
+    pub url: Option<Endpoint>,
 }
 
 #[derive(Debug, Clone, Default, Args)]

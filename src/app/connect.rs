@@ -46,20 +46,21 @@ impl App {
             expected_bucket_owner: settings.expected_bucket_owner.clone(),
             local: session.is_some(),
         };
-        let ca = match &settings.ca_bundle {
-            Some(path) => Some(std::fs::read(path).map_err(|error| {
-                Error::usage(format!(
-                    "cannot read the certificates in {}",
-                    path.display()
-                ))
-                .because(error)
-            })?),
-            None => None,
-        };
         Ok(Link {
-            aws: Aws::connect(connection, ca).await,
+            aws: Aws::connect(connection, self.authorities()?).await,
             session,
         })
+    }
+
+    /// The certificates of further authorities, if some are to be trusted.
+    pub(super) fn authorities(&self) -> Result<Option<Vec<u8>>, Error> {
+        let Some(path) = &self.settings.ca_bundle else {
+            return Ok(None);
+        };
+        let unreadable = format!("cannot read the certificates in {}", path.display());
+        let read = std::fs::read(path);
+        let read = read.map_err(|error| Error::usage(unreadable).because(error));
+        read.map(Some)
     }
 
     pub(super) fn teller(&self) -> Teller {

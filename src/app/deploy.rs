@@ -1,17 +1,45 @@
 //! `unstale deploy` and `unstale plan`.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::App;
 use super::connect::Link;
 use crate::cli;
-use crate::deploy::{self, Job, Scene};
+use crate::deploy::{self, Deployed, Event, Job, Scene, Teller};
 use crate::error::{Error, Exit};
 use crate::report;
 
 pub(super) async fn deploy(app: &App, flags: &cli::Deploy) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let job = with_flags(app.job(&link)?, &flags.change);
-    deploy::deploy(&link.aws, &job, &app.stop, &app.teller()).await?;
-    Ok(Exit::Done)
+    let url = flags.url.as_ref().map(|url| url.0.as_str());
+    let verifies = app.settings.verify;
+    // The summary comes last, so what is found out afterwards has to come before it.
+    let held = Arc::new(Mutex::new(None));
+    let (keep, printer) = (held.clone(), app.printer.clone());
+    let tell = Teller::new(move |event| match event {
+        Event::Ended(_) if verifies => {
+            *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(event.clone());
+        }
+        event => printer.event(event),
+    });
+    let result = deploy::deploy(&link.aws, &job, &app.stop, &tell).await;
+    let mut verified = Ok(Exit::Done);
+    if let Ok(Deployed {
+        changed: Some((scene, plan)),
+        ..
+    }) = &result
+    {
+        super::exposed::warn(app, &link, &job, scene, url).await?;
+        if verifies {
+            verified = super::verify::verify_deployed(app, &link, &job, scene, plan, url).await;
+        }
+    }
+    if let Some(ended) = &*held.lock().unwrap_or_else(PoisonError::into_inner) {
+        app.printer.event(ended);
+    }
+    result?;
+    verified
 }
 
 pub(super) async fn plan(app: &App, flags: &cli::Plan) -> Result<Exit, Error> {

@@ -2,6 +2,7 @@
 
 mod connect;
 mod deploy;
+mod exposed;
 mod init;
 mod invalidate;
 mod policy;
@@ -10,6 +11,7 @@ mod quota;
 mod redirects;
 mod rollback;
 mod show;
+mod verify;
 
 use crate::cli::{Cli, Command};
 use crate::config::{self, Settings};
@@ -20,6 +22,7 @@ use crate::report::Printer;
 /// Runs a command to its end. Errors are for the caller to show.
 pub async fn run(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
     if let Command::Init = &cli.command {
+        // Its settings are those that it writes.
         return init::init(cli, printer);
     }
     let settings = config::load(cli)?;
@@ -47,7 +50,8 @@ pub async fn run(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
         Command::Quota => quota::quota(&app).await,
         Command::Redirects(flags) => redirects::redirects(&app, flags),
         Command::Policy => policy::policy(&app),
-        _ => Err(Error::usage("not here yet")),
+        Command::Verify(flags) => verify::verify(&app, flags).await,
+        Command::Init => init::init(cli, printer),
     }
 }
 

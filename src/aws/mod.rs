@@ -6,6 +6,7 @@ pub mod error;
 pub mod list;
 pub mod multipart;
 pub mod s3;
+pub mod viewer;
 mod watch;
 
 pub use cloudfront::CloudFront;

@@ -6,6 +6,7 @@
 mod apply;
 mod ask;
 pub mod event;
+pub mod expect;
 pub mod job;
 pub mod past;
 mod pool;
@@ -26,8 +27,8 @@ use std::sync::Arc;
 
 pub use event::{Event, Invalidated, Summary};
 pub use job::Job;
-pub use run::{deploy, plan};
-pub use scene::Scene;
+pub use run::{Deployed, deploy, plan};
+pub use scene::{Scene, site as scene_site};
 pub use source::Source;
 pub use stop::Stop;
 pub use targets::Wish;

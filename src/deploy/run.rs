@@ -75,8 +75,16 @@ fn busy(lock: &Observed) -> Option<(String, String)> {
     ))
 }
 
+/// What a deploy came to.
+#[derive(Debug)]
+pub struct Deployed {
+    pub summary: Summary,
+    /// What was carried out; none where there was nothing to do.
+    pub changed: Option<(Scene, Arc<Plan>)>,
+}
+
 /// Deploys. The summary is told and returned; an error says what is left to do.
-pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<Summary, Error> {
+pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<Deployed, Error> {
     let begun = Instant::now();
     let mut level = Level::new(job.concurrency, aws.watch.clone());
     let (source, targets, opened) = tokio::try_join!(
@@ -112,7 +120,7 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
     if result.is_ok() || summary.deploy.is_some() {
         tell.tell(Event::Ended(summary.clone()));
     }
-    result.map(|()| summary)
+    result.map(|changed| Deployed { summary, changed })
 }
 
 struct Run<'a> {
@@ -143,7 +151,7 @@ impl Run<'_> {
         source: Source,
         targets: Targets,
         opened: Opened,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<(Scene, Arc<Plan>)>, Error> {
         let mut opened = self.wait_for_lock(opened).await?;
         let (mut source, mut targets) = (Some(source), Some(targets));
         let mut unguarded = false;
@@ -178,7 +186,7 @@ impl Run<'_> {
                     // Its holder is dead: other hosts need not wait for its deadline.
                     self.take_lock(&lock, &state::mint(scene.now)).await?;
                 }
-                return Ok(());
+                return Ok(None);
             }
             let deploy = state::mint(scene.now);
             if self.held.is_none() && !unguarded {
@@ -220,7 +228,8 @@ impl Run<'_> {
                 (source, targets) = (Some(scene.source), Some(scene.targets));
                 continue;
             }
-            return self.end(&plan, applied).await;
+            self.end(&plan, applied).await?;
+            return Ok(Some((scene, plan)));
         }
         Err(
             Error::incomplete("somebody else keeps writing to the bucket")

@@ -9,13 +9,13 @@ use super::pool::Level;
 use super::source::Source;
 use super::stop::Stop;
 use super::survey::{Place, Remote};
-use super::targets::Targets;
+use super::targets::{Found, Targets};
 use super::wants::Wants;
 use crate::domain::diff::{Answer, Ask};
 use crate::domain::rules::Matched;
 use crate::domain::{ETag, Headers, Key};
 use crate::edge::path::Dialect;
-use crate::edge::{Mode, Prices, Site, price};
+use crate::edge::{Distribution, Mode, Prices, Site, price};
 use crate::error::Error;
 use crate::plan::{
     self, Answered, Facts, Intended, Object, OpenDebts, Plan, Settled, Target, Want,
@@ -213,16 +213,9 @@ impl Scene {
             .iter()
             .map(|found| {
                 let id = found.id().to_owned();
-                let (site, unreadable, config) = match &found.distribution {
-                    Ok(distribution) => {
-                        let mut site = Site::new(distribution, found.ours.clone());
-                        site.prefix.clone_from(&job.prefix);
-                        site.index = job.index;
-                        site.dialect = dialect;
-                        (Some(site), None, distribution.fingerprint())
-                    }
-                    Err(why) => (None, Some(why.clone()), 0),
-                };
+                let site = site(job, found).map(|site| Site { dialect, ..site });
+                let config = (found.distribution.as_ref()).map_or(0, Distribution::fingerprint);
+                let unreadable = found.distribution.as_ref().err().cloned();
                 Target {
                     site,
                     unreadable,
@@ -308,10 +301,24 @@ impl Scene {
 
     /// The site's objects as they are wanted.
     pub fn wanted(&self, job: &Job) -> Vec<Want> {
-        Wants::new(job, &self.source, &self.targets)
+        Self::wants(job, &self.source, &self.targets)
+    }
+
+    /// [`Scene::wanted`] of a source without a bucket.
+    pub fn wants(job: &Job, source: &Source, targets: &Targets) -> Vec<Want> {
+        Wants::new(job, source, targets)
             .all(&mut Matched::default())
             .collect()
     }
+}
+
+/// The site as a distribution shows it; none where its configuration could not be read.
+pub fn site<'a>(job: &Job, found: &'a Found) -> Option<Site<'a>> {
+    let distribution = found.distribution.as_ref().ok()?;
+    let mut site = Site::new(distribution, found.ours.clone());
+    site.prefix.clone_from(&job.prefix);
+    site.index = job.index;
+    Some(site)
 }
 
 /// Sorts out what open debts mean for this deploy.

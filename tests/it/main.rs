@@ -17,4 +17,6 @@ mod redirects;
 mod rollback;
 mod settings;
 mod sites;
+mod small;
 mod support;
+mod verify;

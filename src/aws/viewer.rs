@@ -1,0 +1,95 @@
+//! Asks for URLs as a viewer does: plain GETs, unsigned, redirects not followed.
+
+use std::time::Duration;
+
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::byte_stream::ByteStream;
+use md5::{Digest, Md5 as Hasher};
+
+use crate::domain::Md5;
+
+/// A client of its own: what viewers are answered has nothing to do with credentials. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Viewer(SharedHttpConnector);
+
+/// An answer, without its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Bytes of the body.
+    pub size: u64,
+    pub md5: Md5,
+}
+
+impl Seen {
+    /// The first of this name, which is in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut named = self.headers.iter().filter(|(known, _)| known == name);
+        named.next().map(|(_, value)| value.as_str())
+    }
+}
+
+impl Viewer {
+    /// `ca` is the content of a PEM file with further authorities; `timeout` holds for connecting and for the answer's head.
+    pub fn new(ca: Option<&[u8]>, timeout: Duration) -> Self {
+        let settings = HttpConnectorSettings::builder()
+            .connect_timeout(timeout)
+            .read_timeout(timeout)
+            .build();
+        let mut builder = Connector::builder()
+            .connector_settings(settings)
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+        let trust = ca.map(|pem| TrustStore::default().with_pem_certificate(pem));
+        let context = trust.map(|trust| TlsContext::builder().with_trust_store(trust).build());
+        if let Some(Ok(context)) = context {
+            builder = builder.tls_context(context);
+        }
+        Self(SharedHttpConnector::new(builder.build()))
+    }
+
+    /// Asks for a URL, `http` or `https`, and reads the answer to its end. Fails with words for people.
+    pub async fn get(&self, url: &str) -> Result<Seen, String> {
+        let mut request = HttpRequest::get(url).map_err(|error| error.to_string())?;
+        let agent = concat!("unstale/", env!("CARGO_PKG_VERSION"));
+        request.headers_mut().insert("user-agent", agent);
+        let answer = self.0.call(request).await.map_err(|error| told(&error))?;
+        let headers = answer.headers().iter();
+        let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+        let (status, headers) = (answer.status().as_u16(), headers.collect());
+        let mut body = ByteStream::new(answer.into_body());
+        let (mut size, mut hasher) = (0, Hasher::new());
+        while let Some(part) = body.next().await {
+            let part = part.map_err(|error| told(&error))?;
+            size += part.len() as u64;
+            hasher.update(&part);
+        }
+        Ok(Seen {
+            status,
+            headers,
+            size,
+            md5: Md5(hasher.finalize().into()),
+        })
+    }
+}
+
+/// An error with its causes, which hold what is of use.
+fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = inner.source();
+    }
+    text
+}
