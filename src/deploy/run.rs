@@ -169,7 +169,7 @@ impl Run<'_> {
             scene.check_dropped(self.job)?;
             if self.job.resume && self.summary.deploy.is_none() && scene.owes_nothing() {
                 self.summary.outcome = "nothing to do".into();
-                return Ok(());
+                return Ok(None);
             }
             let plan = Arc::new(
                 scene

@@ -9,7 +9,7 @@ pub enum Expected {
         size: u64,
         /// `None`: nobody knows it.
         md5: Option<Md5>,
-        headers: Headers,
+        headers: Box<Headers>,
         /// As S3 answered it, where that is known.
         etag: Option<ETag>,
     },
@@ -125,11 +125,11 @@ mod tests {
         Expected::Object {
             size: 5,
             md5: Some(THIS),
-            headers: Headers {
+            headers: Box::new(Headers {
                 cache_control: Some("max-age=1".into()),
                 content_type: Some("text/html".into()),
                 ..Headers::default()
-            },
+            }),
             etag: Some(ETag::Md5(THIS)),
         }
     }
