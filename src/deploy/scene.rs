@@ -125,6 +125,7 @@ impl Scene {
         stop: &Stop,
         tell: &Teller,
     ) -> Result<Plan, Error> {
+        Wants::new(job, &self.source, &self.targets).check_limits()?;
         loop {
             match self.make(job, None, Dialect::default()) {
                 Ok(plan) => {

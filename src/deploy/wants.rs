@@ -13,9 +13,10 @@ use super::source::Source as From;
 use super::targets::Targets;
 use crate::domain::content_type::content_type;
 use crate::domain::page::{Stage, stage};
-use crate::domain::rules::{Explanation, Facts, Matched, Served, Source};
+use crate::domain::rules::{Explanation, Facts, Matched, Served, Source, check_limits};
 use crate::domain::{ETag, Headers, Key, Md5};
 use crate::edge::Site;
+use crate::error::Error;
 use crate::plan::Want;
 use crate::scan::LocalFile;
 
@@ -192,12 +193,36 @@ impl<'a> Wants<'a> {
         self.job.rules.headers_for(key.as_str(), &facts, matched)
     }
 
-    /// Which rule or default set what the key is served with, a line each; none for what is not wanted.
-    pub fn explain(&self, key: &Key) -> Vec<String> {
-        let redirect = self
-            .other(key.as_str())
-            .and_then(|want| want.headers.redirect.clone());
-        let content_type = match (&redirect, self.file(key.as_str())) {
+    /// What several rules give together is within S3's limits, as each alone is.
+    ///
+    /// # Errors
+    /// `Exit::Usage`, naming the last rule that adds to what is too much.
+    pub fn check_limits(&self) -> Result<(), Error> {
+        if !self.job.rules.may_exceed_limits() {
+            return Ok(());
+        }
+        for want in self.all(&mut Matched::default()) {
+            let Err((field, problem)) = check_limits(&want.headers) else {
+                continue;
+            };
+            let explained = self.explanations(&want.key).into_iter();
+            let adding = explained.filter(|one| one.header.starts_with(field));
+            let rules = adding.filter_map(|one| match one.source {
+                Source::Rule(at) => Some(at),
+                Source::Default(_) => None,
+            });
+            let place = (self.job.rule_name)(rules.max().unwrap_or_default());
+            return Err(Error::usage(format!(
+                "{place}: {field}: with the rules before it, for {}: {problem}",
+                want.key
+            )));
+        }
+        Ok(())
+    }
+
+    /// Where each header of a key comes from; none for what is not wanted.
+    fn explanations(&self, key: &Key) -> Vec<Explanation> {
+        let content_type = match (self.other(key.as_str()), self.file(key.as_str())) {
             (Some(_), _) => HTML.into(),
             (None, None) => return Vec::new(),
             (None, Some(_)) => content_type(
@@ -206,12 +231,15 @@ impl<'a> Wants<'a> {
                 &first_bytes(&self.source.root().join(key.as_str())),
             ),
         };
-        let error_document = self.error_documents.contains(key.as_str());
         let facts = Facts {
             content_type: &content_type,
-            error_document,
+            error_document: self.error_documents.contains(key.as_str()),
         };
-        let explained = self.job.rules.explain(key.as_str(), &facts).into_iter();
+        self.job.rules.explain(key.as_str(), &facts)
+    }
+
+    /// Which rule or default set what the key is served with, a line each; none for what is not wanted.
+    pub fn explain(&self, key: &Key) -> Vec<String> {
         let line = |one: Explanation| {
             let by = match one.source {
                 Source::Default(name) => format!("default: {name}"),
@@ -223,7 +251,9 @@ impl<'a> Wants<'a> {
                 one.value.as_deref().unwrap_or("not set")
             )
         };
-        let redirect = redirect.map(|to| format!("redirect: {to}"));
+        let redirect = (self.other(key.as_str()))
+            .and_then(|want| Some(format!("redirect: {}", want.headers.redirect.as_ref()?)));
+        let explained = self.explanations(key).into_iter();
         redirect.into_iter().chain(explained.map(line)).collect()
     }
 

@@ -10,6 +10,7 @@ pub mod headers_file;
 pub mod key;
 pub mod links;
 pub mod manifest;
+pub mod noise;
 pub mod page;
 pub mod presets;
 pub mod redirects;

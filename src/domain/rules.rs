@@ -13,7 +13,7 @@ use super::fingerprinted::is_fingerprinted;
 use super::page::is_page;
 use super::presets::Preset;
 
-pub use check::{Problem, RuleError, check_limits};
+pub use check::{Found, Problem, RuleError, check_limits};
 
 /// One `[[headers]]` table of deploy.toml. What is absent is left to earlier rules and defaults; an empty text removes a
 /// header that they set.
@@ -182,6 +182,20 @@ impl HeaderRules {
 
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// Whether rules that each are within S3's limits may exceed them together.
+    pub fn may_exceed_limits(&self) -> bool {
+        let mut sum = Headers::default();
+        for one in &self.rules {
+            // Names that a later rule sets again count twice: a doubt costs a look, and no more.
+            let at = sum.metadata.len();
+            let renamed =
+                |(name, value): (&String, &String)| (format!("{at}{name}"), value.clone());
+            sum.metadata.extend(one.rule.metadata.iter().map(renamed));
+            sum.tags.extend(one.rule.tags.clone());
+        }
+        check_limits(&sum).is_err()
     }
 
     /// What an object is served with. `matched` gathers which rules are of use.

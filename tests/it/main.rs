@@ -15,6 +15,7 @@ mod mishap;
 mod purge;
 mod redirects;
 mod rollback;
+mod rules;
 mod settings;
 mod sites;
 mod small;

@@ -102,7 +102,8 @@ fn presets() -> String {
     Preset::NAMED.map(Preset::name).join(", ")
 }
 
-type Found = (&'static str, Problem);
+/// The key of the rule's table, and what is wrong there.
+pub type Found = (&'static str, Problem);
 
 /// Checks one rule and brings names into the case that S3 keeps.
 pub fn check(rule: &mut HeaderRule) -> Result<(), Found> {
@@ -132,8 +133,8 @@ pub fn check(rule: &mut HeaderRule) -> Result<(), Found> {
 }
 
 /// Checks what several rules gave together: each alone is within S3's limits, their sum may not be.
-pub fn check_limits(headers: &Headers) -> Result<(), Problem> {
-    check_maps(&headers.metadata, &headers.tags).map_err(|(_, problem)| problem)
+pub fn check_limits(headers: &Headers) -> Result<(), Found> {
+    check_maps(&headers.metadata, &headers.tags)
 }
 
 fn check_globs(patterns: &[String]) -> Result<(), Problem> {
