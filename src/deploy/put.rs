@@ -53,7 +53,8 @@ pub enum PutError {
 impl PutError {
     /// Whether somebody else wrote the object since the listing.
     pub fn is_race(&self) -> bool {
-        matches!(self, Self::Aws(error) if matches!(error.kind, Kind::Precondition | Kind::Conflict))
+        // A condition on an object that is gone is answered with 404.
+        matches!(self, Self::Aws(error) if matches!(error.kind, Kind::Precondition | Kind::Conflict | Kind::NotFound))
     }
 }
 
