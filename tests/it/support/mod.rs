@@ -20,5 +20,5 @@ mod world;
 
 pub use site::{Site, fixture};
 
-pub use unstale::{Ran, Unstale};
+pub use unstale::{Ran, Started, Unstale};
 pub use world::{BUCKET, World};
