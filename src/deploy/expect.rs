@@ -145,7 +145,7 @@ fn wanted(want: &Want, kind: Kind, site: &Site, manifest: &Manifest) -> Expected
     Expected::Object {
         size: want.size,
         md5: Some(want.md5),
-        headers: Box::new(want.headers.clone()),
+        headers: Box::new((*want.headers).clone()),
         etag: etag.filter(|etag| !matches!(etag, ETag::Other(_))),
     }
 }

@@ -1,6 +1,7 @@
 //! The site as it was after an earlier deploy: what history says of each key, undone from the newest record backwards.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use md5::{Digest, Md5 as Hasher};
@@ -117,7 +118,7 @@ impl Past {
         for want in &mut self.wants {
             if let Some(Some(head)) = self.heads.get(&want.key) {
                 want.size = head.size;
-                want.headers = head.headers.clone();
+                want.headers = Arc::new(head.headers.clone());
                 want.fingerprint = want.headers.fingerprint();
                 // A name without an ending does not tell a page.
                 let page = (want.headers.content_type.as_deref()).is_some_and(is_page);

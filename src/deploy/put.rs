@@ -153,7 +153,7 @@ impl Tools {
         match head {
             Some(head)
                 if head.etag == *expected && change.before.as_ref() != Some(expected) && {
-                    let mut wanted = change.headers.clone();
+                    let mut wanted = (*change.headers).clone();
                     wanted.tags.clear();
                     wanted.storage_class.take_if(|class| class == "STANDARD");
                     head.headers == wanted

@@ -1,6 +1,7 @@
 //! What a deploy leaves for the next: the journal beforehand, manifest and history afterwards.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::job::Job;
 use super::scene::Scene;
@@ -246,20 +247,21 @@ pub fn changes(scene: &Scene, plan: &Plan, done: &Done) -> Vec<history::Change> 
             life: entry.life,
         })
     };
-    let put = |key: &Key, etag: &ETag, version_id: Option<&str>, md5: Md5, headers: &Headers| {
-        history::Change {
-            key: key.clone(),
-            before: past(key),
-            after: Some(history::Past {
-                etag: etag.clone(),
-                version_id: version_id.map(Into::into),
-                digest: (*etag != ETag::Md5(md5)).then_some(md5),
-                fingerprint: headers.fingerprint(),
-                headers: Some(headers.clone()),
-                life: Life::Live,
-            }),
-        }
-    };
+    let put =
+        |key: &Key, etag: &ETag, version_id: Option<&str>, md5: Md5, headers: &Arc<Headers>| {
+            history::Change {
+                key: key.clone(),
+                before: past(key),
+                after: Some(history::Past {
+                    etag: etag.clone(),
+                    version_id: version_id.map(Into::into),
+                    digest: (*etag != ETag::Md5(md5)).then_some(md5),
+                    fingerprint: headers.fingerprint(),
+                    headers: Some(Arc::clone(headers)),
+                    life: Life::Live,
+                }),
+            }
+        };
     let moved = |key: &Key, life: Option<Life>| history::Change {
         key: key.clone(),
         before: past(key),

@@ -1,9 +1,11 @@
 //! What each object is wanted to be: its content, and by the rules its headers.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use md5::{Digest, Md5 as Hasher};
 
@@ -14,12 +16,14 @@ use super::targets::Targets;
 use crate::domain::content_type::content_type;
 use crate::domain::page::{Stage, stage};
 use crate::domain::rules::{Explanation, Facts, Matched, Served, Source, check_limits};
-use crate::domain::{ETag, Headers, Key, Md5};
+use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
 use crate::edge::Site;
 use crate::error::Error;
 use crate::plan::Want;
 use crate::scan::LocalFile;
 
+/// Sets of headers that are kept to be shared; a site has a few by type.
+const SHARED: usize = 64;
 /// Bytes that are enough to tell HTML from other things.
 const SNIFFED: usize = 1024;
 /// What a redirect's object is served as.
@@ -35,6 +39,8 @@ pub struct Wants<'a> {
     matched: Matched,
     /// What people should know of the redirects.
     pub warnings: Vec<String>,
+    /// Sets of headers that many objects have.
+    shared: RefCell<Vec<(HeaderFingerprint, Arc<Headers>)>>,
     /// Folders that hold an HLS playlist.
     playlists: HashSet<&'a str>,
     error_documents: HashSet<String>,
@@ -71,6 +77,7 @@ impl<'a> Wants<'a> {
             others: Cow::Borrowed(&[]),
             matched: Matched::default(),
             warnings: Vec::new(),
+            shared: RefCell::default(),
             playlists,
             error_documents,
             root,
@@ -97,7 +104,7 @@ impl<'a> Wants<'a> {
                 md5: Md5(Hasher::digest(b"").into()),
                 parts: None,
                 fingerprint: headers.fingerprint(),
-                headers,
+                headers: Arc::new(headers),
                 // What it leads to is live before it.
                 stage: if *key.as_str() == self.root {
                     Stage::Root
@@ -150,7 +157,7 @@ impl<'a> Wants<'a> {
     /// The headers that a key is wanted with.
     pub fn headers(&self, key: &Key) -> Headers {
         match self.other(key.as_str()) {
-            Some(want) => want.headers.clone(),
+            Some(want) => (*want.headers).clone(),
             None => {
                 self.served(key, Some(self.source.root()), &mut Matched::default())
                     .headers
@@ -160,17 +167,31 @@ impl<'a> Wants<'a> {
 
     fn want(&self, file: &LocalFile, matched: &mut Matched) -> Want {
         let served = self.served(&file.key, Some(self.source.root()), matched);
+        let (fingerprint, headers) = self.share(&served.headers);
         Want {
             key: file.key.clone(),
             size: file.size,
             md5: file.md5,
             parts: file.parts.clone(),
-            fingerprint: served.headers.fingerprint(),
+            fingerprint,
             stage: self.stage(&file.key, &served),
             fingerprinted: served.fingerprinted,
-            headers: served.headers,
+            headers,
             version: None,
         }
+    }
+
+    /// One copy of the headers for all objects that have them.
+    fn share(&self, headers: &Headers) -> (HeaderFingerprint, Arc<Headers>) {
+        let mut shared = self.shared.borrow_mut();
+        if let Some(known) = shared.iter().find(|(_, known)| **known == *headers) {
+            return known.clone();
+        }
+        let known = (headers.fingerprint(), Arc::new(headers.clone()));
+        if shared.len() < SHARED {
+            shared.push(known.clone());
+        }
+        known
     }
 
     /// What a key is served with; without a root the content of what it names is not looked at.

@@ -1,6 +1,7 @@
 //! From what was found to the Plan: a merge of build, listing and manifest, key by key.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::purge::{self, Shift, Target};
 use super::{Action, Adopted, Change, Deletion, Plan, Reason};
@@ -22,7 +23,7 @@ pub struct Want {
     pub size: u64,
     pub md5: Md5,
     pub parts: Option<ETag>,
-    pub headers: Headers,
+    pub headers: Arc<Headers>,
     pub fingerprint: HeaderFingerprint,
     pub stage: Stage,
     /// Whether its name holds a hash of its content.

@@ -5,6 +5,7 @@ mod make;
 mod purge;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -63,7 +64,7 @@ pub struct Change {
     /// Bytes of the body.
     pub size: u64,
     pub md5: Md5,
-    pub headers: Headers,
+    pub headers: Arc<Headers>,
     #[serde(skip)]
     pub fingerprint: HeaderFingerprint,
     #[serde(skip)]
@@ -114,7 +115,7 @@ pub struct Adopted {
     pub key: Key,
     pub etag: ETag,
     pub md5: Md5,
-    pub headers: Headers,
+    pub headers: Arc<Headers>,
     pub version_id: Option<String>,
 }
 

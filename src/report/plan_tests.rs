@@ -21,7 +21,7 @@ fn change(key: &str, reason: Reason, action: Action, size: u64) -> Change {
         reason,
         size,
         md5: Md5([0; 16]),
-        headers,
+        headers: headers.into(),
         fingerprint,
         stage: Stage::Page,
         before: None,

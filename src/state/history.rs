@@ -1,5 +1,7 @@
 //! What each deploy did, for `history`, `rollback`, and to make good a manifest that was lost.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::codec::{self, Damage};
@@ -53,7 +55,7 @@ pub struct Past {
     pub fingerprint: HeaderFingerprint,
     /// In full, where they are known.
     #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
-    pub headers: Option<Headers>,
+    pub headers: Option<Arc<Headers>>,
     #[serde(flatten)]
     pub life: Life,
 }

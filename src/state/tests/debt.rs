@@ -104,7 +104,7 @@ fn record(id: &str, at: i64) -> Record {
                 version_id: Some("v".into()),
                 digest: None,
                 fingerprint: HeaderFingerprint(5),
-                headers: Some(crate::domain::Headers::default()),
+                headers: Some(crate::domain::Headers::default().into()),
                 life: Life::Retained { since: 9 },
             }),
         }],

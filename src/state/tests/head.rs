@@ -70,12 +70,12 @@ fn record(number: u64, manifest: &Manifest, delta: &Delta) -> Record {
                 version_id: entry.version_id.clone(),
                 digest: None,
                 fingerprint: entry.headers,
-                headers: Some(Headers {
+                headers: Some(std::sync::Arc::new(Headers {
                     cache_control: served.cache_control.clone(),
                     content_type: served.content_type.clone(),
                     redirect: served.redirect.clone(),
                     ..Headers::default()
-                }),
+                })),
                 life: entry.life,
             }
         }),
