@@ -59,7 +59,7 @@ pub(super) async fn show(
     let (scene, plan) = deploy::plan(&link.aws, job, &app.stop, &app.teller()).await?;
     app.printer.finish();
     match explained {
-        Some(what) => explain(app, job, &scene, &plan, what),
+        Some(what) => super::explain::explain(app, job, &scene, &plan, what)?,
         None => app.printer.plan(&plan, &context(link, job, &scene)),
     }
     if let Err(refused) = crate::plan::guard::check(&plan, job.max_delete) {
@@ -96,24 +96,5 @@ fn context(_: &Link, job: &Job, scene: &Scene) -> report::Context {
         prefix: job.prefix.clone(),
         names: names.collect(),
         free_left: Some(scene.month_left(job)),
-    }
-}
-
-/// Why a key or a URL is changed, served and purged as it is.
-fn explain(app: &App, job: &Job, scene: &Scene, plan: &crate::plan::Plan, what: &str) {
-    let key = what.trim_start_matches('/');
-    for line in scene.explain_headers(job, key) {
-        app.printer.line(&line);
-    }
-    let change = plan
-        .changes
-        .iter()
-        .find(|change| change.key.as_str() == key);
-    if let Some(change) = change {
-        app.printer
-            .line(&format!("{key}: {}", change.reason.word()));
-    }
-    for one in &plan.purges {
-        app.printer.explain(&one.target, &one.purge.explain(what));
     }
 }

@@ -2,6 +2,7 @@
 
 mod connect;
 mod deploy;
+mod explain;
 mod exposed;
 mod init;
 mod invalidate;

@@ -14,6 +14,7 @@ use super::wants::Wants;
 use crate::domain::diff::{Answer, Ask};
 use crate::domain::rules::Matched;
 use crate::domain::{ETag, Headers, Key};
+use crate::edge::critic::Critic;
 use crate::edge::path::Dialect;
 use crate::edge::{Distribution, Mode, Prices, Site, price};
 use crate::error::Error;
@@ -187,11 +188,24 @@ impl Scene {
             size: object.size,
             etag: &object.etag,
         });
-        let mut plan = plan::make(&facts, wants.all(&mut matched), listing)?;
+        let sites: Vec<(String, Site)> = (self.targets.found.iter())
+            .filter_map(|found| Some((found.id().to_owned(), site(job, found)?)))
+            .collect();
+        let mut critics: Vec<Critic> = sites.iter().map(|(_, site)| Critic::new(site)).collect();
+        let wanted = wants.all(&mut matched).inspect(|want| {
+            let key = want.key.as_str();
+            let each = critics.iter_mut();
+            each.for_each(|critic| critic.note(key, want.size, &want.headers));
+        });
+        let mut plan = plan::make(&facts, wanted, listing)?;
         let mut warnings = self.targets.warnings.clone();
         warnings.extend(self.debts.warnings.iter().cloned());
         warnings.append(&mut plan.warnings);
         warnings.extend(wants.warnings.iter().cloned());
+        for ((id, _), critic) in sites.iter().zip(critics) {
+            let told = critic.warnings().into_iter();
+            warnings.extend(told.map(|warning| format!("{id}: {warning}")));
+        }
         let idle = match self.source {
             Source::Build(_) => matched.idle(&job.rules),
             Source::Past(_) => Vec::new(),

@@ -3,10 +3,11 @@
 //! [`distribution`] models the configuration ([`rewrite`] reads functions), [`urls`] tells at which request paths a key answers
 //! ([`path`] writes them), [`stale`] which of them are owed ([`ttl`]), [`cover`] the cheapest patterns that take those (`tree`,
 //! `solve`, `front`), [`price`] what they cost, [`tags`] how else objects are named, [`batch`] how they are sent, [`purge`] all of it at once, with its
-//! reasons; [`expect`] what viewers must see afterwards.
+//! reasons; [`expect`] what viewers must see afterwards, [`critic`] what the configuration defeats.
 
 pub mod batch;
 pub mod cover;
+pub mod critic;
 pub mod distribution;
 pub mod expect;
 mod front;

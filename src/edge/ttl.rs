@@ -18,17 +18,19 @@ impl EdgeTtl {
     }
 }
 
-#[derive(Default)]
-struct CacheControl {
+/// What of a Cache-Control header decides how long an edge keeps an answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct CacheControl {
     max_age: Option<u64>,
-    s_maxage: Option<u64>,
+    pub(super) s_maxage: Option<u64>,
     stale: u64,
-    uncached: bool,
+    /// no-cache, no-store or private.
+    pub(super) uncached: bool,
 }
 
 impl CacheControl {
     /// Repeated directives count by their longest; a number that cannot be read counts as forever.
-    fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let mut found = Self::default();
         for directive in text.split(',') {
             let (name, value) = directive.split_once('=').unwrap_or((directive, ""));

@@ -8,6 +8,7 @@ mod deploy;
 mod diff;
 mod edges;
 mod errors;
+mod explain;
 mod faults;
 mod input;
 mod interrupts;
