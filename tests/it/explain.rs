@@ -21,7 +21,10 @@ async fn a_key_or_url_is_explained_and_nothing_else() {
     settings("max-age=1");
     let inside = |command: super::support::Unstale| command.within(site.project());
     inside(world.deploy(&site)).await.succeeds();
-    world.put_object(BUCKET, "theirs.txt", "x".into(), Default::default()).await.unwrap();
+    world
+        .put_object(BUCKET, "theirs.txt", "x", Default::default())
+        .await
+        .unwrap();
     site.write("index.html", "<p>2");
     site.write("new.html", "<p>");
     site.remove("gone.html");
@@ -30,12 +33,35 @@ async fn a_key_or_url_is_explained_and_nothing_else() {
     world.forget();
     let explain = |what: &str| inside(world.plan(&site).with("--explain").arg(what));
     for (what, words) in [
-        ("index.html", &["content: the bucket has", "purges / by", "purges /index.html by"][..]),
-        ("https://www.example.com/?x=1", &["index.html", "content", "purges / by"]),
-        ("/a%20b.txt", &["was `max-age=1`, is `max-age=2`", "deploy.toml:1", "purges /a%20b.txt by"]),
+        (
+            "index.html",
+            &[
+                "content: the bucket has",
+                "purges / by",
+                "purges /index.html by",
+            ][..],
+        ),
+        (
+            "https://www.example.com/?x=1",
+            &["index.html", "content", "purges / by"],
+        ),
+        (
+            "/a%20b.txt",
+            &[
+                "was `max-age=1`, is `max-age=2`",
+                "deploy.toml:1",
+                "purges /a%20b.txt by",
+            ],
+        ),
         ("a b.txt", &["cache-control: max-age=2"]),
         ("same.html", &["unchanged", "does not purge /same.html"]),
-        ("new.html", &["new: the bucket has no such object", "does not purge /new.html: it is new"]),
+        (
+            "new.html",
+            &[
+                "new: the bucket has no such object",
+                "does not purge /new.html: it is new",
+            ],
+        ),
         ("gone.html", &["removed", "purges /gone.html by"]),
         ("/app.0a1b2c3d4e.js", &["retained", "does not purge"]),
         ("theirs.txt", &["foreign"]),
@@ -51,7 +77,10 @@ async fn a_key_or_url_is_explained_and_nothing_else() {
     assert_eq!(last["key"], "index.html", "{ran}");
     assert_eq!(last["paths"], serde_json::json!(["/"]), "{ran}");
     for what in ["nosuch.html", "/nosuch/", "https://www.example.com/x"] {
-        explain(what).await.exits(2).says("neither the build nor the bucket");
+        explain(what)
+            .await
+            .exits(2)
+            .says("neither the build nor the bucket");
     }
     assert_eq!(world.writes(), [""; 0]);
 }
@@ -77,7 +106,9 @@ async fn a_plan_tells_what_the_distribution_defeats() {
     world.set_policy("own", policy);
     let site = Site::of(&[("index.html", &"<p>".repeat(1000)), ("a.html", "<p>")]);
     let ran = world.plan(&site).await.succeeds();
-    ran.says("3600 s at most").says("does not compress").says("error 403");
+    ran.says("3600 s at most")
+        .says("does not compress")
+        .says("error 403");
     let ran = world.plan(&site).with("--cache-control no-cache").await;
     ran.succeeds().says("in spite of");
 
