@@ -192,7 +192,7 @@ fn differing(scene: &Scene, change: &Change) -> String {
         content_type,
         redirect,
         ..
-    } = &change.headers;
+    } = &*change.headers;
     let shown = |value: &Option<String>| value.as_deref().unwrap_or("none").to_owned();
     let differing: Vec<String> = [
         ("cache-control", &was.cache_control, cache_control),

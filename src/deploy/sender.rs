@@ -142,9 +142,7 @@ impl Sender {
             .iter()
             .enumerate()
             .map(|(at, (target, batch))| async move {
-                let Some(target) = self.targets.iter().find(|one| one.id() == target) else {
-                    return None;
-                };
+                let target = self.targets.iter().find(|one| one.id() == target)?;
                 let pause = (at as u64 + 1).saturating_sub(BURST) * u64::from(self.paced);
                 let due = begun + Duration::from_secs(pause);
                 self.stop
