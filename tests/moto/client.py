@@ -180,6 +180,7 @@ def redirects_of(build):
 
 
 def check_bucket(world, build, files):
+    """Bytes, types and names; the keys that edges may keep."""
     def same(key):
         answer = world.s3.get_object(Bucket=world.bucket, Key=key)
         body = answer["Body"].read()
@@ -187,6 +188,7 @@ def check_bucket(world, build, files):
         got, want = answer["ContentType"], expected_type(key)
         check(got == want, f"{key} has the type {got}, not {want}")
         check(answer.get("CacheControl"), f"{key} has no Cache-Control")
+        return answer["CacheControl"]
 
     stored = {key for key in world.listing() if not key.startswith(".unstale/")}
     redirects = redirects_of(build)
@@ -196,7 +198,8 @@ def check_bucket(world, build, files):
     odd = stored.symmetric_difference(files) - redirects.keys()
     check(not odd, f"build and bucket differ by {sorted(odd)[:10]}")
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        list(pool.map(same, files))
+        controls = dict(zip(files, pool.map(same, files)))
+    return {key for key, control in controls.items() if "s-maxage=0" not in control}
 
 
 def covers(pattern, path):
@@ -208,10 +211,10 @@ def encoded(key):
     return "/" + urllib.parse.quote(key, safe="/+&$,;:@=!()'*~?").replace("?", "%3F")
 
 
-def check_purge(paths, before, after):
-    """Everything whose bytes changed under the same name, and every page that went, is within what was purged."""
-    changed = {key for key in before if key in after and before[key] != after[key]}
-    gone = {key for key in before if key not in after and key.endswith(".html")}
+def check_purge(paths, before, after, kept):
+    """What edges may keep and what changed under its name, and every such page that went, is within what was purged."""
+    changed = {key for key in kept if key in after and before[key] != after[key]}
+    gone = {key for key in kept if key not in after and key.endswith(".html")}
     for key in sorted(changed | gone):
         path = encoded(key)
         check(any(covers(it, path) for it in paths), f"{path} was not purged: {paths[:20]}")
@@ -219,7 +222,7 @@ def check_purge(paths, before, after):
 
 
 def deploy_in_turn(world, versions):
-    before = {}
+    before, kept = {}, set()
     for build in versions:
         began = time.monotonic()
         files = files_of(build)
@@ -227,12 +230,12 @@ def deploy_in_turn(world, versions):
         earlier = world.invalidations()
         summary = world.deploy(build)
         took = time.monotonic() - began
-        check_bucket(world, build, files)
+        kept_now = check_bucket(world, build, files)
         now = world.invalidations()
         ours = [it for it in now if it not in earlier]
         paths = [path for it in ours for path in world.paths(it)]
         check(all(status.lower() == "completed" for status in now.values()), f"{now}")
-        owed = check_purge(paths, before, after)
+        owed = check_purge(paths, before, after, kept)
 
         listing = world.listing()
         writes = world.writes_while(lambda: world.deploy(build))
@@ -244,7 +247,7 @@ def deploy_in_turn(world, versions):
             f" {summary['unchanged']:4} unchanged  {len(paths):3} paths for {owed} changed  {took:.1f} s",
             flush=True,
         )
-        before = after
+        before, kept = after, kept_now
 
 
 def main():
