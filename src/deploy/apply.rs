@@ -57,8 +57,6 @@ pub(super) struct Applied {
     pub(super) broken: Option<String>,
     /// Manifest and history say what was done.
     pub(super) recorded: bool,
-    /// ETags of what was written, for the next look.
-    pub(super) written: HashMap<Key, ETag>,
 }
 
 impl Applied {
@@ -152,9 +150,6 @@ impl Apply<'_> {
                         reason: change.reason,
                         bytes: change.size,
                     });
-                    applied
-                        .written
-                        .insert(change.key.clone(), written.etag.clone());
                     applied.done.written.insert(at, written);
                 }
                 Err(error) if error.is_race() => applied.race = Some(change.key.to_string()),
@@ -259,9 +254,8 @@ impl Apply<'_> {
         let purges = self.purges(applied);
         self.mark(journal, &purges, applied);
         let mut sender = self.sender(&purges, until);
-        sender.note(journal, &texts(&purges, |one| &one.purge));
+        let noted = sender.note(journal, &texts(&purges, |one| &one.purge));
         // Pages that go are stale like pages that changed, so their purge may be recorded meanwhile.
-        let noted = journal.clone();
         let removing = async {
             // Pages that stay name them still, and the purge above was made without them.
             match applied.failed.is_empty() {
@@ -269,7 +263,14 @@ impl Apply<'_> {
                 false => Ok(()),
             }
         };
-        let (deleted, written) = tokio::join!(removing, store.write_debt(&noted));
+        let noting = async {
+            // With no batch in it the journal says what it did before.
+            match noted {
+                true => store.write_debt(journal).await,
+                false => Ok(()),
+            }
+        };
+        let (deleted, written) = tokio::join!(removing, noting);
         deleted?;
         written?;
         if self.must_stop() || applied.race.is_some() {

@@ -223,7 +223,10 @@ impl Run<'_> {
                     "somebody else wrote {key} meanwhile"
                 )));
                 self.tally(&plan, &applied);
-                self.written.extend(applied.written);
+                let written = applied.done.written.into_iter();
+                self.written.extend(written.filter_map(|(at, written)| {
+                    Some((plan.changes.get(at)?.key.clone(), written.etag))
+                }));
                 opened = self.look_again(lock).await?;
                 (source, targets) = (Some(scene.source), Some(scene.targets));
                 continue;

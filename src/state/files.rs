@@ -13,7 +13,7 @@ use crate::domain::manifest::{Delta, Entry, Tables};
 /// The most that `head` itself holds, in bytes of base64.
 const MAX_INLINE: usize = 64 << 10;
 /// So many entries never fit into [`MAX_INLINE`]: each has digests that do not compress.
-const MAX_INLINE_ENTRIES: usize = 8192;
+pub(super) const MAX_INLINE_ENTRIES: usize = 8192;
 /// The base is written anew once what changed since is more than this part of it.
 const COMPACT_AT: u64 = 4;
 
@@ -24,10 +24,11 @@ impl Store {
         head: &mut Head,
         loaded: &mut Loaded,
         at: i64,
+        anew: bool,
     ) -> Result<(), StateError> {
         let tables = &loaded.manifest.tables;
         let damaged = !loaded.warnings.is_empty();
-        if !damaged && loaded.inline.changes.len() <= MAX_INLINE_ENTRIES {
+        if !damaged && !anew && loaded.inline.changes.len() <= MAX_INLINE_ENTRIES {
             let inline = self.encode(tables, at, rows_of(&loaded.inline))?;
             let text = base64::encode(inline);
             if loaded.inline.is_empty() || text.len() <= MAX_INLINE {

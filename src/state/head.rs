@@ -265,13 +265,19 @@ impl Store {
         head.remember(&update);
         head.distributions = update.distributions.clone();
         loaded.manifest.distributions = update.distributions;
-        loaded.manifest.apply(update.delta.clone());
-        loaded.inline.merge(update.delta);
+        // Where there is nothing to add a large change to, all of it is written as a base.
+        let anew =
+            was.base.is_none() && update.delta.changes.len() > super::files::MAX_INLINE_ENTRIES;
+        if !anew {
+            loaded.inline.merge(update.delta.clone());
+        }
+        loaded.manifest.apply(update.delta);
         head.live_digest = Some(loaded.manifest.live_digest());
         head.live = loaded.manifest.live().count() as u64;
         head.splits = splits(&loaded.manifest);
         let files_were = (was.base.clone(), was.mid.clone());
-        self.place(&mut head, loaded, update.deploy.at).await?;
+        self.place(&mut head, loaded, update.deploy.at, anew)
+            .await?;
         let etag = self.write_head(state.etag(), &head).await?;
         loaded.warnings.clear();
         if files_were != (head.base.clone(), head.mid.clone()) {
