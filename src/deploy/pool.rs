@@ -10,7 +10,7 @@ use super::stop::Stop;
 use crate::aws::Watch;
 
 /// Requests at once in the beginning.
-const FIRST: usize = 32;
+const FIRST: usize = 64;
 /// One answer of "slow down" speaks for all that were under way with it.
 const SETTLE: Duration = Duration::from_millis(500);
 
