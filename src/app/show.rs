@@ -90,11 +90,16 @@ pub(super) async fn history(app: &App, flags: &cli::History) -> Result<Exit, Err
             record.changes.len(),
             commit.unwrap_or_default()
         ));
+        if let Some(deploy) = &record.rollback_of {
+            app.printer.line(&format!("  back to the deploy {deploy}"));
+        }
         if flags.id.is_some() {
             for change in &record.changes {
                 let sign = match (&change.before, &change.after) {
                     (None, _) => '+',
                     (_, None) => '-',
+                    // It left the build, and stays for now.
+                    (_, Some(after)) if after.life != Life::Live => '.',
                     _ => '~',
                 };
                 app.printer

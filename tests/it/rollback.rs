@@ -100,6 +100,8 @@ async fn a_rollback_can_be_rolled_back() {
         .map(|one| one.get("rollback_of").is_some())
         .collect();
     assert_eq!(of, [true, true, false, false], "{history}");
+    let shown = world.unstale("history").await.succeeds();
+    shown.says("back to the deploy");
 }
 
 #[tokio::test(flavor = "multi_thread")]
