@@ -10,7 +10,7 @@ use std::time::Duration;
 use unstale::domain::Headers;
 use unstale::local::{Fault, Gate, RequestInfo};
 
-use crate::support::{BUCKET, Ran, Site, Unstale, World};
+use crate::support::{BUCKET, Site, Unstale, World};
 
 /// An object that nobody here deployed.
 pub const FOREIGN: &str = "somebody/elses.txt";
@@ -241,10 +241,4 @@ pub fn versions(folder: &Path) -> Vec<std::path::PathBuf> {
         .map(|at| folder.join(format!("v{at}")))
         .take_while(|folder| folder.is_dir())
         .collect()
-}
-
-/// How a run that may fail ended.
-#[track_caller]
-pub fn ended_well_or_incomplete(ran: &Ran) {
-    assert!(matches!(ran.exit, Some(0 | 4)), "{ran}");
 }

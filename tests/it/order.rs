@@ -1,0 +1,189 @@
+//! No broken visit: between any two requests of a deploy, no page that an edge gives refers to an asset that it does not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use unstale::domain::links::{css_links, html_links};
+use unstale::local::{self, EdgeHandle, Fault, TakesEffect};
+
+use crate::mishap::{Side, assert_clean, begin, builds, crash, deploy, setting, versions};
+use crate::support::{Site, World, fixture, url_of};
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// What the builds before and after hold.
+struct Probe {
+    builds: [Files; 2],
+    /// By page: what it refers to, where its own build has that.
+    links: BTreeMap<Vec<u8>, BTreeSet<String>>,
+    broken: Mutex<Vec<String>>,
+    looks: Mutex<usize>,
+}
+
+impl Probe {
+    fn new(before: &Site, after: &Site) -> Self {
+        let builds = [before.files(), after.files()];
+        let mut links = BTreeMap::new();
+        for build in &builds {
+            for (key, body) in build {
+                let found = match key.rsplit('.').next() {
+                    Some("html") => html_links(key, body, &[]),
+                    Some("css") => css_links(key, body, &[]),
+                    _ => continue,
+                };
+                let assets = found
+                    .into_iter()
+                    .filter(|link| build.contains_key(link) && !link.ends_with(".html"));
+                links.insert(body.clone(), assets.collect());
+            }
+        }
+        Self {
+            builds,
+            links,
+            broken: Mutex::default(),
+            looks: Mutex::default(),
+        }
+    }
+
+    /// Asks an edge for all pages, and for all that these refer to.
+    fn look(&self, edge: &EdgeHandle, when: &str) {
+        let get = |path: &str| edge.get(&url_of(path)).now_or_never().expect("at once");
+        let keys = self.builds.iter().flat_map(|build| build.keys());
+        let pages: BTreeSet<&String> = keys.filter(|key| key.ends_with(".html")).collect();
+        for page in pages {
+            let answer = get(page);
+            if answer.status != 200 {
+                continue;
+            }
+            let links = self.links.get(answer.body.as_ref());
+            for link in links.into_iter().flatten() {
+                *self.looks.lock().unwrap() += 1;
+                let asset = get(link);
+                if asset.status != 200 {
+                    self.broken.lock().unwrap().push(format!(
+                        "{when}: {page} at edge {} refers to {link}, which is {}",
+                        edge.number, asset.status
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// Looks before each request: at a warm edge, at one that forgets all now and then, and at a cold one.
+fn watch(world: &World, probe: &Arc<Probe>) {
+    let inner: local::World = (**world).clone();
+    let (distribution, probe) = (world.distribution.clone(), probe.clone());
+    let count = Mutex::new(0_u32);
+    world.set_rule(move |request| {
+        let mut count = count.lock().unwrap();
+        *count += 1;
+        let when = format!("before {} {}", request.operation, request.key);
+        for number in 0..3 {
+            let edge = inner.edge(&distribution, number);
+            if number == 2 || number == 1 && *count % 4 == 0 {
+                edge.chill();
+            }
+            probe.look(&edge, &when);
+        }
+        inner.clock().advance(Duration::from_secs(1));
+        Fault::None
+    });
+}
+
+async fn no_visit_breaks(before: &Site, after: &Site, effect: TakesEffect, flags: &str) -> usize {
+    let world = World::new().await;
+    begin(&world, before).await;
+    world.cloud_options(|options| {
+        options.invalidation_time = Duration::from_secs(2);
+        options.takes_effect = effect;
+    });
+    let probe = Arc::new(Probe::new(before, after));
+    watch(&world, &probe);
+    let ran = deploy(&world, after).with(flags).await;
+    world.clear_rule();
+    ran.succeeds();
+    for edge in world.edges(&world.distribution) {
+        probe.look(&edge, "at the end");
+    }
+    let broken = probe.broken.lock().unwrap().clone();
+    assert!(
+        broken.is_empty(),
+        "{} broken: {:#?}",
+        broken.len(),
+        &broken[..broken.len().min(5)]
+    );
+    assert_clean(&world);
+    let looks = *probe.looks.lock().unwrap();
+    assert!(looks > 0);
+    looks
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_is_live_without_what_it_refers_to() {
+    let [a, b, c] = builds();
+    for effect in [TakesEffect::WhenAccepted, TakesEffect::WhenCompleted] {
+        for flags in ["", "--no-wait", "--purge all"] {
+            no_visit_breaks(&a, &b, effect, flags).await;
+        }
+        no_visit_breaks(&b, &c, effect, "").await;
+        no_visit_breaks(&c, &a, effect, "").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_in_the_deploy_after_a_crash() {
+    let [a, b, c] = builds();
+    for number in [10, 14, 18, 22] {
+        for then in [&c, &a] {
+            let world = World::new().await;
+            begin(&world, &a).await;
+            let killed = crash(&world, deploy(&world, &b), number, Side::After).await;
+            killed.unwrap();
+            world.warm(&b).await;
+            for (before, after) in [(&a, then), (&b, then)] {
+                let probe = Arc::new(Probe::new(before, after));
+                watch(&world, &probe);
+                let ran = deploy(&world, then).await;
+                world.clear_rule();
+                ran.succeeds();
+                assert_eq!(
+                    *probe.broken.lock().unwrap(),
+                    [""; 0],
+                    "after request {number}"
+                );
+            }
+        }
+    }
+}
+
+async fn version_after_version(folder: &Path) {
+    let all = versions(folder);
+    for pair in all.windows(2) {
+        let [before, after] = [Site::copy_of(&pair[0]), Site::copy_of(&pair[1])];
+        let flags = "--max-delete 10000";
+        let looks = no_visit_breaks(&before, &after, TakesEffect::WhenCompleted, flags).await;
+        println!("{}: {looks} references followed", pair[1].display());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_between_versions_of_real_sites() {
+    for name in ["hexo", "jekyll", "vite"] {
+        version_after_version(fixture(name, "v1").parent().unwrap()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes"]
+async fn nor_between_versions_of_whole_sites() {
+    let Some(folder) = setting("UNSTALE_SITES") else {
+        return;
+    };
+    for entry in std::fs::read_dir(folder).unwrap() {
+        version_after_version(&entry.unwrap().path()).await;
+    }
+}

@@ -1,0 +1,277 @@
+//! What is kept in the bucket: damaged, of a newer version, shared by several sites, kept elsewhere, and what it costs.
+
+use serde_json::{Value, json};
+use unstale::domain::Headers;
+
+use crate::mishap::{
+    Side, as_deployed, assert_clean, assert_whole, builds, crash_at, debts, deploy, deployed,
+};
+use crate::support::{BUCKET, Ran, Site, World};
+
+async fn put(world: &World, key: &str, body: Vec<u8>) {
+    world
+        .put_object(BUCKET, key, body, Headers::default())
+        .await
+        .unwrap();
+}
+
+/// All ways in which an object may be other than it was written; `None`: it is gone.
+fn damages(body: &[u8]) -> [Option<Vec<u8>>; 4] {
+    let mut flipped = body.to_vec();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 0x55;
+    [
+        Some(flipped),
+        Some(body[..middle].to_vec()),
+        Some(Vec::new()),
+        None,
+    ]
+}
+
+/// Damages the first state object whose key begins so; whether it has changed.
+async fn damage(world: &World, prefix: &str, way: usize) {
+    let keys = world.keys(BUCKET);
+    let key = keys.iter().find(|key| key.as_str().starts_with(prefix));
+    let key = key.unwrap_or_else(|| panic!("{prefix} is missing"));
+    let body = world.body(BUCKET, key.as_str()).unwrap();
+    match damages(&body)[way].clone() {
+        Some(body) => put(world, key.as_str(), body).await,
+        None => world.delete_object(BUCKET, key.as_str()).unwrap(),
+    }
+}
+
+#[track_caller]
+fn says_that_something_is_wrong(ran: &Ran, what: &str) {
+    assert!(ran.stdout.contains("\"warning\""), "{what}: {ran}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_head_is_made_good_from_history_and_loses_nothing() {
+    let [a, b, _] = builds();
+    let wanted = as_deployed(&b).await;
+    for way in 0..4 {
+        let world = deployed(&a).await;
+        damage(&world, ".unstale/head", way).await;
+        let ran = deploy(&world, &b).await.succeeds();
+        says_that_something_is_wrong(&ran, &format!("way {way}"));
+        assert_whole(&world, &b, &wanted).await;
+        world.assert_idle(deploy(&world, &b)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_any_state_what_is_there_is_adopted_or_left_alone() {
+    let [a, b, _] = builds();
+    let world = deployed(&a).await;
+    for key in world.keys(BUCKET) {
+        if key.as_str().starts_with(".unstale/") {
+            world.delete_object(BUCKET, key.as_str()).unwrap();
+        }
+    }
+    deploy(&world, &b).await.succeeds();
+    // Nobody can know any more whose these are.
+    for key in ["gone.txt", "leaves.html", "assets/app.3f9d02c8b1.css"] {
+        assert!(world.body(BUCKET, key).is_some(), "{key}");
+    }
+    world.assert_fresh(&b, "").await;
+    assert_clean(&world);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_lock_debt_or_record_of_history_loses_nothing() {
+    let [a, b, _] = builds();
+    let wanted = as_deployed(&b).await;
+    let invalidates =
+        |request: &unstale::local::RequestInfo| request.operation == "CreateInvalidation";
+    for name in [".unstale/lock", ".unstale/debt/", ".unstale/history/"] {
+        for way in 0..4 {
+            let world = deployed(&a).await;
+            let run = deploy(&world, &b);
+            crash_at(&world, run, 1, Side::Before, invalidates)
+                .await
+                .unwrap();
+            world.warm(&b).await;
+            if way == 3 && name.contains("debt") {
+                // What is gone without a trace nobody can miss.
+                continue;
+            }
+            damage(&world, name, way).await;
+            let ran = deploy(&world, &b).await.succeeds();
+            if name.contains("debt") {
+                says_that_something_is_wrong(&ran, &format!("{name} {way}"));
+            }
+            assert_whole(&world, &b, &wanted).await;
+        }
+    }
+}
+
+/// A site whose manifest does not fit into the head.
+fn large() -> Site {
+    let site = Site::of(&[("index.html", "<p>1"), ("goes.html", "<p>goes")]);
+    for number in 0..2500 {
+        site.write(&format!("n/{number}.html"), format!("<p>{number}"));
+    }
+    site
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_base_falls_back_and_a_small_change_writes_kilobytes() {
+    let site = large();
+    let world = World::new().await;
+    world.deploy(&site).await.succeeds();
+    world
+        .warm_urls(["/index.html", "/goes.html", "/n/7.html"])
+        .await;
+
+    site.write("n/7.html", "<p>changed");
+    world.forget();
+    world.deploy(&site).await.succeeds();
+    let log = world.log();
+    let state = log.iter().filter(|entry| {
+        entry.request.method == "PUT" && entry.request.key.starts_with(".unstale/")
+    });
+    let bytes: u64 = state.map(|entry| entry.bytes_in).sum();
+    assert!(
+        bytes < 16_000,
+        "{bytes} bytes of state for one page of 2502"
+    );
+
+    for way in 0..4 {
+        let head = world.body(BUCKET, ".unstale/head").unwrap();
+        let head: Value = serde_json::from_slice(&head).unwrap();
+        let base = head["base"]["name"].as_str().expect("a base");
+        damage(&world, &format!(".unstale/{base}"), way).await;
+        site.write("index.html", format!("<p>way {way}"));
+        if way == 1 {
+            site.remove("goes.html");
+        }
+        let ran = world.deploy(&site).with("--json").await.succeeds();
+        says_that_something_is_wrong(&ran, &format!("way {way}"));
+        world.assert_deployed(&site, "");
+        world.assert_fresh(&site, "").await;
+        assert_clean(&world);
+        world.assert_settled(&site).await;
+    }
+}
+
+async fn of_a_newer_version(world: &World, key: &str) {
+    let body = match key {
+        ".unstale/lock" | ".unstale/head" => {
+            let body = world.body(BUCKET, key).unwrap();
+            let mut value: Value = serde_json::from_slice(&body).unwrap();
+            value["version"] = json!(999);
+            serde_json::to_vec(&value).unwrap()
+        }
+        _ => zstd::encode_all(&b"{\"version\":999}\n{}\n"[..], 3).unwrap(),
+    };
+    put(world, key, body).await;
+}
+
+#[tokio::test]
+async fn what_a_newer_version_wrote_is_refused_clearly() {
+    let [a, b, _] = builds();
+    for key in [
+        ".unstale/lock",
+        ".unstale/head",
+        ".unstale/debt/20260101T000000Z-000000000000",
+    ] {
+        let world = deployed(&a).await;
+        of_a_newer_version(&world, key).await;
+        world.forget();
+        let ran = deploy(&world, &b).await.exits(1);
+        ran.says("newer unstale").says("install the newest unstale");
+        assert_eq!(world.writes(), [""; 0], "{key}");
+    }
+}
+
+#[tokio::test]
+async fn state_show_is_for_people() {
+    let [a, b, _] = builds();
+    let world = deployed(&a).await;
+    world
+        .unstale("state show")
+        .await
+        .succeeds()
+        .says("posts/a/index.html  live")
+        .says("feed.json  live");
+    let puts = |request: &unstale::local::RequestInfo| request.key == "index.html";
+    crash_at(&world, deploy(&world, &b), 1, Side::Before, puts)
+        .await
+        .unwrap();
+    let debt = debts(&world)[0].rsplit('/').next().unwrap().to_owned();
+    world
+        .unstale("state show")
+        .await
+        .succeeds()
+        .says(&format!("debt {debt}"));
+}
+
+#[tokio::test]
+async fn several_sites_share_a_bucket() {
+    let world = World::new().await;
+    let site = |name: &str| Site::of(&[("index.html", name), ("x.html", name)]);
+    let (root, docs, blog) = (site("root"), site("docs"), site("blog"));
+    let under = |site: &Site, prefix: &str| {
+        let command = world.deploy(site).with("--distribution none --prefix");
+        command.arg(prefix)
+    };
+    under(&docs, "docs/").await.succeeds();
+    under(&blog, "docsblog").await.succeeds();
+    world
+        .deploy(&root)
+        .with("--distribution none")
+        .await
+        .succeeds();
+    let all = |world: &World| world.keys(BUCKET).len();
+    let before = all(&world);
+    for (site, prefix) in [(&docs, "docs/"), (&blog, "docsblog/")] {
+        site.remove("x.html");
+        world.forget();
+        under(site, prefix).await.succeeds();
+        world.assert_deployed(site, prefix);
+        let writes = world.writes();
+        let foreign = writes.iter().filter(|one| {
+            !one.contains(&format!(" {prefix}")) && !one.starts_with("DeleteObjects")
+        });
+        assert_eq!(foreign.collect::<Vec<_>>(), [""; 0]);
+    }
+    // The root's site leaves what others have below it, their state too.
+    root.remove("x.html");
+    world
+        .deploy(&root)
+        .with("--distribution none --max-delete 1")
+        .await
+        .succeeds();
+    for key in [
+        "docs/index.html",
+        "docsblog/index.html",
+        "docs/.unstale/head",
+    ] {
+        assert!(world.body(BUCKET, key).is_some(), "{key}");
+    }
+    // Three pages went, three records of history came.
+    assert_eq!(all(&world), before);
+}
+
+#[tokio::test]
+async fn state_may_lie_elsewhere() {
+    let [a, b, _] = builds();
+    let world = World::new().await;
+    world.create_bucket("elsewhere").unwrap();
+    let deploy = |site: &Site| deploy(&world, site).env("UNSTALE_STATE", "s3://elsewhere/my/site");
+    deploy(&a).await.succeeds();
+    world.warm(&a).await;
+    assert_eq!(world.objects("").len(), world.keys(BUCKET).len());
+    let keys = world.keys("elsewhere");
+    assert!(keys.iter().all(|key| key.as_str().starts_with("my/site/")));
+    let puts = |request: &unstale::local::RequestInfo| request.key == "index.html";
+    crash_at(&world, deploy(&b), 1, Side::After, puts)
+        .await
+        .unwrap();
+    deploy(&b).await.succeeds();
+    world.assert_deployed(&b, "");
+    world.assert_fresh(&b, "").await;
+    let left = world.keys("elsewhere");
+    assert!(!left.iter().any(|key| key.as_str().contains("/debt/")));
+    world.assert_idle(deploy(&b)).await;
+}
