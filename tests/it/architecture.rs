@@ -33,7 +33,7 @@ fn used() -> BTreeMap<(String, String), String> {
             stem == "tests" || stem.ends_with("_tests")
         };
         let source = path.extension().is_some_and(|ending| ending == "rs");
-        if !source || parts.iter().any(|part| is_test(&part)) || parts.len() == 1 && is_map(path) {
+        if !source || parts.iter().any(is_test) || parts.len() == 1 && is_map(path) {
             continue;
         }
         let room = parts[0].trim_end_matches(".rs").to_owned();

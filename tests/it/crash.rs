@@ -43,11 +43,7 @@ async fn a_deploy_killed_at_any_request_is_made_good_by_the_next() {
     let nexts = [1, 2, 0];
     let mut tried = 0;
     let step = if full { 1 } else { 3 };
-    let mut points = (1..).step_by(step).zip(0..);
-    loop {
-        let Some((at, round)) = points.next() else {
-            break;
-        };
+    for (at, round) in (1..).step_by(step).zip(0..) {
         let mut ended = false;
         for side in [Side::Before, Side::After] {
             let chosen: Vec<usize> = if full {

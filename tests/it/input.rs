@@ -172,7 +172,7 @@ async fn a_build_that_cannot_be_deployed_is_refused_by_name() {
 }
 
 fn lock(path: &Path) {
-    fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o0)).unwrap();
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ fn watch(world: &World, probe: &Arc<Probe>) {
         let when = format!("before {} {}", request.operation, request.key);
         for number in 0..3 {
             let edge = inner.edge(&distribution, number);
-            if number == 2 || number == 1 && *count % 4 == 0 {
+            if number == 2 || number == 1 && (*count).is_multiple_of(4) {
                 edge.chill();
             }
             probe.look(&edge, &when);
