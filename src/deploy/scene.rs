@@ -23,6 +23,7 @@ use crate::plan::{
 };
 use crate::state::Debt;
 use crate::state::debt::{self, Action};
+use crate::state::head::RECENT;
 
 /// What was found, at one moment.
 #[derive(Debug)]
@@ -271,15 +272,9 @@ impl Scene {
             .unwrap_or_default()
             .to_zoned(jiff::tz::TimeZone::UTC)
             .date();
-        let head = self.remote.head.head();
-        let since = self.now - 30 * 86_400;
-        let past = head.map(|head| {
-            head.recent
-                .iter()
-                .filter(|deploy| deploy.at >= since)
-                .count()
-        });
-        let past = past.and_then(|count| u32::try_from(count).ok());
+        let recent = self.remote.head.head().map_or(&[][..], |head| &head.recent);
+        let ages = recent.iter().map(|deploy| self.now.abs_diff(deploy.at));
+        let past = price::monthly_deploys(ages, RECENT);
         price::share(
             left,
             date.day().unsigned_abs().into(),

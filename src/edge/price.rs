@@ -106,13 +106,33 @@ impl Default for Prices {
 
 /// This deploy's share of the month's free paths: what is left, by the deploys still expected, itself among them.
 ///
-/// `day` counts from 1 in a month of `days`; `past` is how many deploys the past month saw (none: one a day is assumed).
-pub fn share(left: u64, day: u32, days: u32, past: Option<u32>) -> u64 {
+/// `day` counts from 1 in a month of `days`; `past` is how many deploys a month sees by [`monthly_deploys`].
+pub fn share(left: u64, day: u32, days: u32, past: u32) -> u64 {
     let days = u64::from(days.max(1));
     let remaining = days.saturating_sub(u64::from(day.max(1))) + 1;
-    let a_month = past.filter(|deploys| *deploys > 0).map_or(days, u64::from);
-    let expected = (a_month * remaining).div_ceil(days).max(1);
+    let expected = (u64::from(past) * remaining).div_ceil(30).max(1);
     left / expected
+}
+
+/// How many deploys 30 days see, by those of the past 30: `ages` are the seconds that they
+/// lie back, of the newest `most` at most. Days before the first deploy count for one each.
+pub fn monthly_deploys(ages: impl Iterator<Item = u64>, most: usize) -> u32 {
+    const DAY: u64 = 86_400;
+    const MONTH: u64 = 30;
+    let (mut all, mut past, mut oldest) = (0, 0, 0);
+    for age in ages {
+        all += 1;
+        past += u64::from(age < MONTH * DAY);
+        oldest = age.max(oldest);
+    }
+    let known = oldest.div_ceil(DAY).clamp(1, MONTH);
+    let expected = match all {
+        0 => MONTH,
+        // Older ones are forgotten: what is known goes on as it went.
+        _ if all >= most => (past * MONTH).div_ceil(known),
+        _ => past + MONTH - known,
+    };
+    u32::try_from(expected).unwrap_or(u32::MAX)
 }
 
 /// Paths a second, and wildcards a second, that CloudFront takes (Developer Guide, "Quotas on invalidations").
@@ -151,15 +171,33 @@ mod tests {
     #[test]
     fn the_month_is_shared_out() {
         for (left, day, days, past, part) in [
-            (1000, 1, 30, None, 33),
-            (1000, 30, 30, None, 1000),
-            (1000, 16, 30, Some(10), 200),
-            (1000, 31, 31, Some(1), 1000),
-            (0, 3, 30, Some(5), 0),
-            (1000, 40, 30, Some(0), 1000),
-            (1000, 1, 31, Some(2000), 0),
+            (1000, 1, 30, 30, 33),
+            (1000, 1, 31, 30, 32),
+            (1000, 30, 30, 30, 1000),
+            (1000, 16, 30, 10, 200),
+            (1000, 31, 31, 1, 1000),
+            (0, 3, 30, 5, 0),
+            (1000, 40, 30, 0, 1000),
+            (1000, 1, 31, 2000, 0),
         ] {
-            assert_eq!(share(left, day, days, past), part, "{left} {day} {past:?}");
+            assert_eq!(share(left, day, days, past), part, "{left} {day} {past}");
+        }
+    }
+
+    #[test]
+    fn a_month_sees_what_the_past_one_saw() {
+        const DAY: u64 = 86_400;
+        for (ages, most, expected) in [
+            (vec![], 100, 30),
+            (vec![DAY], 100, 30),
+            (vec![0, 60, DAY], 100, 32),
+            (vec![0, 9 * DAY, 20 * DAY], 100, 13),
+            (vec![DAY, 31 * DAY], 100, 1),
+            (vec![40 * DAY, 41 * DAY], 100, 0),
+            (vec![0, DAY, 2 * DAY, 3 * DAY], 4, 40),
+        ] {
+            let found = monthly_deploys(ages.iter().copied(), most);
+            assert_eq!(found, expected, "{ages:?}");
         }
     }
 

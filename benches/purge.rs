@@ -1,0 +1,95 @@
+//! How long it takes to say what to purge: `cargo bench --bench purge`; with names of benchmarks, those alone.
+
+use std::hint::black_box;
+
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use unstale::domain::{HeaderFingerprint, Key};
+use unstale::edge::cover::{Entry, cover};
+use unstale::edge::path::Dialect;
+use unstale::edge::{Behavior, Change, Distribution, Origin, Prices, Served, Site, purge};
+
+fn main() {
+    divan::main();
+}
+
+/// Paths of a site of this size, sorted, as blogs have them: by year, month and number.
+fn paths(count: usize) -> Vec<String> {
+    let path = |at| format!("/{}/{:02}/post-{at:07}.html", 2000 + at % 25, 1 + at % 12);
+    let mut paths: Vec<String> = (0..count).map(path).collect();
+    paths.sort();
+    paths
+}
+
+/// Whether the `at`th one changed: `percent` of all, at random but always the same ones.
+fn changed(at: usize, percent: u64) -> bool {
+    let mut mixed = at as u64 + 0x9e37_79b9_7f4a_7c15;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ (mixed >> 31)) % 100 < percent
+}
+
+/// Paths, and how many of a hundred changed.
+const SIZES: [(usize, u64); 2] = [(100_000, 10), (1_000_000, 1)];
+
+#[divan::bench(args = SIZES, sample_count = 5)]
+fn cheapest_cover(bencher: Bencher, (count, percent): (usize, u64)) {
+    let paths = paths(count);
+    let entry = |(at, text)| Entry {
+        text,
+        changed: changed(at, percent),
+        exact: true,
+        weight: 1,
+    };
+    let texts = paths.iter().map(String::as_str).enumerate();
+    let universe: Vec<Entry<'_>> = texts.map(entry).collect();
+    let (prices, dialect) = (Prices::default(), Dialect::default());
+    bencher
+        .counter(ItemsCount::new(count))
+        .bench_local(|| cover(black_box(&universe), &[], &prices, dialect));
+}
+
+fn distribution() -> Distribution {
+    Distribution {
+        default_root_object: Some("index.html".to_owned()),
+        origins: vec![Origin {
+            id: "bucket".to_owned(),
+            ..Origin::default()
+        }],
+        behaviors: vec![Behavior {
+            origins: vec!["bucket".to_owned()],
+            ..Behavior::default()
+        }],
+        ..Distribution::default()
+    }
+}
+
+fn served(content: &str) -> Option<Served> {
+    Some(Served {
+        content: content.to_owned(),
+        headers: HeaderFingerprint(0),
+        cache_control: None,
+        redirect: None,
+    })
+}
+
+/// From changed objects to the purge in all its modes, with reasons and prices.
+#[divan::bench(args = SIZES, sample_count = 5)]
+fn whole_purge(bencher: Bencher, (count, percent): (usize, u64)) {
+    let paths = paths(count);
+    let keys = || paths.iter().filter_map(|path| path.get(1..));
+    let moved = |(_, key): (usize, &str)| Change {
+        key: Key::new(key),
+        before: served("old"),
+        after: served("new"),
+        fingerprinted: false,
+    };
+    let some = keys().enumerate().filter(|(at, _)| changed(*at, percent));
+    let changes: Vec<Change> = some.map(moved).collect();
+    let distribution = distribution();
+    let site = Site::new(&distribution, vec!["bucket".to_owned()]);
+    let prices = Prices::default();
+    bencher
+        .counter(ItemsCount::new(count))
+        .bench_local(|| purge(&site, black_box(&changes), &[], keys(), &[], &prices));
+}

@@ -1,0 +1,158 @@
+//! How long it takes to look at a site: the scan of a folder, and the plan of a deploy of which one object in a hundred changed.
+//! `cargo bench --bench site`.
+
+use std::collections::HashMap;
+use std::fs;
+use std::hint::black_box;
+
+use divan::Bencher;
+use divan::counter::{BytesCount, ItemsCount};
+use unstale::domain::manifest::{DeployId, DeployRef, Entry, Life, Manifest, Served as Kept};
+use unstale::domain::page::Stage;
+use unstale::domain::{ETag, Headers, Key, Md5};
+use unstale::plan::{Facts, Object, OpenDebts, Want, make};
+use unstale::scan::{Options, scan};
+
+fn main() {
+    divan::main();
+}
+
+const FILES: usize = 10_000;
+const FILE_BYTES: usize = 8 << 10;
+
+/// Without the cache of hashes, as the first deploy on a machine sees a build.
+#[divan::bench(sample_count = 3)]
+fn scan_a_folder(bencher: Bencher) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for at in 0..FILES {
+        let below = folder.path().join(format!("{:03}", at / 100));
+        fs::create_dir_all(&below).expect("a folder");
+        let content = format!("{at:08}").repeat(FILE_BYTES / 8);
+        fs::write(below.join(format!("{at}.html")), content).expect("a file");
+    }
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    bencher
+        .counter(ItemsCount::new(FILES))
+        .counter(BytesCount::new(FILES * FILE_BYTES))
+        .bench_local(|| {
+            let build = runtime.block_on(scan(folder.path(), &Options::default(), |_| ()));
+            assert_eq!(build.map(|build| build.files.len()).ok(), Some(FILES));
+        });
+}
+
+fn md5(number: usize) -> Md5 {
+    Md5((number as u128).to_be_bytes())
+}
+
+fn headers() -> Headers {
+    Headers {
+        content_type: Some("text/html; charset=utf-8".to_owned()),
+        cache_control: Some("no-cache".to_owned()),
+        ..Headers::default()
+    }
+}
+
+struct Site {
+    keys: Vec<Key>,
+    etags: Vec<ETag>,
+    manifest: Manifest,
+}
+
+impl Site {
+    fn of(count: usize) -> Self {
+        let mut manifest = Manifest::default();
+        let deploy = manifest.tables.deploy(DeployRef {
+            id: DeployId::new("first"),
+            at: 0,
+        });
+        let headers = headers();
+        let served = manifest.tables.serve(Kept {
+            cache_control: headers.cache_control.clone(),
+            content_type: headers.content_type.clone(),
+            redirect: None,
+        });
+        let key = |at| Key::new(format!("posts/{at:07}/index.html"));
+        let keys: Vec<Key> = (0..count).map(key).collect();
+        let etags: Vec<ETag> = (0..count).map(|at| ETag::Md5(md5(at))).collect();
+        let fingerprint = headers.fingerprint();
+        let entry = |etag: &ETag| Entry {
+            etag: etag.clone(),
+            digest: None,
+            headers: fingerprint,
+            served,
+            first: deploy,
+            last: deploy,
+            version_id: None,
+            noise: None,
+            life: Life::Live,
+        };
+        let entries = keys.iter().cloned().zip(etags.iter().map(entry));
+        manifest.entries = entries.collect();
+        Self {
+            keys,
+            etags,
+            manifest,
+        }
+    }
+
+    /// The build: every hundredth object is another.
+    fn wants(&self) -> impl Iterator<Item = Want> {
+        let headers = headers();
+        let fingerprint = headers.fingerprint();
+        self.keys.iter().enumerate().map(move |(at, key)| Want {
+            key: key.clone(),
+            size: 8192,
+            md5: md5(if at % 100 == 0 { !at } else { at }),
+            parts: None,
+            headers: headers.clone(),
+            fingerprint,
+            stage: Stage::Page,
+            version: None,
+            fingerprinted: false,
+        })
+    }
+
+    fn listing(&self) -> impl Iterator<Item = Object<'_>> {
+        let objects = self.keys.iter().zip(&self.etags);
+        objects.map(|(key, etag)| Object {
+            key: key.as_str(),
+            size: 8192,
+            etag,
+        })
+    }
+}
+
+/// The merge of build, listing and manifest into a plan.
+#[divan::bench(args = [100_000, 1_000_000], sample_count = 3)]
+fn plan_a_deploy(bencher: Bencher, count: usize) {
+    let site = Site::of(count);
+    let (debts, answers) = (OpenDebts::default(), HashMap::new());
+    let facts = Facts {
+        manifest: &site.manifest,
+        debts: &debts,
+        answers: &answers,
+        targets: &[],
+        now: 0,
+        retain: 0,
+        sweep: false,
+        delete: true,
+        adopt: false,
+        force: false,
+        only: None,
+        is_page: &|_| true,
+        is_fingerprinted: &|_| false,
+    };
+    bencher.counter(ItemsCount::new(count)).bench_local(|| {
+        let plan = make(black_box(&facts), site.wants(), site.listing());
+        assert_eq!(plan.map(|plan| plan.changes.len()).ok(), Some(count / 100));
+    });
+}
+
+/// The digest that tells at once whether anything in the manifest differs.
+#[divan::bench(args = [100_000, 1_000_000], sample_count = 3)]
+fn digest_of_a_manifest(bencher: Bencher, count: usize) {
+    let site = Site::of(count);
+    bencher
+        .counter(ItemsCount::new(count))
+        .bench_local(|| black_box(&site.manifest).live_digest());
+}
