@@ -7,6 +7,7 @@
 mod architecture;
 mod crash;
 mod deletes;
+mod allowance;
 mod deploy;
 mod diff;
 mod edges;
