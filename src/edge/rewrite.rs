@@ -19,9 +19,12 @@ pub fn rewrite_of(source: &str) -> Rewrite {
         "createRequest",
         "uri:",
         "request=",
+        "require(",
+        "Reflect",
+        "defineProperty",
     ];
     let plain_start = code.replace("request=event.request", "");
-    if hidden.iter().any(|sign| plain_start.contains(sign)) {
+    if hidden.iter().any(|sign| plain_start.contains(sign)) || writes_by_name(&code) {
         return Rewrite::Unknown;
     }
     let mut rewrite = Rewrite::None;
@@ -33,6 +36,24 @@ pub fn rewrite_of(source: &str) -> Rewrite {
         }
     }
     rewrite
+}
+
+/// Whether something of the request is named by what the code computes. `request`, and whatever else stands for it.
+fn writes_by_name(code: &str) -> bool {
+    let name_before = |at: usize| {
+        let before = code.get(..at).unwrap_or_default();
+        let is_part = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '$');
+        let start = before.trim_end_matches(is_part).len();
+        // The white space is gone, and with it what parts a name from the word before it.
+        let name = before.get(start..).unwrap_or_default();
+        let words = ["const", "let", "var"].iter();
+        words.fold(name, |name, word| name.strip_prefix(word).unwrap_or(name))
+    };
+    let bound = code.match_indices("=event.request");
+    let names = bound.map(|(at, _)| name_before(at)).chain(["request"]);
+    let mut brackets = code.match_indices('[').map(|(at, _)| name_before(at));
+    let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
+    brackets.any(|name| names.contains(&name))
 }
 
 /// Without comments and white space, and with one kind of quotes.
@@ -135,6 +156,12 @@ async function handler(event) {
                 Rewrite::Unknown,
             ),
             (body("request['uri'] = '/x'"), Rewrite::Unknown),
+            (body("request['u' + 'ri'] = '/x'"), Rewrite::Unknown),
+            (
+                body("var r = event.request; r[name] = '/x'"),
+                Rewrite::Unknown,
+            ),
+            (body("require('./rest')(request)"), Rewrite::Unknown),
             (body("request.uri += '.html'"), Rewrite::Unknown),
             (body("var u = 1; request.uri += u"), Rewrite::Unknown),
             (body("Object.assign(request, other)"), Rewrite::Unknown),
