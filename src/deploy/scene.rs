@@ -328,6 +328,7 @@ pub fn site<'a>(job: &Job, found: &'a Found) -> Option<Site<'a>> {
     let mut site = Site::new(distribution, found.ours.clone());
     site.prefix.clone_from(&job.prefix);
     site.index = job.index;
+    site.error_documents.clone_from(&job.error_documents);
     Some(site)
 }
 

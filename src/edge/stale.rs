@@ -262,10 +262,10 @@ impl<'a> Errors<'a> {
         let told = missing
             .map(|response| self.response_ttl(site, response))
             .max();
-        let document = site.error_document.as_deref();
-        let document = document.filter(|_| is_website(site, behavior));
-        let stated = document.map_or(0, |key| self.stated(key));
-        told.unwrap_or(DEFAULT_ERROR_TTL).max(stated)
+        let documents = site.error_documents.iter();
+        let documents = documents.filter(|_| is_website(site, behavior));
+        let stated = documents.map(|key| self.stated(key)).max();
+        told.unwrap_or(DEFAULT_ERROR_TTL).max(stated.unwrap_or(0))
     }
 
     /// Owes the copies of an error page that changed.
@@ -279,7 +279,7 @@ impl<'a> Errors<'a> {
                 found.owe("/*".to_owned(), Reason::ErrorPage { code, ttl });
             }
         }
-        if site.error_document.as_deref() != Some(key) {
+        if !site.error_documents.iter().any(|document| document == key) {
             return;
         }
         for behavior in &site.distribution.behaviors {
@@ -339,7 +339,7 @@ mod tests {
 
     fn owed(distribution: &Distribution, changes: &[Change]) -> Vec<String> {
         let mut site = Site::new(distribution, vec!["s3".to_owned()]);
-        site.error_document = Some("404.html".to_owned());
+        site.error_documents = vec!["404.html".to_owned()];
         let found = stale(&site, changes, &[]);
         found.owed.into_keys().collect()
     }

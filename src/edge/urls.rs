@@ -28,8 +28,8 @@ pub struct Site<'a> {
     pub index: Index,
     /// The website's index document, such as `index.html`.
     pub index_document: String,
-    /// The website endpoint's error document: a key of the site.
-    pub error_document: Option<String>,
+    /// What may be the website endpoint's error document: keys of the site.
+    pub error_documents: Vec<String>,
     pub dialect: Dialect,
 }
 
@@ -77,7 +77,7 @@ impl<'a> Site<'a> {
             prefix: String::new(),
             index: Index::Auto,
             index_document: "index.html".to_owned(),
-            error_document: None,
+            error_documents: Vec::new(),
             dialect: Dialect::default(),
         }
     }
@@ -207,8 +207,9 @@ impl<'a> Site<'a> {
         let pages = self.distribution.error_responses.iter();
         let pages = pages.filter_map(|response| response.page.as_deref());
         let from_pages = pages.flat_map(|page| self.origins().filter_map(|o| self.key_at(o, page)));
-        let document = self.error_document.clone();
-        from_pages.chain(document).collect()
+        let documents = self.error_documents.iter();
+        let documents = documents.filter(|_| self.origins().any(|origin| origin.website));
+        from_pages.chain(documents.cloned()).collect()
     }
 
     /// The key of ours that a path names at an origin: [`path_at`](Self::path_at) backwards.

@@ -136,10 +136,10 @@ pub(super) fn purges(
             purge(&now, &owed)
         };
         // What goes after the purge is stale again from then on, whatever the purge took.
-        let after = if late.is_empty() || target.site.is_none() {
-            edge::Purge::default()
-        } else {
-            purge(&late, &[])
+        let after = match &target.site {
+            _ if late.is_empty() => edge::Purge::default(),
+            None => blind(&["/*".to_owned()], &prices),
+            Some(_) => purge(&late, &[]),
         };
         taken += first.cover.free + after.cover.free;
         purges.targets.push(TargetPurge {
