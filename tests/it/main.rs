@@ -1,13 +1,13 @@
 //! The binary seen from outside: it runs as a child process against a world in the test's own process. A module per capability;
 //! `support` builds sites and worlds and runs the binary.
 
-// What tests say is for whoever runs them.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
 
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+// What tests say is for whoever runs them.
+mod allowance;
 mod architecture;
 mod crash;
 mod deletes;
-mod allowance;
 mod deploy;
 mod diff;
 mod edges;
@@ -19,6 +19,7 @@ mod interrupts;
 mod local;
 mod mishap;
 mod order;
+mod paths;
 mod purge;
 mod races;
 mod redirects;

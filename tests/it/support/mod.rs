@@ -21,4 +21,4 @@ mod world;
 pub use site::{Site, fixture};
 
 pub use unstale::{Ran, Started, Unstale};
-pub use world::{BUCKET, World, url_of};
+pub use world::{BUCKET, Setup, World, url_of};
