@@ -1,5 +1,7 @@
 //! Deploys that are killed before and after each of their requests, and the deploys that make it good.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,7 @@
 //! Every fifth request fails, in every way that S3, CloudFront and networks fail.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 use std::sync::Mutex;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! No broken visit: between any two requests of a deploy, no page that an edge gives refers to an asset that it does not.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
