@@ -1,6 +1,7 @@
 //! From settings to clients and a [`Job`].
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::App;
@@ -127,6 +128,9 @@ impl App {
             },
             rules,
             rule_name: Box::new(move |at| named.rule_name_with(&files, at)),
+            noise: Arc::new(settings.noise_rules()?),
+            strip_extension: settings.strip_extension.clone(),
+            directory_objects: settings.directory_objects,
             redirects,
             error_documents: error_documents(settings),
             prices: prices(&settings.purge),

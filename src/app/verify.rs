@@ -11,6 +11,7 @@ use crate::aws::viewer::{Seen, Viewer};
 use crate::cli;
 use crate::deploy::expect::{Question, Questions, questions};
 use crate::deploy::survey::{self, Opened};
+use crate::deploy::tailor::Known;
 use crate::deploy::{Job, Scene, Source};
 use crate::domain::Key;
 use crate::domain::manifest::Manifest;
@@ -42,7 +43,10 @@ pub(super) async fn verify(app: &App, flags: &cli::Verify) -> Result<Exit, Error
     }
     let Opened { place, head, .. } = opened;
     let manifest = place.store.read_manifest(&head).await?.manifest;
-    let source = Source::Build(build);
+    let mut source = Source::of(build);
+    source
+        .tailor(&place, &Known::by(&manifest), &targets, &job)
+        .await?;
     let mut wants = Scene::wants(&job, &source, &targets);
     let mut gone = Vec::new();
     if flags.changed {

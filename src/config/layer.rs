@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::schema::{List, NoiseRule, PurgeTable, line};
+use super::schema::{List, PurgeTable, line};
 use super::values::{
     Account, Bucket, DistributionSetting, Endpoint, Extension, FieldValue, Glob, Index, Memory,
     Period, Prefix, StatePlace, Symlinks,
 };
 use super::{LOCAL_BUCKET, Numbered, Purge, Settings};
 use crate::cli::Cli;
+use crate::domain::noise::NoiseRule;
 use crate::domain::redirects::Redirect;
 use crate::domain::rules::{Encoding, HeaderRule};
 use crate::error::Error;

@@ -15,12 +15,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::Cli;
+use crate::domain::noise::{NoiseRule, NoiseRules};
 use crate::domain::redirects::{Redirect, Redirects};
 use crate::domain::rules::{Encoding, HeaderRule, HeaderRules};
 use crate::error::Error;
 
 pub use build::{build_dir, build_folders};
-pub use schema::NoiseRule;
 pub use site_files::{HEADERS_FILE, REDIRECTS_FILE, SiteFiles};
 pub use values::{DistributionSetting, Index, PurgeMode, StatePlace, Symlinks};
 
@@ -274,6 +274,7 @@ impl Settings {
         settings.warnings = variables.unread();
         settings.header_rules()?;
         settings.redirects()?;
+        settings.noise_rules()?;
         Ok(settings)
     }
 
@@ -303,6 +304,19 @@ impl Settings {
     /// `Exit::Usage`, naming the file and line of the one that cannot be followed.
     pub fn redirects(&self) -> Result<Redirects, Error> {
         self.redirects_with(&SiteFiles::default())
+    }
+
+    /// The `[[noise]]` rules.
+    ///
+    /// # Errors
+    /// `Exit::Usage`, naming the file and line of the one that cannot be followed.
+    pub fn noise_rules(&self) -> Result<NoiseRules, Error> {
+        let rules: Vec<_> = self.noise.iter().map(|one| one.rule.clone()).collect();
+        NoiseRules::compile(&rules).map_err(|error| {
+            let line = self.noise.get(error.rule).map_or(0, |one| one.line);
+            let place = self.place(line);
+            Error::usage(format!("{place}: {}: {}", error.field, error.problem))
+        })
     }
 
     /// Where a rule of [`Settings::header_rules`] stands, by its index.

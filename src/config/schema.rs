@@ -9,7 +9,7 @@ use serde::de::{IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::layer::Layer;
-use super::values::{Glob, Price, PurgeMode};
+use super::values::{Price, PurgeMode};
 use crate::error::Error;
 
 /// `[purge]`.
@@ -22,15 +22,6 @@ pub struct PurgeTable {
     pub refetch_price: Option<Price>,
     pub wait_price: Option<Price>,
     pub opaque_weight: Option<u64>,
-}
-
-/// `[[noise]]`: what may differ without being a change.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct NoiseRule {
-    #[serde(rename = "match")]
-    pub patterns: List<Glob>,
-    pub regex: String,
 }
 
 /// One value, or a list of them.

@@ -123,13 +123,11 @@ impl Apply<'_> {
         let held = self.held;
         let start = |at: usize| {
             let (tools, plan) = (tools.clone(), plan.clone());
-            let parts = plan
-                .changes
-                .get(at)
-                .and_then(|change| wants.file(change.key.as_str())?.parts.clone());
+            let change = plan.changes.get(at);
+            let file = change.and_then(|change| wants.file(change.key.as_str()).cloned());
             async move {
                 match plan.changes.get(at) {
-                    Some(change) => Some((at, tools.put(change, parts.as_ref()).await)),
+                    Some(change) => Some((at, tools.put(change, file.as_ref()).await)),
                     None => None,
                 }
             }

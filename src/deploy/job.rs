@@ -1,9 +1,11 @@
 //! What a deploy is asked to do: settings, validated, as plain fields.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::manifest::DeployId;
+use crate::domain::noise::NoiseRules;
 use crate::domain::rules::HeaderRules;
 use crate::edge::{Index, Prices};
 use crate::scan;
@@ -31,6 +33,11 @@ pub struct Job {
     pub rules: HeaderRules,
     /// Where a rule stands, by its index: `deploy.toml:12`.
     pub rule_name: Box<dyn Fn(usize) -> String + Send + Sync>,
+    pub noise: Arc<NoiseRules>,
+    /// Endings that keys lose, with their dots.
+    pub strip_extension: Vec<String>,
+    /// Index documents are stored under their folders' keys too.
+    pub directory_objects: bool,
     /// In the order in which they answer.
     pub redirects: Vec<Placed>,
     /// Keys, besides 404.html and what distributions name, that errors are answered with.

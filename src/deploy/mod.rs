@@ -8,6 +8,7 @@ mod ask;
 pub mod event;
 pub mod expect;
 pub mod job;
+mod names;
 pub mod past;
 mod pool;
 mod put;
@@ -20,6 +21,7 @@ mod sender;
 mod source;
 mod stop;
 pub mod survey;
+pub mod tailor;
 pub mod targets;
 mod wants;
 

@@ -176,7 +176,7 @@ fn before(manifest: &Manifest, records: &[Record]) -> BTreeMap<Key, Was> {
 }
 
 fn want(key: Key, was: Was, rules: &Wants) -> Want {
-    let served = rules.served(&key, None, &mut Matched::default());
+    let served = rules.served(&key, &mut Matched::default());
     Want {
         size: 0,
         md5: content(&was),
@@ -311,6 +311,7 @@ mod tests {
                 last: deploy,
                 version_id: now.version_id,
                 noise: None,
+                source: None,
                 life: now.life,
             };
             manifest.entries.insert(Key::new(key), entry);

@@ -16,9 +16,10 @@ use super::survey::Place;
 use crate::aws::multipart::{Part, Upload};
 use crate::aws::s3::Written;
 use crate::aws::{AwsError, Condition, Kind};
+use crate::domain::encoding;
 use crate::domain::{ETag, Md5};
 use crate::plan::{Action, Change, MAX_COPY};
-use crate::scan::{MULTIPART_FROM, part_size};
+use crate::scan::{LocalFile, MULTIPART_FROM, Made, part_size};
 
 /// Bytes of a part of a copy past 5 GB.
 const COPY_PART: u64 = 1 << 30;
@@ -75,12 +76,16 @@ impl Tools {
     }
 
     /// Carries out one change.
-    pub async fn put(&self, change: &Change, parts: Option<&ETag>) -> Result<Written, PutError> {
+    pub async fn put(
+        &self,
+        change: &Change,
+        file: Option<&LocalFile>,
+    ) -> Result<Written, PutError> {
         match &change.action {
-            Action::Upload => self.upload(change, parts).await,
+            Action::Upload => self.upload(change, file).await,
             Action::SetHeaders => {
                 let Some(etag) = &change.before else {
-                    return self.upload(change, parts).await;
+                    return self.upload(change, file).await;
                 };
                 self.copy(change, (change.key.as_str(), None, etag)).await
             }
@@ -90,9 +95,9 @@ impl Tools {
                     Err(PutError::Aws(error))
                         if matches!(error.kind, Kind::NotFound | Kind::NotImplemented) =>
                     {
-                        self.upload(change, parts).await
+                        self.upload(change, file).await
                     }
-                    Err(error) if error.is_race() => self.upload(change, parts).await,
+                    Err(error) if error.is_race() => self.upload(change, file).await,
                     result => result,
                 }
             }
@@ -112,14 +117,24 @@ impl Tools {
         }
     }
 
-    async fn upload(&self, change: &Change, parts: Option<&ETag>) -> Result<Written, PutError> {
-        let path = self.root.join(change.key.as_str());
+    async fn upload(&self, change: &Change, file: Option<&LocalFile>) -> Result<Written, PutError> {
+        let path = match file {
+            Some(file) => file.path(&self.root),
+            None => self.root.join(change.key.as_str()),
+        };
+        let made = file.and_then(|file| file.made.as_deref());
+        let encoded = made.filter(|made| made.encoding.is_some());
         let condition = self.condition(change);
         let full = self.place.full(change.key.as_str());
-        let expected = parts.cloned().unwrap_or(ETag::Md5(change.md5));
-        let result = if change.size < MULTIPART_FROM {
+        let expected = file
+            .and_then(|file| file.parts.clone())
+            .unwrap_or(ETag::Md5(change.md5));
+        let result = if change.size < MULTIPART_FROM || encoded.is_some() {
             let _room = self.room(change.size).await;
-            let body = self.read_whole(&path, change).await?;
+            let body = match encoded {
+                Some(made) => encode(&path, change, made).await?,
+                None => self.read_whole(&path, change).await?,
+            };
             self.place
                 .bucket
                 .put(&full, body, change.md5, &change.headers, &condition)
@@ -361,6 +376,26 @@ impl Tools {
                 Err(error.into())
             }
         }
+    }
+}
+
+/// A file in the encoding that the plan is about.
+async fn encode(path: &Path, change: &Change, made: &Made) -> Result<Bytes, PutError> {
+    if let Some(body) = &made.body {
+        return Ok(body.clone());
+    }
+    let (path, encoding) = (path.to_owned(), made.encoding);
+    let name = change.key.to_string();
+    let read = spawn_blocking(move || -> std::io::Result<Vec<u8>> {
+        let bytes = std::fs::read(path)?;
+        encoding.map_or(Ok(bytes.clone()), |encoding| {
+            encoding::compress(&bytes, encoding)
+        })
+    });
+    match flatten(read.await) {
+        Ok(bytes) if Md5(Hasher::digest(&bytes).into()) == change.md5 => Ok(Bytes::from(bytes)),
+        Ok(_) => Err(PutError::Changed(name)),
+        Err(error) => Err(PutError::Unreadable(name, error.to_string())),
     }
 }
 

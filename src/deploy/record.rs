@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::job::Job;
 use super::scene::Scene;
+use super::source::Source;
 use super::wants::Wants;
 use crate::aws::s3::Written;
 use crate::domain::manifest::{
@@ -95,9 +96,18 @@ pub fn paths(purge: &Purge) -> Vec<String> {
 /// What the manifest becomes.
 pub fn delta(scene: &mut Scene, deploy: &DeployRef, plan: &Plan, done: &Done) -> Delta {
     let now = scene.now;
-    let manifest = &mut scene.remote.loaded.manifest;
+    let (source, manifest) = (&scene.source, &mut scene.remote.loaded.manifest);
     let number = manifest.tables.deploy(deploy.clone());
     let mut delta = Delta::default();
+    for file in source.files().iter().filter(|file| file.is_kept()) {
+        // What is live was looked at by another rule: the next deploy need not look again.
+        if let Some(entry) = manifest.entries.get(&file.key) {
+            let seen = remembering(&file.key, entry.clone(), source);
+            if seen != *entry {
+                delta.upsert(file.key.clone(), seen);
+            }
+        }
+    }
     for (key, entry) in &manifest.entries {
         if matches!(entry.life, Life::Tombstone { until } if until <= now) {
             delta.remove(key.clone());
@@ -158,6 +168,7 @@ pub fn delta(scene: &mut Scene, deploy: &DeployRef, plan: &Plan, done: &Done) ->
             version_id: one.version_id.clone(),
         };
         let entry = entry(manifest, number, &one.key, &written, one.md5, &one.headers);
+        let entry = remembering(&one.key, entry, source);
         delta.upsert(one.key.clone(), entry);
     }
     for (at, written) in &done.written {
@@ -172,6 +183,7 @@ pub fn delta(scene: &mut Scene, deploy: &DeployRef, plan: &Plan, done: &Done) ->
             change.md5,
             &change.headers,
         );
+        let entry = remembering(&change.key, entry, source);
         delta.upsert(change.key.clone(), entry);
     }
     delta
@@ -202,7 +214,20 @@ fn entry(
         last: deploy,
         version_id: written.version_id.as_deref().map(Into::into),
         noise: None,
+        source: None,
         life: Life::Live,
+    }
+}
+
+/// With what spares the next deploy a look: the file that an encoding was made of, and the digest without noise.
+fn remembering(key: &Key, entry: Entry, source: &Source) -> Entry {
+    let made = source
+        .file(key.as_str())
+        .and_then(|file| file.made.as_deref());
+    Entry {
+        noise: made.and_then(|made| made.noise).map(Box::new),
+        source: made.and_then(|made| made.source),
+        ..entry
     }
 }
 

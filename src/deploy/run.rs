@@ -47,9 +47,7 @@ pub async fn plan(
             "another deploy is under way ({who}, until {until}): the bucket is moving"
         )));
     }
-    if let Source::Past(past) = &mut source {
-        past.look(&place, &remote, &targets, job).await?;
-    }
+    source.look(&place, &remote, &targets, job).await?;
     let mut scene = Scene::new(place, source, targets, remote, job);
     let mut level = Level::new(job.concurrency, aws.watch.clone());
     let plan = scene.plan(job, &mut level, stop, tell).await?;
@@ -59,7 +57,7 @@ pub async fn plan(
 /// What the site is to become.
 async fn source(job: &Job, tell: &Teller) -> Result<Source, Error> {
     Ok(match &job.rollback {
-        None => Source::Build(survey::build(job, tell).await?),
+        None => Source::of(survey::build(job, tell).await?),
         Some(deploy) => Source::Past(Past::after(deploy.clone())),
     })
 }
@@ -161,9 +159,7 @@ impl Run<'_> {
             };
             let lock = opened.lock.clone();
             let remote = survey::remote(opened, self.tell).await?;
-            if let Source::Past(past) = &mut wanted {
-                past.look(&self.place, &remote, &found, self.job).await?;
-            }
+            wanted.look(&self.place, &remote, &found, self.job).await?;
             let mut scene = Scene::new(self.place.clone(), wanted, found, remote, self.job);
             scene.remember(&self.written);
             scene.check_dropped(self.job)?;

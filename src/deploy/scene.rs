@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::Teller;
 use super::ask::{self, Question};
 use super::job::Job;
+use super::names;
 use super::pool::Level;
 use super::source::Source;
 use super::stop::Stop;
@@ -12,6 +13,7 @@ use super::survey::{Place, Remote};
 use super::targets::{Found, Targets};
 use super::wants::Wants;
 use crate::domain::diff::{Answer, Ask};
+use crate::domain::page;
 use crate::domain::rules::Matched;
 use crate::domain::{ETag, Headers, Key};
 use crate::edge::critic::Critic;
@@ -163,12 +165,15 @@ impl Scene {
         let wants = Wants::new(job, &self.source, &self.targets);
         let targets = self.plan_targets(job, dialect);
         let mut matched = Matched::default();
-        let is_page = |key: &Key| wants.served(key, None, &mut Matched::default()).page;
-        let is_fingerprinted = |key: &Key| {
-            wants
-                .served(key, None, &mut Matched::default())
-                .fingerprinted
+        let manifest = &self.remote.loaded.manifest;
+        let is_page = |key: &Key| {
+            // A key without an extension does not tell, but what it was served as does.
+            let entry = manifest.entries.get(key);
+            let served = entry.and_then(|entry| manifest.tables.served(entry.served));
+            let was = served.and_then(|served| served.content_type.as_deref());
+            was.is_some_and(page::is_page) || wants.served(key, &mut Matched::default()).page
         };
+        let is_fingerprinted = |key: &Key| wants.served(key, &mut Matched::default()).fingerprinted;
         let facts = Facts {
             manifest: &self.remote.loaded.manifest,
             debts: &self.debts.open,
@@ -207,6 +212,7 @@ impl Scene {
             let told = critic.warnings().into_iter();
             warnings.extend(told.map(|warning| format!("{id}: {warning}")));
         }
+        warnings.extend(names::warning(self.source.files(), job, &self.targets));
         let idle = match self.source {
             Source::Build(_) => matched.idle(&job.rules),
             Source::Past(_) => Vec::new(),
@@ -301,7 +307,10 @@ impl Scene {
                 ask,
                 etag: object.etag.clone(),
                 size: object.size,
-                file: self.source.root().join(key.as_str()),
+                file: match self.source.file(key.as_str()) {
+                    Some(file) => file.path(self.source.root()),
+                    None => self.source.root().join(key.as_str()),
+                },
                 headers: wants.headers(&key),
                 key,
             })

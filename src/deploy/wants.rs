@@ -159,23 +159,28 @@ impl<'a> Wants<'a> {
         match self.other(key.as_str()) {
             Some(want) => (*want.headers).clone(),
             None => {
-                self.served(key, Some(self.source.root()), &mut Matched::default())
-                    .headers
+                let headers = self.served(key, &mut Matched::default()).headers;
+                match self.file(key.as_str()) {
+                    Some(file) => encoded(headers, file),
+                    None => headers,
+                }
             }
         }
     }
 
     fn want(&self, file: &LocalFile, matched: &mut Matched) -> Want {
-        let served = self.served(&file.key, Some(self.source.root()), matched);
-        let (fingerprint, headers) = self.share(&served.headers);
+        let served = self.served_file(file, matched);
+        let stage = self.stage(&file.key, &served);
+        let fingerprinted = served.fingerprinted;
+        let (fingerprint, headers) = self.share(&encoded(served.headers, file));
         Want {
             key: file.key.clone(),
             size: file.size,
             md5: file.md5,
             parts: file.parts.clone(),
             fingerprint,
-            stage: self.stage(&file.key, &served),
-            fingerprinted: served.fingerprinted,
+            stage,
+            fingerprinted,
             headers,
             version: None,
         }
@@ -194,23 +199,58 @@ impl<'a> Wants<'a> {
         known
     }
 
-    /// What a key is served with; without a root the content of what it names is not looked at.
-    pub fn served(&self, key: &Key, root: Option<&Path>, matched: &mut Matched) -> Served<'_> {
-        let beside_playlist =
-            key.extension() == Some("ts") && self.playlists.contains(folder(key.as_str()));
-        let first = match (key.extension(), root) {
-            (None, Some(root)) => first_bytes(&root.join(key.as_str())),
-            _ => Vec::new(),
+    /// What a key is served with; its name tells where it is no file's.
+    pub fn served(&self, key: &Key, matched: &mut Matched) -> Served<'_> {
+        match self.file(key.as_str()) {
+            Some(file) => self.served_file(file, matched),
+            None => {
+                let content_type = content_type(key.as_str(), self.beside_playlist(key), &[]);
+                self.served_as(key, &content_type, matched)
+            }
+        }
+    }
+
+    /// What a file is served with, but for the encoding that it is stored in. Rules are about its path in the build.
+    pub fn served_file(&self, file: &LocalFile, matched: &mut Matched) -> Served<'_> {
+        let content_type = self.type_of(file);
+        let facts = self.facts(&content_type, [&file.key, file.name()]);
+        let name = file.name().as_str();
+        self.job.rules.headers_for(name, &facts, matched)
+    }
+
+    fn type_of(&self, file: &LocalFile) -> Cow<'static, str> {
+        let name = file.name();
+        let first = match name.extension() {
+            None => first_bytes(&file.path(self.source.root())),
+            Some(_) => Vec::new(),
         };
-        let content_type = content_type(key.as_str(), beside_playlist, &first);
-        self.served_as(key, &content_type, matched)
+        content_type(name.as_str(), self.beside_playlist(name), &first)
+    }
+
+    fn beside_playlist(&self, key: &Key) -> bool {
+        key.extension() == Some("ts") && self.playlists.contains(folder(key.as_str()))
+    }
+
+    fn facts<'t>(&self, content_type: &'t str, names: [&Key; 2]) -> Facts<'t> {
+        let is_error = |name: &Key| self.error_documents.contains(name.as_str());
+        Facts {
+            content_type,
+            error_document: names.into_iter().any(is_error),
+        }
+    }
+
+    /// The files as they are stored, sorted by key.
+    pub fn files(&self) -> &'a [LocalFile] {
+        self.source.files()
+    }
+
+    /// Whether something outside of the build goes by a key: the distribution's root and its error pages.
+    pub fn is_named_elsewhere(&self, key: &str) -> bool {
+        key == self.root || self.error_documents.contains(key)
     }
 
     fn served_as(&self, key: &Key, content_type: &str, matched: &mut Matched) -> Served<'_> {
-        let facts = Facts {
-            content_type,
-            error_document: self.error_documents.contains(key.as_str()),
-        };
+        let facts = self.facts(content_type, [key, key]);
         self.job.rules.headers_for(key.as_str(), &facts, matched)
     }
 
@@ -243,20 +283,13 @@ impl<'a> Wants<'a> {
 
     /// Where each header of a key comes from; none for what is not wanted.
     fn explanations(&self, key: &Key) -> Vec<Explanation> {
-        let content_type = match (self.other(key.as_str()), self.file(key.as_str())) {
-            (Some(_), _) => HTML.into(),
+        let (content_type, name) = match (self.other(key.as_str()), self.file(key.as_str())) {
+            (Some(_), _) => (HTML.into(), key),
             (None, None) => return Vec::new(),
-            (None, Some(_)) => content_type(
-                key.as_str(),
-                self.playlists.contains(folder(key.as_str())),
-                &first_bytes(&self.source.root().join(key.as_str())),
-            ),
+            (None, Some(file)) => (self.type_of(file), file.name()),
         };
-        let facts = Facts {
-            content_type: &content_type,
-            error_document: self.error_documents.contains(key.as_str()),
-        };
-        self.job.rules.explain(key.as_str(), &facts)
+        let facts = self.facts(&content_type, [key, name]);
+        self.job.rules.explain(name.as_str(), &facts)
     }
 
     /// Which rule or default set what the key is served with, a line each; none for what is not wanted.
@@ -283,9 +316,7 @@ impl<'a> Wants<'a> {
         if self.other(key).is_some() {
             return None;
         }
-        let files = self.source.files();
-        let at = files.binary_search_by(|file| file.key.as_str().cmp(key));
-        files.get(at.ok()?)
+        self.source.file(key)
     }
 
     /// The ETag that an upload will get, unless the bucket's encryption makes another of it.
@@ -293,6 +324,14 @@ impl<'a> Wants<'a> {
         let file = self.file(key)?;
         Some(file.parts.clone().unwrap_or(ETag::Md5(file.md5)))
     }
+}
+
+/// With the encoding that a file is stored in.
+fn encoded(mut headers: Headers, file: &LocalFile) -> Headers {
+    if let Some(encoding) = file.made.as_ref().and_then(|made| made.encoding) {
+        headers.content_encoding = Some(encoding.name().to_owned());
+    }
+    headers
 }
 
 /// A file that cannot be read now will fail when it is uploaded.

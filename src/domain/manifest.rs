@@ -40,6 +40,8 @@ pub struct Entry {
     /// Where the bucket keeps versions.
     pub version_id: Option<Box<str>>,
     pub noise: Option<Box<Noise>>,
+    /// Of the file, where an encoding of it was tried: what is stored may be that, or the file if nothing was gained.
+    pub source: Option<Md5>,
     pub life: Life,
 }
 

@@ -2,6 +2,7 @@
 
 pub mod content_type;
 pub mod diff;
+pub mod encoding;
 pub mod etag;
 pub mod fingerprinted;
 pub mod function;

@@ -115,11 +115,15 @@ impl NoiseRules {
         let rules = self.rules_for(key)?;
         let mut hasher = Hasher::new();
         let mut from = 0;
-        for span in self.spans(key, bytes) {
+        let spans = self.spans(key, bytes);
+        for span in &spans {
             field(&mut hasher, bytes.get(from..span.start).unwrap_or_default());
             from = span.end;
         }
         field(&mut hasher, bytes.get(from..).unwrap_or_default());
+        // Scripts name files too, where no tag tells.
+        let named = spans.into_iter().filter_map(|span| file_named(bytes, span));
+        named.for_each(|name| field(&mut hasher, name));
         for link in html_links(key, bytes, &[]) {
             field(&mut hasher, link.as_bytes());
         }
@@ -164,6 +168,21 @@ impl NoiseRules {
         };
         self.rules.iter().filter(hit)
     }
+}
+
+/// The file that a word names of which this is a part, without its query; none where it looks like none.
+fn file_named(bytes: &[u8], part: Range<usize>) -> Option<&[u8]> {
+    let ends = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`<>()=,;?#&".contains(byte);
+    let start = bytes.get(..part.start)?.iter().rposition(ends);
+    let start = start.map_or(0, |at| at + 1);
+    let rest = bytes.get(start..)?;
+    let word = rest.get(..rest.iter().position(ends).unwrap_or(rest.len()))?;
+    let dot = word.iter().rposition(|byte| *byte == b'.')?;
+    let extension = word.get(dot + 1..)?;
+    let is_extension = (1..=11).contains(&extension.len())
+        && extension.iter().all(u8::is_ascii_alphanumeric)
+        && extension.iter().any(u8::is_ascii_alphabetic);
+    is_extension.then_some(word)
 }
 
 /// Lengths keep what stands on either side of noise apart.

@@ -184,6 +184,17 @@ impl HeaderRules {
         self.rules.is_empty()
     }
 
+    /// Whether any rule asks for compression.
+    pub fn compress(&self) -> bool {
+        let asked = |one: &Compiled| {
+            one.rule
+                .compress
+                .as_ref()
+                .is_some_and(|list| !list.is_empty())
+        };
+        self.rules.iter().any(asked)
+    }
+
     /// Whether rules that each are within S3's limits may exceed them together.
     pub fn may_exceed_limits(&self) -> bool {
         let mut sum = Headers::default();

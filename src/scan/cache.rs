@@ -247,6 +247,7 @@ mod tests {
                 inode: stamp.2,
                 ctime_ns: stamp.3,
             },
+            made: None,
         })
     }
 

@@ -6,14 +6,18 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+
+use crate::domain::manifest::Noise;
+use crate::domain::rules::Encoding;
 use crate::domain::{ETag, Key, Md5};
 
 /// A file of the build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalFile {
-    /// Its path relative to the build's root, which is its key below the site's prefix.
+    /// Its path relative to the build's root, which is its key below the site's prefix unless `made` says otherwise.
     pub key: Key,
-    /// In bytes.
+    /// In bytes. This and the digests are of what is stored.
     pub size: u64,
     /// Of the whole content.
     pub md5: Md5,
@@ -21,6 +25,25 @@ pub struct LocalFile {
     pub parts: Option<ETag>,
     /// What the file system said of it while it was read.
     pub stamp: FileStamp,
+    /// Where what is stored is not the file, byte for byte and under its own path.
+    pub made: Option<Box<Made>>,
+}
+
+/// What is stored of a file that is not stored as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The file's path relative to the build's root.
+    pub name: Key,
+    /// The file's own MD5, where an encoding was tried.
+    pub source: Option<Md5>,
+    /// The encoding that it is stored in.
+    pub encoding: Option<Encoding>,
+    /// What it is without its noise.
+    pub noise: Option<Noise>,
+    /// What lies in the bucket stays: it differs by noise alone.
+    pub kept: bool,
+    /// The encoded body, as long as there was room for it.
+    pub body: Option<Bytes>,
 }
 
 /// Enough to notice a later change without reading: times in nanoseconds since 1970, of the file itself where a link
@@ -34,9 +57,34 @@ pub struct FileStamp {
 }
 
 impl LocalFile {
+    /// Its path relative to the build's root.
+    pub fn name(&self) -> &Key {
+        self.made.as_ref().map_or(&self.key, |made| &made.name)
+    }
+
     /// Where it lies.
     pub fn path(&self, root: &Path) -> PathBuf {
-        root.join(self.key.as_str())
+        root.join(self.name().as_str())
+    }
+
+    /// Whether what lies in the bucket stays in its place.
+    pub fn is_kept(&self) -> bool {
+        self.made.as_ref().is_some_and(|made| made.kept)
+    }
+
+    /// What is stored in place of the file, to be changed.
+    pub fn made(&mut self) -> &mut Made {
+        let name = &self.key;
+        self.made.get_or_insert_with(|| {
+            Box::new(Made {
+                name: name.clone(),
+                source: None,
+                encoding: None,
+                noise: None,
+                kept: false,
+                body: None,
+            })
+        })
     }
 
     /// When it was last modified.

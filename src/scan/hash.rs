@@ -159,6 +159,7 @@ fn local_file(key: Key, stamp: FileStamp, (md5, parts): Digests) -> LocalFile {
         md5,
         parts,
         stamp,
+        made: None,
     }
 }
 

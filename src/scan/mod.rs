@@ -26,7 +26,7 @@ pub use digest::{
     Checksum, MULTIPART_FROM, candidate_part_sizes, full_checksum, multipart_etag, part_size,
 };
 pub use error::ScanError;
-pub use file::{FileStamp, LocalFile};
+pub use file::{FileStamp, LocalFile, Made};
 use filter::Filter;
 pub use filter::{DEFAULT_EXCLUDES, LeftOut};
 use hash::{Done, Reader, Shared};

@@ -63,6 +63,8 @@ struct Row {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     n: Option<(u64, Md5)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    o: Option<Md5>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     r: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     t: Option<i64>,
@@ -225,6 +227,7 @@ impl Used {
             n: entry
                 .and_then(|entry| entry.noise.as_ref())
                 .map(|noise| (noise.rule, noise.digest)),
+            o: entry.and_then(|entry| entry.source),
             r: entry.and_then(|entry| match entry.life {
                 Life::Retained { since } => Some(since),
                 _ => None,
@@ -261,6 +264,7 @@ impl Numbers {
             last: deploy(row.l).ok_or_else(unknown)?,
             version_id: row.v,
             noise: row.n.map(|(rule, digest)| Box::new(Noise { rule, digest })),
+            source: row.o,
             life: match (row.r, row.t) {
                 (_, Some(until)) => Life::Tombstone { until },
                 (Some(since), None) => Life::Retained { since },

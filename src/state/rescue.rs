@@ -185,6 +185,7 @@ fn entry_of(manifest: &mut Manifest, key: &Key, after: &Past, deploy: DeployNo) 
         last: deploy,
         version_id: after.version_id.clone(),
         noise: None,
+        source: None,
         life: after.life,
     }
 }

@@ -6,6 +6,7 @@
 
 mod allowance;
 mod architecture;
+mod bodies;
 mod crash;
 mod deletes;
 mod deploy;

@@ -69,6 +69,7 @@ fn entry(tables: &mut Tables, seed: u64) -> Entry {
                 digest: digest(seed ^ 1),
             })
         }),
+        source: seed.is_multiple_of(3).then(|| digest(seed ^ 2)),
         life: match seed % 6 {
             0 => Life::Retained { since: seed as i64 },
             1 => Life::Tombstone {
