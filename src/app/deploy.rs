@@ -45,7 +45,39 @@ pub(super) async fn deploy(app: &App, flags: &cli::Deploy) -> Result<Exit, Error
 pub(super) async fn plan(app: &App, flags: &cli::Plan) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let job = with_flags(app.job(&link)?, &flags.change);
+    if flags.suspect_noise {
+        return suspect_noise(app, &link, &job).await;
+    }
     show(app, &link, &job, flags.check, flags.explain.as_deref()).await
+}
+
+/// Proposes noise rules by what is live.
+async fn suspect_noise(app: &App, link: &Link, job: &Job) -> Result<Exit, Error> {
+    let (scene, plan) = deploy::plan(&link.aws, job, &app.stop, &app.teller()).await?;
+    let suspects = deploy::suspect::suspects(&scene, &plan).await;
+    app.printer.finish();
+    let mut found: Vec<_> = suspects.found.into_iter().collect();
+    found.sort_by(|one, other| (other.1, &one.0).cmp(&(one.1, &other.0)));
+    for (regex, pages) in &found {
+        let quote = if regex.contains('\'') { "'''" } else { "'" };
+        app.printer.line(&format!(
+            "# on {pages} pages\n[[noise]]\nmatch = \"*.html\"\nregex = {quote}{regex}{quote}\n"
+        ));
+        app.printer.json(&serde_json::json!({
+            "type": "noise", "match": "*.html", "regex": regex, "pages": pages,
+        }));
+    }
+    app.printer.line(&format!(
+        "{} of {} changed pages seem to differ by noise alone{}",
+        suspects.spared,
+        suspects.changed,
+        if found.is_empty() {
+            ""
+        } else {
+            "; deploy.toml takes the rules above, if you agree"
+        }
+    ));
+    Ok(Exit::Done)
 }
 
 /// Plans and shows the plan, or what it has to do with a key or URL.

@@ -21,6 +21,7 @@ mod sender;
 mod source;
 mod stop;
 pub mod survey;
+pub mod suspect;
 pub mod tailor;
 pub mod targets;
 mod wants;

@@ -390,3 +390,47 @@ async fn a_bad_noise_rule_is_named_by_its_line() {
         deploy(&world, &site).await.exits(2).says(said);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn suspected_noise_is_proposed_and_then_spares_the_pages() {
+    let site = Site::of(&[
+        ("index.html", &page("a1", "home")),
+        ("about.html", &page("b2", "about")),
+        ("other.html", &page("c3", "other")),
+    ]);
+    let world = World::new().await;
+    deploy(&world, &site).await.succeeds();
+    site.write("index.html", page("d4", "home"));
+    site.write("about.html", page("e5", "about"));
+    site.write("other.html", page("f6", "quite another"));
+    let plan = || world.plan(&site).within(site.project());
+    world.forget();
+    let ran = plan().with("--suspect-noise").await.succeeds();
+    let ran = ran.says("2 of 3 changed pages seem to differ by noise alone");
+    assert_eq!(world.writes(), [""; 0]);
+    set(&site, &ran.stdout[..ran.stdout.find("2 of 3").unwrap()]);
+    deploy(&world, &site).await.succeeds();
+    assert_eq!(
+        world.site_writes(),
+        ["PutObject other.html", "CreateInvalidation"]
+    );
+}
+
+/// hexo's landscape writes another random id into half of the pages at every build.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_spares_a_real_site_its_stamps() {
+    let Some(folder) = std::env::var_os("UNSTALE_SITES") else {
+        println!("skipped: UNSTALE_SITES names no folder of sites");
+        return;
+    };
+    let versions = std::path::Path::new(&folder).join("hexo-plain");
+    let site = Site::copy_of(&versions.join("v8"));
+    set(
+        &site,
+        "[[noise]]\nmatch = \"*.html\"\nregex = 'data-id=\"([^\"]*)\"'\n",
+    );
+    let world = World::new().await;
+    deploy(&world, &site).await.succeeds();
+    site.becomes(&versions.join("v9"));
+    world.assert_idle(deploy(&world, &site)).await;
+}

@@ -1,0 +1,65 @@
+//! What seems to differ at every build: expressions that would make live pages equal to the build's. To be proposed, not applied.
+
+use std::collections::BTreeMap;
+
+use futures_util::stream::{self, StreamExt};
+
+use super::scene::Scene;
+use crate::domain::encoding;
+use crate::domain::noise;
+use crate::domain::page::is_page;
+use crate::plan::{Change, Plan, Reason};
+use crate::scan::LocalFile;
+
+/// Pages looked at, at most.
+const MOST: usize = 1_000;
+/// Pages asked for together.
+const AT_ONCE: usize = 16;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Suspects {
+    /// Pages whose content changed.
+    pub changed: usize,
+    /// How many of them would stay if all rules were given.
+    pub spared: usize,
+    /// Expressions, and on how many pages each is met.
+    pub found: BTreeMap<String, usize>,
+}
+
+/// Compares the pages that a plan changes with what is live.
+pub async fn suspects(scene: &Scene, plan: &Plan) -> Suspects {
+    let page = |change: &&Change| {
+        let content_type = change.headers.content_type.as_deref();
+        change.reason == Reason::Content && is_page(content_type.unwrap_or_default())
+    };
+    let pages = plan.changes.iter().filter(page).take(MOST);
+    let files = pages.filter_map(|change| scene.source.file(change.key.as_str()));
+    let looked = stream::iter(files)
+        .map(|file| look_at(scene, file))
+        .buffer_unordered(AT_ONCE);
+    let looked: Vec<_> = looked.collect().await;
+    let mut suspects = Suspects {
+        changed: looked.len(),
+        ..Suspects::default()
+    };
+    for found in looked.into_iter().flatten() {
+        suspects.spared += 1;
+        for expression in found {
+            *suspects.found.entry(expression).or_default() += 1;
+        }
+    }
+    suspects
+}
+
+async fn look_at(scene: &Scene, file: &LocalFile) -> Option<Vec<String>> {
+    let place = &scene.place;
+    let live = place.bucket.get(&place.full(file.key.as_str())).await;
+    let mut live = live.ok()??.body.to_vec();
+    let encoding = file.made.as_ref().and_then(|made| made.encoding);
+    if let Some(encoding) = encoding {
+        live = encoding::decompress(&live, encoding).ok()?;
+    }
+    let built = std::fs::read(file.path(scene.source.root())).ok()?;
+    Some(noise::suspect(&live, &built)?.into_iter().collect())
+}
