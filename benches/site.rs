@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::hint::black_box;
+use std::sync::Arc;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
@@ -97,14 +98,14 @@ impl Site {
 
     /// The build: every hundredth object is another.
     fn wants(&self) -> impl Iterator<Item = Want> {
-        let headers = headers();
+        let headers = Arc::new(headers());
         let fingerprint = headers.fingerprint();
         self.keys.iter().enumerate().map(move |(at, key)| Want {
             key: key.clone(),
             size: 8192,
             md5: md5(if at % 100 == 0 { !at } else { at }),
             parts: None,
-            headers: headers.clone(),
+            headers: Arc::clone(&headers),
             fingerprint,
             stage: Stage::Page,
             version: None,
