@@ -181,7 +181,8 @@ fn file_named(bytes: &[u8], part: Range<usize>) -> Option<&[u8]> {
     let extension = word.get(dot + 1..)?;
     let is_extension = (1..=11).contains(&extension.len())
         && extension.iter().all(u8::is_ascii_alphanumeric)
-        && extension.iter().any(u8::is_ascii_alphabetic);
+        // `12:30:00.123Z` is a time.
+        && extension.first().is_some_and(u8::is_ascii_alphabetic);
     is_extension.then_some(word)
 }
 
