@@ -115,6 +115,7 @@ impl App {
                     _ => (place.bucket, place.prefix),
                 }),
             region: settings.region.clone(),
+            paced: settings.purge.paced && link.session.is_none(),
             official: endpoint
                 .as_deref()
                 .is_none_or(|url| url.contains(".amazonaws.com")),

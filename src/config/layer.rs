@@ -310,6 +310,7 @@ impl PurgeTable {
             refetch_price: self.refetch_price.or(below.refetch_price),
             wait_price: self.wait_price.or(below.wait_price),
             opaque_weight: self.opaque_weight.or(below.opaque_weight),
+            paced: self.paced.or(below.paced),
         }
     }
 
@@ -323,6 +324,7 @@ impl PurgeTable {
             refetch_price: self.refetch_price.map_or(default.refetch_price, |it| it.0),
             wait_price: self.wait_price.map_or(default.wait_price, |it| it.0),
             opaque_weight: self.opaque_weight.unwrap_or(default.opaque_weight),
+            paced: self.paced.unwrap_or(default.paced),
         }
     }
 }

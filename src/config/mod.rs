@@ -121,6 +121,8 @@ pub struct Purge {
     pub wait_price: f64,
     /// What a path pattern of another origin's behavior weighs.
     pub opaque_weight: u64,
+    /// Keep to CloudFront's usual rates: 150 paths and one wildcard a second.
+    pub paced: bool,
 }
 
 /// A table of deploy.toml and the line that it begins in.
@@ -195,6 +197,7 @@ impl Default for Purge {
             refetch_price: 0.000_005_2,
             wait_price: 0.0,
             opaque_weight: 10_000,
+            paced: true,
         }
     }
 }

@@ -22,6 +22,7 @@ pub struct PurgeTable {
     pub refetch_price: Option<Price>,
     pub wait_price: Option<Price>,
     pub opaque_weight: Option<u64>,
+    pub paced: Option<bool>,
 }
 
 /// One value, or a list of them.

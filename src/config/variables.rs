@@ -106,6 +106,7 @@ impl Layer {
             refetch_price: env.value("UNSTALE_PURGE_REFETCH_PRICE")?,
             wait_price: env.value("UNSTALE_PURGE_WAIT_PRICE")?,
             opaque_weight: env.number("UNSTALE_PURGE_OPAQUE_WEIGHT")?,
+            paced: env.flag("UNSTALE_PURGE_PACED")?,
         };
         let layer = Self {
             dir: env.text("UNSTALE_DIR").map(PathBuf::from),

@@ -364,7 +364,7 @@ impl Apply<'_> {
             without_quotes_later: alternative
                 .as_deref()
                 .map(|all| texts(all, |one| &one.after)),
-            paced: self.job.official,
+            paced: self.job.paced,
             noted: 0,
             until,
             stop: self.stop.clone(),

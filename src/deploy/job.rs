@@ -25,6 +25,8 @@ pub struct Job {
     pub region: Option<String>,
     /// The endpoint is AWS's own.
     pub official: bool,
+    /// Batches of the purge keep to CloudFront's rates.
+    pub paced: bool,
     pub wishes: Vec<Wish>,
     pub tenant: Option<String>,
     /// Host names, besides S3's own, by which the bucket is known as an origin.

@@ -35,7 +35,7 @@ pub struct Sender {
     pub without_quotes: Option<Paths>,
     /// As much for the purge of removed assets.
     pub without_quotes_later: Option<Paths>,
-    /// Keep to the rates that CloudFront documents; another endpoint says itself when it wants a pause.
+    /// Keep to the rates that CloudFront documents.
     pub paced: bool,
     /// Batches noted so far: no reference is ever used for two.
     pub noted: usize,
