@@ -85,6 +85,7 @@ impl Site {
             last: deploy,
             version_id: None,
             noise: None,
+            source: None,
             life: Life::Live,
         };
         let entries = keys.iter().cloned().zip(etags.iter().map(entry));
