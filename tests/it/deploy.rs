@@ -204,16 +204,14 @@ async fn pages_go_before_the_purge_and_assets_after_its_completion() {
     let seen = watch(&world, &["CreateInvalidation"]);
     let running = tokio::spawn(world.deploy(&site).into_future());
     // The clock stands: the purge is under way until it is moved.
-    while world.count("GetInvalidation") < 2 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    world
+        .see(&running, || world.count("GetInvalidation") >= 2)
+        .await;
     assert!(world.object(BUCKET, "logo.svg").is_some());
     assert!(world.object(BUCKET, "posts/b/index.html").is_none());
     assert_eq!(world.purged(), ["/", "/index.html", "/posts/b/index.html"]);
     world.clock().advance(Duration::from_secs(31));
-    while world.purged().len() < 4 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    world.see(&running, || world.purged().len() >= 4).await;
     world.clock().advance(Duration::from_secs(31));
     running.await.unwrap().succeeds();
     world.clear_rule();

@@ -184,6 +184,22 @@ async fn that_keeps_errors_for_long() {
 }
 
 #[tokio::test]
+async fn a_new_page_is_purged_only_where_errors_are_kept_for_long() {
+    for (min_ttl, purged) in [(0, vec![]), (10, vec![]), (300, vec!["/new.html"])] {
+        let world = World::with(|setup| setup.distribution.errors[0].min_ttl = min_ttl).await;
+        let site = first();
+        world.deploy(&site).await.succeeds();
+        world.warm(&site).await;
+        world.warm_urls(["/new.html"]).await;
+        site.write("new.html", "<p>new");
+        world.forget();
+        world.deploy(&site).await.succeeds();
+        assert_eq!(world.purged(), purged, "{min_ttl} s");
+        world.assert_fresh(&site, "").await;
+    }
+}
+
+#[tokio::test]
 async fn that_may_not_list_the_bucket() {
     never_stale("403", |_, it| {
         it.origins[0].kind = OriginKind::S3 {

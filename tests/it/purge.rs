@@ -214,9 +214,9 @@ async fn it_waits_until_the_purge_is_completed() {
     let world = slow().await;
     let site = changed(&world).await;
     let running = tokio::spawn(world.deploy(&site).into_future());
-    while world.count("GetInvalidation") < 2 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    world
+        .see(&running, || world.count("GetInvalidation") >= 2)
+        .await;
     assert!(!running.is_finished());
     world.clock().advance(Duration::from_secs(61));
     running.await.unwrap().succeeds();

@@ -109,14 +109,30 @@ impl Started {
     /// Waits for its end.
     pub async fn ended(self) -> Ran {
         let Self { child, line, _home } = self;
+        let mut leash = Leash(Some(child.id()));
         let output = tokio::task::spawn_blocking(move || child.wait_with_output());
-        Ran::new(line, output.await.unwrap().unwrap())
+        let output = output.await.unwrap().unwrap();
+        leash.0 = None;
+        Ran::new(line, output)
     }
 
     /// Kills it as a crash would, and waits until it is gone.
     pub async fn killed(mut self) -> Ran {
         self.child.kill().unwrap();
         self.ended().await
+    }
+}
+
+/// Ends a process that a failed test no longer waits for: the test's runtime would wait in its stead.
+struct Leash(Option<u32>);
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        if let Some(id) = self.0 {
+            let _ = Command::new("kill")
+                .args(["-KILL", &id.to_string()])
+                .status();
+        }
     }
 }
 

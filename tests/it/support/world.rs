@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 use unstale::local::{self, Answer, BucketOptions, Clock, CloudOptions, Distribution, Options};
 
-use super::{Site, Unstale};
+use super::{Ran, Site, Unstale};
 
 pub const BUCKET: &str = "site";
 /// Edges that are warmed. One more stays cold, to tell what the origin answers now.
@@ -94,6 +95,14 @@ impl World {
     }
 
     // What was done.
+
+    /// Returns once this has come about, and fails if the run that it is expected of ends before.
+    pub async fn see(&self, running: &JoinHandle<Ran>, come_about: impl Fn() -> bool) {
+        while !come_about() {
+            assert!(!running.is_finished(), "ended: {:#?}", self.writes());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
 
     /// Makes [`World::writes`] and [`World::purged`] begin anew.
     pub fn forget(&self) {
