@@ -1,6 +1,9 @@
 //! The binary seen from outside: it runs as a child process against a world in the test's own process. A module per capability;
 //! `support` builds sites and worlds and runs the binary.
 
+// What tests say is for whoever runs them.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 mod allowance;
 mod architecture;
 mod bodies;
