@@ -379,6 +379,13 @@ impl Run<'_> {
     ) -> Result<Lock, Error> {
         Ok(match self.place.store.take_lock(seen, deploy).await? {
             Take::Held(held) => {
+                let (mut lost, stop) = (held.lost(), self.stop.clone());
+                tokio::spawn(async move {
+                    // Given back, it is not lost.
+                    if lost.wait_for(|lost| *lost).await.is_ok() {
+                        stop.lose();
+                    }
+                });
                 self.held = Some(held);
                 Lock::Held
             }

@@ -1,5 +1,6 @@
 //! The wish to stop: Ctrl-C, SIGTERM, or a lock that was lost.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -10,40 +11,48 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Shared by all that should stop. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Stop {
-    set: watch::Receiver<bool>,
-    sender: std::sync::Arc<watch::Sender<bool>>,
+    set: Arc<watch::Sender<bool>>,
+    lost: Arc<watch::Sender<bool>>,
 }
 
 impl Default for Stop {
     fn default() -> Self {
-        let (sender, set) = watch::channel(false);
         Self {
-            set,
-            sender: std::sync::Arc::new(sender),
+            set: Arc::new(watch::Sender::new(false)),
+            lost: Arc::new(watch::Sender::new(false)),
         }
     }
 }
 
 impl Stop {
     pub fn set(&self) {
-        self.sender.send_replace(true);
+        self.set.send_replace(true);
     }
 
     pub fn is_set(&self) -> bool {
         *self.set.borrow()
     }
 
-    /// Returns once it is set.
-    pub async fn wished(&self) {
-        let mut set = self.set.clone();
-        // The sender lives as long as this does.
-        let _ = set.wait_for(|set| *set).await;
+    /// The lock is another's: what is under way must not be tried again.
+    pub fn lose(&self) {
+        self.lost.send_replace(true);
     }
 
-    /// Returns when it has been set for so long that nothing under way is waited for any more.
+    /// Returns once it is set.
+    pub async fn wished(&self) {
+        is_true(&self.set).await;
+    }
+
+    /// Returns when nothing under way is waited for any more: it has been set for long, or the lock was lost.
     pub async fn expired(&self) {
-        self.wished().await;
-        tokio::time::sleep(PATIENCE).await;
+        let impatient = async {
+            self.wished().await;
+            tokio::time::sleep(PATIENCE).await;
+        };
+        tokio::select! {
+            () = impatient => {}
+            () = is_true(&self.lost) => {}
+        }
     }
 
     /// Sleeps, or until it is set.
@@ -52,5 +61,23 @@ impl Stop {
             () = tokio::time::sleep(duration) => {}
             () = self.wished() => {}
         }
+    }
+}
+
+async fn is_true(sender: &watch::Sender<bool>) {
+    // The sender lives as long as whoever waits.
+    let _ = sender.subscribe().wait_for(|is| *is).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lost_lock_ends_waiting_at_once_and_is_no_wish_to_stop() {
+        let stop = Stop::default();
+        stop.lose();
+        stop.expired().await;
+        assert!(!stop.is_set());
     }
 }
