@@ -92,6 +92,9 @@ impl App {
         let rules = settings.header_rules_with(&files)?;
         let named = settings.clone();
         let endpoint = link.aws.s3_endpoint();
+        let official = endpoint
+            .as_deref()
+            .is_none_or(|url| url.contains(".amazonaws.com"));
         Ok(Job {
             commit: commit(&dir),
             scan: scan::Options {
@@ -115,10 +118,9 @@ impl App {
                     _ => (place.bucket, place.prefix),
                 }),
             region: settings.region.clone(),
-            paced: settings.purge.paced && link.session.is_none(),
-            official: endpoint
-                .as_deref()
-                .is_none_or(|url| url.contains(".amazonaws.com")),
+            // Another endpoint says by itself when it wants a pause.
+            paced: settings.purge.paced && official,
+            official,
             wishes: wishes(settings, link.session.as_ref()),
             tenant: settings.distribution_tenant.clone(),
             endpoints: endpoint.as_deref().and_then(host).into_iter().collect(),

@@ -93,7 +93,7 @@ impl fmt::Display for Reason {
             Self::UnknownRewrite => {
                 out.write_str("a function rewrites URLs, and nothing tells how")
             }
-            Self::Debt => out.write_str("an earlier deploy owes it"),
+            Self::Debt => out.write_str("it is owed from before this deploy"),
         }
     }
 }

@@ -35,8 +35,6 @@ impl Unstale {
             .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
             .env("AWS_SECRET_ACCESS_KEY", "secret")
             .env("AWS_REGION", "us-east-1")
-            // Tests do not wait for the quotas of a CloudFront that is not there.
-            .env("UNSTALE_PURGE_PACED", "false")
             .current_dir(home.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
