@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use unstale::domain::manifest::{DeployId, DeployRef, Entry, Life, Manifest, Served as Kept};
+use unstale::domain::manifest::{DeployId, DeployRef, Entry, Manifest, Served as Kept};
 use unstale::domain::page::Stage;
 use unstale::domain::{ETag, Headers, Key, Md5};
 use unstale::plan::{Facts, Object, OpenDebts, Want, make};
@@ -76,18 +76,7 @@ impl Site {
         let keys: Vec<Key> = (0..count).map(key).collect();
         let etags: Vec<ETag> = (0..count).map(|at| ETag::Md5(md5(at))).collect();
         let fingerprint = headers.fingerprint();
-        let entry = |etag: &ETag| Entry {
-            etag: etag.clone(),
-            digest: None,
-            headers: fingerprint,
-            served,
-            first: deploy,
-            last: deploy,
-            version_id: None,
-            noise: None,
-            source: None,
-            life: Life::Live,
-        };
+        let entry = |etag: &ETag| Entry::new(etag.clone(), fingerprint, served, [deploy; 2]);
         let entries = keys.iter().cloned().zip(etags.iter().map(entry));
         manifest.entries = entries.collect();
         Self {

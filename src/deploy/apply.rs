@@ -1,6 +1,7 @@
 //! Carries out one Plan, in the order that keeps its promises: journal, assets, pages, removed pages, purge, removed assets,
 //! manifest, history, and only then is the journal struck.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -249,7 +250,8 @@ impl Apply<'_> {
     ) -> Result<(), StateError> {
         let until = Instant::now() + self.job.timeout;
         let store = self.scene.place.store.clone();
-        let purges = self.purges(applied);
+        let plan = self.plan.clone();
+        let purges = self.purges(&plan, applied);
         self.mark(journal, &purges, applied);
         let mut sender = self.sender(&purges, until);
         let noted = sender.note(journal, &texts(&purges, |one| &one.purge));
@@ -373,27 +375,24 @@ impl Apply<'_> {
     }
 
     /// The purges for what was really changed.
-    fn purges(&self, applied: &Applied) -> Vec<TargetPurge> {
+    fn purges<'p>(&self, plan: &'p Plan, applied: &Applied) -> Cow<'p, [TargetPurge]> {
         if applied.failed.is_empty() {
-            return self.plan.purges.clone();
+            return Cow::Borrowed(&plan.purges);
         }
         let unchanged: HashSet<Key> = self.untouched(applied).collect();
-        let all = self
-            .plan
-            .changes
-            .iter()
+        let all = (plan.changes.iter())
             .map(|one| &one.key)
-            .chain(self.plan.deletions.iter().map(|one| &one.key));
+            .chain(plan.deletions.iter().map(|one| &one.key));
         // The manifest will say of these too that the edges were told.
-        let others = self.plan.adopted.iter().map(|one| &one.key);
+        let others = plan.adopted.iter().map(|one| &one.key);
         let changed: HashSet<Key> = all
             .chain(others)
-            .chain(&self.plan.vanished)
+            .chain(&plan.vanished)
             .filter(|key| !unchanged.contains(*key))
             .cloned()
             .collect();
         self.solve(Some(&changed), Dialect::default())
-            .unwrap_or_else(|| self.plan.purges.clone())
+            .map_or(Cow::Borrowed(&plan.purges), Cow::Owned)
     }
 
     /// The keys of the plan that were not brought about.

@@ -302,18 +302,10 @@ mod tests {
         for key in keys {
             let now = was(9, Life::Live);
             let deploy = crate::domain::manifest::DeployNo(0);
-            let entry = Entry {
-                etag: now.etag,
-                digest: None,
-                headers: now.fingerprint,
-                served,
-                first: deploy,
-                last: deploy,
-                version_id: now.version_id,
-                noise: None,
-                source: None,
-                life: now.life,
-            };
+            let entry = Entry::new(now.etag, now.fingerprint, served, [deploy; 2]).with(|rare| {
+                rare.version_id = now.version_id;
+                rare.life = now.life;
+            });
             manifest.entries.insert(Key::new(key), entry);
         }
         manifest

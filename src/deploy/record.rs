@@ -120,22 +120,13 @@ pub fn delta(scene: &mut Scene, deploy: &DeployRef, plan: &Plan, done: &Done) ->
         if let Some(entry) = manifest.entries.get(key) {
             delta.upsert(
                 key.clone(),
-                Entry {
-                    life: Life::Retained { since: now },
-                    ..entry.clone()
-                },
+                entry.clone().with_life(Life::Retained { since: now }),
             );
         }
     }
     for key in &plan.returned {
         if let Some(entry) = manifest.entries.get(key) {
-            delta.upsert(
-                key.clone(),
-                Entry {
-                    life: Life::Live,
-                    ..entry.clone()
-                },
-            );
+            delta.upsert(key.clone(), entry.clone().with_life(Life::Live));
         }
     }
     for at in &done.deleted {
@@ -152,10 +143,7 @@ pub fn delta(scene: &mut Scene, deploy: &DeployRef, plan: &Plan, done: &Done) ->
                     ttl::stated_ttl(served.and_then(|served| served.cache_control.as_deref()))
                         .max(86_400);
                 let until = now.saturating_add(i64::try_from(kept).unwrap_or(i64::MAX));
-                Entry {
-                    life: Life::Tombstone { until },
-                    ..entry.clone()
-                }
+                entry.clone().with_life(Life::Tombstone { until })
             });
         match grave {
             Some(grave) => delta.upsert(deletion.key.clone(), grave),
@@ -202,21 +190,13 @@ fn entry(
         content_type: headers.content_type.clone(),
         redirect: headers.redirect.clone(),
     });
-    Entry {
-        digest: (written.etag != ETag::Md5(md5)).then_some(md5),
-        etag: written.etag.clone(),
-        headers: headers.fingerprint(),
-        served,
-        first: manifest
-            .entries
-            .get(key)
-            .map_or(deploy, |entry| entry.first),
-        last: deploy,
-        version_id: written.version_id.as_deref().map(Into::into),
-        noise: None,
-        source: None,
-        life: Life::Live,
-    }
+    let before = manifest.entries.get(key.as_str());
+    let etag = written.etag.clone();
+    let first = before.map_or(deploy, |before| before.first);
+    Entry::new(etag, headers.fingerprint(), served, [first, deploy]).with(|rare| {
+        rare.digest = (written.etag != ETag::Md5(md5)).then_some(md5);
+        rare.version_id = written.version_id.as_deref().map(Into::into);
+    })
 }
 
 /// With what spares the next deploy a look: the file that an encoding was made of, and the digest without noise.
@@ -224,11 +204,10 @@ fn remembering(key: &Key, entry: Entry, source: &Source) -> Entry {
     let made = source
         .file(key.as_str())
         .and_then(|file| file.made.as_deref());
-    Entry {
-        noise: made.and_then(|made| made.noise).map(Box::new),
-        source: made.and_then(|made| made.source),
-        ..entry
-    }
+    entry.with(|rare| {
+        rare.noise = made.and_then(|made| made.noise).map(Box::new);
+        rare.source = made.and_then(|made| made.source);
+    })
 }
 
 /// What each distribution now is known to have been told. One that was told before but is not purged now is forgotten, so that
@@ -312,5 +291,14 @@ pub fn changes(scene: &Scene, plan: &Plan, done: &Done) -> Vec<history::Change> 
     let vanished = plan.vanished.iter().filter(|key| !uploaded.contains(key));
     let vanished = vanished.map(|key| moved(key, None));
     let kept = retained.chain(returned).chain(vanished);
-    changed.chain(adopted).chain(deleted).chain(kept).collect()
+    let mut all = Vec::new();
+    // A million of them must not be held twice while there is made more room.
+    all.reserve_exact(
+        done.written.len()
+            + plan.adopted.len()
+            + done.deleted.len()
+            + kept.size_hint().1.unwrap_or_default(),
+    );
+    all.extend(changed.chain(adopted).chain(deleted).chain(kept));
+    all
 }

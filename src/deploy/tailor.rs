@@ -219,8 +219,8 @@ async fn look_at(
     let Some((entry, mut stored)) = live else {
         return Some((at, file));
     };
-    let was = match entry.noise {
-        Some(was) if was.rule == rule => Some(*was),
+    let was = match &entry.noise {
+        Some(was) if was.rule == rule => Some(**was),
         // Another rule's digest says nothing, so that what is live has to.
         _ => {
             let body = fetch(place, &file.key, &entry, &stored).await;
@@ -368,18 +368,9 @@ mod tests {
             (Some(file), body, gzip, &both[..1], None),
             (Some(file), body, br, &both[..0], None),
         ] {
-            let entry = Entry {
-                etag: ETag::Md5(content),
-                digest: None,
-                headers: headers(set).fingerprint(),
-                served: ServedId(0),
-                first: DeployNo(0),
-                last: DeployNo(0),
-                version_id: None,
-                noise: None,
-                source,
-                life: Life::Live,
-            };
+            let headers = headers(set).fingerprint();
+            let entry = Entry::new(ETag::Md5(content), headers, ServedId(0), [DeployNo(0); 2])
+                .with(|rare| rare.source = source);
             let found = stored_in(&entry, content, &served, wanted);
             assert_eq!(found, expected, "{source:?} {set:?} {wanted:?}");
         }

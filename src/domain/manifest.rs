@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::Hash;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use md5::{Digest, Md5 as Hasher};
 use serde::{Deserialize, Serialize};
 
+use super::entries::Entries;
 use super::{ETag, HeaderFingerprint, Key, Md5};
 
 /// Names one run of a deploy: its time and random bits, never derived from content. Cheap to clone.
@@ -18,25 +20,33 @@ pub struct DeployId(Arc<str>);
 /// All that is known of a site's objects. A million entries fit in memory.
 #[derive(Clone, Debug, Default)]
 pub struct Manifest {
-    pub entries: BTreeMap<Key, Entry>,
+    pub entries: Entries,
     pub tables: Tables,
     /// By the id of what is purged.
     pub distributions: BTreeMap<String, Told>,
 }
 
-/// One object. Two of them from different manifests compare only through their [`Tables`].
+/// One object. Two of them from different manifests compare only through their [`Tables`]. What few have lies apart and reads as if
+/// it were the entry's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// As S3 answered it.
     pub etag: ETag,
-    /// Of the whole content, where it is known and the ETag does not say it.
-    pub digest: Option<Md5>,
     /// What was set.
     pub headers: HeaderFingerprint,
     /// What it was last served with.
     pub served: ServedId,
     pub first: DeployNo,
     pub last: DeployNo,
+    /// `None` for [`NOTHING`].
+    rare: Option<Box<Rare>>,
+}
+
+/// What only some entries have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rare {
+    /// Of the whole content, where it is known and the ETag does not say it.
+    pub digest: Option<Md5>,
     /// Where the bucket keeps versions.
     pub version_id: Option<Box<str>>,
     pub noise: Option<Box<Noise>>,
@@ -44,6 +54,14 @@ pub struct Entry {
     pub source: Option<Md5>,
     pub life: Life,
 }
+
+static NOTHING: Rare = Rare {
+    digest: None,
+    version_id: None,
+    noise: None,
+    source: None,
+    life: Life::Live,
+};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "LifeFields", from = "LifeFields")]
@@ -203,16 +221,7 @@ impl Tables {
 
 impl Manifest {
     pub fn apply(&mut self, delta: Delta) {
-        for (key, change) in delta.changes {
-            match change {
-                Some(entry) => {
-                    self.entries.insert(key, entry);
-                }
-                None => {
-                    self.entries.remove(&key);
-                }
-            }
-        }
+        self.entries.apply(delta.changes);
     }
 
     /// The entries whose objects are part of the site now.
@@ -230,7 +239,47 @@ impl Manifest {
     }
 }
 
+impl Deref for Entry {
+    type Target = Rare;
+
+    fn deref(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
 impl Entry {
+    /// A live object of which nothing rare is known, with the deploys that put it there first and last.
+    pub fn new(
+        etag: ETag,
+        headers: HeaderFingerprint,
+        served: ServedId,
+        [first, last]: [DeployNo; 2],
+    ) -> Self {
+        Self {
+            etag,
+            headers,
+            served,
+            first,
+            last,
+            rare: None,
+        }
+    }
+
+    /// With what is rare changed.
+    pub fn with(mut self, change: impl FnOnce(&mut Rare)) -> Self {
+        let mut rare = self
+            .rare
+            .take()
+            .unwrap_or_else(|| Box::new(NOTHING.clone()));
+        change(&mut rare);
+        self.rare = (*rare != NOTHING).then_some(rare);
+        self
+    }
+
+    pub fn with_life(self, life: Life) -> Self {
+        self.with(|rare| rare.life = life)
+    }
+
     /// The MD5 of the whole content, where it is known. An ETag of 32 hex digits is taken for it only if nothing else is
     /// known: with KMS it is none.
     pub fn content(&self) -> Option<Md5> {

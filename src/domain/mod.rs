@@ -3,6 +3,7 @@
 pub mod content_type;
 pub mod diff;
 pub mod encoding;
+pub mod entries;
 pub mod etag;
 pub mod fingerprinted;
 pub mod function;

@@ -446,6 +446,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         self.plan
             .changes
             .sort_by(|one, other| (one.rank(), &one.key).cmp(&(other.rank(), &other.key)));
+        self.plan.changes.shrink_to_fit();
         self.plan.due = self.due.len();
         let owed = self.facts.targets.iter().any(|target| target.is_owed());
         let moves = !self.plan.is_empty() || owed || self.facts.sweep;

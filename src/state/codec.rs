@@ -253,24 +253,24 @@ impl Numbers {
             return Ok((row.k, None));
         };
         let deploy = |number: u32| self.deploys.get(number as usize).copied();
-        let entry = Entry {
-            etag,
-            digest: row.d,
-            headers: row
-                .h
-                .ok_or_else(|| Damage::corrupt("an entry lacks its headers"))?,
-            served: *self.served.get(row.s as usize).ok_or_else(unknown)?,
-            first: deploy(row.f).ok_or_else(unknown)?,
-            last: deploy(row.l).ok_or_else(unknown)?,
-            version_id: row.v,
-            noise: row.n.map(|(rule, digest)| Box::new(Noise { rule, digest })),
-            source: row.o,
-            life: match (row.r, row.t) {
+        let headers = row.h;
+        let headers = headers.ok_or_else(|| Damage::corrupt("an entry lacks its headers"))?;
+        let served = *self.served.get(row.s as usize).ok_or_else(unknown)?;
+        let deploys = [
+            deploy(row.f).ok_or_else(unknown)?,
+            deploy(row.l).ok_or_else(unknown)?,
+        ];
+        let entry = Entry::new(etag, headers, served, deploys).with(|rare| {
+            rare.digest = row.d;
+            rare.version_id = row.v;
+            rare.noise = row.n.map(|(rule, digest)| Box::new(Noise { rule, digest }));
+            rare.source = row.o;
+            rare.life = match (row.r, row.t) {
                 (_, Some(until)) => Life::Tombstone { until },
                 (Some(since), None) => Life::Retained { since },
                 (None, None) => Life::Live,
-            },
-        };
+            };
+        });
         Ok((row.k, Some(entry)))
     }
 }

@@ -10,7 +10,8 @@ use super::codec::{self, Damage};
 use super::rescue::Known;
 use super::{StateError, Store, VERSION};
 use crate::aws::{Condition, Kind};
-use crate::domain::manifest::{Delta, DeployId, DeployRef, Entry, Manifest, Tables, Told};
+use crate::domain::entries::Entries;
+use crate::domain::manifest::{Delta, DeployId, DeployRef, Manifest, Tables, Told};
 use crate::domain::{ETag, Key, Md5};
 
 /// One file of the manifest.
@@ -310,8 +311,11 @@ impl Store {
         head: &Head,
         bytes: Bytes,
         tables: &mut Tables,
-    ) -> Result<BTreeMap<Key, Entry>, StateError> {
-        let mut entries = BTreeMap::new();
+    ) -> Result<Entries, StateError> {
+        let count = head.base.as_ref().map_or(0, |base| base.entries);
+        // No entry takes less than a byte, whatever `head` says.
+        let count = usize::try_from(count).unwrap_or_default().min(bytes.len());
+        let mut entries = Entries::with_capacity(count);
         if let Some(file) = &head.base {
             codec::decode(&bytes, tables, |key, entry| {
                 entries.extend(entry.map(|entry| (key, entry)));

@@ -7,6 +7,7 @@ use super::head::{FOLDER, Head, Loaded};
 use super::history::{Change, Listed, Past, Record};
 use super::{StateError, Store};
 use crate::domain::Key;
+use crate::domain::entries::Entries;
 use crate::domain::manifest::{Delta, DeployNo, DeployRef, Entry, Manifest, Served, Tables};
 
 const AT_ONCE: usize = 8;
@@ -34,7 +35,7 @@ impl Store {
         let mut since = i64::MIN;
         if let Some((base, at)) = self.any_base(head, &mut warnings).await? {
             since = at;
-            manifest.entries.clear();
+            manifest.entries = Entries::with_capacity(base.entries.len());
             for (key, entry) in base.entries {
                 let entry = moved(&base.tables, entry, &mut manifest);
                 manifest.entries.extend(entry.map(|entry| (key, entry)));
@@ -135,13 +136,11 @@ impl Store {
 }
 
 /// An entry of one manifest as another says it.
-fn moved(from: &Tables, entry: Entry, to: &mut Manifest) -> Option<Entry> {
-    Some(Entry {
-        served: to.tables.serve(from.served(entry.served)?.clone()),
-        first: to.tables.deploy(from.deploy_at(entry.first)?.clone()),
-        last: to.tables.deploy(from.deploy_at(entry.last)?.clone()),
-        ..entry
-    })
+fn moved(from: &Tables, mut entry: Entry, to: &mut Manifest) -> Option<Entry> {
+    entry.served = to.tables.serve(from.served(entry.served)?.clone());
+    entry.first = to.tables.deploy(from.deploy_at(entry.first)?.clone());
+    entry.last = to.tables.deploy(from.deploy_at(entry.last)?.clone());
+    Some(entry)
 }
 
 fn replay<'a>(manifest: &mut Manifest, records: impl Iterator<Item = &'a Record>) {
@@ -150,15 +149,14 @@ fn replay<'a>(manifest: &mut Manifest, records: impl Iterator<Item = &'a Record>
             id: record.id.clone(),
             at: record.at,
         });
+        let mut delta = Delta::default();
         for Change { key, after, .. } in &record.changes {
             let entry = after
                 .as_ref()
                 .map(|after| entry_of(manifest, key, after, deploy));
-            match entry {
-                Some(entry) => manifest.entries.insert(key.clone(), entry),
-                None => manifest.entries.remove(key),
-            };
+            delta.changes.insert(key.clone(), entry);
         }
+        manifest.apply(delta);
     }
 }
 
@@ -176,16 +174,17 @@ fn entry_of(manifest: &mut Manifest, key: &Key, after: &Past, deploy: DeployNo) 
             .and_then(|same| manifest.tables.served(same.served).cloned())
             .unwrap_or_default(),
     };
-    Entry {
-        etag: after.etag.clone(),
-        digest: after.digest,
-        headers: after.fingerprint,
-        first: before.map_or(deploy, |before| before.first),
-        served: manifest.tables.serve(served),
-        last: deploy,
-        version_id: after.version_id.clone(),
-        noise: None,
-        source: None,
-        life: after.life,
-    }
+    let first = before.map_or(deploy, |before| before.first);
+    let served = manifest.tables.serve(served);
+    Entry::new(
+        after.etag.clone(),
+        after.fingerprint,
+        served,
+        [first, deploy],
+    )
+    .with(|rare| {
+        rare.digest = after.digest;
+        rare.version_id = after.version_id.clone();
+        rare.life = after.life;
+    })
 }

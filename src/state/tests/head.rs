@@ -302,7 +302,8 @@ async fn tombstones_and_kept_assets_are_not_live() {
     }
     let before = manifest.live_digest();
     assert_eq!(manifest.live().count(), 8);
-    let entry = manifest.entries.get_mut(&key(2)).unwrap();
-    entry.life = Life::Retained { since: 1 };
+    let entry = manifest.entries.get(key(2).as_str()).unwrap().clone();
+    let retained = entry.with_life(Life::Retained { since: 1 });
+    manifest.entries.insert(key(2), retained);
     assert_ne!(manifest.live_digest(), before);
 }

@@ -55,29 +55,27 @@ fn entry(tables: &mut Tables, seed: u64) -> Entry {
         1 => ETag::Other(format!("odd\u{1}é\"{seed}.").into()),
         _ => ETag::Md5(digest(seed)),
     };
-    Entry {
-        etag,
-        digest: seed.is_multiple_of(2).then(|| digest(!seed)),
-        headers: HeaderFingerprint(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
-        served: served(tables, seed % 7),
-        first: tables.deploy(deploy(seed % 11)),
-        last: tables.deploy(deploy(seed % 13)),
-        version_id: seed.is_multiple_of(3).then(|| seed.to_string().into()),
-        noise: seed.is_multiple_of(4).then(|| {
+    let headers = HeaderFingerprint(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let served = served(tables, seed % 7);
+    let deploys = [11, 13].map(|many| tables.deploy(deploy(seed % many)));
+    Entry::new(etag, headers, served, deploys).with(|rare| {
+        rare.digest = seed.is_multiple_of(2).then(|| digest(!seed));
+        rare.version_id = seed.is_multiple_of(3).then(|| seed.to_string().into());
+        rare.noise = seed.is_multiple_of(4).then(|| {
             Box::new(Noise {
                 rule: !seed,
                 digest: digest(seed ^ 1),
             })
-        }),
-        source: seed.is_multiple_of(3).then(|| digest(seed ^ 2)),
-        life: match seed % 6 {
+        });
+        rare.source = seed.is_multiple_of(3).then(|| digest(seed ^ 2));
+        rare.life = match seed % 6 {
             0 => Life::Retained { since: seed as i64 },
             1 => Life::Tombstone {
                 until: -(seed as i64),
             },
             _ => Life::Live,
-        },
-    }
+        };
+    })
 }
 
 fn served(tables: &mut Tables, seed: u64) -> ServedId {

@@ -1,0 +1,166 @@
+//! The manifest's entries: a sorted table, since most runs only read it and a million of them have to fit in memory.
+
+use std::borrow::Borrow;
+use std::slice;
+
+use super::Key;
+use super::manifest::Entry;
+
+/// Entries by key, sorted; each key once.
+#[derive(Clone, Debug, Default)]
+pub struct Entries(Vec<(Key, Entry)>);
+
+pub type Iter<'a> =
+    std::iter::Map<slice::Iter<'a, (Key, Entry)>, fn(&(Key, Entry)) -> (&Key, &Entry)>;
+
+impl Entries {
+    /// With room for so many.
+    pub fn with_capacity(count: usize) -> Self {
+        Self(Vec::with_capacity(count))
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn iter(&self) -> Iter<'_> {
+        self.0.iter().map(|(key, entry)| (key, entry))
+    }
+
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = &Key> + Clone {
+        self.0.iter().map(|(key, _)| key)
+    }
+
+    pub fn get<K: Borrow<str> + ?Sized>(&self, key: &K) -> Option<&Entry> {
+        let at = self.place(key.borrow()).ok()?;
+        self.0.get(at).map(|(_, entry)| entry)
+    }
+
+    /// Quick at the end, slow elsewhere: many belong into one [`Entries::apply`].
+    pub fn insert(&mut self, key: Key, entry: Entry) {
+        if self.0.last().is_none_or(|(last, _)| *last < key) {
+            return self.0.push((key, entry));
+        }
+        match self.place(key.as_str()) {
+            Ok(at) => self.0[at].1 = entry,
+            Err(at) => self.0.insert(at, (key, entry)),
+        }
+    }
+
+    /// Puts the entries, and removes those of `None`. Each key must come once, in any order.
+    pub fn apply(&mut self, changes: impl IntoIterator<Item = (Key, Option<Entry>)>) {
+        let mut added = Vec::new();
+        let mut removed: Vec<usize> = Vec::new();
+        for (key, change) in changes {
+            match (self.place(key.as_str()), change) {
+                (Ok(at), Some(entry)) => self.0[at].1 = entry,
+                (Ok(at), None) => removed.push(at),
+                (Err(_), Some(entry)) => added.push((key, entry)),
+                (Err(_), None) => {}
+            }
+        }
+        if !removed.is_empty() {
+            removed.sort_unstable();
+            let (mut at, mut removed) = (0, removed.into_iter().peekable());
+            self.0.retain(|_| {
+                at += 1;
+                removed.next_if_eq(&(at - 1)).is_none()
+            });
+        }
+        if self.0.is_empty() {
+            self.0 = added;
+        } else {
+            self.0.append(&mut added);
+        }
+        // Two runs at most, which a stable sort merges.
+        self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
+    }
+
+    fn place(&self, key: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(own, _)| own.as_str().cmp(key))
+    }
+}
+
+impl Extend<(Key, Entry)> for Entries {
+    fn extend<I: IntoIterator<Item = (Key, Entry)>>(&mut self, entries: I) {
+        entries
+            .into_iter()
+            .for_each(|(key, entry)| self.insert(key, entry));
+    }
+}
+
+impl FromIterator<(Key, Entry)> for Entries {
+    fn from_iter<I: IntoIterator<Item = (Key, Entry)>>(entries: I) -> Self {
+        let mut made = Self::default();
+        made.extend(entries);
+        made
+    }
+}
+
+impl IntoIterator for Entries {
+    type Item = (Key, Entry);
+    type IntoIter = std::vec::IntoIter<(Key, Entry)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Entries {
+    type Item = (&'a Key, &'a Entry);
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::manifest::{DeployNo, ServedId};
+    use crate::domain::{ETag, HeaderFingerprint, Md5};
+
+    fn entry(seed: u8) -> Entry {
+        let etag = ETag::Md5(Md5([seed; 16]));
+        Entry::new(etag, HeaderFingerprint(0), ServedId(0), [DeployNo(0); 2])
+    }
+
+    fn key(number: u8) -> Key {
+        Key::new(number.to_string())
+    }
+
+    type Changes = BTreeMap<u8, Option<u8>>;
+
+    proptest! {
+        /// A map is the model.
+        #[test]
+        fn they_are_a_sorted_map(first: Vec<(u8, u8)>, changes: Vec<Changes>) {
+            let mut model: BTreeMap<Key, Entry> = BTreeMap::new();
+            model.extend(first.iter().map(|(number, seed)| (key(*number), entry(*seed))));
+            let mut entries: Entries = first.iter().map(|(number, seed)| (key(*number), entry(*seed))).collect();
+            for changes in changes {
+                entries.apply(changes.iter().map(|(number, seed)| (key(*number), seed.map(entry))));
+                for (number, seed) in changes {
+                    match seed {
+                        Some(seed) => model.insert(key(number), entry(seed)),
+                        None => model.remove(&key(number)),
+                    };
+                }
+                prop_assert!(entries.iter().eq(&model));
+                for number in 0..=u8::MAX {
+                    prop_assert_eq!(entries.get(key(number).as_str()), model.get(&key(number)));
+                }
+            }
+            prop_assert!(entries.into_iter().eq(model));
+        }
+    }
+}
