@@ -11,7 +11,7 @@ use super::event::Event;
 use super::job::Job;
 use super::pool::{self, Level};
 use super::put::{PutError, Tools};
-use super::record::{self, Done};
+use super::record::{self, Changes, Done};
 use super::scene::Scene;
 use super::send::{self, Pending};
 use super::sender::{Outgoing, Sender};
@@ -430,9 +430,9 @@ impl Apply<'_> {
             at: self.scene.now,
         };
         let store = self.scene.place.store.clone();
-        let changes = record::changes(self.scene, &self.plan, &applied.done);
         let rest = self.unpaid(journal, applied);
         let delta = record::delta(self.scene, &deploy, &self.plan, &applied.done);
+        let before = record::before(self.scene, &delta);
         let paths = journal
             .targets
             .values()
@@ -457,6 +457,12 @@ impl Apply<'_> {
         } else {
             self.scene.remote.head = manifest.await?;
         }
+        let changes = Changes {
+            before: &before,
+            now: self.scene.now,
+            plan: &self.plan,
+            done: &applied.done,
+        };
         let record = self.history(journal, applied, changes, rest.is_some());
         let strike = async {
             if let Some(rest) = &rest {
@@ -486,13 +492,13 @@ impl Apply<'_> {
         Ok(())
     }
 
-    fn history(
+    fn history<C>(
         &self,
         journal: &Debt,
         applied: &Applied,
-        changes: Vec<history::Change>,
+        changes: C,
         owing: bool,
-    ) -> history::Record {
+    ) -> history::Record<C> {
         let batches = |one: &Pending| {
             let owed = journal.targets.get(one.target.id())?;
             let batch = owed

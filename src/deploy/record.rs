@@ -1,13 +1,16 @@
 //! What a deploy leaves for the next: the journal beforehand, manifest and history afterwards.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
 
 use super::job::Job;
 use super::scene::Scene;
 use super::source::Source;
 use super::wants::Wants;
 use crate::aws::s3::Written;
+use crate::domain::entries::Entries;
 use crate::domain::manifest::{
     Delta, DeployId, DeployNo, DeployRef, Entry, Life, Manifest, Served, Told,
 };
@@ -238,11 +241,60 @@ pub fn told(scene: &Scene, job: &Job, paid: bool) -> BTreeMap<String, Told> {
         .collect()
 }
 
-/// The changes for the history.
-pub fn changes(scene: &Scene, plan: &Plan, done: &Done) -> Vec<history::Change> {
-    let manifest = &scene.remote.loaded.manifest;
-    let past = |key: &Key| {
-        manifest.entries.get(key).map(|entry| history::Past {
+/// What the manifest says of what `delta` is about to change.
+pub fn before(scene: &Scene, delta: &Delta) -> Entries {
+    let entries = &scene.remote.loaded.manifest.entries;
+    let known = delta.changes.keys();
+    known
+        .filter_map(|key| Some((key.clone(), entries.get(key)?.clone())))
+        .collect()
+}
+
+/// The changes for the history, made as they are written: there may be a million of them.
+pub struct Changes<'a> {
+    pub before: &'a Entries,
+    /// Seconds since 1970, by the server's clock.
+    pub now: i64,
+    pub plan: &'a Plan,
+    pub done: &'a Done,
+}
+
+impl Serialize for Changes<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_seq(self.all())
+    }
+}
+
+impl Changes<'_> {
+    fn all(&self) -> impl Iterator<Item = history::Change> {
+        let (plan, done) = (self.plan, self.done);
+        let changed = plan.changes.iter().enumerate();
+        let changed = changed.filter_map(|(at, one): (usize, &Change)| {
+            let written = done.written.get(&at)?;
+            let version = written.version_id.as_deref();
+            Some(self.put(&one.key, &written.etag, version, one.md5, &one.headers))
+        });
+        let adopted = plan.adopted.iter().map(|one| {
+            let version = one.version_id.as_deref();
+            self.put(&one.key, &one.etag, version, one.md5, &one.headers)
+        });
+        let deleted = done.deleted.iter().filter_map(|at| plan.deletions.get(*at));
+        let deleted = deleted.map(|one| self.moved(&one.key, None));
+        let (retained, live) = (Life::Retained { since: self.now }, Life::Live);
+        let retained = (plan.retained.iter()).map(move |key| self.moved(key, Some(retained)));
+        let returned = (plan.returned.iter()).map(move |key| self.moved(key, Some(live)));
+        let uploaded: HashSet<&Key> = match plan.vanished.is_empty() {
+            true => HashSet::new(),
+            false => plan.changes.iter().map(|one| &one.key).collect(),
+        };
+        let vanished = (plan.vanished.iter()).filter(move |key| !uploaded.contains(key));
+        let vanished = vanished.map(|key| self.moved(key, None));
+        let kept = retained.chain(returned).chain(vanished);
+        changed.chain(adopted).chain(deleted).chain(kept)
+    }
+
+    fn past(&self, key: &Key) -> Option<history::Past> {
+        self.before.get(key).map(|entry| history::Past {
             etag: entry.etag.clone(),
             version_id: entry.version_id.clone(),
             digest: entry.digest,
@@ -250,55 +302,42 @@ pub fn changes(scene: &Scene, plan: &Plan, done: &Done) -> Vec<history::Change> 
             headers: None,
             life: entry.life,
         })
-    };
-    let put =
-        |key: &Key, etag: &ETag, version_id: Option<&str>, md5: Md5, headers: &Arc<Headers>| {
-            history::Change {
-                key: key.clone(),
-                before: past(key),
-                after: Some(history::Past {
-                    etag: etag.clone(),
-                    version_id: version_id.map(Into::into),
-                    digest: (*etag != ETag::Md5(md5)).then_some(md5),
-                    fingerprint: headers.fingerprint(),
-                    headers: Some(Arc::clone(headers)),
-                    life: Life::Live,
-                }),
-            }
-        };
-    let moved = |key: &Key, life: Option<Life>| history::Change {
-        key: key.clone(),
-        before: past(key),
-        after: life.and_then(|life| past(key).map(|before| history::Past { life, ..before })),
-    };
-    let changed = plan.changes.iter().enumerate();
-    let changed = changed.filter_map(|(at, one): (usize, &Change)| {
-        let written = done.written.get(&at)?;
-        let version = written.version_id.as_deref();
-        Some(put(&one.key, &written.etag, version, one.md5, &one.headers))
-    });
-    let adopted = plan.adopted.iter().map(|one| {
-        let version = one.version_id.as_deref();
-        put(&one.key, &one.etag, version, one.md5, &one.headers)
-    });
-    let deleted = done.deleted.iter().filter_map(|at| plan.deletions.get(*at));
-    let deleted = deleted.map(|one| moved(&one.key, None));
-    let retained = Life::Retained { since: scene.now };
-    let retained = plan.retained.iter().map(|key| moved(key, Some(retained)));
-    let returned = plan.returned.iter().map(|key| moved(key, Some(Life::Live)));
-    let uploaded: std::collections::HashSet<&Key> =
-        plan.changes.iter().map(|one| &one.key).collect();
-    let vanished = plan.vanished.iter().filter(|key| !uploaded.contains(key));
-    let vanished = vanished.map(|key| moved(key, None));
-    let kept = retained.chain(returned).chain(vanished);
-    let mut all = Vec::new();
-    // A million of them must not be held twice while there is made more room.
-    all.reserve_exact(
-        done.written.len()
-            + plan.adopted.len()
-            + done.deleted.len()
-            + kept.size_hint().1.unwrap_or_default(),
-    );
-    all.extend(changed.chain(adopted).chain(deleted).chain(kept));
-    all
+    }
+
+    fn put(
+        &self,
+        key: &Key,
+        etag: &ETag,
+        version_id: Option<&str>,
+        md5: Md5,
+        headers: &Arc<Headers>,
+    ) -> history::Change {
+        history::Change {
+            key: key.clone(),
+            before: self.past(key),
+            after: Some(history::Past {
+                etag: etag.clone(),
+                version_id: version_id.map(Into::into),
+                digest: (*etag != ETag::Md5(md5)).then_some(md5),
+                fingerprint: headers.fingerprint(),
+                headers: Some(Arc::clone(headers)),
+                life: Life::Live,
+            }),
+        }
+    }
+
+    /// A key that stays as it is or goes: what becomes of its life.
+    fn moved(&self, key: &Key, life: Option<Life>) -> history::Change {
+        let past = self.past(key);
+        history::Change {
+            key: key.clone(),
+            after: life.and_then(|life| {
+                Some(history::Past {
+                    life,
+                    ..past.clone()?
+                })
+            }),
+            before: past,
+        }
+    }
 }

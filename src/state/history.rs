@@ -10,9 +10,9 @@ use crate::aws::Condition;
 use crate::domain::manifest::{DeployId, Life};
 use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
 
-/// One deploy's record.
+/// One deploy's record. Its changes are a list, or what makes one while it is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct Record<C = Vec<Change>> {
     pub id: DeployId,
     /// Unix seconds by the server's clock.
     pub at: i64,
@@ -26,7 +26,7 @@ pub struct Record {
     /// The deploy that this one rolled back to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_of: Option<DeployId>,
-    pub changes: Vec<Change>,
+    pub changes: C,
     pub purges: Vec<Purge>,
     pub outcome: Outcome,
 }
@@ -93,7 +93,11 @@ pub struct Listed {
 impl Store {
     /// Writes or writes over the record of this deploy. `sequence` is the manifest's, so that its name sorts after those of
     /// deploys of the same second, too.
-    pub async fn write_history(&self, record: &Record, sequence: u64) -> Result<(), StateError> {
+    pub async fn write_history<C: Serialize>(
+        &self,
+        record: &Record<C>,
+        sequence: u64,
+    ) -> Result<(), StateError> {
         let millis = record.at.max(0).saturating_mul(1000) + (sequence % 1000) as i64;
         let name = format!("{FOLDER}{millis:020}-{}", record.id);
         let body = codec::pack(record).map_err(|error| self.unwritable(&name, error))?;
