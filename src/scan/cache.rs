@@ -1,7 +1,6 @@
 //! Digests remembered from earlier scans, so that an unchanged file is not read again. A file per build folder, outside the
 //! build; whatever is wrong with it, it is as if it were not there.
 
-use std::cmp::Ordering;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -11,30 +10,42 @@ use aws_smithy_checksums::ChecksumAlgorithm;
 use aws_smithy_checksums::http::HttpChecksum;
 use md5::{Digest, Md5 as Hasher};
 
+use super::digest::{MULTIPART_FROM, part_size};
 use super::file::{FileStamp, LocalFile};
 use crate::domain::{ETag, Md5};
 
-/// Another number for any change of the layout or of what [`super::part_size`] answers.
-const MAGIC: &[u8; 16] = b"unstale hashes 1";
+/// Another number for any change of the layout or of what [`part_size`] answers.
+const MAGIC: &[u8; 16] = b"unstale hashes 2";
 /// A file that was touched this shortly before it was read might be written again without its times telling.
 const RACY_NS: i64 = 2_000_000_000;
 
-/// What an earlier scan left: the entries as they lie in the file, sorted by key.
-///
-/// A file is MAGIC, entries, and the CRC-64 of both. An entry, in little endian: length of the key u16, size u64,
-/// mtime i64, inode u64, ctime i64, MD5, number of parts u32 (0: none) and the MD5 of the parts' ETag, key.
+/// What an earlier scan left, as it lies in the file: MAGIC, entries sorted by their names, and the CRC-64 of both.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     data: Vec<u8>,
-    /// Where each entry begins.
-    entries: Vec<u32>,
 }
 
-struct Entry<'a> {
-    key: &'a [u8],
-    stamp: FileStamp,
-    md5: Md5,
-    parts: Option<ETag>,
+/// The name of what is remembered, and the digest. Of a file of a million only these 32 bytes are kept, not its key.
+type Entry = [u8; 32];
+
+/// What is remembered of a file.
+#[derive(Clone, Copy)]
+enum Of {
+    Whole,
+    /// The MD5 of the parts' ETag, for a file that is uploaded in parts.
+    Parts,
+}
+
+/// A digest of all that must be as it was for the content to be as it was.
+fn name(key: &str, stamp: &FileStamp, of: Of) -> [u8; 16] {
+    let mut hasher = Hasher::new();
+    hasher.update([of as u8]);
+    hasher.update(stamp.size.to_le_bytes());
+    hasher.update(stamp.mtime_ns.to_le_bytes());
+    hasher.update(stamp.inode.to_le_bytes());
+    hasher.update(stamp.ctime_ns.to_le_bytes());
+    hasher.update(key);
+    hasher.finalize().into()
 }
 
 impl Cache {
@@ -45,81 +56,50 @@ impl Cache {
             .unwrap_or_default()
     }
 
+    /// How many entries there are.
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.entries().len()
     }
 
     /// The digests of a file whose stamp is exactly as it was.
     pub(super) fn find(&self, key: &str, stamp: &FileStamp) -> Option<(Md5, Option<ETag>)> {
-        let order = |start: &u32| match self.entry(*start) {
-            Some((entry, _)) => entry.key.cmp(key.as_bytes()),
-            None => Ordering::Less,
-        };
-        let at = self.entries.binary_search_by(order).ok()?;
-        let (entry, _) = self.entry(*self.entries.get(at)?)?;
-        (entry.stamp == *stamp).then_some((entry.md5, entry.parts))
+        let whole = self.digest(name(key, stamp, Of::Whole))?;
+        if stamp.size < MULTIPART_FROM {
+            return Some((whole, None));
+        }
+        let parts = self.digest(name(key, stamp, Of::Parts))?;
+        let count = u32::try_from(stamp.size.div_ceil(part_size(stamp.size))).ok()?;
+        Some((whole, Some(ETag::Multipart(parts, count))))
     }
 
-    fn decode(data: Vec<u8>) -> Option<Self> {
+    fn digest(&self, name: [u8; 16]) -> Option<Md5> {
+        let entries = self.entries();
+        let at = entries.binary_search_by(|entry| entry[..16].cmp(&name));
+        let (_, digest) = entries.get(at.ok()?)?.split_last_chunk()?;
+        Some(Md5(*digest))
+    }
+
+    fn entries(&self) -> &[Entry] {
+        let content = self.data.get(MAGIC.len()..).unwrap_or_default();
+        content.as_chunks().0
+    }
+
+    fn decode(mut data: Vec<u8>) -> Option<Self> {
         let (content, sum) = data.split_last_chunk::<8>()?;
         let mut check = checksum();
         check.update(content);
-        if !content.starts_with(MAGIC) || check.finalize()[..] != sum[..] {
+        if check.finalize()[..] != sum[..] {
             return None;
         }
-        let mut cache = Self {
-            data: content.to_vec(),
-            entries: Vec::new(),
-        };
-        let mut at = MAGIC.len();
-        let mut before: Option<Vec<u8>> = None;
-        while at < cache.data.len() {
-            let start = u32::try_from(at).ok()?;
-            let (entry, length) = cache.entry(start)?;
-            if before.as_deref().is_some_and(|before| before >= entry.key) {
-                return None;
-            }
-            let mut key = before.take().unwrap_or_default();
-            key.clear();
-            key.extend_from_slice(entry.key);
-            before = Some(key);
-            at += length;
-            cache.entries.push(start);
+        let (_, rest) = content.strip_prefix(MAGIC)?.as_chunks::<32>();
+        if !rest.is_empty() {
+            return None;
         }
-        Some(cache)
-    }
-
-    /// The entry that begins at `start`, and its length in bytes.
-    fn entry(&self, start: u32) -> Option<(Entry<'_>, usize)> {
-        let all = self.data.get(usize::try_from(start).ok()?..)?;
-        let (length, rest) = all.split_first_chunk()?;
-        let (size, rest) = rest.split_first_chunk()?;
-        let (mtime, rest) = rest.split_first_chunk()?;
-        let (inode, rest) = rest.split_first_chunk()?;
-        let (ctime, rest) = rest.split_first_chunk()?;
-        let (md5, rest) = rest.split_first_chunk()?;
-        let (count, mut rest) = rest.split_first_chunk()?;
-        let count = u32::from_le_bytes(*count);
-        let mut parts = None;
-        if count > 0 {
-            let (digest, after) = rest.split_first_chunk()?;
-            parts = Some(ETag::Multipart(Md5(*digest), count));
-            rest = after;
-        }
-        let (key, rest) = rest.split_at_checked(u16::from_le_bytes(*length).into())?;
-        let stamp = FileStamp {
-            size: u64::from_le_bytes(*size),
-            mtime_ns: i64::from_le_bytes(*mtime),
-            inode: u64::from_le_bytes(*inode),
-            ctime_ns: i64::from_le_bytes(*ctime),
-        };
-        let entry = Entry {
-            key,
-            stamp,
-            md5: Md5(*md5),
-            parts,
-        };
-        Some((entry, all.len() - rest.len()))
+        data.truncate(data.len() - 8);
+        let cache = Self { data };
+        (cache.entries())
+            .is_sorted_by(|one, other| one[..16] < other[..16])
+            .then_some(cache)
     }
 }
 
@@ -156,13 +136,13 @@ impl Store {
         self.folder.join(&self.name)
     }
 
-    /// Replaces the cache by these files, sorted by key, without those too young to be sure of. Other processes see the
-    /// old cache or the new one, never a part.
+    /// Replaces the cache by these files, without those too young to be sure of. Other processes see the old cache or the
+    /// new one, never a part.
     pub(super) fn write(&self, files: &[LocalFile]) -> io::Result<()> {
         let temporary = self.temporary();
         let settled = files.iter().filter(|file| self.is_settled(&file.stamp));
         let written = File::create_new(&temporary)
-            .and_then(|file| encode(settled, BufWriter::new(file)))
+            .and_then(|file| encode(entries(settled), BufWriter::new(file)))
             .and_then(|()| fs::rename(&temporary, self.path()));
         if written.is_err() {
             let _ = fs::remove_file(&temporary);
@@ -181,42 +161,39 @@ impl Store {
     }
 }
 
-fn encode<'a>(files: impl Iterator<Item = &'a LocalFile>, mut out: impl Write) -> io::Result<()> {
-    let mut check = checksum();
-    let mut record = MAGIC.to_vec();
-    for file in files {
-        put(&mut record, file);
-        if record.len() >= 64 * 1024 {
-            check.update(&record);
-            out.write_all(&record)?;
-            record.clear();
-        }
-    }
-    check.update(&record);
-    out.write_all(&record)?;
-    out.write_all(&check.finalize())?;
-    out.flush()
+/// How many entries these files have once all of them are settled.
+pub(super) fn entries_of(files: &[LocalFile]) -> usize {
+    let parts = files.iter().filter(|file| file.parts.is_some());
+    files.len() + parts.count()
 }
 
-fn put(record: &mut Vec<u8>, file: &LocalFile) {
-    let key = file.key.as_str().as_bytes();
-    let Ok(length) = u16::try_from(key.len()) else {
-        return; // longer than any key: not remembered
-    };
-    record.extend_from_slice(&length.to_le_bytes());
-    record.extend_from_slice(&file.stamp.size.to_le_bytes());
-    record.extend_from_slice(&file.stamp.mtime_ns.to_le_bytes());
-    record.extend_from_slice(&file.stamp.inode.to_le_bytes());
-    record.extend_from_slice(&file.stamp.ctime_ns.to_le_bytes());
-    record.extend_from_slice(&file.md5.0);
-    match &file.parts {
-        Some(ETag::Multipart(digest, count)) => {
-            record.extend_from_slice(&count.to_le_bytes());
-            record.extend_from_slice(&digest.0);
+fn entries<'a>(files: impl Iterator<Item = &'a LocalFile>) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for file in files {
+        let mut add = |of, digest: Md5| {
+            let mut entry = [0; 32];
+            entry[..16].copy_from_slice(&name(file.key.as_str(), &file.stamp, of));
+            entry[16..].copy_from_slice(&digest.0);
+            entries.push(entry);
+        };
+        add(Of::Whole, file.md5);
+        if let Some(ETag::Multipart(digest, _)) = file.parts {
+            add(Of::Parts, digest);
         }
-        _ => record.extend_from_slice(&0_u32.to_le_bytes()),
     }
-    record.extend_from_slice(key);
+    entries.sort_unstable();
+    entries
+}
+
+fn encode(entries: Vec<Entry>, mut out: impl Write) -> io::Result<()> {
+    let mut check = checksum();
+    let chunks = entries.chunks(2048).map(<[Entry]>::as_flattened);
+    for bytes in std::iter::once(&MAGIC[..]).chain(chunks) {
+        check.update(bytes);
+        out.write_all(bytes)?;
+    }
+    out.write_all(&check.finalize())?;
+    out.flush()
 }
 
 fn checksum() -> Box<dyn HttpChecksum> {
@@ -228,24 +205,26 @@ mod tests {
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
-    use proptest::strategy::ValueTree;
 
     use super::*;
     use crate::domain::Key;
 
     fn file() -> impl Strategy<Value = LocalFile> {
-        let parts = proptest::option::of((any::<[u8; 16]>(), 1_u32..));
-        let stamp = any::<(u64, i64, u64, i64)>();
-        (stamp, any::<[u8; 16]>(), parts).prop_map(|(stamp, md5, parts)| LocalFile {
+        let size = prop_oneof![0..MULTIPART_FROM, MULTIPART_FROM..u64::MAX >> 2];
+        let stamp = (size, any::<(i64, u64, i64)>());
+        (stamp, any::<[[u8; 16]; 2]>()).prop_map(|((size, stamp), [md5, parts])| LocalFile {
             key: Key::new(""),
-            size: stamp.0,
+            size,
             md5: Md5(md5),
-            parts: parts.map(|(digest, count)| ETag::Multipart(Md5(digest), count)),
+            parts: (size >= MULTIPART_FROM).then(|| {
+                let count = size.div_ceil(part_size(size));
+                ETag::Multipart(Md5(parts), u32::try_from(count).expect("10,000 at most"))
+            }),
             stamp: FileStamp {
-                size: stamp.0,
-                mtime_ns: stamp.1,
-                inode: stamp.2,
-                ctime_ns: stamp.3,
+                size,
+                mtime_ns: stamp.0,
+                inode: stamp.1,
+                ctime_ns: stamp.2,
             },
             made: None,
         })
@@ -263,7 +242,7 @@ mod tests {
 
     fn encoded(files: &[LocalFile]) -> Vec<u8> {
         let mut data = Vec::new();
-        encode(files.iter(), &mut data).expect("memory takes it");
+        encode(entries(files.iter()), &mut data).expect("memory takes it");
         data
     }
 
@@ -277,7 +256,7 @@ mod tests {
         #[test]
         fn what_was_written_is_found(files in files()) {
             let cache = Cache::decode(encoded(&files)).expect("a cache");
-            prop_assert_eq!(cache.len(), files.len());
+            prop_assert_eq!(cache.len(), entries_of(&files));
             for file in &files {
                 let found = cache.find(file.key.as_str(), &file.stamp);
                 prop_assert_eq!(found, Some((file.md5, file.parts.clone())));
@@ -323,16 +302,10 @@ mod tests {
     }
 
     #[test]
-    fn keys_out_of_order_are_no_cache() {
-        let mut runner = proptest::test_runner::TestRunner::deterministic();
-        let file = file().new_tree(&mut runner).expect("a file").current();
-        let named = |key: &str| LocalFile {
-            key: Key::new(key),
-            ..file.clone()
-        };
-        for (keys, good) in [(["a", "b"], true), (["b", "a"], false), (["a", "a"], false)] {
-            let data = encoded(&keys.map(named));
-            assert_eq!(Cache::decode(data).is_some(), good, "{keys:?}");
+    fn entries_out_of_order_are_no_cache() {
+        for (names, good) in [([1, 2], true), ([2, 1], false), ([1, 1], false)] {
+            let content = [&MAGIC[..], &[names[0]; 32], &[names[1]; 32]].concat();
+            assert_eq!(Cache::decode(sealed(&content)).is_some(), good, "{names:?}");
         }
     }
 

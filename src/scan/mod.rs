@@ -227,7 +227,7 @@ fn join(
     }
     files.sort_unstable_by(|one, other| one.key.cmp(&other.key));
     if let Some(store) = store
-        && (read > 0 || files.len() != known)
+        && (read > 0 || cache::entries_of(&files) != known)
     {
         // Without a cache the next scan is slower, and nothing else.
         let _ = store.write(&files);
