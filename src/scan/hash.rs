@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use md5::{Digest, Md5 as Hasher};
@@ -33,12 +34,13 @@ pub(super) struct Shared {
     pub(super) keep: AtomicU64,
     pub(super) files: AtomicU64,
     pub(super) bytes: AtomicU64,
+    /// All that was hashed, in one piece of memory: a million files must not be in it twice.
+    pub(super) hashed: Mutex<Vec<LocalFile>>,
 }
 
 /// What one reader did.
 #[derive(Default)]
 pub(super) struct Done {
-    pub(super) files: Vec<LocalFile>,
     pub(super) kept: Vec<(Key, Bytes)>,
     /// How many files had to be read since the cache did not know them.
     pub(super) read: u64,
@@ -71,16 +73,16 @@ impl<'a> Reader<'a> {
     pub(super) fn run(mut self) -> Result<Done, ScanError> {
         // At a good end it stops nobody: then all is done.
         let _stop = StopOnDrop(&self.shared.queue);
+        let mut files = Vec::new();
         while let Some(batch) = self.shared.queue.take() {
             self.batch = batch;
-            let before = self.done.files.len();
             while let Some(key) = self.batch.pop() {
                 let file = self.file(key)?;
-                self.done.files.push(file);
+                files.push(file);
             }
             self.shared.queue.finish();
-            let files = self.done.files.len() - before;
-            (self.shared).report(files as u64, std::mem::take(&mut self.bytes));
+            (self.shared).report(files.len() as u64, std::mem::take(&mut self.bytes));
+            self.shared.hashed().append(&mut files);
         }
         Ok(self.done)
     }
@@ -184,6 +186,10 @@ fn open(path: &Path) -> Result<(File, FileStamp), ScanError> {
 }
 
 impl Shared {
+    pub(super) fn hashed(&self) -> MutexGuard<'_, Vec<LocalFile>> {
+        self.hashed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn report(&self, files: u64, bytes: u64) {
         let files = files + self.files.fetch_add(files, Ordering::Relaxed);
         let bytes = bytes + self.bytes.fetch_add(bytes, Ordering::Relaxed);

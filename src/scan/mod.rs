@@ -13,8 +13,8 @@ mod walk;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tokio::task::{JoinError, spawn_blocking};
@@ -122,6 +122,7 @@ pub async fn scan(
         keep: AtomicU64::new(options.keep_small.unwrap_or(0)),
         files: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
+        hashed: Mutex::default(),
     });
     let _stop = StopOnDrop(&shared.queue);
     let canonical = {
@@ -153,7 +154,8 @@ pub async fn scan(
     let known = cache.len();
     drop(cache);
     let root = root.to_owned();
-    let join = move || Ok(join(root, left_out, results, store.as_ref(), known));
+    let files = std::mem::take(&mut *shared.hashed());
+    let join = move || Ok(join(root, left_out, files, results, store.as_ref(), known));
     finished(spawn_blocking(join).await)
 }
 
@@ -212,16 +214,14 @@ fn sort_out(
 fn join(
     root: PathBuf,
     left_out: Vec<LeftOut>,
+    mut files: Vec<LocalFile>,
     results: Vec<Done>,
     store: Option<&Store>,
     known: usize,
 ) -> Build {
-    let mut files = Vec::new();
-    files.reserve_exact(results.iter().map(|done| done.files.len()).sum());
     let mut kept = HashMap::new();
     let mut read = 0;
     for done in results {
-        files.extend(done.files);
         kept.extend(done.kept);
         read += done.read;
     }
