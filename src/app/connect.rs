@@ -48,7 +48,12 @@ impl App {
             local: session.is_some(),
         };
         Ok(Link {
-            aws: Aws::connect(connection, self.authorities()?).await,
+            aws: Aws::connect(connection, self.authorities()?.as_deref())
+                .await
+                .map_err(|error| {
+                    Error::usage("cannot set up TLS: are the files of certificates sound?")
+                        .because(error)
+                })?,
             session,
         })
     }

@@ -6,12 +6,16 @@ use aws_sdk_cloudfront::types::{
     InvalidationBatch, InvalidationSummary, Paths,
 };
 
+use super::ahead::Ahead;
 use super::error::{AwsError, Kind};
 
 /// CloudFront's API. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct CloudFront {
     pub(super) client: Client,
+    /// With connections that can be opened ahead.
+    pub(super) changes: Client,
+    pub(super) ahead: Ahead,
 }
 
 /// What is to be purged: a distribution, or one tenant of a multi-tenant distribution.
@@ -71,6 +75,15 @@ fn nonsense(action: &'static str, resource: &str, what: &str) -> AwsError {
 }
 
 impl CloudFront {
+    /// The same by the connections for changes, as [`super::Bucket::for_changes`] has it.
+    pub fn for_changes(&self, connections: usize) -> Self {
+        self.ahead.open(connections);
+        Self {
+            client: self.changes.clone(),
+            ..self.clone()
+        }
+    }
+
     /// All distributions of the account, as their list shows them.
     pub async fn distributions(&self) -> Result<Vec<DistributionSummary>, AwsError> {
         let mut found = Vec::new();

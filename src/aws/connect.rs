@@ -7,13 +7,15 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_s3::config::{
-    Credentials, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+    Credentials, RequestChecksumCalculation, ResponseChecksumValidation,
+    StalledStreamProtectionConfig,
 };
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 
+use super::ahead::{Ahead, CONNECT_TIMEOUT, Connections};
 use super::cloudfront::CloudFront;
-use super::s3::Bucket;
+use super::s3::{Bucket, SMALL, attempt_timeout};
 use super::watch::Watch;
+use aws_smithy_runtime_api::box_error::BoxError;
 
 /// How to reach AWS, as the settings say.
 #[derive(Debug, Clone, Default)]
@@ -32,30 +34,38 @@ pub struct Connection {
 /// Attempts at each request, the first included.
 const ATTEMPTS: u32 = 8;
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections opened to S3 with the first question: what a site of ten thousand files is listed with.
+const LISTING: usize = 12;
 
 /// Both clients.
 #[derive(Debug, Clone)]
 pub struct Aws {
     config: SdkConfig,
+    connections: Connections,
+    cloudfront: CloudFront,
     connection: Connection,
     pub watch: Watch,
 }
 
 impl Aws {
-    /// Reads the environment and the profile; asks nothing of AWS yet. `ca` is the content of the PEM file, if there is one.
-    pub async fn connect(connection: Connection, ca: Option<Vec<u8>>) -> Self {
+    /// Reads the environment and the profile; asks nothing of AWS yet. `ca` is the content of the PEM file, if there is one;
+    /// fails where that holds no certificates.
+    pub async fn connect(connection: Connection, ca: Option<&[u8]>) -> Result<Self, BoxError> {
+        let connections = Connections::new(ca)?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .retry_config(
                 RetryConfig::standard()
                     .with_max_attempts(ATTEMPTS)
                     .with_max_backoff(MAX_BACKOFF),
             )
+            .http_client(connections.questions.http.clone())
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(CONNECT_TIMEOUT)
                     .build(),
             )
+            // Each attempt has its own limit.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             // Content-MD5 goes with every body, and some S3-compatible servers refuse the SDK's trailers.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
@@ -73,14 +83,15 @@ impl Aws {
                 .region(Region::from_static("us-east-1"))
                 .credentials_provider(Credentials::new("local", "local", None, None, "local"));
         }
-        if let Some(pem) = ca {
-            loader = loader.http_client(trusting(pem));
-        }
-        Self {
-            config: loader.load().await,
+        let config = loader.load().await;
+        let watch = Watch::default();
+        Ok(Self {
+            cloudfront: cloudfront(&config, &connections, &watch),
+            config,
+            connections,
             connection,
-            watch: Watch::default(),
-        }
+            watch,
+        })
     }
 
     /// The endpoint of S3, where it is not AWS's own.
@@ -99,36 +110,56 @@ impl Aws {
         let path_style = self.connection.path_style.unwrap_or_else(|| {
             custom.is_some_and(|url| !url.contains(".amazonaws.com")) || name.contains('.')
         });
+        let ahead = Ahead::new(&self.connections, LISTING);
         let config = base
             .region(region)
             .force_path_style(path_style)
             .retry_partition(unbounded_retries("s3"))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .operation_attempt_timeout(attempt_timeout(SMALL))
+                    .build(),
+            )
             .interceptor(self.watch.clone())
-            .build();
+            .interceptor(ahead.clone());
+        let changes = config
+            .clone()
+            .http_client(self.connections.changes.http.clone());
         Bucket {
-            client: aws_sdk_s3::Client::from_conf(config),
+            client: aws_sdk_s3::Client::from_conf(config.build()),
+            changes: aws_sdk_s3::Client::from_conf(changes.build()),
+            ahead,
             name: name.to_owned(),
             owner: self.connection.expected_bucket_owner.clone(),
             watch: self.watch.clone(),
         }
     }
 
-    /// CloudFront, whose API lives in us-east-1 whatever the bucket's region.
     pub fn cloudfront(&self) -> CloudFront {
-        let config = aws_sdk_cloudfront::config::Builder::from(&self.config)
-            .region(Region::from_static("us-east-1"))
-            .retry_partition(unbounded_retries("cloudfront"))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(CONNECT_TIMEOUT)
-                    .operation_attempt_timeout(Duration::from_secs(20))
-                    .build(),
-            )
-            .interceptor(self.watch.clone())
-            .build();
-        CloudFront {
-            client: aws_sdk_cloudfront::Client::from_conf(config),
-        }
+        self.cloudfront.clone()
+    }
+}
+
+/// CloudFront's API lives in us-east-1 whatever the bucket's region.
+fn cloudfront(config: &SdkConfig, connections: &Connections, watch: &Watch) -> CloudFront {
+    let ahead = Ahead::new(connections, 0);
+    let config = aws_sdk_cloudfront::config::Builder::from(config)
+        .region(Region::from_static("us-east-1"))
+        .retry_partition(unbounded_retries("cloudfront"))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .operation_attempt_timeout(Duration::from_secs(20))
+                .build(),
+        )
+        .interceptor(watch.clone())
+        .interceptor(ahead.clone());
+    let changes = (config.clone()).http_client(connections.changes.http.clone());
+    CloudFront {
+        client: aws_sdk_cloudfront::Client::from_conf(config.build()),
+        changes: aws_sdk_cloudfront::Client::from_conf(changes.build()),
+        ahead,
     }
 }
 
@@ -146,14 +177,4 @@ fn base_endpoint(config: &SdkConfig, service: &str) -> Option<String> {
         .ok()
         .filter(|url| !url.is_empty())
         .or_else(|| config.endpoint_url().map(str::to_owned))
-}
-
-fn trusting(pem: Vec<u8>) -> SharedHttpClient {
-    let trust = TrustStore::default().with_pem_certificate(pem);
-    let mut builder =
-        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-    if let Ok(context) = TlsContext::builder().with_trust_store(trust).build() {
-        builder = builder.tls_context(context);
-    }
-    builder.build_https()
 }

@@ -1,5 +1,6 @@
 //! S3 and CloudFront: endpoint, credentials, retries, and one function per thing that is asked of them.
 
+mod ahead;
 pub mod cloudfront;
 mod connect;
 pub mod error;

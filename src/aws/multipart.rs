@@ -52,8 +52,6 @@ impl Bucket {
             request = request.metadata(name, value);
         }
         let answer = request
-            .customize()
-            .config_override(within(attempt_timeout(0)))
             .send()
             .await
             .map_err(|error| AwsError::new("s3:PutObject", self.url(key), error))?;
@@ -198,8 +196,6 @@ impl Bucket {
             .key(&upload.key)
             .upload_id(&upload.id)
             .set_expected_bucket_owner(self.owner.clone())
-            .customize()
-            .config_override(within(attempt_timeout(0)))
             .send()
             .await;
         match answer

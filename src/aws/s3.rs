@@ -13,6 +13,7 @@ use aws_smithy_types::base64;
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::ahead::Ahead;
 use super::error::{AwsError, Kind};
 use super::watch::Watch;
 use crate::domain::{ETag, Headers, Md5};
@@ -24,6 +25,9 @@ pub const MAX_DELETES: usize = 1000;
 #[derive(Debug, Clone)]
 pub struct Bucket {
     pub(super) client: Client,
+    /// With connections that can be opened ahead.
+    pub(super) changes: Client,
+    pub(super) ahead: Ahead,
     pub(super) name: String,
     pub(super) owner: Option<String>,
     pub watch: Watch,
@@ -73,6 +77,9 @@ pub struct Fetched {
     pub etag: ETag,
 }
 
+/// A body of so many bytes at most has no time limit of its own, but its client's.
+pub const SMALL: u64 = 64 << 10;
+
 /// Longest time that one attempt may take: a moment to answer, and a slow line's time for the bytes.
 pub fn attempt_timeout(bytes: u64) -> Duration {
     Duration::from_secs(10) + Duration::from_secs(bytes / (64 << 10))
@@ -93,6 +100,16 @@ impl Bucket {
 
     pub fn url(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.name)
+    }
+
+    /// The same bucket by the connections for changes, so many of which are opened now, in the background. Once in a run, before
+    /// the first change.
+    pub fn for_changes(&self, connections: usize) -> Self {
+        self.ahead.open(connections);
+        Self {
+            client: self.changes.clone(),
+            ..self.clone()
+        }
     }
 
     /// Stores a whole body. Its MD5 goes with it, so that S3 refuses what arrives otherwise.
@@ -129,9 +146,12 @@ impl Bucket {
             Condition::Absent => request = request.if_none_match("*"),
             Condition::Is(etag) => request = request.if_match(etag.quoted()),
         }
+        let mut request = request.customize();
+        // An override costs as much as signing does.
+        if size > SMALL {
+            request = request.config_override(within(attempt_timeout(size)));
+        }
         let answer = request
-            .customize()
-            .config_override(within(attempt_timeout(size)))
             .send()
             .await
             .map_err(|error| AwsError::new("s3:PutObject", self.url(key), error))?;
@@ -236,8 +256,6 @@ impl Bucket {
             .bucket(&self.name)
             .key(key)
             .set_expected_bucket_owner(self.owner.clone())
-            .customize()
-            .config_override(within(attempt_timeout(0)))
             .send()
             .await;
         let answer =
@@ -272,8 +290,6 @@ impl Bucket {
             .set_version_id(version.map(str::to_owned))
             .set_expected_bucket_owner(self.owner.clone())
             .checksum_mode(ChecksumMode::Enabled)
-            .customize()
-            .config_override(within(attempt_timeout(0)))
             .send()
             .await;
         // A HEAD has no body, so its 404 is not NoSuchKey.
@@ -326,11 +342,7 @@ impl Bucket {
         if let Condition::Is(etag) = condition {
             request = request.if_match(etag.quoted());
         }
-        let answer = request
-            .customize()
-            .config_override(within(attempt_timeout(0)))
-            .send()
-            .await;
+        let answer = request.send().await;
         match answer.map_err(|error| AwsError::new("s3:DeleteObject", self.url(key), error)) {
             Err(error) if !error.is(&Kind::NotFound) => Err(error),
             _ => Ok(()),
@@ -409,8 +421,6 @@ impl Bucket {
             .key(key)
             .set_version_id(version.map(str::to_owned))
             .set_expected_bucket_owner(self.owner.clone())
-            .customize()
-            .config_override(within(attempt_timeout(0)))
             .send()
             .await
             .map_err(|error| AwsError::new("s3:GetObjectTagging", self.url(key), error))?;
@@ -428,8 +438,6 @@ impl Bucket {
             .get_bucket_versioning()
             .bucket(&self.name)
             .set_expected_bucket_owner(self.owner.clone())
-            .customize()
-            .config_override(within(attempt_timeout(0)))
             .send()
             .await
             .map_err(|error| AwsError::new("s3:GetBucketVersioning", self.url(""), error))?;

@@ -16,8 +16,9 @@ use super::scene::Scene;
 use super::send::{self, Pending};
 use super::sender::{Outgoing, Sender};
 use super::stop::Stop;
+use super::survey::Place;
 use crate::aws::s3::MAX_DELETES;
-use crate::aws::{AwsError, CloudFront, Kind};
+use crate::aws::{AwsError, Bucket, CloudFront, Kind};
 use crate::domain::manifest::{DeployId, DeployRef};
 use crate::domain::{ETag, Key};
 use crate::edge::path::Dialect;
@@ -36,10 +37,17 @@ pub(super) struct Apply<'a> {
     pub(super) plan: Arc<Plan>,
     pub(super) deploy: DeployId,
     pub(super) held: Option<&'a Held>,
-    pub(super) cloudfront: CloudFront,
+    pub(super) hands: Hands,
     pub(super) level: &'a mut Level,
     pub(super) stop: &'a Stop,
     pub(super) tell: &'a Teller,
+}
+
+/// What changes go through.
+#[derive(Clone)]
+pub(super) struct Hands {
+    pub(super) bucket: Bucket,
+    pub(super) cloudfront: CloudFront,
 }
 
 /// What came of it.
@@ -58,6 +66,8 @@ pub(super) struct Applied {
     pub(super) broken: Option<String>,
     /// Manifest and history say what was done.
     pub(super) recorded: bool,
+    /// The lock was given back with the last of it.
+    pub(super) released: bool,
 }
 
 impl Applied {
@@ -68,19 +78,17 @@ impl Applied {
 }
 
 impl Apply<'_> {
-    /// Fails only where nothing but the journal was written.
-    pub(super) async fn run(mut self) -> Result<Applied, StateError> {
-        let mut journal = record::journal(&self.deploy, self.scene, self.job, &self.plan);
-        self.scene.place.store.write_debt(&journal).await?;
+    /// `journal` stands in the bucket, and nothing else was written.
+    pub(super) async fn run(mut self, mut journal: Debt) -> Applied {
         let mut applied = Applied::default();
         self.change_objects(&mut applied).await;
         if self.must_stop() || applied.race.is_some() {
-            return Ok(applied);
+            return applied;
         }
         if let Err(error) = self.purge_and_record(&mut journal, &mut applied).await {
             applied.broken = Some(error.to_string());
         }
-        Ok(applied)
+        applied
     }
 
     fn must_stop(&self) -> bool {
@@ -96,12 +104,22 @@ impl Apply<'_> {
                 bytes: plan.upload_bytes(),
             });
         }
+        let tools = Tools::new(
+            Place {
+                bucket: self.hands.bucket.clone(),
+                ..self.scene.place.clone()
+            },
+            self.scene.source.root(),
+            self.tell.clone(),
+            self.job,
+            self.held.is_some(),
+        );
         let mut at = 0;
         for group in plan
             .changes
             .chunk_by(|one, other| one.rank() == other.rank())
         {
-            self.put_all(at, group, applied).await;
+            self.put_all(&tools, at, group, applied).await;
             at += group.len();
             // What was not begun is not live, so that what refers to it must not be either.
             if self.must_stop() || applied.race.is_some() || !applied.failed.is_empty() {
@@ -111,14 +129,13 @@ impl Apply<'_> {
     }
 
     /// Puts the changes of one rank, the first of which is the plan's change `first`.
-    async fn put_all(&mut self, first: usize, group: &[Change], applied: &mut Applied) {
-        let tools = Tools::new(
-            self.scene.place.clone(),
-            self.scene.source.root(),
-            self.tell.clone(),
-            self.job,
-            self.held.is_some(),
-        );
+    async fn put_all(
+        &mut self,
+        tools: &Tools,
+        first: usize,
+        group: &[Change],
+        applied: &mut Applied,
+    ) {
         let wants = super::wants::Wants::new(self.job, &self.scene.source, &self.scene.targets);
         let plan = self.plan.clone();
         let held = self.held;
@@ -283,7 +300,7 @@ impl Apply<'_> {
             }
             if applied.failed.is_empty() {
                 let waited = send::wait(
-                    &self.cloudfront,
+                    &self.hands.cloudfront,
                     &mut applied.sent.pending,
                     until,
                     self.stop,
@@ -298,17 +315,23 @@ impl Apply<'_> {
             if applied.late || !applied.failed.is_empty() {
                 return self.record(journal, applied, None).await;
             }
-            self.delete(applied, false).await?;
-            if applied.race.is_some() {
-                return Ok(());
-            }
             let after = texts(&purges, |one| &one.after);
             sender.without_quotes = sender.without_quotes_later.take();
             for owed in journal.targets.values_mut() {
                 owed.later.clear();
             }
-            if sender.note(journal, &after) {
-                store.write_debt(journal).await?;
+            let noted = sender.note(journal, &after);
+            let noting = async {
+                match noted {
+                    true => store.write_debt(journal).await,
+                    false => Ok(()),
+                }
+            };
+            let (deleted, written) = tokio::join!(self.delete(applied, false), noting);
+            deleted?;
+            written?;
+            if self.must_stop() || applied.race.is_some() {
+                return Ok(());
             }
         }
         applied.cost = cost(&purges);
@@ -346,7 +369,7 @@ impl Apply<'_> {
             .then(|| self.solve(None, refused))
             .flatten();
         Sender {
-            cloudfront: self.cloudfront.clone(),
+            cloudfront: self.hands.cloudfront.clone(),
             store: self.scene.place.store.clone(),
             deploy: self.deploy.clone(),
             targets: self
@@ -487,7 +510,22 @@ impl Apply<'_> {
             .head
             .head()
             .map_or(0, |head| head.sequence);
-        tokio::try_join!(store.write_history(&record, sequence), strike)?;
+        let history = store.write_history(&record, sequence);
+        if rest.is_none() && self.scene.debts.kept.is_empty() {
+            // Nothing is written over any more, so that the lock may go with the last of it: whoever takes it before the debts
+            // are gone finds them paid.
+            let release = async {
+                if let Some(held) = self.held {
+                    // Lost, it is somebody else's to give back.
+                    let _ = held.release().await;
+                }
+            };
+            let ((), written) = tokio::join!(release, async { tokio::try_join!(history, strike) });
+            applied.released = true;
+            written?;
+        } else {
+            tokio::try_join!(history, strike)?;
+        }
         applied.recorded = true;
         Ok(())
     }

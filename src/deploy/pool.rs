@@ -42,6 +42,11 @@ impl Level {
         }
     }
 
+    /// How many of so many requests are begun at once.
+    pub fn first(&self, requests: usize) -> usize {
+        self.now.min(requests)
+    }
+
     fn answered(&mut self) {
         let throttled = self.watch.throttled();
         if throttled > self.throttled {

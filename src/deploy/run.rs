@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Teller;
-use super::apply::{Applied, Apply};
+use super::apply::{Applied, Apply, Hands};
 use super::event::{Event, Invalidated, Summary};
 use super::job::Job;
 use super::past::Past;
 use super::pool::Level;
+use super::record;
 use super::scene::Scene;
 use super::send;
 use super::source::Source;
@@ -18,6 +19,7 @@ use super::survey::{self, Opened, Place};
 use super::targets::Targets;
 use crate::aws::Aws;
 use crate::domain::{ETag, Key};
+use crate::edge::batch;
 use crate::error::{Error, Exit};
 use crate::plan::{Action, Plan, guard};
 use crate::state::lock::Observed;
@@ -25,6 +27,8 @@ use crate::state::{self, Held, Take};
 
 /// How often a plan is made anew because somebody else wrote to the bucket meanwhile.
 const ROUNDS: usize = 6;
+/// Connections opened to CloudFront before the purge, at most.
+const BATCHES_AHEAD: usize = 16;
 
 /// Looks and plans; changes nothing.
 pub async fn plan(
@@ -98,6 +102,7 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
         begun,
         level: &mut level,
         place: opened.place.clone(),
+        hands: None,
         held: None,
         written: HashMap::new(),
         summary: Summary {
@@ -129,6 +134,8 @@ struct Run<'a> {
     begun: Instant,
     level: &'a mut Level,
     place: Place,
+    /// What changes go through; opened with the first.
+    hands: Option<Hands>,
     held: Option<Held>,
     /// What this run has put so far.
     written: HashMap<Key, ETag>,
@@ -185,8 +192,22 @@ impl Run<'_> {
                 return Ok(None);
             }
             let deploy = state::mint(scene.now);
-            if self.held.is_none() && !unguarded {
-                match self.take_lock(&lock, &deploy).await? {
+            let hands = self.hands(&plan);
+            let journal = record::journal(&deploy, &scene, self.job, &plan);
+            let store = self.place.store.clone();
+            if self.held.is_some() || unguarded {
+                store.write_debt(&journal).await?;
+            } else {
+                // The journal rides along: nothing is changed before both are in.
+                let noting = store.write_debt(&journal);
+                let (taken, noted) = tokio::join!(self.take_lock(&lock, &deploy), noting);
+                if noted.is_err() || !matches!(taken, Ok(Lock::Held | Lock::Unguarded)) {
+                    // It speaks of nothing; left behind it would cost the next deploy a purge.
+                    let _ = store.strike_debt(&deploy).await;
+                }
+                let taken = taken?;
+                noted?;
+                match taken {
                     Lock::Held => {}
                     Lock::Unguarded => unguarded = true,
                     Lock::Moved(seen) => {
@@ -206,12 +227,12 @@ impl Run<'_> {
                 plan: plan.clone(),
                 deploy,
                 held: self.held.as_ref(),
-                cloudfront: self.aws.cloudfront(),
+                hands,
                 level: self.level,
                 stop: self.stop,
                 tell: self.tell,
             };
-            let applied = apply.run().await?;
+            let applied = apply.run(journal).await;
             if let Some(key) = &applied.race
                 && !self.stop.is_set()
             {
@@ -234,6 +255,29 @@ impl Run<'_> {
             Error::incomplete("somebody else keeps writing to the bucket")
                 .hint("deploy again once it is quiet"),
         )
+    }
+
+    /// What a plan is carried out with. Connections are opened while the lock is taken.
+    fn hands(&mut self, plan: &Plan) -> Hands {
+        let open = || {
+            let ranks = plan
+                .changes
+                .chunk_by(|one, other| one.rank() == other.rank());
+            let widest = ranks.map(<[_]>::len).max().unwrap_or_default();
+            let batches = plan.purges.iter().map(|one| {
+                let paths: Vec<String> = one.purge.cover.texts().map(str::to_owned).collect();
+                batch::batches(&paths).len()
+            });
+            let batches: usize = batches.sum();
+            Hands {
+                bucket: self.place.bucket.for_changes(self.level.first(widest)),
+                cloudfront: self
+                    .aws
+                    .cloudfront()
+                    .for_changes(batches.min(BATCHES_AHEAD)),
+            }
+        };
+        self.hands.get_or_insert_with(open).clone()
     }
 
     fn count(&mut self, plan: &Plan) {
@@ -264,8 +308,10 @@ impl Run<'_> {
         self.tally(plan, &applied);
         self.summary.failed = applied.failed.len() as u64;
         self.summary.cost_usd = applied.cost.dollars();
-        let lost = self.held.as_ref().is_some_and(Held::is_lost);
-        if let Some(held) = self.held.take() {
+        let lost = !applied.released && self.held.as_ref().is_some_and(Held::is_lost);
+        if let Some(held) = self.held.take()
+            && !applied.released
+        {
             let _ = held.release().await;
         }
         let trouble = self.trouble(&applied, lost);

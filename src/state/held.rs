@@ -68,7 +68,7 @@ impl Held {
     }
 
     /// Gives it back. Whatever this answers, nothing may be written any more.
-    pub async fn release(self) -> Result<(), StateError> {
+    pub async fn release(&self) -> Result<(), StateError> {
         self.renewals.abort();
         if *self.shared.lost.borrow() {
             return Err(StateError::Lost);

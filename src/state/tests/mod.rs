@@ -28,7 +28,7 @@ async fn store_at(server: &Server) -> Store {
         local: true,
         ..Connection::default()
     };
-    let aws = Aws::connect(connection, None).await;
+    let aws = Aws::connect(connection, None).await.unwrap();
     let mut store = Store::new(aws.bucket(server::BUCKET, None), "site/.unstale/", false);
     store.timing = Timing {
         poll: std::time::Duration::from_millis(5),
