@@ -1,4 +1,4 @@
-//! How long it takes to look at a site: the scan of a folder, and the plan of a deploy of which one object in a hundred changed.
+//! How long it takes to look at a site: the scan of a folder, the comparison of objects, and the plan of a deploy of which one object in a hundred changed.
 //! `cargo bench --bench site`.
 
 use std::collections::HashMap;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
+use unstale::domain::diff::{Found, Known, Verdict, Wanted, compare};
 use unstale::domain::manifest::{DeployId, DeployRef, Entry, Manifest, Served as Kept};
 use unstale::domain::page::Stage;
 use unstale::domain::{ETag, Headers, Key, Md5};
@@ -111,6 +112,32 @@ impl Site {
             etag,
         })
     }
+}
+
+/// Whether each object is as wanted, by what the listing and the manifest say.
+#[divan::bench(sample_count = 3)]
+fn diff_of_a_million(bencher: Bencher) {
+    const COUNT: usize = 1_000_000;
+    let etags: Vec<ETag> = (0..COUNT).map(|at| ETag::Md5(md5(at))).collect();
+    let headers = headers().fingerprint();
+    let verdict = |(at, etag): (usize, &ETag)| {
+        let wanted = Wanted {
+            size: 8192,
+            md5: md5(if at % 100 == 0 { !at } else { at }),
+            parts: None,
+            headers,
+        };
+        let known = Known {
+            etag,
+            digest: None,
+            headers,
+        };
+        compare(wanted, Found { size: 8192, etag }, Some(known), None)
+    };
+    bencher.counter(ItemsCount::new(COUNT)).bench_local(|| {
+        let verdicts = black_box(&etags).iter().enumerate().map(verdict);
+        verdicts.filter(|one| *one == Verdict::Same).count()
+    });
 }
 
 /// The merge of build, listing and manifest into a plan.

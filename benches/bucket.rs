@@ -1,0 +1,129 @@
+//! How long it takes to read what a bucket holds: its listing, and the manifest, written and read back. The bucket is `local`'s in
+//! this process, whose own share of the time is in the figures. `cargo bench --bench bucket`.
+
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use tokio::runtime::Runtime;
+use unstale::aws::{Aws, Bucket, Connection};
+use unstale::domain::manifest::{DeployId, DeployRef, Entry, Manifest, Served};
+use unstale::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
+use unstale::local::{Options, World};
+use unstale::state::Store;
+use unstale::state::head::{HeadState, Loaded, Update};
+
+fn main() {
+    divan::main();
+}
+
+const BUCKET: &str = "site";
+
+async fn bucket() -> (World, Bucket) {
+    let world = World::start(Options::default()).await.expect("a world");
+    world.create_bucket(BUCKET).expect("a bucket");
+    let connection = Connection {
+        endpoint_url: Some(world.endpoint()),
+        local: true,
+        ..Connection::default()
+    };
+    let aws = Aws::connect(connection, None).await.expect("a client");
+    (world, aws.bucket(BUCKET, None))
+}
+
+fn key(at: usize) -> Key {
+    Key::new(format!("posts/{at:07}/index.html"))
+}
+
+/// Page after page, as a listing without parts is.
+#[divan::bench(args = [10_000], sample_count = 3)]
+fn listing(bencher: Bencher, count: usize) {
+    let runtime = Runtime::new().expect("a runtime");
+    let (_world, bucket) = runtime.block_on(async {
+        let (world, bucket) = bucket().await;
+        for at in 0..count {
+            let key = key(at);
+            let put = world.put_object(BUCKET, key.as_str(), "x", Headers::default());
+            put.await.expect("an object");
+        }
+        (world, bucket)
+    });
+    bencher.counter(ItemsCount::new(count)).bench_local(|| {
+        let listed = runtime.block_on(bucket.list_range("", None, None, |_| ()));
+        assert_eq!(listed.map(|listed| listed.len()).ok(), Some(count));
+    });
+}
+
+/// What a first deploy of so many objects leaves.
+fn update(loaded: &mut Loaded, count: usize) -> Update {
+    let tables = &mut loaded.manifest.tables;
+    let deploy = DeployRef {
+        id: DeployId::new("first"),
+        at: 0,
+    };
+    let served = tables.serve(Served {
+        cache_control: Some("no-cache".to_owned()),
+        content_type: Some("text/html; charset=utf-8".to_owned()),
+        redirect: None,
+    });
+    let number = tables.deploy(deploy.clone());
+    let mut update = Update {
+        deploy,
+        paths: 0,
+        delta: Default::default(),
+        distributions: Default::default(),
+    };
+    for at in 0..count {
+        // As little alike as digests are.
+        let mixed = (at as u128 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        let etag = ETag::Md5(Md5(mixed.to_be_bytes()));
+        let entry = Entry::new(etag, HeaderFingerprint(7), served, [number; 2]);
+        update.delta.upsert(key(at), entry);
+    }
+    update
+}
+
+fn written(runtime: &Runtime, store: &Store, count: usize) -> HeadState {
+    let mut loaded = Loaded::default();
+    let update = update(&mut loaded, count);
+    let head = runtime.block_on(store.write_manifest(&HeadState::Absent, &mut loaded, update));
+    head.expect("a head")
+}
+
+const SIZES: [usize; 2] = [10_000, 100_000];
+
+#[divan::bench(args = SIZES, sample_count = 3)]
+fn write_a_manifest(bencher: Bencher, count: usize) {
+    let runtime = Runtime::new().expect("a runtime");
+    bencher
+        .counter(ItemsCount::new(count))
+        .with_inputs(|| {
+            let (world, bucket) = runtime.block_on(bucket());
+            let mut loaded = Loaded::default();
+            let update = update(&mut loaded, count);
+            (
+                world,
+                Store::new(bucket, ".unstale/", false),
+                loaded,
+                update,
+            )
+        })
+        .bench_local_values(|(world, store, mut loaded, update)| {
+            let head = store.write_manifest(&HeadState::Absent, &mut loaded, update);
+            assert!(runtime.block_on(head).is_ok());
+            (world, loaded)
+        });
+}
+
+#[divan::bench(args = SIZES, sample_count = 3)]
+fn read_a_manifest(bencher: Bencher, count: usize) {
+    let runtime = Runtime::new().expect("a runtime");
+    let (_world, bucket) = runtime.block_on(bucket());
+    let store = Store::new(bucket, ".unstale/", false);
+    let head = written(&runtime, &store, count);
+    bencher.counter(ItemsCount::new(count)).bench_local(|| {
+        let manifest: Option<Manifest> = runtime
+            .block_on(store.read_manifest(&head))
+            .map(|loaded| loaded.manifest)
+            .ok();
+        assert_eq!(manifest.map(|manifest| manifest.entries.len()), Some(count));
+    });
+}
