@@ -21,6 +21,8 @@ use crate::scan;
 
 /// Requests at once, at most, where nothing is said: more gained nothing when measured.
 const CONCURRENCY: usize = 256;
+/// Bytes of small files that stay in memory from hashing to uploading, at most.
+const KEPT: u64 = 8 << 20;
 
 /// Clients, and what must live as long as they do.
 pub(super) struct Link {
@@ -112,6 +114,7 @@ impl App {
                 },
                 max_key_bytes: MAX_KEY_BYTES.saturating_sub(settings.prefix.len()),
                 cache: settings.cache.then(cache_folder).flatten(),
+                keep_small: Some(KEPT.min(settings.max_memory / 4)),
                 ..scan::Options::default()
             },
             dir,

@@ -32,8 +32,9 @@ pub(super) async fn verify(app: &App, flags: &cli::Verify) -> Result<Exit, Error
     let link = app.connect().await?;
     let job = app.job(&link)?;
     let tell = app.teller();
+    let splits = Default::default();
     let (build, targets, opened) = tokio::try_join!(
-        survey::build(&job, &tell),
+        survey::build(&job, &splits, &tell),
         survey::find_targets(&link.aws, &job),
         survey::open(&link.aws, &job)
     )?;

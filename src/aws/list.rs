@@ -79,24 +79,27 @@ impl Bucket {
         Ok(page)
     }
 
-    /// All that lies under `prefix` with keys after `after`, up to and with `last`, sorted by the bytes of the keys.
+    /// What lies under `prefix` with keys after `after`, up to and with `last`, sorted by the bytes of the keys, and whether that
+    /// is all: no more than so many `pages` are asked for.
     pub async fn list_range(
         &self,
         prefix: &str,
         after: Option<&str>,
         last: Option<&str>,
-        mut seen: impl FnMut(usize),
-    ) -> Result<Vec<Listed>, AwsError> {
+        pages: usize,
+        seen: impl Fn(usize),
+    ) -> Result<(Vec<Listed>, bool), AwsError> {
         let mut objects = Vec::new();
-        let mut next = None;
-        loop {
+        let (mut next, mut whole) = (None, false);
+        for _ in 0..pages {
             let page = self.list_page(prefix, after, next).await?;
             seen(page.objects.len());
             let past = |object: &Listed| last.is_some_and(|last| object.key.as_str() > last);
             let ended = page.objects.last().is_some_and(past);
             objects.extend(page.objects.into_iter().filter(|object| !past(object)));
             next = page.next;
-            if ended || next.is_none() {
+            whole = ended || next.is_none();
+            if whole {
                 break;
             }
         }
@@ -104,7 +107,7 @@ impl Bucket {
         if !objects.is_sorted_by(|one, other| one.key <= other.key) {
             objects.sort_by(|one, other| one.key.cmp(&other.key));
         }
-        Ok(objects)
+        Ok((objects, whole))
     }
 }
 

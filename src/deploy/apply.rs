@@ -6,6 +6,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use super::Teller;
 use super::event::Event;
 use super::job::Job;
@@ -114,12 +116,13 @@ impl Apply<'_> {
             self.job,
             self.held.is_some(),
         );
+        let mut kept = self.scene.source.take_kept();
         let mut at = 0;
         for group in plan
             .changes
             .chunk_by(|one, other| one.rank() == other.rank())
         {
-            self.put_all(&tools, at, group, applied).await;
+            self.put_all(&tools, &mut kept, at, group, applied).await;
             at += group.len();
             // What was not begun is not live, so that what refers to it must not be either.
             if self.must_stop() || applied.race.is_some() || !applied.failed.is_empty() {
@@ -132,6 +135,7 @@ impl Apply<'_> {
     async fn put_all(
         &mut self,
         tools: &Tools,
+        kept: &mut HashMap<Key, Bytes>,
         first: usize,
         group: &[Change],
         applied: &mut Applied,
@@ -143,9 +147,10 @@ impl Apply<'_> {
             let (tools, plan) = (tools.clone(), plan.clone());
             let change = plan.changes.get(at);
             let file = change.and_then(|change| wants.file(change.key.as_str()).cloned());
+            let kept = change.and_then(|change| kept.remove(&change.key));
             async move {
                 match plan.changes.get(at) {
-                    Some(change) => Some((at, tools.put(change, file.as_ref()).await)),
+                    Some(change) => Some((at, tools.put(change, file.as_ref(), kept).await)),
                     None => None,
                 }
             }

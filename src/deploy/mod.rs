@@ -8,6 +8,7 @@ mod ask;
 pub mod event;
 pub mod expect;
 pub mod job;
+mod listing;
 mod names;
 pub mod past;
 mod pool;

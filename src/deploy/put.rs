@@ -19,7 +19,7 @@ use crate::aws::{AwsError, Condition, Kind};
 use crate::domain::encoding;
 use crate::domain::{ETag, Md5};
 use crate::plan::{Action, Change, MAX_COPY};
-use crate::scan::{LocalFile, MULTIPART_FROM, Made, part_size};
+use crate::scan::{FileStamp, LocalFile, MULTIPART_FROM, Made, part_size};
 
 /// Bytes of a part of a copy past 5 GB.
 const COPY_PART: u64 = 1 << 30;
@@ -75,17 +75,18 @@ impl Tools {
         }
     }
 
-    /// Carries out one change.
+    /// Carries out one change. `kept` is the file's content, where it is in memory still.
     pub async fn put(
         &self,
         change: &Change,
         file: Option<&LocalFile>,
+        kept: Option<Bytes>,
     ) -> Result<Written, PutError> {
         match &change.action {
-            Action::Upload => self.upload(change, file).await,
+            Action::Upload => self.upload(change, file, kept).await,
             Action::SetHeaders => {
                 let Some(etag) = &change.before else {
-                    return self.upload(change, file).await;
+                    return self.upload(change, file, kept).await;
                 };
                 self.copy(change, (change.key.as_str(), None, etag)).await
             }
@@ -95,9 +96,9 @@ impl Tools {
                     Err(PutError::Aws(error))
                         if matches!(error.kind, Kind::NotFound | Kind::NotImplemented) =>
                     {
-                        self.upload(change, file).await
+                        self.upload(change, file, kept).await
                     }
-                    Err(error) if error.is_race() => self.upload(change, file).await,
+                    Err(error) if error.is_race() => self.upload(change, file, kept).await,
                     result => result,
                 }
             }
@@ -117,7 +118,12 @@ impl Tools {
         }
     }
 
-    async fn upload(&self, change: &Change, file: Option<&LocalFile>) -> Result<Written, PutError> {
+    async fn upload(
+        &self,
+        change: &Change,
+        file: Option<&LocalFile>,
+        kept: Option<Bytes>,
+    ) -> Result<Written, PutError> {
         let path = match file {
             Some(file) => file.path(&self.root),
             None => self.root.join(change.key.as_str()),
@@ -133,7 +139,10 @@ impl Tools {
             let _room = self.room(change.size).await;
             let body = match encoded {
                 Some(made) => encode(&path, change, made).await?,
-                None => self.read_whole(&path, change).await?,
+                None => match kept.filter(|kept| kept.len() as u64 == change.size) {
+                    Some(kept) => kept,
+                    None => self.read_whole(&path, change, file).await?,
+                },
             };
             self.place
                 .bucket
@@ -183,23 +192,35 @@ impl Tools {
         }
     }
 
-    /// Reads a small file and sees that it still is what the plan is about.
-    async fn read_whole(&self, path: &Path, change: &Change) -> Result<Bytes, PutError> {
-        let (path, size) = (path.to_owned(), change.size);
+    /// Reads a small file and sees that it still is what the plan is about: by its stamp, or else by its digest.
+    async fn read_whole(
+        &self,
+        path: &Path,
+        change: &Change,
+        file: Option<&LocalFile>,
+    ) -> Result<Bytes, PutError> {
+        let (path, size, md5) = (path.to_owned(), change.size, change.md5);
+        let stamp = file
+            .filter(|file| file.made.is_none())
+            .map(|file| file.stamp);
         let name = change.key.to_string();
         if size == 0 && change.headers.redirect.is_some() {
             return Ok(Bytes::new());
         }
-        let read = spawn_blocking(move || -> std::io::Result<(Vec<u8>, Md5)> {
+        let read = spawn_blocking(move || -> std::io::Result<(Vec<u8>, bool)> {
             let mut bytes = Vec::with_capacity(size as usize + 1);
-            std::fs::File::open(path)?
-                .take(size + 1)
-                .read_to_end(&mut bytes)?;
-            let digest = Md5(Hasher::digest(&bytes).into());
-            Ok((bytes, digest))
+            let mut file = std::fs::File::open(path)?;
+            (&mut file).take(size + 1).read_to_end(&mut bytes)?;
+            let same = bytes.len() as u64 == size
+                && stamp.is_some_and(|stamp| {
+                    let now = file.metadata();
+                    now.is_ok_and(|now| FileStamp::of(&now) == stamp)
+                });
+            let same = same || Md5(Hasher::digest(&bytes).into()) == md5;
+            Ok((bytes, same))
         });
         match flatten(read.await) {
-            Ok((bytes, digest)) if digest == change.md5 => Ok(Bytes::from(bytes)),
+            Ok((bytes, true)) => Ok(Bytes::from(bytes)),
             Ok(_) => Err(PutError::Changed(name)),
             Err(error) => Err(PutError::Unreadable(name, error.to_string())),
         }

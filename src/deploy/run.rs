@@ -8,6 +8,7 @@ use super::Teller;
 use super::apply::{Applied, Apply, Hands};
 use super::event::{Event, Invalidated, Summary};
 use super::job::Job;
+use super::listing::Splits;
 use super::past::Past;
 use super::pool::Level;
 use super::record;
@@ -15,7 +16,7 @@ use super::scene::Scene;
 use super::send;
 use super::source::Source;
 use super::stop::Stop;
-use super::survey::{self, Opened, Place};
+use super::survey::{self, Opened, Place, Remote};
 use super::targets::Targets;
 use crate::aws::Aws;
 use crate::domain::{ETag, Key};
@@ -37,16 +38,19 @@ pub async fn plan(
     stop: &Stop,
     tell: &Teller,
 ) -> Result<(Scene, Plan), Error> {
-    let opened = async { survey::open(aws, job).await };
-    let (mut source, targets, remote) =
-        tokio::try_join!(source(job, tell), survey::find_targets(aws, job), async {
-            let opened = opened.await?;
-            let (place, busy) = (opened.place.clone(), busy(&opened.lock));
-            let remote = survey::remote(opened, tell).await?;
-            Ok((place, remote, busy))
-        })?;
-    let (place, remote, busy) = remote;
-    if let Some((who, until)) = busy {
+    let splits = Arc::default();
+    let look = async {
+        let opened = survey::open(aws, job).await?;
+        let place = opened.place.clone();
+        let remote = survey::remote(opened, &splits, tell).await?;
+        Ok((place, remote))
+    };
+    let (mut source, targets, (place, remote)) = tokio::try_join!(
+        source(job, &splits, tell),
+        survey::find_targets(aws, job),
+        look
+    )?;
+    if let Some((who, until)) = busy(&remote.lock) {
         tell.tell(Event::Warned(format!(
             "another deploy is under way ({who}, until {until}): the bucket is moving"
         )));
@@ -59,10 +63,13 @@ pub async fn plan(
 }
 
 /// What the site is to become.
-async fn source(job: &Job, tell: &Teller) -> Result<Source, Error> {
+async fn source(job: &Job, splits: &Arc<Splits>, tell: &Teller) -> Result<Source, Error> {
     Ok(match &job.rollback {
-        None => Source::of(survey::build(job, tell).await?),
-        Some(deploy) => Source::Past(Past::after(deploy.clone())),
+        None => Source::of(survey::build(job, splits, tell).await?),
+        Some(deploy) => {
+            splits.set(Vec::new());
+            Source::Past(Past::after(deploy.clone()))
+        }
     })
 }
 
@@ -89,10 +96,18 @@ pub struct Deployed {
 pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<Deployed, Error> {
     let begun = Instant::now();
     let mut level = Level::new(job.concurrency, aws.watch.clone());
-    let (source, targets, opened) = tokio::try_join!(
-        source(job, tell),
+    let splits = Arc::default();
+    let look = async {
+        let opened = survey::open(aws, job).await?;
+        let opened = wait_for_lock(job, stop, tell, opened).await?;
+        let place = opened.place.clone();
+        let remote = survey::remote(opened, &splits, tell).await?;
+        Ok((place, remote))
+    };
+    let (source, targets, (place, remote)) = tokio::try_join!(
+        source(job, &splits, tell),
         survey::find_targets(aws, job),
-        survey::open(aws, job)
+        look
     )?;
     let mut run = Run {
         aws,
@@ -101,7 +116,8 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
         tell,
         begun,
         level: &mut level,
-        place: opened.place.clone(),
+        place,
+        splits,
         hands: None,
         held: None,
         written: HashMap::new(),
@@ -111,7 +127,7 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
             ..Summary::default()
         },
     };
-    let result = run.rounds(source, targets, opened).await;
+    let result = run.rounds(source, targets, remote).await;
     if let Some(held) = run.held.take() {
         // A lock that is lost is somebody else's to give back.
         let _ = held.release().await;
@@ -134,6 +150,7 @@ struct Run<'a> {
     begun: Instant,
     level: &'a mut Level,
     place: Place,
+    splits: Arc<Splits>,
     /// What changes go through; opened with the first.
     hands: Option<Hands>,
     held: Option<Held>,
@@ -155,17 +172,15 @@ impl Run<'_> {
         &mut self,
         source: Source,
         targets: Targets,
-        opened: Opened,
+        mut remote: Remote,
     ) -> Result<Option<(Scene, Arc<Plan>)>, Error> {
-        let mut opened = self.wait_for_lock(opened).await?;
         let (mut source, mut targets) = (Some(source), Some(targets));
         let mut unguarded = false;
         for _ in 0..ROUNDS {
             let (Some(mut wanted), Some(found)) = (source.take(), targets.take()) else {
                 break;
             };
-            let lock = opened.lock.clone();
-            let remote = survey::remote(opened, self.tell).await?;
+            let lock = remote.lock.clone();
             wanted.look(&self.place, &remote, &found, self.job).await?;
             let mut scene = Scene::new(self.place.clone(), wanted, found, remote, self.job);
             scene.remember(&self.written);
@@ -211,8 +226,7 @@ impl Run<'_> {
                     Lock::Held => {}
                     Lock::Unguarded => unguarded = true,
                     Lock::Moved(seen) => {
-                        opened = self.look_again(*seen).await?;
-                        opened = self.wait_for_lock(opened).await?;
+                        remote = self.look_again(*seen).await?;
                         self.tell
                             .tell(Event::PlannedAgain("another deploy ended meanwhile".into()));
                         (source, targets) = (Some(scene.source), Some(scene.targets));
@@ -244,7 +258,7 @@ impl Run<'_> {
                 self.written.extend(written.filter_map(|(at, written)| {
                     Some((plan.changes.get(at)?.key.clone(), written.etag))
                 }));
-                opened = self.look_again(lock).await?;
+                remote = self.look_again(lock).await?;
                 (source, targets) = (Some(scene.source), Some(scene.targets));
                 continue;
             }
@@ -445,45 +459,60 @@ impl Run<'_> {
         })
     }
 
-    /// What has to be read anew for another round, once the lock is known.
-    async fn look_again(&self, lock: Observed) -> Result<Opened, Error> {
-        Ok(Opened {
+    /// Looks at the bucket for another round, once the lock is known.
+    async fn look_again(&self, lock: Observed) -> Result<Remote, Error> {
+        let mut opened = Opened {
             place: self.place.clone(),
             head: self.place.store.read_head().await?,
             lock,
-        })
+        };
+        if self.held.is_none() {
+            opened = wait_for_lock(self.job, self.stop, self.tell, opened).await?;
+        }
+        survey::remote(opened, &self.splits, self.tell).await
     }
+}
 
-    /// Returns once the lock is free, as far as anybody can see.
-    async fn wait_for_lock(&self, opened: Opened) -> Result<Opened, Error> {
-        if opened.lock.is_free() {
-            return Ok(opened);
+/// Returns once the lock is free, as far as anybody can see.
+async fn wait_for_lock(
+    job: &Job,
+    stop: &Stop,
+    tell: &Teller,
+    opened: Opened,
+) -> Result<Opened, Error> {
+    if opened.lock.is_free() {
+        return Ok(opened);
+    }
+    let Opened { place, lock, .. } = opened;
+    let begun = Instant::now();
+    let on_wait = |seen: &Observed| {
+        if let Some((who, until)) = busy(seen) {
+            let (waited, patience) = (begun.elapsed(), job.lock_wait);
+            tell.tell(Event::LockAwaited {
+                who,
+                until,
+                waited,
+                patience,
+            });
         }
-        let seen = opened.lock;
-        let begun = Instant::now();
-        let on_wait = |seen: &Observed| {
-            if let Some((who, until)) = busy(seen) {
-                let (waited, patience) = (begun.elapsed(), self.job.lock_wait);
-                self.tell.tell(Event::LockAwaited {
-                    who,
-                    until,
-                    waited,
-                    patience,
-                });
-            }
-        };
-        let waiting = self
-            .place
-            .store
-            .wait_for_lock(seen, self.job.lock_wait, on_wait);
-        let seen = tokio::select! {
-            seen = waiting => seen?,
-            () = self.stop.wished() => return Err(Error::interrupted("interrupted while waiting for the lock")),
-        };
-        match busy(&seen) {
-            None => self.look_again(seen).await,
-            Some((who, until)) => Err(Error::new(Exit::Locked, format!("another deploy holds the lock: {who}, until {until}"))
-                .hint("wait for it, give --lock-wait longer, or, if it is dead for certain, `unstale unlock`")),
-        }
+    };
+    let waiting = place.store.wait_for_lock(lock, job.lock_wait, on_wait);
+    let lock = tokio::select! {
+        seen = waiting => seen?,
+        () = stop.wished() => return Err(Error::interrupted("interrupted while waiting for the lock")),
+    };
+    match busy(&lock) {
+        None => Ok(Opened {
+            head: place.store.read_head().await?,
+            place,
+            lock,
+        }),
+        Some((who, until)) => Err(Error::new(
+            Exit::Locked,
+            format!("another deploy holds the lock: {who}, until {until}"),
+        )
+        .hint(
+            "wait for it, give --lock-wait longer, or, if it is dead for certain, `unstale unlock`",
+        )),
     }
 }

@@ -1,6 +1,9 @@
 //! What the site is to become: a build, or what it was after an earlier deploy.
 
+use std::collections::HashMap;
 use std::path::Path;
+
+use bytes::Bytes;
 
 use super::job::Job;
 use super::names;
@@ -9,6 +12,7 @@ use super::survey::{Place, Remote};
 use super::tailor::{self, Known};
 use super::targets::Targets;
 use super::wants::Wants;
+use crate::domain::Key;
 use crate::error::Error;
 use crate::scan::{Build, LocalFile};
 
@@ -48,6 +52,14 @@ impl Source {
         let files = self.files();
         let at = files.binary_search_by(|file| file.key.as_str().cmp(key));
         files.get(at.ok()?)
+    }
+
+    /// The content that is in memory still, as it was hashed, by the file's key.
+    pub fn take_kept(&mut self) -> HashMap<Key, Bytes> {
+        match self {
+            Self::Build(site) => std::mem::take(&mut site.build.kept),
+            Self::Past(_) => HashMap::new(),
+        }
     }
 
     /// The build's folder.

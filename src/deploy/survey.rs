@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use futures_util::{StreamExt, stream};
 
 use super::Teller;
 use super::event::Event;
 use super::job::Job;
+use super::listing::{self, Splits};
 use super::targets::{self, Search, Targets};
 use crate::aws::list::Listed;
 use crate::aws::{Aws, AwsError, Bucket, Kind};
@@ -94,14 +92,13 @@ async fn enter(place: Place) -> Result<Opened, StateError> {
     Ok(Opened { place, lock, head })
 }
 
-/// Scans the build.
-pub async fn build(job: &Job, tell: &Teller) -> Result<Build, Error> {
-    let listener = tell.clone();
-    let progress = move |progress| {
-        listener.tell(match progress {
-            scan::Progress::Walked(files) => Event::Walked(files),
-            scan::Progress::Hashed { files, bytes } => Event::Hashed { files, bytes },
-        });
+/// Scans the build, and says where a listing like it may be split.
+pub async fn build(job: &Job, splits: &Arc<Splits>, tell: &Teller) -> Result<Build, Error> {
+    let (listener, splits) = (tell.clone(), splits.clone());
+    let progress = move |progress| match progress {
+        scan::Progress::Walked(files) => listener.tell(Event::Walked(files)),
+        scan::Progress::Found(keys) => splits.set(keys),
+        scan::Progress::Hashed { files, bytes } => listener.tell(Event::Hashed { files, bytes }),
     };
     let build = scan::scan(&job.dir, &job.scan, progress).await?;
     if build.files.is_empty() {
@@ -119,15 +116,14 @@ pub async fn build(job: &Job, tell: &Teller) -> Result<Build, Error> {
 }
 
 /// Lists the bucket and reads the state. Lock and head were read before.
-pub async fn remote(opened: Opened, tell: &Teller) -> Result<Remote, Error> {
+pub async fn remote(opened: Opened, splits: &Splits, tell: &Teller) -> Result<Remote, Error> {
     let Opened { place, lock, head } = opened;
     let place = &place;
-    let splits = head
-        .head()
-        .map(|head| head.splits.as_slice())
-        .unwrap_or_default();
     let (listing, loaded) = {
-        let listing = async { list(place, splits, tell).await.map_err(Error::from) };
+        let listing = async {
+            let splits = splits.get().await;
+            list(place, &splits, tell).await.map_err(Error::from)
+        };
         let manifest = async { Ok::<_, Error>(place.store.read_manifest(&head).await?) };
         match head {
             // Where nothing was deployed yet there is nothing to make a manifest good from.
@@ -178,42 +174,11 @@ struct Listing {
     fresh: bool,
 }
 
-/// Parts of a listing that are asked for at once, at most.
-const PARTS_AT_ONCE: usize = 64;
-
-/// The site's objects. Parts between `splits` are listed side by
-/// side: exact whatever the bucket holds, for at most a page more a part.
+/// The site's objects.
 async fn list(place: &Place, splits: &[Key], tell: &Teller) -> Result<Listing, AwsError> {
-    let ends = splits
-        .iter()
-        .map(|key| Some(place.full(key.as_str())))
-        .chain([None]);
-    let mut after = None;
-    let parts = ends.map(|end| (std::mem::replace(&mut after, end.clone()), end));
-    let seen = Arc::new(AtomicU64::new(0));
-    let part = |(after, end): (Option<String>, Option<String>)| {
-        let (place, tell, seen) = (place.clone(), tell.clone(), seen.clone());
-        let part = async move {
-            let count = |more: usize| {
-                let seen = seen.fetch_add(more as u64, Ordering::Relaxed) + more as u64;
-                tell.tell(Event::Listed(seen));
-            };
-            place
-                .bucket
-                .list_range(&place.prefix, after.as_deref(), end.as_deref(), count)
-                .await
-        };
-        // A task of its own, so that both cores read the answers.
-        async { tokio::spawn(part).await }
-    };
-    let mut parts = stream::iter(parts.map(part)).buffered(PARTS_AT_ONCE);
-    let mut listing: Vec<Listed> = Vec::new();
-    while let Some(part) = parts.next().await {
-        match part {
-            Ok(part) => listing.append(&mut part?),
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-        }
-    }
+    let listener = tell.clone();
+    let seen = move |objects| listener.tell(Event::Listed(objects));
+    let mut listing = listing::list(&place.bucket, &place.prefix, splits, seen).await?;
     let own = format!("{}.unstale/", place.prefix);
     let inside = place.store.bucket.name() == place.bucket.name()
         && place.store.root.starts_with(&place.prefix);

@@ -78,15 +78,20 @@ pub struct Build {
 }
 
 /// How far a scan is. Reports come from several threads, so that a later one may be lower.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
     /// Files found so far.
     Walked(u64),
+    /// All are found: about every [`PART`]th key, in order.
+    Found(Vec<Key>),
     Hashed {
         files: u64,
         bytes: u64,
     },
 }
+
+/// Files between the keys of [`Progress::Found`]: a page of a listing has room for 1,000, and a bucket may hold a few more.
+pub const PART: usize = 900;
 
 impl Default for Options {
     fn default() -> Self {

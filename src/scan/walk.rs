@@ -10,7 +10,7 @@ use super::error::ScanError;
 use super::filter::{Filter, LeftOut, Rule};
 use super::hash::Shared;
 use super::queue::{BATCH, StopOnDrop};
-use super::{Options, Progress, Symlinks};
+use super::{Options, PART, Progress, Symlinks};
 use crate::domain::Key;
 
 /// Names this holds belong to the deploy's own state in the bucket, whichever folder's site it is.
@@ -27,7 +27,11 @@ pub(super) struct Walk<'a> {
     folders: Vec<Option<Rule>>,
     batch: Vec<Key>,
     found: u64,
+    /// Every [`STRIDE`]th key.
+    sample: Vec<Key>,
 }
+
+const STRIDE: usize = 10;
 
 impl<'a> Walk<'a> {
     pub(super) fn new(
@@ -45,6 +49,7 @@ impl<'a> Walk<'a> {
             folders: vec![None],
             batch: Vec::with_capacity(BATCH),
             found: 0,
+            sample: Vec::new(),
         }
     }
 
@@ -62,6 +67,9 @@ impl<'a> Walk<'a> {
         }
         self.shared.queue.add(self.batch);
         (self.shared.progress)(Progress::Walked(self.found));
+        self.sample.sort_unstable();
+        let splits = self.sample.into_iter().skip(1).step_by(PART / STRIDE);
+        (self.shared.progress)(Progress::Found(splits.skip(1).collect()));
         self.shared.queue.walked();
         std::mem::forget(stop); // the readers are to go on
         Ok(self.filter.left_out())
@@ -107,6 +115,9 @@ impl<'a> Walk<'a> {
     }
 
     fn hand_on(&mut self, key: Key) -> Result<(), ScanError> {
+        if self.found.is_multiple_of(STRIDE as u64) {
+            self.sample.push(key.clone());
+        }
         self.batch.push(key);
         self.found += 1;
         if self.batch.len() < BATCH {

@@ -12,7 +12,7 @@ use super::{StateError, Store, VERSION};
 use crate::aws::{Condition, Kind};
 use crate::domain::entries::Entries;
 use crate::domain::manifest::{Delta, DeployId, DeployRef, Manifest, Tables, Told};
-use crate::domain::{ETag, Key, Md5};
+use crate::domain::{ETag, Md5};
 
 /// One file of the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,9 +48,6 @@ pub struct Head {
     /// How many live entries there are.
     #[serde(default)]
     pub live: u64,
-    /// Keys at which a listing of the site can be split into parts of about equal size.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub splits: Vec<Key>,
     /// Oldest first, the last [`RECENT`].
     #[serde(default)]
     pub recent: Vec<Recent>,
@@ -106,16 +103,6 @@ pub struct Update {
     pub delta: Delta,
     /// All of them as they are to stand.
     pub distributions: BTreeMap<String, Told>,
-}
-
-/// The fewest keys worth a listing of their own: a page holds 1,000, and a site that has grown a little should still fit.
-const PART: usize = 900;
-const MAX_PARTS: usize = 128;
-
-fn splits(manifest: &Manifest) -> Vec<Key> {
-    let part = PART.max(manifest.entries.len().div_ceil(MAX_PARTS));
-    let every = manifest.entries.keys().skip(part - 1).step_by(part);
-    every.cloned().collect()
 }
 
 impl HeadState {
@@ -275,7 +262,6 @@ impl Store {
         loaded.manifest.apply(update.delta);
         head.live_digest = Some(loaded.manifest.live_digest());
         head.live = loaded.manifest.live().count() as u64;
-        head.splits = splits(&loaded.manifest);
         let files_were = (was.base.clone(), was.mid.clone());
         self.place(&mut head, loaded, update.deploy.at, anew)
             .await?;

@@ -149,9 +149,15 @@ impl Store {
         after: Option<&str>,
     ) -> Result<Vec<(String, u64)>, StateError> {
         let after = after.map(|after| self.key(after));
-        let listed = self
+        let (listed, _) = self
             .bucket
-            .list_range(&self.key(folder), after.as_deref(), None, |_| {})
+            .list_range(
+                &self.key(folder),
+                after.as_deref(),
+                None,
+                usize::MAX,
+                |_| {},
+            )
             .await?;
         let name = |key: &str| key.strip_prefix(&self.root).map(str::to_owned);
         Ok(listed

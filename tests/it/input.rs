@@ -304,6 +304,9 @@ async fn a_file_that_changes_under_the_deploy_is_not_published_half() {
     for name in ["index.html", "app.css", "a.html"] {
         site.write(name, "<p>second");
     }
+    // Too large to stay in memory, so that it is read once more.
+    let large = |text: &str| text.repeat(10_000);
+    site.write("a.html", large("<p>second"));
     let gate = Gate::new();
     let held = gate.clone();
     world.set_rule(move |request| match request.key.as_str() {
@@ -312,7 +315,7 @@ async fn a_file_that_changes_under_the_deploy_is_not_published_half() {
     });
     let running = tokio::spawn(world.deploy(&site).into_future());
     gate.arrived().await;
-    site.write("a.html", "<p>third");
+    site.write("a.html", large("<p>thirds"));
     gate.open();
     let ran = running.await.unwrap().exits(4);
     ran.says("a.html").says("changed");
