@@ -132,16 +132,13 @@ impl App {
             wishes: wishes(settings, link.session.as_ref()),
             tenant: settings.distribution_tenant.clone(),
             endpoints: endpoint.as_deref().and_then(host).into_iter().collect(),
-            index: match settings.index {
-                Index::Auto => edge::Index::Auto,
-                Index::Directory => edge::Index::Directory,
-                Index::None => edge::Index::None,
-            },
+            index: index(settings.index),
             rules,
             rule_name: Box::new(move |at| named.rule_name_with(&files, at)),
             noise: Arc::new(settings.noise_rules()?),
             strip_extension: settings.strip_extension.clone(),
             directory_objects: settings.directory_objects,
+            redirect_function: settings.redirect_function.clone(),
             redirects,
             error_documents: error_documents(settings),
             prices: prices(&settings.purge),
@@ -214,8 +211,16 @@ fn prices(purge: &config::Purge) -> Prices {
     }
 }
 
+pub(super) fn index(index: Index) -> edge::Index {
+    match index {
+        Index::Auto => edge::Index::Auto,
+        Index::Directory => edge::Index::Directory,
+        Index::None => edge::Index::None,
+    }
+}
+
 /// What servers answer errors with by custom, wherever it lies.
-fn error_documents(settings: &Settings) -> Vec<String> {
+pub(super) fn error_documents(settings: &Settings) -> Vec<String> {
     let usual = ["404.html", "403.html", "500.html", "50x.html"].map(str::to_owned);
     usual
         .into_iter()

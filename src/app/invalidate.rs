@@ -180,7 +180,7 @@ async fn list(app: &App, link: &Link, found: &Found) -> Result<Vec<Pending>, Err
     let all = link
         .aws
         .cloudfront()
-        .invalidations(found.id(), |seen| seen.len() >= SHOWN)
+        .invalidations(&found.target, |seen| seen.len() >= SHOWN)
         .await?;
     if all.is_empty() {
         app.printer

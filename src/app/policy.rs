@@ -133,6 +133,10 @@ fn purging(settings: &Settings, partition: &str) -> Vec<Value> {
             "cloudfront:ListInvalidations",
         ]);
     }
+    let function = settings.redirect_function.as_deref();
+    if function.is_some() {
+        reads.push("cloudfront:UpdateDistribution");
+    }
     reads.sort_unstable();
     let mut statements = vec![
         json!({ "Sid": "Distributions", "Effect": "Allow", "Action": reads, "Resource": resources }),
@@ -142,6 +146,16 @@ fn purging(settings: &Settings, partition: &str) -> Vec<Value> {
             "Resource": [arn("cache-policy/*"), arn("function/*")],
         }),
     ];
+    if let Some(name) = function {
+        statements.push(json!({
+            "Sid": "RedirectFunction", "Effect": "Allow",
+            "Action": [
+                "cloudfront:CreateFunction", "cloudfront:DescribeFunction", "cloudfront:PublishFunction",
+                "cloudfront:UpdateFunction",
+            ],
+            "Resource": arn(&format!("function/{name}")),
+        }));
+    }
     if let Some(tenant) = tenant {
         let name = if tenant.contains('.') { "*" } else { tenant };
         statements.push(json!({
@@ -247,6 +261,26 @@ mod tests {
             "arn:aws:cloudfront::*:distribution/E2"
         ]);
         assert_eq!(of(&["E1", "E2"]), (Some(two), false));
+    }
+
+    #[test]
+    fn a_function_is_written_only_where_the_settings_name_one() {
+        let of = |function: Option<&str>| {
+            least(&Settings {
+                redirect_function: function.map(str::to_owned),
+                ..settings()
+            })
+            .unwrap()
+        };
+        let policy = of(Some("r"));
+        let function = statement(&policy, "RedirectFunction").unwrap();
+        assert_eq!(function["Resource"], "arn:aws:cloudfront::*:function/r");
+        let distributions = statement(&policy, "Distributions").unwrap().to_string();
+        assert!(distributions.contains("UpdateDistribution"));
+        let without = of(None).to_string();
+        for action in ["UpdateDistribution", "CreateFunction", "PublishFunction"] {
+            assert!(!without.contains(action), "{without}");
+        }
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use super::App;
+use super::{App, connect};
 use crate::cli;
-use crate::config::{self, Index, SiteFiles};
-use crate::domain::function::{self, MAX_FUNCTION_BYTES, RUNTIME, Rewrite};
+use crate::config::{self, SiteFiles};
+use crate::deploy::function::rewrite;
+use crate::domain::function::{self, MAX_FUNCTION_BYTES, RUNTIME};
 use crate::domain::redirects::Redirects;
 use crate::error::{Error, Exit};
 
@@ -44,26 +45,30 @@ pub(super) fn redirects(app: &App, flags: &cli::Redirects) -> Result<Exit, Error
     }
     app.printer.note(
         "A website endpoint as the origin answers the exact ones itself: deploy stores them. Before a REST origin (OAC) a \
-         function answers all of them: `unstale redirects --function` prints it.",
+         function answers all of them: `redirect-function` in deploy.toml has deploys write it, `unstale redirects --function` \
+         prints it.",
     );
     Ok(Exit::Done)
 }
 
 fn print_function(app: &App, redirects: &Redirects) -> Result<Exit, Error> {
-    let folders = app.settings.index != Index::None;
-    let rewrite = Rewrite {
-        index: folders.then(|| INDEX.to_owned()),
-        bare_folders: folders,
-    };
-    let code =
-        function::generate(redirects, &rewrite).map_err(|error| Error::usage(error.to_string()))?;
+    let settings = &app.settings;
+    let kept = connect::error_documents(settings).into_iter();
+    let kept = kept.map(|key| format!("/{key}")).collect();
+    let index = connect::index(settings.index);
+    let rewrite = rewrite(index, &settings.strip_extension, kept);
+    let code = function::generate(redirects.all(), &rewrite, "")
+        .map_err(|error| Error::usage(error.to_string()))?;
     app.printer.line(code.trim_end());
     app.printer.note(&format!(
         "Make it a CloudFront Function ({RUNTIME}) and associate it with the behavior's viewer requests, where it takes the \
-         place of another. {} of {MAX_FUNCTION_BYTES} bytes, {} redirects{}.",
+         place of another; with `redirect-function = \"NAME\"` in deploy.toml, deploys do. {} of {MAX_FUNCTION_BYTES} bytes, {} redirects{}.",
         code.len(),
         redirects.all().len(),
-        if folders { ", and folders find their index.html" } else { "" }
+        match rewrite.index {
+            Some(_) => ", and folders find their index.html",
+            None => "",
+        }
     ));
     app.printer.json(&serde_json::json!({
         "type": "function", "runtime": RUNTIME, "event": "viewer-request", "redirects": redirects.all().len(), "code": code,

@@ -2,8 +2,8 @@
 
 use aws_sdk_cloudfront::Client;
 use aws_sdk_cloudfront::types::{
-    CachePolicyConfig, DistributionConfig, DistributionSummary, FunctionStage, Invalidation,
-    InvalidationBatch, InvalidationSummary, Paths,
+    CachePolicyConfig, DistributionConfig, DistributionSummary, Invalidation, InvalidationBatch,
+    InvalidationSummary, Paths,
 };
 
 use super::ahead::Ahead;
@@ -64,7 +64,7 @@ impl From<Invalidation> for Accepted {
     }
 }
 
-fn nonsense(action: &'static str, resource: &str, what: &str) -> AwsError {
+pub(super) fn nonsense(action: &'static str, resource: &str, what: &str) -> AwsError {
     AwsError {
         action,
         resource: resource.to_owned(),
@@ -169,23 +169,6 @@ impl CloudFront {
             })
     }
 
-    /// The code of a CloudFront Function, as viewers run it.
-    pub async fn function_code(&self, name: &str) -> Result<String, AwsError> {
-        let answer = self
-            .client
-            .get_function()
-            .name(name)
-            .stage(FunctionStage::Live)
-            .send()
-            .await
-            .map_err(|error| AwsError::new("cloudfront:GetFunction", name, error))?;
-        let code = answer
-            .function_code
-            .map(|blob| blob.into_inner())
-            .unwrap_or_default();
-        Ok(String::from_utf8_lossy(&code).into_owned())
-    }
-
     /// Asks for a purge. The same reference with the same paths answers with the first invalidation.
     pub async fn invalidate(
         &self,
@@ -272,25 +255,32 @@ impl CloudFront {
         answer.ok_or_else(|| nonsense(ACTION, &resource, "the answer holds no invalidation"))
     }
 
-    /// A distribution's invalidations, newest first, until `enough` says so.
+    /// The invalidations of a distribution or a tenant, newest first, until `enough` says so. A distribution's are not those of
+    /// its tenants.
     pub async fn invalidations(
         &self,
-        distribution: &str,
+        target: &PurgeTarget,
         enough: impl Fn(&[InvalidationSummary]) -> bool,
     ) -> Result<Vec<InvalidationSummary>, AwsError> {
         let mut found = Vec::new();
         let mut marker = None;
         loop {
-            let request = self
-                .client
-                .list_invalidations()
-                .distribution_id(distribution);
-            let answer = request.set_marker(marker).send().await.map_err(|error| {
-                AwsError::new("cloudfront:ListInvalidations", distribution, error)
-            })?;
-            let Some(list) = answer.invalidation_list else {
-                break;
+            let list = match target {
+                PurgeTarget::Distribution(id) => {
+                    let request = self.client.list_invalidations().distribution_id(id);
+                    let answer = request.set_marker(marker).send().await;
+                    let failed = |error| AwsError::new("cloudfront:ListInvalidations", id, error);
+                    answer.map_err(failed)?.invalidation_list
+                }
+                PurgeTarget::Tenant(id) => {
+                    const ACTION: &str = "cloudfront:ListInvalidationsForDistributionTenant";
+                    let request = self.client.list_invalidations_for_distribution_tenant();
+                    let answer = request.id(id).set_marker(marker).send().await;
+                    let failed = |error| AwsError::new(ACTION, id, error);
+                    answer.map_err(failed)?.invalidation_list
+                }
             };
+            let Some(list) = list else { break };
             found.extend(list.items.unwrap_or_default());
             marker = list.next_marker.filter(|_| list.is_truncated);
             if marker.is_none() || enough(&found) {
@@ -298,6 +288,27 @@ impl CloudFront {
             }
         }
         Ok(found)
+    }
+
+    /// All tenants of the account's distributions: their ids, and what they are called.
+    pub async fn tenants(&self) -> Result<Vec<(String, String)>, AwsError> {
+        let mut found = Vec::new();
+        let mut marker = None;
+        loop {
+            let request = self.client.list_distribution_tenants();
+            let answer = request.set_marker(marker).send().await;
+            let answer = answer
+                .map_err(|error| AwsError::new("cloudfront:ListDistributionTenants", "*", error))?;
+            let list = answer.distribution_tenant_list.unwrap_or_default();
+            found.extend(list.into_iter().map(|one| {
+                let domain = one.domains.into_iter().next().map(|one| one.domain);
+                (one.id, domain.unwrap_or(one.name))
+            }));
+            marker = answer.next_marker.filter(|next| !next.is_empty());
+            if marker.is_none() {
+                return Ok(found);
+            }
+        }
     }
 
     /// The tenant of this id or domain: its id, its distribution's id and its domains.

@@ -4,6 +4,7 @@ mod ahead;
 pub mod cloudfront;
 mod connect;
 pub mod error;
+pub mod function;
 pub mod list;
 pub mod multipart;
 pub mod s3;

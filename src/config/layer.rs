@@ -9,8 +9,8 @@ use toml::Spanned;
 
 use super::schema::{List, PurgeTable, line};
 use super::values::{
-    Account, Bucket, DistributionSetting, Endpoint, Extension, FieldValue, Glob, Index, Memory,
-    Period, Prefix, StatePlace, Symlinks,
+    Account, Bucket, DistributionSetting, Endpoint, Extension, FieldValue, FunctionName, Glob,
+    Index, Memory, Period, Prefix, StatePlace, Symlinks,
 };
 use super::{LOCAL_BUCKET, Numbered, Purge, Settings};
 use crate::cli::Cli;
@@ -44,6 +44,7 @@ pub struct Layer {
     pub(super) strip_extension: Option<List<Extension>>,
     pub(super) index: Option<Index>,
     pub(super) directory_objects: Option<bool>,
+    pub(super) redirect_function: Option<FunctionName>,
     pub(super) fingerprinted: Option<List<Glob>>,
     pub(super) not_fingerprinted: Option<List<Glob>>,
     pub(super) pages: Option<List<Glob>>,
@@ -211,6 +212,7 @@ impl Layer {
             strip_extension: self.strip_extension.or(below.strip_extension),
             index: self.index.or(below.index),
             directory_objects: self.directory_objects.or(below.directory_objects),
+            redirect_function: self.redirect_function.or(below.redirect_function),
             fingerprinted: self.fingerprinted.or(below.fingerprinted),
             not_fingerprinted: self.not_fingerprinted.or(below.not_fingerprinted),
             pages: self.pages.or(below.pages),
@@ -270,6 +272,7 @@ impl Layer {
                 .map_or_else(Vec::new, |list| list.0.into_iter().map(|it| it.0).collect()),
             index: self.index.unwrap_or_default(),
             directory_objects: self.directory_objects.unwrap_or_default(),
+            redirect_function: self.redirect_function.map(|name| name.0),
             fingerprinted: globs(self.fingerprinted, Vec::new()),
             not_fingerprinted: globs(self.not_fingerprinted, Vec::new()),
             pages: globs(self.pages, Vec::new()),

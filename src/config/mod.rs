@@ -73,6 +73,8 @@ pub struct Settings {
     pub index: Index,
     /// Store `posts/index.html` under `posts/` too.
     pub directory_objects: bool,
+    /// The CloudFront Function that is to answer redirects where no website endpoint does; `None`: none is written.
+    pub redirect_function: Option<String>,
     pub fingerprinted: Vec<String>,
     pub not_fingerprinted: Vec<String>,
     pub pages: Vec<String>,
@@ -158,6 +160,7 @@ impl Default for Settings {
             strip_extension: Vec::new(),
             index: Index::Auto,
             directory_objects: false,
+            redirect_function: None,
             fingerprinted: Vec::new(),
             not_fingerprinted: Vec::new(),
             pages: Vec::new(),

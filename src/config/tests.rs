@@ -175,6 +175,10 @@ fn mistakes_are_shown_where_they_are() {
         ("bucket = \"é\"\nx = ", "2:5: "),
         ("concurrency = 0", "1:15: invalid value: integer `0`"),
         ("max-delete = -1", "1:14: invalid value: integer `-1`"),
+        (
+            "redirect-function = \"my site\"",
+            "1:21: `my site` is no function's name",
+        ),
         ("strip-extension = \"html\"", "1:19: `html` is no extension"),
         (
             "distribution = [\"auto\", \"E1\"]",

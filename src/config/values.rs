@@ -321,6 +321,25 @@ impl TryFrom<String> for Account {
     }
 }
 
+/// The name of a CloudFront Function (CloudFront API Reference, "CreateFunction").
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct FunctionName(pub String);
+
+impl TryFrom<String> for FunctionName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        match (1..=64).contains(&text.len()) && text.bytes().all(fits) {
+            true => Ok(Self(text)),
+            false => Err(format!(
+                "`{text}` is no function's name: 1 to 64 letters, digits, - and _"
+            )),
+        }
+    }
+}
+
 /// A file name's ending with its dot: `.html`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]

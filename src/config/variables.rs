@@ -126,6 +126,7 @@ impl Layer {
             symlinks: env.choice("UNSTALE_SYMLINKS")?,
             index: env.choice("UNSTALE_INDEX")?,
             directory_objects: env.flag("UNSTALE_DIRECTORY_OBJECTS")?,
+            redirect_function: env.value("UNSTALE_REDIRECT_FUNCTION")?,
             cache_control: env.value("UNSTALE_CACHE_CONTROL")?,
             tags: env.flag("UNSTALE_TAGS")?,
             delete: env.flag("UNSTALE_DELETE")?,

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::Teller;
 use super::event::Event;
+use super::function::Step;
 use super::job::Job;
 use super::pool::{self, Level};
 use super::put::{PutError, Tools};
@@ -66,6 +67,8 @@ pub(super) struct Applied {
     pub(super) late: bool,
     /// Something broke for good; the journal stands.
     pub(super) broken: Option<String>,
+    /// Distributions stay configured otherwise than the plan took them to be.
+    pub(super) otherwise: bool,
     /// Manifest and history say what was done.
     pub(super) recorded: bool,
     /// The lock was given back with the last of it.
@@ -87,10 +90,36 @@ impl Apply<'_> {
         if self.must_stop() || applied.race.is_some() {
             return applied;
         }
+        self.deploy_function(&mut applied).await;
+        if self.must_stop() {
+            return applied;
+        }
         if let Err(error) = self.purge_and_record(&mut journal, &mut applied).await {
             applied.broken = Some(error.to_string());
         }
         applied
+    }
+
+    /// Lets the function answer the redirects, whose targets are live now. What cannot be done is told, and the purge is made
+    /// for what is.
+    async fn deploy_function(&mut self, applied: &mut Applied) {
+        let Some(mut function) = self.scene.targets.function.take() else {
+            return;
+        };
+        let step = Step {
+            cloudfront: &self.hands.cloudfront,
+            may_go: &|| !self.must_stop(),
+            wait: self.job.wait.then_some(self.job.timeout),
+            stop: self.stop,
+            tell: self.tell,
+        };
+        let undone = match applied.failed.is_empty() {
+            true => function.deploy(&step).await,
+            false => function.all(),
+        };
+        applied.otherwise = !undone.is_empty();
+        function.undo(&undone, &mut self.scene.targets);
+        self.scene.targets.function = Some(function);
     }
 
     fn must_stop(&self) -> bool {
@@ -404,8 +433,11 @@ impl Apply<'_> {
 
     /// The purges for what was really changed.
     fn purges<'p>(&self, plan: &'p Plan, applied: &Applied) -> Cow<'p, [TargetPurge]> {
+        let as_planned = Cow::Borrowed(plan.purges.as_slice());
         if applied.failed.is_empty() {
-            return Cow::Borrowed(&plan.purges);
+            let otherwise = applied.otherwise.then_some(None);
+            let anew = otherwise.and_then(|only| self.solve(only, Dialect::default()));
+            return anew.map_or(as_planned, Cow::Owned);
         }
         let unchanged: HashSet<Key> = self.untouched(applied).collect();
         let all = (plan.changes.iter())
@@ -420,7 +452,7 @@ impl Apply<'_> {
             .cloned()
             .collect();
         self.solve(Some(&changed), Dialect::default())
-            .map_or(Cow::Borrowed(&plan.purges), Cow::Owned)
+            .map_or(as_planned, Cow::Owned)
     }
 
     /// The keys of the plan that were not brought about.

@@ -58,6 +58,19 @@ pub enum Event {
     Deleted {
         key: Key,
     },
+    /// Viewers meet this code from now on.
+    FunctionPublished {
+        name: String,
+    },
+    /// The distribution's default behavior runs it.
+    FunctionAssociated {
+        name: String,
+        target: String,
+    },
+    /// Not all edges know of a distribution's new configuration yet.
+    DeploymentAwaited {
+        target: String,
+    },
     /// The bucket's owner of the moment changed something under us: the plan is made anew.
     PlannedAgain(String),
     /// CloudFront took a batch.

@@ -42,6 +42,8 @@ pub struct Job {
     pub directory_objects: bool,
     /// In the order in which they answer.
     pub redirects: Vec<Placed>,
+    /// The CloudFront Function that is to answer them where no website endpoint does.
+    pub redirect_function: Option<String>,
     /// Keys, besides 404.html and what distributions name, that errors are answered with.
     pub error_documents: Vec<String>,
     pub prices: Prices,

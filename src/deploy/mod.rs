@@ -1,12 +1,13 @@
 //! Looks at build, bucket and distributions, has a Plan made, and applies it in order. Tells [`Event`]s.
 //!
-//! [`survey`] looks, `scene` has the Plan made (`wants`, `ask`), `apply` carries it out (`put`, `send`, `record`), [`run`] goes
+//! [`survey`] looks, `scene` has the Plan made (`wants`, `ask`), `apply` carries it out (`put`, [`function`], `send`, `record`), [`run`] goes
 //! round that until the bucket stands as planned.
 
 mod apply;
 mod ask;
 pub mod event;
 pub mod expect;
+pub mod function;
 pub mod job;
 mod listing;
 mod names;

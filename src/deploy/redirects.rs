@@ -23,22 +23,19 @@ pub struct Outcome {
     pub warnings: Vec<String>,
 }
 
-/// Who answers viewers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Front {
-    /// Redirect objects are heeded: a website endpoint, or nothing that is known, where the bucket may be one.
-    Website,
-    /// S3 answers a redirect object with its empty body.
-    Rest,
-}
-
-/// Sorts out the redirects. `is_file` says whether the build has a file under a key.
-pub fn outcome(all: &[Placed], targets: &Targets, is_file: impl Fn(&str) -> bool) -> Outcome {
+/// Sorts out the redirects. `is_file` says whether the build has a file under a key; `deploys` that the function for default
+/// behaviors is the deploy's own business.
+pub fn outcome(
+    all: &[Placed],
+    targets: &Targets,
+    deploys: bool,
+    is_file: impl Fn(&str) -> bool,
+) -> Outcome {
     let mut outcome = Outcome::default();
     if all.is_empty() {
         return outcome;
     }
-    if front(targets) == Front::Website {
+    if has_website(targets) {
         for one in all {
             match object(one, &is_file) {
                 Ok(object) => outcome.objects.push(object),
@@ -49,11 +46,13 @@ pub fn outcome(all: &[Placed], targets: &Targets, is_file: impl Fn(&str) -> bool
         // The first of several that come to the same key answers.
         outcome.objects.dedup_by(|later, first| later.0 == first.0);
     }
-    outcome.warnings.extend(unanswered(all, targets));
+    outcome.warnings.extend(unanswered(all, targets, deploys));
     outcome
 }
 
-fn front(targets: &Targets) -> Front {
+/// Whether redirect objects are heeded: at a website endpoint, or where nothing is known and the bucket may be one. Elsewhere
+/// S3 answers them with their empty body.
+pub fn has_website(targets: &Targets) -> bool {
     let mut origins = targets.found.iter().flat_map(|found| {
         let distribution = found.distribution.as_ref().ok();
         let origins = distribution.map(|one| one.origins.as_slice());
@@ -63,10 +62,7 @@ fn front(targets: &Targets) -> Front {
             .iter()
             .filter(move |origin| ours(&origin.id))
     });
-    match targets.found.is_empty() || origins.any(|origin| origin.website) {
-        true => Front::Website,
-        false => Front::Rest,
-    }
+    targets.found.is_empty() || origins.any(|origin| origin.website)
 }
 
 fn object(one: &Placed, is_file: impl Fn(&str) -> bool) -> Result<(String, String), String> {
@@ -87,7 +83,7 @@ fn object(one: &Placed, is_file: impl Fn(&str) -> bool) -> Result<(String, Strin
 }
 
 /// A word for each distribution before a REST endpoint where no function answers all of them.
-fn unanswered(all: &[Placed], targets: &Targets) -> Vec<String> {
+fn unanswered(all: &[Placed], targets: &Targets, deploys: bool) -> Vec<String> {
     let mut warnings = Vec::new();
     for found in &targets.found {
         let Ok(distribution) = &found.distribution else {
@@ -100,21 +96,36 @@ fn unanswered(all: &[Placed], targets: &Targets) -> Vec<String> {
         }
         let behaviors = distribution.behaviors.iter();
         let leading = behaviors.filter(|one| found.ours.iter().any(|id| one.leads_to(id)));
-        let lacks = |behavior: &Behavior| match &behavior.function {
-            Some(code) => {
-                function::missing(code, all.iter().map(|one| &one.redirect)).map(|one| &one.from)
+        let leading = leading.filter(|one| !deploys || one.pattern != "*");
+        let lacks = |behavior: &Behavior| {
+            let all = all.iter().map(|one| &one.redirect);
+            let mut meant = all.filter(|one| may_see(behavior, one));
+            match &behavior.function {
+                Some(code) => function::missing(code, meant),
+                None => meant.next(),
             }
-            None => all.first().map(|one| &one.redirect.from),
+            .map(|one| &one.from)
         };
         if let Some(from) = leading.filter_map(lacks).next() {
             warnings.push(format!(
                 "{}: nobody answers the redirect of {from}: its origin is S3's REST endpoint, which does not redirect, and no \
-                 function that was read does; `unstale redirects --function` prints the one to associate with viewer requests",
+                 function that was read does; `redirect-function` in deploy.toml has deploys write one for the default behavior, \
+                 and `unstale redirects --function` prints it, to be associated with viewer requests",
                 found.id()
             ));
         }
     }
     warnings
+}
+
+/// Whether a path that is redirected may fall to a behavior.
+fn may_see(behavior: &Behavior, redirect: &Redirect) -> bool {
+    let prefix = redirect.literal_prefix();
+    if redirect.is_exact() {
+        return behavior.matches(&prefix);
+    }
+    let own = behavior.literal_prefix();
+    own.starts_with(&prefix) || prefix.starts_with(&own)
 }
 
 #[cfg(test)]
@@ -123,7 +134,6 @@ mod tests {
     use super::*;
     use crate::aws::cloudfront::PurgeTarget;
     use crate::domain::function::{Rewrite, generate};
-    use crate::domain::redirects::Redirects;
     use crate::edge::{Distribution, Origin};
 
     fn placed(from: &str, to: &str, force: bool) -> Placed {
@@ -160,7 +170,7 @@ mod tests {
         };
         Targets {
             found: vec![found],
-            warnings: Vec::new(),
+            ..Targets::default()
         }
     }
 
@@ -174,7 +184,7 @@ mod tests {
         ];
         let is_file = |key: &str| key == "file" || key == "forced";
         for targets in [targets(true, None), Targets::default()] {
-            let outcome = outcome(&all, &targets, is_file);
+            let outcome = outcome(&all, &targets, false, is_file);
             let keys: Vec<_> = outcome
                 .objects
                 .iter()
@@ -190,13 +200,13 @@ mod tests {
     fn a_rest_endpoint_needs_a_function_that_knows_them() {
         let all = [placed("/old", "/new", false), placed("/é", "/x", false)];
         let told = |function| {
-            let outcome = outcome(&all, &targets(false, function), |_| false);
+            let outcome = outcome(&all, &targets(false, function), false, |_| false);
             assert!(outcome.objects.is_empty());
             outcome.warnings
         };
         let code = |all: &[Placed]| {
-            let all = all.iter().map(|one| one.redirect.clone()).collect();
-            generate(&Redirects::compile(all).unwrap(), &Rewrite::default()).unwrap()
+            let all: Vec<Redirect> = all.iter().map(|one| one.redirect.clone()).collect();
+            generate(&all, &Rewrite::default(), "").unwrap()
         };
         assert!(told(None)[0].contains("/old"));
         assert!(told(Some("other".into()))[0].contains("/old"));

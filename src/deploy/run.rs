@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::Teller;
 use super::apply::{Applied, Apply, Hands};
 use super::event::{Event, Invalidated, Summary};
+use super::function;
 use super::job::Job;
 use super::listing::Splits;
 use super::past::Past;
@@ -47,7 +48,7 @@ pub async fn plan(
     };
     let (mut source, targets, (place, remote)) = tokio::try_join!(
         source(job, &splits, tell),
-        survey::find_targets(aws, job),
+        function::find_targets(aws, job),
         look
     )?;
     if let Some((who, until)) = busy(&remote.lock) {
@@ -106,7 +107,7 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
     };
     let (source, targets, (place, remote)) = tokio::try_join!(
         source(job, &splits, tell),
-        survey::find_targets(aws, job),
+        function::find_targets(aws, job),
         look
     )?;
     let mut run = Run {

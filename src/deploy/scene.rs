@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Teller;
 use super::ask::{self, Question};
+use super::function::Function;
 use super::job::Job;
 use super::names;
 use super::pool::Level;
@@ -132,8 +133,10 @@ impl Scene {
         Wants::new(job, &self.source, &self.targets).check_limits()?;
         loop {
             match self.make(job, None, Dialect::default()) {
-                Ok(plan) => {
+                Ok(mut plan) => {
                     let Source::Past(past) = &mut self.source else {
+                        let told = names::broken_links(&self.source, job, &self.targets).await;
+                        plan.warnings.extend(told);
                         return Ok(plan);
                     };
                     if !past.look_up(&plan, &self.place, level, stop, tell).await? {
@@ -221,6 +224,7 @@ impl Scene {
         warnings
             .extend(idle.map(|at| format!("the rule at {} matches nothing", (job.rule_name)(at))));
         plan.warnings = warnings;
+        plan.function = (self.targets.function.as_ref()).and_then(Function::change);
         Ok(plan)
     }
 
@@ -243,13 +247,21 @@ impl Scene {
                     unreadable,
                     config,
                     told: told.get(&id),
-                    owed: self.debts.owed.get(&id).cloned().unwrap_or_default(),
+                    owed: self.owed(&id),
                     resend: self.debts.resend.contains_key(&id),
                     prices,
                     id,
                 }
             })
             .collect()
+    }
+
+    /// What is owed to a target besides what changed objects make stale.
+    fn owed(&self, id: &str) -> Vec<String> {
+        let mut owed = self.debts.owed.get(id).cloned().unwrap_or_default();
+        let function = self.targets.function.iter();
+        owed.extend(function.flat_map(|function| function.owed(id)).cloned());
+        owed
     }
 
     /// What is left of the month's free paths, as far as this site's own deploys spent them.

@@ -213,6 +213,7 @@ pub async fn find_targets(aws: &Aws, job: &Job) -> Result<Targets, Error> {
         bucket: &job.bucket,
         endpoints: &job.endpoints,
         index: job.index,
+        redirects: !job.redirects.is_empty() || job.redirect_function.is_some(),
     };
     targets::find(&aws.cloudfront(), &search).await
 }

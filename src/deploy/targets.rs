@@ -8,6 +8,7 @@ use aws_sdk_cloudfront::types::{
     LambdaFunctionAssociations,
 };
 
+use super::function::Function;
 use crate::aws::cloudfront::PurgeTarget;
 use crate::aws::{AwsError, CloudFront, Kind};
 use crate::edge::distribution::bucket_domain;
@@ -59,6 +60,8 @@ impl Found {
 pub struct Targets {
     pub found: Vec<Found>,
     pub warnings: Vec<String>,
+    /// The function that is to answer redirects; `found` is as if that were done.
+    pub function: Option<Function>,
 }
 
 /// What the search is for.
@@ -70,6 +73,8 @@ pub struct Search<'a> {
     /// Host names, besides S3's own, by which the bucket is known.
     pub endpoints: &'a [String],
     pub index: Index,
+    /// Functions are read whatever `index` says, since redirects are theirs to answer.
+    pub redirects: bool,
 }
 
 /// Finds and reads them.
@@ -239,7 +244,7 @@ async fn read(
         described.id,
         described.domain_name,
         described.config,
-        search.index,
+        search,
     )
     .await;
     let distribution = match distribution {
@@ -287,11 +292,12 @@ async fn model(
     id: String,
     domain_name: Option<String>,
     config: DistributionConfig,
-    index: Index,
+    search: &Search<'_>,
 ) -> Result<Distribution, AwsError> {
     let mut reader = Reader {
         cloudfront,
-        index,
+        index: search.index,
+        redirects: search.redirects,
         policies: HashMap::new(),
         functions: HashMap::new(),
     };
@@ -412,8 +418,10 @@ common!(CacheBehavior, |behavior: &CacheBehavior| behavior
 struct Reader<'a> {
     cloudfront: &'a CloudFront,
     index: Index,
+    redirects: bool,
     policies: HashMap<String, Policy>,
-    functions: HashMap<String, (Rewrite, Option<String>)>,
+    /// Their code, where it may be read.
+    functions: HashMap<String, Option<String>>,
 }
 
 #[derive(Clone)]
@@ -449,7 +457,14 @@ impl Reader<'_> {
             Some(id) => self.policy(id).await?,
             None => legacy(&common),
         };
-        let (rewrite, function) = self.rewrite(&common).await;
+        let associated = associated(&common);
+        let function = self.function(associated.as_deref()).await;
+        let rewrite = match (&associated, &function, self.index) {
+            (None, ..) => Rewrite::None,
+            (_, _, index) if index != Index::Auto => Rewrite::None,
+            (_, Some(code), _) => rewrite_of(code),
+            (_, None, _) => Rewrite::Unknown,
+        };
         let [min_ttl, default_ttl, max_ttl] = policy.ttls;
         Ok(Behavior {
             origins: groups
@@ -463,6 +478,7 @@ impl Reader<'_> {
             max_ttl,
             compress: common.compress,
             rewrite,
+            associated,
             function,
         })
     }
@@ -479,44 +495,34 @@ impl Reader<'_> {
         Ok(policy)
     }
 
-    /// What the functions before an origin make of a viewer's URL, and the code that says so.
-    async fn rewrite(&mut self, common: &Common) -> (Rewrite, Option<String>) {
-        if self.index != Index::Auto {
-            return (Rewrite::None, None);
+    /// The code of a function, where it is of use and may be read; Lambdas have none that is.
+    async fn function(&mut self, associated: Option<&str>) -> Option<String> {
+        let name = associated?.strip_prefix("function/")?;
+        if self.index != Index::Auto && !self.redirects {
+            return None;
         }
-        let lambdas = common
-            .lambdas
-            .as_ref()
-            .map(|list| list.items())
-            .unwrap_or_default();
-        let on_request = |event: &EventType| {
-            matches!(event, EventType::ViewerRequest | EventType::OriginRequest)
-        };
-        if lambdas.iter().any(|lambda| on_request(&lambda.event_type)) {
-            return (Rewrite::Unknown, None);
+        if let Some(code) = self.functions.get(name) {
+            return code.clone();
         }
-        let functions = common
-            .functions
-            .as_ref()
-            .map(|list| list.items())
-            .unwrap_or_default();
-        let Some(function) = functions
-            .iter()
-            .find(|function| on_request(&function.event_type))
-        else {
-            return (Rewrite::None, None);
-        };
-        let name = function.function_arn.rsplit('/').next().unwrap_or_default();
-        if let Some(rewrite) = self.functions.get(name) {
-            return rewrite.clone();
-        }
-        let rewrite = match self.cloudfront.function_code(name).await {
-            Ok(source) => (rewrite_of(&source), Some(source)),
-            Err(_) => (Rewrite::Unknown, None),
-        };
-        self.functions.insert(name.to_owned(), rewrite.clone());
-        rewrite
+        let read = self.cloudfront.function(name, true).await;
+        let code = read.ok().flatten().map(|code| code.text);
+        self.functions.insert(name.to_owned(), code.clone());
+        code
     }
+}
+
+/// What sees requests before the origin does, a Lambda or else a function, by the end of its ARN.
+fn associated(common: &Common) -> Option<String> {
+    let on_request =
+        |event: &EventType| matches!(event, EventType::ViewerRequest | EventType::OriginRequest);
+    let lambdas = common.lambdas.iter().flat_map(|list| list.items());
+    let mut lambdas = lambdas.filter(|one| on_request(&one.event_type));
+    let functions = common.functions.iter().flat_map(|list| list.items());
+    let mut functions = functions.filter(|one| on_request(&one.event_type));
+    let lambda = lambdas.next().map(|one| one.lambda_function_arn.clone());
+    let arn = lambda.or_else(|| functions.next().map(|one| one.function_arn.clone()))?;
+    // arn:aws:cloudfront::ACCOUNT:function/NAME, arn:aws:lambda:REGION:ACCOUNT:function:NAME:VERSION
+    Some(arn.splitn(6, ':').last().unwrap_or(&arn).to_owned())
 }
 
 /// Seconds, with CloudFront's defaults where nothing is said.

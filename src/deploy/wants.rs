@@ -10,6 +10,7 @@ use std::sync::Arc;
 use md5::{Digest, Md5 as Hasher};
 
 use super::job::Job;
+use super::names;
 use super::redirects;
 use super::source::Source as From;
 use super::targets::Targets;
@@ -92,7 +93,17 @@ impl<'a> Wants<'a> {
     /// Adds the redirects that are objects.
     fn redirect(&mut self, targets: &Targets) {
         let is_file = |key: &str| self.file(key).is_some();
-        let outcome = redirects::outcome(&self.job.redirects, targets, is_file);
+        let deploys = self.job.redirect_function.is_some();
+        let mut outcome = redirects::outcome(&self.job.redirects, targets, deploys, is_file);
+        let own: HashSet<&str> = outcome
+            .objects
+            .iter()
+            .map(|(key, _)| key.as_str())
+            .collect();
+        let mut stripped = names::redirects(self.source.files(), self.job, targets);
+        stripped.retain(|(key, _)| !own.contains(key.as_str()) && !is_file(key));
+        outcome.objects.extend(stripped);
+        outcome.objects.sort();
         let mut matched = Matched::default();
         let wants = outcome.objects.into_iter().map(|(key, to)| {
             let key = Key::new(key);

@@ -3,20 +3,28 @@
 
 use std::fmt::Write;
 
-use super::redirects::{Redirect, Redirects};
+use super::redirects::Redirect;
 
 /// The most bytes of a function's code (CloudFront Developer Guide, "Quotas on CloudFront Functions").
 pub const MAX_FUNCTION_BYTES: usize = 10 * 1024;
 /// The runtime that the source is written for.
 pub const RUNTIME: &str = "cloudfront-js-2.0";
 
-/// How a request path becomes the path of a key.
+/// What the first line of a function's code begins with that is ours to change.
+const MARK: &str = "// Redirects and folders, written by unstale";
+const TABLE: &str = "const rules = [\n";
+
+/// How a request path becomes the path of a key, besides by redirects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rewrite {
     /// The document that stands for a folder, such as `index.html`; `None`: paths are left as they are.
     pub index: Option<String>,
     /// Whether `/about`, whose last segment has no dot, means `/about/` too.
     pub bare_folders: bool,
+    /// Endings that keys lost: what is asked for with one is redirected to the name without it.
+    pub endings: Vec<String>,
+    /// Request paths that keep theirs.
+    pub kept: Vec<String>,
 }
 
 /// What [`generate`] cannot write.
@@ -29,23 +37,33 @@ pub enum FunctionError {
     TooLarge { bytes: usize, redirects: usize },
 }
 
-/// The function's source, for the event `viewer-request`. The same input gives the same bytes.
-pub fn generate(redirects: &Redirects, rewrite: &Rewrite) -> Result<String, FunctionError> {
-    let mut source = String::from(
-        "// Redirects and folders, written by unstale. Runtime cloudfront-js-2.0, event viewer-request.\n",
-    );
+/// The function's source, for the event `viewer-request`. The same input gives the same bytes. `site` names whose it is,
+/// as `s3://bucket/folder/`; empty: whoever takes it.
+pub fn generate(
+    redirects: &[Redirect],
+    rewrite: &Rewrite,
+    site: &str,
+) -> Result<String, FunctionError> {
+    let whose = match site {
+        "" => String::new(),
+        site => format!(" for {}", literal(site)),
+    };
+    let mut source = format!("{MARK}{whose}. Runtime {RUNTIME}, event viewer-request.\n");
     // Exact ones first is the order of the table: one that comes after a pattern that takes all of it is refused before.
     // One that a pattern takes only in part keeps its place in the list.
-    source.push_str("const rules = [\n");
-    for redirect in redirects.all() {
+    source.push_str(TABLE);
+    for redirect in redirects {
         source.push_str(&row(redirect));
     }
     source.push_str("];\n");
     source.push_str(BODY);
+    if !rewrite.endings.is_empty() {
+        let _ = writeln!(source, "  const endings = {};", list(&rewrite.endings));
+        let _ = writeln!(source, "  const kept = {};", list(&rewrite.kept));
+        source.push_str(STRIP);
+    }
     if let Some(index) = &rewrite.index {
         // In plain words, so that the function's code tells which URLs a page answers at.
-        source
-            .push_str("  const last = request.uri.substring(request.uri.lastIndexOf('/') + 1);\n");
         let _ = writeln!(
             source,
             "  if (last === '') request.uri += {};",
@@ -63,10 +81,52 @@ pub fn generate(redirects: &Redirects, rewrite: &Rewrite) -> Result<String, Func
     match source.len() {
         bytes if bytes > MAX_FUNCTION_BYTES => Err(FunctionError::TooLarge {
             bytes,
-            redirects: redirects.all().len(),
+            redirects: redirects.len(),
         }),
         _ => Ok(source),
     }
+}
+
+/// Whether the code is [`generate`]d, for this site or for nobody in particular.
+pub fn is_ours(code: &str, site: &str) -> bool {
+    let whose = code.strip_prefix(MARK).unwrap_or_default();
+    whose.starts_with(". ") || whose.starts_with(&format!(" for {}. ", literal(site)))
+}
+
+/// What a [`generate`]d function does; `None` for any other code.
+pub fn read(code: &str) -> Option<(Vec<Redirect>, Rewrite)> {
+    let (_, rest) = code
+        .strip_prefix(MARK)
+        .and_then(|rest| rest.split_once(TABLE))?;
+    let (table, body) = rest.split_once("];\n")?;
+    let redirects = table.lines().map(|line| {
+        let row: Vec<serde_json::Value> = serde_json::from_str(line.strip_suffix(',')?).ok()?;
+        Some(Redirect {
+            from: row.first()?.as_str()?.to_owned(),
+            to: row.get(1)?.as_str()?.to_owned(),
+            status: match row.get(2) {
+                Some(status) => status.as_u64()?.try_into().ok()?,
+                None => 301,
+            },
+            force: false,
+        })
+    });
+    let after = |words: &str| {
+        let (_, rest) = body.split_once(words)?;
+        rest.split(";\n").next()
+    };
+    let strings = |words: &str| match after(words) {
+        Some(text) => serde_json::from_str(text).ok(),
+        None => Some(Vec::new()),
+    };
+    let rewrite = Rewrite {
+        index: after("if (last === '') request.uri += ")
+            .and_then(|text| serde_json::from_str(text).ok()),
+        bare_folders: body.contains("else if (last.indexOf('.') < 0) request.uri += "),
+        endings: strings("const endings = ")?,
+        kept: strings("const kept = ")?,
+    };
+    Some((redirects.collect::<Option<_>>()?, rewrite))
 }
 
 /// The first of these redirects that a function written by [`generate`] does not answer as it should.
@@ -84,6 +144,11 @@ fn row(redirect: &Redirect) -> String {
         301 => format!("[{from}, {to}],\n"),
         other => format!("[{from}, {to}, {other}],\n"),
     }
+}
+
+fn list(texts: &[String]) -> String {
+    let texts: Vec<String> = texts.iter().map(|text| literal(text)).collect();
+    format!("[{}]", texts.join(", "))
 }
 
 /// The same as `Redirects::answer`, in JavaScript.
@@ -124,15 +189,25 @@ function query(parameters) {
   });
   return parts.length ? '?' + parts.join('&') : '';
 }
+function redirect(status, to, parameters) {
+  if (to.indexOf('?') < 0 && to.indexOf('#') < 0) to += query(parameters);
+  return { statusCode: status, statusDescription: names[status], headers: { location: { value: to } } };
+}
 const names = { 301: 'Moved Permanently', 302: 'Found', 303: 'See Other', 307: 'Temporary Redirect', 308: 'Permanent Redirect' };
 function handler(event) {
   const request = event.request;
   for (let i = 0; i < rules.length; i++) {
-    let to = location(rules[i][0], rules[i][1], request.uri);
-    if (to === null) continue;
-    if (to.indexOf('?') < 0 && to.indexOf('#') < 0) to += query(request.querystring);
-    const status = rules[i][2] || 301;
-    return { statusCode: status, statusDescription: names[status], headers: { location: { value: to } } };
+    const to = location(rules[i][0], rules[i][1], request.uri);
+    if (to !== null) return redirect(rules[i][2] || 301, to, request.querystring);
+  }
+  const last = request.uri.substring(request.uri.lastIndexOf('/') + 1);
+"#;
+
+/// The same as `deploy::names` makes of keys.
+const STRIP: &str = r#"  for (let i = 0; i < endings.length && kept.indexOf(request.uri) < 0; i++) {
+    const stem = last.substring(0, last.length - endings[i].length);
+    if (stem === '' || stem === 'index' || stem + endings[i] !== last) continue;
+    return redirect(301, request.uri.substring(0, request.uri.length - endings[i].length), request.querystring);
   }
 "#;
 
@@ -159,14 +234,14 @@ pub fn literal(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn redirects(pairs: impl IntoIterator<Item = (String, String, u16)>) -> Redirects {
+    fn redirects(pairs: impl IntoIterator<Item = (String, String, u16)>) -> Vec<Redirect> {
         let all = pairs.into_iter().map(|(from, to, status)| Redirect {
             from,
             to,
             status,
             force: false,
         });
-        Redirects::compile(all.collect()).unwrap()
+        all.collect()
     }
 
     #[test]
@@ -179,12 +254,13 @@ mod tests {
         let rewrite = Rewrite {
             index: Some("index.html".to_owned()),
             bare_folders: true,
+            ..Rewrite::default()
         };
-        let source = generate(&table, &rewrite).unwrap();
+        let source = generate(&table, &rewrite, "").unwrap();
         let head = "const rules = [\n[\"/o\\\"ld\", \"/new\"],\n[\"/\\u00e9\\\\\", \"/x\", 302],\n[\"/d/*\", \"/e/:splat\", 308],\n];\n";
         assert!(source.contains(head), "{source}");
         assert!(source.is_ascii() && source.ends_with("}\n"));
-        let none = generate(&Redirects::default(), &Rewrite::default()).unwrap();
+        let none = generate(&[], &Rewrite::default(), "").unwrap();
         assert!(!none.contains("request.uri +="));
         assert!(
             source.contains("else if (last.indexOf('.') < 0) request.uri += \"/index.html\";\n")
@@ -196,12 +272,29 @@ mod tests {
         let many = |count: usize| {
             redirects((0..count).map(|n| (format!("/old/{n}"), format!("/new/{n}"), 301)))
         };
-        assert!(generate(&many(200), &Rewrite::default()).is_ok());
-        let error = generate(&many(500), &Rewrite::default()).unwrap_err();
+        assert!(generate(&many(200), &Rewrite::default(), "").is_ok());
+        let error = generate(&many(500), &Rewrite::default(), "").unwrap_err();
         assert!(
             matches!(error, FunctionError::TooLarge { redirects: 500, bytes } if bytes > MAX_FUNCTION_BYTES)
         );
         assert!(error.to_string().contains(":splat"));
+    }
+
+    #[test]
+    fn a_function_is_ours_by_its_first_line() {
+        let code = |site| generate(&[], &Rewrite::default(), site).unwrap();
+        for (code, ours) in [
+            (code(""), true),
+            (code("s3://b/"), true),
+            (code("s3://b/docs/"), false),
+            (
+                "function handler(event) { return event.request; }\n".to_owned(),
+                false,
+            ),
+            (String::new(), false),
+        ] {
+            assert_eq!(is_ours(&code, "s3://b/"), ours, "{code}");
+        }
     }
 
     proptest::proptest! {
@@ -211,6 +304,24 @@ mod tests {
             proptest::prop_assert!(quoted.is_ascii());
             // JSON's strings are JavaScript's.
             proptest::prop_assert_eq!(serde_json::from_str::<String>(&quoted).unwrap(), text);
+        }
+
+        #[test]
+        fn a_function_reads_back(
+            rows in proptest::collection::vec(("(?s).{0,9}", "(?s).{0,9}", 301u16..309), 0..4),
+            endings in proptest::collection::vec("(?s).{0,5}", 0..3),
+            kept in proptest::collection::vec("(?s).{0,5}", 0..3),
+            index in proptest::option::of("[a-z.]{1,9}"),
+        ) {
+            let rewrite = Rewrite {
+                bare_folders: index.is_some() && rows.len() == 1,
+                kept: if endings.is_empty() { Vec::new() } else { kept },
+                index,
+                endings,
+            };
+            let rows = redirects(rows);
+            let code = generate(&rows, &rewrite, "s3://b/").unwrap();
+            proptest::prop_assert_eq!(read(&code), Some((rows, rewrite)));
         }
     }
 }

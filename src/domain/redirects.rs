@@ -169,6 +169,20 @@ impl Redirect {
         !segments(&self.from).any(|segment| segment == "*" || segment.starts_with(':'))
     }
 
+    /// What paths that it matches begin with, decoded: one that [is exact](Redirect::is_exact) is all of it.
+    pub fn literal_prefix(&self) -> String {
+        let is_open = |segment: &&str| *segment == "*" || segment.starts_with(':');
+        let fixed: Vec<&str> = segments(&self.from)
+            .take_while(|segment| !is_open(segment))
+            .collect();
+        let end = if self.is_exact() || fixed.is_empty() {
+            ""
+        } else {
+            "/"
+        };
+        format!("/{}{end}", decoded(&fixed.join("/")))
+    }
+
     /// The key of the object that answers with this redirect on a website endpoint, and its `redirect` header.
     /// `index` is the endpoint's index document, which answers for a folder.
     pub fn as_object(&self, index: &str) -> Result<(String, String), NotAnObject> {
@@ -511,6 +525,20 @@ mod tests {
             "/:x /a/:x",
         ] {
             assert_eq!(compile(fine).map(|_| ()), Ok(()), "{fine}");
+        }
+    }
+
+    #[test]
+    fn what_a_redirect_is_for_begins_alike() {
+        for (from, prefix) in [
+            ("/a", "/a"),
+            ("/a/", "/a/"),
+            ("/", "/"),
+            ("/*", "/"),
+            ("/%C3%A9/*", "/é/"),
+            ("/a/:b/c", "/a/"),
+        ] {
+            assert_eq!(redirect(from).literal_prefix(), prefix, "{from}");
         }
     }
 

@@ -45,6 +45,9 @@ pub struct Behavior {
     pub max_ttl: u64,
     pub compress: bool,
     pub rewrite: Rewrite,
+    /// The function or Lambda that sees requests first, as the end of its ARN: `function/NAME`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub associated: Option<String>,
     /// The code of the function that sees requests first, where it was read. What it makes stale is `rewrite`'s to tell.
     #[serde(skip)]
     pub function: Option<String>,
@@ -62,6 +65,7 @@ impl Default for Behavior {
             max_ttl: 31_536_000,
             compress: false,
             rewrite: Rewrite::None,
+            associated: None,
             function: None,
         }
     }
@@ -329,7 +333,9 @@ mod tests {
         queried.behaviors[0].query = QueryKey::All;
         let mut rewritten = plain.clone();
         rewritten.behaviors[0].rewrite = Rewrite::IndexDirectory;
-        for other in [rooted, queried, rewritten] {
+        let mut associated = plain.clone();
+        associated.behaviors[0].associated = Some("function/f".to_owned());
+        for other in [rooted, queried, rewritten, associated] {
             assert_ne!(plain.fingerprint(), other.fingerprint());
         }
     }

@@ -52,7 +52,7 @@ pub enum Reason {
     },
     /// A function rewrites URLs in a way that nothing tells.
     UnknownRewrite,
-    /// An earlier deploy left it.
+    /// An earlier deploy left it, or a redirect that a function answers changed.
     Debt,
 }
 
@@ -93,7 +93,9 @@ impl fmt::Display for Reason {
             Self::UnknownRewrite => {
                 out.write_str("a function rewrites URLs, and nothing tells how")
             }
-            Self::Debt => out.write_str("it is owed from before this deploy"),
+            Self::Debt => {
+                out.write_str("it is owed from before this deploy, or by a redirect that changed")
+            }
         }
     }
 }

@@ -1,13 +1,14 @@
-//! CloudFront's state: distributions with their edges, policies, functions and invalidations.
+//! CloudFront's state: distributions and their tenants with their edges, policies, functions and invalidations.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::distribution::{
-    self, CACHING_DISABLED, CACHING_OPTIMIZED, CachePolicy, Caching, Distribution, Function,
+    self, CACHING_DISABLED, CACHING_OPTIMIZED, CachePolicy, Caching, Distribution,
 };
 use super::edge::{Answer, Cache, Edge};
+use super::function::{Function, Stages};
 use super::store::Store;
 
 /// When an accepted invalidation empties the edges.
@@ -34,6 +35,8 @@ pub struct CloudOptions {
     pub rate: Option<(f64, f64)>,
     /// The page size of lists.
     pub page: usize,
+    /// From UpdateDistribution until the edges know of it.
+    pub deploy_time: Duration,
 }
 
 impl Default for CloudOptions {
@@ -46,6 +49,7 @@ impl Default for CloudOptions {
             most_in_progress: None,
             rate: None,
             page: 100,
+            deploy_time: Duration::ZERO,
         }
     }
 }
@@ -80,23 +84,50 @@ pub enum Refusal {
     BatchAlreadyExists,
 }
 
+/// A tenant of a multi-tenant distribution, whose configuration it has.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// `dt_` and some more.
+    pub id: String,
+    pub name: String,
+    /// The distribution's id.
+    pub distribution: String,
+    pub domains: Vec<String>,
+}
+
 struct Site {
-    distribution: Distribution,
+    front: Front,
+    /// What the edges hold to until then.
+    before: Option<(Distribution, SystemTime)>,
     caches: Vec<Arc<Cache>>,
     /// In the order of acceptance.
     invalidations: Vec<Invalidation>,
     next_free: Option<SystemTime>,
 }
 
+enum Front {
+    Distribution(Box<Distribution>),
+    Tenant(Tenant),
+}
+
+impl Front {
+    fn id(&self) -> &str {
+        match self {
+            Self::Distribution(distribution) => &distribution.id,
+            Self::Tenant(tenant) => &tenant.id,
+        }
+    }
+}
+
 #[derive(Default)]
 pub struct Cloud(Mutex<State>);
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     options: CloudOptions,
     sites: BTreeMap<String, Site>,
     policies: BTreeMap<String, CachePolicy>,
-    functions: BTreeMap<String, Function>,
+    functions: BTreeMap<String, Stages>,
 }
 
 impl Cloud {
@@ -124,11 +155,33 @@ impl Cloud {
     }
 
     pub(super) fn set_function(&self, name: &str, function: Function) {
-        self.lock().functions.insert(name.to_owned(), function);
+        let stages = Stages {
+            development: function.clone(),
+            live: Some(function),
+            comment: String::new(),
+        };
+        self.lock().functions.insert(name.to_owned(), stages);
     }
 
+    /// What edges run under this name.
     pub(super) fn function(&self, name: &str) -> Option<Function> {
+        self.lock().functions.get(name)?.live.clone()
+    }
+
+    pub(super) fn stages(&self, name: &str) -> Option<Stages> {
         self.lock().functions.get(name).cloned()
+    }
+
+    /// Lets `change` have what is there under a name, if anything, and keeps what it makes of it.
+    pub(super) fn alter_function<E>(
+        &self,
+        name: &str,
+        change: impl FnOnce(Option<Stages>) -> Result<Stages, E>,
+    ) -> Result<Stages, E> {
+        let mut state = self.lock();
+        let stages = change(state.functions.get(name).cloned())?;
+        state.functions.insert(name.to_owned(), stages.clone());
+        Ok(stages)
     }
 
     pub(super) fn policy_by_id(&self, id: &str) -> Option<CachePolicy> {
@@ -145,19 +198,57 @@ impl Cloud {
 
     /// Adds a distribution with empty edges, or changes one and leaves its edges as they are.
     pub(super) fn set(&self, distribution: Distribution, edges: usize) {
+        self.stand(Front::Distribution(Box::new(distribution)), edges);
+    }
+
+    /// As [`Cloud::set`], of a tenant.
+    pub(super) fn set_tenant(&self, tenant: Tenant, edges: usize) {
+        self.stand(Front::Tenant(tenant), edges);
+    }
+
+    fn stand(&self, front: Front, edges: usize) {
         let mut state = self.lock();
-        match state.sites.get_mut(&distribution.id) {
-            Some(site) => site.distribution = distribution,
+        match state.sites.get_mut(front.id()) {
+            Some(site) => (site.front, site.before) = (front, None),
             None => {
+                let id = front.id().to_owned();
                 let site = Site {
                     caches: (0..edges).map(|_| Arc::default()).collect(),
                     invalidations: Vec::new(),
                     next_free: None,
-                    distribution,
+                    before: None,
+                    front,
                 };
-                state.sites.insert(site.distribution.id.clone(), site);
+                state.sites.insert(id, site);
             }
         }
+    }
+
+    /// Changes a distribution as UpdateDistribution does: the edges learn of it later.
+    pub(super) fn update<E>(
+        &self,
+        id: &str,
+        now: SystemTime,
+        change: impl FnOnce(&State, &Distribution) -> Result<Distribution, E>,
+    ) -> Option<Result<(), E>> {
+        let mut state = self.lock();
+        let until = now + state.options.deploy_time;
+        let before = state.at_edges(id, now)?;
+        let changed = match change(&state, state.distribution(id)?) {
+            Ok(changed) => changed,
+            Err(error) => return Some(Err(error)),
+        };
+        let site = state.sites.get_mut(id)?;
+        site.before = Some((before, until));
+        site.front = Front::Distribution(Box::new(changed));
+        Some(Ok(()))
+    }
+
+    /// Whether the edges know what a distribution is by now.
+    pub(super) fn is_deployed(&self, id: &str, now: SystemTime) -> bool {
+        let state = self.lock();
+        let before = state.sites.get(id).and_then(|site| site.before.as_ref());
+        before.is_none_or(|(_, until)| *until <= now)
     }
 
     pub(super) fn remove(&self, id: &str) {
@@ -167,18 +258,27 @@ impl Cloud {
     /// All distributions, by id.
     pub fn distributions(&self) -> Vec<Distribution> {
         let state = self.lock();
-        state
-            .sites
-            .values()
-            .map(|site| site.distribution.clone())
+        let ids = state.sites.keys();
+        ids.filter_map(|id| state.distribution(id))
+            .cloned()
             .collect()
     }
 
     pub fn distribution(&self, id: &str) -> Option<Distribution> {
-        Some(self.lock().sites.get(id)?.distribution.clone())
+        self.lock().distribution(id).cloned()
     }
 
-    /// A distribution's invalidations in the order of acceptance.
+    /// All tenants, by id.
+    pub fn tenants(&self) -> Vec<Tenant> {
+        let state = self.lock();
+        let tenant = |site: &Site| match &site.front {
+            Front::Tenant(tenant) => Some(tenant.clone()),
+            Front::Distribution(_) => None,
+        };
+        state.sites.values().filter_map(tenant).collect()
+    }
+
+    /// A distribution's or tenant's invalidations in the order of acceptance.
     pub fn invalidations(&self, id: &str) -> Option<Vec<Invalidation>> {
         Some(self.lock().sites.get(id)?.invalidations.clone())
     }
@@ -196,15 +296,12 @@ impl Cloud {
 
     /// What an edge answers a viewer. 503 where there is no such edge.
     pub(super) fn get(&self, store: &Store, id: &str, number: usize, path: &str) -> Answer {
+        let now = store.clock.now();
         let found = {
             let state = self.lock();
             state.sites.get(id).and_then(|site| {
                 let cache = site.caches.get(number)?.clone();
-                Some((
-                    site.distribution.clone(),
-                    cache,
-                    state.due(site, store.clock.now()),
-                ))
+                Some((state.at_edges(id, now)?, cache, state.due(site, now)))
             })
         };
         let Some((distribution, cache, due)) = found else {
@@ -265,6 +362,28 @@ impl Cloud {
 }
 
 impl State {
+    pub(super) fn is_live(&self, function: &str) -> bool {
+        let stages = self.functions.get(function);
+        stages.is_some_and(|stages| stages.live.is_some())
+    }
+
+    fn distribution(&self, id: &str) -> Option<&Distribution> {
+        match &self.sites.get(id)?.front {
+            Front::Distribution(distribution) => Some(distribution),
+            Front::Tenant(_) => None,
+        }
+    }
+
+    /// What the edges of a distribution or a tenant know.
+    fn at_edges(&self, id: &str, now: SystemTime) -> Option<Distribution> {
+        let site = self.sites.get(id)?;
+        match (&site.front, &site.before) {
+            (Front::Tenant(tenant), _) => self.at_edges(&tenant.distribution, now),
+            (_, Some((before, until))) if now < *until => Some(before.clone()),
+            (Front::Distribution(distribution), _) => Some((**distribution).clone()),
+        }
+    }
+
     /// What has taken effect by now. As the order of acceptance is that of completion, this only ever grows at its end.
     fn due(&self, site: &Site, now: SystemTime) -> Vec<Arc<Vec<String>>> {
         let early = self.options.takes_effect == TakesEffect::WhenAccepted;

@@ -6,11 +6,14 @@ use s3s::Body;
 
 use super::clock::iso_date;
 use super::cloud::{Invalidation, Refusal};
-use super::distribution::{Distribution, Function, function_arn};
+use super::distribution::Distribution;
 use super::faults::{RequestInfo, Service};
 use super::http::{decode, failure, xml};
 use super::world::Shared;
 use super::xml::{Element, leaf, list, node};
+
+mod functions;
+mod tenants;
 
 pub const NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
 
@@ -26,6 +29,22 @@ pub(super) fn operation(method: &str, path: &str) -> &'static str {
         ("GET", ["cache-policy", _]) => "GetCachePolicy",
         ("GET", ["function", _, "describe"]) => "DescribeFunction",
         ("GET", ["function", _]) => "GetFunction",
+        ("POST", ["function"]) => "CreateFunction",
+        ("PUT", ["function", _]) => "UpdateFunction",
+        ("POST", ["function", _, "publish"]) => "PublishFunction",
+        ("PUT", ["distribution", _, "config"]) => "UpdateDistribution",
+        ("POST", ["distribution-tenant", _, "invalidation"]) => {
+            "CreateInvalidationForDistributionTenant"
+        }
+        ("GET", ["distribution-tenant", _, "invalidation"]) => {
+            "ListInvalidationsForDistributionTenant"
+        }
+        ("GET", ["distribution-tenant", _, "invalidation", _]) => {
+            "GetInvalidationForDistributionTenant"
+        }
+        ("GET", ["distribution-tenant"]) => "GetDistributionTenantByDomain",
+        ("GET", ["distribution-tenant", _]) => "GetDistributionTenant",
+        ("POST", ["distribution-tenants"]) => "ListDistributionTenants",
         _ => "",
     }
 }
@@ -78,10 +97,10 @@ impl Done {
 pub(super) fn answer(
     shared: &Shared,
     info: &RequestInfo,
-    _headers: &HeaderMap,
+    headers: &HeaderMap,
     body: &str,
 ) -> Response<Body> {
-    match route(shared, info, body) {
+    match route(shared, info, headers, body) {
         Ok(done) => {
             let bytes = match &done.document {
                 Some(document) => document.document(NAMESPACE),
@@ -101,15 +120,34 @@ pub(super) fn answer(
     }
 }
 
-fn route(shared: &Shared, info: &RequestInfo, body: &str) -> Result<Done, Failed> {
+fn route(
+    shared: &Shared,
+    info: &RequestInfo,
+    headers: &HeaderMap,
+    body: &str,
+) -> Result<Done, Failed> {
     let path = decode(&info.path);
     let parts = segments(&path);
     let id = parts.get(1).copied().unwrap_or_default();
     let last = parts.get(3).copied().unwrap_or_default();
     match info.operation {
-        "CreateInvalidation" => create(shared, id, body),
-        "ListInvalidations" => list_invalidations(shared, id, &info.query),
-        "GetInvalidation" => get_invalidation(shared, id, last),
+        "CreateInvalidation" => create(shared, &distribution(shared, id)?.id, body),
+        "ListInvalidations" => {
+            list_invalidations(shared, &distribution(shared, id)?.id, &info.query)
+        }
+        "GetInvalidation" => get_invalidation(shared, &distribution(shared, id)?.id, last),
+        "CreateInvalidationForDistributionTenant" => {
+            create(shared, &tenants::tenant(shared, id)?.id, body)
+        }
+        "ListInvalidationsForDistributionTenant" => {
+            list_invalidations(shared, &tenants::tenant(shared, id)?.id, &info.query)
+        }
+        "GetInvalidationForDistributionTenant" => {
+            get_invalidation(shared, &tenants::tenant(shared, id)?.id, last)
+        }
+        "GetDistributionTenant" => tenants::get(shared, id),
+        "GetDistributionTenantByDomain" => tenants::by_domain(shared, &info.query),
+        "ListDistributionTenants" => Ok(tenants::list(shared, body)),
         "ListDistributions" => Ok(list_distributions(shared, &info.query)),
         "GetDistribution" => {
             let found = distribution(shared, id)?;
@@ -126,21 +164,12 @@ fn route(shared: &Shared, info: &RequestInfo, body: &str) -> Result<Done, Failed
             }
             None => Err(missing("NoSuchCachePolicy", "cache policy")),
         },
-        "DescribeFunction" => {
-            let function = function(shared, id)?;
-            let document = summary_of_function(shared, id, &info.query);
-            Ok(Done::ok(document).with("etag", function_tag(&function)))
-        }
-        "GetFunction" => {
-            let function = function(shared, id)?;
-            let done = Done {
-                status: 200,
-                document: None,
-                raw: function.code.clone().into_bytes(),
-                headers: vec![("content-type", "application/octet-stream".to_owned())],
-            };
-            Ok(done.with("etag", function_tag(&function)))
-        }
+        "DescribeFunction" => functions::describe(shared, id, &info.query),
+        "GetFunction" => functions::get(shared, id, &info.query),
+        "CreateFunction" => functions::create(shared, body),
+        "UpdateFunction" => functions::update(shared, id, headers, body),
+        "PublishFunction" => functions::publish(shared, id, headers),
+        "UpdateDistribution" => functions::update_distribution(shared, id, headers, body),
         _ => Err(Failed(
             501,
             "NotImplemented",
@@ -158,11 +187,6 @@ fn distribution(shared: &Shared, id: &str) -> Result<Distribution, Failed> {
     found.ok_or_else(|| Refusal::NoSuchDistribution.into())
 }
 
-fn function(shared: &Shared, name: &str) -> Result<Function, Failed> {
-    let found = shared.cloud.function(name);
-    found.ok_or_else(|| missing("NoSuchFunctionExists", "function"))
-}
-
 /// Changes whenever the distribution does.
 fn tag(distribution: &Distribution) -> String {
     let config = distribution.config().document("");
@@ -172,52 +196,27 @@ fn tag(distribution: &Distribution) -> String {
     )
 }
 
-fn function_tag(function: &Function) -> String {
-    format!("ETV{}", super::distribution::code_of(&function.code))
-}
-
 fn whole(shared: &Shared, found: &Distribution) -> Element {
     let all = shared.cloud.invalidations(&found.id).unwrap_or_default();
     let now = shared.clock.now();
     let running = all.iter().filter(|one| one.completes > now).count();
+    let status = match shared.cloud.is_deployed(&found.id, now) {
+        true => found.status.as_str(),
+        false => "InProgress",
+    };
     let untrusted = |name: &str| node(name, [leaf("Enabled", false), leaf("Quantity", 0)]);
     node(
         "Distribution",
         [
             leaf("Id", &found.id),
             leaf("ARN", found.arn()),
-            leaf("Status", &found.status),
+            leaf("Status", status),
             leaf("LastModifiedTime", iso_date(shared.begun)),
             leaf("InProgressInvalidationBatches", running),
             leaf("DomainName", &found.domain),
             untrusted("ActiveTrustedSigners"),
             untrusted("ActiveTrustedKeyGroups"),
             found.config(),
-        ],
-    )
-}
-
-fn summary_of_function(shared: &Shared, name: &str, query: &str) -> Element {
-    let stage = parameter(query, "Stage").unwrap_or_else(|| "DEVELOPMENT".to_owned());
-    let time = iso_date(shared.begun);
-    node(
-        "FunctionSummary",
-        [
-            leaf("Name", name),
-            leaf("Status", "UNASSOCIATED"),
-            node(
-                "FunctionConfig",
-                [leaf("Comment", ""), leaf("Runtime", "cloudfront-js-2.0")],
-            ),
-            node(
-                "FunctionMetadata",
-                [
-                    leaf("FunctionARN", function_arn(name)),
-                    leaf("Stage", stage),
-                    leaf("CreatedTime", &time),
-                    leaf("LastModifiedTime", &time),
-                ],
-            ),
         ],
     )
 }
@@ -229,7 +228,6 @@ fn parameter(query: &str, name: &str) -> Option<String> {
 }
 
 fn create(shared: &Shared, id: &str, body: &str) -> Result<Done, Failed> {
-    distribution(shared, id)?;
     let refused = |code, said: &str| Failed(400, code, said.to_owned());
     if body.trim().is_empty() {
         return Err(refused("MissingBody", "This operation requires a body."));
@@ -294,10 +292,21 @@ fn get_invalidation(shared: &Shared, id: &str, wanted: &str) -> Result<Done, Fai
     Ok(Done::ok(invalidation(shared, found)))
 }
 
-/// One page out of what is to be listed: after the marker, at most MaxItems.
-fn page<T>(all: Vec<T>, id: impl Fn(&T) -> &str, query: &str, most: usize) -> (Vec<T>, Element) {
+/// One page by the Marker and MaxItems of a query.
+fn queried<T>(all: Vec<T>, id: impl Fn(&T) -> &str, query: &str, most: usize) -> (Vec<T>, Element) {
     let marker = parameter(query, "Marker").unwrap_or_default();
     let asked = parameter(query, "MaxItems").and_then(|text| text.parse().ok());
+    page(all, id, &marker, asked, most)
+}
+
+/// One page out of what is to be listed: after the marker, at most as many as are asked for.
+fn page<T>(
+    all: Vec<T>,
+    id: impl Fn(&T) -> &str,
+    marker: &str,
+    asked: Option<usize>,
+    most: usize,
+) -> (Vec<T>, Element) {
     let most = asked.unwrap_or(most).min(most).max(1);
     let from = all
         .iter()
@@ -305,7 +314,7 @@ fn page<T>(all: Vec<T>, id: impl Fn(&T) -> &str, query: &str, most: usize) -> (V
         .map_or(0, |at| at + 1);
     let left = all.len() - from;
     let shown: Vec<T> = all.into_iter().skip(from).take(most).collect();
-    let mut head = node("Head", [leaf("Marker", &marker)]);
+    let mut head = node("Head", [leaf("Marker", marker)]);
     if left > most {
         let next = shown.last().map(&id).unwrap_or_default();
         head.children.push(leaf("NextMarker", next));
@@ -327,7 +336,7 @@ fn list_invalidations(shared: &Shared, id: &str, query: &str) -> Result<Done, Fa
         .invalidations(id)
         .ok_or(Refusal::NoSuchDistribution)?;
     all.reverse();
-    let (shown, head) = page(all, |one| one.id.as_str(), query, shared.cloud.page());
+    let (shown, head) = queried(all, |one| one.id.as_str(), query, shared.cloud.page());
     let items = shown.iter().map(|one| {
         let time = leaf("CreateTime", iso_date(one.accepted));
         node(
@@ -340,7 +349,7 @@ fn list_invalidations(shared: &Shared, id: &str, query: &str) -> Result<Done, Fa
 
 fn list_distributions(shared: &Shared, query: &str) -> Done {
     let all = shared.cloud.distributions();
-    let (shown, head) = page(all, |one| one.id.as_str(), query, shared.cloud.page());
+    let (shown, head) = queried(all, |one| one.id.as_str(), query, shared.cloud.page());
     let time = iso_date(shared.begun);
     let items = shown.iter().map(|one| one.summary(&time)).collect();
     Done::ok(listed("DistributionList", head, items))

@@ -1,7 +1,6 @@
 //! Distributions as tests describe them, and the DistributionConfig that the API answers for them.
 
-use std::collections::BTreeMap;
-
+use super::function::function_arn;
 use super::xml::{Element, leaf, list, node};
 
 /// CloudFront's managed cache policies (Developer Guide, "Use managed cache policies").
@@ -113,36 +112,6 @@ pub struct ErrorResponse {
     /// ErrorCachingMinTTL in seconds.
     pub min_ttl: u64,
 }
-
-/// A viewer-request function: what it does here, and the source that GetFunction returns.
-#[derive(Clone, Debug)]
-pub struct Function {
-    pub code: String,
-    pub does: FunctionKind,
-}
-
-#[derive(Clone, Debug)]
-pub enum FunctionKind {
-    /// `/` at the end gets `index.html`, a last segment without a dot gets `/index.html`.
-    Index,
-    /// 301 by path; anything else passes.
-    Redirects(BTreeMap<String, String>),
-    /// Passes everything.
-    Nothing,
-}
-
-/// The source of a function that does what [`FunctionKind::Index`] does.
-pub const INDEX_FUNCTION: &str = "function handler(event) {
-  var request = event.request;
-  var uri = request.uri;
-  if (uri.endsWith('/')) {
-    request.uri += 'index.html';
-  } else if (!uri.split('/').pop().includes('.')) {
-    request.uri += '/index.html';
-  }
-  return request;
-}
-";
 
 impl CachePolicy {
     /// Query strings are not in the key; 1 s, a day, a year.
@@ -411,10 +380,6 @@ impl Behavior {
         }
         node(name, all)
     }
-}
-
-pub fn function_arn(name: &str) -> String {
-    format!("arn:aws:cloudfront::111122223333:function/{name}")
 }
 
 impl CachePolicy {

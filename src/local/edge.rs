@@ -8,8 +8,9 @@ use bytes::Bytes;
 use percent_encoding::{AsciiSet, CONTROLS};
 
 use super::cloud::Cloud;
-use super::distribution::{Behavior, CachePolicy, Distribution, FunctionKind};
+use super::distribution::{Behavior, CachePolicy, Distribution};
 use super::freshness::{self, Lifetime};
+use super::function::Outcome;
 use super::origin::{self, Reply};
 use super::store::Store;
 
@@ -139,7 +140,7 @@ impl Edge<'_> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let viewed = normal_path(path);
         let behavior = self.distribution.behavior(&viewed);
-        let uri = match self.run_function(behavior, &viewed) {
+        let uri = match self.run_function(behavior, &viewed, query) {
             Ok(uri) => uri,
             Err(generated) => return self.dress(generated, FUNCTION, None),
         };
@@ -324,29 +325,18 @@ impl Edge<'_> {
     }
 
     /// What a viewer-request function makes of a URI, or what it answers itself.
-    fn run_function(&self, behavior: &Behavior, uri: &str) -> Result<String, Reply> {
+    fn run_function(&self, behavior: &Behavior, uri: &str, query: &str) -> Result<String, Reply> {
         let function = behavior.function.as_deref();
         let Some(function) = function.and_then(|name| self.cloud.function(name)) else {
             return Ok(uri.to_owned());
         };
-        match function.does {
-            FunctionKind::Nothing => Ok(uri.to_owned()),
-            FunctionKind::Index if uri.ends_with('/') => Ok(format!("{uri}index.html")),
-            FunctionKind::Index => {
-                let last = uri.rsplit('/').next().unwrap_or_default();
-                Ok(match last.contains('.') {
-                    true => uri.to_owned(),
-                    false => format!("{uri}/index.html"),
-                })
-            }
-            FunctionKind::Redirects(table) => match table.get(uri) {
-                None => Ok(uri.to_owned()),
-                Some(place) => Err(Reply {
-                    status: 301,
-                    headers: vec![("location".to_owned(), place.clone())],
-                    ..Reply::default()
-                }),
-            },
+        match function.run(uri, query) {
+            Outcome::Uri(uri) => Ok(uri),
+            Outcome::Redirect(status, place) => Err(Reply {
+                status,
+                headers: vec![("location".to_owned(), place)],
+                ..Reply::default()
+            }),
         }
     }
 

@@ -25,7 +25,7 @@
 //!   conditional writes are honoured); [`World::keys`], [`World::object`], [`World::body`], [`World::versions`] and
 //!   [`World::open_uploads`] look; [`World::put_object`] and [`World::delete_object`] are somebody else's hands and make no request.
 //! - **CloudFront:** [`World::set_distribution`] (also changes one: its edges stay warm), [`World::set_policy`],
-//!   [`World::set_function`], [`World::cloud_options`] (how long invalidations take, when they take effect, quotas),
+//!   [`World::set_function`], [`World::set_tenant`], [`World::cloud_options`] (how long invalidations take, when they take effect, quotas),
 //!   [`World::invalidations`].
 //! - **Edges:** [`World::edge`] and [`World::edges`] are asked in process; [`World::serve_edge`] listens. [`EdgeHandle::entries`],
 //!   [`EdgeHandle::fetches`] and [`EdgeHandle::chill`] are for tests. Edges ask their origin without HTTP: rules and the log
@@ -45,6 +45,7 @@ pub mod distribution;
 mod edge;
 pub mod faults;
 mod freshness;
+pub mod function;
 mod http;
 mod listing;
 mod origin;
@@ -56,13 +57,13 @@ pub mod world;
 mod xml;
 
 pub use clock::Clock;
-pub use cloud::{CloudOptions, Invalidation, TakesEffect};
+pub use cloud::{CloudOptions, Invalidation, TakesEffect, Tenant};
 pub use distribution::{
-    Behavior, CachePolicy, Caching, Distribution, ErrorResponse, Function, FunctionKind, Origin,
-    OriginKind, QueryKey,
+    Behavior, CachePolicy, Caching, Distribution, ErrorResponse, Origin, OriginKind, QueryKey,
 };
 pub use edge::Answer;
 pub use faults::{Fault, Gate, LogEntry, RequestInfo, Service};
+pub use function::{Function, FunctionKind, INDEX_FUNCTION};
 pub use share::{Local, Session, open_or_attach};
 pub use store::{BucketOptions, Conditions, Object, Version, Versioning};
 pub use world::{EdgeHandle, Error, Options, World};

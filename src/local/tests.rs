@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::distribution::INDEX_FUNCTION;
+use super::function::INDEX_FUNCTION;
 use super::*;
 use crate::domain::Headers;
 

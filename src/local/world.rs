@@ -15,12 +15,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::clock::{Clock, http_date};
-use super::cloud::{Cloud, CloudOptions, Invalidation};
+use super::cloud::{Cloud, CloudOptions, Invalidation, Tenant};
 use super::content::{self, Claims};
 use super::disk::{Disk, DiskError};
-use super::distribution::{CachePolicy, Distribution, Function};
+use super::distribution::{CachePolicy, Distribution};
 use super::edge::Answer;
 use super::faults::{Fault, LogEntry, RequestInfo, Rule};
+use super::function::Function;
 use super::http::{self, Cut};
 use super::s3::Api;
 use super::store::{BucketOptions, Expect, Object, Store, StoreError, Version, Versioning};
@@ -318,6 +319,11 @@ impl World {
         self.shared.cloud.set(distribution, self.shared.edges);
     }
 
+    /// Adds a tenant of a distribution with cold edges of its own, or changes one. It is asked and listed by its id.
+    pub fn set_tenant(&self, tenant: Tenant) {
+        self.shared.cloud.set_tenant(tenant, self.shared.edges);
+    }
+
     pub fn remove_distribution(&self, id: &str) {
         self.shared.cloud.remove(id);
     }
@@ -334,15 +340,21 @@ impl World {
         self.shared.cloud.set_policy(id, policy);
     }
 
+    /// Sets a function in both stages.
     pub fn set_function(&self, name: &str, function: Function) {
         self.shared.cloud.set_function(name, function);
+    }
+
+    /// What edges run under this name.
+    pub fn function(&self, name: &str) -> Option<Function> {
+        self.shared.cloud.function(name)
     }
 
     pub fn cloud_options(&self, change: impl FnOnce(&mut CloudOptions)) {
         self.shared.cloud.options(change);
     }
 
-    /// In the order of acceptance; empty for an unknown distribution.
+    /// Of a distribution or a tenant, in the order of acceptance; empty for an unknown one.
     pub fn invalidations(&self, distribution: &str) -> Vec<Invalidation> {
         self.shared
             .cloud
@@ -352,7 +364,7 @@ impl World {
 
     // Edges.
 
-    /// An edge of a distribution, counted from 0.
+    /// An edge of a distribution or a tenant, counted from 0.
     pub fn edge(&self, distribution: &str, number: usize) -> EdgeHandle {
         EdgeHandle {
             shared: self.shared.clone(),

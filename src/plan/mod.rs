@@ -119,6 +119,22 @@ pub struct Adopted {
     pub version_id: Option<String>,
 }
 
+/// The CloudFront Function that answers redirects, where it is to be written or associated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FunctionChange {
+    pub name: String,
+    #[serde(skip)]
+    pub code: Arc<str>,
+    pub redirects: usize,
+    /// Whether it is to be created.
+    pub new: bool,
+    /// Whether viewers are to meet other code than now.
+    pub publish: bool,
+    /// The distributions whose default behavior is to run it.
+    pub associate: Vec<String>,
+}
+
 /// What a deploy will do.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -141,6 +157,7 @@ pub struct Plan {
     pub unchanged: usize,
     pub unchanged_bytes: u64,
     pub purges: Vec<TargetPurge>,
+    pub function: Option<FunctionChange>,
     /// Deploys that died, whose debts this one pays.
     pub debts: Vec<String>,
     /// Whether a target is known by a configuration that the manifest has not seen.
@@ -161,6 +178,7 @@ impl Plan {
             && self.vanished.is_empty()
             && self.debts.is_empty()
             && !self.news
+            && self.function.is_none()
             && self.purges.iter().all(TargetPurge::is_empty)
     }
 

@@ -41,6 +41,10 @@ pub fn event(event: &Event) -> Option<Value> {
             tagged("changed", told)
         }
         Event::Deleted { key } => json!({"type": "deleted", "key": key}),
+        Event::FunctionPublished { name } => json!({"type": "function-published", "name": name}),
+        Event::FunctionAssociated { name, target } => {
+            json!({"type": "function-associated", "name": name, "target": target})
+        }
         Event::PlannedAgain(why) => json!({"type": "planned-again", "why": why}),
         Event::PurgeAccepted {
             target,
@@ -66,7 +70,7 @@ pub fn event(event: &Event) -> Option<Value> {
     })
 }
 
-/// The plan: `change`, `delete`, `foreign` and `purge` objects, and the `summary` last; its warnings are told before.
+/// The plan: `change`, `delete`, `foreign`, `function` and `purge` objects, and the `summary` last; its warnings are told before.
 pub fn plan(plan: &Plan, context: &Context) -> Vec<Value> {
     let mut lines: Vec<Value> = plan.changes.iter().map(change).collect();
     lines.extend(
@@ -79,6 +83,8 @@ pub fn plan(plan: &Plan, context: &Context) -> Vec<Value> {
             .iter()
             .map(|key| json!({"type": "foreign", "key": key})),
     );
+    let function = plan.function.iter();
+    lines.extend(function.map(|change| tagged("function", object(value(change)))));
     lines.extend(plan.purges.iter().flat_map(purges));
     let mut last = object(json!({
         "outcome": if plan.is_empty() { "nothing to do" } else { "planned" },

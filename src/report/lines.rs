@@ -153,6 +153,17 @@ fn milestone(event: &Event) -> Option<String> {
             return None;
         }
         Event::Planned(plan) => format!("To do: {}", super::plan::totals(plan).join(" · ")),
+        Event::FunctionPublished { name } => format!("Published the function {}", shown(name)),
+        Event::FunctionAssociated { name, target } => {
+            format!(
+                "Associated the function {} with {}",
+                shown(name),
+                shown(target)
+            )
+        }
+        Event::DeploymentAwaited { target } => {
+            format!("Waiting until all edges know of it: {}", shown(target))
+        }
         Event::PurgeAccepted {
             target,
             invalidation,

@@ -2,7 +2,7 @@
 
 use super::purge;
 use super::text::{Paint, bytes, columns, count, counted, elided, joined, padded, shown, wrapped};
-use crate::plan::{Action, Change, Plan, Reason};
+use crate::plan::{Action, Change, FunctionChange, Plan, Reason};
 
 /// What a plan's reader wants to know that is not in the plan.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +69,10 @@ pub fn plan(plan: &Plan, context: &Context, look: Look) -> String {
             .collect::<Vec<_>>()
             .join("\n"),
     );
+    if let Some(function) = &plan.function {
+        let text = self::function(function, context);
+        blocks.push(wrapped(&text, look.width, "", "  "));
+    }
     for one in &plan.purges {
         blocks.extend(purge::purge(one, context, look));
     }
@@ -80,6 +84,34 @@ pub fn nothing_to_do(destination: &str, width: usize) -> String {
     let text =
         format!("Nothing to do: {destination} holds this build, and no edge is owed a purge.");
     wrapped(&text, width, "", "  ")
+}
+
+/// `Function site-redirects (2 redirects, 2.4 kB): to create, publish and associate with E123 (www.example.com)`.
+fn function(change: &FunctionChange, context: &Context) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    if change.publish {
+        parts.extend([if change.new { "create" } else { "update" }, "publish"]);
+    }
+    let names: Vec<String> = change
+        .associate
+        .iter()
+        .map(|id| context.title(id))
+        .collect();
+    let associate = match names.as_slice() {
+        [] => String::new(),
+        names => format!(
+            "associate with the viewer requests of {}'s default behavior",
+            names.join(" and of ")
+        ),
+    };
+    parts.extend(Some(associate.as_str()).filter(|text| !text.is_empty()));
+    format!(
+        "Function {} ({}, {}): to {}",
+        shown(&change.name),
+        counted(change.redirects as u64, "redirect"),
+        bytes(change.code.len() as u64),
+        parts.join(", ")
+    )
 }
 
 fn title(plan: &Plan, context: &Context) -> String {

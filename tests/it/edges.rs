@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use unstale::local::distribution::INDEX_FUNCTION;
+use unstale::local::INDEX_FUNCTION;
 use unstale::local::{
     Behavior, CachePolicy, Caching, Distribution, ErrorResponse, Function, FunctionKind, Origin,
     OriginKind, QueryKey,
