@@ -33,4 +33,5 @@ mod small;
 mod state;
 mod support;
 mod tenants;
+mod types;
 mod verify;
