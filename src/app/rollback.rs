@@ -8,6 +8,7 @@ use crate::deploy::survey::{self, Place};
 use crate::deploy::{self, Job};
 use crate::domain::manifest::DeployId;
 use crate::error::{Error, Exit};
+use crate::state::history::Listed;
 
 pub(super) async fn rollback(app: &App, flags: &cli::Rollback) -> Result<Exit, Error> {
     let link = app.connect().await?;
@@ -16,9 +17,13 @@ pub(super) async fn rollback(app: &App, flags: &cli::Rollback) -> Result<Exit, E
     if !place.bucket.is_versioned().await? {
         return Err(unversioned(place.bucket.name()));
     }
-    let deploy = wished(&place, flags.id.as_deref()).await?;
+    let wished = wished(&place, flags.id.as_deref()).await?;
+    let deploy = wished.id.clone();
     app.printer.note(&format!("Back to the deploy {deploy}"));
-    go_back(&mut job, deploy);
+    // What is live then is that deploy's source.
+    let record = place.store.read_history(&wished).await;
+    let commit = record.ok().and_then(|record| record.commit);
+    go_back(&mut job, deploy, commit);
     if flags.plan {
         return super::deploy::show(app, &link, &job, false, None).await;
     }
@@ -27,9 +32,9 @@ pub(super) async fn rollback(app: &App, flags: &cli::Rollback) -> Result<Exit, E
 }
 
 /// Everything that came later goes, and nothing else: that is what was asked for, and versions keep it.
-fn go_back(job: &mut Job, deploy: DeployId) {
+fn go_back(job: &mut Job, deploy: DeployId, commit: Option<String>) {
+    job.commit = commit;
     job.dir = PathBuf::from(format!("rollback to {deploy}"));
-    job.commit = None;
     job.rollback = Some(deploy);
     job.delete = true;
     job.adopt = false;
@@ -47,12 +52,12 @@ fn unversioned(bucket: &str) -> Error {
 }
 
 /// The deploy whose id begins so, or the one before the last.
-async fn wished(place: &Place, id: Option<&str>) -> Result<DeployId, Error> {
+async fn wished(place: &Place, id: Option<&str>) -> Result<Listed, Error> {
     const LIST: &str = "`unstale history` lists them";
     let Some(id) = id else {
         let listed = place.store.list_history().await?;
         let before = listed.into_iter().nth(1);
-        return before.map(|one| one.id).ok_or_else(|| {
+        return before.ok_or_else(|| {
             Error::usage(format!(
                 "there is no deploy before the last to {}",
                 place.url()
@@ -60,9 +65,9 @@ async fn wished(place: &Place, id: Option<&str>) -> Result<DeployId, Error> {
             .hint(LIST)
         });
     };
-    let found = place.store.find_history(id).await?;
+    let mut found = place.store.find_history(id).await?;
     match found.as_slice() {
-        [one] => Ok(one.id.clone()),
+        [_] => Ok(found.remove(0)),
         [] => Err(Error::usage(format!("no deploy's id begins with {id}")).hint(LIST)),
         several => {
             let mut error = Error::usage(format!(

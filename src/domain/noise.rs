@@ -65,6 +65,15 @@ impl NoiseRules {
                 field,
                 problem,
             };
+            let meant = |letter: char| matches!(letter, '\n' | '\r' | '\t');
+            let odd = rule.regex.chars().find(|it| it.is_control() && !meant(*it));
+            if let Some(odd) = odd {
+                let problem = format!(
+                    "{:?} holds the control character {odd:?}; write it in single quotes, in which a backslash stays one",
+                    rule.regex
+                );
+                return Err(wrong("regex", problem));
+            }
             let regex = RegexBuilder::new(&rule.regex)
                 .size_limit(MAX_REGEX_BYTES)
                 .build()
@@ -207,6 +216,11 @@ fn compile_globs(patterns: &[String]) -> Result<Gitignore, String> {
     let mut builder = GitignoreBuilder::new("");
     builder.allow_unclosed_class(false);
     for pattern in patterns {
+        if let Some(odd) = pattern.chars().find(|letter| letter.is_control()) {
+            return Err(format!(
+                "the glob {pattern:?} holds the control character {odd:?}; write it in single quotes, in which a backslash stays one"
+            ));
+        }
         builder
             .add_line(None, pattern)
             .map_err(|error| format!("the glob \"{pattern}\" is not valid: {error}"))?;
@@ -364,11 +378,14 @@ mod tests {
             (("*", "(a{1000}){1000}"), "regex", "size"),
             (("[a", "x"), "match", "[a"),
             (("!a", "x"), "match", "*.html"),
+            (("*", "\u{8}id=\u{8}"), "regex", "single quotes"),
+            (("\u{8}*", "x"), "match", "single quotes"),
         ] {
             let error = rules(&[("*", "x"), pair]).err().unwrap();
             assert_eq!((error.rule, error.field), (1, field), "{error}");
             assert!(error.to_string().contains(told), "{error}");
         }
+        assert!(rules(&[("*", "x\n\ty")]).is_ok());
     }
 
     #[test]

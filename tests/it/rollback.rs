@@ -172,3 +172,21 @@ async fn what_cannot_be_put_back_is_told_and_nothing_changed() {
     world.unstale("rollback nosuch").await.exits(2);
     world.assert_settled(&two).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_says_of_which_commit_the_site_is_again() {
+    let world = versioned().await;
+    let site = first();
+    for (commit, page) in [("0123abcd", "<p>1"), ("4567cdef", "<p>2")] {
+        site.write("index.html", page);
+        let deploy = world.deploy(&site).env("GITHUB_SHA", commit);
+        deploy.await.succeeds();
+    }
+    world.unstale("rollback").await.succeeds();
+    let history = world.unstale("history --json").await.succeeds().json();
+    let commits: Vec<&str> = history
+        .iter()
+        .map(|one| one["commit"].as_str().unwrap_or("none"))
+        .collect();
+    assert_eq!(commits, ["0123abcd", "4567cdef", "0123abcd"]);
+}
