@@ -70,6 +70,7 @@ fn served(content: &str) -> Option<Served> {
         headers: HeaderFingerprint(0),
         cache_control: None,
         redirect: None,
+        tags: None,
     })
 }
 
@@ -89,7 +90,8 @@ fn whole_purge(bencher: Bencher, (count, percent): (usize, u64)) {
     let distribution = distribution();
     let site = Site::new(&distribution, vec!["bucket".to_owned()]);
     let prices = Prices::default();
-    bencher
-        .counter(ItemsCount::new(count))
-        .bench_local(|| purge(&site, black_box(&changes), &[], keys(), &[], &prices));
+    bencher.counter(ItemsCount::new(count)).bench_local(|| {
+        let keys = keys().map(|key| (key, None));
+        purge(&site, black_box(&changes), &[], keys, &[], &prices)
+    });
 }

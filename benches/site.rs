@@ -72,6 +72,7 @@ impl Site {
             cache_control: headers.cache_control.clone(),
             content_type: headers.content_type.clone(),
             redirect: None,
+            tags: None,
         });
         let key = |at| Key::new(format!("posts/{at:07}/index.html"));
         let keys: Vec<Key> = (0..count).map(key).collect();
@@ -101,6 +102,7 @@ impl Site {
             stage: Stage::Page,
             version: None,
             fingerprinted: false,
+            tags: None,
         })
     }
 
@@ -110,6 +112,7 @@ impl Site {
             key: key.as_str(),
             size: 8192,
             etag,
+            modified: None,
         })
     }
 }

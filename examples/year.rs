@@ -126,6 +126,7 @@ async fn objects(version: &Path) -> Result<Objects> {
             headers: headers.fingerprint(),
             cache_control: headers.cache_control.clone(),
             redirect: None,
+            tags: None,
         };
         objects.insert(key.to_owned(), (object, served.fingerprinted));
     }
@@ -159,7 +160,7 @@ fn solve(site: &Site<'_>, step: &Step, mode: Mode, free: u64) -> Purge {
         free,
         ..Prices::default()
     };
-    let keys = step.keys.iter().map(String::as_str);
+    let keys = step.keys.iter().map(|key| (key.as_str(), None));
     purge(site, &step.changes, &[], keys, &[], &prices)
 }
 

@@ -139,6 +139,7 @@ impl App {
             strip_extension: settings.strip_extension.clone(),
             directory_objects: settings.directory_objects,
             redirect_function: settings.redirect_function.clone(),
+            tags: settings.tags,
             redirects,
             error_documents: error_documents(settings),
             prices: prices(&settings.purge),

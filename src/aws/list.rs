@@ -14,6 +14,8 @@ pub struct Listed {
     pub key: String,
     pub size: u64,
     pub etag: ETag,
+    /// When it was last written, in seconds since 1970 by the server's clock.
+    pub modified: Option<i64>,
 }
 
 /// A part of a listing, sorted by key as S3 sorts them.
@@ -74,6 +76,7 @@ impl Bucket {
                 key,
                 size: object.size.unwrap_or_default().max(0) as u64,
                 etag: ETag::parse(&object.e_tag.unwrap_or_default()),
+                modified: object.last_modified.map(|time| time.secs()),
             });
         }
         Ok(page)

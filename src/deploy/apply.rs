@@ -392,7 +392,7 @@ impl Apply<'_> {
         let quoted = |one: &TargetPurge| {
             [&one.purge, &one.after]
                 .into_iter()
-                .any(|purge| purge.cover.texts().any(|path| path.contains('\'')))
+                .any(|purge| purge.cover.texts().any(send::may_be_refused))
         };
         let refused = Dialect {
             quote_refused: true,
@@ -487,7 +487,8 @@ impl Apply<'_> {
     ) -> Result<(), StateError> {
         let deploy = DeployRef {
             id: self.deploy.clone(),
-            at: self.scene.now,
+            // Later than all that it wrote, so that what is written later was not written by it.
+            at: self.scene.place.bucket.watch.server_now(),
         };
         let store = self.scene.place.store.clone();
         let rest = self.unpaid(journal, applied);
@@ -499,7 +500,7 @@ impl Apply<'_> {
             .flat_map(|owed| &owed.batches)
             .map(|batch| batch.paths.len() as u64)
             .sum();
-        let distributions = record::told(self.scene, self.job, true);
+        let distributions = record::told(self.scene, self.job, &self.plan);
         let update = Update {
             deploy,
             paths,

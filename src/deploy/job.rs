@@ -40,6 +40,8 @@ pub struct Job {
     pub strip_extension: Vec<String>,
     /// Index documents are stored under their folders' keys too.
     pub directory_objects: bool,
+    /// Objects carry cache tags, where a distribution takes them.
+    pub tags: bool,
     /// In the order in which they answer.
     pub redirects: Vec<Placed>,
     /// The CloudFront Function that is to answer them where no website endpoint does.

@@ -185,6 +185,7 @@ fn want(key: Key, was: Was, rules: &Wants) -> Want {
         fingerprint: was.fingerprint,
         stage: rules.stage(&key, &served),
         fingerprinted: served.fingerprinted,
+        tags: None,
         version: Some(Version {
             id: was.version_id.as_deref().unwrap_or(NULL).to_owned(),
             etag: was.etag,

@@ -16,7 +16,7 @@ use crate::domain::manifest::{
 };
 use crate::domain::{ETag, Headers, Key, Md5};
 use crate::edge::{Mode, Purge, ttl};
-use crate::plan::{Action, Change, Plan};
+use crate::plan::{Action, Change, Plan, TargetPurge};
 use crate::state::debt::{self, Debt, Owed, Touched};
 use crate::state::history;
 
@@ -188,11 +188,7 @@ fn entry(
     md5: Md5,
     headers: &Headers,
 ) -> Entry {
-    let served = manifest.tables.serve(Served {
-        cache_control: headers.cache_control.clone(),
-        content_type: headers.content_type.clone(),
-        redirect: headers.redirect.clone(),
-    });
+    let served = manifest.tables.serve(Served::of(key, headers));
     let before = manifest.entries.get(key.as_str());
     let etag = written.etag.clone();
     let first = before.map_or(deploy, |before| before.first);
@@ -215,11 +211,12 @@ fn remembering(key: &Key, entry: Entry, source: &Source) -> Entry {
 
 /// What each distribution now is known to have been told. One that was told before but is not purged now is forgotten, so that
 /// it is purged whole when it is next seen.
-pub fn told(scene: &Scene, job: &Job, paid: bool) -> BTreeMap<String, Told> {
+pub fn told(scene: &Scene, job: &Job, plan: &Plan) -> BTreeMap<String, Told> {
     let before = &scene.remote.loaded.manifest.distributions;
-    if job.prices.mode == Mode::None || !paid {
+    if job.prices.mode == Mode::None {
         return before.clone();
     }
+    let is_whole = |one: &TargetPurge| one.purge.cover.texts().any(|path| path == "/*");
     let now = scene.now;
     scene
         .targets
@@ -231,10 +228,16 @@ pub fn told(scene: &Scene, job: &Job, paid: bool) -> BTreeMap<String, Told> {
                 .as_ref()
                 .map_or(0, |distribution| distribution.fingerprint());
             let earlier = before.get(found.id()).filter(|told| told.config == config);
+            let known = earlier.and_then(|told| told.tags_since);
+            let mut purges = plan.purges.iter();
+            let purge = purges.find(|one| one.target == found.id());
+            // One that is not purged whole when it is first seen held nothing.
+            let anew = purge.is_some_and(is_whole) || !before.contains_key(found.id());
+            let tags_since = known.or(anew.then_some(now));
             let told = Told {
                 config,
                 since: earlier.map_or(now, |told| told.since),
-                tags_since: earlier.and_then(|told| told.tags_since),
+                tags_since: tags_since.filter(|_| found.takes_tags(job.tags)),
             };
             (found.id().to_owned(), told)
         })

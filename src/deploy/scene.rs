@@ -54,6 +54,13 @@ pub(super) struct Debts {
     pub(super) warnings: Vec<String>,
 }
 
+impl Debts {
+    /// Whether nothing is left of what dead deploys did to the site.
+    fn are_paid(&self) -> bool {
+        self.open.ids.is_empty() && self.open.keys.is_empty() && !self.open.any_key
+    }
+}
+
 impl Scene {
     pub(super) fn new(
         place: Place,
@@ -196,6 +203,7 @@ impl Scene {
             key: self.relative(&object.key),
             size: object.size,
             etag: &object.etag,
+            modified: object.modified,
         });
         let sites: Vec<(String, Site)> = (self.targets.found.iter())
             .filter_map(|found| Some((found.id().to_owned(), site(job, found)?)))
@@ -239,14 +247,23 @@ impl Scene {
             .iter()
             .map(|found| {
                 let id = found.id().to_owned();
-                let site = site(job, found).map(|site| Site { dialect, ..site });
+                let told = told.get(found.id());
+                let tags = found.takes_tags(job.tags);
                 let config = (found.distribution.as_ref()).map_or(0, Distribution::fingerprint);
+                let tagged = tags && !dialect.quote_refused && self.debts.are_paid();
+                let known = told.is_some_and(|it| it.config == config && it.tags_since.is_some());
+                let site = site(job, found).map(|site| Site {
+                    dialect,
+                    tagged: tagged && known,
+                    ..site
+                });
                 let unreadable = found.distribution.as_ref().err().cloned();
                 Target {
                     site,
                     unreadable,
                     config,
-                    told: told.get(&id),
+                    tags,
+                    told,
                     owed: self.owed(&id),
                     resend: self.debts.resend.contains_key(&id),
                     prices,
@@ -398,7 +415,9 @@ fn debts(remote: &Remote, targets: &Targets, job: &Job) -> Debts {
                 continue;
             }
             payable |= pays;
-            if owed.batches.is_empty() {
+            // A tag finds no copy of what somebody put there after it was recorded.
+            let tagged = |batch: &debt::Batch| batch.paths.iter().any(|path| path.starts_with('#'));
+            if owed.batches.is_empty() || owed.batches.iter().any(tagged) {
                 settled = false;
                 let paths = debts.owed.entry(target.clone()).or_default();
                 paths.extend(owed.paths.iter().chain(&owed.whole).cloned());

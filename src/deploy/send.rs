@@ -29,6 +29,11 @@ pub fn batches(deploy: &DeployId, first: usize, paths: &[String]) -> Vec<debt::B
         .collect()
 }
 
+/// Whether CloudFront may not take it, though something else would do: an apostrophe, or a tag.
+pub fn may_be_refused(path: &str) -> bool {
+    path.contains('\'') || path.starts_with('#')
+}
+
 /// What became of sending one batch.
 #[derive(Debug)]
 pub enum Sent {

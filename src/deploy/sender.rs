@@ -31,7 +31,7 @@ pub struct Sender {
     /// What deploys that died recorded, by target: sent again under its own references, so that what CloudFront took
     /// already it does not take, or charge, twice.
     pub resend: BTreeMap<String, Vec<Batch>>,
-    /// What to send instead should CloudFront refuse the apostrophe.
+    /// What to send instead should CloudFront refuse the apostrophe or a tag.
     pub without_quotes: Option<Paths>,
     /// As much for the purge of removed assets.
     pub without_quotes_later: Option<Paths>,
@@ -59,7 +59,7 @@ enum Round {
     Stopped,
     /// CloudFront took these as too much at once.
     Halves(Paths),
-    /// CloudFront refuses the apostrophe.
+    /// CloudFront refuses the apostrophe or a tag.
     Quote(String),
 }
 
@@ -183,7 +183,9 @@ impl Sender {
                     halves.extend([(id.clone(), head.to_vec()), (id.clone(), tail.to_vec())]);
                     batch.paths.clear();
                 }
-                Sent::Refused(error) if batch.paths.iter().any(|path| path.contains('\'')) => {
+                Sent::Refused(error)
+                    if batch.paths.iter().any(|path| send::may_be_refused(path)) =>
+                {
                     round = Round::Quote(error.to_string());
                 }
                 Sent::Refused(error) | Sent::Failed(error) => {

@@ -11,6 +11,7 @@ use aws_sdk_cloudfront::types::{
 use super::function::Function;
 use crate::aws::cloudfront::PurgeTarget;
 use crate::aws::{AwsError, CloudFront, Kind};
+use crate::domain::tags;
 use crate::edge::distribution::bucket_domain;
 use crate::edge::{
     Behavior, Distribution, ErrorResponse, Index, Origin, QueryKey, Rewrite, rewrite_of,
@@ -39,6 +40,13 @@ pub struct Found {
 impl Found {
     pub fn id(&self) -> &str {
         self.target.id()
+    }
+
+    /// Whether it is to purge by cache tags: they are wanted, and it reads them from where an object in S3 has them.
+    pub fn takes_tags(&self, wanted: bool) -> bool {
+        let distribution = self.distribution.as_ref().ok();
+        let header = distribution.and_then(|it| it.cache_tag_header.as_deref());
+        wanted && header.is_some_and(|header| header.eq_ignore_ascii_case(tags::HEADER))
     }
 
     /// Where a viewer finds it.

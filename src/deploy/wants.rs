@@ -13,11 +13,11 @@ use super::job::Job;
 use super::names;
 use super::redirects;
 use super::source::Source as From;
-use super::targets::Targets;
+use super::targets::{Found, Targets};
 use crate::domain::content_type::content_type;
 use crate::domain::page::{Stage, stage};
 use crate::domain::rules::{Explanation, Facts, Matched, Served, Source, check_limits};
-use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
+use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5, Sort, tags};
 use crate::edge::Site;
 use crate::error::Error;
 use crate::plan::Want;
@@ -47,6 +47,8 @@ pub struct Wants<'a> {
     error_documents: HashSet<String>,
     /// The key that `/` shows.
     root: String,
+    /// Whether objects get cache tags.
+    tagged: bool,
 }
 
 fn folder(key: &str) -> &str {
@@ -82,10 +84,14 @@ impl<'a> Wants<'a> {
             playlists,
             error_documents,
             root,
+            tagged: targets.found.iter().any(|found| found.takes_tags(job.tags)),
         };
         match source {
             From::Build(_) => wants.redirect(targets),
             From::Past(past) => wants.others = Cow::Borrowed(&past.wants),
+        }
+        if job.tags && !wants.tagged {
+            wants.warnings.push(no_tags(targets));
         }
         wants
     }
@@ -108,7 +114,8 @@ impl<'a> Wants<'a> {
         let wants = outcome.objects.into_iter().map(|(key, to)| {
             let key = Key::new(key);
             // A browser that does not follow it shows it as a page.
-            let mut headers = self.served_as(&key, HTML, &mut matched).headers;
+            let served = self.served_as(&key, HTML, &mut matched);
+            let (mut headers, tags) = self.with_tags(&key, served);
             headers.redirect = Some(to);
             Want {
                 size: 0,
@@ -123,6 +130,7 @@ impl<'a> Wants<'a> {
                     Stage::Index
                 },
                 fingerprinted: false,
+                tags,
                 version: None,
                 key,
             }
@@ -170,7 +178,8 @@ impl<'a> Wants<'a> {
         match self.other(key.as_str()) {
             Some(want) => (*want.headers).clone(),
             None => {
-                let headers = self.served(key, &mut Matched::default()).headers;
+                let served = self.served(key, &mut Matched::default());
+                let (headers, _) = self.with_tags(key, served);
                 match self.file(key.as_str()) {
                     Some(file) => encoded(headers, file),
                     None => headers,
@@ -183,7 +192,8 @@ impl<'a> Wants<'a> {
         let served = self.served_file(file, matched);
         let stage = self.stage(&file.key, &served);
         let fingerprinted = served.fingerprinted;
-        let (fingerprint, headers) = self.share(&encoded(served.headers, file));
+        let (headers, tags) = self.with_tags(&file.key, served);
+        let (fingerprint, headers) = self.share(encoded(headers, file));
         Want {
             key: file.key.clone(),
             size: file.size,
@@ -192,19 +202,22 @@ impl<'a> Wants<'a> {
             fingerprint,
             stage,
             fingerprinted,
+            tags,
             headers,
             version: None,
         }
     }
 
     /// One copy of the headers for all objects that have them.
-    fn share(&self, headers: &Headers) -> (HeaderFingerprint, Arc<Headers>) {
+    fn share(&self, headers: Headers) -> (HeaderFingerprint, Arc<Headers>) {
         let mut shared = self.shared.borrow_mut();
-        if let Some(known) = shared.iter().find(|(_, known)| **known == *headers) {
+        let mut others = shared.iter().filter(|_| !self.tagged);
+        if let Some(known) = others.find(|(_, known)| **known == headers) {
             return known.clone();
         }
-        let known = (headers.fingerprint(), Arc::new(headers.clone()));
-        if shared.len() < SHARED {
+        let known = (headers.fingerprint(), Arc::new(headers));
+        // No two objects have the same tags.
+        if shared.len() < SHARED && !self.tagged {
             shared.push(known.clone());
         }
         known
@@ -265,17 +278,31 @@ impl<'a> Wants<'a> {
         self.job.rules.headers_for(key.as_str(), &facts, matched)
     }
 
-    /// What several rules give together is within S3's limits, as each alone is.
+    /// The headers with the object's cache tags, where it is to have them.
+    fn with_tags(&self, key: &Key, served: Served) -> (Headers, Option<Sort>) {
+        let mut headers = served.headers;
+        let sort = self.tagged.then(|| Sort::of(served.page));
+        if let Some(sort) = sort {
+            tags::add(&mut headers, key.as_str(), sort);
+        }
+        (headers, sort)
+    }
+
+    /// What several rules give together, cache tags among it, is within S3's limits and CloudFront's, as each alone is.
     ///
     /// # Errors
     /// `Exit::Usage`, naming the last rule that adds to what is too much.
     pub fn check_limits(&self) -> Result<(), Error> {
-        if !self.job.rules.may_exceed_limits() {
+        let rules = &self.job.rules;
+        let tagged = self.tagged && rules.set_metadata();
+        if !tagged && !rules.may_exceed_limits() {
             return Ok(());
         }
         for want in self.all(&mut Matched::default()) {
-            let Err((field, problem)) = check_limits(&want.headers) else {
-                continue;
+            let (field, problem) = match (check_limits(&want.headers), tags::check(&want.headers)) {
+                (Err((field, problem)), _) => (field, problem.to_string()),
+                (_, Err(problem)) if tagged => ("metadata", problem.to_string()),
+                _ => continue,
             };
             let explained = self.explanations(&want.key).into_iter();
             let adding = explained.filter(|one| one.header.starts_with(field));
@@ -318,8 +345,14 @@ impl<'a> Wants<'a> {
         };
         let redirect = (self.other(key.as_str()))
             .and_then(|want| Some(format!("redirect: {}", want.headers.redirect.as_ref()?)));
-        let explained = self.explanations(key).into_iter();
-        redirect.into_iter().chain(explained.map(line)).collect()
+        let explained = self.explanations(key);
+        let tags = (!explained.is_empty() && self.tagged).then(|| {
+            let mut headers = self.headers(key);
+            let value = headers.metadata.remove(tags::METADATA);
+            format!("cache tags: {}  (tags = true)", value.unwrap_or_default())
+        });
+        let explained = explained.into_iter().map(line);
+        redirect.into_iter().chain(explained).chain(tags).collect()
     }
 
     /// The file that a key is to hold.
@@ -335,6 +368,23 @@ impl<'a> Wants<'a> {
         let file = self.file(key)?;
         Some(file.parts.clone().unwrap_or(ETag::Md5(file.md5)))
     }
+}
+
+/// Why objects get no cache tags, though they are wanted.
+fn no_tags(targets: &Targets) -> String {
+    let header = |found: &Found| found.distribution.as_ref().ok()?.cache_tag_header.clone();
+    let mut others = targets
+        .found
+        .iter()
+        .filter_map(|found| Some((found.id(), header(found)?)));
+    let why = match others.next() {
+        Some((id, header)) => format!("{id} reads cache tags from the header {header}"),
+        None => "no distribution that is purged is known to read cache tags".to_owned(),
+    };
+    format!(
+        "`tags = true` has no effect: {why}; set CacheTagConfig's HeaderName of the distribution to {}",
+        tags::HEADER
+    )
 }
 
 /// With the encoding that a file is stored in.

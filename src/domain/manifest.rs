@@ -10,7 +10,7 @@ use md5::{Digest, Md5 as Hasher};
 use serde::{Deserialize, Serialize};
 
 use super::entries::Entries;
-use super::{ETag, HeaderFingerprint, Key, Md5};
+use super::{ETag, HeaderFingerprint, Headers, Key, Md5, Sort, tags};
 
 /// Names one run of a deploy: its time and random bits, never derived from content. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -136,6 +136,21 @@ pub struct Served {
     pub content_type: Option<String>,
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub redirect: Option<String>,
+    /// The sort by which it carries its cache tags, if it does.
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Sort>,
+}
+
+impl Served {
+    /// What of an object's headers decides it.
+    pub fn of(key: &Key, headers: &Headers) -> Self {
+        Self {
+            cache_control: headers.cache_control.clone(),
+            content_type: headers.content_type.clone(),
+            redirect: headers.redirect.clone(),
+            tags: tags::sort_of(key.as_str(), headers),
+        }
+    }
 }
 
 /// A deploy as entries refer to it.
@@ -161,7 +176,8 @@ pub struct Told {
     pub config: u64,
     /// Unix seconds of the first deploy since which every change was purged.
     pub since: i64,
-    /// Unix seconds since when every object's answers carry cache tags.
+    /// Unix seconds of the deploy whose purge left no copy from before cache tags: whatever it holds since carries the tags that
+    /// its object had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags_since: Option<i64>,
 }

@@ -18,7 +18,9 @@ pub mod presets;
 pub mod redirects;
 pub mod redirects_file;
 pub mod rules;
+pub mod tags;
 
 pub use etag::{ETag, Md5};
 pub use headers::{HeaderFingerprint, Headers};
 pub use key::Key;
+pub use tags::Sort;

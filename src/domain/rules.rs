@@ -195,6 +195,11 @@ impl HeaderRules {
         self.rules.iter().any(asked)
     }
 
+    /// Whether any rule sets metadata.
+    pub fn set_metadata(&self) -> bool {
+        self.rules.iter().any(|one| !one.rule.metadata.is_empty())
+    }
+
     /// Whether rules that each are within S3's limits may exceed them together.
     pub fn may_exceed_limits(&self) -> bool {
         let mut sum = Headers::default();

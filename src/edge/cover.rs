@@ -27,7 +27,7 @@ pub struct Opaque {
     pub shields: Vec<String>,
 }
 
-/// One invalidation path, and what it takes.
+/// One invalidation path or tag, and what it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     /// As CloudFront is sent it.
@@ -37,6 +37,17 @@ pub struct Pattern {
     pub unchanged: u64,
     /// What it takes needlessly, weighed, regions of other origins included.
     pub needless: u64,
+    /// Where it is a cache tag.
+    pub tag: Option<Tag>,
+}
+
+/// What a cache tag stands for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tag {
+    /// As people read it: a key, or which objects.
+    pub of: String,
+    /// The entries that it takes, sorted.
+    pub takes: Vec<String>,
 }
 
 impl Pattern {
@@ -46,6 +57,10 @@ impl Pattern {
 
     /// Whether it takes the request path (one that ends in `?` stands for all query strings).
     pub fn takes(&self, path: &str) -> bool {
+        if let Some(tag) = &self.tag {
+            let found = tag.takes.binary_search_by(|taken| taken.as_str().cmp(path));
+            return found.is_ok();
+        }
         match self.text.strip_suffix('*') {
             Some(prefix) => path.starts_with(prefix),
             None => path == self.text,
@@ -111,17 +126,38 @@ pub fn covers(
     let tree = Tree::build(&items, opaque, dialect);
     let in_mode = |mode: &Mode| {
         let texts = patterns(&tree, *mode, prices);
-        let patterns = texts
-            .into_iter()
-            .map(|text| weigh(text, &items, opaque))
-            .collect();
-        let priced = Cover {
-            patterns,
-            ..Cover::default()
-        };
-        price(priced, prices)
+        let weighed = texts.into_iter().map(|text| weigh(text, &items, opaque));
+        price(weighed.collect(), prices)
     };
     modes.iter().map(in_mode).collect()
+}
+
+/// What [`cover`] consists of, unweighed.
+pub(super) fn texts(
+    universe: &[Entry<'_>],
+    opaque: &[Opaque],
+    prices: &Prices,
+    dialect: Dialect,
+) -> Vec<String> {
+    let items = tree::items(universe, opaque);
+    let tree = Tree::build(&items, opaque, dialect);
+    patterns(&tree, prices.mode, prices)
+}
+
+/// These tags, and of these paths those that take something owed of what the tags leave.
+pub(super) fn beside(
+    tags: Vec<Pattern>,
+    texts: Vec<String>,
+    left: &[Entry<'_>],
+    opaque: &[Opaque],
+    prices: &Prices,
+) -> Cover {
+    let items = tree::items(left, opaque);
+    let paths = texts.into_iter().map(|text| weigh(text, &items, opaque));
+    let paths = paths.filter(|path| path.changed > 0);
+    let mut patterns: Vec<Pattern> = tags.into_iter().chain(paths).collect();
+    patterns.sort_by(|one, other| one.text.cmp(&other.text));
+    price(patterns, prices)
 }
 
 fn patterns(tree: &Tree<'_>, mode: Mode, prices: &Prices) -> Vec<String> {
@@ -154,6 +190,7 @@ fn weigh(text: String, items: &[Item<'_>], opaque: &[Opaque]) -> Pattern {
         changed: 0,
         unchanged: 0,
         needless: 0,
+        tag: None,
     };
     let prefix = pattern.text.strip_suffix('*').unwrap_or(&pattern.text);
     let first = items.partition_point(|item| item.text < prefix);
@@ -174,7 +211,11 @@ fn weigh(text: String, items: &[Item<'_>], opaque: &[Opaque]) -> Pattern {
     pattern
 }
 
-fn price(mut cover: Cover, prices: &Prices) -> Cover {
+fn price(patterns: Vec<Pattern>, prices: &Prices) -> Cover {
+    let mut cover = Cover {
+        patterns,
+        ..Cover::default()
+    };
     let wild = cover
         .patterns
         .iter()

@@ -2,7 +2,7 @@
 //!
 //! [`distribution`] models the configuration ([`rewrite`] reads functions), [`urls`] tells at which request paths a key answers
 //! ([`path`] writes them), [`stale`] which of them are owed ([`ttl`]), [`cover`] the cheapest patterns that take those (`tree`,
-//! `solve`, `front`), [`price`] what they cost, [`tags`] how else objects are named, [`batch`] how they are sent, [`purge`] all of it at once, with its
+//! `solve`, `front`) and tags (`tagged`, `wide`), [`price`] what they cost, [`batch`] how they are sent, [`purge`] all of it at once (over the `universe`), with its
 //! reasons; [`expect`] what viewers must see afterwards, [`critic`] what the configuration defeats.
 
 pub mod batch;
@@ -19,11 +19,15 @@ pub mod purge;
 pub mod rewrite;
 mod solve;
 pub mod stale;
-pub mod tags;
+mod tagged;
+#[cfg(test)]
+mod tagged_oracle;
 mod tree;
 pub mod ttl;
+mod universe;
 pub mod urls;
 mod vector;
+mod wide;
 
 pub use cover::{Cover, Pattern};
 pub use distribution::{Behavior, Distribution, ErrorResponse, Origin, QueryKey, Rewrite};
@@ -31,5 +35,4 @@ pub use price::{Mode, Money, Prices};
 pub use purge::{Explanation, Purge, purge};
 pub use rewrite::rewrite_of;
 pub use stale::{Change, Reason, Served, Spared, Stale};
-pub use tags::Sort;
 pub use urls::{Index, Kind, RequestPath, Site, request_paths};

@@ -1,13 +1,13 @@
 //! The purge of one distribution, with its reasons, its price and what else it could have been.
 
-use std::collections::HashSet;
-
-use super::cover::{self, Cover, Entry, Opaque, Pattern};
+use super::cover::{self, Cover, Opaque, Pattern};
 use super::path;
 use super::price::{Mode, Prices};
 use super::stale::{self, Change, Reason, Served, Spared, Stale};
+use super::tagged;
+use super::universe::Universe;
 use super::urls::Site;
-use crate::domain::Key;
+use crate::domain::{Key, Sort};
 
 /// What one distribution is to be sent, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Purge {
     pub stale: Stale,
     /// What is sent.
     pub cover: Cover,
-    /// What [`Mode::Exact`] and [`Mode::All`] would have sent.
+    /// What [`Mode::Exact`] and [`Mode::All`] would have sent, without tags.
     pub exact: Cover,
     pub all: Cover,
     /// How many request paths an edge may hold, before and after.
@@ -37,13 +37,13 @@ pub struct Explanation {
 /// The cheapest purge for what changed.
 ///
 /// `pages` says how the unchanged ones of [`Site::error_page_keys`] are served. `keys` are all keys that the site has before or after
-/// the deploy, in any order, repeated or not; sorted ones are faster. `debts` are request paths and patterns that earlier deploys owe,
+/// the deploy, in any order, repeated or not, and by which sort's tags edges may hold them; sorted ones are faster. `debts` are request paths and patterns that earlier deploys owe,
 /// as [`Stale::owed`] names them.
 pub fn purge<'k>(
     site: &Site<'_>,
     changes: &[Change],
     pages: &[(Key, Served)],
-    keys: impl IntoIterator<Item = &'k str>,
+    keys: impl IntoIterator<Item = (&'k str, Option<Sort>)>,
     debts: &[String],
     prices: &Prices,
 ) -> Purge {
@@ -55,19 +55,28 @@ pub fn purge<'k>(
     }
     universe.add_owed(site, &stale);
     universe.add_others(site);
+    universe.sort();
+    let carriers = universe.carriers(changes);
     universe.settle();
     let entries = universe.entries(prices);
-    let modes = [prices.mode, Mode::Exact, Mode::All];
     let regions = opaque(site, prices);
-    let covers = cover::covers(&entries, &regions, prices, site.dialect, &modes);
+    let modes = [prices.mode, Mode::Exact, Mode::All];
+    let (cover, modes) = match carriers.is_empty() {
+        true => (None, &modes[..]),
+        false => {
+            let found = tagged::cover(&entries, &carriers, &regions, prices, site.dialect);
+            (Some(found), &modes[1..])
+        }
+    };
+    let covers = cover::covers(&entries, &regions, prices, site.dialect, modes);
     let mut covers = covers.into_iter();
     let mut next = || covers.next().unwrap_or_default();
     Purge {
         stale,
-        cover: next(),
+        cover: cover.unwrap_or_else(&mut next),
         exact: next(),
         all: next(),
-        universe: universe.items.len() as u64,
+        universe: entries.len() as u64,
     }
 }
 
@@ -141,132 +150,6 @@ fn decode(path: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-#[derive(Clone, Copy)]
-struct Item {
-    start: usize,
-    len: u32,
-    changed: bool,
-    exact: bool,
-    /// Another origin's path, which weighs more.
-    other: bool,
-}
-
-/// All request paths, in one piece of memory.
-#[derive(Default)]
-struct Universe {
-    texts: String,
-    items: Vec<Item>,
-}
-
-impl Universe {
-    fn text(&self, item: &Item) -> &str {
-        let end = item.start + item.len as usize;
-        self.texts.get(item.start..end).unwrap_or_default()
-    }
-
-    fn push(&mut self, text: &str, changed: bool, exact: bool, other: bool) {
-        let start = self.texts.len();
-        self.texts.push_str(text);
-        let len = text.len() as u32;
-        self.items.push(Item {
-            start,
-            len,
-            changed,
-            exact,
-            other,
-        });
-    }
-
-    /// Adds every path of every key. A new path that an older key answered at is owed after all.
-    fn add_keys<'k>(
-        &mut self,
-        site: &Site<'_>,
-        changes: &[Change],
-        keys: impl IntoIterator<Item = &'k str>,
-        stale: &mut Stale,
-    ) {
-        let is_new = |change: &&Change| change.before.is_none();
-        let new: HashSet<&str> = changes
-            .iter()
-            .filter(is_new)
-            .map(|change| change.key.as_str())
-            .collect();
-        let spared: HashSet<String> = stale
-            .spared
-            .iter()
-            .filter(|(_, why)| **why == Spared::New)
-            .map(|(path, _)| path.trim_end_matches('*').to_owned())
-            .collect();
-        let mut answered = Vec::new();
-        for key in keys {
-            let older = !spared.is_empty() && !new.contains(key);
-            site.visit_paths(key, &mut |text, _, _| {
-                let exact = !text.ends_with('?') && path::is_exact(text, site.dialect);
-                self.push(text, false, exact, false);
-                if older && spared.contains(text) {
-                    answered.push(text.to_owned());
-                }
-            });
-        }
-        for path in answered {
-            let star = if path.ends_with('?') { "*" } else { "" };
-            stale.owe(format!("{path}{star}"), Reason::Answered);
-        }
-    }
-
-    fn add_owed(&mut self, site: &Site<'_>, stale: &Stale) {
-        for owed in stale.owed.keys() {
-            match owed.strip_suffix('*') {
-                Some(prefix) => self.push(prefix, true, false, false),
-                None => self.push(owed, true, path::is_exact(owed, site.dialect), false),
-            }
-        }
-    }
-
-    /// Adds the single paths that other origins answer.
-    fn add_others(&mut self, site: &Site<'_>) {
-        for behavior in &site.distribution.behaviors {
-            if !site.is_ours(behavior) && !behavior.pattern.contains(['*', '?']) {
-                self.push(&behavior.literal_prefix(), false, true, true);
-            }
-        }
-    }
-
-    /// Sorts, and leaves each path once: changed if any of them is, and exact if all that changed are.
-    fn settle(&mut self) {
-        let mut items = std::mem::take(&mut self.items);
-        items.sort_by(|a, b| self.text(a).cmp(self.text(b)));
-        items.dedup_by(|next, kept| {
-            let same = self.text(next) == self.text(kept);
-            if same {
-                kept.exact = match (kept.changed, next.changed) {
-                    (true, false) => kept.exact,
-                    (false, true) => next.exact,
-                    _ => kept.exact && next.exact,
-                };
-                kept.changed |= next.changed;
-                kept.other |= next.other;
-            }
-            same
-        });
-        self.items = items;
-    }
-
-    fn entries(&self, prices: &Prices) -> Vec<Entry<'_>> {
-        let entry = |item: &Item| Entry {
-            text: self.text(item),
-            changed: item.changed,
-            exact: item.exact,
-            weight: if item.other {
-                prices.opaque
-            } else {
-                prices.weight
-            },
-        };
-        self.items.iter().map(entry).collect()
-    }
-}
-
 /// The regions that other origins answer; whatever an earlier behavior takes whole is shielded from a later one.
 fn opaque(site: &Site<'_>, prices: &Prices) -> Vec<Opaque> {
     let behaviors = &site.distribution.behaviors;
@@ -316,6 +199,7 @@ mod tests {
             headers: HeaderFingerprint(0),
             cache_control: None,
             redirect: None,
+            tags: None,
         })
     }
 
@@ -332,7 +216,8 @@ mod tests {
         let distribution = distribution();
         let site = Site::new(&distribution, vec!["s3".to_owned()]);
         let debts: Vec<String> = debts.iter().map(|debt| (*debt).to_owned()).collect();
-        purge(&site, changes, &[], keys.iter().copied(), &debts, &prices)
+        let keys = keys.iter().map(|key| (*key, None));
+        purge(&site, changes, &[], keys, &debts, &prices)
     }
 
     fn texts(purge: &Purge) -> Vec<&str> {

@@ -6,7 +6,7 @@ use std::fmt;
 use super::distribution::{Behavior, DEFAULT_ERROR_TTL, ErrorResponse};
 use super::ttl::{edge_ttl, stated_ttl};
 use super::urls::{Kind, RequestPath, Site, request_paths};
-use crate::domain::{HeaderFingerprint, Key};
+use crate::domain::{HeaderFingerprint, Key, Sort};
 
 /// What an object was, or will be, served as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Served {
     pub cache_control: Option<String>,
     /// `x-amz-website-redirect-location`.
     pub redirect: Option<String>,
+    /// The sort by which it carries its cache tags, where it is certain to.
+    pub tags: Option<Sort>,
 }
 
 /// A key whose object differs from what this distribution was last told.
@@ -210,6 +212,8 @@ fn judge(
     }
     match &change.after {
         Some(after) if after.content == before.content => Ok(Reason::Headers),
+        // Copies that came without their tags could be found valid later, and none of them be found by a tag.
+        Some(after) if after.tags.is_some() && after.tags != before.tags => Ok(Reason::Headers),
         _ if !kept => Err(Spared::NeverKept),
         Some(_) => Ok(Reason::Content),
         None => Ok(Reason::Removed),
@@ -312,6 +316,7 @@ mod tests {
             headers: HeaderFingerprint(cache_control.len() as u64),
             cache_control: Some(cache_control.to_owned()),
             redirect: None,
+            tags: None,
         })
     }
 

@@ -31,6 +31,8 @@ pub struct Site<'a> {
     /// What may be the website endpoint's error document: keys of the site.
     pub error_documents: Vec<String>,
     pub dialect: Dialect,
+    /// Whatever the distribution holds carries the cache tags that its object had.
+    pub tagged: bool,
 }
 
 /// Why an object answers at a path.
@@ -79,6 +81,7 @@ impl<'a> Site<'a> {
             index_document: "index.html".to_owned(),
             error_documents: Vec::new(),
             dialect: Dialect::default(),
+            tagged: false,
         }
     }
 

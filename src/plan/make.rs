@@ -8,13 +8,16 @@ use super::{Action, Adopted, Change, Deletion, Plan, Reason};
 use crate::domain::diff::{self, Answer, Ask, Found, Known, Verdict};
 use crate::domain::manifest::{Entry, Life, Manifest};
 use crate::domain::page::Stage;
-use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
+use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5, Sort};
 use crate::edge::{self, Change as Moved};
 
 /// Bytes from which an object that lies in the bucket under another key is copied rather than uploaded.
 const MIN_COPY: u64 = 64 << 10;
 /// Bytes up to which CopyObject works (Amazon S3 API Reference, "CopyObject").
 pub const MAX_COPY: u64 = 5_000_000_000;
+
+/// Seconds by which the server's clock, as it is reckoned from its answers, may be late.
+const CLOCK_SLACK: i64 = 2;
 
 /// An object as the build wants it.
 #[derive(Clone, Debug)]
@@ -28,6 +31,8 @@ pub struct Want {
     pub stage: Stage,
     /// Whether its name holds a hash of its content.
     pub fingerprinted: bool,
+    /// The sort by which its headers give it its cache tags.
+    pub tags: Option<Sort>,
     /// Where the content lies, if it is no file.
     pub version: Option<Version>,
 }
@@ -59,6 +64,8 @@ pub struct Object<'a> {
     pub key: &'a str,
     pub size: u64,
     pub etag: &'a ETag,
+    /// When it was last written, in seconds since 1970.
+    pub modified: Option<i64>,
 }
 
 /// What HEAD told of an object, and what follows from it.
@@ -306,13 +313,13 @@ impl<'f, 'a> Maker<'f, 'a> {
             (Some(entry), Some(object)) if is_other(entry, object) => {
                 Some(purge::unknown(object.etag))
             }
-            (Some(entry), Some(_)) => Some(purge::last_served(self.facts.manifest, entry)),
+            (Some(entry), Some(object)) => Some(self.last_served(entry, object)),
             // A tombstone's copies may still be there; what else is gone from the bucket leaves errors.
             (Some(entry), None) => Some(purge::last_served(self.facts.manifest, entry)),
             (None, Some(object)) => Some(purge::unknown(object.etag)),
             (None, None) => None,
         };
-        let after = purge::served(want.md5, want.fingerprint, &want.headers);
+        let after = purge::served(want.md5, want.fingerprint, &want.headers, want.tags);
         let settled = Settled::Put {
             md5: Some(want.md5),
             headers: want.fingerprint,
@@ -341,6 +348,27 @@ impl<'f, 'a> Maker<'f, 'a> {
                 change,
                 late: false,
             });
+        }
+    }
+
+    /// What edges hold of an object that is as the manifest says: with its tags, unless somebody may have written the same bytes
+    /// over it without them.
+    fn last_served(&self, entry: &Entry, object: &Object) -> edge::Served {
+        let (manifest, debts) = (self.facts.manifest, self.facts.debts);
+        let put = manifest
+            .tables
+            .deploy_at(entry.last)
+            .map(|deploy| deploy.at);
+        let touched = debts.any_key || debts.keys.contains_key(object.key);
+        let ours = match (put, object.modified) {
+            (Some(put), Some(modified)) => modified <= put.saturating_add(CLOCK_SLACK),
+            _ => false,
+        };
+        let served = manifest.tables.served(entry.served);
+        let tags = served.and_then(|served| served.tags);
+        edge::Served {
+            tags: tags.filter(|_| ours && !touched && !is_other(entry, object)),
+            ..purge::last_served(manifest, entry)
         }
     }
 
@@ -419,12 +447,16 @@ impl<'f, 'a> Maker<'f, 'a> {
                 None => {}
             }
         }
-        self.delete(deletion);
+        let tags = entry.and_then(|entry| self.last_served(entry, &object).tags);
+        self.delete(deletion, tags);
     }
 
-    fn delete(&mut self, deletion: Deletion) {
+    fn delete(&mut self, deletion: Deletion, tags: Option<Sort>) {
         let before = match self.entry(deletion.key.as_str()) {
-            Some(entry) => purge::last_served(self.facts.manifest, entry),
+            Some(entry) => edge::Served {
+                tags,
+                ..purge::last_served(self.facts.manifest, entry)
+            },
             // Only a deploy that died, or --adopt, tells of it: what an edge may hold of it is unknown.
             None => purge::unknown(&deletion.etag),
         };
@@ -453,7 +485,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         if moves && !self.due.is_empty() {
             self.plan.due = 0;
             for deletion in std::mem::take(&mut self.due) {
-                self.delete(deletion);
+                self.delete(deletion, None);
             }
         }
         let empty_before = self.listed == 0;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::TargetPurge;
 use crate::domain::manifest::{Entry as Known, Manifest, Told};
-use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
+use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5, Sort};
 use crate::edge::cover::{self, Entry};
 use crate::edge::path::{self, Dialect};
 use crate::edge::{self, Change, Mode, Prices, Served, Site};
@@ -18,6 +18,8 @@ pub struct Target<'a> {
     pub unreadable: Option<String>,
     /// Fingerprint of the configuration.
     pub config: u64,
+    /// Copies of its objects are to carry cache tags.
+    pub tags: bool,
     /// What the manifest says that it was told.
     pub told: Option<&'a Told>,
     /// Request paths and patterns that deploys that died left owed, without the batches that will be sent again.
@@ -37,6 +39,11 @@ impl Target<'_> {
     fn has_moved(&self) -> bool {
         self.site.is_some() && self.told.is_some_and(|told| told.config != self.config)
     }
+
+    /// Whether it may hold copies from before cache tags, which no tag finds.
+    fn lacks_tags(&self) -> bool {
+        self.tags && self.told.is_some_and(|told| told.tags_since.is_none())
+    }
 }
 
 /// How what a key answers moves, from what the edges were last told to what the deploy leaves.
@@ -47,7 +54,13 @@ pub(super) struct Shift {
     pub(super) late: bool,
 }
 
-/// What the manifest says that a key was last served as.
+/// The sort by which edges may hold a key's object with its cache tags.
+fn carried(manifest: &Manifest, key: &Key) -> Option<Sort> {
+    let entry = manifest.entries.get(key)?;
+    manifest.tables.served(entry.served)?.tags
+}
+
+/// What the manifest says that a key was last served as; not that it carried its tags, since somebody may have written over it.
 pub(super) fn last_served(manifest: &Manifest, entry: &Known) -> Served {
     let served = manifest.tables.served(entry.served);
     let content = entry
@@ -58,15 +71,22 @@ pub(super) fn last_served(manifest: &Manifest, entry: &Known) -> Served {
         headers: entry.headers,
         cache_control: served.and_then(|served| served.cache_control.clone()),
         redirect: served.and_then(|served| served.redirect.clone()),
+        tags: None,
     }
 }
 
-pub(super) fn served(md5: Md5, fingerprint: HeaderFingerprint, headers: &Headers) -> Served {
+pub(super) fn served(
+    md5: Md5,
+    fingerprint: HeaderFingerprint,
+    headers: &Headers,
+    tags: Option<Sort>,
+) -> Served {
     Served {
         content: md5.to_string(),
         headers: fingerprint,
         cache_control: headers.cache_control.clone(),
         redirect: headers.redirect.clone(),
+        tags,
     }
 }
 
@@ -77,6 +97,7 @@ pub(super) fn unknown(etag: &ETag) -> Served {
         headers: HeaderFingerprint(0),
         cache_control: None,
         redirect: None,
+        tags: None,
     }
 }
 
@@ -125,7 +146,8 @@ pub(super) fn purges(
         let purge = |changes: &[Change], owed: &[String]| match &target.site {
             Some(site) => {
                 let pages = error_pages(site, manifest, changes);
-                let keys = keys.iter().map(Key::as_str);
+                let sort = |key: &Key| carried(manifest, key).filter(|_| site.tagged);
+                let keys = keys.iter().map(|key| (key.as_str(), sort(key)));
                 edge::purge(site, changes, &pages, keys, owed, &prices)
             }
             None => blind(owed, &prices),
@@ -162,6 +184,9 @@ fn whole(target: &Target, empty_before: bool, changes: bool) -> Option<Option<St
         None => Some(None),
         Some(_) if target.has_moved() => Some(Some(format!(
             "{id} was configured anew since the last deploy: /* is purged once"
+        ))),
+        Some(_) if target.lacks_tags() => Some(Some(format!(
+            "{id} may hold copies without cache tags: /* is purged once"
         ))),
         Some(_) => None,
     }

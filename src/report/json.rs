@@ -112,6 +112,7 @@ pub fn explanation(target: &str, it: &Explanation) -> Value {
     json!({
         "type": "explanation", "target": target, "path": it.path,
         "purged-by": it.pattern.as_ref().map(|pattern| &pattern.text),
+        "tag-of": it.pattern.as_ref().and_then(|pattern| Some(&pattern.tag.as_ref()?.of)),
         "owed-because": owed, "spared-because": it.spared.map(|why| why.to_string()),
     })
 }
@@ -137,11 +138,18 @@ fn action_words(action: &Action) -> Map<String, Value> {
 
 fn purges(one: &TargetPurge) -> Vec<Value> {
     let told = |phase: &str, cover: &Cover, exact: &Cover, all: &Cover| {
-        let paths: Vec<Value> = cover.patterns.iter().map(|pattern| json!({
-            "path": pattern.text, "changed": pattern.changed, "unchanged": pattern.unchanged,
-            "needless-weight": pattern.needless,
-                    "refetch-cost-usd": refetch_cost(cover, pattern).dollars(),
-        })).collect();
+        let paths: Vec<Value> = cover
+            .patterns
+            .iter()
+            .map(|pattern| {
+                json!({
+                    "path": pattern.text, "tag-of": pattern.tag.as_ref().map(|tag| &tag.of),
+                    "changed": pattern.changed, "unchanged": pattern.unchanged,
+                    "needless-weight": pattern.needless,
+                            "refetch-cost-usd": refetch_cost(cover, pattern).dollars(),
+                })
+            })
+            .collect();
         let mut object = object(cost(cover));
         object.insert("target".to_owned(), json!(one.target));
         object.insert("phase".to_owned(), json!(phase));

@@ -44,6 +44,7 @@ fn cover(patterns: &[(&str, u64, u64)], cost: u64) -> Cover {
         changed: *changed,
         unchanged: *unchanged,
         needless: *unchanged,
+        tag: None,
     };
     let patterns: Vec<Pattern> = patterns.iter().map(pattern).collect();
     let wildcards = patterns

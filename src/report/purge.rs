@@ -42,17 +42,13 @@ pub fn explanation(target: &str, it: &Explanation) -> String {
     let (target, path) = (shown(target), shown(&it.path));
     match (&it.pattern, &it.reason) {
         (Some(pattern), Some(reason)) => {
-            format!(
-                "{target} purges {path} by {}: {reason}.",
-                shown(&pattern.text)
-            )
+            format!("{target} purges {path} by {}: {reason}.", named(pattern))
         }
         (Some(pattern), None) => {
-            let unchanged = "it did not change, but one wildcard costs less than the exact paths";
-            format!(
-                "{target} purges {path} by {}: {unchanged}.",
-                shown(&pattern.text)
-            )
+            let kind = pattern.tag.as_ref().map_or("wildcard", |_| "tag");
+            let unchanged =
+                format!("it did not change, but one {kind} costs less than the exact paths");
+            format!("{target} purges {path} by {}: {unchanged}.", named(pattern))
         }
         (None, Some(reason)) => {
             format!("{target} does not purge {path}, though {reason}: purging is off.")
@@ -111,9 +107,7 @@ fn patterns(cover: &Cover, look: Look) -> Vec<String> {
         MAX_PATHS
     };
     let shown_ones = cover.patterns.iter().take(most);
-    let rows: Vec<(String, String)> = shown_ones
-        .map(|it| (shown(&it.text), takes(cover, it)))
-        .collect();
+    let rows: Vec<(String, String)> = shown_ones.map(|it| (named(it), takes(cover, it))).collect();
     let widest = |texts: &mut dyn Iterator<Item = &String>| {
         texts.map(|text| columns(text)).max().unwrap_or_default()
     };
@@ -133,6 +127,14 @@ fn patterns(cover: &Cover, look: Look) -> Vec<String> {
         );
     }
     lines
+}
+
+/// An invalidation path; a cache tag with what it stands for.
+fn named(pattern: &Pattern) -> String {
+    match &pattern.tag {
+        Some(tag) => format!("{} ({})", shown(&pattern.text), shown(&tag.of)),
+        None => shown(&pattern.text),
+    }
 }
 
 /// `12 changed, 3 unchanged ($0.000016)`.
@@ -196,6 +198,7 @@ mod tests {
             changed,
             unchanged,
             needless,
+            tag: None,
         }
     }
 

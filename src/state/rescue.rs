@@ -165,11 +165,7 @@ fn entry_of(manifest: &mut Manifest, key: &Key, after: &Past, deploy: DeployNo) 
     let before = manifest.entries.get(key);
     let same = before.filter(|before| before.headers == after.fingerprint);
     let served = match (&after.headers, same) {
-        (Some(headers), _) => Served {
-            cache_control: headers.cache_control.clone(),
-            content_type: headers.content_type.clone(),
-            redirect: headers.redirect.clone(),
-        },
+        (Some(headers), _) => Served::of(key, headers),
         (None, same) => same
             .and_then(|same| manifest.tables.served(same.served).cloned())
             .unwrap_or_default(),

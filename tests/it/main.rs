@@ -32,6 +32,7 @@ mod sites;
 mod small;
 mod state;
 mod support;
+mod tags;
 mod tenants;
 mod types;
 mod verify;

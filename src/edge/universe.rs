@@ -1,0 +1,254 @@
+//! All request paths of a site that an edge may hold, before and after a deploy: which of them are owed, and which objects'
+//! cache tags could purge them.
+
+use std::collections::HashSet;
+
+use super::cover::Entry;
+use super::distribution::Behavior;
+use super::path;
+use super::price::Prices;
+use super::stale::{Change, Reason, Spared, Stale};
+use super::tagged::{Carrier, Kept};
+use super::urls::{Kind, Site};
+use crate::domain::Sort;
+
+#[derive(Clone, Copy, Default)]
+struct Item {
+    start: usize,
+    len: u32,
+    changed: bool,
+    exact: bool,
+    /// Another origin's path, which weighs more.
+    other: bool,
+    by_tag: ByTag,
+    /// The position of the key that it was added for in [`Universe::keys`].
+    key: Option<u32>,
+}
+
+/// Whether what is kept under a path carries the tags of the object that answers there.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum ByTag {
+    #[default]
+    Never,
+    Partly,
+    Wholly,
+}
+
+/// All request paths, in one piece of memory.
+#[derive(Default)]
+pub(super) struct Universe<'k> {
+    texts: String,
+    items: Vec<Item>,
+    /// Where tags may be of use: the keys, and by which sort's tags edges may hold them.
+    keys: Vec<(&'k str, Option<Sort>)>,
+}
+
+impl<'k> Universe<'k> {
+    fn text(&self, item: &Item) -> &str {
+        let end = item.start + item.len as usize;
+        self.texts.get(item.start..end).unwrap_or_default()
+    }
+
+    fn push(&mut self, text: &str, item: Item) {
+        let start = self.texts.len();
+        self.texts.push_str(text);
+        let len = text.len() as u32;
+        self.items.push(Item { start, len, ..item });
+    }
+
+    /// Adds every path of every key. A new path that an older key answered at is owed after all.
+    pub(super) fn add_keys(
+        &mut self,
+        site: &Site<'_>,
+        changes: &[Change],
+        keys: impl IntoIterator<Item = (&'k str, Option<Sort>)>,
+        stale: &mut Stale,
+    ) {
+        let is_new = |change: &&Change| change.before.is_none();
+        let new: HashSet<&str> = changes
+            .iter()
+            .filter(is_new)
+            .map(|change| change.key.as_str())
+            .collect();
+        let spared: HashSet<String> = stale
+            .spared
+            .iter()
+            .filter(|(_, why)| **why == Spared::New)
+            .map(|(path, _)| path.trim_end_matches('*').to_owned())
+            .collect();
+        let ours: Vec<ByTag> = behaviors_by_tag(site);
+        let mut answered = Vec::new();
+        for (key, sort) in keys {
+            let older = !spared.is_empty() && !new.contains(key);
+            let number = site.tagged.then_some(self.keys.len() as u32);
+            if site.tagged {
+                self.keys.push((key, sort));
+            }
+            site.visit_paths(key, &mut |text, kind, behavior| {
+                let by_tag = match kind {
+                    // A redirect is no object's answer.
+                    Kind::FolderRedirect => ByTag::Never,
+                    _ => ours.get(behavior).copied().unwrap_or_default(),
+                };
+                let item = Item {
+                    exact: !text.ends_with('?') && path::is_exact(text, site.dialect),
+                    by_tag,
+                    key: number,
+                    ..Item::default()
+                };
+                self.push(text, item);
+                if older && spared.contains(text) {
+                    answered.push(text.to_owned());
+                }
+            });
+        }
+        for path in answered {
+            let star = if path.ends_with('?') { "*" } else { "" };
+            stale.owe(format!("{path}{star}"), Reason::Answered);
+        }
+    }
+
+    pub(super) fn add_owed(&mut self, site: &Site<'_>, stale: &Stale) {
+        for (owed, reason) in &stale.owed {
+            let text = owed.strip_suffix('*').unwrap_or(owed);
+            let item = Item {
+                changed: true,
+                exact: text == owed && path::is_exact(owed, site.dialect),
+                by_tag: match reason {
+                    Reason::Content | Reason::Headers | Reason::Removed => ByTag::Wholly,
+                    _ => ByTag::Never,
+                },
+                ..Item::default()
+            };
+            self.push(text, item);
+        }
+    }
+
+    /// Adds the single paths that other origins answer.
+    pub(super) fn add_others(&mut self, site: &Site<'_>) {
+        for behavior in &site.distribution.behaviors {
+            if !site.is_ours(behavior) && !behavior.pattern.contains(['*', '?']) {
+                let item = Item {
+                    exact: true,
+                    other: true,
+                    ..Item::default()
+                };
+                self.push(&behavior.literal_prefix(), item);
+            }
+        }
+    }
+
+    pub(super) fn sort(&mut self) {
+        let mut items = std::mem::take(&mut self.items);
+        items.sort_by(|a, b| self.text(a).cmp(self.text(b)));
+        self.items = items;
+    }
+
+    /// The objects that tags may purge, by the places that [`Universe::settle`] will leave the sorted paths at. None where
+    /// nothing that changed is known to be held with its tags.
+    pub(super) fn carriers(&self, changes: &[Change]) -> Vec<Carrier<'k>> {
+        // A redirect's answer carries no tags.
+        let known = changes.iter().filter(|change| {
+            let before = change.before.as_ref();
+            before.is_some_and(|before| before.tags.is_some() && before.redirect.is_none())
+        });
+        let known: HashSet<&str> = match self.keys.is_empty() {
+            true => HashSet::new(),
+            false => known.map(|change| change.key.as_str()).collect(),
+        };
+        if known.is_empty() {
+            return Vec::new();
+        }
+        let mut links: Vec<(u32, Kept)> = Vec::new();
+        let runs = self.items.chunk_by(|a, b| self.text(a) == self.text(b));
+        for (entry, run) in runs.enumerate() {
+            self.link(entry, run, &known, &mut links);
+        }
+        links.sort_by_key(|(key, kept)| (*key, kept.entry));
+        let of_one = links.chunk_by(|a, b| a.0 == b.0);
+        let carrier = |links: &[(u32, Kept)]| {
+            let (key, sort) = self.keys.get(links.first()?.0 as usize)?;
+            Some(Carrier {
+                key,
+                sort: (*sort)?,
+                paths: links.iter().map(|(_, kept)| *kept).collect(),
+            })
+        };
+        of_one.filter_map(carrier).collect()
+    }
+
+    /// Notes which objects may be held under one path, and whether a tag takes all that is owed there.
+    fn link(
+        &self,
+        entry: usize,
+        run: &[Item],
+        known: &HashSet<&str>,
+        links: &mut Vec<(u32, Kept)>,
+    ) {
+        let name = |number: u32| self.keys.get(number as usize).map(|(key, _)| *key);
+        let mut keys: Vec<(u32, ByTag)> = Vec::new();
+        for item in run {
+            if let Some(number) = item.key
+                && !keys.iter().any(|(other, _)| name(*other) == name(number))
+            {
+                keys.push((number, item.by_tag));
+            }
+        }
+        let wholly = |item: &Item| item.by_tag == ByTag::Wholly && !item.other;
+        let alone =
+            keys.len() == 1 && run.iter().any(|item| item.changed) && run.iter().all(wholly);
+        for (number, by_tag) in keys {
+            let tagged = self
+                .keys
+                .get(number as usize)
+                .is_some_and(|(_, sort)| sort.is_some());
+            if by_tag != ByTag::Never && tagged {
+                let whole = alone && name(number).is_some_and(|key| known.contains(key));
+                links.push((number, Kept { entry, whole }));
+            }
+        }
+    }
+
+    /// Leaves each of the sorted paths once: changed if any of them is, and exact if all that changed are.
+    pub(super) fn settle(&mut self) {
+        let mut items = std::mem::take(&mut self.items);
+        items.dedup_by(|next, kept| {
+            let same = self.text(next) == self.text(kept);
+            if same {
+                kept.exact = match (kept.changed, next.changed) {
+                    (true, false) => kept.exact,
+                    (false, true) => next.exact,
+                    _ => kept.exact && next.exact,
+                };
+                kept.changed |= next.changed;
+                kept.other |= next.other;
+            }
+            same
+        });
+        self.items = items;
+    }
+
+    pub(super) fn entries(&self, prices: &Prices) -> Vec<Entry<'_>> {
+        let entry = |item: &Item| Entry {
+            text: self.text(item),
+            changed: item.changed,
+            exact: item.exact,
+            weight: if item.other {
+                prices.opaque
+            } else {
+                prices.weight
+            },
+        };
+        self.items.iter().map(entry).collect()
+    }
+}
+
+/// Whether the answers under each behavior carry tags: all of them where it leads to our origins alone.
+fn behaviors_by_tag(site: &Site<'_>) -> Vec<ByTag> {
+    let by_tag =
+        |behavior: &Behavior| match behavior.origins.iter().all(|id| site.ours.contains(id)) {
+            true => ByTag::Wholly,
+            false => ByTag::Partly,
+        };
+    site.distribution.behaviors.iter().map(by_tag).collect()
+}
