@@ -4,10 +4,12 @@ use std::hint::black_box;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use unstale::domain::{HeaderFingerprint, Key};
+use unstale::domain::{HeaderFingerprint, Key, Sort};
 use unstale::edge::cover::{Entry, cover};
 use unstale::edge::path::Dialect;
-use unstale::edge::{Behavior, Change, Distribution, Origin, Prices, Served, Site, purge};
+use unstale::edge::{
+    Behavior, Change, Distribution, Origin, Prices, QueryKey, Served, Site, purge,
+};
 
 fn main() {
     divan::main();
@@ -72,6 +74,36 @@ fn served(content: &str) -> Option<Served> {
         redirect: None,
         tags: None,
     })
+}
+
+/// The same with cache tags to choose from, and query strings in the cache key.
+#[divan::bench(args = SIZES, sample_count = 5)]
+fn tagged_purge(bencher: Bencher, (count, percent): (usize, u64)) {
+    let paths = paths(count);
+    let keys = || paths.iter().filter_map(|path| path.get(1..));
+    let tags = |served: Option<Served>| {
+        served.map(|served| Served {
+            tags: Some(Sort::Page),
+            ..served
+        })
+    };
+    let moved = |(_, key): (usize, &str)| Change {
+        key: Key::new(key),
+        before: tags(served("old")),
+        after: tags(served("new")),
+        fingerprinted: false,
+    };
+    let some = keys().enumerate().filter(|(at, _)| changed(*at, percent));
+    let changes: Vec<Change> = some.map(moved).collect();
+    let mut distribution = distribution();
+    distribution.behaviors[0].query = QueryKey::All;
+    let mut site = Site::new(&distribution, vec!["bucket".to_owned()]);
+    site.tagged = true;
+    let prices = Prices::default();
+    bencher.counter(ItemsCount::new(count)).bench_local(|| {
+        let keys = keys().map(|key| (key, Some(Sort::Page)));
+        purge(&site, black_box(&changes), &[], keys, &[], &prices)
+    });
 }
 
 /// From changed objects to the purge in all its modes, with reasons and prices.

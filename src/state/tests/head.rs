@@ -65,17 +65,21 @@ fn record(number: u64, manifest: &Manifest, delta: &Delta) -> Record {
         before: None,
         after: change.as_ref().map(|entry| {
             let served = manifest.tables.served(entry.served).unwrap();
+            let mut headers = Headers {
+                cache_control: served.cache_control.clone(),
+                content_type: served.content_type.clone(),
+                redirect: served.redirect.clone(),
+                ..Headers::default()
+            };
+            if let Some(sort) = served.tags {
+                crate::domain::tags::add(&mut headers, key.as_str(), sort);
+            }
             Past {
                 etag: entry.etag.clone(),
                 version_id: entry.version_id.clone(),
                 digest: None,
                 fingerprint: entry.headers,
-                headers: Some(std::sync::Arc::new(Headers {
-                    cache_control: served.cache_control.clone(),
-                    content_type: served.content_type.clone(),
-                    redirect: served.redirect.clone(),
-                    ..Headers::default()
-                })),
+                headers: Some(std::sync::Arc::new(headers)),
                 life: entry.life,
             }
         }),
