@@ -214,7 +214,14 @@ fn remembering(key: &Key, entry: Entry, source: &Source) -> Entry {
 pub fn told(scene: &Scene, job: &Job, plan: &Plan) -> BTreeMap<String, Told> {
     let before = &scene.remote.loaded.manifest.distributions;
     if job.prices.mode == Mode::None {
-        return before.clone();
+        let mut told = before.clone();
+        for found in &scene.targets.found {
+            // From now on objects may be served without tags.
+            if let (false, Some(told)) = (found.takes_tags(job.tags), told.get_mut(found.id())) {
+                told.tags_since = None;
+            }
+        }
+        return told;
     }
     let is_whole = |one: &TargetPurge| one.purge.cover.texts().any(|path| path == "/*");
     let now = scene.now;

@@ -408,6 +408,21 @@ mod tests {
     }
 
     #[test]
+    fn what_gets_its_tags_is_purged_though_no_edge_keeps_it() {
+        let mut change = change("a", served("1", "no-cache"), served("2", "no-cache"));
+        let mut tag = |before, after| {
+            let tags =
+                |served: &mut Option<Served>, sort| served.iter_mut().for_each(|it| it.tags = sort);
+            tags(&mut change.before, before);
+            tags(&mut change.after, after);
+            owed(&plain(), std::slice::from_ref(&change)).len()
+        };
+        let (page, asset) = (Some(Sort::Page), Some(Sort::Asset));
+        assert_eq!((tag(None, page), tag(asset, page)), (1, 1));
+        assert_eq!((tag(page, page), tag(page, None)), (0, 0));
+    }
+
+    #[test]
     fn a_min_ttl_keeps_what_says_no_cache() {
         let mut distribution = plain();
         distribution.behaviors[0].min_ttl = 1;

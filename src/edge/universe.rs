@@ -252,3 +252,102 @@ fn behaviors_by_tag(site: &Site<'_>) -> Vec<ByTag> {
         };
     site.distribution.behaviors.iter().map(by_tag).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::distribution::{Distribution, Origin};
+    use super::super::purge::purge;
+    use super::super::stale::{Change, Served};
+    use super::*;
+    use crate::domain::{HeaderFingerprint, Key};
+
+    fn served(content: &str, tags: Option<Sort>) -> Served {
+        Served {
+            content: content.to_owned(),
+            headers: HeaderFingerprint(0),
+            cache_control: None,
+            redirect: None,
+            tags,
+        }
+    }
+
+    fn changed(key: &str, before: Served) -> Change {
+        Change {
+            key: Key::new(key),
+            after: Some(served("after", before.tags)),
+            before: Some(before),
+            fingerprinted: false,
+        }
+    }
+
+    fn site(distribution: &Distribution) -> Site<'_> {
+        let mut site = Site::new(distribution, vec!["web".to_owned()]);
+        site.tagged = true;
+        site
+    }
+
+    fn distribution(origins: &[&str]) -> Distribution {
+        Distribution {
+            default_root_object: Some("index.html".to_owned()),
+            origins: vec![Origin {
+                id: "web".to_owned(),
+                website: true,
+                ..Origin::default()
+            }],
+            behaviors: vec![Behavior {
+                origins: origins.iter().map(|id| (*id).to_owned()).collect(),
+                ..Behavior::default()
+            }],
+            ..Distribution::default()
+        }
+    }
+
+    /// What is sent for one change, by tag as what the tag stands for.
+    fn sent(site: &Site<'_>, change: Change, keys: &[&str]) -> Vec<String> {
+        let keys = keys.iter().map(|key| (*key, Some(Sort::Page)));
+        let found = purge(site, &[change], &[], keys, &[], &Prices::default());
+        let name = |it: &super::super::Pattern| match &it.tag {
+            Some(tag) => format!("#{}", tag.of),
+            None => it.text.clone(),
+        };
+        found.cover.patterns.iter().map(name).collect()
+    }
+
+    #[test]
+    fn a_tag_takes_only_what_is_certain_to_carry_it() {
+        let page = || served("before", Some(Sort::Page));
+        let (key, index) = ("d/index.html", ["d/index.html"]);
+        let plain = distribution(&["web"]);
+        assert_eq!(
+            sent(&site(&plain), changed(key, page()), &index),
+            ["#d/index.html"]
+        );
+        let paths = ["/d/*"];
+        // Not known to carry it; a redirect; copies from before tags; another origin that answers at times.
+        let unknown = Served {
+            tags: None,
+            ..page()
+        };
+        assert_eq!(sent(&site(&plain), changed(key, unknown), &index), paths);
+        let redirect = Served {
+            redirect: Some("/".to_owned()),
+            ..page()
+        };
+        let found = sent(&site(&plain), changed(key, redirect), &index);
+        assert!(!found.iter().any(|item| item.starts_with('#')), "{found:?}");
+        let mut untagged = site(&plain);
+        untagged.tagged = false;
+        assert_eq!(sent(&untagged, changed(key, page()), &index), paths);
+        let mixed = distribution(&["web", "other"]);
+        assert_eq!(sent(&site(&mixed), changed(key, page()), &index), paths);
+        // Another object may have answered at /d/.
+        let both = ["d/", "d/index.html"];
+        assert_eq!(sent(&site(&plain), changed(key, page()), &both), paths);
+        // The redirect from /d to /d/ carries no object's tags.
+        let gone = Change {
+            after: None,
+            ..changed(key, page())
+        };
+        assert_eq!(sent(&site(&plain), gone, &index), ["#d/index.html", "/d"]);
+    }
+}

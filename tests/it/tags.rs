@@ -335,6 +335,57 @@ async fn what_cloudfront_will_not_purge_by_tag_is_purged_by_paths() {
     world.assert_idle(deploy(&world, &site)).await;
 }
 
+#[tokio::test]
+async fn pages_kept_for_noise_carry_tags_and_are_purged_by_them() {
+    let site = site();
+    let noise = "[[noise]]\nmatch = \"*.html\"\nregex = 'data-id=\"([^\"]*)\"'\n";
+    let stamp = |at: u32| {
+        for key in ["about.html", "about2.html"] {
+            site.write(key, format!("<p data-id=\"{at}\">{key}"));
+        }
+    };
+    stamp(1);
+    std::fs::write(site.project().join("deploy.toml"), noise).unwrap();
+    let world = world().await;
+    deploy(&world, &site).await.succeeds();
+    warm(&world, &site).await;
+    // The kept page gets its tags in place, and its old body stays.
+    stamp(2);
+    tagged(&site, noise);
+    world.forget();
+    deploy(&world, &site).await.succeeds();
+    assert_eq!(world.purged(), ["/*"]);
+    assert!(
+        world
+            .site_writes()
+            .contains(&"CopyObject about.html".to_owned())
+    );
+    assert_eq!(world.stale().await, [""; 0]);
+    warm(&world, &site).await;
+    stamp(3);
+    site.write("about.html", "<p>us");
+    world.forget();
+    deploy(&world, &site).await.succeeds();
+    assert_eq!(world.purged(), [tag(&world, "about.html", 0)]);
+    assert_eq!(world.stale().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn tags_taken_away_without_a_purge_are_not_trusted_afterwards() {
+    let site = site();
+    let world = begun(&site).await;
+    std::fs::write(site.project().join("deploy.toml"), "").unwrap();
+    deploy(&world, &site).with("--purge none").await.succeeds();
+    world.edge(&world.distribution, 0).chill();
+    warm(&world, &site).await;
+    tagged(&site, "");
+    site.write("about.html", "<p>us");
+    world.forget();
+    deploy(&world, &site).await.succeeds();
+    assert_eq!(world.purged(), ["/*"]);
+    world.assert_fresh(&site, "").await;
+}
+
 /// Two builds of which the second changes pages and assets, loses some and has new ones.
 fn builds() -> [Site; 2] {
     let [one, two] = [site(), site()];
