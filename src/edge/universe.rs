@@ -348,6 +348,9 @@ mod tests {
             after: None,
             ..changed(key, page())
         };
-        assert_eq!(sent(&site(&plain), gone, &index), ["#d/index.html", "/d"]);
+        assert_eq!(
+            sent(&site(&plain), gone, &["d/index.html", "dx"]),
+            ["#d/index.html", "/d"]
+        );
     }
 }

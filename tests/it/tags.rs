@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use unstale::domain::Headers;
-use unstale::local::{CachePolicy, Caching, Distribution, Fault, QueryKey};
+use unstale::local::{CachePolicy, Caching, Distribution, Fault, QueryKey, RequestInfo};
 
-use crate::mishap::{Objects, Side, assert_whole, crash, deploy, objects};
+use crate::mishap::{Objects, Side, assert_whole, crash, crash_at, deploy, objects};
 use crate::support::{BUCKET, Site, World};
 
 /// A distribution that reads tags, and whose cache key has query strings.
@@ -384,6 +384,34 @@ async fn tags_taken_away_without_a_purge_are_not_trusted_afterwards() {
     deploy(&world, &site).await.succeeds();
     assert_eq!(world.purged(), ["/*"]);
     world.assert_fresh(&site, "").await;
+}
+
+#[tokio::test]
+async fn a_recorded_tag_is_not_trusted_with_what_somebody_wrote_since() {
+    let site = site();
+    let world = begun(&site).await;
+    site.write("about.html", "<p>us");
+    let purges = |request: &RequestInfo| request.operation == "CreateInvalidation";
+    for side in [Side::Before, Side::After] {
+        crash_at(&world, deploy(&world, &site), 1, side, purges)
+            .await
+            .unwrap();
+        world
+            .put_object(BUCKET, "about.html", "<p>theirs", Headers::default())
+            .await
+            .unwrap();
+        for number in 0..3 {
+            world.edge(&world.distribution, number).chill();
+        }
+        warm(&world, &site).await;
+        world.forget();
+        deploy(&world, &site).await.succeeds();
+        assert!(!world.purged().iter().any(|item| item.starts_with('#')));
+        world.assert_fresh(&site, "").await;
+        world.assert_idle(deploy(&world, &site)).await;
+        warm(&world, &site).await;
+        site.write("about.html", format!("<p>us {side:?}"));
+    }
 }
 
 /// Two builds of which the second changes pages and assets, loses some and has new ones.
