@@ -35,7 +35,7 @@ pub(super) struct Kept {
 /// Up to how many tags of sorts and folders every set is looked at.
 const FEW: usize = 4;
 /// How many entries all attempts together look at, about, past the first attempts.
-const WORK: usize = 300_000;
+const WORK: usize = 320_000;
 const ATTEMPTS: std::ops::RangeInclusive<usize> = 4..=64;
 
 /// The cheapest purge by paths, wildcards and tags, never dearer than [`cover::cover`]'s.
