@@ -63,6 +63,7 @@ fn update(loaded: &mut Loaded, count: usize) -> Update {
         cache_control: Some("no-cache".to_owned()),
         content_type: Some("text/html; charset=utf-8".to_owned()),
         redirect: None,
+        tags: None,
     });
     let number = tables.deploy(deploy.clone());
     let mut update = Update {

@@ -2,8 +2,9 @@
 //!
 //! [`distribution`] models the configuration ([`rewrite`] reads functions), [`urls`] tells at which request paths a key answers
 //! ([`path`] writes them), [`stale`] which of them are owed ([`ttl`]), [`cover`] the cheapest patterns that take those (`tree`,
-//! `solve`, `front`) and tags (`tagged`, `wide`), [`price`] what they cost, [`batch`] how they are sent, [`purge`] all of it at once (over the `universe`), with its
-//! reasons; [`expect`] what viewers must see afterwards, [`critic`] what the configuration defeats.
+//! `solve`, `front`), `tagged` cache tags beside them (`wide`), [`price`] what they cost, [`batch`] how they are sent, [`purge`]
+//! all of it at once (`universe`), with its reasons; [`expect`] what viewers must see afterwards, [`critic`] what the configuration
+//! defeats.
 
 pub mod batch;
 pub mod cover;

@@ -37,8 +37,8 @@ pub struct Explanation {
 /// The cheapest purge for what changed.
 ///
 /// `pages` says how the unchanged ones of [`Site::error_page_keys`] are served. `keys` are all keys that the site has before or after
-/// the deploy, in any order, repeated or not, and by which sort's tags edges may hold them; sorted ones are faster. `debts` are request paths and patterns that earlier deploys owe,
-/// as [`Stale::owed`] names them.
+/// the deploy, in any order, repeated or not, each with the sort by whose tags edges may hold it; sorted ones are faster. `debts`
+/// are request paths and patterns that earlier deploys owe, as [`Stale::owed`] names them.
 pub fn purge<'k>(
     site: &Site<'_>,
     changes: &[Change],
