@@ -11,6 +11,10 @@ use crate::aws::Watch;
 
 /// Requests at once in the beginning.
 const FIRST: usize = 64;
+/// What twice as many at once must bring, or the level is found.
+const WORTH: f64 = 1.15;
+/// Rounds of answers after which more is tried again.
+const PATIENCE: usize = 16;
 /// One answer of "slow down" speaks for all that were under way with it.
 const SETTLE: Duration = Duration::from_millis(500);
 
@@ -22,9 +26,15 @@ pub struct Level {
     watch: Watch,
     throttled: u64,
     slowed: Instant,
-    /// No longer doubling every round trip, but adding one.
+    /// Something asked us to slow down: from then on one is added at a time.
     careful: bool,
     answers: usize,
+    /// Answers a second at half the level, while it is seen whether this one is worth it.
+    half: Option<f64>,
+    /// When the round of answers at hand began.
+    since: Instant,
+    /// Rounds since the level changed.
+    rounds: usize,
 }
 
 impl Level {
@@ -39,6 +49,9 @@ impl Level {
             slowed: Instant::now(),
             careful: false,
             answers: 0,
+            half: Some(0.0),
+            since: Instant::now(),
+            rounds: 0,
         }
     }
 
@@ -47,23 +60,53 @@ impl Level {
         self.now.min(requests)
     }
 
-    fn answered(&mut self) {
+    /// An answer came; `full`: there were as many under way as may be.
+    fn answered(&mut self, full: bool) {
         let throttled = self.watch.throttled();
         if throttled > self.throttled {
             self.throttled = throttled;
             if self.slowed.elapsed() > SETTLE || !self.careful {
-                self.now = (self.now / 2).max(1);
+                self.change(self.now / 2, None);
                 self.slowed = Instant::now();
                 self.careful = true;
-                self.answers = 0;
             }
-            return;
+        } else if !full {
+            // What was measured is not what the level can do.
+            self.change(self.now, self.half);
+        } else {
+            self.answers += 1;
+            if self.answers >= self.now {
+                self.round(self.since.elapsed());
+            }
         }
-        self.answers += 1;
-        if !self.careful || self.answers >= self.now {
-            self.answers = 0;
-            self.now = (self.now + 1).min(self.most);
+    }
+
+    /// As many answers as are under way at once came within `time`.
+    fn round(&mut self, time: Duration) {
+        let rate = self.answers as f64 / time.as_secs_f64().max(1e-6);
+        (self.answers, self.since) = (0, Instant::now());
+        self.rounds += 1;
+        match self.half {
+            _ if self.careful => self.change((self.now + 1).min(self.most), None),
+            // The first answers are to requests from before.
+            Some(_) if self.rounds < 2 => {}
+            Some(half) if rate > half * WORTH => self.double(rate),
+            Some(_) => self.change((self.now / 2).max(1), None),
+            None if self.rounds >= PATIENCE => self.double(rate),
+            None => {}
         }
+    }
+
+    fn double(&mut self, rate: f64) {
+        match self.now < self.most {
+            true => self.change((self.now * 2).min(self.most), Some(rate)),
+            false => self.change(self.now, None),
+        }
+    }
+
+    fn change(&mut self, now: usize, half: Option<f64>) {
+        (self.now, self.half) = (now.max(1), half);
+        (self.answers, self.rounds, self.since) = (0, 0, Instant::now());
     }
 }
 
@@ -100,7 +143,7 @@ where
         };
         match ended {
             Some(Ok(result)) => {
-                level.answered();
+                level.answered(tasks.len() + 1 >= level.now && left);
                 going &= done(result);
             }
             // A task that panicked is a bug; its item counts as not done.
@@ -116,18 +159,41 @@ where
 mod tests {
     use super::*;
 
+    /// Answers come as a server gives them that takes this long, and does so much a second.
+    fn after(seconds: f64, latency: f64, most_a_second: f64) -> usize {
+        let mut level = Level::new(256, Watch::default());
+        let mut clock = 0.0;
+        while clock < seconds {
+            let time = (level.now as f64 / most_a_second).max(latency);
+            level.answers = level.now;
+            level.round(Duration::from_secs_f64(time));
+            clock += time;
+        }
+        level.now
+    }
+
+    #[test]
+    fn the_level_grows_while_that_pays() {
+        assert_eq!(after(0.5, 0.03, 100_000.0), 256);
+        assert_eq!(after(10.0, 0.03, 3_000.0), 128);
+        assert_eq!(after(1.0, 0.0002, 300.0), 64);
+    }
+
     #[test]
     fn the_level_halves_once_and_recovers() {
         let mut level = Level::new(100, Watch::default());
-        for _ in 0..100 {
-            level.answered();
-        }
-        assert_eq!(level.now, 100);
         level.careful = true;
         level.now = 10;
         for _ in 0..10 {
-            level.answered();
+            level.answered(true);
         }
         assert_eq!(level.now, 11);
+    }
+
+    #[test]
+    fn what_is_not_full_says_nothing() {
+        let mut level = Level::new(100, Watch::default());
+        (0..1000).for_each(|_| level.answered(false));
+        assert_eq!((level.now, level.rounds), (64, 0));
     }
 }
