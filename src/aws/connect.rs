@@ -35,7 +35,7 @@ pub struct Connection {
 const ATTEMPTS: u32 = 8;
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
 /// Connections opened to S3 with the first question: what a site of ten thousand files is listed with.
-const LISTING: usize = 12;
+pub const LISTING: usize = 12;
 
 /// Both clients.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ pub mod viewer;
 mod watch;
 
 pub use cloudfront::CloudFront;
-pub use connect::{Aws, Connection};
+pub use connect::{Aws, Connection, LISTING};
 pub use error::{AwsError, Kind};
 pub use s3::{Bucket, Condition};
 pub use watch::{Watch, uptime};

@@ -19,7 +19,6 @@ use super::scene::Scene;
 use super::send::{self, Pending};
 use super::sender::{Outgoing, Sender};
 use super::stop::Stop;
-use super::survey::Place;
 use crate::aws::s3::MAX_DELETES;
 use crate::aws::{AwsError, Bucket, CloudFront, Kind};
 use crate::domain::manifest::{DeployId, DeployRef};
@@ -136,10 +135,8 @@ impl Apply<'_> {
             });
         }
         let tools = Tools::new(
-            Place {
-                bucket: self.hands.bucket.clone(),
-                ..self.scene.place.clone()
-            },
+            self.scene.place.clone(),
+            self.hands.bucket.clone(),
             self.scene.source.root(),
             self.tell.clone(),
             self.job,

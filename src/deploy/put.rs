@@ -15,7 +15,7 @@ use super::job::Job;
 use super::survey::Place;
 use crate::aws::multipart::{Part, Upload};
 use crate::aws::s3::Written;
-use crate::aws::{AwsError, Condition, Kind};
+use crate::aws::{AwsError, Bucket, Condition, Kind, LISTING};
 use crate::domain::encoding;
 use crate::domain::{ETag, Md5};
 use crate::plan::{Action, Change, MAX_COPY};
@@ -32,6 +32,8 @@ pub struct Tools {
     pub place: Place,
     pub root: Arc<Path>,
     pub tell: Teller,
+    /// The bucket by the connections that questions were asked on, and as many as these may be.
+    asked: (Bucket, Arc<Semaphore>),
     memory: Arc<Semaphore>,
     grains: u32,
     /// Parts of one file at once.
@@ -60,12 +62,25 @@ impl PutError {
 }
 
 impl Tools {
-    pub fn new(place: Place, root: &Path, tell: Teller, job: &Job, guarded: bool) -> Self {
+    /// `changes`: the place's bucket by the connections for changes.
+    pub fn new(
+        place: Place,
+        changes: Bucket,
+        root: &Path,
+        tell: Teller,
+        job: &Job,
+        guarded: bool,
+    ) -> Self {
+        let asked = Arc::new(Semaphore::new(LISTING));
         let grains = u32::try_from(job.max_memory / GRAIN)
             .unwrap_or(u32::MAX >> 4)
             .clamp(1, u32::MAX >> 4);
         Self {
-            place,
+            asked: (place.bucket.clone(), asked),
+            place: Place {
+                bucket: changes,
+                ..place
+            },
             root: Arc::from(root),
             tell,
             memory: Arc::new(Semaphore::new(grains as usize)),
@@ -77,11 +92,16 @@ impl Tools {
 
     /// Carries out one change. `kept` is the file's content, where it is in memory still.
     pub async fn put(
-        &self,
+        mut self,
         change: &Change,
         file: Option<&LocalFile>,
         kept: Option<Bytes>,
     ) -> Result<Written, PutError> {
+        let (asked, free) = self.asked.clone();
+        // Connections that were in use already are the quickest.
+        let _asked = free
+            .try_acquire_owned()
+            .inspect(|_| self.place.bucket = asked);
         match &change.action {
             Action::Upload => self.upload(change, file, kept).await,
             Action::SetHeaders => {
