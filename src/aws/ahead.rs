@@ -1,4 +1,4 @@
-//! The connections to AWS: two pools, of which each can be filled before it is asked for.
+//! The connections to AWS, in pools that can be filled before they are asked for.
 //!
 //! A request that is given up before it has a connection leaves behind the one that it asked for, opened and idle. It would be sent
 //! if there were an idle one already, so a pool is only ever filled while nothing was asked of it.
@@ -30,10 +30,14 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::runtime::Handle;
 
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Both pools. Cheap to clone.
+/// The pools. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Connections {
+    /// For what is asked of S3.
     pub(super) questions: Pool,
+    /// For all else, CloudFront first of all, whose host may be the same: a pool that was asked already cannot be filled.
+    pub(super) others: Pool,
+    /// For what is put, and for purges.
     pub(super) changes: Pool,
 }
 
@@ -56,6 +60,7 @@ impl Connections {
     pub(super) fn new(ca: Option<&[u8]>) -> Result<Self, BoxError> {
         Ok(Self {
             questions: Pool::new(ca)?,
+            others: Pool::new(ca)?,
             changes: Pool::new(ca)?,
         })
     }

@@ -58,7 +58,7 @@ impl Aws {
                     .with_max_attempts(ATTEMPTS)
                     .with_max_backoff(MAX_BACKOFF),
             )
-            .http_client(connections.questions.http.clone())
+            .http_client(connections.others.http.clone())
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(CONNECT_TIMEOUT)
@@ -126,6 +126,7 @@ impl Aws {
         let changes = config
             .clone()
             .http_client(self.connections.changes.http.clone());
+        let config = config.http_client(self.connections.questions.http.clone());
         Bucket {
             client: aws_sdk_s3::Client::from_conf(config.build()),
             changes: aws_sdk_s3::Client::from_conf(changes.build()),

@@ -25,6 +25,7 @@ mod paths;
 mod purge;
 mod races;
 mod redirects;
+mod requests;
 mod rollback;
 mod rules;
 mod settings;
