@@ -11,7 +11,7 @@ use aws_sdk_s3::types::EncodingType;
 /// An object as ListObjectsV2 shows it. Its key is whole, prefix included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    pub key: String,
+    pub key: Box<str>,
     pub size: u64,
     pub etag: ETag,
     /// When it was last written, in seconds since 1970 by the server's clock.
@@ -73,7 +73,7 @@ impl Bucket {
                 self.nonsense("s3:ListBucket", prefix, "a listed key is not UTF-8")
             })?;
             page.objects.push(Listed {
-                key,
+                key: key.into(),
                 size: object.size.unwrap_or_default().max(0) as u64,
                 etag: ETag::parse(&object.e_tag.unwrap_or_default()),
                 modified: object.last_modified.map(|time| time.secs()),
@@ -97,7 +97,7 @@ impl Bucket {
         for _ in 0..pages {
             let page = self.list_page(prefix, after, next).await?;
             seen(page.objects.len());
-            let past = |object: &Listed| last.is_some_and(|last| object.key.as_str() > last);
+            let past = |object: &Listed| last.is_some_and(|last| *object.key > *last);
             let ended = page.objects.last().is_some_and(past);
             objects.extend(page.objects.into_iter().filter(|object| !past(object)));
             next = page.next;

@@ -89,7 +89,13 @@ pub async fn list(
         found.push((part.0, objects));
     }
     found.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-    Ok(found.into_iter().flat_map(|(_, objects)| objects).collect())
+    // There may be millions: no more room than they take.
+    let count = found.iter().map(|(_, objects)| objects.len()).sum();
+    let mut all = Vec::with_capacity(count);
+    found
+        .into_iter()
+        .for_each(|(_, objects)| all.extend(objects));
+    Ok(all)
 }
 
 async fn own_task<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> T {

@@ -153,7 +153,7 @@ impl Tools {
         let condition = self.condition(change);
         let full = self.place.full(change.key.as_str());
         let expected = file
-            .and_then(|file| file.parts.clone())
+            .and_then(|file| file.parts.as_deref().cloned())
             .unwrap_or(ETag::Md5(change.md5));
         let result = if change.size < MULTIPART_FROM || encoded.is_some() {
             let _room = self.room(change.size).await;

@@ -77,7 +77,7 @@ impl<'a> Known<'a> {
             return Some((entry, content, 0));
         };
         let full = place.full(key);
-        let at = listing.binary_search_by(|object| object.key.as_str().cmp(&full));
+        let at = listing.binary_search_by(|object| object.key.as_ref().cmp(full.as_str()));
         let object = listing.get(at.ok()?)?;
         (object.etag == entry.etag).then_some((entry, content, object.size))
     }
@@ -128,7 +128,9 @@ fn as_stored(
     let mut stored = file.clone();
     stored.md5 = content;
     stored.size = size;
-    stored.parts = Some(entry.etag.clone()).filter(|etag| matches!(etag, ETag::Multipart(..)));
+    stored.parts = Some(&entry.etag)
+        .filter(|etag| matches!(etag, ETag::Multipart(..)))
+        .map(|etag| Box::new(etag.clone()));
     let made = stored.made();
     made.source = entry.source;
     made.encoding = encoding;

@@ -198,7 +198,7 @@ impl<'a> Wants<'a> {
             key: file.key.clone(),
             size: file.size,
             md5: file.md5,
-            parts: file.parts.clone(),
+            parts: file.parts.as_deref().cloned(),
             fingerprint,
             stage,
             fingerprinted,
@@ -366,7 +366,12 @@ impl<'a> Wants<'a> {
     /// The ETag that an upload will get, unless the bucket's encryption makes another of it.
     pub fn expected(&self, key: &str) -> Option<ETag> {
         let file = self.file(key)?;
-        Some(file.parts.clone().unwrap_or(ETag::Md5(file.md5)))
+        Some(
+            file.parts
+                .as_deref()
+                .cloned()
+                .unwrap_or(ETag::Md5(file.md5)),
+        )
     }
 }
 

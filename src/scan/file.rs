@@ -22,7 +22,7 @@ pub struct LocalFile {
     /// Of the whole content.
     pub md5: Md5,
     /// From [`super::MULTIPART_FROM`] on: the ETag that an upload in parts of [`super::part_size`] will get.
-    pub parts: Option<ETag>,
+    pub parts: Option<Box<ETag>>,
     /// What the file system said of it while it was read.
     pub stamp: FileStamp,
     /// Where what is stored is not the file, byte for byte and under its own path.

@@ -159,7 +159,7 @@ fn local_file(key: Key, stamp: FileStamp, (md5, parts): Digests) -> LocalFile {
         key,
         size: stamp.size,
         md5,
-        parts,
+        parts: parts.map(Box::new),
         stamp,
         made: None,
     }
