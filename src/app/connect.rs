@@ -35,7 +35,7 @@ impl App {
     pub(super) async fn connect(&self) -> Result<Link, Error> {
         let settings = &self.settings;
         let session = match &settings.local {
-            Some(dir) => Some(open_local(dir, settings.bucket()?).await?),
+            Some(dir) => Some(open_local(dir, settings).await?),
             None => None,
         };
         let connection = Connection {
@@ -173,8 +173,14 @@ fn exclude(settings: &Settings) -> Vec<String> {
     settings.exclude.iter().cloned().chain(read).collect()
 }
 
-async fn open_local(dir: &Path, bucket: &str) -> Result<Session, Error> {
-    local::open_or_attach(dir, Local::new(bucket))
+/// Where deploys write the function themselves, or index documents are not meant, none stands there before.
+async fn open_local(dir: &Path, settings: &Settings) -> Result<Session, Error> {
+    let local = Local {
+        index_documents: settings.redirect_function.is_none()
+            && settings.index != config::Index::None,
+        ..Local::new(settings.bucket()?)
+    };
+    local::open_or_attach(dir, local)
         .await
         .map_err(|error| {
             Error::failed(format!("--local cannot use {}", dir.display()))

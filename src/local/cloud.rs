@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
+
 use super::distribution::{
     self, CACHING_DISABLED, CACHING_OPTIMIZED, CachePolicy, Caching, Distribution,
 };
 use super::edge::{Answer, Cache, Edge};
 use super::function::{Function, Stages};
+use super::kept::{INDEX_FUNCTION_NAME, Kept};
 use super::store::Store;
 
 /// When an accepted invalidation empties the edges.
@@ -55,10 +58,11 @@ impl Default for CloudOptions {
 }
 
 /// One invalidation. Items are paths and `#tag`s.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Invalidation {
     pub id: String,
     pub caller_reference: String,
+    #[serde(with = "super::kept::items")]
     pub items: Arc<Vec<String>>,
     pub accepted: SystemTime,
     pub completes: SystemTime,
@@ -160,6 +164,10 @@ impl Cloud {
             live: Some(function),
             comment: String::new(),
         };
+        self.lock().functions.insert(name.to_owned(), stages);
+    }
+
+    pub(super) fn keep_function(&self, name: &str, stages: Stages) {
         self.lock().functions.insert(name.to_owned(), stages);
     }
 
@@ -319,6 +327,33 @@ impl Cloud {
             number,
         };
         edge.get(path)
+    }
+
+    /// What another process needs to go on from here.
+    pub(super) fn kept(&self) -> Kept {
+        let state = self.lock();
+        let functions = state.functions.iter();
+        let functions = functions.filter(|(name, _)| *name != INDEX_FUNCTION_NAME);
+        let associated = state.sites.keys().filter_map(|id| {
+            let function = state.distribution(id)?.default.function.clone()?;
+            (function != INDEX_FUNCTION_NAME).then(|| (id.clone(), function))
+        });
+        let sent = state.sites.iter();
+        let sent = sent.map(|(id, site)| (id.clone(), site.invalidations.clone()));
+        Kept {
+            functions: functions
+                .map(|(name, stages)| (name.clone(), stages.into()))
+                .collect(),
+            associated: associated.collect(),
+            invalidations: sent.collect(),
+        }
+    }
+
+    /// Gives a distribution the invalidations of an earlier process.
+    pub(super) fn recall(&self, id: &str, invalidations: Vec<Invalidation>) {
+        if let Some(site) = self.lock().sites.get_mut(id) {
+            site.invalidations = invalidations;
+        }
     }
 
     /// Accepts a batch, or answers a caller reference that it knows with the invalidation of then.

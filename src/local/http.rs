@@ -230,7 +230,11 @@ async fn effect(
         Service::CloudFront => {
             let body = body.collect().await.map(|all| all.to_bytes());
             let text = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
-            super::cloudfront::answer(shared, info, &parts.headers, &text)
+            let answer = super::cloudfront::answer(shared, info, &parts.headers, &text);
+            if let Some(kept) = shared.kept.as_ref().filter(|_| info.writes()) {
+                kept.write(|| shared.cloud.kept());
+            }
+            answer
         }
         Service::S3 => s3(shared, info, parts, body).await,
     }

@@ -47,6 +47,7 @@ pub mod faults;
 mod freshness;
 pub mod function;
 mod http;
+mod kept;
 mod listing;
 mod origin;
 mod s3;

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use super::cloud::CloudOptions;
 use super::distribution::Distribution;
+use super::kept::{INDEX_FUNCTION_NAME, KeptFile, index_function};
 use super::store::BucketOptions;
 use super::world::{Error, Options, Shared, World};
 
@@ -28,6 +29,8 @@ pub struct Local {
     pub port: u16,
     /// From acceptance of an invalidation to Completed.
     pub invalidation_time: Duration,
+    /// Whether a function answers `/dir/` with `dir/index.html`, until a deploy associates another.
+    pub index_documents: bool,
 }
 
 impl Local {
@@ -36,6 +39,7 @@ impl Local {
             bucket: bucket.to_owned(),
             port: 0,
             invalidation_time: Duration::from_secs(1),
+            index_documents: true,
         }
     }
 }
@@ -116,11 +120,28 @@ async fn serve(dir: &Path, local: Local, lock: File) -> Result<Session, Error> {
     };
     let world = World::start(options).await?;
     world.shared.hold(lock);
-    // After a restart every bucket has its distribution again.
-    for bucket in world.shared.store.bucket_names() {
-        prepare(&world.shared, &bucket)?;
+    let shared = &world.shared;
+    let kept = shared.kept.as_ref().map(KeptFile::read).unwrap_or_default();
+    for (name, function) in kept.functions {
+        shared.cloud.keep_function(&name, function.into());
     }
-    let distribution = prepare(&world.shared, &local.bucket)?;
+    // After a restart every bucket has its distribution again.
+    let mut buckets = shared.store.bucket_names();
+    buckets.push(local.bucket.clone());
+    for bucket in buckets {
+        let indexed = local.index_documents || bucket != local.bucket;
+        prepare(shared, &bucket, indexed)?;
+    }
+    for (id, function) in kept.associated {
+        if let Some(mut distribution) = shared.cloud.distribution(&id) {
+            distribution.default.function = Some(function);
+            shared.cloud.set(distribution, shared.edges);
+        }
+    }
+    for (id, invalidations) in kept.invalidations {
+        shared.cloud.recall(&id, invalidations);
+    }
+    let distribution = Distribution::for_bucket(&local.bucket).id;
     let endpoint = world.endpoint();
     write_port(&port_path, &endpoint)?;
     Ok(Session {
@@ -132,11 +153,15 @@ async fn serve(dir: &Path, local: Local, lock: File) -> Result<Session, Error> {
 }
 
 /// The bucket, made where it is missing, and the id of the distribution in front of it.
-fn prepare(shared: &Shared, bucket: &str) -> Result<String, Error> {
+fn prepare(shared: &Shared, bucket: &str, indexed: bool) -> Result<String, Error> {
     shared.store.create(bucket, BucketOptions::default())?;
-    let distribution = Distribution::for_bucket(bucket);
+    let mut distribution = Distribution::for_bucket(bucket);
     let id = distribution.id.clone();
     if shared.cloud.distribution(&id).is_none() {
+        if let Some(function) = index_function().filter(|_| indexed) {
+            shared.cloud.set_function(INDEX_FUNCTION_NAME, function);
+            distribution.default.function = Some(INDEX_FUNCTION_NAME.to_owned());
+        }
         shared.cloud.set(distribution, shared.edges);
     }
     Ok(id)
@@ -202,7 +227,7 @@ pub(super) fn status(shared: &Shared, method: &Method, query: Option<&str>) -> R
     if method != Method::PUT || !valid {
         return super::http::xml(400, b"not a bucket's name".to_vec());
     }
-    match prepare(shared, bucket) {
+    match prepare(shared, bucket, true) {
         Err(error) => super::http::xml(500, error.to_string().into_bytes()),
         Ok(distribution) => {
             let status = Status {

@@ -19,6 +19,7 @@ use super::cloud::{Cloud, CloudOptions, Invalidation, Tenant};
 use super::content::{self, Claims};
 use super::disk::{Disk, DiskError};
 use super::distribution::{CachePolicy, Distribution};
+use super::kept::KeptFile;
 use super::edge::Answer;
 use super::faults::{Fault, LogEntry, RequestInfo, Rule};
 use super::function::Function;
@@ -81,6 +82,8 @@ pub struct Shared {
     pub(super) uploads: Arc<Uploads>,
     pub(super) s3: S3Service,
     pub(super) cloud: Cloud,
+    /// `None` in memory.
+    pub(super) kept: Option<KeptFile>,
     pub(super) clock: Clock,
     pub(super) begun: SystemTime,
     pub(super) edges: usize,
@@ -121,6 +124,7 @@ impl Shared {
             uploads,
             s3: S3ServiceBuilder::new(api).build(),
             cloud,
+            kept: options.dir.as_deref().map(KeptFile::of),
             clock: options.clock.clone(),
             begun: options.clock.now(),
             edges: options.edges,
