@@ -180,13 +180,11 @@ async fn open_local(dir: &Path, settings: &Settings) -> Result<Session, Error> {
             && settings.index != config::Index::None,
         ..Local::new(settings.bucket()?)
     };
-    local::open_or_attach(dir, local)
-        .await
-        .map_err(|error| {
-            Error::failed(format!("--local cannot use {}", dir.display()))
-                .because(error)
-                .hint("name another folder with --local=DIR")
-        })
+    local::open_or_attach(dir, local).await.map_err(|error| {
+        Error::failed(format!("--local cannot use {}", dir.display()))
+            .because(error)
+            .hint("name another folder with --local=DIR")
+    })
 }
 
 /// With `--local`, `auto` is the distribution that stands before the bucket there.

@@ -11,6 +11,7 @@ use crate::domain::{Headers, Key};
 use crate::edge::{Explanation, request_paths};
 use crate::error::Error;
 use crate::plan::{Action, Change, Plan, Reason, TargetPurge};
+use crate::report::text::shown;
 
 /// Keys that one URL may stand for, at most, before it says no more.
 const MOST: usize = 20;
@@ -92,11 +93,10 @@ fn tell_key(app: &App, job: &Job, scene: &Scene, plan: &Plan, key: &str, path: O
     let rules = scene.explain_headers(job, key);
     let fate = fate(job, scene, plan, key);
     let printer = &app.printer;
-    printer.line(&format!("{}", key.escape_debug()));
-    printer.line(&format!("  {fate}"));
-    rules
-        .iter()
-        .for_each(|rule| printer.line(&format!("  {rule}")));
+    printer.line(&shown(key));
+    for line in std::iter::once(&fate).chain(&rules) {
+        printer.prose(line, "  ", "    ");
+    }
     let mut paths = Vec::new();
     for (target, explanation) in purges(job, scene, plan, key, path) {
         paths.push(explanation.path.clone());

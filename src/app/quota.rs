@@ -12,6 +12,7 @@ use crate::aws::cloudfront::PurgeTarget;
 use crate::aws::{AwsError, CloudFront, Kind};
 use crate::edge::price::FREE_PATHS;
 use crate::error::{Error, Exit};
+use crate::report::text::{count, counted};
 
 /// Requests at once: CloudFront's API throttles early.
 const AT_ONCE: usize = 6;
@@ -30,7 +31,7 @@ pub(super) async fn quota(app: &App) -> Result<Exit, Error> {
         .map(|target| this_month(&cloudfront, target, begin))
         .buffer_unordered(AT_ONCE);
     let all: Vec<Named> = lists.try_concat().await?;
-    let counts = count(app, &cloudfront, all).await?;
+    let counts = count_paths(app, &cloudfront, all).await?;
     let used: u64 = counts.values().map(|(_, paths)| paths).sum();
     let left = FREE_PATHS.saturating_sub(used);
     let since = jiff::Timestamp::from_second(begin).unwrap_or_default();
@@ -39,8 +40,10 @@ pub(super) async fn quota(app: &App) -> Result<Exit, Error> {
             continue;
         };
         app.printer.line(&format!(
-            "{}  {paths} paths in {invalidations} invalidations  ({name})",
-            target.id()
+            "{}  {} in {}  ({name})",
+            target.id(),
+            counted(*paths, "path"),
+            counted(*invalidations, "invalidation"),
         ));
         let kind = match target {
             PurgeTarget::Distribution(_) => "distribution",
@@ -57,12 +60,20 @@ pub(super) async fn quota(app: &App) -> Result<Exit, Error> {
     let distributions = places.len() - tenants;
     let and_tenants = match tenants {
         0 => String::new(),
-        tenants => format!(", {tenants} tenants"),
+        tenants => format!(", {}", counted(tenants as u64, "tenant")),
     };
-    app.printer.line(&format!(
-        "{used} of {FREE_PATHS} free paths used since {}, {left} left ({distributions} distributions{and_tenants})",
-        since.strftime("%-d %B %Y"),
-    ));
+    app.printer.prose(
+        &format!(
+            "{} of {} free paths used since {}, {} left ({}{and_tenants})",
+            count(used),
+            count(FREE_PATHS),
+            since.strftime("%-d %B %Y"),
+            count(left),
+            counted(distributions as u64, "distribution"),
+        ),
+        "",
+        "",
+    );
     app.printer.json(&serde_json::json!({
         "type": "quota", "since": since.to_string(), "used": used, "left": left, "free": FREE_PATHS,
         "over": used.saturating_sub(FREE_PATHS), "distributions": distributions, "tenants": tenants,
@@ -127,7 +138,7 @@ async fn this_month(
 }
 
 /// Invalidations and their paths.
-async fn count(
+async fn count_paths(
     app: &App,
     cloudfront: &CloudFront,
     all: Vec<Named>,

@@ -9,6 +9,7 @@ use crate::deploy::function::rewrite;
 use crate::domain::function::{self, MAX_FUNCTION_BYTES, RUNTIME};
 use crate::domain::redirects::Redirects;
 use crate::error::{Error, Exit};
+use crate::report::text::{count, counted};
 
 /// The document that stands for a folder.
 const INDEX: &str = "index.html";
@@ -24,8 +25,11 @@ pub(super) fn redirects(app: &App, flags: &cli::Redirects) -> Result<Exit, Error
         return print_function(app, &redirects);
     }
     if redirects.is_empty() {
-        app.printer
-            .line("There are no redirects, neither [[redirects]] in deploy.toml nor _redirects in the build.");
+        app.printer.prose(
+            "There are no redirects, neither [[redirects]] in deploy.toml nor _redirects in the build.",
+            "",
+            "",
+        );
         return Ok(Exit::Done);
     }
     for (at, one) in redirects.all().iter().enumerate() {
@@ -62,9 +66,10 @@ fn print_function(app: &App, redirects: &Redirects) -> Result<Exit, Error> {
     app.printer.line(code.trim_end());
     app.printer.note(&format!(
         "Make it a CloudFront Function ({RUNTIME}) and associate it with the behavior's viewer requests, where it takes the \
-         place of another; with `redirect-function = \"NAME\"` in deploy.toml, deploys do. {} of {MAX_FUNCTION_BYTES} bytes, {} redirects{}.",
-        code.len(),
-        redirects.all().len(),
+         place of another; with `redirect-function = \"NAME\"` in deploy.toml, deploys do. {} of {} bytes, {}{}.",
+        count(code.len() as u64),
+        count(MAX_FUNCTION_BYTES as u64),
+        counted(redirects.all().len() as u64, "redirect"),
         match rewrite.index {
             Some(_) => ", and folders find their index.html",
             None => "",

@@ -7,6 +7,7 @@ use crate::cli;
 use crate::deploy::survey::{self, Place};
 use crate::domain::manifest::Life;
 use crate::error::{Error, Exit};
+use crate::report::text::{counted, shown};
 
 pub(super) async fn distributions(app: &App) -> Result<Exit, Error> {
     let link = app.connect().await?;
@@ -86,8 +87,9 @@ pub(super) async fn history(app: &App, flags: &cli::History) -> Result<Exit, Err
             .as_deref()
             .map(|sha| format!("  commit {}", sha.get(..12).unwrap_or(sha)));
         app.printer.line(&format!(
-            "  {outcome}, {} changes, {paths} paths purged{}",
-            record.changes.len(),
+            "  {outcome}, {}, {} purged{}",
+            counted(record.changes.len() as u64, "change"),
+            counted(paths as u64, "path"),
             commit.unwrap_or_default()
         ));
         if let Some(deploy) = &record.rollback_of {
@@ -103,7 +105,7 @@ pub(super) async fn history(app: &App, flags: &cli::History) -> Result<Exit, Err
                     _ => '~',
                 };
                 app.printer
-                    .line(&format!("  {sign} {}", change.key.as_str().escape_debug()));
+                    .line(&format!("  {sign} {}", shown(change.key.as_str())));
             }
             for purge in &record.purges {
                 let id = purge.invalidation.as_deref().unwrap_or_default();
@@ -146,13 +148,14 @@ pub(super) async fn state(app: &App, flags: &cli::State) -> Result<Exit, Error> 
             Life::Retained { .. } => "retained",
             Life::Tombstone { .. } => "deleted",
         };
-        app.printer.line(&format!(
+        let line = format!(
             "{}  {life}  {}  headers {}  {}",
-            key.as_str().escape_debug(),
+            shown(key.as_str()),
             entry.etag,
             entry.headers,
             served.cache_control.as_deref().unwrap_or("-"),
-        ));
+        );
+        app.printer.prose(&line, "", "    ");
         app.printer.json(&serde_json::json!({
             "type": "object", "key": key, "life": life, "etag": entry.etag, "content": entry.content(),
             "headers": entry.headers, "cache-control": served.cache_control, "content-type": served.content_type,

@@ -42,7 +42,10 @@ pub fn build_dir(settings: &Settings, here: &Path) -> Result<PathBuf, Error> {
     let dir = here.join(given);
     let shown = dir.display();
     if !dir.exists() {
-        return Err(hinted(Error::usage(format!("there is no {shown}")), here));
+        return Err(hinted(
+            Error::usage(format!("there is no folder {shown}")),
+            here,
+        ));
     }
     if !dir.is_dir() {
         return Err(Error::usage(format!("{shown} is not a folder")));

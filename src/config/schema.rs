@@ -82,7 +82,7 @@ fn reword(message: &str) -> String {
     let (kind, many) = match message {
         _ if message.starts_with("unknown field ") => ("key", false),
         _ if message.starts_with("unknown variant ") => ("value", true),
-        _ => return message.trim().replace('\n', ": "),
+        _ => return plain(message.trim()).replace('\n', ": "),
     };
     let name = quoted.next().unwrap_or_default();
     let known: Vec<&str> = quoted.collect();
@@ -92,6 +92,37 @@ fn reword(message: &str) -> String {
         (None, true) => format!("{begin}: {}", known.join(", ")),
         (None, false) => begin,
     }
+}
+
+/// serde's words for what was expected, without Rust's names of types.
+fn plain(message: &str) -> String {
+    let Some((found, expected)) = message.rsplit_once(", expected ") else {
+        return message.to_owned();
+    };
+    let wanted = match expected {
+        "nonzero usize" | "a nonzero usize" | "nonzero u64" => "a whole number from 1",
+        "usize" | "u64" | "u32" | "u16" => "a whole number from 0",
+        "f64" => "a number",
+        "path string" => "a string",
+        "a boolean" => "true or false",
+        "a sequence" if found.ends_with("map") => "a list of tables: [[NAME]] for each",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        other => other,
+    };
+    let found = match found.split_once(" as i128") {
+        Some((number, _)) => number,
+        None => found,
+    };
+    let found = found
+        .replace("invalid type: ", "")
+        .replace("invalid value: ", "");
+    let found = match found.as_str() {
+        "sequence" => "a list",
+        "map" => "a table",
+        other => other,
+    };
+    format!("expected {wanted}, found {found}")
 }
 
 /// The name that was likely meant: at most a third of it differs.

@@ -145,19 +145,13 @@ fn mistakes_are_shown_where_they_are() {
             "2:3: unknown key `max_delete`: did you mean `max-delete`?",
         ),
         ("zzzzzzzz = 1", "1:1: unknown key `zzzzzzzz`"),
-        (
-            "bucket = 3",
-            "1:10: invalid type: integer `3`, expected a string",
-        ),
+        ("bucket = 3", "1:10: expected a string, found integer `3`"),
         (
             "delete = \"no\"",
-            "1:10: invalid type: string \"no\", expected a boolean",
+            "1:10: expected true or false, found string \"no\"",
         ),
         ("retain = \"7\"", "1:10: `7` is no duration"),
-        (
-            "retain = 7",
-            "1:10: invalid type: integer `7`, expected a string",
-        ),
+        ("retain = 7", "1:10: expected a string, found integer `7`"),
         (
             "max-memory = \"1kb\"",
             "1:14: `1kb` is too little: 16MiB or more",
@@ -173,8 +167,23 @@ fn mistakes_are_shown_where_they_are() {
         ("exclude = [\"ok\", \"a[\"]", "1:11: `a[` is no pattern: "),
         ("é = 1", "1:1: "),
         ("bucket = \"é\"\nx = ", "2:5: "),
-        ("concurrency = 0", "1:15: invalid value: integer `0`"),
-        ("max-delete = -1", "1:14: invalid value: integer `-1`"),
+        (
+            "concurrency = 0",
+            "1:15: expected a whole number from 1, found integer `0`",
+        ),
+        (
+            "concurrency = 99999999999999999999",
+            "1:15: expected a whole number from 1, found integer `99999999999999999999`",
+        ),
+        ("dir = []", "1:7: expected a string, found a list"),
+        (
+            "[noise]\nmatch = \"*\"\nregex = \"a\"",
+            "1:1: expected a list of tables: [[NAME]] for each, found a table",
+        ),
+        (
+            "max-delete = -1",
+            "1:14: expected a whole number from 0, found integer `-1`",
+        ),
         (
             "redirect-function = \"my site\"",
             "1:21: `my site` is no function's name",
@@ -219,7 +228,10 @@ fn mistakes_are_shown_where_they_are() {
             "[[redirects]]\nfrom = \"/a\"\nto = \"/b\"\nstatus = 200",
             "deploy.toml:1: status: ",
         ),
-        ("[[noise]]\nmatch = []\nregex = 1", "3:9: invalid type"),
+        (
+            "[[noise]]\nmatch = []\nregex = 1",
+            "3:9: expected a string, found integer `1`",
+        ),
         ("bucket = \"a\"\nbucket = \"b\"", "2:1: duplicate key"),
         ("bucket = ", "1:10: "),
         ("distribution = []", "empty list"),

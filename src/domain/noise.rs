@@ -80,9 +80,14 @@ impl NoiseRules {
                 .map_err(|error| {
                     wrong(
                         "regex",
-                        format!(
-                            "{error}; write \"\\\\\" before a character that is meant as itself"
-                        ),
+                        match error {
+                            regex::Error::CompiledTooBig(_) => {
+                                "it is too large; repeat less, or write two rules".to_owned()
+                            }
+                            error => format!(
+                                "{error}; write a backslash before a character that is meant as itself"
+                            ),
+                        },
                     )
                 })?;
             if regex.is_match(b"") {
@@ -375,7 +380,7 @@ mod tests {
         for (pair, field, told) in [
             (("*", "("), "regex", "unclosed group"),
             (("*", "[0-9]*"), "regex", "empty text"),
-            (("*", "(a{1000}){1000}"), "regex", "size"),
+            (("*", "(a{1000}){1000}"), "regex", "too large; repeat less"),
             (("[a", "x"), "match", "[a"),
             (("!a", "x"), "match", "*.html"),
             (("*", "\u{8}id=\u{8}"), "regex", "single quotes"),

@@ -15,7 +15,7 @@ use crate::domain::function::{Rewrite, generate};
 /// The function that answers `/dir/` with its index document, as most sites that are not at a website endpoint have one.
 pub(super) const INDEX_FUNCTION_NAME: &str = "index-documents";
 
-/// Its code; `None` never.
+/// Its code, which is far below what CloudFront takes.
 pub(super) fn index_function() -> Option<Function> {
     let rewrite = Rewrite {
         index: Some("index.html".to_owned()),

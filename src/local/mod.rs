@@ -33,7 +33,7 @@
 //! - **Time:** `Options { clock: Clock::at(..), .. }` stands still; [`Clock::advance`] moves it. Without it time is real.
 //! - **Faults:** a rule sees each [`RequestInfo`] and names a [`Fault`]. With [`Fault::HoldBefore`] or [`Fault::HoldAfter`] a
 //!   [`Gate`] tells when the request has arrived; whoever is killed then was killed exactly there.
-//! - **One folder, several processes:** [`open_or_attach`].
+//! - **One folder, several processes:** [`open_or_attach`]. Objects, functions and invalidations are kept; edges begin cold.
 
 mod chunked;
 pub mod clock;

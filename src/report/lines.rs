@@ -153,14 +153,6 @@ fn milestone(event: &Event) -> Option<String> {
             return None;
         }
         Event::Planned(plan) => format!("To do: {}", super::plan::totals(plan).join(" · ")),
-        Event::FunctionPublished { name } => format!("Published the function {}", shown(name)),
-        Event::FunctionAssociated { name, target } => {
-            format!(
-                "Associated the function {} with {}",
-                shown(name),
-                shown(target)
-            )
-        }
         Event::DeploymentAwaited { target } => {
             format!("Waiting until all edges know of it: {}", shown(target))
         }
@@ -206,6 +198,14 @@ pub fn notable(event: &Event) -> Option<String> {
         Event::Interrupted => {
             Some("Interrupted: finishing what is in flight (once more to stop at once)".to_owned())
         }
+        Event::FunctionPublished { name } => {
+            Some(format!("Published the function {}", shown(name)))
+        }
+        Event::FunctionAssociated { name, target } => Some(format!(
+            "Associated the function {} with {}",
+            shown(name),
+            shown(target)
+        )),
         _ => None,
     }
 }

@@ -274,10 +274,16 @@ impl Printer {
         }
     }
 
+    /// As [`Printer::line`], broken at the terminal's width, with `first` before its first line and `rest` before the others.
+    pub fn prose(&self, text: &str, first: &str, rest: &str) {
+        self.line(&text::wrapped(text, self.options.width, first, rest));
+    }
+
     /// A line for people about what goes on, on stderr.
     pub fn note(&self, text: &str) {
         if !self.options.json && !self.options.quiet {
-            self.state().to_stderr(text);
+            self.state()
+                .to_stderr(&text::wrapped(text, self.options.width_err, "", ""));
         }
     }
 
@@ -312,8 +318,7 @@ impl Printer {
         if self.options.json {
             print_json(&json::explanation(target, explanation));
         } else {
-            let text = purge::explanation(target, explanation);
-            self.line(&text::wrapped(&text, self.options.width, "", "  "));
+            self.prose(&purge::explanation(target, explanation), "", "  ");
         }
     }
 

@@ -40,6 +40,43 @@ async fn a_newcomer_needs_no_account() {
 }
 
 #[tokio::test]
+async fn cloudfront_is_kept_too() {
+    let (folder, site) = (TempDir::new().unwrap(), site());
+    local("deploy", &folder, &site).await.succeeds();
+    site.write("index.html", "<p>two");
+    let purge = local("deploy --json", &folder, &site).await.succeeds();
+    let purge = purge.summary()["invalidations"][0]["id"].clone();
+    let flag = format!("--local={}", folder.path().join("store").display());
+    let asked = |command| Unstale::new(command).arg(&flag);
+    let listed = asked("invalidations").await.succeeds();
+    listed.says(purge.as_str().unwrap());
+    asked("quota").await.succeeds().says("998 left");
+
+    let redirecting = || {
+        site.write("_redirects", "/old /new\n");
+        local("deploy --json", &folder, &site).env("UNSTALE_REDIRECT_FUNCTION", "ours")
+    };
+    assert_eq!(redirecting().await.succeeds().summary()["outcome"], "done");
+    let again = redirecting().await.succeeds().summary();
+    assert_eq!(again["outcome"], "nothing to do", "the function is kept");
+}
+
+#[tokio::test]
+async fn folders_are_answered() {
+    let folder = TempDir::new().unwrap();
+    let site = Site::of(&[("index.html", "<p>one"), ("a/index.html", "<p>a")]);
+    let (preview, url) = preview(&folder, &site).await;
+    let (head, body) = tokio::task::spawn_blocking(move || get(&url, "/a/"))
+        .await
+        .unwrap();
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    assert_eq!(body, "<p>a");
+    let deploy = local("deploy", &folder, &site).await.succeeds();
+    deploy.never_says("nothing shows");
+    preview.killed().await;
+}
+
+#[tokio::test]
 async fn the_default_folder_is_here() {
     let site = site();
     let deploy = Unstale::new("deploy public --local").within(site.project());

@@ -175,7 +175,7 @@ pub fn glob_problem(error: &ignore::Error) -> String {
         | ignore::Error::WithDepth { err, .. } => return glob_problem(err),
         other => other.to_string(),
     };
-    format!("{text}; write \"\\\\\" before a character that is meant as itself")
+    format!("{text}; write a backslash before a character that is meant as itself")
 }
 
 fn check_together(rule: &HeaderRule) -> Result<(), Found> {
