@@ -77,6 +77,22 @@ async fn folders_are_answered() {
 }
 
 #[tokio::test]
+async fn a_page_kept_for_noise_is_fresh() {
+    let folder = TempDir::new().unwrap();
+    let site = Site::of(&[("index.html", "<p id=a1>one")]);
+    let rule = "dir = \"public\"\n[[noise]]\nmatch = \"*.html\"\nregex = 'id=[a-z0-9]+'\n";
+    std::fs::write(site.project().join("deploy.toml"), rule).unwrap();
+    let flag = format!("--local={}", folder.path().join("store").display());
+    let run = |command| Unstale::new(command).arg(&flag).within(site.project());
+    run("deploy").await.succeeds();
+    site.write("index.html", "<p id=b23>one");
+    run("deploy").await.succeeds().says("Nothing to do");
+    run("verify").await.succeeds();
+    site.write("index.html", "<p id=b23>two");
+    run("verify").await.exits(5).says("12 bytes instead of 13");
+}
+
+#[tokio::test]
 async fn the_default_folder_is_here() {
     let site = site();
     let deploy = Unstale::new("deploy public --local").within(site.project());
