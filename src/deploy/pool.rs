@@ -13,6 +13,8 @@ use crate::aws::Watch;
 const FIRST: usize = 64;
 /// What twice as many at once must bring, or the level is found.
 const WORTH: f64 = 1.15;
+/// What is measured in less says little.
+const MEASURE: Duration = Duration::from_millis(50);
 /// Rounds of answers after which more is tried again.
 const PATIENCE: usize = 16;
 /// One answer of "slow down" speaks for all that were under way with it.
@@ -75,20 +77,21 @@ impl Level {
             self.change(self.now, self.half);
         } else {
             self.answers += 1;
-            if self.answers >= self.now {
-                self.round(self.since.elapsed());
+            let time = self.since.elapsed();
+            // The first answers are to requests from before.
+            if self.answers >= self.now && (self.rounds == 0 || time >= MEASURE) {
+                self.round(time);
             }
         }
     }
 
-    /// As many answers as are under way at once came within `time`.
+    /// As many answers as are under way at once, or more, came within `time`.
     fn round(&mut self, time: Duration) {
         let rate = self.answers as f64 / time.as_secs_f64().max(1e-6);
         (self.answers, self.since) = (0, Instant::now());
         self.rounds += 1;
         match self.half {
             _ if self.careful => self.change((self.now + 1).min(self.most), None),
-            // The first answers are to requests from before.
             Some(_) if self.rounds < 2 => {}
             Some(half) if rate > half * WORTH => self.double(rate),
             Some(_) => self.change((self.now / 2).max(1), None),
