@@ -36,6 +36,9 @@ pub(super) fn explain(
     }
     let path = path_of(what);
     let answering = answering(job, scene, &keys, &path);
+    if answering.is_empty() && tell_url(app, plan, &path) {
+        return Ok(());
+    }
     if answering.is_empty() {
         return Err(Error::usage(format!(
             "neither the build nor the bucket has a key `{trimmed}`, and none of theirs answers at {path}"
@@ -87,6 +90,27 @@ fn answering(job: &Job, scene: &Scene, keys: &BTreeSet<Key>, path: &str) -> Vec<
         }
     }
     found
+}
+
+/// A path at which no key answers, but something is purged: a redirect before an origin that does not redirect, or what a debt owes.
+/// Whether there is such a thing.
+fn tell_url(app: &App, plan: &Plan, path: &str) -> bool {
+    let each = plan.purges.iter();
+    let told: Vec<(&str, Explanation)> = each
+        .map(|one| (one.target.as_str(), of(one, path)))
+        .filter(|(_, told)| told.reason.is_some() || told.spared.is_some())
+        .collect();
+    if told.is_empty() {
+        return false;
+    }
+    app.printer.line(&shown(path));
+    for (target, explanation) in &told {
+        app.printer.explain(target, explanation);
+    }
+    app.printer.json(&serde_json::json!({
+        "type": "explained", "key": null, "fate": null, "rules": [], "paths": [path],
+    }));
+    true
 }
 
 fn tell_key(app: &App, job: &Job, scene: &Scene, plan: &Plan, key: &str, path: Option<&str>) {

@@ -231,6 +231,16 @@ impl Scene {
         let idle = idle.into_iter();
         warnings
             .extend(idle.map(|at| format!("the rule at {} matches nothing", (job.rule_name)(at))));
+        let files = self.source.files();
+        if !files.is_empty() {
+            let idle = job
+                .noise
+                .idle(files.iter().map(|file| file.name().as_str()));
+            warnings.extend(
+                idle.map(|globs| format!("the [[noise]] rule for {globs} matches no file")),
+            );
+        }
+        plan.noisy = files.iter().filter(|file| file.is_kept()).count();
         plan.warnings = warnings;
         plan.function = (self.targets.function.as_ref()).and_then(Function::change);
         Ok(plan)

@@ -54,6 +54,8 @@ struct Compiled {
     regex: Regex,
     /// Of its globs and its expression.
     hash: Md5,
+    /// As people wrote them.
+    globs: String,
 }
 
 impl NoiseRules {
@@ -102,6 +104,7 @@ impl NoiseRules {
                 glob,
                 regex,
                 hash: hash_of(rule),
+                globs: rule.patterns.join(", "),
             })
         });
         Ok(Self {
@@ -111,6 +114,18 @@ impl NoiseRules {
 
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// The globs of rules that are for none of these files.
+    pub fn idle<'a>(
+        &'a self,
+        names: impl Iterator<Item = &'a str> + Clone,
+    ) -> impl Iterator<Item = &'a str> {
+        let idle = move |rule: &&Compiled| !names.clone().any(|name| rule.is_for(name));
+        self.rules
+            .iter()
+            .filter(idle)
+            .map(|rule| rule.globs.as_str())
     }
 
     /// The hash of the rules for a key, or `None` where there are none: what [`NoiseDigest::rules`] has to equal.
@@ -171,16 +186,19 @@ impl NoiseRules {
         spans
     }
 
-    fn matching(&self, key: &str) -> impl Iterator<Item = &Compiled> {
-        let path = key.trim_start_matches('/').to_owned();
-        let hit = move |rule: &&Compiled| {
-            !path.is_empty()
-                && rule
-                    .glob
-                    .matched_path_or_any_parents(&path, false)
-                    .is_ignore()
-        };
-        self.rules.iter().filter(hit)
+    fn matching<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Compiled> {
+        self.rules.iter().filter(move |rule| rule.is_for(key))
+    }
+}
+
+impl Compiled {
+    fn is_for(&self, key: &str) -> bool {
+        let path = key.trim_start_matches('/');
+        !path.is_empty()
+            && self
+                .glob
+                .matched_path_or_any_parents(path, false)
+                .is_ignore()
     }
 }
 

@@ -156,6 +156,8 @@ async fn serve(dir: &Path, local: Local, lock: File) -> Result<Session, Error> {
 fn prepare(shared: &Shared, bucket: &str, indexed: bool) -> Result<String, Error> {
     shared.store.create(bucket, BucketOptions::default())?;
     let mut distribution = Distribution::for_bucket(bucket);
+    // So that tags can be tried.
+    distribution.tag_header = Some("x-amz-meta-cache-tag".to_owned());
     let id = distribution.id.clone();
     if shared.cloud.distribution(&id).is_none() {
         if let Some(function) = index_function().filter(|_| indexed) {

@@ -154,6 +154,8 @@ pub struct Plan {
     pub adopted: Vec<Adopted>,
     /// Manifest entries whose object is gone.
     pub vanished: Vec<Key>,
+    /// Of the unchanged, pages that differ from the build's by noise alone.
+    pub noisy: usize,
     pub unchanged: usize,
     pub unchanged_bytes: u64,
     pub purges: Vec<TargetPurge>,

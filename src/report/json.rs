@@ -203,7 +203,7 @@ fn totals(plan: &Plan) -> Map<String, Value> {
         "copies": plan.changes.len() - uploads, "deletes": plan.deletions.len(),
         "reasons": reasons,
         "unchanged": plan.unchanged, "unchanged-bytes": plan.unchanged_bytes,
-        "retained": plan.retained.len(), "due": plan.due, "kept": plan.kept,
+        "retained": plan.retained.len(), "due": plan.due, "kept": plan.kept, "noise": plan.noisy,
         "foreign": plan.foreign.len(), "adopted": plan.adopted.len(), "vanished": plan.vanished.len(),
         "debts": plan.debts, "paths": paths, "cost-usd": cost.dollars(),
     }))

@@ -344,6 +344,12 @@ fn notes(plan: &Plan, look: Look) -> String {
             is(plan.due)
         ));
     }
+    if plan.noisy > 0 {
+        let pages = counted(plan.noisy as u64, "page");
+        notes.push(format!(
+            "{pages} of the unchanged: other than live by noise alone"
+        ));
+    }
     if plan.kept > 0 {
         notes.push(format!(
             "{} left the build and {} (--no-delete)",

@@ -247,6 +247,12 @@ async fn pages_that_differ_by_noise_stay() {
 
     site.write("index.html", page("3", "home"));
     site.write("about.html", page("4", "about"));
+    let rules = format!("{STAMPED}\n{}", STAMPED.replace("*.html", "*.htm"));
+    set(&site, &rules);
+    let plan = world.plan(&site).within(site.project()).await.succeeds();
+    let plan = plan.says("2 pages of the unchanged: other than live by noise alone");
+    plan.says("the [[noise]] rule for *.htm matches no file");
+    set(&site, STAMPED);
     world.assert_idle(deploy(&world, &site)).await;
 
     site.write("about.html", page("5", "more about"));

@@ -121,6 +121,9 @@ async fn a_deploy_writes_and_associates_it_and_purges_once() {
             REDIRECTS.replace("/old /new.html", "/old /")
         ),
     );
+    let explained = world.plan(&site).within(site.project());
+    let explained = explained.with("--explain /old").await.succeeds();
+    explained.says("purges /old").says("redirect");
     deploy(&world, &site).await.succeeds();
     assert_eq!(
         cloud_writes(&world),

@@ -40,6 +40,19 @@ async fn a_newcomer_needs_no_account() {
 }
 
 #[tokio::test]
+async fn tags_can_be_tried() {
+    let (folder, site) = (TempDir::new().unwrap(), site());
+    let deploy = || local("deploy --json", &folder, &site).env("UNSTALE_TAGS", "true");
+    deploy().await.succeeds().never_says("no effect");
+    site.write("index.html", "<p>two");
+    let plan = local("plan", &folder, &site).env("UNSTALE_TAGS", "true");
+    plan.await.succeeds().says("#k-");
+    assert_eq!(deploy().await.succeeds().summary()["paths-purged"], 1);
+    let again = deploy().await.succeeds().summary();
+    assert_eq!(again["outcome"], "nothing to do");
+}
+
+#[tokio::test]
 async fn cloudfront_is_kept_too() {
     let (folder, site) = (TempDir::new().unwrap(), site());
     local("deploy", &folder, &site).await.succeeds();
