@@ -8,7 +8,8 @@ use unstale::domain::Headers;
 use unstale::local::{Conditions, Fault, Gate, RequestInfo};
 
 use crate::mishap::{
-    as_deployed, assert_clean, assert_whole, at_request, builds, deploy, deployed, objects, setting,
+    as_deployed, assert_clean, assert_whole, at_request, builds, debts, deploy, deployed, objects,
+    setting,
 };
 use crate::support::{BUCKET, Site, World};
 
@@ -170,6 +171,27 @@ async fn a_lock_that_moved_after_the_plan_makes_it_plan_again() {
     let ran = first.ended().await.succeeds();
     ran.says("another deploy ended meanwhile");
     assert_whole(&world, &b, &as_deployed(&b).await).await;
+}
+
+#[tokio::test]
+async fn a_journal_without_its_lock_is_struck() {
+    let [a, b, _] = builds();
+    let world = deployed(&a).await;
+    let gate = Gate::new();
+    let takes = |request: &RequestInfo| request.operation == "PutObject" && request.key == LOCK;
+    at_request(&world, 1, takes, Fault::HoldBefore(gate.clone()));
+    world.forget();
+    let run = deploy(&world, &b).with("--lock-wait 0s").start();
+    gate.arrived().await;
+    while !world.writes().iter().any(|one| one.contains("debt/")) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    world.clear_rule();
+    lock_of(&world, "elsewhere", 3600).await;
+    gate.open();
+    run.ended().await.exits(6);
+    assert_eq!(debts(&world), [""; 0]);
+    assert_eq!(world.site_writes(), [""; 0]);
 }
 
 /// Lets somebody meddle just before the first write of the site.
