@@ -140,5 +140,5 @@ async fn what_tenants_use_counts_for_the_account() {
     });
     let ran = world.unstale("quota").await.succeeds();
     ran.says("tenants of multi-tenant distributions")
-        .says("4 of 1000 free paths");
+        .says("4 of 1,000 free paths");
 }
