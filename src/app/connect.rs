@@ -20,7 +20,7 @@ use crate::local::{self, Local, Session};
 use crate::scan;
 
 /// Requests at once, at most, where nothing is said: more gained nothing when measured.
-const CONCURRENCY: usize = 256;
+const CONCURRENCY: usize = 384;
 /// Bytes of small files that stay in memory from hashing to uploading, at most.
 const KEPT: u64 = 4 << 20;
 
