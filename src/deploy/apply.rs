@@ -346,23 +346,18 @@ impl Apply<'_> {
             if applied.late || !applied.failed.is_empty() {
                 return self.record(journal, applied, None).await;
             }
+            // Recorded only then: a batch that is sent again would else settle assets that the next deploy removes after it.
+            self.delete(applied, false).await?;
+            if applied.race.is_some() {
+                return Ok(());
+            }
             let after = texts(&purges, |one| &one.after);
             sender.without_quotes = sender.without_quotes_later.take();
             for owed in journal.targets.values_mut() {
                 owed.later.clear();
             }
-            let noted = sender.note(journal, &after);
-            let noting = async {
-                match noted {
-                    true => store.write_debt(journal).await,
-                    false => Ok(()),
-                }
-            };
-            let (deleted, written) = tokio::join!(self.delete(applied, false), noting);
-            deleted?;
-            written?;
-            if self.must_stop() || applied.race.is_some() {
-                return Ok(());
+            if sender.note(journal, &after) {
+                store.write_debt(journal).await?;
             }
         }
         applied.cost = cost(&purges);
