@@ -300,9 +300,10 @@ impl Apply<'_> {
         let store = self.scene.place.store.clone();
         let plan = self.plan.clone();
         let purges = self.purges(&plan, applied);
-        self.mark(journal, &purges, applied);
+        self.mark(journal, applied);
         let mut sender = self.sender(&purges, until);
-        let noted = sender.note(journal, &texts(&purges, |one| &one.purge));
+        let mut noted = sender.note(journal, &texts(&purges, |one| &one.purge), false);
+        noted |= sender.note(journal, &texts(&purges, |one| &one.after), true);
         // Pages that go are stale like pages that changed, so their purge may be recorded meanwhile.
         let removing = async {
             // Pages that stay name them still, and the purge above was made without them.
@@ -326,7 +327,7 @@ impl Apply<'_> {
         }
         let removes = self.plan.deletions.iter().any(|one| !one.page);
         if removes {
-            if !sender.send(journal, &mut applied.sent).await? {
+            if !sender.send(journal, false, &mut applied.sent).await? {
                 return Ok(());
             }
             if applied.failed.is_empty() {
@@ -346,37 +347,23 @@ impl Apply<'_> {
             if applied.late || !applied.failed.is_empty() {
                 return self.record(journal, applied, None).await;
             }
-            // Recorded only then: a batch that is sent again would else settle assets that the next deploy removes after it.
             self.delete(applied, false).await?;
-            if applied.race.is_some() {
+            if self.must_stop() || applied.race.is_some() {
                 return Ok(());
-            }
-            let after = texts(&purges, |one| &one.after);
-            sender.without_quotes = sender.without_quotes_later.take();
-            for owed in journal.targets.values_mut() {
-                owed.later.clear();
-            }
-            if sender.note(journal, &after) {
-                store.write_debt(journal).await?;
             }
         }
         applied.cost = cost(&purges);
-        self.record(journal, applied, Some(sender)).await
+        self.record(journal, applied, Some((sender, removes))).await
     }
 
-    /// Notes in the journal what the batches of the first purge do not speak for.
-    fn mark(&self, journal: &mut Debt, purges: &[TargetPurge], applied: &Applied) {
+    /// Notes in the journal what the batches do not speak for.
+    fn mark(&self, journal: &mut Debt, applied: &Applied) {
         let failed: HashSet<Key> = match applied.failed.is_empty() {
             true => HashSet::new(),
             false => self.untouched(applied).collect(),
         };
         for touched in &mut journal.keys {
             touched.failed = failed.contains(&touched.key);
-        }
-        for one in purges {
-            if let Some(owed) = journal.targets.get_mut(&one.target) {
-                owed.later = record::paths(&one.after);
-            }
         }
     }
 
@@ -412,7 +399,7 @@ impl Apply<'_> {
             without_quotes: alternative
                 .as_deref()
                 .map(|all| texts(all, |one| &one.purge)),
-            without_quotes_later: alternative
+            without_quotes_late: alternative
                 .as_deref()
                 .map(|all| texts(all, |one| &one.after)),
             paced: self.job.paced,
@@ -469,13 +456,13 @@ impl Apply<'_> {
             .map(|plan| plan.purges)
     }
 
-    /// Writes the manifest while `sender`, if there is one, sends the purge; then the history; and strikes the debts, or what
+    /// Writes the manifest while `sender`, if there is one, sends the purge, or its late batches; then the history; and strikes the debts, or what
     /// of them is paid.
     async fn record(
         &mut self,
         journal: &mut Debt,
         applied: &mut Applied,
-        sender: Option<Sender>,
+        sender: Option<(Sender, bool)>,
     ) -> Result<(), StateError> {
         let deploy = DeployRef {
             id: self.deploy.clone(),
@@ -501,8 +488,9 @@ impl Apply<'_> {
         };
         let head = self.scene.remote.head.clone();
         let manifest = store.write_manifest(&head, &mut self.scene.remote.loaded, update);
-        if let Some(mut sender) = sender {
-            let (sent, written) = tokio::join!(sender.send(journal, &mut applied.sent), manifest);
+        if let Some((mut sender, late)) = sender {
+            let sending = sender.send(journal, late, &mut applied.sent);
+            let (sent, written) = tokio::join!(sending, manifest);
             self.scene.remote.head = written?;
             if !sent? {
                 return Ok(());
@@ -652,7 +640,6 @@ impl Apply<'_> {
         }
         for owed in rest.targets.values_mut() {
             owed.batches.clear();
-            owed.later.clear();
             owed.paths.sort();
             owed.paths.dedup();
         }

@@ -56,7 +56,10 @@ pub fn journal(deploy: &DeployId, scene: &Scene, job: &Job, plan: &Plan) -> Debt
         key: deletion.key.clone(),
         etag: Some(deletion.etag.clone()),
         headers: None,
-        action: debt::Action::Delete,
+        action: match deletion.page {
+            true => debt::Action::Delete,
+            false => debt::Action::DeleteLate,
+        },
         failed: false,
     });
     Debt {
@@ -89,7 +92,7 @@ pub fn owed(plan: &Plan) -> BTreeMap<String, Owed> {
 }
 
 /// The request paths that a purge is for.
-pub fn paths(purge: &Purge) -> Vec<String> {
+fn paths(purge: &Purge) -> Vec<String> {
     if purge.stale.owed.is_empty() {
         return purge.cover.texts().map(str::to_owned).collect();
     }

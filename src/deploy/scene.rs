@@ -413,6 +413,10 @@ fn debts(remote: &Remote, targets: &Targets, job: &Job) -> Debts {
             .found
             .iter()
             .all(|found| debt.targets.contains_key(found.id()));
+        // Late batches go when all that they are for is gone: while all of it is there, none went, and none is owed.
+        let late = debt.keys.iter().any(|touched| {
+            touched.action == Action::DeleteLate && !remote.lists(&job.prefix, &touched.key)
+        });
         let mut elsewhere = BTreeMap::new();
         for (target, owed) in debt.targets.iter().filter(|_| !dropped) {
             if !known(target) {
@@ -432,13 +436,12 @@ fn debts(remote: &Remote, targets: &Targets, job: &Job) -> Debts {
                 let paths = debts.owed.entry(target.clone()).or_default();
                 paths.extend(owed.paths.iter().chain(&owed.whole).cloned());
             } else {
+                let due = owed.batches.iter().filter(|batch| !batch.late || late);
                 debts
                     .resend
                     .entry(target.clone())
                     .or_default()
-                    .extend(owed.batches.iter().cloned());
-                let paths = debts.owed.entry(target.clone()).or_default();
-                paths.extend(owed.later.iter().cloned());
+                    .extend(due.cloned());
             }
         }
         if payable {

@@ -24,6 +24,7 @@ pub fn batches(deploy: &DeployId, first: usize, paths: &[String]) -> Vec<debt::B
         .map(|(at, batch)| debt::Batch {
             reference: format!("unstale-{deploy}-{}", first + at + 1),
             paths: batch.paths,
+            late: false,
             accepted: None,
         })
         .collect()

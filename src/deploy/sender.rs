@@ -34,7 +34,7 @@ pub struct Sender {
     /// What to send instead should CloudFront refuse the apostrophe or a tag.
     pub without_quotes: Option<Paths>,
     /// As much for the purge of removed assets.
-    pub without_quotes_later: Option<Paths>,
+    pub without_quotes_late: Option<Paths>,
     /// Keep to the rates that CloudFront documents.
     pub paced: bool,
     /// Batches noted so far: no reference is ever used for two.
@@ -64,23 +64,26 @@ enum Round {
 }
 
 impl Sender {
-    /// Notes batches for these paths in the journal, which the caller writes; whether there are any.
-    pub fn note(&mut self, journal: &mut Debt, paths: &Paths) -> bool {
+    /// Notes batches for these paths in the journal, which the caller writes; whether there are any. `late` ones are for what
+    /// is removed once the others have completed.
+    pub fn note(&mut self, journal: &mut Debt, paths: &Paths, late: bool) -> bool {
         let mut any = false;
         for (target, paths) in paths.iter().filter(|(_, paths)| !paths.is_empty()) {
             let owed = journal.targets.entry(target.clone()).or_default();
             let batches = send::batches(&self.deploy, self.noted, paths);
             self.noted += batches.len();
-            owed.batches.extend(batches);
+            owed.batches
+                .extend(batches.into_iter().map(|batch| Batch { late, ..batch }));
             any = true;
         }
         any
     }
 
-    /// Sends every noted batch that CloudFront has not taken yet; whether it now has them all.
+    /// Sends every noted batch, late or not, that CloudFront has not taken yet; whether it now has them all.
     pub async fn send(
         &mut self,
         journal: &mut Debt,
+        late: bool,
         out: &mut Outgoing,
     ) -> Result<bool, StateError> {
         let old = std::mem::take(&mut self.resend);
@@ -95,12 +98,12 @@ impl Sender {
             Round::Failed(why) | Round::Quote(why) => return Ok(fail(out, why)),
             // The deploy died before it could say this otherwise.
             Round::Halves(anew) => {
-                self.note(journal, &anew);
+                self.note(journal, &anew, late);
                 self.store.write_debt(journal).await?;
             }
         }
         for _ in 0..ROUNDS {
-            let mut batches = due(journal);
+            let mut batches = due(journal, late);
             let round = self.round(&mut batches, out, true).await;
             settle(journal, batches);
             match round {
@@ -108,17 +111,22 @@ impl Sender {
                 Round::Stopped => return Ok(false),
                 Round::Failed(why) => return Ok(fail(out, why)),
                 Round::Halves(halves) => {
-                    self.note(journal, &halves);
+                    self.note(journal, &halves, late);
                 }
                 Round::Quote(why) => {
-                    let Some(paths) = self.without_quotes.take() else {
+                    let otherwise = match late {
+                        false => self.without_quotes.take(),
+                        true => self.without_quotes_late.take(),
+                    };
+                    let Some(paths) = otherwise else {
                         return Ok(fail(out, why));
                     };
                     for owed in journal.targets.values_mut() {
-                        owed.batches
-                            .retain(|batch| batch.accepted.is_some() || batch.paths == ["/*"]);
+                        owed.batches.retain(|batch| {
+                            batch.late != late || batch.accepted.is_some() || batch.paths == ["/*"]
+                        });
                     }
-                    self.note(journal, &paths);
+                    self.note(journal, &paths, late);
                 }
             }
             self.store.write_debt(journal).await?;
@@ -210,9 +218,10 @@ fn fail(out: &mut Outgoing, why: String) -> bool {
 }
 
 /// Batches that are noted and not taken.
-fn due(journal: &Debt) -> Vec<(String, Batch)> {
+fn due(journal: &Debt, late: bool) -> Vec<(String, Batch)> {
     let of = |(target, owed): (&String, &crate::state::debt::Owed)| {
-        let open = owed.batches.iter().filter(|batch| batch.accepted.is_none());
+        let open =
+            (owed.batches.iter()).filter(|batch| batch.accepted.is_none() && batch.late == late);
         open.map(|batch| (target.clone(), batch.clone()))
             .collect::<Vec<_>>()
     };

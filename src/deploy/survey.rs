@@ -68,6 +68,17 @@ pub struct Remote {
     pub debts: Vec<debt::Found>,
 }
 
+impl Remote {
+    /// Whether the bucket has this key of the site.
+    pub fn lists(&self, prefix: &str, key: &Key) -> bool {
+        let full = format!("{prefix}{key}");
+        let found = self
+            .listing
+            .binary_search_by(|object| (*object.key).cmp(full.as_str()));
+        found.is_ok()
+    }
+}
+
 /// The place, with the lock and the manifest's head as they were before anything else was looked at.
 #[derive(Debug, Clone)]
 pub struct Opened {

@@ -37,9 +37,6 @@ pub struct Owed {
     /// Recorded before they are sent; a batch sent again goes under its own reference.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub batches: Vec<Batch>,
-    /// Request paths that go stale only after the batches were recorded, and are in none of them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub later: Vec<String>,
 }
 
 /// One CreateInvalidation.
@@ -48,6 +45,9 @@ pub struct Batch {
     pub reference: String,
     /// In the order sent.
     pub paths: Vec<String>,
+    /// For what is removed once the other batches have completed; never sent before all of that is gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
     /// The invalidation's id, once CloudFront has taken it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<String>,
@@ -69,11 +69,13 @@ pub struct Touched {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Action {
     Put,
     Copy,
     Delete,
+    /// Deleted once the first batches have completed.
+    DeleteLate,
 }
 
 /// A debt as it was found.

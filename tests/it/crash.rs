@@ -9,7 +9,7 @@ use unstale::local::LogEntry;
 
 use crate::mishap::{
     FOREIGN, Objects, Side, as_deployed, assert_clean, assert_whole, begin, builds, crash,
-    crash_at, debts, deploy, deployed, objects, rule, setting, versions,
+    crash_at, debts, deploy, deployed, objects, rule, setting, versions, visited,
 };
 use crate::support::{BUCKET, Site, World};
 
@@ -23,9 +23,10 @@ async fn point(
 ) -> Option<()> {
     let world = deployed(from).await;
     crash(&world, deploy(&world, to), at, side).await?;
-    // Viewers ask while it lies there half done.
+    // Viewers ask while it lies there half done, and while it is made good.
     world.warm(to).await;
-    deploy(&world, then).await.succeeds();
+    let made_good = visited(&world, deploy(&world, then), [from, to]);
+    made_good.await.succeeds();
     assert_whole(&world, then, wanted).await;
     world.assert_idle(deploy(&world, then)).await;
     Some(())

@@ -2,6 +2,7 @@
 //! what must hold once a later deploy has ended.
 
 use std::collections::BTreeMap;
+use std::future::IntoFuture;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use unstale::domain::Headers;
 use unstale::local::{Fault, Gate, RequestInfo};
 
-use crate::support::{BUCKET, Site, Unstale, World};
+use crate::support::{BUCKET, Ran, Site, Unstale, World};
 
 /// An object that nobody here deployed.
 pub const FOREIGN: &str = "somebody/elses.txt";
@@ -173,6 +174,36 @@ pub async fn crash_at(
     // The gate stays shut: what stood before it went down with its process, and must not take effect during a later run.
     world.clock().advance(Duration::from_secs(5));
     arrived.then_some(())
+}
+
+/// Runs the command while viewers ask for everything of these builds before each of its removals.
+pub async fn visited(world: &World, command: Unstale, builds: [&Site; 2]) -> Ran {
+    let gates: Vec<Gate> = (0..8).map(|_| Gate::new()).collect();
+    let (held, count) = (gates.clone(), AtomicUsize::new(0));
+    world.set_rule(move |request| {
+        let gate = (request.operation == "DeleteObjects")
+            .then(|| held.get(count.fetch_add(1, Ordering::SeqCst)));
+        match gate.flatten() {
+            Some(gate) => Fault::HoldBefore(gate.clone()),
+            None => Fault::None,
+        }
+    });
+    let visits = async {
+        for gate in &gates {
+            gate.arrived().await;
+            for site in builds {
+                world.warm(site).await;
+            }
+            gate.open();
+        }
+        std::future::pending::<()>().await;
+    };
+    let ran = tokio::select! {
+        ran = command.into_future() => ran,
+        () = visits => unreachable!("visits go on for ever"),
+    };
+    world.clear_rule();
+    ran
 }
 
 /// What a site's objects are: content type, Cache-Control and ETag by key.

@@ -20,9 +20,9 @@ fn debt(id: &str) -> Debt {
                 batches: vec![Batch {
                     reference: "r".into(),
                     paths: vec!["/".into()],
+                    late: true,
                     accepted: Some("I1".into()),
                 }],
-                later: vec!["/late".into()],
             },
         )]),
         keys: vec![
