@@ -144,10 +144,7 @@ impl Apply<'_> {
         );
         let mut kept = self.scene.source.take_kept();
         let mut at = 0;
-        for group in plan
-            .changes
-            .chunk_by(|one, other| one.rank() == other.rank())
-        {
+        for group in plan.changes.chunk_by(|one, other| one.rank == other.rank) {
             self.put_all(&tools, &mut kept, at, group, applied).await;
             at += group.len();
             // What was not begun is not live, so that what refers to it must not be either.

@@ -27,6 +27,7 @@ pub mod suspect;
 pub mod tailor;
 pub mod targets;
 mod wants;
+mod waves;
 
 use std::sync::Arc;
 

@@ -275,9 +275,7 @@ impl Run<'_> {
     /// What a plan is carried out with. Connections are opened while the lock is taken.
     fn hands(&mut self, plan: &Plan) -> Hands {
         let open = || {
-            let ranks = plan
-                .changes
-                .chunk_by(|one, other| one.rank() == other.rank());
+            let ranks = plan.changes.chunk_by(|one, other| one.rank == other.rank);
             let widest = ranks.map(<[_]>::len).max().unwrap_or_default();
             let batches = plan.purges.iter().map(|one| {
                 let paths: Vec<String> = one.purge.cover.texts().map(str::to_owned).collect();

@@ -13,6 +13,7 @@ use super::stop::Stop;
 use super::survey::{Place, Remote};
 use super::targets::{Found, Targets};
 use super::wants::Wants;
+use super::waves;
 use crate::domain::diff::{Answer, Ask};
 use crate::domain::page;
 use crate::domain::rules::Matched;
@@ -142,6 +143,7 @@ impl Scene {
             match self.make(job, None, Dialect::default()) {
                 Ok(mut plan) => {
                     let Source::Past(past) = &mut self.source else {
+                        waves::order(&mut plan, &self.source, &self.place.prefix).await;
                         let told = names::broken_links(&self.source, job, &self.targets).await;
                         plan.warnings.extend(told);
                         return Ok(plan);

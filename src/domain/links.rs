@@ -9,7 +9,7 @@ use percent_encoding::percent_decode;
 pub const MAX_LINKS: usize = 20_000;
 
 /// What `html`, the page of this key, refers to, as request paths without their leading `/`: decoded, without query and
-/// fragment; `""` is the root, `posts/` a folder. `hosts` are the site's own names in absolute URLs.
+/// fragment; `""` is the root, `posts/` a folder. `hosts` are the site's own names in absolute URLs; `*` is any.
 pub fn html_links(key: &str, html: &[u8], hosts: &[&str]) -> BTreeSet<String> {
     let mut found = Found {
         base: key.to_owned(),
@@ -87,7 +87,9 @@ pub fn resolve(base: &str, reference: &str, hosts: &[&str]) -> Option<String> {
     let path = match rest {
         (true, after) => {
             let (host, path) = after.split_once('/').unwrap_or((after, ""));
-            let ours = hosts.iter().any(|own| own.eq_ignore_ascii_case(host));
+            let ours = hosts
+                .iter()
+                .any(|own| *own == "*" || own.eq_ignore_ascii_case(host));
             ours.then(|| format!("/{path}"))?
         }
         (false, path) => path.to_owned(),

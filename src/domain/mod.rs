@@ -19,6 +19,7 @@ pub mod redirects;
 pub mod redirects_file;
 pub mod rules;
 pub mod tags;
+pub mod waves;
 
 pub use etag::{ETag, Md5};
 pub use headers::{HeaderFingerprint, Headers};

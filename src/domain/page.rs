@@ -1,7 +1,5 @@
 //! What is a page, and in which order files go live: never before what they refer to.
 
-use std::cmp::Reverse;
-
 /// Whether an object of this Content-Type is a page: HTML, which names assets and other pages.
 pub fn is_page(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
@@ -53,23 +51,32 @@ pub fn is_folder_index(key: &str) -> bool {
 
 /// When an object goes live: all of one rank are live before the next begins, those of a rank at once.
 ///
-/// Assets; then lasting scripts and styles that change under live pages; new pages, deeper ones first, since nothing links to
-/// them yet; then everything live that may link to them; the root last.
-pub type Rank = (u8, Reverse<usize>, bool);
+/// Assets; then lasting scripts and styles that change under live pages; new pages, in steps; then everything live that may
+/// link to them; the root last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rank {
+    Asset,
+    Linking,
+    /// New pages, and pages that lead to none.
+    Page(u16),
+    Live,
+    Root,
+}
 
-/// `new`: there is nothing under the key yet.
+/// The rank by names alone. `new`: there is nothing under the key yet. Deeper pages go before others, and a folder's before its
+/// index.
 pub fn rank(key: &str, stage: Stage, new: bool) -> Rank {
-    let flat = |order| (order, Reverse(0), false);
     match stage {
-        Stage::Asset => flat(0),
-        Stage::Linking if new => flat(0),
-        Stage::Linking => flat(1),
+        Stage::Asset => Rank::Asset,
+        Stage::Linking if new => Rank::Asset,
+        Stage::Linking => Rank::Linking,
         Stage::Page if new => {
             let depth = key.bytes().filter(|byte| *byte == b'/').count();
-            (2, Reverse(depth), is_folder_index(key))
+            let step = (u16::MAX >> 1).saturating_sub(depth.try_into().unwrap_or(u16::MAX));
+            Rank::Page(step * 2 + u16::from(is_folder_index(key)))
         }
-        Stage::Page | Stage::Index => flat(3),
-        Stage::Root => flat(4),
+        Stage::Page | Stage::Index => Rank::Live,
+        Stage::Root => Rank::Root,
     }
 }
 

@@ -7,7 +7,7 @@ use super::purge::{self, Shift, Target};
 use super::{Action, Adopted, Change, Deletion, Plan, Reason};
 use crate::domain::diff::{self, Answer, Ask, Found, Known, Verdict};
 use crate::domain::manifest::{Entry, Life, Manifest};
-use crate::domain::page::Stage;
+use crate::domain::page::{Stage, rank};
 use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5, Sort};
 use crate::edge::{self, Change as Moved};
 
@@ -297,7 +297,7 @@ impl<'f, 'a> Maker<'f, 'a> {
             size: want.size,
             md5: want.md5,
             fingerprint: want.fingerprint,
-            stage: want.stage,
+            rank: rank(want.key.as_str(), want.stage, before.is_none()),
             before: before.map(|object| object.etag.clone()),
             headers: want.headers,
             key: want.key,
@@ -475,9 +475,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         self.vanished();
         self.plan.debts = self.facts.debts.ids.clone();
         self.copies();
-        self.plan
-            .changes
-            .sort_by(|one, other| (one.rank(), &one.key).cmp(&(other.rank(), &other.key)));
+        self.plan.sort();
         self.plan.changes.shrink_to_fit();
         self.plan.due = self.due.len();
         let owed = self.facts.targets.iter().any(|target| target.is_owed());

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::domain::page::{Rank, Stage, rank};
+use crate::domain::page::Rank;
 use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
 use crate::edge::Purge;
 
@@ -67,18 +67,12 @@ pub struct Change {
     pub headers: Arc<Headers>,
     #[serde(skip)]
     pub fingerprint: HeaderFingerprint,
+    /// When it goes live.
     #[serde(skip)]
-    pub stage: Stage,
+    pub rank: Rank,
     /// What the bucket holds under the key now, which must still be so when it is written.
     #[serde(skip)]
     pub before: Option<ETag>,
-}
-
-impl Change {
-    /// When it goes live.
-    pub fn rank(&self) -> Rank {
-        rank(self.key.as_str(), self.stage, self.before.is_none())
-    }
 }
 
 /// One object to delete.
@@ -182,6 +176,12 @@ impl Plan {
             && !self.news
             && self.function.is_none()
             && self.purges.iter().all(TargetPurge::is_empty)
+    }
+
+    /// Puts the changes in the order in which they go live.
+    pub fn sort(&mut self) {
+        self.changes
+            .sort_by(|one, other| (one.rank, &one.key).cmp(&(other.rank, &other.key)));
     }
 
     /// Bytes that will be sent to the bucket.

@@ -1,7 +1,7 @@
 //! Plans as people see them.
 
 use super::*;
-use crate::domain::page::Stage;
+use crate::domain::page::Rank;
 use crate::domain::{ETag, Headers, Key, Md5};
 use crate::edge::{Cover, Money, Pattern, Purge};
 use crate::plan::{Deletion, TargetPurge};
@@ -23,7 +23,7 @@ fn change(key: &str, reason: Reason, action: Action, size: u64) -> Change {
         md5: Md5([0; 16]),
         headers: headers.into(),
         fingerprint,
-        stage: Stage::Page,
+        rank: Rank::Live,
         before: None,
     }
 }

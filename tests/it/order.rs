@@ -1,4 +1,5 @@
-//! No broken visit: between any two requests of a deploy, no page that an edge gives refers to an asset that it does not.
+//! No broken visit: between any two requests of a deploy, no page that an edge gives refers to an asset that it does not, and
+//! no page that was live before leads to a new one that is not.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -9,10 +10,12 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use unstale::domain::links::{css_links, html_links};
-use unstale::local::{self, EdgeHandle, Fault, TakesEffect};
+use unstale::local::{self, EdgeHandle, Fault, Gate, RequestInfo, TakesEffect};
 
-use crate::mishap::{Side, assert_clean, begin, builds, crash, deploy, setting, versions};
-use crate::support::{Site, World, fixture, url_of};
+use crate::mishap::{
+    Side, assert_clean, at_request, begin, builds, crash, deploy, setting, versions,
+};
+use crate::support::{BUCKET, Site, World, fixture, url_of};
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -29,17 +32,23 @@ impl Probe {
     fn new(before: &Site, after: &Site) -> Self {
         let builds = [before.files(), after.files()];
         let mut links = BTreeMap::new();
-        for build in &builds {
+        for (number, build) in builds.iter().enumerate() {
+            // Pages that go are taken from under older ones, and nobody finds new ones before something live leads there.
+            let lead = |key: &str| number == 1 && builds[0].contains_key(key);
             for (key, body) in build {
                 let found = match key.rsplit('.').next() {
-                    Some("html") => html_links(key, body, &[]),
+                    Some("html") => html_links(key, body, &["*"]),
                     Some("css") => css_links(key, body, &[]),
                     _ => continue,
                 };
-                let assets = found
-                    .into_iter()
-                    .filter(|link| build.contains_key(link) && !link.ends_with(".html"));
-                links.insert(body.clone(), assets.collect());
+                let index = |link: String| match link.ends_with('/') {
+                    true => link + "index.html",
+                    false => link,
+                };
+                let theirs = found.into_iter().map(index).filter(|link| {
+                    build.contains_key(link) && (lead(key) || !link.ends_with(".html"))
+                });
+                links.insert(body.clone(), theirs.collect());
             }
         }
         Self {
@@ -134,6 +143,53 @@ async fn no_page_is_live_without_what_it_refers_to() {
         no_visit_breaks(&b, &c, effect, "").await;
         no_visit_breaks(&c, &a, effect, "").await;
     }
+}
+
+/// A site before and after an edit: new pages of which a deep one leads to one that is not, live pages that lead to them and
+/// that do not.
+fn edit() -> [Site; 2] {
+    let before = Site::of(&[
+        ("index.html", "<p>1"),
+        ("alone.html", "<p>1"),
+        ("list.html", "<p>1"),
+        ("feed.xml", "<feed>1</feed>"),
+    ]);
+    let list = "<a href=\"https://www.example.org/new/deep/\">";
+    let after = Site::of(&[
+        ("index.html", "<p>2"),
+        ("alone.html", "<p>2<a href=list.html>"),
+        ("list.html", list),
+        ("feed.xml", "<feed>2</feed>"),
+        ("flat.html", "<p>2"),
+        ("new/deep/index.html", "<a href=../../flat.html>"),
+    ]);
+    [before, after]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_follow_what_they_lead_to() {
+    let [before, after] = edit();
+    no_visit_breaks(&before, &after, TakesEffect::WhenCompleted, "").await;
+    let world = World::new().await;
+    begin(&world, &before).await;
+    world.forget();
+    let gate = Gate::new();
+    let flat = |request: &RequestInfo| request.key == "flat.html";
+    at_request(&world, 1, flat, Fault::HoldBefore(gate.clone()));
+    let run = deploy(&world, &after).start();
+    gate.arrived().await;
+    // It waits for nothing: who leads nowhere new goes beside it.
+    let body = || world.body(BUCKET, "alone.html").unwrap();
+    while body() != after.files()["alone.html"] {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    gate.open();
+    run.ended().await.succeeds();
+    let writes = world.site_writes();
+    let at = |key: &str| writes.iter().position(|one| one.ends_with(key)).unwrap();
+    let [flat, deep, list] = ["flat.html", "deep/index.html", "list.html"].map(at);
+    assert!(flat < deep && deep < list, "{writes:?}");
+    assert!(deep < at("feed.xml") && list < at("PutObject index.html"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
