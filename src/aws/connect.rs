@@ -34,8 +34,8 @@ pub struct Connection {
 /// Attempts at each request, the first included.
 const ATTEMPTS: u32 = 8;
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
-/// Connections opened to S3 with the first question: what a site of ten thousand files is listed with.
-pub const LISTING: usize = 12;
+/// Connections opened to S3 with the first question: what a site of ten thousand files is listed with, beside its manifest.
+pub const LISTING: usize = 13;
 
 /// Both clients.
 #[derive(Debug, Clone)]

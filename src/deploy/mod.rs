@@ -16,6 +16,7 @@ mod pool;
 mod put;
 mod record;
 pub mod redirects;
+mod room;
 mod run;
 mod scene;
 pub mod send;

@@ -10,7 +10,7 @@ use super::stop::Stop;
 use crate::aws::Watch;
 
 /// Requests at once in the beginning.
-const FIRST: usize = 64;
+const FIRST: usize = 128;
 /// What twice as many at once must bring, or the level is found.
 const WORTH: f64 = 1.15;
 /// What is measured in less says little.
@@ -179,7 +179,7 @@ mod tests {
     fn the_level_grows_while_that_pays() {
         assert_eq!(after(0.5, 0.03, 100_000.0), 256);
         assert_eq!(after(10.0, 0.03, 3_000.0), 128);
-        assert_eq!(after(1.0, 0.0002, 300.0), 64);
+        assert_eq!(after(5.0, 0.0002, 300.0), FIRST);
     }
 
     #[test]
@@ -195,8 +195,8 @@ mod tests {
 
     #[test]
     fn what_is_not_full_says_nothing() {
-        let mut level = Level::new(100, Watch::default());
+        let mut level = Level::new(256, Watch::default());
         (0..1000).for_each(|_| level.answered(false));
-        assert_eq!((level.now, level.rounds), (64, 0));
+        assert_eq!((level.now, level.rounds), (FIRST, 0));
     }
 }

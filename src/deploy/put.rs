@@ -12,6 +12,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use super::Teller;
 use super::event::Event;
 use super::job::Job;
+use super::room::Room;
 use super::survey::Place;
 use crate::aws::multipart::{Part, Upload};
 use crate::aws::s3::Written;
@@ -23,8 +24,6 @@ use crate::scan::{FileStamp, LocalFile, MULTIPART_FROM, Made, part_size};
 
 /// Bytes of a part of a copy past 5 GB.
 const COPY_PART: u64 = 1 << 30;
-/// Memory is shared out in these.
-const GRAIN: u64 = 4 << 10;
 
 /// What every upload needs.
 #[derive(Debug, Clone)]
@@ -34,8 +33,7 @@ pub struct Tools {
     pub tell: Teller,
     /// The bucket by the connections that questions were asked on, and as many as these may be.
     asked: (Bucket, Arc<Semaphore>),
-    memory: Arc<Semaphore>,
-    grains: u32,
+    room: Arc<Room>,
     /// Parts of one file at once.
     parts: usize,
     /// Whether the endpoint knows conditional writes.
@@ -72,9 +70,6 @@ impl Tools {
         guarded: bool,
     ) -> Self {
         let asked = Arc::new(Semaphore::new(LISTING));
-        let grains = u32::try_from(job.max_memory / GRAIN)
-            .unwrap_or(u32::MAX >> 4)
-            .clamp(1, u32::MAX >> 4);
         Self {
             asked: (place.bucket.clone(), asked),
             place: Place {
@@ -83,8 +78,7 @@ impl Tools {
             },
             root: Arc::from(root),
             tell,
-            memory: Arc::new(Semaphore::new(grains as usize)),
-            grains,
+            room: Arc::new(Room::new(job.max_memory)),
             parts: job.concurrency.clamp(1, 8),
             guarded,
         }
@@ -156,7 +150,7 @@ impl Tools {
             .and_then(|file| file.parts.as_deref().cloned())
             .unwrap_or(ETag::Md5(change.md5));
         let result = if change.size < MULTIPART_FROM || encoded.is_some() {
-            let _room = self.room(change.size).await;
+            let _room = self.room.take(change.size).await;
             let body = match encoded {
                 Some(made) => encode(&path, change, made).await?,
                 None => match kept.filter(|kept| kept.len() as u64 == change.size) {
@@ -181,7 +175,10 @@ impl Tools {
                 Err(PutError::Changed(change.key.to_string()))
             }
             Err(error) => Err(error.into()),
-            Ok(written) => Ok(written),
+            Ok(written) => {
+                self.room.arrived(change.size);
+                Ok(written)
+            }
         }
     }
 
@@ -244,14 +241,6 @@ impl Tools {
             Ok(_) => Err(PutError::Changed(name)),
             Err(error) => Err(PutError::Unreadable(name, error.to_string())),
         }
-    }
-
-    /// Waits for memory; small bodies cost at least a grain.
-    async fn room(&self, bytes: u64) -> Option<tokio::sync::OwnedSemaphorePermit> {
-        let grains = u32::try_from(bytes / GRAIN + 1)
-            .unwrap_or(u32::MAX)
-            .min(self.grains);
-        self.memory.clone().acquire_many_owned(grains).await.ok()
     }
 
     async fn upload_parts(
@@ -339,7 +328,7 @@ impl Tools {
         offset: u64,
         bytes: u64,
     ) -> Result<(Part, Md5), PutError> {
-        let _room = self.room(bytes).await;
+        let _room = self.room.take(bytes).await;
         let read = spawn_blocking(move || -> std::io::Result<(Bytes, Md5)> {
             let mut file = std::fs::File::open(path)?;
             file.seek(SeekFrom::Start(offset))?;
@@ -360,6 +349,7 @@ impl Tools {
             .bucket
             .put_part(upload, number, body, md5)
             .await?;
+        self.room.arrived(bytes);
         self.tell.tell(Event::BytesSent(bytes));
         Ok((part, md5))
     }

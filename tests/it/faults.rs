@@ -2,7 +2,8 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use unstale::local::{Fault, RequestInfo};
@@ -177,4 +178,33 @@ async fn an_answer_that_never_comes_is_asked_for_again() {
         world.clear_rule();
         assert_whole(&world, site, &as_deployed(site).await).await;
     }
+}
+
+/// On a slow line more at once would let every attempt run out of time, and with them the lock.
+#[tokio::test]
+async fn no_more_is_sent_at_once_than_a_slow_line_carries_until_it_is_known() {
+    let site = crate::support::Site::of(&[("index.html", "<p>1")]);
+    for number in 0..64 {
+        site.write(&format!("{number}.bin"), format!("{number:40000}"));
+    }
+    let world = World::new().await;
+    let gate = unstale::local::Gate::new();
+    let (held, arrived) = (gate.clone(), Arc::new(AtomicUsize::new(0)));
+    let count = arrived.clone();
+    world.set_rule(move |request| match request.key.ends_with(".bin") {
+        true => {
+            count.fetch_add(1, Ordering::SeqCst);
+            Fault::HoldBefore(held.clone())
+        }
+        false => Fault::None,
+    });
+    let run = deploy(&world, &site).start();
+    gate.arrived().await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let at_once = arrived.load(Ordering::SeqCst);
+    assert!(at_once <= 16, "{at_once} of 40 kB at once");
+    gate.open();
+    run.ended().await.succeeds();
+    assert_eq!(arrived.load(Ordering::SeqCst), 64);
+    world.assert_fresh(&site, "").await;
 }
