@@ -80,9 +80,12 @@ pub struct Fetched {
 /// A body of so many bytes at most has no time limit of its own, but its client's.
 pub const SMALL: u64 = 64 << 10;
 
+/// Bytes a second of the slowest line that deploys end over.
+pub const SLOWEST: u64 = 64 << 10;
+
 /// Longest time that one attempt may take: a moment to answer, and a slow line's time for the bytes.
 pub fn attempt_timeout(bytes: u64) -> Duration {
-    Duration::from_secs(10) + Duration::from_secs(bytes / (64 << 10))
+    Duration::from_secs(10) + Duration::from_secs(bytes / SLOWEST)
 }
 
 fn within(limit: Duration) -> aws_sdk_s3::config::Builder {

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::aws::s3::SLOWEST;
+
 /// Room is shared out in these; a small body costs at least one.
 const GRAIN: u64 = 4 << 10;
-/// Bytes at once before anything is known of the line: what the slowest that counts carries in the time of one attempt
-/// ([`crate::aws::s3::attempt_timeout`]).
-const FIRST: u64 = 640 << 10;
-/// What is on its way should arrive within this.
-const IN_TIME: Duration = Duration::from_secs(5);
+/// What is on its way should arrive within so many seconds: half of what one attempt may take.
+const IN_TIME: u64 = 5;
+/// Bytes at once before anything is known of the line.
+const FIRST: u64 = IN_TIME * SLOWEST;
 
 #[derive(Debug)]
 pub struct Room {
@@ -56,7 +57,7 @@ impl Room {
 
     fn grow(&self, arrived: u64, time: Duration) {
         let rate = arrived as f64 / time.as_secs_f64().max(1e-3);
-        let to = grains((rate * IN_TIME.as_secs_f64()) as u64).min(self.most);
+        let to = grains((rate * IN_TIME as f64) as u64).min(self.most);
         let from = self.now.fetch_max(to, Ordering::Relaxed);
         self.free.add_permits(to.saturating_sub(from) as usize);
     }
@@ -76,7 +77,7 @@ mod tests {
         let room = Room::new(8 << 20);
         for (arrived, millis, expected) in [
             (10_000, 1_000, FIRST),
-            (125_000, 1_000, FIRST),
+            (60_000, 1_000, FIRST),
             (1 << 20, 1_000, 5 << 20),
             // It does not shrink: what is under way is under way.
             (1 << 20, 10_000, 5 << 20),

@@ -7,6 +7,7 @@ pub mod entries;
 pub mod etag;
 pub mod fingerprinted;
 pub mod function;
+pub mod globs;
 pub mod headers;
 pub mod headers_file;
 pub mod key;

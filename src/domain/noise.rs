@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use md5::{Digest as _, Md5 as Hasher};
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
 
 use super::Md5;
+use super::globs::{BadGlob, Globs};
 use super::links::html_links;
 
 /// The most bytes that a compiled expression may take.
@@ -50,12 +50,12 @@ pub struct NoiseRules {
 }
 
 struct Compiled {
-    glob: Gitignore,
+    globs: Globs,
     regex: Regex,
     /// Of its globs and its expression.
     hash: Md5,
     /// As people wrote them.
-    globs: String,
+    written: String,
 }
 
 impl NoiseRules {
@@ -99,12 +99,12 @@ impl NoiseRules {
                 );
                 return Err(wrong("regex", problem));
             }
-            let glob = compile_globs(&rule.patterns).map_err(|problem| wrong("match", problem))?;
+            let globs = compile_globs(&rule.patterns).map_err(|problem| wrong("match", problem))?;
             Ok(Compiled {
-                glob,
+                globs,
                 regex,
                 hash: hash_of(rule),
-                globs: rule.patterns.join(", "),
+                written: rule.patterns.join(", "),
             })
         });
         Ok(Self {
@@ -121,11 +121,11 @@ impl NoiseRules {
         &'a self,
         names: impl Iterator<Item = &'a str> + Clone,
     ) -> impl Iterator<Item = &'a str> {
-        let idle = move |rule: &&Compiled| !names.clone().any(|name| rule.is_for(name));
+        let idle = move |rule: &&Compiled| !names.clone().any(|name| rule.globs.matches(name));
         self.rules
             .iter()
             .filter(idle)
-            .map(|rule| rule.globs.as_str())
+            .map(|rule| rule.written.as_str())
     }
 
     /// The hash of the rules for a key, or `None` where there are none: what [`NoiseDigest::rules`] has to equal.
@@ -187,18 +187,9 @@ impl NoiseRules {
     }
 
     fn matching<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Compiled> {
-        self.rules.iter().filter(move |rule| rule.is_for(key))
-    }
-}
-
-impl Compiled {
-    fn is_for(&self, key: &str) -> bool {
-        let path = key.trim_start_matches('/');
-        !path.is_empty()
-            && self
-                .glob
-                .matched_path_or_any_parents(path, false)
-                .is_ignore()
+        self.rules
+            .iter()
+            .filter(move |rule| rule.globs.matches(key))
     }
 }
 
@@ -232,23 +223,19 @@ fn hash_of(rule: &NoiseRule) -> Md5 {
     Md5(hasher.finalize().into())
 }
 
-fn compile_globs(patterns: &[String]) -> Result<Gitignore, String> {
+fn compile_globs(patterns: &[String]) -> Result<Globs, String> {
     if patterns.iter().all(|pattern| pattern.starts_with('!')) {
         return Err("no glob is given; write match = \"*.html\"".to_owned());
     }
-    let mut builder = GitignoreBuilder::new("");
-    builder.allow_unclosed_class(false);
     for pattern in patterns {
         if let Some(odd) = pattern.chars().find(|letter| letter.is_control()) {
             return Err(format!(
                 "the glob {pattern:?} holds the control character {odd:?}; write it in single quotes, in which a backslash stays one"
             ));
         }
-        builder
-            .add_line(None, pattern)
-            .map_err(|error| format!("the glob \"{pattern}\" is not valid: {error}"))?;
     }
-    builder.build().map_err(|error| error.to_string())
+    Globs::compile(patterns.iter().map(String::as_str))
+        .map_err(|BadGlob { glob, why }| format!("the glob \"{glob}\" is not valid: {why}"))
 }
 
 /// The expressions that would make two versions of a page equal, or `None` where they differ by more than a few words.

@@ -5,11 +5,11 @@ mod check;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::{Deserialize, Deserializer};
 
 use super::Headers;
 use super::fingerprinted::is_fingerprinted;
+use super::globs::Globs;
 use super::page::is_page;
 use super::presets::Preset;
 
@@ -82,7 +82,7 @@ pub struct HeaderRules {
 }
 
 struct Compiled {
-    glob: Gitignore,
+    globs: Globs,
     /// With `preset` resolved and names in their canonical case.
     rule: HeaderRule,
     cache_control: Option<Cow<'static, str>>,
@@ -159,10 +159,11 @@ impl HeaderRules {
                 field,
                 problem,
             })?;
-            let glob = compile_globs(&rule.patterns).map_err(|problem| RuleError {
+            let patterns = rule.patterns.iter().map(String::as_str);
+            let globs = Globs::compile(patterns).map_err(|bad| RuleError {
                 rule: at,
                 field: "match",
-                problem,
+                problem: check::bad_glob(bad),
             })?;
             let preset = rule.preset.as_deref().and_then(Preset::from_name);
             let cache_control = match preset {
@@ -170,7 +171,7 @@ impl HeaderRules {
                 None => rule.cache_control.clone().map(Cow::Owned),
             };
             Ok(Compiled {
-                glob,
+                globs,
                 rule,
                 cache_control,
             })
@@ -219,7 +220,7 @@ impl HeaderRules {
         matched.seen.resize(self.rules.len(), false);
         matched.matching.clear();
         for (at, rule) in self.rules.iter().enumerate() {
-            if rule.matches(key) {
+            if rule.globs.matches(key) {
                 matched.matching.push(at);
                 if let Some(seen) = matched.seen.get_mut(at) {
                     *seen = true;
@@ -233,7 +234,7 @@ impl HeaderRules {
     /// Each header of [`Self::headers_for`] with where it comes from, the last word on each alone.
     pub fn explain(&self, key: &str, facts: &Facts<'_>) -> Vec<Explanation> {
         let indexes: Vec<usize> = (0..self.rules.len())
-            .filter(|at| self.rules[*at].matches(key))
+            .filter(|at| self.rules[*at].globs.matches(key))
             .collect();
         let mut last: BTreeMap<Cow<'static, str>, (Option<String>, Source)> = BTreeMap::new();
         let mut note = |header: Cow<'static, str>, value: &str, by: Option<usize>| {
@@ -321,15 +322,6 @@ impl HeaderRules {
 }
 
 impl Compiled {
-    fn matches(&self, key: &str) -> bool {
-        let path = key.trim_start_matches('/');
-        !path.is_empty()
-            && self
-                .glob
-                .matched_path_or_any_parents(path, false)
-                .is_ignore()
-    }
-
     fn apply(&self, headers: &mut Headers, note: &mut dyn FnMut(Cow<'static, str>, &str)) {
         let rule = &self.rule;
         let fields = [
@@ -406,23 +398,6 @@ fn default_name(header: &str, value: &str) -> &'static str {
         "page" => "by content-type",
         _ => "by name",
     }
-}
-
-fn compile_globs(patterns: &[String]) -> Result<Gitignore, Problem> {
-    let bad = |pattern: &str, error: ignore::Error| Problem::Glob {
-        pattern: pattern.to_owned(),
-        why: check::glob_problem(&error),
-    };
-    let mut builder = GitignoreBuilder::new("");
-    builder.allow_unclosed_class(false);
-    for pattern in patterns {
-        builder
-            .add_line(None, pattern)
-            .map_err(|error| bad(pattern, error))?;
-    }
-    builder
-        .build()
-        .map_err(|error| bad(&patterns.join(" "), error))
 }
 
 /// Reads one string or a list of them.

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder, Glob};
-use ignore::{Error, Match};
+use ignore::Match;
+use ignore::gitignore::Glob;
 
 use super::error::ScanError;
+use crate::domain::globs::{BadGlob, Globs};
 
 /// What is left out unless `include` names it: what file managers, editors and git leave behind, secrets, and what belongs to
 /// the deploy itself. Other dot files, such as `.well-known/`, `.nojekyll` and `.htaccess`, are deployed.
@@ -47,8 +48,8 @@ pub struct LeftOut {
 /// included comes without its `.env`, while `folder/**` brings that too. As in git, `!` in `exclude` brings nothing back
 /// from a folder that is left out; `include` does.
 pub(super) struct Filter {
-    exclude: Gitignore,
-    include: Gitignore,
+    exclude: Globs,
+    include: Globs,
     /// For each pattern of `include`, the folders that it names before its first wildcard.
     reach: Vec<Vec<String>>,
     counts: Vec<LeftOut>,
@@ -81,10 +82,15 @@ impl Filter {
 
     /// Whether an entry is left out, given what became of its folder.
     pub(super) fn judge(&self, path: &Path, is_dir: bool, folder: Option<Rule>) -> Option<Rule> {
-        if self.include.matched(path, is_dir).is_ignore() {
+        if self
+            .include
+            .as_gitignore()
+            .matched(path, is_dir)
+            .is_ignore()
+        {
             return None;
         }
-        match self.exclude.matched(path, is_dir) {
+        match self.exclude.as_gitignore().matched(path, is_dir) {
             Match::Ignore(glob) => Some(self.rule_of(glob)),
             Match::None | Match::Whitelist(_) => folder,
         }
@@ -118,22 +124,9 @@ impl Filter {
     }
 }
 
-fn matcher<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<Gitignore, ScanError> {
-    let wrong = |pattern: &str, error: &Error| ScanError::Pattern {
-        pattern: pattern.to_owned(),
-        why: match error {
-            Error::Glob { err, .. } => err.clone(),
-            other => other.to_string(),
-        },
-    };
-    let mut builder = GitignoreBuilder::new("");
-    builder.allow_unclosed_class(false);
-    for pattern in patterns {
-        builder
-            .add_line(None, pattern)
-            .map_err(|error| wrong(pattern, &error))?;
-    }
-    builder.build().map_err(|error| wrong("", &error))
+fn matcher<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<Globs, ScanError> {
+    Globs::compile(patterns)
+        .map_err(|BadGlob { glob, why }| ScanError::Pattern { pattern: glob, why })
 }
 
 /// The folders that a pattern names before its first wildcard: empty where it matches at any depth, `None` where it

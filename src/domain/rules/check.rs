@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::HeaderRule;
 use crate::domain::Headers;
+use crate::domain::globs::BadGlob;
 use crate::domain::presets::{Preset, closest};
 
 /// The most bytes of all names and values of user metadata (S3 User Guide, "Working with object metadata").
@@ -166,16 +167,14 @@ fn check_globs(patterns: &[String]) -> Result<(), Problem> {
     }
 }
 
-/// The words of the glob's error without the pattern, which is told already.
-pub fn glob_problem(error: &ignore::Error) -> String {
-    let text = match error {
-        ignore::Error::Glob { err, .. } => err.clone(),
-        ignore::Error::WithLineNumber { err, .. }
-        | ignore::Error::WithPath { err, .. }
-        | ignore::Error::WithDepth { err, .. } => return glob_problem(err),
-        other => other.to_string(),
-    };
-    format!("{text}; write a backslash before a character that is meant as itself")
+pub fn bad_glob(bad: BadGlob) -> Problem {
+    Problem::Glob {
+        why: format!(
+            "{}; write a backslash before a character that is meant as itself",
+            bad.why
+        ),
+        pattern: bad.glob,
+    }
 }
 
 fn check_together(rule: &HeaderRule) -> Result<(), Found> {
