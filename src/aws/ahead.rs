@@ -30,6 +30,7 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::runtime::Handle;
 
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The pools. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Connections {
