@@ -50,7 +50,7 @@ pub(super) async fn distributions(app: &App) -> Result<Exit, Error> {
 async fn place(app: &App) -> Result<(super::connect::Link, Place), Error> {
     let link = app.connect().await?;
     let job = app.job_for(&link, PathBuf::new())?;
-    let place = survey::open(&link.aws, &job).await?.place;
+    let place = survey::open(&link.aws, &job, None).await?.place;
     Ok((link, place))
 }
 

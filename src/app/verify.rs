@@ -34,7 +34,7 @@ pub(super) async fn verify(app: &App, flags: &cli::Verify) -> Result<Exit, Error
     let (build, targets, opened) = tokio::try_join!(
         survey::build(&job, &splits, &tell),
         survey::find_targets(&link.aws, &job),
-        survey::open(&link.aws, &job)
+        survey::open(&link.aws, &job, None)
     )?;
     app.printer.finish();
     for warning in &targets.warnings {

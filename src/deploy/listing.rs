@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::StreamExt;
+use futures_util::future::try_join_all;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 
@@ -47,46 +48,78 @@ impl Splits {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Part(Option<String>, Option<String>);
 
-/// All objects whose keys begin with `prefix`, sorted by key: for at most a page more a part than one by one.
+/// What a part's first pages show.
+#[derive(Debug)]
+pub struct Shown {
+    part: Part,
+    pub objects: Vec<Listed>,
+    /// That is all of the part.
+    whole: bool,
+}
+
+impl Shown {
+    /// Whether the key would be among the objects if it were there.
+    pub fn covers(&self, key: &str) -> bool {
+        let Part(after, end) = &self.part;
+        let last = self.objects.last().map(|last| &*last.key);
+        let end = if self.whole { end.as_deref() } else { last };
+        after.as_deref().is_none_or(|after| after < key) && end.is_none_or(|end| key <= end)
+    }
+}
+
+/// The first page of each part, in their order.
+pub async fn first_pages(
+    bucket: &Bucket,
+    prefix: &str,
+    splits: &[Key],
+) -> Result<Vec<Shown>, AwsError> {
+    let parts = parts(prefix, splits).into_iter().rev();
+    try_join_all(parts.map(|part| read(bucket, prefix, part, 1, |_| {}))).await
+}
+
+/// All objects whose keys begin with `prefix`, sorted by key: for at most a page more a part than one by one. What is `shown`
+/// already is not asked for again.
 pub async fn list(
     bucket: &Bucket,
     prefix: &str,
     splits: &[Key],
+    shown: Vec<Shown>,
     seen: impl Fn(u64) + Send + Sync + 'static,
 ) -> Result<Vec<Listed>, AwsError> {
     let (count, seen) = (Arc::new(AtomicU64::new(0)), Arc::new(seen));
-    let list_part = |Part(after, end): Part| {
-        let (bucket, prefix) = (bucket.clone(), prefix.to_owned());
-        let (count, seen) = (count.clone(), seen.clone());
-        let part = async move {
-            let told = |more: usize| {
-                let more = more as u64;
-                seen(count.fetch_add(more, Ordering::Relaxed) + more);
-            };
-            let (after_, end_) = (after.as_deref(), end.as_deref());
-            let listed = bucket.list_range(&prefix, after_, end_, PAGES, told).await;
-            listed.map(|(objects, whole)| (Part(after, end), objects, whole))
-        };
-        // A task of its own, so that both cores read the answers.
-        own_task(part)
+    let told = move |more: usize| {
+        let more = more as u64;
+        seen(count.fetch_add(more, Ordering::Relaxed) + more);
     };
     let mut waiting = parts(prefix, splits);
     let mut under_way = FuturesUnordered::new();
     let mut found: Vec<(Option<String>, Vec<Listed>)> = Vec::new();
+    for page in shown {
+        told(page.objects.len());
+        waiting.retain(|part| *part != page.part);
+        if !page.whole
+            && let Some(last) = page.objects.last()
+        {
+            waiting.push(Part(Some(last.key.to_string()), page.part.1));
+        }
+        found.push((page.part.0, page.objects));
+    }
     loop {
         while under_way.len() < AT_ONCE
             && let Some(part) = waiting.pop()
         {
-            under_way.push(list_part(part));
+            under_way.push(read(bucket, prefix, part, PAGES, told.clone()));
         }
-        let Some(listed) = under_way.next().await else {
+        let Some(page) = under_way.next().await else {
             break;
         };
-        let (part, objects, whole) = listed?;
-        if !whole && let Some(last) = objects.last() {
-            waiting.extend(halves(prefix, &last.key, part.1));
+        let page = page?;
+        if !page.whole
+            && let Some(last) = page.objects.last()
+        {
+            waiting.extend(halves(prefix, &last.key, page.part.1));
         }
-        found.push((part.0, objects));
+        found.push((page.part.0, page.objects));
     }
     found.sort_unstable_by(|one, other| one.0.cmp(&other.0));
     // There may be millions: no more room than they take.
@@ -96,6 +129,27 @@ pub async fn list(
         .into_iter()
         .for_each(|(_, objects)| all.extend(objects));
     Ok(all)
+}
+
+/// So many pages of a part, in a task of its own, so that both cores read the answers.
+async fn read(
+    bucket: &Bucket,
+    prefix: &str,
+    part: Part,
+    pages: usize,
+    told: impl Fn(usize) + Send + Sync + 'static,
+) -> Result<Shown, AwsError> {
+    let (bucket, prefix) = (bucket.clone(), prefix.to_owned());
+    let listed = async move {
+        let (after, end) = (part.0.as_deref(), part.1.as_deref());
+        let listed = bucket.list_range(&prefix, after, end, pages, told).await;
+        listed.map(|(objects, whole)| Shown {
+            part,
+            objects,
+            whole,
+        })
+    };
+    own_task(listed).await
 }
 
 async fn own_task<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> T {

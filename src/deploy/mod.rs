@@ -5,6 +5,7 @@
 
 mod apply;
 mod ask;
+mod early;
 pub mod event;
 pub mod expect;
 pub mod function;

@@ -41,7 +41,7 @@ pub async fn plan(
 ) -> Result<(Scene, Plan), Error> {
     let splits = Arc::default();
     let look = async {
-        let opened = survey::open(aws, job).await?;
+        let opened = survey::open(aws, job, Some(&splits)).await?;
         let place = opened.place.clone();
         let remote = survey::remote(opened, &splits, tell).await?;
         Ok((place, remote))
@@ -99,7 +99,7 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
     let mut level = Level::new(job.concurrency, aws.watch.clone());
     let splits = Arc::default();
     let look = async {
-        let opened = survey::open(aws, job).await?;
+        let opened = survey::open(aws, job, Some(&splits)).await?;
         let opened = wait_for_lock(job, stop, tell, opened).await?;
         let place = opened.place.clone();
         let remote = survey::remote(opened, &splits, tell).await?;
@@ -464,6 +464,7 @@ impl Run<'_> {
             place: self.place.clone(),
             head: self.place.store.read_head().await?,
             lock,
+            early: None,
         };
         if self.held.is_none() {
             opened = wait_for_lock(self.job, self.stop, self.tell, opened).await?;
@@ -505,6 +506,7 @@ async fn wait_for_lock(
             head: place.store.read_head().await?,
             place,
             lock,
+            early: None,
         }),
         Some((who, until)) => Err(Error::new(
             Exit::Locked,

@@ -1,21 +1,23 @@
 //! Looks at everything that a plan follows from: the build, the bucket, the state in it, the distributions.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 
 use super::Teller;
+use super::early::Early;
 use super::event::Event;
 use super::job::Job;
-use super::listing::{self, Splits};
+use super::listing::{self, Shown, Splits};
 use super::targets::{self, Search, Targets};
 use crate::aws::list::Listed;
 use crate::aws::{Aws, AwsError, Bucket, Kind};
-use crate::domain::Key;
-use crate::domain::manifest::DeployId;
+use crate::domain::manifest::{DeployId, Manifest};
+use crate::domain::{ETag, Key};
 use crate::error::{Error, Exit};
 use crate::scan::{self, Build, ScanError};
 use crate::state::lock::Observed;
-use crate::state::{HeadState, Loaded, StateError, Store, debt};
+use crate::state::{HeadState, Loaded, StateError, Store, debt, head};
 
 /// Where the site lies: its bucket and its state. Regions are put right.
 #[derive(Debug, Clone)]
@@ -51,6 +53,11 @@ impl Place {
         format!("{}{key}", self.prefix)
     }
 
+    /// Whether the state lies among what is listed as the site.
+    pub(super) fn holds_its_state(&self) -> bool {
+        self.store.bucket.name() == self.bucket.name() && self.store.root.starts_with(&self.prefix)
+    }
+
     /// As people write it.
     pub fn url(&self) -> String {
         format!("s3://{}/{}", self.bucket.name(), self.prefix)
@@ -79,28 +86,60 @@ impl Remote {
     }
 }
 
-/// The place, with the lock and the manifest's head as they were before anything else was looked at.
-#[derive(Debug, Clone)]
+/// The place, with the lock and the manifest's head as they were before anything else was looked at, but pages that are as good
+/// as if they were asked for later.
+#[derive(Debug)]
 pub struct Opened {
     pub place: Place,
     pub lock: Observed,
     pub head: HeadState,
+    pub(super) early: Option<Early>,
 }
 
-/// Finds the place, following the bucket to its region, and reads lock and head.
-pub async fn open(aws: &Aws, job: &Job) -> Result<Opened, Error> {
-    match enter(Place::new(aws, job, job.region.as_deref())).await {
+/// Finds the place, following the bucket to its region, and reads lock and head; of a small build what they stand beside, too,
+/// once its splits are known.
+pub async fn open(aws: &Aws, job: &Job, splits: Option<&Splits>) -> Result<Opened, Error> {
+    match enter(Place::new(aws, job, job.region.as_deref()), splits).await {
         Err(StateError::Aws(AwsError {
             kind: Kind::WrongRegion(Some(region)),
             ..
-        })) => Ok(enter(Place::new(aws, job, Some(&region))).await?),
+        })) => Ok(enter(Place::new(aws, job, Some(&region)), splits).await?),
         opened => Ok(opened?),
     }
 }
 
-async fn enter(place: Place) -> Result<Opened, StateError> {
-    let (lock, head) = tokio::try_join!(place.store.observe_lock(), place.store.read_head())?;
-    Ok(Opened { place, lock, head })
+async fn enter(place: Place, splits: Option<&Splits>) -> Result<Opened, StateError> {
+    let ((lock, head), early) = ask(&place, splits).await?;
+    let early = early.filter(|early| early.stands(&place, &lock, &head));
+    Ok(Opened {
+        place,
+        lock,
+        head,
+        early,
+    })
+}
+
+type Asked = ((Observed, HeadState), Option<Early>);
+
+async fn ask(place: &Place, splits: Option<&Splits>) -> Result<Asked, StateError> {
+    let state = async { tokio::try_join!(place.store.observe_lock(), place.store.read_head()) };
+    let mut state = pin!(state);
+    let walked = async {
+        match splits {
+            Some(splits) => splits.get().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        // The walk takes longer: nothing is gained.
+        state = &mut state => Ok((state?, None)),
+        splits = walked => {
+            let early = async { Ok(Early::begin(place, &splits).await) };
+            let (state, early) = tokio::try_join!(state, early)?;
+            Ok((state, early?))
+        }
+    }
 }
 
 /// Scans the build, and says where a listing like it may be split.
@@ -128,23 +167,19 @@ pub async fn build(job: &Job, splits: &Arc<Splits>, tell: &Teller) -> Result<Bui
 
 /// Lists the bucket and reads the state. Lock and head were read before.
 pub async fn remote(opened: Opened, splits: &Splits, tell: &Teller) -> Result<Remote, Error> {
-    let Opened { place, lock, head } = opened;
+    let Opened {
+        place,
+        lock,
+        mut head,
+        early,
+    } = opened;
     let place = &place;
-    let (listing, loaded) = {
-        let listing = async {
-            let splits = splits.get().await;
-            list(place, &splits, tell).await.map_err(Error::from)
-        };
-        let manifest = async { Ok::<_, Error>(place.store.read_manifest(&head).await?) };
-        match head {
-            // Where nothing was deployed yet there is nothing to make a manifest good from.
-            HeadState::Absent => match listing.await? {
-                listing if listing.fresh => (listing, Loaded::default()),
-                listing => (listing, manifest.await?),
-            },
-            _ => tokio::try_join!(listing, manifest)?,
-        }
-    };
+    let (listing, mut loaded) = read(place, &head, early, splits, tell).await?;
+    if (listing.head.as_ref()).is_some_and(|listed| listed.as_ref() != head.etag()) {
+        // A deploy ended between the readings of head and lock.
+        head = place.store.read_head().await?;
+        loaded = place.store.read_manifest(&head).await?;
+    }
     let Listing {
         objects: listing,
         debts,
@@ -177,28 +212,66 @@ pub async fn remote(opened: Opened, splits: &Splits, tell: &Teller) -> Result<Re
     })
 }
 
+/// The listing and the manifest, at once where that can be.
+async fn read(
+    place: &Place,
+    head: &HeadState,
+    early: Option<Early>,
+    splits: &Splits,
+    tell: &Teller,
+) -> Result<(Listing, Loaded), Error> {
+    let manifest = async { Ok::<_, Error>(place.store.read_manifest(head).await?) };
+    let pages = |manifest| early.map_or_else(Vec::new, |early| early.pages(place, manifest));
+    let listing = async |shown| list(place, splits, shown, tell).await.map_err(Error::from);
+    match head {
+        // Where nothing was deployed yet there is nothing to make a manifest good from.
+        HeadState::Absent => match listing(pages(Some(&Manifest::default()))).await? {
+            listing if listing.fresh => Ok((listing, Loaded::default())),
+            listing => Ok((listing, manifest.await?)),
+        },
+        HeadState::Found { head, .. } if head.is_all() => {
+            let loaded = manifest.await?;
+            // What was made good need not be what was left behind.
+            let sound = loaded.warnings.is_empty().then_some(&loaded.manifest);
+            let listing = listing(pages(sound)).await?;
+            Ok((listing, loaded))
+        }
+        _ => tokio::try_join!(listing(pages(None)), manifest),
+    }
+}
+
 struct Listing {
     objects: Vec<Listed>,
     /// The open debts' ids, where the state lies among what was listed.
     debts: Option<BTreeSet<String>>,
+    /// The ETag that the head has, where it would be among what was listed.
+    head: Option<Option<ETag>>,
     /// It does, and there is none.
     fresh: bool,
 }
 
-/// The site's objects.
-async fn list(place: &Place, splits: &[Key], tell: &Teller) -> Result<Listing, AwsError> {
+/// The site's objects, without asking again for the pages that were `shown`.
+async fn list(
+    place: &Place,
+    splits: &Splits,
+    shown: Vec<Shown>,
+    tell: &Teller,
+) -> Result<Listing, AwsError> {
     let listener = tell.clone();
     let seen = move |objects| listener.tell(Event::Listed(objects));
-    let mut listing = listing::list(&place.bucket, &place.prefix, splits, seen).await?;
+    let splits = splits.get().await;
+    let mut listing = listing::list(&place.bucket, &place.prefix, &splits, shown, seen).await?;
     let own = format!("{}.unstale/", place.prefix);
-    let inside = place.store.bucket.name() == place.bucket.name()
-        && place.store.root.starts_with(&place.prefix);
-    let debts_at = format!("{}debt/", place.store.root);
-    let mut debts = BTreeSet::new();
+    let inside = place.holds_its_state();
+    let (head_at, debts_at) = (place.store.key(head::NAME), place.store.key(debt::FOLDER));
+    let (mut head, mut debts) = (None, BTreeSet::new());
     let mut fresh = inside;
     listing.retain(|object| {
         if let Some(id) = object.key.strip_prefix(&debts_at) {
             debts.insert(id.to_owned());
+        }
+        if *object.key == *head_at {
+            head = Some(object.etag.clone());
         }
         let kept_there = inside && object.key.starts_with(&place.store.root);
         fresh &= !kept_there;
@@ -209,6 +282,7 @@ async fn list(place: &Place, splits: &[Key], tell: &Teller) -> Result<Listing, A
     Ok(Listing {
         objects: listing,
         debts: inside.then_some(debts),
+        head: inside.then_some(head),
         fresh,
     })
 }

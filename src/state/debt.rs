@@ -146,7 +146,8 @@ impl Store {
     }
 }
 
-const FOLDER: &str = "debt/";
+/// Relative to the state's root.
+pub const FOLDER: &str = "debt/";
 const AT_ONCE: usize = 8;
 
 fn name(id: &DeployId) -> String {

@@ -147,6 +147,11 @@ impl Head {
         }
     }
 
+    /// Whether the manifest lies in it whole.
+    pub fn is_all(&self) -> bool {
+        self.base.is_none() && self.mid.is_none()
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         [&self.base, &self.mid, &self.previous]
             .into_iter()
@@ -155,7 +160,8 @@ impl Head {
     }
 }
 
-const NAME: &str = "head";
+/// Relative to the state's root.
+pub const NAME: &str = "head";
 pub(super) const FOLDER: &str = "manifest/";
 const MONTHS: usize = 3;
 

@@ -97,6 +97,15 @@ impl Observed {
         self.free
     }
 
+    /// Whether its last holder gave it back, or nobody ever held it; not so if that holder is only known to be dead.
+    pub fn is_given_back(&self) -> bool {
+        let held = self
+            .record
+            .as_ref()
+            .is_some_and(|it| it.state == State::Held);
+        !held && self.damaged.is_none()
+    }
+
     /// Who holds it: `user@host, process 123`.
     pub fn holder(&self) -> Option<String> {
         let record = self.record.as_ref()?;
@@ -114,7 +123,8 @@ impl Observed {
     }
 }
 
-pub(super) const NAME: &str = "lock";
+/// Relative to the state's root.
+pub const NAME: &str = "lock";
 
 impl Store {
     /// Fails with [`StateError::Newer`] where a newer version wrote it.

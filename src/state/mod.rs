@@ -72,7 +72,8 @@ impl Store {
         }
     }
 
-    fn key(&self, name: &str) -> String {
+    /// The whole key of a state object.
+    pub fn key(&self, name: &str) -> String {
         format!("{}{name}", self.root)
     }
 

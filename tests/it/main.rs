@@ -11,6 +11,7 @@ mod crash;
 mod deletes;
 mod deploy;
 mod diff;
+mod early;
 mod edges;
 mod errors;
 mod explain;

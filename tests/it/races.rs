@@ -38,7 +38,7 @@ async fn of_two_deploys_at_once_one_wins_whole() {
 }
 
 /// Puts a lock that somebody holds, with a deadline so many seconds from the world's now.
-async fn lock_of(world: &World, host: &str, deadline: i64) {
+pub async fn lock_of(world: &World, host: &str, deadline: i64) {
     let body = world.body(BUCKET, LOCK).expect("a lock");
     let mut lock: Value = serde_json::from_slice(&body).unwrap();
     let now = world.clock().now().duration_since(UNIX_EPOCH).unwrap();

@@ -47,6 +47,25 @@ async fn a_deploy_asks_no_more_than_it_must() {
 }
 
 #[tokio::test]
+async fn a_small_site_asks_for_the_listing_lock_head_and_distribution() {
+    for (files, pages) in [(10, 1), (850, 1), (1_000, 2)] {
+        let (world, site) = (World::new().await, Site::empty());
+        let named = format!("--distribution {}", world.distribution);
+        for number in 0..files {
+            site.write(&format!("posts/{number:04}.html"), format!("<p>{number}"));
+        }
+        world.deploy(&site).with(&named).await.succeeds();
+        world.forget();
+        world.deploy(&site).with(&named).await.succeeds();
+        let mut asked = all(&world);
+        asked.sort_unstable();
+        let mut expected = vec!["GetDistribution", "GetObject", "GetObject"];
+        expected.extend(vec!["ListObjectsV2"; pages]);
+        assert_eq!(asked, expected, "{files} files");
+    }
+}
+
+#[tokio::test]
 async fn a_bucket_that_holds_more_than_the_build_is_listed_to_the_last_key() {
     let (world, site) = (World::new().await, Site::of(&[("index.html", "<p>")]));
     // Keys that a split between printable characters meets at every depth, and some that it cannot split between.
