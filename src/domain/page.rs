@@ -43,10 +43,11 @@ pub fn stage(key: &str, page: bool, fingerprinted: bool, root: &str) -> Stage {
     }
 }
 
-/// Whether the key is its folder's index document.
-pub fn is_folder_index(key: &str) -> bool {
+/// The folder, with its final `/`, of which the key is the index document; `""` is the root.
+pub fn folder_of_index(key: &str) -> Option<&str> {
     let name = key.rsplit('/').next().unwrap_or_default();
-    matches!(name, "" | "index.html" | "index.htm")
+    let is_index = matches!(name, "" | "index.html" | "index.htm");
+    key.strip_suffix(name).filter(|_| is_index)
 }
 
 /// When an object goes live: all of one rank are live before the next begins, those of a rank at once.
@@ -57,24 +58,19 @@ pub fn is_folder_index(key: &str) -> bool {
 pub enum Rank {
     Asset,
     Linking,
-    /// New pages, and pages that lead to none.
+    /// New pages, and pages that lead to none, step by step ([`super::waves`]).
     Page(u16),
     Live,
     Root,
 }
 
-/// The rank by names alone. `new`: there is nothing under the key yet. Deeper pages go before others, and a folder's before its
-/// index.
-pub fn rank(key: &str, stage: Stage, new: bool) -> Rank {
+/// The rank by name and stage alone. `new`: there is nothing under the key yet.
+pub fn rank(stage: Stage, new: bool) -> Rank {
     match stage {
         Stage::Asset => Rank::Asset,
         Stage::Linking if new => Rank::Asset,
         Stage::Linking => Rank::Linking,
-        Stage::Page if new => {
-            let depth = key.bytes().filter(|byte| *byte == b'/').count();
-            let step = (u16::MAX >> 1).saturating_sub(depth.try_into().unwrap_or(u16::MAX));
-            Rank::Page(step * 2 + u16::from(is_folder_index(key)))
-        }
+        Stage::Page if new => Rank::Page(0),
         Stage::Page | Stage::Index => Rank::Live,
         Stage::Root => Rank::Root,
     }
@@ -165,52 +161,10 @@ mod tests {
     }
 
     #[test]
-    fn the_root_comes_last_and_an_index_after_its_folder() {
-        let mut keys = [
-            "index.html",
-            "sitemap.xml",
-            "a/index.html",
-            "a/b/index.html",
-            "about.html",
-            "css/style.css",
-            "a/b/c.html",
-            "a/z.html",
-            "img/x.png",
-            "404.html",
-        ];
-        let of = |key: &str, new| {
-            rank(
-                key,
-                stage(key, key.ends_with(".html"), false, "index.html"),
-                new,
-            )
-        };
-        keys.sort_by_key(|key| (of(key, true), *key));
-        assert_eq!(
-            keys,
-            [
-                "css/style.css",
-                "img/x.png",
-                "a/b/c.html",
-                "a/b/index.html",
-                "a/z.html",
-                "a/index.html",
-                "404.html",
-                "about.html",
-                "sitemap.xml",
-                "index.html",
-            ]
-        );
-    }
-
-    #[test]
     fn what_is_live_changes_after_what_is_new() {
         let at = |key: &str, new| {
-            rank(
-                key,
-                stage(key, key.ends_with(".html"), false, "index.html"),
-                new,
-            )
+            let stage = stage(key, key.ends_with(".html"), false, "index.html");
+            rank(stage, new)
         };
         for (first, then) in [
             (at("new.css", true), at("style.css", false)),
@@ -218,6 +172,7 @@ mod tests {
             (at("new/index.html", true), at("posts/index.html", false)),
             (at("new.html", true), at("feed.xml", false)),
             (at("posts/index.html", false), at("index.html", false)),
+            (at("new.html", true), at("index.html", true)),
         ] {
             assert!(first < then, "{first:?} {then:?}");
         }
@@ -226,5 +181,17 @@ mod tests {
             at("c.html", false),
             "live pages change at once"
         );
+    }
+
+    #[test]
+    fn an_index_has_a_folder() {
+        for (key, folder) in [
+            ("index.html", Some("")),
+            ("a/b/index.htm", Some("a/b/")),
+            ("a/", Some("a/")),
+            ("a/myindex.html", None),
+        ] {
+            assert_eq!(folder_of_index(key), folder, "{key}");
+        }
     }
 }

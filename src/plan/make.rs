@@ -7,7 +7,8 @@ use super::purge::{self, Shift, Target};
 use super::{Action, Adopted, Change, Deletion, Plan, Reason};
 use crate::domain::diff::{self, Answer, Ask, Found, Known, Verdict};
 use crate::domain::manifest::{Entry, Life, Manifest};
-use crate::domain::page::{Stage, rank};
+use crate::domain::page::{Rank, Stage, rank};
+use crate::domain::waves::heights;
 use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5, Sort};
 use crate::edge::{self, Change as Moved};
 
@@ -297,7 +298,7 @@ impl<'f, 'a> Maker<'f, 'a> {
             size: want.size,
             md5: want.md5,
             fingerprint: want.fingerprint,
-            rank: rank(want.key.as_str(), want.stage, before.is_none()),
+            rank: rank(want.stage, before.is_none()),
             before: before.map(|object| object.etag.clone()),
             headers: want.headers,
             key: want.key,
@@ -475,7 +476,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         self.vanished();
         self.plan.debts = self.facts.debts.ids.clone();
         self.copies();
-        self.plan.sort();
+        self.order();
         self.plan.changes.shrink_to_fit();
         self.plan.due = self.due.len();
         let owed = self.facts.targets.iter().any(|target| target.is_owed());
@@ -500,6 +501,20 @@ impl<'f, 'a> Maker<'f, 'a> {
         self.plan.purges = purges.targets;
         self.plan.warnings.extend(purges.warnings);
         Ok(self.plan)
+    }
+
+    /// Puts the changes in their order by names.
+    fn order(&mut self) {
+        let is_step = |change: &&mut Change| matches!(change.rank, Rank::Page(_));
+        self.plan.sort();
+        let changes = &mut self.plan.changes;
+        let steps = changes.iter_mut().filter(is_step);
+        let heights = heights(steps.map(|change| change.key.as_str()));
+        let steps = changes.iter_mut().filter(is_step);
+        for (change, height) in steps.zip(heights) {
+            change.rank = Rank::Page(height);
+        }
+        self.plan.sort();
     }
 
     /// Entries whose object somebody else deleted; those that the build has are uploaded anyway.

@@ -170,6 +170,7 @@ fn watch(world: &World, operations: &'static [&'static str]) -> Arc<Mutex<Vec<Ve
 #[tokio::test]
 async fn assets_come_before_pages_and_the_root_last() {
     let (world, site) = (World::new().await, small());
+    site.write("posts/index.html", "<p>posts");
     world.deploy(&site).with("--concurrency 8").await.succeeds();
     let writes = world.site_writes();
     let at = |key: &str| {
@@ -182,7 +183,7 @@ async fn assets_come_before_pages_and_the_root_last() {
         ("app.css", "posts/a/index.html"),
         ("app.css", "about.html"),
         ("posts/a/index.html", "index.html"),
-        ("posts/b/index.html", "about.html"),
+        ("posts/b/index.html", "posts/index.html"),
         ("about.html", "index.html"),
         ("404.html", "index.html"),
     ] {

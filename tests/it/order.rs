@@ -152,6 +152,7 @@ fn edit() -> [Site; 2] {
         ("index.html", "<p>1"),
         ("alone.html", "<p>1"),
         ("list.html", "<p>1"),
+        ("new/index.html", "<p>1"),
         ("feed.xml", "<feed>1</feed>"),
     ]);
     let list = "<a href=\"https://www.example.org/new/deep/\">";
@@ -159,6 +160,7 @@ fn edit() -> [Site; 2] {
         ("index.html", "<p>2"),
         ("alone.html", "<p>2<a href=list.html>"),
         ("list.html", list),
+        ("new/index.html", "<p>2, by a script"),
         ("feed.xml", "<feed>2</feed>"),
         ("flat.html", "<p>2"),
         ("new/deep/index.html", "<a href=../../flat.html>"),
@@ -189,6 +191,7 @@ async fn pages_follow_what_they_lead_to() {
     let at = |key: &str| writes.iter().position(|one| one.ends_with(key)).unwrap();
     let [flat, deep, list] = ["flat.html", "deep/index.html", "list.html"].map(at);
     assert!(flat < deep && deep < list, "{writes:?}");
+    assert!(deep < at("new/index.html"), "{writes:?}");
     assert!(deep < at("feed.xml") && list < at("PutObject index.html"));
 }
 
