@@ -7,12 +7,16 @@ use unstale::cli::Cli;
 use unstale::error::{Error, Exit};
 use unstale::report::{Options, Printer};
 
+/// Threads for files, each of which costs memory: the readers of a scan, 16 at most, its walk, and some for names and uploads.
+const BLOCKING: usize = 24;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let common = &cli.common;
     let printer = Printer::new(Options::detect(common.json, common.quiet, common.verbose));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(BLOCKING)
         .build();
     let result = match runtime {
         Ok(runtime) => {

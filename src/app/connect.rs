@@ -22,7 +22,7 @@ use crate::scan;
 /// Requests at once, at most, where nothing is said: more gained nothing when measured.
 const CONCURRENCY: usize = 384;
 /// Bytes of small files that stay in memory from hashing to uploading, at most.
-const KEPT: u64 = 4 << 20;
+const KEPT: u64 = 1 << 20;
 
 /// Clients, and what must live as long as they do.
 pub(super) struct Link {

@@ -149,15 +149,16 @@ impl Bucket {
             Condition::Absent => request = request.if_none_match("*"),
             Condition::Is(etag) => request = request.if_match(etag.quoted()),
         }
-        let mut request = request.customize();
         // An override costs as much as signing does.
-        if size > SMALL {
-            request = request.config_override(within(attempt_timeout(size)));
-        }
-        let answer = request
-            .send()
-            .await
-            .map_err(|error| AwsError::new("s3:PutObject", self.url(key), error))?;
+        let answer = match size > SMALL {
+            true => {
+                let limit = within(attempt_timeout(size));
+                let request = request.customize().config_override(limit);
+                Box::pin(request.send()).await
+            }
+            false => request.send().await,
+        };
+        let answer = answer.map_err(|error| AwsError::new("s3:PutObject", self.url(key), error))?;
         self.written("s3:PutObject", key, answer.e_tag, answer.version_id)
     }
 

@@ -134,14 +134,14 @@ impl Apply<'_> {
                 bytes: plan.upload_bytes(),
             });
         }
-        let tools = Tools::new(
+        let tools = Arc::new(Tools::new(
             self.scene.place.clone(),
             self.hands.bucket.clone(),
             self.scene.source.root(),
             self.tell.clone(),
             self.job,
             self.held.is_some(),
-        );
+        ));
         let mut kept = self.scene.source.take_kept();
         let mut at = 0;
         for group in plan.changes.chunk_by(|one, other| one.rank == other.rank) {
@@ -157,7 +157,7 @@ impl Apply<'_> {
     /// Puts the changes of one rank, the first of which is the plan's change `first`.
     async fn put_all(
         &mut self,
-        tools: &Tools,
+        tools: &Arc<Tools>,
         kept: &mut HashMap<Key, Bytes>,
         first: usize,
         group: &[Change],

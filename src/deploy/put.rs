@@ -26,14 +26,14 @@ use crate::scan::{FileStamp, LocalFile, MULTIPART_FROM, Made, part_size};
 const COPY_PART: u64 = 1 << 30;
 
 /// What every upload needs.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Tools {
-    pub place: Place,
-    pub root: Arc<Path>,
-    pub tell: Teller,
+    place: Place,
+    root: PathBuf,
+    tell: Teller,
     /// The bucket by the connections that questions were asked on, and as many as these may be.
-    asked: (Bucket, Arc<Semaphore>),
-    room: Arc<Room>,
+    asked: (Bucket, Semaphore),
+    room: Room,
     /// Parts of one file at once.
     parts: usize,
     /// Whether the endpoint knows conditional writes.
@@ -57,6 +57,11 @@ impl PutError {
         // A condition on an object that is gone is answered with 404.
         matches!(self, Self::Aws(error) if matches!(error.kind, Kind::Precondition | Kind::Conflict | Kind::NotFound))
     }
+
+    /// Whether the same may go well as an upload.
+    fn forbids_copy(&self) -> bool {
+        self.is_race() || matches!(self, Self::Aws(error) if error.is(&Kind::NotImplemented))
+    }
 }
 
 impl Tools {
@@ -69,58 +74,52 @@ impl Tools {
         job: &Job,
         guarded: bool,
     ) -> Self {
-        let asked = Arc::new(Semaphore::new(LISTING));
+        let asked = Semaphore::new(LISTING);
         Self {
             asked: (place.bucket.clone(), asked),
             place: Place {
                 bucket: changes,
                 ..place
             },
-            root: Arc::from(root),
+            root: root.to_owned(),
             tell,
-            room: Arc::new(Room::new(job.max_memory)),
+            room: Room::new(job.max_memory),
             parts: job.concurrency.clamp(1, 8),
             guarded,
         }
     }
 
-    /// Carries out one change. `kept` is the file's content, where it is in memory still.
+    /// Carries out one change. `kept` is the file's content, where it is in memory still. What is rare is boxed: hundreds of
+    /// these wait at once.
     pub async fn put(
-        mut self,
+        self: &Arc<Self>,
         change: &Change,
         file: Option<&LocalFile>,
         kept: Option<Bytes>,
     ) -> Result<Written, PutError> {
-        let (asked, free) = self.asked.clone();
+        let (asked, free) = &self.asked;
         // Connections that were in use already are the quickest.
-        let _asked = free
-            .try_acquire_owned()
-            .inspect(|_| self.place.bucket = asked);
-        match &change.action {
-            Action::Upload => self.upload(change, file, kept).await,
-            Action::SetHeaders => {
-                let Some(etag) = &change.before else {
-                    return self.upload(change, file, kept).await;
-                };
-                self.copy(change, (change.key.as_str(), None, etag)).await
-            }
-            Action::CopyFrom { key, etag } => {
-                match self.copy(change, (key.as_str(), None, etag)).await {
-                    // What was to be copied is no longer there: the file still is.
-                    Err(PutError::Aws(error))
-                        if matches!(error.kind, Kind::NotFound | Kind::NotImplemented) =>
-                    {
-                        self.upload(change, file, kept).await
-                    }
-                    Err(error) if error.is_race() => self.upload(change, file, kept).await,
-                    result => result,
-                }
-            }
-            Action::Restore { version, etag } => {
-                self.copy(change, (change.key.as_str(), Some(version), etag))
-                    .await
+        let permit = free.try_acquire();
+        let bucket = match permit.is_ok() {
+            true => asked,
+            false => &self.place.bucket,
+        };
+        let key = change.key.as_str();
+        let from = match (&change.action, &change.before) {
+            (Action::SetHeaders, Some(etag)) => Some((key, None, etag)),
+            (Action::CopyFrom { key, etag }, _) => Some((key.as_str(), None, etag)),
+            (Action::Restore { version, etag }, _) => Some((key, Some(version.as_str()), etag)),
+            (Action::Upload | Action::SetHeaders, _) => None,
+        };
+        if let Some(from) = from {
+            let copied = Box::pin(self.copy(bucket, change, from)).await;
+            match (&change.action, copied) {
+                // What was to be copied is no longer there: the file still is.
+                (Action::CopyFrom { .. }, Err(error)) if error.forbids_copy() => {}
+                (_, copied) => return copied,
             }
         }
+        self.upload(bucket, change, file, kept).await
     }
 
     /// What must still hold when the object is written.
@@ -133,7 +132,8 @@ impl Tools {
     }
 
     async fn upload(
-        &self,
+        self: &Arc<Self>,
+        bucket: &Bucket,
         change: &Change,
         file: Option<&LocalFile>,
         kept: Option<Bytes>,
@@ -158,18 +158,16 @@ impl Tools {
                     None => self.read_whole(&path, change, file).await?,
                 },
             };
-            self.place
-                .bucket
+            bucket
                 .put(&full, body, change.md5, &change.headers, &condition)
                 .await
         } else {
-            return self
-                .upload_parts(change, &path, &full, &condition, &expected)
-                .await;
+            let parts = self.upload_parts(change, &path, &full, &condition, &expected);
+            return Box::pin(parts).await;
         };
         match result {
             Err(error) if error.is(&Kind::Precondition) || error.is(&Kind::Conflict) => {
-                self.own_success(change, &full, &expected, error).await
+                Box::pin(self.own_success(change, &full, &expected, error)).await
             }
             Err(error) if error.is(&Kind::BadDigest) => {
                 Err(PutError::Changed(change.key.to_string()))
@@ -224,8 +222,9 @@ impl Tools {
         if size == 0 && change.headers.redirect.is_some() {
             return Ok(Bytes::new());
         }
+        // Allocated here: there each thread would keep room of its own for what it once read.
+        let mut bytes = Vec::with_capacity(size as usize + 1);
         let read = spawn_blocking(move || -> std::io::Result<(Vec<u8>, bool)> {
-            let mut bytes = Vec::with_capacity(size as usize + 1);
             let mut file = std::fs::File::open(path)?;
             (&mut file).take(size + 1).read_to_end(&mut bytes)?;
             let same = bytes.len() as u64 == size
@@ -244,7 +243,7 @@ impl Tools {
     }
 
     async fn upload_parts(
-        &self,
+        self: &Arc<Self>,
         change: &Change,
         path: &Path,
         full: &str,
@@ -267,7 +266,7 @@ impl Tools {
     }
 
     async fn send_parts(
-        &self,
+        self: &Arc<Self>,
         change: &Change,
         path: &Path,
         upload: &Upload,
@@ -357,13 +356,13 @@ impl Tools {
     /// Copies within the bucket, in parts past what one copy takes.
     async fn copy(
         &self,
+        bucket: &Bucket,
         change: &Change,
         from: (&str, Option<&str>, &ETag),
     ) -> Result<Written, PutError> {
         let (key, version, etag) = from;
         let (source, full) = (self.place.full(key), self.place.full(change.key.as_str()));
         let condition = self.condition(change);
-        let bucket = &self.place.bucket;
         if change.size <= MAX_COPY {
             let copied = bucket
                 .copy(

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::purge::{self, Shift, Target};
+use super::purge::{self, Target};
 use super::{Action, Adopted, Change, Deletion, Plan, Reason};
 use crate::domain::diff::{self, Answer, Ask, Found, Known, Verdict};
 use crate::domain::manifest::{Entry, Life, Manifest};
@@ -170,8 +170,10 @@ struct Maker<'f, 'a> {
     facts: &'f Facts<'f>,
     plan: Plan,
     asks: Vec<(Key, Ask)>,
-    /// What a purge follows from: how each key's answer moves.
-    shifts: Vec<Shift>,
+    /// What a purge follows from: how each key's answer moves, from what the edges were last told to what the deploy leaves.
+    moved: Vec<Moved>,
+    /// The same of what goes only once the purge of all else has completed.
+    moved_late: Vec<Moved>,
     /// Retained assets whose time has come.
     due: Vec<Deletion>,
     /// Manifest keys met, so that the rest is known to have vanished.
@@ -188,7 +190,8 @@ impl<'f, 'a> Maker<'f, 'a> {
             facts,
             plan: Plan::default(),
             asks: Vec::new(),
-            shifts: Vec::new(),
+            moved: Vec::new(),
+            moved_late: Vec::new(),
             due: Vec::new(),
             met: 0,
             sources: HashMap::new(),
@@ -345,10 +348,7 @@ impl<'f, 'a> Maker<'f, 'a> {
                 after: Some(after),
                 fingerprinted: want.fingerprinted,
             };
-            self.push(Shift {
-                change,
-                late: false,
-            });
+            self.push(change, false);
         }
     }
 
@@ -373,13 +373,12 @@ impl<'f, 'a> Maker<'f, 'a> {
         }
     }
 
-    fn push(&mut self, shift: Shift) {
-        if self
-            .facts
-            .only
-            .is_none_or(|only| only.contains(&shift.change.key))
-        {
-            self.shifts.push(shift);
+    fn push(&mut self, moved: Moved, late: bool) {
+        if self.facts.only.is_none_or(|only| only.contains(&moved.key)) {
+            match late {
+                true => self.moved_late.push(moved),
+                false => self.moved.push(moved),
+            }
         }
     }
 
@@ -406,7 +405,7 @@ impl<'f, 'a> Maker<'f, 'a> {
                     "{key} was deployed from here and then changed by somebody else: it is left alone"
                 ));
                 let before = purge::last_served(self.facts.manifest, entry);
-                self.push(overwritten(&key, before, object.etag));
+                self.push(overwritten(&key, before, object.etag), false);
                 self.plan.vanished.push(key.clone());
             }
             self.plan.foreign.push(key);
@@ -461,11 +460,8 @@ impl<'f, 'a> Maker<'f, 'a> {
             // Only a deploy that died, or --adopt, tells of it: what an edge may hold of it is unknown.
             None => purge::unknown(&deletion.etag),
         };
-        let gone = Shift {
-            late: !deletion.page,
-            ..gone(&deletion.key, before, deletion.fingerprinted)
-        };
-        self.push(gone);
+        let gone = gone(&deletion.key, before, deletion.fingerprinted);
+        self.push(gone, !deletion.page);
         self.plan.deletions.push(deletion);
     }
 
@@ -492,7 +488,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         let purges = purge::purges(
             self.facts.targets,
             self.facts.manifest,
-            std::mem::take(&mut self.shifts),
+            [&self.moved, &self.moved_late],
             &self.all,
             empty_before,
             changes,
@@ -531,11 +527,8 @@ impl<'f, 'a> Maker<'f, 'a> {
                 if self.facts.debts.settled.get(key) == Some(&Settled::Deleted) {
                     continue;
                 }
-                self.push(gone(
-                    key,
-                    purge::last_served(manifest, entry),
-                    fingerprinted,
-                ));
+                let before = purge::last_served(manifest, entry);
+                self.push(gone(key, before, fingerprinted), false);
             }
         }
     }
@@ -566,31 +559,22 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 }
 
-fn gone(key: &Key, before: edge::Served, fingerprinted: bool) -> Shift {
-    let change = Moved {
+fn gone(key: &Key, before: edge::Served, fingerprinted: bool) -> Moved {
+    Moved {
         key: key.clone(),
         before: Some(before),
         after: None,
         fingerprinted,
-    };
-    Shift {
-        change,
-        late: false,
     }
 }
 
 /// Somebody else's object stands where ours stood.
-fn overwritten(key: &Key, before: edge::Served, now: &ETag) -> Shift {
-    let after = Some(purge::unknown(now));
-    let change = Moved {
+fn overwritten(key: &Key, before: edge::Served, now: &ETag) -> Moved {
+    Moved {
         key: key.clone(),
         before: Some(before),
-        after,
+        after: Some(purge::unknown(now)),
         fingerprinted: false,
-    };
-    Shift {
-        change,
-        late: false,
     }
 }
 

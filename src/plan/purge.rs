@@ -46,14 +46,6 @@ impl Target<'_> {
     }
 }
 
-/// How what a key answers moves, from what the edges were last told to what the deploy leaves.
-#[derive(Clone, Debug)]
-pub(super) struct Shift {
-    pub(super) change: Change,
-    /// It goes only once the purge of all else has completed.
-    pub(super) late: bool,
-}
-
 /// The sort by which edges may hold a key's object with its cache tags.
 fn carried(manifest: &Manifest, key: &Key) -> Option<Sort> {
     let entry = manifest.entries.get(key)?;
@@ -107,11 +99,11 @@ pub(super) struct Purges {
     pub(super) warnings: Vec<String>,
 }
 
-/// The purges of all targets. `keys` are all of the site, before and after; `changes` says whether anything will be changed.
+/// The purges of all targets. Of the changes the second go only once the purge of the first has completed. `keys` are all of the site, before and after; `changes` says whether anything will be changed.
 pub(super) fn purges(
     targets: &[Target],
     manifest: &Manifest,
-    shifts: Vec<Shift>,
+    [now, late]: [&[Change]; 2],
     keys: &[Key],
     empty_before: bool,
     changes: bool,
@@ -121,9 +113,6 @@ pub(super) fn purges(
         news: false,
         warnings: Vec::new(),
     };
-    let (late, now): (Vec<Shift>, Vec<Shift>) = shifts.into_iter().partition(|shift| shift.late);
-    let [now, late] =
-        [now, late].map(|part| part.into_iter().map(|one| one.change).collect::<Vec<_>>());
     let changes = changes || !now.is_empty() || !late.is_empty();
     // The free paths are the account's: what one target takes, the next cannot.
     let mut taken = 0;
@@ -155,13 +144,13 @@ pub(super) fn purges(
         let first = if now.is_empty() && owed.is_empty() {
             edge::Purge::default()
         } else {
-            purge(&now, &owed)
+            purge(now, &owed)
         };
         // What goes after the purge is stale again from then on, whatever the purge took.
         let after = match &target.site {
             _ if late.is_empty() => edge::Purge::default(),
             None => blind(&["/*".to_owned()], &prices),
-            Some(_) => purge(&late, &[]),
+            Some(_) => purge(late, &[]),
         };
         taken += first.cover.free + after.cover.free;
         purges.targets.push(TargetPurge {

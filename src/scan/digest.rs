@@ -9,7 +9,7 @@ use md5::{Digest, Md5 as Hasher};
 
 use crate::domain::{ETag, Md5};
 
-pub(super) const BUFFER: usize = 256 * 1024;
+pub(super) const BUFFER: usize = 128 * 1024;
 const MIB: u64 = 1024 * 1024;
 /// The most parts that an upload may have (S3 User Guide, "Amazon S3 multipart upload limits").
 const MAX_PARTS: u64 = 10_000;
