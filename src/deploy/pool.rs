@@ -10,7 +10,9 @@ use super::stop::Stop;
 use crate::aws::Watch;
 
 /// Requests at once in the beginning.
-const FIRST: usize = 128;
+const FIRST: usize = 64;
+/// So many all go at once, where there are no more.
+const FEW: usize = 128;
 /// What twice as many at once must bring, or the level is found.
 const WORTH: f64 = 1.15;
 /// What is measured in less says little.
@@ -58,7 +60,10 @@ impl Level {
     }
 
     /// How many of so many requests are begun at once.
-    pub fn first(&self, requests: usize) -> usize {
+    pub fn begin(&mut self, requests: usize) -> usize {
+        if requests <= FEW && !self.careful {
+            self.now = self.now.max(requests).min(self.most);
+        }
         self.now.min(requests)
     }
 
@@ -179,7 +184,7 @@ mod tests {
     fn the_level_grows_while_that_pays() {
         assert_eq!(after(0.5, 0.03, 100_000.0), 256);
         assert_eq!(after(10.0, 0.03, 3_000.0), 128);
-        assert_eq!(after(5.0, 0.0002, 300.0), FIRST);
+        assert_eq!(after(1.0, 0.0002, 300.0), FIRST);
     }
 
     #[test]
@@ -191,6 +196,19 @@ mod tests {
             level.answered(true);
         }
         assert_eq!(level.now, 11);
+    }
+
+    #[test]
+    fn a_few_go_at_once() {
+        for (most, requests, at_once, now) in [
+            (256, 10, 10, 64),
+            (256, 100, 100, 100),
+            (80, 100, 80, 80),
+            (256, 1000, 64, 64),
+        ] {
+            let mut level = Level::new(most, Watch::default());
+            assert_eq!((level.begin(requests), level.now), (at_once, now));
+        }
     }
 
     #[test]

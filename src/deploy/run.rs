@@ -274,6 +274,7 @@ impl Run<'_> {
 
     /// What a plan is carried out with. Connections are opened while the lock is taken.
     fn hands(&mut self, plan: &Plan) -> Hands {
+        let level = &mut *self.level;
         let open = || {
             let ranks = plan.changes.chunk_by(|one, other| one.rank == other.rank);
             let widest = ranks.map(<[_]>::len).max().unwrap_or_default();
@@ -283,7 +284,7 @@ impl Run<'_> {
             });
             let batches: usize = batches.sum();
             Hands {
-                bucket: self.place.bucket.for_changes(self.level.first(widest)),
+                bucket: self.place.bucket.for_changes(level.begin(widest)),
                 cloudfront: self
                     .aws
                     .cloudfront()

@@ -226,7 +226,7 @@ async fn read(
     match head {
         // Where nothing was deployed yet there is nothing to make a manifest good from.
         HeadState::Absent => match listing(pages(Some(&Manifest::default()))).await? {
-            listing if listing.fresh => Ok((listing, Loaded::default())),
+            listing if listing.fresh => Ok((listing, Loaded::fresh())),
             listing => Ok((listing, manifest.await?)),
         },
         HeadState::Found { head, .. } if head.is_all() => {

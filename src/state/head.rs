@@ -90,8 +90,20 @@ pub struct Loaded {
     pub manifest: Manifest,
     /// What was damaged and what was taken instead, for people. Not empty: the next write writes everything anew.
     pub warnings: Vec<String>,
+    /// Nothing at all lies where the state is kept.
+    pub(super) fresh: bool,
     pub(super) mid: Delta,
     pub(super) inline: Delta,
+}
+
+impl Loaded {
+    /// Of a place where nothing at all lies.
+    pub fn fresh() -> Self {
+        Self {
+            fresh: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// What a deploy writes into the manifest. The entries of `delta` point into the tables of the loaded manifest.
@@ -219,6 +231,7 @@ impl Store {
                 manifest.apply(mid.clone());
                 manifest.apply(inline.clone());
                 Ok(Loaded {
+                    fresh: false,
                     manifest,
                     warnings: Vec::new(),
                     mid,
@@ -254,6 +267,7 @@ impl Store {
         head.version = VERSION;
         head.sequence = match state {
             HeadState::Found { head, .. } => head.sequence,
+            HeadState::Absent if loaded.fresh => 0,
             _ => self.last_sequence().await?,
         } + 1;
         head.remember(&update);

@@ -65,6 +65,7 @@ impl Store {
         replay(&mut manifest, rest.iter());
         manifest.apply(known.inline);
         Ok(Loaded {
+            fresh: false,
             manifest,
             warnings,
             ..Loaded::default()
