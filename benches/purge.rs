@@ -8,7 +8,7 @@ use unstale::domain::{HeaderFingerprint, Key, Sort};
 use unstale::edge::cover::{Entry, cover};
 use unstale::edge::path::Dialect;
 use unstale::edge::{
-    Behavior, Change, Distribution, Origin, Prices, QueryKey, Served, Site, purge,
+    Behavior, Change, Content, Distribution, Origin, Prices, QueryKey, Served, Site, purge,
 };
 
 fn main() {
@@ -68,7 +68,7 @@ fn distribution() -> Distribution {
 
 fn served(content: &str) -> Option<Served> {
     Some(Served {
-        content: content.to_owned(),
+        content: Content::Named(content.into()),
         headers: HeaderFingerprint(0),
         cache_control: None,
         redirect: None,

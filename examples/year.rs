@@ -14,7 +14,8 @@ use unstale::domain::rules::{Facts, HeaderRules, Matched};
 use unstale::domain::{Headers, Key};
 use unstale::edge::price::{FREE_PATHS, share};
 use unstale::edge::{
-    Behavior, Change, Cover, Distribution, Mode, Money, Origin, Prices, Purge, Served, Site, purge,
+    Behavior, Change, Content, Cover, Distribution, Mode, Money, Origin, Prices, Purge, Served,
+    Site, purge,
 };
 use unstale::scan::{Options, scan};
 
@@ -122,9 +123,9 @@ async fn objects(version: &Path) -> Result<Objects> {
         let served = rules.headers_for(key, &facts, &mut matched);
         let headers: &Headers = &served.headers;
         let object = Served {
-            content: file.md5.to_string(),
+            content: Content::Digest(file.md5),
             headers: headers.fingerprint(),
-            cache_control: headers.cache_control.clone(),
+            cache_control: headers.cache_control.as_deref().map(Into::into),
             redirect: None,
             tags: None,
         };

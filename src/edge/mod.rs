@@ -35,5 +35,5 @@ pub use distribution::{Behavior, Distribution, ErrorResponse, Origin, QueryKey, 
 pub use price::{Mode, Money, Prices};
 pub use purge::{Explanation, Purge, purge};
 pub use rewrite::rewrite_of;
-pub use stale::{Change, Reason, Served, Spared, Stale};
+pub use stale::{Change, Content, Reason, Served, Spared, Stale};
 pub use urls::{Index, Kind, RequestPath, Site, request_paths};

@@ -172,6 +172,7 @@ fn opaque(site: &Site<'_>, prices: &Prices) -> Vec<Opaque> {
 mod tests {
     use super::super::distribution::{Behavior, Distribution, Origin};
     use super::super::price::Money;
+    use super::super::stale::Content;
     use super::*;
     use crate::domain::HeaderFingerprint;
 
@@ -195,7 +196,7 @@ mod tests {
 
     fn served(content: &str) -> Option<Served> {
         Some(Served {
-            content: content.to_owned(),
+            content: Content::Named(content.into()),
             headers: HeaderFingerprint(0),
             cache_control: None,
             redirect: None,

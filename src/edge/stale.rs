@@ -6,17 +6,25 @@ use std::fmt;
 use super::distribution::{Behavior, DEFAULT_ERROR_TTL, ErrorResponse};
 use super::ttl::{edge_ttl, stated_ttl};
 use super::urls::{Kind, RequestPath, Site, request_paths};
-use crate::domain::{HeaderFingerprint, Key, Sort};
+use crate::domain::{HeaderFingerprint, Key, Md5, Sort};
 
-/// What an object was, or will be, served as.
+/// Names a body: equal for equal ones, different for different ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    Digest(Md5),
+    /// Known by another name only.
+    Named(Box<str>),
+}
+
+/// What an object was, or will be, served as. There is one for each object that changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
-    /// Names the content: equal for equal bodies, different for different ones.
-    pub content: String,
+    pub content: Content,
     pub headers: HeaderFingerprint,
-    pub cache_control: Option<String>,
+    /// By which edges kept it; of what will be served, neither this nor `redirect` matters.
+    pub cache_control: Option<Box<str>>,
     /// `x-amz-website-redirect-location`.
-    pub redirect: Option<String>,
+    pub redirect: Option<Box<str>>,
     /// The sort by which it carries its cache tags, where it is certain to.
     pub tags: Option<Sort>,
 }
@@ -312,9 +320,9 @@ mod tests {
 
     fn served(content: &str, cache_control: &str) -> Option<Served> {
         Some(Served {
-            content: content.to_owned(),
+            content: Content::Named(content.into()),
             headers: HeaderFingerprint(cache_control.len() as u64),
-            cache_control: Some(cache_control.to_owned()),
+            cache_control: Some(cache_control.into()),
             redirect: None,
             tags: None,
         })

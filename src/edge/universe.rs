@@ -257,13 +257,13 @@ fn behaviors_by_tag(site: &Site<'_>) -> Vec<ByTag> {
 mod tests {
     use super::super::distribution::{Distribution, Origin};
     use super::super::purge::purge;
-    use super::super::stale::{Change, Served};
+    use super::super::stale::{Change, Content, Served};
     use super::*;
     use crate::domain::{HeaderFingerprint, Key};
 
     fn served(content: &str, tags: Option<Sort>) -> Served {
         Served {
-            content: content.to_owned(),
+            content: Content::Named(content.into()),
             headers: HeaderFingerprint(0),
             cache_control: None,
             redirect: None,
@@ -330,7 +330,7 @@ mod tests {
         };
         assert_eq!(sent(&site(&plain), changed(key, unknown), &index), paths);
         let redirect = Served {
-            redirect: Some("/".to_owned()),
+            redirect: Some("/".into()),
             ..page()
         };
         let found = sent(&site(&plain), changed(key, redirect), &index);

@@ -323,7 +323,7 @@ impl<'f, 'a> Maker<'f, 'a> {
             (None, Some(object)) => Some(purge::unknown(object.etag)),
             (None, None) => None,
         };
-        let after = purge::served(want.md5, want.fingerprint, &want.headers, want.tags);
+        let after = purge::served(want.md5, want.fingerprint, want.tags);
         let settled = Settled::Put {
             md5: Some(want.md5),
             headers: want.fingerprint,

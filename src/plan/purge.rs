@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::TargetPurge;
 use crate::domain::manifest::{Entry as Known, Manifest, Told};
-use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5, Sort};
+use crate::domain::{ETag, HeaderFingerprint, Key, Md5, Sort};
 use crate::edge::cover::{self, Entry};
 use crate::edge::path::{self, Dialect};
-use crate::edge::{self, Change, Mode, Prices, Served, Site};
+use crate::edge::{self, Change, Content, Mode, Prices, Served, Site};
 
 /// A distribution, or a tenant of one, as the plan needs to know it.
 #[derive(Clone, Debug)]
@@ -55,29 +55,26 @@ fn carried(manifest: &Manifest, key: &Key) -> Option<Sort> {
 /// What the manifest says that a key was last served as; not that it carried its tags, since somebody may have written over it.
 pub(super) fn last_served(manifest: &Manifest, entry: &Known) -> Served {
     let served = manifest.tables.served(entry.served);
-    let content = entry
-        .content()
-        .map_or_else(|| entry.etag.to_string(), |md5| md5.to_string());
+    let text = |text: &Option<String>| text.as_deref().map(Into::into);
     Served {
-        content,
+        content: match entry.content() {
+            Some(md5) => Content::Digest(md5),
+            None => Content::Named(entry.etag.to_string().into()),
+        },
         headers: entry.headers,
-        cache_control: served.and_then(|served| served.cache_control.clone()),
-        redirect: served.and_then(|served| served.redirect.clone()),
+        cache_control: served.and_then(|served| text(&served.cache_control)),
+        redirect: served.and_then(|served| text(&served.redirect)),
         tags: None,
     }
 }
 
-pub(super) fn served(
-    md5: Md5,
-    fingerprint: HeaderFingerprint,
-    headers: &Headers,
-    tags: Option<Sort>,
-) -> Served {
+/// What an object will be served as.
+pub(super) fn served(md5: Md5, fingerprint: HeaderFingerprint, tags: Option<Sort>) -> Served {
     Served {
-        content: md5.to_string(),
+        content: Content::Digest(md5),
         headers: fingerprint,
-        cache_control: headers.cache_control.clone(),
-        redirect: headers.redirect.clone(),
+        cache_control: None,
+        redirect: None,
         tags,
     }
 }
@@ -85,7 +82,7 @@ pub(super) fn served(
 /// An object that nobody here described: edges may have kept it for as long as they keep what says nothing.
 pub(super) fn unknown(etag: &ETag) -> Served {
     Served {
-        content: format!("unknown:{etag}"),
+        content: Content::Named(format!("unknown:{etag}").into()),
         headers: HeaderFingerprint(0),
         cache_control: None,
         redirect: None,
