@@ -313,43 +313,44 @@ impl<'f, 'a> Maker<'f, 'a> {
     fn shift(&mut self, want: &Want, object: Option<&Object>) {
         let entry = self.entry(want.key.as_str());
         self.met += usize::from(entry.is_some());
-        let before = match (entry, object) {
-            (Some(entry), Some(object)) if is_other(entry, object) => {
-                Some(purge::unknown(object.etag))
-            }
-            (Some(entry), Some(object)) => Some(self.last_served(entry, object)),
-            // A tombstone's copies may still be there; what else is gone from the bucket leaves errors.
-            (Some(entry), None) => Some(purge::last_served(self.facts.manifest, entry)),
-            (None, Some(object)) => Some(purge::unknown(object.etag)),
-            (None, None) => None,
-        };
-        let after = purge::served(want.md5, want.fingerprint, want.tags);
-        let settled = Settled::Put {
-            md5: Some(want.md5),
-            headers: want.fingerprint,
-        };
         let told = self.facts.debts.settled.get(&want.key);
-        let same = match told {
-            Some(told) => *told == settled,
-            None => before.as_ref().is_some_and(|before| {
-                before.content == after.content && before.headers == after.headers
-            }),
+        let same = match (told, entry, object) {
+            (Some(told), ..) => {
+                let md5 = Some(want.md5);
+                let headers = want.fingerprint;
+                *told == Settled::Put { md5, headers }
+            }
+            (None, Some(entry), Some(object)) if is_other(entry, object) => false,
+            (None, Some(entry), _) => {
+                entry.content() == Some(want.md5) && entry.headers == want.fingerprint
+            }
+            (None, None, _) => false,
         };
         // Since it went missing, edges may hold errors in its place.
         let missing = same && object.is_none();
-        if !same || missing {
-            let change = Moved {
-                key: want.key.clone(),
-                // What the deploy that died told counts for more than what the manifest says.
-                before: told
-                    .map(|_| purge::unknown(&ETag::Md5(want.md5)))
-                    .or(before)
-                    .filter(|_| !missing),
-                after: Some(after),
-                fingerprinted: want.fingerprinted,
-            };
-            self.push(change, false);
+        if same && !missing {
+            return;
         }
+        let before = match (told, entry, object) {
+            _ if missing => None,
+            // What the deploy that died told counts for more than what the manifest says.
+            (Some(_), ..) => Some(purge::unknown(&ETag::Md5(want.md5))),
+            (None, Some(entry), Some(object)) if is_other(entry, object) => {
+                Some(purge::unknown(object.etag))
+            }
+            (None, Some(entry), Some(object)) => Some(self.last_served(entry, object)),
+            // A tombstone's copies may still be there; what else is gone from the bucket leaves errors.
+            (None, Some(entry), None) => Some(purge::last_served(self.facts.manifest, entry)),
+            (None, None, Some(object)) => Some(purge::unknown(object.etag)),
+            (None, None, None) => None,
+        };
+        let change = Moved {
+            key: want.key.clone(),
+            before,
+            after: Some(purge::served(want.md5, want.fingerprint, want.tags)),
+            fingerprinted: want.fingerprinted,
+        };
+        self.push(change, false);
     }
 
     /// What edges hold of an object that is as the manifest says: with its tags, unless somebody may have written the same bytes
