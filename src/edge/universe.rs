@@ -70,16 +70,12 @@ impl<'k> Universe<'k> {
             .filter(is_new)
             .map(|change| change.key.as_str())
             .collect();
-        let spared: HashSet<String> = stale
-            .spared
-            .iter()
-            .filter(|(_, why)| **why == Spared::New)
-            .map(|(path, _)| path.trim_end_matches('*').to_owned())
-            .collect();
+        let any_new = stale.spared.values().any(|why| *why == Spared::New);
+        let is_spared = |path: &str| stale.spared.get(path) == Some(&Spared::New);
         let ours: Vec<ByTag> = behaviors_by_tag(site);
         let mut answered = Vec::new();
         for (key, sort) in keys {
-            let older = !spared.is_empty() && !new.contains(key);
+            let older = any_new && !new.contains(key);
             let number = site.tagged.then_some(self.keys.len() as u32);
             if site.tagged {
                 self.keys.push((key, sort));
@@ -97,14 +93,19 @@ impl<'k> Universe<'k> {
                     ..Item::default()
                 };
                 self.push(text, item);
-                if older && spared.contains(text) {
-                    answered.push(text.to_owned());
+                if older {
+                    let all = format!("{text}*");
+                    answered.extend(
+                        [text, &all]
+                            .into_iter()
+                            .find(|path| is_spared(path))
+                            .map(str::to_owned),
+                    );
                 }
             });
         }
         for path in answered {
-            let star = if path.ends_with('?') { "*" } else { "" };
-            stale.owe(format!("{path}{star}"), Reason::Answered);
+            stale.owe(path, Reason::Answered);
         }
     }
 
