@@ -453,8 +453,8 @@ impl Apply<'_> {
             .map(|plan| plan.purges)
     }
 
-    /// Writes the manifest while `sender`, if there is one, sends the purge, or its late batches; then the history; and strikes the debts, or what
-    /// of them is paid.
+    /// Writes the manifest while the sender, if there is one, sends the purge, or its late batches; then the history; and strikes
+    /// the debts, or what of them is paid.
     async fn record(
         &mut self,
         journal: &mut Debt,

@@ -375,7 +375,9 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 
     fn push(&mut self, moved: Moved, late: bool) {
-        if self.facts.only.is_none_or(|only| only.contains(&moved.key)) {
+        let wanted = self.facts.only.is_none_or(|only| only.contains(&moved.key));
+        // Nobody to be told: then there may be a million that nobody asks for.
+        if wanted && !self.facts.targets.is_empty() {
             match late {
                 true => self.moved_late.push(moved),
                 false => self.moved.push(moved),

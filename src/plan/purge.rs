@@ -96,7 +96,8 @@ pub(super) struct Purges {
     pub(super) warnings: Vec<String>,
 }
 
-/// The purges of all targets. Of the changes the second go only once the purge of the first has completed. `keys` are all of the site, before and after; `changes` says whether anything will be changed.
+/// The purges of all targets. Of what moved, the second part goes only once the purge of the first has completed. `keys` are all
+/// of the site, before and after; `changes` says whether anything will be changed.
 pub(super) fn purges(
     targets: &[Target],
     manifest: &Manifest,
