@@ -474,6 +474,8 @@ impl Apply<'_> {
             .targets
             .values()
             .flat_map(|owed| &owed.batches)
+            // Late ones are not sent where assets had to stay.
+            .filter(|batch| !batch.late || sender.is_some())
             .map(|batch| batch.paths.len() as u64)
             .sum();
         let distributions = record::told(self.scene, self.job, &self.plan);
