@@ -29,7 +29,7 @@ pub(super) async fn warn(
         return Ok(());
     }
     let viewer = Viewer::new(app.authorities()?.as_deref(), PATIENCE);
-    let head = format!("{}head", place.store.root);
+    let state = place.store.key(crate::state::NAME);
     for found in &scene.targets.found {
         let Some(site) = scene_site(job, found) else {
             continue;
@@ -44,7 +44,7 @@ pub(super) async fn warn(
             (None, Some(domain)) => format!("https://{domain}"),
             (None, None) => continue,
         };
-        let paths = request_paths(&site, &head);
+        let paths = request_paths(&site, &state);
         let Some(path) = paths.iter().find(|path| path.kind == Kind::Own) else {
             continue;
         };

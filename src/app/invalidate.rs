@@ -21,7 +21,7 @@ pub(super) async fn invalidate(app: &App, flags: &cli::Invalidate) -> Result<Exi
                 .hint(format!("unstale invalidate '/{path}'")),
         );
     }
-    let deploy = crate::state::mint(link.aws.watch.server_now());
+    let deploy = crate::state::mint(link.aws.cloudfront().clock.server_now());
     let until = Instant::now() + job.timeout;
     let mut pending = Vec::new();
     for found in targets(app, &link, &job).await? {

@@ -26,7 +26,7 @@ pub(super) async fn quota(app: &App) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let cloudfront = link.aws.cloudfront();
     let places = places(app, &cloudfront).await?;
-    let begin = month_begin(link.aws.watch.server_now());
+    let begin = month_begin(link.aws.cloudfront().clock.server_now());
     let lists = stream::iter(places.iter().map(|(target, _)| target.clone()))
         .map(|target| this_month(&cloudfront, target, begin))
         .buffer_unordered(AT_ONCE);

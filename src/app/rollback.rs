@@ -8,7 +8,7 @@ use crate::deploy::survey::{self, Place};
 use crate::deploy::{self, Job};
 use crate::domain::manifest::DeployId;
 use crate::error::{Error, Exit};
-use crate::state::history::Listed;
+use crate::state::RecentDeploy;
 
 pub(super) async fn rollback(app: &App, flags: &cli::Rollback) -> Result<Exit, Error> {
     let link = app.connect().await?;
@@ -52,11 +52,12 @@ fn unversioned(bucket: &str) -> Error {
 }
 
 /// The deploy whose id begins so, or the one before the last.
-async fn wished(place: &Place, id: Option<&str>) -> Result<Listed, Error> {
+async fn wished(place: &Place, id: Option<&str>) -> Result<RecentDeploy, Error> {
     const LIST: &str = "`unstale history` lists them";
+    let mut recent = place.store.read_state().await?.object.recent;
+    recent.reverse();
     let Some(id) = id else {
-        let listed = place.store.list_history().await?;
-        let before = listed.into_iter().nth(1);
+        let before = recent.into_iter().nth(1);
         return before.ok_or_else(|| {
             Error::usage(format!(
                 "there is no deploy before the last to {}",
@@ -65,7 +66,8 @@ async fn wished(place: &Place, id: Option<&str>) -> Result<Listed, Error> {
             .hint(LIST)
         });
     };
-    let mut found = place.store.find_history(id).await?;
+    let mut found = recent;
+    found.retain(|deploy| deploy.is_called(id));
     match found.as_slice() {
         [_] => Ok(found.remove(0)),
         [] => Err(Error::usage(format!("no deploy's id begins with {id}")).hint(LIST)),

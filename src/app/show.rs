@@ -8,6 +8,7 @@ use crate::deploy::survey::{self, Place};
 use crate::domain::manifest::Life;
 use crate::error::{Error, Exit};
 use crate::report::text::{counted, shown};
+use crate::state::{ObservedState, RecentDeploy};
 
 pub(super) async fn distributions(app: &App) -> Result<Exit, Error> {
     let link = app.connect().await?;
@@ -57,10 +58,12 @@ async fn place(app: &App) -> Result<(super::connect::Link, Place), Error> {
 pub(super) async fn history(app: &App, flags: &cli::History) -> Result<Exit, Error> {
     let (_link, place) = place(app).await?;
     let store = &place.store;
-    let listed = match &flags.id {
-        Some(id) => store.find_history(id).await?,
-        None => store.list_history().await?,
+    let recent = store.read_state().await?.object.recent;
+    let called = |deploy: &&RecentDeploy| match &flags.id {
+        Some(id) => deploy.is_called(id),
+        None => true,
     };
+    let listed: Vec<&RecentDeploy> = recent.iter().rev().filter(called).collect();
     if listed.is_empty() {
         return match &flags.id {
             Some(id) => Err(Error::usage(format!("no deploy's id begins with {id}"))
@@ -72,8 +75,9 @@ pub(super) async fn history(app: &App, flags: &cli::History) -> Result<Exit, Err
             }
         };
     }
-    for one in listed.iter().take(if flags.id.is_some() { 1 } else { 50 }) {
-        let record = store.read_history(one).await?;
+    let most = if flags.id.is_some() { 1 } else { 50 };
+    for deploy in listed.into_iter().take(most) {
+        let record = store.read_history(deploy).await?;
         app.printer.json(&record);
         let at = jiff::Timestamp::from_second(record.at).unwrap_or_default();
         let paths: usize = record.purges.iter().map(|purge| purge.paths.len()).sum();
@@ -108,7 +112,7 @@ pub(super) async fn history(app: &App, flags: &cli::History) -> Result<Exit, Err
                     .line(&format!("  {sign} {}", shown(change.key.as_str())));
             }
             for purge in &record.purges {
-                let id = purge.invalidation.as_deref().unwrap_or_default();
+                let id = purge.invalidations.join(", ");
                 app.printer
                     .line(&format!("  purged of {} ({id}):", purge.target));
                 purge
@@ -124,8 +128,8 @@ pub(super) async fn history(app: &App, flags: &cli::History) -> Result<Exit, Err
 pub(super) async fn state(app: &App, flags: &cli::State) -> Result<Exit, Error> {
     let cli::StateCommand::Show = flags.command;
     let (_link, place) = place(app).await?;
-    let head = place.store.read_head().await?;
-    let loaded = place.store.read_manifest(&head).await?;
+    let observed = place.store.read_state().await?;
+    let loaded = place.store.read_manifest(&observed, true).await?;
     loaded
         .warnings
         .iter()
@@ -163,25 +167,7 @@ pub(super) async fn state(app: &App, flags: &cli::State) -> Result<Exit, Error> 
             "version-id": entry.version_id,
         }));
     }
-    for debt in place.store.read_debts().await? {
-        let text = match &debt {
-            crate::state::debt::Found::Open(debt) => {
-                let paths: usize = debt
-                    .targets
-                    .values()
-                    .map(|owed| owed.paths.len() + owed.whole.len())
-                    .sum();
-                format!(
-                    "debt {}: {paths} paths, {} keys, from {}",
-                    debt.id,
-                    debt.keys.len(),
-                    debt.source
-                )
-            }
-            crate::state::debt::Found::Unreadable { id, why } => {
-                format!("debt {id}: unreadable ({why})")
-            }
-        };
+    for text in debts(&place, &observed).await? {
         app.printer.line(&text);
         app.printer
             .json(&serde_json::json!({ "type": "debt", "text": text }));
@@ -195,17 +181,32 @@ pub(super) async fn state(app: &App, flags: &cli::State) -> Result<Exit, Error> 
     Ok(Exit::Done)
 }
 
+/// What deploys left open, a line each.
+async fn debts(place: &Place, observed: &ObservedState) -> Result<Vec<String>, Error> {
+    let open = place.store.read_open(observed).await?;
+    let journals = open.journals.iter().map(|open| match &open.journal {
+        Ok(journal) => {
+            let keys = counted(journal.keys.len() as u64, "key");
+            format!("debt {}: {keys}, began and did not end", open.id)
+        }
+        Err(why) => format!("debt {}: unreadable ({why})", open.id),
+    });
+    let unpaid = open.unpaid.iter().map(|unpaid| match &unpaid.owed {
+        Ok(owed) => {
+            let paths: usize = owed.values().map(Vec::len).sum();
+            let paths = counted(paths as u64, "path");
+            format!("debt {}: {paths}, from {}", unpaid.id, unpaid.source)
+        }
+        Err(why) => format!("debt {}: unreadable ({why})", unpaid.id),
+    });
+    Ok(journals.chain(unpaid).collect())
+}
+
 pub(super) async fn unlock(app: &App) -> Result<Exit, Error> {
     let (_link, place) = place(app).await?;
-    let seen = place.store.force_unlock().await?;
-    let text = match seen.record.filter(|_| seen.damaged.is_none()) {
-        Some(record) if record.state == crate::state::lock::State::Held => {
-            format!(
-                "The lock of {}@{} (process {}) is gone.",
-                record.owner.user, record.owner.host, record.owner.pid
-            )
-        }
-        _ => "Nobody held the lock.".to_owned(),
+    let text = match place.store.force_unlock().await? {
+        Some(lease) => format!("The lease of {} is gone.", lease.owner),
+        None => "Nobody held the lease.".to_owned(),
     };
     app.printer.line(&text);
     app.printer

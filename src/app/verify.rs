@@ -40,8 +40,8 @@ pub(super) async fn verify(app: &App, flags: &cli::Verify) -> Result<Exit, Error
     for warning in &targets.warnings {
         app.printer.warn(warning);
     }
-    let Opened { place, head, .. } = opened;
-    let manifest = place.store.read_manifest(&head).await?.manifest;
+    let Opened { place, state, .. } = opened;
+    let manifest = place.store.read_manifest(&state, true).await?.manifest;
     let mut source = Source::of(build);
     source
         .tailor(&place, &Known::by(&manifest), &targets, &job)
@@ -49,14 +49,14 @@ pub(super) async fn verify(app: &App, flags: &cli::Verify) -> Result<Exit, Error
     let mut wants = Scene::wants(&job, &source, &targets);
     let mut gone = Vec::new();
     if flags.changed {
-        let newest = place.store.list_history().await?.into_iter().next();
+        let newest = state.object.recent.last();
         let Some(newest) = newest else {
             return Err(Error::usage(format!(
                 "nothing was deployed to {} yet",
                 place.url()
             )));
         };
-        let record = place.store.read_history(&newest).await?;
+        let record = place.store.read_history(newest).await?;
         let changed: HashSet<Key> = record.changes.iter().map(|one| one.key.clone()).collect();
         wants.retain(|want| changed.contains(&want.key));
         let removed = record.changes.into_iter().filter(|one| one.after.is_none());

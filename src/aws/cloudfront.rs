@@ -6,16 +6,15 @@ use aws_sdk_cloudfront::types::{
     InvalidationSummary, Paths,
 };
 
-use super::ahead::Ahead;
 use super::error::{AwsError, Kind};
+use super::watch::ServerClock;
 
 /// CloudFront's API. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct CloudFront {
     pub(super) client: Client,
-    /// With connections that can be opened ahead.
-    pub(super) changes: Client,
-    pub(super) ahead: Ahead,
+    /// What time it is by its answers.
+    pub clock: ServerClock,
 }
 
 /// What is to be purged: a distribution, or one tenant of a multi-tenant distribution.
@@ -51,6 +50,8 @@ pub struct Described {
 pub struct Accepted {
     /// As AWS shows it: `I2J0I21PCUYOIK`.
     pub id: String,
+    /// Unix seconds at which CloudFront first took it.
+    pub at: i64,
     pub completed: bool,
 }
 
@@ -58,6 +59,7 @@ impl From<Invalidation> for Accepted {
     fn from(answer: Invalidation) -> Self {
         // At least one imitation says COMPLETED.
         Self {
+            at: answer.create_time.secs(),
             completed: answer.status.eq_ignore_ascii_case("completed"),
             id: answer.id,
         }
@@ -75,15 +77,6 @@ pub(super) fn nonsense(action: &'static str, resource: &str, what: &str) -> AwsE
 }
 
 impl CloudFront {
-    /// The same by the connections for changes, as [`super::Bucket::for_changes`] has it.
-    pub fn for_changes(&self, connections: usize) -> Self {
-        self.ahead.open(connections);
-        Self {
-            client: self.changes.clone(),
-            ..self.clone()
-        }
-    }
-
     /// All distributions of the account, as their list shows them.
     pub async fn distributions(&self) -> Result<Vec<DistributionSummary>, AwsError> {
         let mut found = Vec::new();

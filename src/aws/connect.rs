@@ -11,11 +11,16 @@ use aws_sdk_s3::config::{
     StalledStreamProtectionConfig,
 };
 
-use super::ahead::{Ahead, CONNECT_TIMEOUT, Connections};
 use super::cloudfront::CloudFront;
 use super::s3::{Bucket, SMALL, attempt_timeout};
-use super::watch::Watch;
+use super::watch::{ServerClock, Watch};
+use aws_sdk_s3::config::SharedHttpClient;
+use aws_smithy_http_client::pool::{Client, ConnectionPool, DriverSpawner, Partition, PartitionId};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::box_error::BoxError;
+use tokio::runtime::Handle;
 
 /// How to reach AWS, as the settings say.
 #[derive(Debug, Clone, Default)]
@@ -34,14 +39,12 @@ pub struct Connection {
 /// Attempts at each request, the first included.
 const ATTEMPTS: u32 = 8;
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
-/// Connections opened to S3 with the first question: what a site of ten thousand files is listed with, beside its manifest.
-pub const LISTING: usize = 13;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Both clients.
 #[derive(Debug, Clone)]
 pub struct Aws {
     config: SdkConfig,
-    connections: Connections,
     cloudfront: CloudFront,
     connection: Connection,
     pub watch: Watch,
@@ -51,14 +54,13 @@ impl Aws {
     /// Reads the environment and the profile; asks nothing of AWS yet. `ca` is the content of the PEM file, if there is one;
     /// fails where that holds no certificates.
     pub async fn connect(connection: Connection, ca: Option<&[u8]>) -> Result<Self, BoxError> {
-        let connections = Connections::new(ca)?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .retry_config(
                 RetryConfig::standard()
                     .with_max_attempts(ATTEMPTS)
                     .with_max_backoff(MAX_BACKOFF),
             )
-            .http_client(connections.others.http.clone())
+            .http_client(http_client(ca)?)
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(CONNECT_TIMEOUT)
@@ -86,9 +88,8 @@ impl Aws {
         let config = loader.load().await;
         let watch = Watch::default();
         Ok(Self {
-            cloudfront: cloudfront(&config, &connections, &watch),
+            cloudfront: cloudfront(&config, &watch),
             config,
-            connections,
             connection,
             watch,
         })
@@ -110,7 +111,7 @@ impl Aws {
         let path_style = self.connection.path_style.unwrap_or_else(|| {
             custom.is_some_and(|url| !url.contains(".amazonaws.com")) || name.contains('.')
         });
-        let ahead = Ahead::new(&self.connections, LISTING);
+        let clock = ServerClock::default();
         let config = base
             .region(region)
             .force_path_style(path_style)
@@ -122,15 +123,10 @@ impl Aws {
                     .build(),
             )
             .interceptor(self.watch.clone())
-            .interceptor(ahead.clone());
-        let changes = config
-            .clone()
-            .http_client(self.connections.changes.http.clone());
-        let config = config.http_client(self.connections.questions.http.clone());
+            .interceptor(clock.clone());
         Bucket {
             client: aws_sdk_s3::Client::from_conf(config.build()),
-            changes: aws_sdk_s3::Client::from_conf(changes.build()),
-            ahead,
+            clock,
             name: name.to_owned(),
             owner: self.connection.expected_bucket_owner.clone(),
             watch: self.watch.clone(),
@@ -142,9 +138,24 @@ impl Aws {
     }
 }
 
+/// `ca`: certificates in PEM that are trusted besides the system's.
+fn http_client(ca: Option<&[u8]>) -> Result<SharedHttpClient, BoxError> {
+    let mut builder = ConnectionPool::builder()
+        .proxy_config(ProxyConfig::from_env())
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+    if let Some(pem) = ca {
+        let trust = TrustStore::default().with_pem_certificate(pem);
+        builder = builder.tls_context(TlsContext::builder().with_trust_store(trust).build()?);
+    }
+    let (runtime, id) = (Handle::current(), PartitionId::from_index(0));
+    let spawner = DriverSpawner::from_fn(move |task| drop(runtime.spawn(task)));
+    let pool = builder.partitions([Partition::new(id, spawner)]).build_https()?;
+    Ok(SharedHttpClient::new(Client::from_partition(&pool, id)?))
+}
+
 /// CloudFront's API lives in us-east-1 whatever the bucket's region.
-fn cloudfront(config: &SdkConfig, connections: &Connections, watch: &Watch) -> CloudFront {
-    let ahead = Ahead::new(connections, 0);
+fn cloudfront(config: &SdkConfig, watch: &Watch) -> CloudFront {
+    let clock = ServerClock::default();
     let config = aws_sdk_cloudfront::config::Builder::from(config)
         .region(Region::from_static("us-east-1"))
         .retry_partition(unbounded_retries("cloudfront"))
@@ -155,12 +166,10 @@ fn cloudfront(config: &SdkConfig, connections: &Connections, watch: &Watch) -> C
                 .build(),
         )
         .interceptor(watch.clone())
-        .interceptor(ahead.clone());
-    let changes = (config.clone()).http_client(connections.changes.http.clone());
+        .interceptor(clock.clone());
     CloudFront {
         client: aws_sdk_cloudfront::Client::from_conf(config.build()),
-        changes: aws_sdk_cloudfront::Client::from_conf(changes.build()),
-        ahead,
+        clock,
     }
 }
 

@@ -96,6 +96,12 @@ impl AwsError {
         ) || self.status >= 500 && self.kind != Kind::NotImplemented
     }
 
+    /// Whether what was asked may have been done, or may yet be: no answer came, or one that leaves it open.
+    pub fn leaves_open(&self) -> bool {
+        self.status == 0 && !matches!(self.kind, Kind::NoCredentials | Kind::BadCredentials)
+            || self.status >= 500 && self.kind != Kind::NotImplemented
+    }
+
     /// What to do about it, in a line, where there is something to do.
     pub fn hint(&self) -> Option<String> {
         Some(match &self.kind {

@@ -115,7 +115,7 @@ impl Bucket {
 }
 
 /// Undoes EncodingType=url, which the SDK leaves to its caller; a plus is a space.
-fn decode(encoded: &str) -> Option<String> {
+pub(super) fn decode(encoded: &str) -> Option<String> {
     if !encoded.contains(['%', '+']) {
         return Some(encoded.to_owned());
     }

@@ -1,6 +1,5 @@
 //! S3 and CloudFront: endpoint, credentials, retries, and one function per thing that is asked of them.
 
-mod ahead;
 pub mod cloudfront;
 mod connect;
 pub mod error;
@@ -12,7 +11,7 @@ pub mod viewer;
 mod watch;
 
 pub use cloudfront::CloudFront;
-pub use connect::{Aws, Connection, LISTING};
+pub use connect::{Aws, Connection};
 pub use error::{AwsError, Kind};
 pub use s3::{Bucket, Condition};
-pub use watch::{Watch, uptime};
+pub use watch::{ServerClock, Watch, uptime};

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, StorageClass};
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, EncodingType, StorageClass};
 use aws_smithy_types::base64;
 use bytes::Bytes;
 
 use super::error::{AwsError, Kind};
+use super::list::decode;
 use super::s3::{Bucket, Condition, Written, attempt_timeout, tagging};
 use crate::domain::{ETag, Headers, Md5};
 
@@ -185,6 +186,41 @@ impl Bucket {
             });
         }
         Err(error)
+    }
+
+    /// The uploads under way of keys that begin so, with the time at which each began, in unix seconds.
+    pub async fn uploads(&self, prefix: &str) -> Result<Vec<(Upload, i64)>, AwsError> {
+        let mut found = Vec::new();
+        let (mut key, mut id) = (None, None);
+        loop {
+            let answer = self
+                .client
+                .list_multipart_uploads()
+                .bucket(self.name())
+                .prefix(prefix)
+                .set_key_marker(key)
+                .set_upload_id_marker(id)
+                .set_expected_bucket_owner(self.owner.clone())
+                .encoding_type(EncodingType::Url)
+                .send()
+                .await
+                .map_err(|error| {
+                    AwsError::new("s3:ListBucketMultipartUploads", self.url(""), error)
+                })?;
+            let encoded = answer.encoding_type == Some(EncodingType::Url);
+            for upload in answer.uploads.unwrap_or_default() {
+                let begun = upload.initiated.map_or(i64::MAX, |time| time.secs());
+                let key = upload.key.unwrap_or_default();
+                let key = if encoded { decode(&key) } else { Some(key) };
+                if let (Some(key), Some(id)) = (key, upload.upload_id) {
+                    found.push((Upload { key, id }, begun));
+                }
+            }
+            (key, id) = (answer.next_key_marker, answer.next_upload_id_marker);
+            if !answer.is_truncated.unwrap_or_default() || key.is_none() {
+                return Ok(found);
+            }
+        }
     }
 
     /// Gives up an upload, so that its parts are not paid for.

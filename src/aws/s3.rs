@@ -1,5 +1,6 @@
 //! What is asked of one bucket, object by object.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -11,11 +12,11 @@ use aws_sdk_s3::types::{
 };
 use aws_smithy_types::base64;
 use bytes::Bytes;
+use md5::{Digest, Md5 as Hasher};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::ahead::Ahead;
 use super::error::{AwsError, Kind};
-use super::watch::Watch;
+use super::watch::{ServerClock, Watch};
 use crate::domain::{ETag, Headers, Md5};
 
 /// The most keys in one DeleteObjects request (Amazon S3 API Reference, "DeleteObjects").
@@ -25,12 +26,11 @@ pub const MAX_DELETES: usize = 1000;
 #[derive(Debug, Clone)]
 pub struct Bucket {
     pub(super) client: Client,
-    /// With connections that can be opened ahead.
-    pub(super) changes: Client,
-    pub(super) ahead: Ahead,
     pub(super) name: String,
     pub(super) owner: Option<String>,
     pub watch: Watch,
+    /// What time it is by this bucket's answers.
+    pub clock: ServerClock,
 }
 
 /// What must hold for a write to take place.
@@ -77,6 +77,10 @@ pub struct Fetched {
     pub etag: ETag,
 }
 
+/// Pauses before keys of a DeleteObjects are asked for again.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_secs(7);
+
 /// A body of so many bytes at most has no time limit of its own, but its client's.
 pub const SMALL: u64 = 64 << 10;
 
@@ -103,16 +107,6 @@ impl Bucket {
 
     pub fn url(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.name)
-    }
-
-    /// The same bucket by the connections for changes, so many of which are opened now, in the background. Once in a run, before
-    /// the first change.
-    pub fn for_changes(&self, connections: usize) -> Self {
-        self.ahead.open(connections);
-        Self {
-            client: self.changes.clone(),
-            ..self.clone()
-        }
     }
 
     /// Stores a whole body. Its MD5 goes with it, so that S3 refuses what arrives otherwise.
@@ -284,6 +278,40 @@ impl Bucket {
         }))
     }
 
+    /// MD5 of the content of the object of this ETag, read without keeping it; `None`: there is no such object.
+    pub async fn digest(&self, key: &str, etag: &ETag) -> Result<Option<Md5>, AwsError> {
+        const ACTION: &str = "s3:GetObject";
+        let answer = self
+            .client
+            .get_object()
+            .bucket(&self.name)
+            .key(key)
+            .if_match(etag.quoted())
+            .set_expected_bucket_owner(self.owner.clone())
+            .customize()
+            .config_override(within(Duration::from_secs(3600)))
+            .send()
+            .await;
+        let mut body = match answer.map_err(|error| AwsError::new(ACTION, self.url(key), error)) {
+            Ok(answer) => answer.body,
+            Err(error) if matches!(error.kind, Kind::NotFound | Kind::Precondition) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let mut hasher = Hasher::new();
+        while let Some(bytes) = body.next().await {
+            hasher.update(bytes.map_err(|error| AwsError {
+                action: ACTION,
+                resource: self.url(key),
+                kind: Kind::Unreachable,
+                status: 0,
+                message: format!("the answer broke off: {error}"),
+            })?);
+        }
+        Ok(Some(Md5(hasher.finalize().into())))
+    }
+
     /// An object's headers and full checksum, or `None` where there is none.
     pub async fn head(&self, key: &str, version: Option<&str>) -> Result<Option<Head>, AwsError> {
         let answer = self
@@ -353,8 +381,41 @@ impl Bucket {
         }
     }
 
-    /// Deletes up to [`MAX_DELETES`] objects that have these ETags still. Answers with those that were not deleted.
+    /// Deletes up to [`MAX_DELETES`] objects that have these ETags still. Answers with those that were not deleted. What S3 asks to
+    /// be asked again is; a key that XML cannot carry goes by itself.
     pub async fn delete_many(
+        &self,
+        objects: &[(String, Option<ETag>)],
+    ) -> Result<Vec<(String, AwsError)>, AwsError> {
+        let (alone, mut together): (Vec<_>, Vec<_>) = objects
+            .iter()
+            .cloned()
+            .partition(|(key, _)| key.contains(char::is_control));
+        let mut failed = Vec::new();
+        for (key, etag) in alone {
+            let condition = etag.map_or(Condition::Always, Condition::Is);
+            if let Err(error) = self.delete(&key, &condition).await {
+                failed.push((key, error));
+            }
+        }
+        let mut pause = FIRST_PAUSE;
+        while !together.is_empty() {
+            let refused = self.delete_chunk(&together).await?;
+            let (again, others): (Vec<_>, Vec<_>) = refused
+                .into_iter()
+                .partition(|(_, error)| error.is(&Kind::Throttled) && pause <= LAST_PAUSE);
+            failed.extend(others);
+            let again: HashSet<String> = again.into_iter().map(|(key, _)| key).collect();
+            together.retain(|(key, _)| again.contains(key));
+            if !together.is_empty() {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+        }
+        Ok(failed)
+    }
+
+    async fn delete_chunk(
         &self,
         objects: &[(String, Option<ETag>)],
     ) -> Result<Vec<(String, AwsError)>, AwsError> {

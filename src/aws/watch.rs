@@ -1,4 +1,4 @@
-//! Watches every request: what time the server says it is, when it asks us to slow down, and how much is sent.
+//! Watches every request: how many there are, when the server asks us to slow down, and what time it says it is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -18,22 +18,11 @@ pub struct Watch(Arc<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
-    /// Server time less our own suspend-counting clock, in seconds; 0 until an answer came.
-    offset: AtomicI64,
     requests: AtomicU64,
     throttled: AtomicU64,
 }
 
 impl Watch {
-    /// Seconds since 1970 as the server counts them, from its last Date and our own clock since. Our wall clock is never
-    /// asked once a server has answered.
-    pub fn server_now(&self) -> i64 {
-        match self.0.offset.load(Ordering::Relaxed) {
-            0 => jiff::Timestamp::now().as_second(),
-            offset => offset + uptime().as_secs() as i64,
-        }
-    }
-
     /// Attempts answered so far.
     pub fn requests(&self) -> u64 {
         self.0.requests.load(Ordering::Relaxed)
@@ -42,6 +31,24 @@ impl Watch {
     /// Answers so far that asked us to slow down.
     pub fn throttled(&self) -> u64 {
         self.0.throttled.load(Ordering::Relaxed)
+    }
+}
+
+/// The time by one server's clock, as its successful answers tell it: nobody else's answers are taken for it. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct ServerClock(
+    /// Server time less our own suspend-counting clock, in seconds; 0 until an answer came.
+    Arc<AtomicI64>,
+);
+
+impl ServerClock {
+    /// Seconds since 1970 as the server counts them, from its last Date and our own clock since. Our wall clock is never
+    /// asked once a server has answered.
+    pub fn server_now(&self) -> i64 {
+        match self.0.load(Ordering::Relaxed) {
+            0 => jiff::Timestamp::now().as_second(),
+            offset => offset + uptime().as_secs() as i64,
+        }
     }
 }
 
@@ -74,11 +81,29 @@ impl Intercept for Watch {
         if matches!(answer.status().as_u16(), 429 | 503) {
             self.0.throttled.fetch_add(1, Ordering::Relaxed);
         }
-        if let Some(date) = answer.headers().get("date")
+        Ok(())
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for ServerClock {
+    fn name(&self) -> &'static str {
+        "ServerClock"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let answer = context.response();
+        if answer.status().is_success()
+            && let Some(date) = answer.headers().get("date")
             && let Ok(date) = DateTime::from_str(date, Format::HttpDate)
         {
             let offset = date.secs() - uptime().as_secs() as i64;
-            self.0.offset.store(offset, Ordering::Relaxed);
+            self.0.store(offset, Ordering::Relaxed);
         }
         Ok(())
     }

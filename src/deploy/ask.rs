@@ -1,7 +1,7 @@
 //! Asks S3, and the files, about objects of which neither ETag nor manifest tells enough.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio::task::spawn_blocking;
 
@@ -13,7 +13,7 @@ use super::survey::Place;
 use crate::aws::AwsError;
 use crate::aws::s3::{FullChecksum, Head};
 use crate::domain::diff::{Answer, Ask};
-use crate::domain::{ETag, Headers, Key};
+use crate::domain::{ETag, Headers, Key, Md5};
 use crate::plan::Answered;
 use crate::scan::{self, Checksum};
 
@@ -25,9 +25,16 @@ pub struct Question {
     /// As listed.
     pub etag: ETag,
     pub size: u64,
-    pub file: PathBuf,
+    pub content: KnownContent,
     /// As wanted.
     pub headers: Headers,
+}
+
+/// What an object's content is compared with.
+#[derive(Debug)]
+pub enum KnownContent {
+    File(PathBuf),
+    Digest(Md5),
 }
 
 /// Asks them all, several at once.
@@ -82,7 +89,13 @@ async fn one(place: &Place, question: &Question) -> Result<Answered, AwsError> {
         return Ok(Answered::default());
     };
     let same_content = match question.ask.content {
-        true => same_content(question, &head).await,
+        true => match &question.content {
+            KnownContent::File(file) => same_content(question, file, &head).await,
+            KnownContent::Digest(digest) => {
+                let there = place.bucket.digest(&full, &question.etag).await?;
+                Some(there == Some(*digest))
+            }
+        },
         false => None,
     };
     let mut headers = normal(head.headers);
@@ -106,11 +119,11 @@ fn normal(mut headers: Headers) -> Headers {
     headers
 }
 
-async fn same_content(question: &Question, head: &Head) -> Option<bool> {
+async fn same_content(question: &Question, file: &Path, head: &Head) -> Option<bool> {
     if head.etag != question.etag || head.size != question.size {
         return Some(false);
     }
-    let (file, size, etag) = (question.file.clone(), question.size, question.etag.clone());
+    let (file, size, etag) = (file.to_owned(), question.size, question.etag.clone());
     let checksum = head.checksum.clone();
     // A file that cannot be read now fails by name when it is uploaded.
     spawn_blocking(move || by_parts(&file, size, &etag).or_else(|| by_checksum(&file, checksum?)))
@@ -119,7 +132,7 @@ async fn same_content(question: &Question, head: &Head) -> Option<bool> {
 }
 
 /// Whether an upload in parts, of a size that some tool uses, gives this ETag.
-fn by_parts(file: &std::path::Path, size: u64, etag: &ETag) -> Option<bool> {
+fn by_parts(file: &Path, size: u64, etag: &ETag) -> Option<bool> {
     let ETag::Multipart(_, parts) = etag else {
         return None;
     };

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::StreamExt;
-use futures_util::future::try_join_all;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 
@@ -50,40 +49,18 @@ struct Part(Option<String>, Option<String>);
 
 /// What a part's first pages show.
 #[derive(Debug)]
-pub struct Shown {
+struct Shown {
     part: Part,
-    pub objects: Vec<Listed>,
+    objects: Vec<Listed>,
     /// That is all of the part.
     whole: bool,
 }
 
-impl Shown {
-    /// Whether the key would be among the objects if it were there.
-    pub fn covers(&self, key: &str) -> bool {
-        let Part(after, end) = &self.part;
-        let last = self.objects.last().map(|last| &*last.key);
-        let end = if self.whole { end.as_deref() } else { last };
-        after.as_deref().is_none_or(|after| after < key) && end.is_none_or(|end| key <= end)
-    }
-}
-
-/// The first page of each part, in their order.
-pub async fn first_pages(
-    bucket: &Bucket,
-    prefix: &str,
-    splits: &[Key],
-) -> Result<Vec<Shown>, AwsError> {
-    let parts = parts(prefix, splits).into_iter().rev();
-    try_join_all(parts.map(|part| read(bucket, prefix, part, 1, |_| {}))).await
-}
-
-/// All objects whose keys begin with `prefix`, sorted by key: for at most a page more a part than one by one. What is `shown`
-/// already is not asked for again.
+/// All objects whose keys begin with `prefix`, sorted by key: for at most a page more a part than one by one.
 pub async fn list(
     bucket: &Bucket,
     prefix: &str,
     splits: &[Key],
-    shown: Vec<Shown>,
     seen: impl Fn(u64) + Send + Sync + 'static,
 ) -> Result<Vec<Listed>, AwsError> {
     let (count, seen) = (Arc::new(AtomicU64::new(0)), Arc::new(seen));
@@ -94,21 +71,11 @@ pub async fn list(
     let mut waiting = parts(prefix, splits);
     let mut under_way = FuturesUnordered::new();
     let mut found: Vec<(Option<String>, Vec<Listed>)> = Vec::new();
-    for page in shown {
-        told(page.objects.len());
-        waiting.retain(|part| *part != page.part);
-        if !page.whole
-            && let Some(last) = page.objects.last()
-        {
-            waiting.push(Part(Some(last.key.to_string()), page.part.1));
-        }
-        found.push((page.part.0, page.objects));
-    }
     loop {
         while under_way.len() < AT_ONCE
             && let Some(part) = waiting.pop()
         {
-            under_way.push(read(bucket, prefix, part, PAGES, told.clone()));
+            under_way.push(read(bucket, prefix, part, told.clone()));
         }
         let Some(page) = under_way.next().await else {
             break;
@@ -136,13 +103,12 @@ async fn read(
     bucket: &Bucket,
     prefix: &str,
     part: Part,
-    pages: usize,
     told: impl Fn(usize) + Send + Sync + 'static,
 ) -> Result<Shown, AwsError> {
     let (bucket, prefix) = (bucket.clone(), prefix.to_owned());
     let listed = async move {
         let (after, end) = (part.0.as_deref(), part.1.as_deref());
-        let listed = bucket.list_range(&prefix, after, end, pages, told).await;
+        let listed = bucket.list_range(&prefix, after, end, PAGES, told).await;
         listed.map(|(objects, whole)| Shown {
             part,
             objects,

@@ -1,11 +1,10 @@
 //! Looks at build, bucket and distributions, has a Plan made, and applies it in order. Tells [`Event`]s.
 //!
-//! [`survey`] looks, `scene` has the Plan made (`wants`, `ask`), `apply` carries it out (`put`, [`function`], `send`, `record`), [`run`] goes
-//! round that until the bucket stands as planned.
+//! [`survey`] looks, `scene` has the Plan made (`wants`, `ask`), `steps` carries it out in its order (`put`, [`function`], `sender`,
+//! `record`), [`run`] goes round that until the bucket stands as planned.
 
-mod apply;
 mod ask;
-mod early;
+mod conclude;
 pub mod event;
 pub mod expect;
 pub mod function;
@@ -23,13 +22,13 @@ mod scene;
 pub mod send;
 mod sender;
 mod source;
+mod steps;
 mod stop;
 pub mod survey;
 pub mod suspect;
 pub mod tailor;
 pub mod targets;
 mod wants;
-mod waves;
 
 use std::sync::Arc;
 

@@ -18,12 +18,13 @@ use super::wants::Wants;
 use crate::aws::s3::Head;
 use crate::aws::{AwsError, Kind};
 use crate::domain::manifest::{DeployId, Life, Manifest};
-use crate::domain::page::{Stage, is_page};
+use crate::domain::page::is_page;
 use crate::domain::rules::Matched;
 use crate::domain::{ETag, Key, Md5};
 use crate::error::Error;
+use crate::plan::order::Stage;
 use crate::plan::{Plan, Version, Want};
-use crate::state::history::{Past as Was, Record};
+use crate::state::history::{HistoryRecord, PastObject as Was};
 
 /// Records read at once.
 const AT_ONCE: usize = 16;
@@ -58,14 +59,15 @@ impl Past {
         targets: &Targets,
         job: &Job,
     ) -> Result<(), Error> {
-        let listed = place.store.list_history().await?;
-        let Some(at) = listed.iter().position(|one| one.id == self.to) else {
+        let recent = &remote.state.object.recent;
+        let Some(at) = recent.iter().position(|one| one.id == self.to) else {
             return Err(Error::usage(format!(
                 "the record of the deploy {} is gone",
                 self.to
             )));
         };
-        let records: Vec<Record> = stream::iter(listed.iter().take(at))
+        let since = recent.get(at + 1..).unwrap_or_default();
+        let records: Vec<HistoryRecord> = stream::iter(since.iter().rev())
             .map(|one| place.store.read_history(one))
             .buffered(AT_ONCE)
             .try_collect()
@@ -152,7 +154,7 @@ impl Past {
 }
 
 /// What was live before these records, the newest first.
-fn before(manifest: &Manifest, records: &[Record]) -> BTreeMap<Key, Was> {
+fn before(manifest: &Manifest, records: &[HistoryRecord]) -> BTreeMap<Key, Was> {
     let mut site: BTreeMap<Key, Was> = BTreeMap::new();
     for (key, entry) in &manifest.entries {
         let was = Was {
@@ -264,7 +266,7 @@ mod tests {
     use super::*;
     use crate::domain::HeaderFingerprint;
     use crate::domain::manifest::{Entry, Served};
-    use crate::state::history::{Change, Outcome};
+    use crate::state::history::{KeyChange, PastOutcome};
 
     fn was(content: u8, life: Life) -> Was {
         Was {
@@ -277,13 +279,13 @@ mod tests {
         }
     }
 
-    fn record(changes: &[(&str, Option<Was>)]) -> Record {
-        let change = |(key, before): &(&str, Option<Was>)| Change {
+    fn record(changes: &[(&str, Option<Was>)]) -> HistoryRecord {
+        let change = |(key, before): &(&str, Option<Was>)| KeyChange {
             key: Key::new(key),
             before: before.clone(),
             after: None,
         };
-        Record {
+        HistoryRecord {
             id: DeployId::new("d"),
             at: 0,
             who: String::new(),
@@ -293,7 +295,7 @@ mod tests {
             rollback_of: None,
             changes: changes.iter().map(change).collect(),
             purges: Vec::new(),
-            outcome: Outcome::Done,
+            outcome: PastOutcome::Done,
         }
     }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use md5::{Digest, Md5 as Hasher};
-use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::Teller;
@@ -16,10 +15,11 @@ use super::room::Room;
 use super::survey::Place;
 use crate::aws::multipart::{Part, Upload};
 use crate::aws::s3::Written;
-use crate::aws::{AwsError, Bucket, Condition, Kind, LISTING};
+use crate::aws::{AwsError, Condition, Kind};
 use crate::domain::encoding;
 use crate::domain::{ETag, Md5};
 use crate::plan::{Action, Change, MAX_COPY};
+use crate::state::StateError;
 use crate::scan::{FileStamp, LocalFile, MULTIPART_FROM, Made, part_size};
 
 /// Bytes of a part of a copy past 5 GB.
@@ -31,8 +31,6 @@ pub struct Tools {
     place: Place,
     root: PathBuf,
     tell: Teller,
-    /// The bucket by the connections that questions were asked on, and as many as these may be.
-    asked: (Bucket, Semaphore),
     room: Room,
     /// Parts of one file at once.
     parts: usize,
@@ -49,6 +47,9 @@ pub enum PutError {
     Changed(String),
     #[error("{0}: {1}")]
     Unreadable(String, String),
+    /// It was dropped with the lease.
+    #[error(transparent)]
+    Lost(#[from] StateError),
 }
 
 impl PutError {
@@ -58,6 +59,11 @@ impl PutError {
         matches!(self, Self::Aws(error) if matches!(error.kind, Kind::Precondition | Kind::Conflict | Kind::NotFound))
     }
 
+    /// Whether the object may have become what it should all the same, or may yet.
+    pub fn leaves_open(&self) -> bool {
+        matches!(self, Self::Aws(error) if error.leaves_open())
+    }
+
     /// Whether the same may go well as an upload.
     fn forbids_copy(&self) -> bool {
         self.is_race() || matches!(self, Self::Aws(error) if error.is(&Kind::NotImplemented))
@@ -65,22 +71,9 @@ impl PutError {
 }
 
 impl Tools {
-    /// `changes`: the place's bucket by the connections for changes.
-    pub fn new(
-        place: Place,
-        changes: Bucket,
-        root: &Path,
-        tell: Teller,
-        job: &Job,
-        guarded: bool,
-    ) -> Self {
-        let asked = Semaphore::new(LISTING);
+    pub fn new(place: Place, root: &Path, tell: Teller, job: &Job, guarded: bool) -> Self {
         Self {
-            asked: (place.bucket.clone(), asked),
-            place: Place {
-                bucket: changes,
-                ..place
-            },
+            place,
             root: root.to_owned(),
             tell,
             room: Room::new(job.max_memory),
@@ -97,13 +90,6 @@ impl Tools {
         file: Option<&LocalFile>,
         kept: Option<Bytes>,
     ) -> Result<Written, PutError> {
-        let (asked, free) = &self.asked;
-        // Connections that were in use already are the quickest.
-        let permit = free.try_acquire();
-        let bucket = match permit.is_ok() {
-            true => asked,
-            false => &self.place.bucket,
-        };
         let key = change.key.as_str();
         let from = match (&change.action, &change.before) {
             (Action::SetHeaders, Some(etag)) => Some((key, None, etag)),
@@ -112,14 +98,14 @@ impl Tools {
             (Action::Upload | Action::SetHeaders, _) => None,
         };
         if let Some(from) = from {
-            let copied = Box::pin(self.copy(bucket, change, from)).await;
+            let copied = Box::pin(self.copy(change, from)).await;
             match (&change.action, copied) {
                 // What was to be copied is no longer there: the file still is.
                 (Action::CopyFrom { .. }, Err(error)) if error.forbids_copy() => {}
                 (_, copied) => return copied,
             }
         }
-        self.upload(bucket, change, file, kept).await
+        self.upload(change, file, kept).await
     }
 
     /// What must still hold when the object is written.
@@ -133,11 +119,11 @@ impl Tools {
 
     async fn upload(
         self: &Arc<Self>,
-        bucket: &Bucket,
         change: &Change,
         file: Option<&LocalFile>,
         kept: Option<Bytes>,
     ) -> Result<Written, PutError> {
+        let bucket = &self.place.bucket;
         let path = match file {
             Some(file) => file.path(&self.root),
             None => self.root.join(change.key.as_str()),
@@ -356,10 +342,10 @@ impl Tools {
     /// Copies within the bucket, in parts past what one copy takes.
     async fn copy(
         &self,
-        bucket: &Bucket,
         change: &Change,
         from: (&str, Option<&str>, &ETag),
     ) -> Result<Written, PutError> {
+        let bucket = &self.place.bucket;
         let (key, version, etag) = from;
         let (source, full) = (self.place.full(key), self.place.full(change.key.as_str()));
         let condition = self.condition(change);

@@ -9,32 +9,29 @@ use super::job::Job;
 use super::scene::Scene;
 use super::source::Source;
 use super::wants::Wants;
-use crate::aws::s3::Written;
+use super::steps::DeployProgress;
+use crate::aws::s3::Written as Uploaded;
 use crate::domain::entries::Entries;
+use crate::domain::journal::{Journal, JournaledPurge, OwedPaths, TouchAction, TouchedKey};
 use crate::domain::manifest::{
     Delta, DeployId, DeployNo, DeployRef, Entry, Life, Manifest, Served, Told,
 };
 use crate::domain::{ETag, Headers, Key, Md5};
-use crate::edge::{Mode, Purge, ttl};
-use crate::plan::{Action, Change, Plan, TargetPurge};
-use crate::state::debt::{self, Debt, Owed, Touched};
-use crate::state::history;
+use crate::edge::{Mode, Money, Purge, ttl};
+use crate::plan::{Action, Plan, TargetPurge};
+use crate::state::history::{HistoryRecord, KeyChange, PastObject, PastOutcome, PastPurge};
+use crate::state::{EndOfDeploy, ManifestFiles, ManifestUpdate, ProcessOwner, RecentDeploy};
 
-/// What of a plan was carried out.
-#[derive(Debug, Default)]
-pub struct Done {
-    /// By the place of the change in the plan.
-    pub written: HashMap<usize, Written>,
-    /// By the place of the deletion in the plan.
-    pub deleted: Vec<usize>,
-}
+/// Seconds for which the keys of a dead deploy are suspects.
+const SUSPECT_FOR: i64 = 86_400;
+/// Ids of invalidations that the state remembers of a deploy, by target.
+const MAX_IDS: usize = 3;
 
-/// The journal of a plan.
-pub fn journal(deploy: &DeployId, scene: &Scene, job: &Job, plan: &Plan) -> Debt {
+/// The journal of a plan, without the batches of its purge.
+pub fn journal(scene: &Scene, job: &Job, plan: &Plan) -> Journal {
     let wants = Wants::new(job, &scene.source, &scene.targets);
-    let put = plan.changes.iter().map(|change| Touched {
-        key: change.key.clone(),
-        etag: match &change.action {
+    let put = plan.changes.iter().map(|change| {
+        let etag = match &change.action {
             Action::Upload => wants
                 .expected(change.key.as_str())
                 .or(Some(ETag::Md5(change.md5))),
@@ -44,63 +41,78 @@ pub fn journal(deploy: &DeployId, scene: &Scene, job: &Job, plan: &Plan) -> Debt
                 .before
                 .clone()
                 .filter(|etag| matches!(etag, ETag::Md5(_))),
-        },
-        headers: Some(change.fingerprint),
-        action: match change.action {
-            Action::Upload => debt::Action::Put,
-            _ => debt::Action::Copy,
-        },
-        failed: false,
+        };
+        TouchedKey {
+            key: change.key.clone(),
+            digest: (etag != Some(ETag::Md5(change.md5))).then_some(change.md5),
+            etag,
+            size: change.size,
+            headers: Some(change.fingerprint),
+            action: match change.action {
+                Action::Upload => TouchAction::Put,
+                _ => TouchAction::Copy,
+            },
+            failed: false,
+        }
     });
-    let deleted = plan.deletions.iter().map(|deletion| Touched {
+    let deleted = plan.deletions.iter().map(|deletion| TouchedKey {
         key: deletion.key.clone(),
-        etag: Some(deletion.etag.clone()),
+        etag: None,
+        digest: None,
+        size: 0,
         headers: None,
         action: match deletion.page {
-            true => debt::Action::Delete,
-            false => debt::Action::DeleteLate,
+            true => TouchAction::Delete,
+            false => TouchAction::DeleteLate,
         },
         failed: false,
     });
-    Debt {
-        id: deploy.clone(),
-        at: scene.now,
-        source: job.dir.display().to_string(),
-        targets: owed(plan),
-        keys: put.chain(deleted).collect(),
-    }
-}
-
-/// What a plan makes owed, by target.
-pub fn owed(plan: &Plan) -> BTreeMap<String, Owed> {
-    let owed = plan.purges.iter().filter_map(|one| {
-        let mut paths = paths(&one.purge);
-        paths.extend(self::paths(&one.after));
-        paths.sort();
-        paths.dedup();
-        (!paths.is_empty()).then(|| {
-            (
-                one.target.clone(),
-                Owed {
-                    paths,
-                    ..Owed::default()
-                },
-            )
-        })
+    let purges = scene.targets.found.iter().map(|found| {
+        let function = scene.targets.function.iter();
+        let owed = JournaledPurge {
+            paths: function
+                .flat_map(|function| function.owed(found.id()))
+                .cloned()
+                .collect(),
+            batches: Vec::new(),
+        };
+        (found.id().to_owned(), owed)
     });
-    owed.collect()
+    Journal {
+        keys: put.chain(deleted).collect(),
+        purges: purges.collect(),
+    }
 }
 
 /// The request paths that a purge is for.
-fn paths(purge: &Purge) -> Vec<String> {
-    if purge.stale.owed.is_empty() {
-        return purge.cover.texts().map(str::to_owned).collect();
-    }
-    purge.stale.owed.keys().cloned().collect()
+fn paths(purge: &Purge) -> impl Iterator<Item = String> {
+    let owed = purge.stale.owed.keys().map(String::as_str);
+    let texts = purge.cover.texts().filter(|_| purge.stale.owed.is_empty());
+    owed.chain(texts).map(str::to_owned).collect::<Vec<_>>().into_iter()
 }
 
 /// What the manifest becomes.
-pub fn delta(scene: &mut Scene, deploy: &DeployRef, plan: &Plan, done: &Done) -> Delta {
+pub fn update(
+    scene: &mut Scene,
+    plan: &Plan,
+    id: &DeployId,
+    progress: &DeployProgress,
+) -> ManifestUpdate {
+    let deploy = DeployRef {
+        id: id.clone(),
+        // Later than all that it wrote, so that what is written later was not written by it.
+        at: scene.place.store.bucket.clock.server_now(),
+    };
+    let delta = delta(scene, &deploy, plan, progress);
+    ManifestUpdate { deploy, delta }
+}
+
+fn delta(
+    scene: &mut Scene,
+    deploy: &DeployRef,
+    plan: &Plan,
+    progress: &DeployProgress,
+) -> Delta {
     let now = scene.now;
     let (source, manifest) = (&scene.source, &mut scene.remote.loaded.manifest);
     let number = manifest.tables.deploy(deploy.clone());
@@ -130,15 +142,22 @@ pub fn delta(scene: &mut Scene, deploy: &DeployRef, plan: &Plan, done: &Done) ->
             );
         }
     }
+    for claimed in &plan.claimed {
+        let served = manifest.tables.serve(Served::default());
+        let entry = Entry::new(claimed.etag.clone(), claimed.headers, served, [number; 2]);
+        let entry = entry.with(|rare| {
+            rare.digest = claimed.digest;
+            rare.life = Life::Retained { since: now };
+        });
+        delta.upsert(claimed.key.clone(), entry);
+    }
     for key in &plan.returned {
         if let Some(entry) = manifest.entries.get(key) {
             delta.upsert(key.clone(), entry.clone().with_life(Life::Live));
         }
     }
-    for at in &done.deleted {
-        let Some(deletion) = plan.deletions.get(*at) else {
-            continue;
-        };
+    let deleted = plan.deletions.iter();
+    for deletion in deleted.filter(|deletion| progress.deleted.contains(&deletion.key)) {
         let grave = manifest
             .entries
             .get(&deletion.key)
@@ -157,7 +176,7 @@ pub fn delta(scene: &mut Scene, deploy: &DeployRef, plan: &Plan, done: &Done) ->
         }
     }
     for one in &plan.adopted {
-        let written = Written {
+        let written = Uploaded {
             etag: one.etag.clone(),
             version_id: one.version_id.clone(),
         };
@@ -165,8 +184,8 @@ pub fn delta(scene: &mut Scene, deploy: &DeployRef, plan: &Plan, done: &Done) ->
         let entry = remembering(&one.key, entry, source);
         delta.upsert(one.key.clone(), entry);
     }
-    for (at, written) in &done.written {
-        let Some(change) = plan.changes.get(*at) else {
+    for change in &plan.changes {
+        let Some(written) = progress.put.get(&change.key) else {
             continue;
         };
         let entry = entry(
@@ -187,7 +206,7 @@ fn entry(
     manifest: &mut Manifest,
     deploy: DeployNo,
     key: &Key,
-    written: &Written,
+    written: &Uploaded,
     md5: Md5,
     headers: &Headers,
 ) -> Entry {
@@ -212,46 +231,201 @@ fn remembering(key: &Key, entry: Entry, source: &Source) -> Entry {
     })
 }
 
-/// What each distribution now is known to have been told. One that was told before but is not purged now is forgotten, so that
-/// it is purged whole when it is next seen.
-pub fn told(scene: &Scene, job: &Job, plan: &Plan) -> BTreeMap<String, Told> {
-    let before = &scene.remote.loaded.manifest.distributions;
-    if job.prices.mode == Mode::None {
-        let mut told = before.clone();
-        for found in &scene.targets.found {
-            // From now on objects may be served without tags.
-            if let (false, Some(told)) = (found.takes_tags(job.tags), told.get_mut(found.id())) {
-                told.tags_since = None;
-            }
-        }
-        return told;
+/// What was written for the end of a deploy.
+pub struct WrittenFiles<'a> {
+    pub deploy: DeployRef,
+    pub manifest: ManifestFiles,
+    /// What the record of history is named by.
+    pub counter: u64,
+    pub journal: &'a Journal,
+    pub progress: &'a DeployProgress,
+}
+
+/// What the state becomes.
+pub fn end(scene: &Scene, job: &Job, written: WrittenFiles) -> EndOfDeploy {
+    let WrittenFiles {
+        deploy,
+        manifest,
+        counter,
+        journal,
+        progress,
+    } = written;
+    let unpaid = unpaid(scene, job, journal, progress);
+    let left = left_open(journal, progress);
+    let mut invalidations: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for pending in &progress.sent.pending {
+        let ids = invalidations.entry(pending.target.id().to_owned()).or_default();
+        ids.extend((ids.len() < MAX_IDS).then(|| pending.id.clone()));
     }
+    let outcome = match (progress.failures.is_empty(), unpaid.is_empty()) {
+        (false, _) => PastOutcome::Incomplete,
+        (true, false) => PastOutcome::Owing,
+        (true, true) => PastOutcome::Done,
+    };
+    let source = job.dir.display().to_string();
+    let kept = scene.open.kept.iter().cloned();
+    let own = (!unpaid.is_empty()).then(|| (deploy.id.clone(), source, unpaid.clone()));
+    EndOfDeploy {
+        told: told(scene, job, &deploy, progress, &unpaid),
+        recent: RecentDeploy {
+            id: deploy.id,
+            at: deploy.at,
+            paths: progress.sent.paths,
+            counter,
+            outcome,
+            invalidations,
+        },
+        manifest,
+        struck: scene.remote.open.journals.iter().map(|open| open.id.clone()).collect(),
+        left,
+        unpaid: kept.chain(own).collect(),
+        suspects: suspects(scene, progress),
+    }
+}
+
+/// The paths that were not purged, by target: purging is off, or CloudFront did not take them.
+fn unpaid(scene: &Scene, job: &Job, journal: &Journal, progress: &DeployProgress) -> OwedPaths {
+    let off = job.prices.mode == Mode::None;
+    let gone = |late: bool| !late || !progress.deleted.is_empty();
+    let mut unpaid = OwedPaths::new();
+    if progress.unpaid.is_some() {
+        // Those of dead deploys, whichever of them went.
+        for (target, batches) in &scene.open.resend {
+            let paths = batches.iter().flat_map(|resent| &resent.batch.paths);
+            unpaid.insert(target.clone(), paths.cloned().collect());
+        }
+    }
+    for purge in &progress.purges {
+        let owed = journal.purges.get(&purge.target);
+        let mut batches = owed.into_iter().flat_map(|owed| &owed.batches);
+        let refused = batches.any(|batch| {
+            gone(batch.late) && !progress.sent.accepted.contains_key(&batch.reference)
+        });
+        if !off && !refused {
+            continue;
+        }
+        let mut owed: Vec<String> = paths(&purge.purge).collect();
+        owed.extend(paths(&purge.after).filter(|_| gone(true)));
+        let earlier = scene.open.owed.get(&purge.target).into_iter().flatten();
+        owed.extend(earlier.cloned());
+        unpaid.entry(purge.target.clone()).or_default().extend(owed);
+    }
+    for paths in unpaid.values_mut() {
+        paths.sort();
+        paths.dedup();
+    }
+    unpaid.retain(|_, paths| !paths.is_empty());
+    unpaid
+}
+
+/// What nobody knows the outcome of.
+fn left_open(journal: &Journal, progress: &DeployProgress) -> Option<Journal> {
+    let failures = progress.failures.iter();
+    let open: HashSet<&Key> = failures
+        .filter(|(_, error)| error.leaves_open())
+        .map(|(key, _)| key)
+        .collect();
+    let keys = journal.keys.iter().filter(|touched| open.contains(&touched.key));
+    let left = Journal {
+        keys: keys.cloned().collect(),
+        ..Journal::default()
+    };
+    (!left.keys.is_empty()).then_some(left)
+}
+
+/// The keys that dead deploys may change yet.
+fn suspects(scene: &Scene, progress: &DeployProgress) -> Vec<(i64, Vec<TouchedKey>)> {
+    let changed = |key: &Key| progress.put.contains_key(key) || progress.deleted.contains(key);
+    let mut suspects = scene.remote.open.suspects.clone();
+    let dead = scene.unchanged_keys().into_iter().cloned();
+    suspects.push((scene.now.saturating_add(SUSPECT_FOR), dead.collect()));
+    for (_, keys) in &mut suspects {
+        keys.retain(|touched| !changed(&touched.key));
+    }
+    suspects.retain(|(until, keys)| *until > scene.now && !keys.is_empty());
+    suspects
+}
+
+/// What each distribution now is known to have been told. One that was told before but is not purged now is forgotten, so that
+/// it is purged whole when it is next seen; one whose purge is unpaid is known by what it was told before.
+fn told(
+    scene: &Scene,
+    job: &Job,
+    deploy: &DeployRef,
+    progress: &DeployProgress,
+    unpaid: &OwedPaths,
+) -> BTreeMap<String, Told> {
+    let before = &scene.remote.loaded.manifest.distributions;
+    let off = job.prices.mode == Mode::None;
     let is_whole = |one: &TargetPurge| one.purge.cover.texts().any(|path| path == "/*");
-    let now = scene.now;
-    scene
-        .targets
-        .found
-        .iter()
-        .map(|found| {
+    let mut told: BTreeMap<String, Told> = match off {
+        true => before.clone(),
+        false => BTreeMap::new(),
+    };
+    for found in &scene.targets.found {
+        let id = found.id().to_owned();
+        let mut now = before.get(&id).cloned();
+        if !off && !unpaid.contains_key(&id) {
             let config = found
                 .distribution
                 .as_ref()
                 .map_or(0, |distribution| distribution.fingerprint());
-            let earlier = before.get(found.id()).filter(|told| told.config == config);
-            let known = earlier.and_then(|told| told.tags_since);
-            let mut purges = plan.purges.iter();
-            let purge = purges.find(|one| one.target == found.id());
-            // One that is not purged whole when it is first seen held nothing.
-            let anew = purge.is_some_and(is_whole) || !before.contains_key(found.id());
-            let tags_since = known.or(anew.then_some(now));
-            let told = Told {
+            let earlier = now.filter(|told| told.config == config);
+            let mut purges = progress.purges.iter();
+            let anew = purges.any(|one| one.target == id && is_whole(one));
+            let known = earlier.as_ref().and_then(|told| told.tags_since);
+            now = Some(Told {
                 config,
-                since: earlier.map_or(now, |told| told.since),
-                tags_since: tags_since.filter(|_| found.takes_tags(job.tags)),
-            };
-            (found.id().to_owned(), told)
-        })
-        .collect()
+                since: earlier.map_or(deploy.at, |told| told.since),
+                tags_since: known.or(anew.then_some(scene.now)),
+            });
+        }
+        if let Some(mut now) = now {
+            // From now on objects may be served without tags.
+            now.tags_since.take_if(|_| !found.takes_tags(job.tags));
+            told.insert(id, now);
+        }
+    }
+    told
+}
+
+/// What the purge cost, where it was sent.
+pub fn cost(progress: &DeployProgress) -> Money {
+    if progress.sent.accepted.is_empty() {
+        return Money::default();
+    }
+    let of = |one: &TargetPurge| one.purge.cover.path_cost + one.after.cover.path_cost;
+    progress.purges.iter().map(of).sum()
+}
+
+/// The record of a deploy.
+pub fn history<C>(
+    job: &Job,
+    deploy: &DeployRef,
+    journal: &Journal,
+    changes: C,
+) -> HistoryRecord<C> {
+    let owner = ProcessOwner::here();
+    let purges = journal.purges.iter().map(|(target, owed)| {
+        let paths = owed.batches.iter().flat_map(|batch| batch.paths.iter());
+        PastPurge {
+            target: target.clone(),
+            invalidations: Vec::new(),
+            paths: paths.cloned().collect(),
+        }
+    });
+    HistoryRecord {
+        id: deploy.id.clone(),
+        at: deploy.at,
+        who: owner.user,
+        host: owner.host,
+        commit: job.commit.clone(),
+        dir: job.dir.display().to_string(),
+        rollback_of: job.rollback.clone(),
+        changes,
+        purges: purges.filter(|purge| !purge.paths.is_empty()).collect(),
+        outcome: PastOutcome::default(),
+    }
 }
 
 /// What the manifest says of what `delta` is about to change.
@@ -264,26 +438,26 @@ pub fn before(scene: &Scene, delta: &Delta) -> Entries {
 }
 
 /// The changes for the history, made as they are written: there may be a million of them.
-pub struct Changes<'a> {
+pub struct RecordedChanges<'a> {
     pub before: &'a Entries,
     /// Seconds since 1970, by the server's clock.
     pub now: i64,
     pub plan: &'a Plan,
-    pub done: &'a Done,
+    pub put: &'a HashMap<Key, Uploaded>,
+    pub deleted: &'a HashSet<Key>,
 }
 
-impl Serialize for Changes<'_> {
+impl Serialize for RecordedChanges<'_> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         out.collect_seq(self.all())
     }
 }
 
-impl Changes<'_> {
-    fn all(&self) -> impl Iterator<Item = history::Change> {
-        let (plan, done) = (self.plan, self.done);
-        let changed = plan.changes.iter().enumerate();
-        let changed = changed.filter_map(|(at, one): (usize, &Change)| {
-            let written = done.written.get(&at)?;
+impl RecordedChanges<'_> {
+    fn all(&self) -> impl Iterator<Item = KeyChange> {
+        let plan = self.plan;
+        let changed = plan.changes.iter().filter_map(|one| {
+            let written = self.put.get(&one.key)?;
             let version = written.version_id.as_deref();
             Some(self.put(&one.key, &written.etag, version, one.md5, &one.headers))
         });
@@ -291,7 +465,8 @@ impl Changes<'_> {
             let version = one.version_id.as_deref();
             self.put(&one.key, &one.etag, version, one.md5, &one.headers)
         });
-        let deleted = done.deleted.iter().filter_map(|at| plan.deletions.get(*at));
+        let deleted = plan.deletions.iter();
+        let deleted = deleted.filter(|one| self.deleted.contains(&one.key));
         let deleted = deleted.map(|one| self.moved(&one.key, None));
         let (retained, live) = (Life::Retained { since: self.now }, Life::Live);
         let retained = (plan.retained.iter()).map(move |key| self.moved(key, Some(retained)));
@@ -306,8 +481,8 @@ impl Changes<'_> {
         changed.chain(adopted).chain(deleted).chain(kept)
     }
 
-    fn past(&self, key: &Key) -> Option<history::Past> {
-        self.before.get(key).map(|entry| history::Past {
+    fn past(&self, key: &Key) -> Option<PastObject> {
+        self.before.get(key).map(|entry| PastObject {
             etag: entry.etag.clone(),
             version_id: entry.version_id.clone(),
             digest: entry.digest,
@@ -324,11 +499,11 @@ impl Changes<'_> {
         version_id: Option<&str>,
         md5: Md5,
         headers: &Arc<Headers>,
-    ) -> history::Change {
-        history::Change {
+    ) -> KeyChange {
+        KeyChange {
             key: key.clone(),
             before: self.past(key),
-            after: Some(history::Past {
+            after: Some(PastObject {
                 etag: etag.clone(),
                 version_id: version_id.map(Into::into),
                 digest: (*etag != ETag::Md5(md5)).then_some(md5),
@@ -340,12 +515,12 @@ impl Changes<'_> {
     }
 
     /// A key that stays as it is or goes: what becomes of its life.
-    fn moved(&self, key: &Key, life: Option<Life>) -> history::Change {
+    fn moved(&self, key: &Key, life: Option<Life>) -> KeyChange {
         let past = self.past(key);
-        history::Change {
+        KeyChange {
             key: key.clone(),
             after: life.and_then(|life| {
-                Some(history::Past {
+                Some(PastObject {
                     life,
                     ..past.clone()?
                 })

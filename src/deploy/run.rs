@@ -1,36 +1,37 @@
-//! A whole deploy: look, plan, take the lock, apply, and go round again where the world moved meanwhile.
+//! A whole deploy: look, plan, begin, carry out, and go round again where the world moved meanwhile.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Teller;
-use super::apply::{Applied, Apply, Hands};
-use super::event::{Event, Invalidated, Summary};
+use super::conclude::{self, Conclusion};
+use super::event::{Event, Summary};
 use super::function;
 use super::job::Job;
 use super::listing::Splits;
 use super::past::Past;
 use super::pool::Level;
 use super::record;
-use super::scene::Scene;
+use super::scene::{Scene, WrittenKeys};
+use super::sender::{PurgeSender, texts};
 use super::send;
 use super::source::Source;
+use super::steps::{DeployProgress, Halt, RunningDeploy, until};
 use super::stop::Stop;
 use super::survey::{self, Opened, Place, Remote};
 use super::targets::Targets;
 use crate::aws::Aws;
-use crate::domain::{ETag, Key};
-use crate::edge::batch;
+use crate::domain::Key;
+use crate::domain::journal::Journal;
+use crate::domain::manifest::DeployId;
+use crate::edge::path::Dialect;
+use crate::edge::Mode;
 use crate::error::{Error, Exit};
-use crate::plan::{Action, Plan, guard};
-use crate::state::lock::Observed;
-use crate::state::{self, Held, Take};
+use crate::plan::{Plan, guard};
+use crate::state::{self, BeginOutcome, Lease, LeaseRecord, ObservedState};
 
 /// How often a plan is made anew because somebody else wrote to the bucket meanwhile.
 const ROUNDS: usize = 6;
-/// Connections opened to CloudFront before the purge, at most.
-const BATCHES_AHEAD: usize = 16;
 
 /// Looks and plans; changes nothing.
 pub async fn plan(
@@ -51,9 +52,11 @@ pub async fn plan(
         function::find_targets(aws, job),
         look
     )?;
-    if let Some((who, until)) = busy(&remote.lock) {
+    if let Some(holder) = remote.state.holder(&place.store) {
+        let until = timestamp(holder.deadline);
         tell.tell(Event::Warned(format!(
-            "another deploy is under way ({who}, until {until}): the bucket is moving"
+            "another deploy is under way ({}, until {until}): the bucket is moving",
+            holder.owner
         )));
     }
     source.look(&place, &remote, &targets, job).await?;
@@ -74,17 +77,6 @@ async fn source(job: &Job, splits: &Arc<Splits>, tell: &Teller) -> Result<Source
     })
 }
 
-/// Who holds the lock, and until when.
-fn busy(lock: &Observed) -> Option<(String, String)> {
-    let record = lock.record.as_ref().filter(|_| !lock.is_free())?;
-    let owner = &record.owner;
-    let until = jiff::Timestamp::from_second(record.deadline).unwrap_or_default();
-    Some((
-        format!("{}@{} (process {})", owner.user, owner.host, owner.pid),
-        until.to_string(),
-    ))
-}
-
 /// What a deploy came to.
 #[derive(Debug)]
 pub struct Deployed {
@@ -96,11 +88,10 @@ pub struct Deployed {
 /// Deploys. The summary is told and returned; an error says what is left to do.
 pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<Deployed, Error> {
     let begun = Instant::now();
-    let mut level = Level::new(job.concurrency, aws.watch.clone());
     let splits = Arc::default();
     let look = async {
         let opened = survey::open(aws, job, Some(&splits)).await?;
-        let opened = wait_for_lock(job, stop, tell, opened).await?;
+        let opened = wait_for_lease(job, stop, tell, opened).await?;
         let place = opened.place.clone();
         let remote = survey::remote(opened, &splits, tell).await?;
         Ok((place, remote))
@@ -110,18 +101,19 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
         function::find_targets(aws, job),
         look
     )?;
-    let mut run = Run {
+    let mut run = DeployRun {
         aws,
         job,
         stop,
         tell,
         begun,
-        level: &mut level,
+        level: Level::new(job.concurrency, aws.watch.clone()),
         place,
         splits,
-        hands: None,
-        held: None,
-        written: HashMap::new(),
+        lease: None,
+        open: None,
+        unanswered: false,
+        written: WrittenKeys::new(),
         summary: Summary {
             bucket: job.bucket.clone(),
             prefix: job.prefix.clone(),
@@ -129,11 +121,8 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
         },
     };
     let result = run.rounds(source, targets, remote).await;
-    if let Some(held) = run.held.take() {
-        // A lock that is lost is somebody else's to give back.
-        let _ = held.release().await;
-    }
-    let mut summary = std::mem::take(&mut run.summary);
+    run.give_back().await;
+    let mut summary = run.summary;
     summary.seconds = begun.elapsed().as_secs_f64();
     summary.requests = aws.watch.requests();
     // Where nothing was begun the error says all.
@@ -143,128 +132,64 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
     result.map(|changed| Deployed { summary, changed })
 }
 
-struct Run<'a> {
+struct DeployRun<'a> {
     aws: &'a Aws,
     job: &'a Job,
     stop: &'a Stop,
     tell: &'a Teller,
     begun: Instant,
-    level: &'a mut Level,
+    level: Level,
     place: Place,
     splits: Arc<Splits>,
-    /// What changes go through; opened with the first.
-    hands: Option<Hands>,
-    held: Option<Held>,
-    /// What this run has put so far.
-    written: HashMap<Key, ETag>,
+    lease: Option<Lease>,
+    /// The deploy that stands open in the state, while it has changed nothing.
+    open: Option<DeployId>,
+    /// Changes were given up that may take effect yet: the lease is not given back.
+    unanswered: bool,
+    written: WrittenKeys,
     summary: Summary,
 }
 
-enum Lock {
-    Held,
-    /// Somebody deployed since: look and plan again.
-    Moved(Box<Observed>),
-    /// The endpoint knows no conditional writes.
-    Unguarded,
-}
-
-impl Run<'_> {
+impl DeployRun<'_> {
     async fn rounds(
         &mut self,
-        source: Source,
-        targets: Targets,
+        mut source: Source,
+        mut targets: Targets,
         mut remote: Remote,
     ) -> Result<Option<(Scene, Arc<Plan>)>, Error> {
-        let (mut source, mut targets) = (Some(source), Some(targets));
-        let mut unguarded = false;
         for _ in 0..ROUNDS {
-            let (Some(mut wanted), Some(found)) = (source.take(), targets.take()) else {
-                break;
-            };
-            let lock = remote.lock.clone();
-            wanted.look(&self.place, &remote, &found, self.job).await?;
-            let mut scene = Scene::new(self.place.clone(), wanted, found, remote, self.job);
+            source.look(&self.place, &remote, &targets, self.job).await?;
+            let mut scene = Scene::new(self.place.clone(), source, targets, remote, self.job);
             scene.remember(&self.written);
             scene.check_dropped(self.job)?;
-            if self.job.resume && self.summary.deploy.is_none() && scene.owes_nothing() {
+            let Some(plan) = self.plan(&mut scene).await? else {
                 self.summary.outcome = "nothing to do".into();
                 return Ok(None);
-            }
-            let plan = Arc::new(
-                scene
-                    .plan(self.job, self.level, self.stop, self.tell)
-                    .await?,
-            );
-            self.tell.tell(Event::Planned(plan.clone()));
-            guard::check(&plan, self.job.max_delete)
-                .map_err(|refused| Error::failed(refused.to_string()).hint(refused.hint()))?;
-            self.count(&plan);
-            if plan.is_empty() {
-                self.summary.outcome = "nothing to do".into();
-                if self.held.is_none() && lock.holder().is_some() {
-                    // Its holder is dead: other hosts need not wait for its deadline.
-                    self.take_lock(&lock, &state::mint(scene.now)).await?;
-                }
-                return Ok(None);
-            }
-            let deploy = state::mint(scene.now);
-            let hands = self.hands(&plan);
-            let journal = record::journal(&deploy, &scene, self.job, &plan);
-            let store = self.place.store.clone();
-            if self.held.is_some() || unguarded {
-                store.write_debt(&journal).await?;
-            } else {
-                // The journal rides along: nothing is changed before both are in.
-                let noting = store.write_debt(&journal);
-                let (taken, noted) = tokio::join!(self.take_lock(&lock, &deploy), noting);
-                if noted.is_err() || !matches!(taken, Ok(Lock::Held | Lock::Unguarded)) {
-                    // It speaks of nothing; left behind it would cost the next deploy a purge.
-                    let _ = store.strike_debt(&deploy).await;
-                }
-                let taken = taken?;
-                noted?;
-                match taken {
-                    Lock::Held => {}
-                    Lock::Unguarded => unguarded = true,
-                    Lock::Moved(seen) => {
-                        remote = self.look_again(*seen).await?;
-                        self.tell
-                            .tell(Event::PlannedAgain("another deploy ended meanwhile".into()));
-                        (source, targets) = (Some(scene.source), Some(scene.targets));
-                        continue;
+            };
+            let id = state::mint(scene.now);
+            let (mut sender, journal) = self.prepare(&scene, &plan, &id);
+            let why = match self.begin(&scene, &id, &journal).await? {
+                None => "another deploy ended meanwhile".to_owned(),
+                Some(lease) => {
+                    sender.lease = Some(lease.clone());
+                    let (progress, halt) = self
+                        .carry_out(&mut scene, &plan, &id, journal, lease, sender)
+                        .await;
+                    match halt {
+                        Err(Halt::Race(key)) if !self.stop.is_set() => {
+                            self.keep(&plan, progress);
+                            format!("somebody else wrote {key} meanwhile")
+                        }
+                        ended => {
+                            self.conclude(&plan, progress, ended).await?;
+                            return Ok(Some((scene, plan)));
+                        }
                     }
                 }
-            }
-            self.summary.deploy = Some(deploy.to_string());
-            let apply = Apply {
-                job: self.job,
-                scene: &mut scene,
-                plan: plan.clone(),
-                deploy,
-                held: self.held.as_ref(),
-                hands,
-                level: self.level,
-                stop: self.stop,
-                tell: self.tell,
             };
-            let applied = apply.run(journal).await;
-            if let Some(key) = &applied.race
-                && !self.stop.is_set()
-            {
-                self.tell.tell(Event::PlannedAgain(format!(
-                    "somebody else wrote {key} meanwhile"
-                )));
-                self.tally(&plan, &applied);
-                let written = applied.done.written.into_iter();
-                self.written.extend(written.filter_map(|(at, written)| {
-                    Some((plan.changes.get(at)?.key.clone(), written.etag))
-                }));
-                remote = self.look_again(lock).await?;
-                (source, targets) = (Some(scene.source), Some(scene.targets));
-                continue;
-            }
-            self.end(&plan, applied).await?;
-            return Ok(Some((scene, plan)));
+            self.tell.tell(Event::PlannedAgain(why));
+            remote = self.look_again().await?;
+            (source, targets) = (scene.source, scene.targets);
         }
         Err(
             Error::incomplete("somebody else keeps writing to the bucket")
@@ -272,249 +197,256 @@ impl Run<'_> {
         )
     }
 
-    /// What a plan is carried out with. Connections are opened while the lock is taken.
-    fn hands(&mut self, plan: &Plan) -> Hands {
-        let level = &mut *self.level;
-        let open = || {
-            let ranks = plan.changes.chunk_by(|one, other| one.rank == other.rank);
-            let widest = ranks.map(<[_]>::len).max().unwrap_or_default();
-            let batches = plan.purges.iter().map(|one| {
-                let paths: Vec<String> = one.purge.cover.texts().map(str::to_owned).collect();
-                batch::batches(&paths).len()
-            });
-            let batches: usize = batches.sum();
-            Hands {
-                bucket: self.place.bucket.for_changes(level.begin(widest)),
-                cloudfront: self
-                    .aws
-                    .cloudfront()
-                    .for_changes(batches.min(BATCHES_AHEAD)),
-            }
-        };
-        self.hands.get_or_insert_with(open).clone()
-    }
-
-    fn count(&mut self, plan: &Plan) {
+    /// `None`: there is nothing to do.
+    async fn plan(&mut self, scene: &mut Scene) -> Result<Option<Arc<Plan>>, Error> {
+        if self.job.resume && self.summary.deploy.is_none() && scene.owes_nothing() {
+            return Ok(None);
+        }
+        let (job, stop, tell) = (self.job, self.stop, self.tell);
+        let plan = Arc::new(scene.plan(job, &mut self.level, stop, tell).await?);
+        tell.tell(Event::Planned(plan.clone()));
+        guard::check(&plan, job.max_delete)
+            .map_err(|refused| Error::failed(refused.to_string()).hint(refused.hint()))?;
         self.summary.unchanged = plan.unchanged as u64;
         self.summary.retained = plan.retained.len() as u64;
         self.summary.foreign = plan.foreign.len() as u64;
+        Ok((!plan.is_empty()).then_some(plan))
     }
 
-    fn tally(&mut self, plan: &Plan, applied: &Applied) {
-        for at in applied.done.written.keys() {
-            let Some(change) = plan.changes.get(*at) else {
-                continue;
+    /// What will be said before the first change: the journal, with the batches of the purge.
+    fn prepare(&self, scene: &Scene, plan: &Plan, id: &DeployId) -> (PurgeSender, Journal) {
+        let refused = Dialect {
+            quote_refused: true,
+        };
+        let mut covers = plan.purges.iter().flat_map(|one| [&one.purge, &one.after]);
+        let quoted = covers.any(|purge| purge.cover.texts().any(send::may_be_refused));
+        let found = scene.targets.found.iter();
+        let mut sender = PurgeSender {
+            cloudfront: self.aws.cloudfront(),
+            lease: None,
+            deploy: id.clone(),
+            targets: found.map(|found| found.target.clone()).collect(),
+            resend: match self.job.prices.mode {
+                Mode::None => Default::default(),
+                _ => scene.open.resend.clone(),
+            },
+            otherwise: quoted.then(|| scene.purges_of(self.job, plan, None, refused)),
+            paced: self.job.paced,
+            noted: 0,
+            until: until(self.job),
+            stop: self.stop.clone(),
+            tell: self.tell.clone(),
+        };
+        let mut journal = record::journal(scene, self.job, plan);
+        sender.note(&mut journal, &texts(&plan.purges, false), false);
+        sender.note(&mut journal, &texts(&plan.purges, true), true);
+        (sender, journal)
+    }
+
+    /// Notes the deploy in the state, and takes the lease with that unless it is held. `None`: somebody deployed since the state
+    /// was read, and the lease is taken now.
+    async fn begin(
+        &mut self,
+        scene: &Scene,
+        id: &DeployId,
+        journal: &Journal,
+    ) -> Result<Option<Lease>, Error> {
+        let source = self.job.dir.display().to_string();
+        if let Some(lease) = &self.lease {
+            lease.begin(id, &source, journal).await?;
+        } else {
+            let store = &self.place.store;
+            let noted = Some((source.as_str(), journal));
+            let BeginOutcome::Held(lease) = store.begin(&scene.remote.state, id, noted).await? else {
+                self.take_lease(id).await?;
+                return Ok(None);
             };
-            match change.action {
-                Action::Upload => {
-                    self.summary.uploaded += 1;
-                    self.summary.uploaded_bytes += change.size;
-                }
-                _ => self.summary.copied += 1,
+            self.hold(lease);
+        }
+        self.open = Some(id.clone());
+        self.summary.deploy = Some(id.to_string());
+        Ok(self.lease.clone())
+    }
+
+    fn hold(&mut self, lease: Lease) {
+        if let Some(why) = lease.why_unguarded() {
+            self.tell.tell(Event::Warned(format!(
+                "no lease is taken, since the endpoint knows no conditional writes ({why}): see to it that no two deploys meet"
+            )));
+        }
+        self.lease = Some(lease);
+    }
+
+    /// Takes the lease before anything else is looked at.
+    async fn take_lease(&mut self, id: &DeployId) -> Result<(), Error> {
+        loop {
+            let opened = Opened {
+                place: self.place.clone(),
+                state: self.place.store.read_state().await?,
+                early: None,
+            };
+            let opened = wait_for_lease(self.job, self.stop, self.tell, opened).await?;
+            let begun = self.place.store.begin(&opened.state, id, None).await?;
+            if let BeginOutcome::Held(lease) = begun {
+                self.hold(lease);
+                return Ok(());
             }
         }
-        self.summary.deleted += applied.done.deleted.len() as u64;
-        self.summary.paths_purged += applied.sent.paths;
+    }
+
+    async fn carry_out(
+        &mut self,
+        scene: &mut Scene,
+        plan: &Arc<Plan>,
+        id: &DeployId,
+        journal: Journal,
+        lease: Lease,
+        sender: PurgeSender,
+    ) -> (DeployProgress, Result<(), Halt>) {
+        let mut running = RunningDeploy {
+            aws: self.aws,
+            job: self.job,
+            scene,
+            plan: plan.clone(),
+            id: id.clone(),
+            journal,
+            lease,
+            sender,
+            level: &mut self.level,
+            stop: self.stop,
+            tell: self.tell,
+            progress: DeployProgress {
+                purges: plan.purges.clone(),
+                ..DeployProgress::default()
+            },
+        };
+        let halt = running.carry_out().await;
+        let progress = running.progress;
+        self.unanswered |= progress.unanswered;
+        self.open.take_if(|_| progress.begun);
+        self.count(plan, &progress);
+        (progress, halt)
+    }
+
+    /// Keeps in mind what this run wrote, for the next round.
+    fn keep(&mut self, plan: &Plan, mut progress: DeployProgress) {
+        let changes = plan.changes.iter();
+        self.written.extend(changes.filter_map(|change| {
+            let written = progress.put.remove(&change.key)?;
+            Some((change.key.clone(), (written.etag, change.headers.clone())))
+        }));
+    }
+
+    fn count(&mut self, plan: &Plan, progress: &DeployProgress) {
+        let done = |key: &Key| progress.put.contains_key(key);
+        for change in plan.changes.iter().filter(|change| done(&change.key)) {
+            if change.action == crate::plan::Action::Upload {
+                self.summary.uploaded += 1;
+                self.summary.uploaded_bytes += change.size;
+            } else {
+                self.summary.copied += 1;
+            }
+        }
+        self.summary.deleted += progress.deleted.len() as u64;
+        self.summary.paths_purged += progress.sent.paths;
     }
 
     /// Waits for the purge, where that is wanted, and says how it went.
-    async fn end(&mut self, plan: &Plan, mut applied: Applied) -> Result<(), Error> {
-        self.tally(plan, &applied);
-        self.summary.failed = applied.failed.len() as u64;
-        self.summary.cost_usd = applied.cost.dollars();
-        let lost = !applied.released && self.held.as_ref().is_some_and(Held::is_lost);
-        if let Some(held) = self.held.take()
-            && !applied.released
-        {
-            let _ = held.release().await;
-        }
-        let trouble = self.trouble(&applied, lost);
-        let mut timed_out = applied.late;
-        if trouble.is_none() && self.job.wait {
-            let until = self.begun + self.job.timeout;
-            let until = until.max(Instant::now() + Duration::from_millis(1));
-            let cloudfront = self.aws.cloudfront();
-            let waited = send::wait(
-                &cloudfront,
-                &mut applied.sent.pending,
-                until,
-                self.stop,
-                self.tell,
-            )
-            .await;
-            timed_out |= !waited.map_err(|error| Error {
-                exit: Exit::Stale,
-                ..error.into()
-            })?;
-        }
-        self.summary.invalidations = applied
-            .sent
-            .pending
-            .iter()
-            .map(|one| Invalidated {
-                distribution: one.target.id().to_owned(),
-                id: one.id.clone(),
-                paths: one.paths,
-                status: if one.completed {
-                    "Completed"
-                } else {
-                    "InProgress"
-                }
-                .into(),
-            })
-            .collect();
-        match trouble {
-            Some(error) => Err(error),
-            None if self.stop.is_set() => Err(Error::interrupted(
-                "interrupted while waiting: everything is live, and every purge was accepted",
-            )),
-            None if timed_out => {
-                let ids: Vec<_> = applied
-                    .sent
-                    .pending
-                    .iter()
-                    .filter(|one| !one.completed)
-                    .map(|one| one.id.as_str())
-                    .collect();
-                Err(Error::new(
-                    Exit::Stale,
-                    format!(
-                        "the purge was accepted, but not completed in time: {}",
-                        ids.join(", ")
-                    ),
-                )
-                .hint("`unstale invalidations --wait` waits on; --timeout gives it longer"))
-            }
-            None => {
-                self.summary.outcome = "done".into();
-                Ok(())
-            }
-        }
-    }
-
-    /// What kept the deploy from being whole.
-    fn trouble(&self, applied: &Applied, lost: bool) -> Option<Error> {
-        const NEXT: &str = "the next deploy makes it good: what it owes is noted in the bucket";
-        if self.stop.is_set() && !applied.recorded {
-            return Some(Error::interrupted("interrupted: some of it is live").hint(NEXT));
-        }
-        if lost && !applied.recorded {
-            return Some(
-                Error::incomplete("the lock was lost, so nothing more was written").hint(NEXT),
-            );
-        }
-        if let Some(why) = applied.trouble() {
-            return Some(Error::incomplete(format!("not all is done: {why}")).hint(NEXT));
-        }
-        if !applied.recorded && applied.failed.is_empty() {
-            return Some(
-                Error::incomplete("the lock could not be renewed, so nothing more was written")
-                    .hint(NEXT),
-            );
-        }
-        let (_, first) = applied.failed.first()?;
-        let mut error = Error::incomplete(format!(
-            "{} objects are not as they should be",
-            applied.failed.len()
-        ))
-        .hint(NEXT);
-        if let super::put::PutError::Aws(first) = first
-            && let Some(hint) = first.hint()
-        {
-            error.hint = Some(format!("{hint}; {NEXT}"));
-        }
-        error.causes = applied
-            .failed
-            .iter()
-            .take(5)
-            .map(|(key, why)| format!("{key}: {why}"))
-            .collect();
-        Some(error)
-    }
-
-    async fn take_lock(
+    async fn conclude(
         &mut self,
-        seen: &Observed,
-        deploy: &crate::domain::manifest::DeployId,
-    ) -> Result<Lock, Error> {
-        Ok(match self.place.store.take_lock(seen, deploy).await? {
-            Take::Held(held) => {
-                let (mut lost, stop) = (held.lost(), self.stop.clone());
-                tokio::spawn(async move {
-                    // Given back, it is not lost.
-                    if lost.wait_for(|lost| *lost).await.is_ok() {
-                        stop.lose();
-                    }
-                });
-                self.held = Some(held);
-                Lock::Held
-            }
-            Take::Busy(seen) | Take::Moved(seen) => Lock::Moved(Box::new(seen)),
-            Take::Unguarded { why } => {
-                self.tell.tell(Event::Warned(format!(
-                    "no lock is taken, since the endpoint knows no conditional writes ({why}): see to it that no two deploys meet"
-                )));
-                Lock::Unguarded
-            }
-        })
+        plan: &Plan,
+        progress: DeployProgress,
+        ended: Result<(), Halt>,
+    ) -> Result<(), Error> {
+        let _ = plan;
+        self.lease.take_if(|_| ended.is_ok());
+        let cloudfront = self.aws.cloudfront();
+        let conclusion = Conclusion {
+            cloudfront: &cloudfront,
+            job: self.job,
+            until: self.begun + self.job.timeout,
+            stop: self.stop,
+            tell: self.tell,
+            summary: &mut self.summary,
+        };
+        conclude::conclude(conclusion, progress, ended).await
     }
 
-    /// Looks at the bucket for another round, once the lock is known.
-    async fn look_again(&self, lock: Observed) -> Result<Remote, Error> {
-        let mut opened = Opened {
+    /// Gives back a lease that no end gave back.
+    async fn give_back(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            // One that is lost is somebody else's to give back.
+            let _ = lease.give_up(self.open.as_ref(), self.unanswered).await;
+        }
+    }
+
+    /// Looks at the bucket for another round, under the lease.
+    async fn look_again(&self) -> Result<Remote, Error> {
+        let state = match &self.lease {
+            Some(lease) => lease.state().await?,
+            None => self.place.store.read_state().await?,
+        };
+        let opened = Opened {
             place: self.place.clone(),
-            head: self.place.store.read_head().await?,
-            lock,
+            state,
             early: None,
         };
-        if self.held.is_none() {
-            opened = wait_for_lock(self.job, self.stop, self.tell, opened).await?;
-        }
         survey::remote(opened, &self.splits, self.tell).await
     }
 }
 
-/// Returns once the lock is free, as far as anybody can see.
-async fn wait_for_lock(
+/// Returns once the lease is free, as far as anybody can see.
+async fn wait_for_lease(
     job: &Job,
     stop: &Stop,
     tell: &Teller,
     opened: Opened,
 ) -> Result<Opened, Error> {
-    if opened.lock.is_free() {
+    let Opened { place, state, .. } = &opened;
+    if state.holder(&place.store).is_none() {
         return Ok(opened);
     }
-    let Opened { place, lock, .. } = opened;
     let begun = Instant::now();
-    let on_wait = |seen: &Observed| {
-        if let Some((who, until)) = busy(seen) {
-            let (waited, patience) = (begun.elapsed(), job.lock_wait);
-            tell.tell(Event::LockAwaited {
-                who,
-                until,
-                waited,
-                patience,
-            });
-        }
+    let on_wait = |holder: &LeaseRecord| {
+        tell.tell(Event::LockAwaited {
+            who: holder.owner.to_string(),
+            until: timestamp(free_at(place, holder)),
+            waited: begun.elapsed(),
+            patience: job.lock_wait,
+        });
     };
-    let waiting = place.store.wait_for_lock(lock, job.lock_wait, on_wait);
-    let lock = tokio::select! {
+    let waiting = place.store.wait_for_lease(state.clone(), job.lock_wait, on_wait);
+    let state: ObservedState = tokio::select! {
         seen = waiting => seen?,
-        () = stop.wished() => return Err(Error::interrupted("interrupted while waiting for the lock")),
+        () = stop.wished() => return Err(Error::interrupted("interrupted while waiting for the lease")),
     };
-    match busy(&lock) {
+    match state.holder(&place.store) {
         None => Ok(Opened {
-            head: place.store.read_head().await?,
-            place,
-            lock,
+            state,
             early: None,
+            ..opened
         }),
-        Some((who, until)) => Err(Error::new(
+        Some(holder) => Err(Error::new(
             Exit::Locked,
-            format!("another deploy holds the lock: {who}, until {until}"),
+            format!(
+                "another deploy holds the lease: {}, until {}",
+                holder.owner,
+                timestamp(free_at(place, holder))
+            ),
         )
         .hint(
             "wait for it, give --lock-wait longer, or, if it is dead for certain, `unstale unlock`",
         )),
     }
+}
+
+/// When a lease may be taken if its holder renews it no more, in unix seconds.
+fn free_at(place: &Place, holder: &LeaseRecord) -> i64 {
+    let grace = place.store.timing.grace.as_secs() as i64;
+    holder.deadline.saturating_add(grace)
+}
+
+fn timestamp(seconds: i64) -> String {
+    let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
+    time.to_string()
 }

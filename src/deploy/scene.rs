@@ -1,9 +1,10 @@
 //! All that was found, and the Plan that follows from it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::Teller;
-use super::ask::{self, Question};
+use super::ask::{self, KnownContent, Question};
 use super::function::Function;
 use super::job::Job;
 use super::names;
@@ -13,8 +14,9 @@ use super::stop::Stop;
 use super::survey::{Place, Remote};
 use super::targets::{Found, Targets};
 use super::wants::Wants;
-use super::waves;
+use crate::aws::list::Listed;
 use crate::domain::diff::{Answer, Ask};
+use crate::domain::journal::TouchedKey;
 use crate::domain::page;
 use crate::domain::rules::Matched;
 use crate::domain::{ETag, Headers, Key};
@@ -22,12 +24,13 @@ use crate::edge::critic::Critic;
 use crate::edge::path::Dialect;
 use crate::edge::{Distribution, Mode, Prices, Site, price};
 use crate::error::Error;
-use crate::plan::{
-    self, Answered, Facts, Intended, Object, OpenDebts, Plan, Settled, Target, Want,
-};
-use crate::state::Debt;
-use crate::state::debt::{self, Action};
-use crate::state::head::RECENT;
+use crate::plan::open::OpenRecords;
+use crate::plan::{self, Answered, Facts, Object, OpenDeploys, Plan, Target, TargetPurge, Want};
+use crate::scan::MULTIPART_FROM;
+use crate::state::RECENT;
+
+/// What this run has put so far, and with what headers.
+pub(super) type WrittenKeys = HashMap<Key, (ETag, Arc<Headers>)>;
 
 /// What was found, at one moment.
 #[derive(Debug)]
@@ -37,29 +40,10 @@ pub struct Scene {
     pub targets: Targets,
     pub remote: Remote,
     pub(super) answers: HashMap<Key, Answered>,
-    pub(super) debts: Debts,
+    /// What deploys before left open.
+    pub(super) open: OpenDeploys,
     /// Seconds since 1970, by the server's clock.
     pub(super) now: i64,
-}
-
-/// What deploys that died left open.
-#[derive(Debug, Default)]
-pub(super) struct Debts {
-    pub(super) open: OpenDebts,
-    /// Paths and patterns owed, by target.
-    pub(super) owed: BTreeMap<String, Vec<String>>,
-    /// Batches to be sent again, by target.
-    pub(super) resend: BTreeMap<String, Vec<debt::Batch>>,
-    /// What stays of debts when the rest of them is paid: what they owe to distributions that are not purged here.
-    pub(super) kept: Vec<Debt>,
-    pub(super) warnings: Vec<String>,
-}
-
-impl Debts {
-    /// Whether nothing is left of what dead deploys did to the site.
-    fn are_paid(&self) -> bool {
-        self.open.ids.is_empty() && self.open.keys.is_empty() && !self.open.any_key
-    }
 }
 
 impl Scene {
@@ -70,15 +54,23 @@ impl Scene {
         remote: Remote,
         job: &Job,
     ) -> Self {
-        let debts = debts(&remote, &targets, job);
-        let now = place.bucket.watch.server_now();
+        let ids: Vec<String> = targets.found.iter().map(|found| found.id().to_owned()).collect();
+        let open = OpenDeploys::new(&OpenRecords {
+            journals: &remote.open.journals,
+            unpaid: &remote.open.unpaid,
+            suspects: &remote.open.suspects,
+            targets: &ids,
+            pays: job.prices.mode != Mode::None,
+            dropped: &job.drop_debts,
+        });
+        let now = place.store.bucket.clock.server_now();
         Self {
             place,
             source,
             targets,
             remote,
             answers: HashMap::new(),
-            debts,
+            open,
             now,
         }
     }
@@ -88,10 +80,10 @@ impl Scene {
     }
 
     /// Whether a listing shows what this process wrote there before: then nothing needs to be asked.
-    pub(super) fn remember(&mut self, written: &HashMap<Key, ETag>) {
+    pub(super) fn remember(&mut self, written: &WrittenKeys) {
         for object in &self.remote.listing {
             let key = self.relative(&object.key);
-            if let Some((key, etag)) = written.get_key_value(key)
+            if let Some((key, (etag, headers))) = written.get_key_value(key)
                 && *etag == object.etag
             {
                 let answer = Answer {
@@ -102,7 +94,7 @@ impl Scene {
                     key.clone(),
                     Answered {
                         answer,
-                        headers: Headers::default(),
+                        headers: (**headers).clone(),
                         version_id: None,
                     },
                 );
@@ -112,22 +104,51 @@ impl Scene {
 
     /// Whether no earlier deploy left anything open.
     pub(super) fn owes_nothing(&self) -> bool {
-        self.remote.debts.is_empty()
+        self.remote.open.journals.is_empty() && self.remote.open.unpaid.is_empty()
     }
 
     /// A debt that is to be dropped must be there.
     pub(super) fn check_dropped(&self, job: &Job) -> Result<(), Error> {
-        let known = |id: &&String| {
-            self.remote.debts.iter().any(|found| match found {
-                debt::Found::Open(debt) => debt.id.as_str() == id.as_str(),
-                debt::Found::Unreadable { id: other, .. } => other.as_str() == id.as_str(),
-            })
-        };
-        match job.drop_debts.iter().find(|id| !known(id)) {
+        let open = self.remote.open.journals.iter().map(|open| &open.id);
+        let unpaid = self.remote.open.unpaid.iter().map(|unpaid| &unpaid.id);
+        let known: HashSet<&str> = open.chain(unpaid).map(|id| id.as_str()).collect();
+        match job.drop_debts.iter().find(|id| !known.contains(id.as_str())) {
             None => Ok(()),
             Some(id) => Err(Error::usage(format!("there is no open debt {id}"))
                 .hint("`unstale state show` names the open ones")),
         }
+    }
+
+    /// The object under a key of the site, as it was listed.
+    pub(super) fn object(&self, key: &Key) -> Option<Object<'_>> {
+        let found = self.remote.find(&self.place.prefix, key)?;
+        Some(self.shown(found))
+    }
+
+    fn shown<'a>(&self, object: &'a Listed) -> Object<'a> {
+        Object {
+            key: object.key.get(self.place.prefix.len()..).unwrap_or_default(),
+            size: object.size,
+            etag: &object.etag,
+            modified: object.modified,
+        }
+    }
+
+    /// The keys of dead deploys that were as before when they were listed.
+    pub(super) fn unchanged_keys(&self) -> Vec<&TouchedKey> {
+        self.open.unchanged_keys(|key| self.object(key))
+    }
+
+    /// Whole keys that dead deploys may have begun to upload in parts.
+    pub(super) fn dead_uploads(&self) -> HashSet<String> {
+        let journals = self.remote.open.journals.iter();
+        let keys = journals.filter_map(|open| open.journal.as_ref().ok());
+        let large = keys
+            .flat_map(|journal| &journal.keys)
+            .filter(|touched| touched.size >= MULTIPART_FROM);
+        large
+            .map(|touched| self.place.full(touched.key.as_str()))
+            .collect()
     }
 
     /// Makes the Plan, asking S3 wherever nothing else tells.
@@ -140,10 +161,10 @@ impl Scene {
     ) -> Result<Plan, Error> {
         Wants::new(job, &self.source, &self.targets).check_limits()?;
         loop {
-            match self.make(job, None, Dialect::default()) {
+            self.settle();
+            match self.make(job, Dialect::default()) {
                 Ok(mut plan) => {
                     let Source::Past(past) = &mut self.source else {
-                        waves::order(&mut plan, &self.source, &self.place.prefix).await;
                         let told = names::broken_links(&self.source, job, &self.targets).await;
                         plan.warnings.extend(told);
                         return Ok(plan);
@@ -167,13 +188,27 @@ impl Scene {
         }
     }
 
-    /// The Plan as far as it can be made; `only`: with the purge for what moves at these keys alone.
-    pub(super) fn make(
+    /// Finds out which recorded batches are to be sent again.
+    fn settle(&mut self) {
+        let mut open = std::mem::take(&mut self.open);
+        open.settle(|key| self.object(key), &self.answers);
+        self.open = open;
+    }
+
+    /// The purges of a plan for these keys alone, or for all, at the distributions as they are now.
+    pub(super) fn purges_of(
         &self,
         job: &Job,
+        plan: &Plan,
         only: Option<&HashSet<Key>>,
         dialect: Dialect,
-    ) -> Result<Plan, Vec<(Key, Ask)>> {
+    ) -> Vec<TargetPurge> {
+        let targets = self.plan_targets(job, dialect);
+        plan.purges_of(&targets, &self.remote.loaded.manifest, only)
+    }
+
+    /// The Plan as far as it can be made.
+    fn make(&self, job: &Job, dialect: Dialect) -> Result<Plan, Vec<(Key, Ask)>> {
         let wants = Wants::new(job, &self.source, &self.targets);
         let targets = self.plan_targets(job, dialect);
         let mut matched = Matched::default();
@@ -188,7 +223,7 @@ impl Scene {
         let is_fingerprinted = |key: &Key| wants.served(key, &mut Matched::default()).fingerprinted;
         let facts = Facts {
             manifest: &self.remote.loaded.manifest,
-            debts: &self.debts.open,
+            open: &self.open,
             answers: &self.answers,
             targets: &targets,
             now: self.now,
@@ -197,16 +232,10 @@ impl Scene {
             delete: job.delete,
             adopt: job.adopt,
             force: job.force,
-            only,
             is_page: &is_page,
             is_fingerprinted: &is_fingerprinted,
         };
-        let listing = self.remote.listing.iter().map(|object| Object {
-            key: self.relative(&object.key),
-            size: object.size,
-            etag: &object.etag,
-            modified: object.modified,
-        });
+        let listing = self.remote.listing.iter().map(|object| self.shown(object));
         let sites: Vec<(String, Site)> = (self.targets.found.iter())
             .filter_map(|found| Some((found.id().to_owned(), site(job, found)?)))
             .collect();
@@ -218,7 +247,7 @@ impl Scene {
         });
         let mut plan = plan::make(&facts, wanted, listing)?;
         let mut warnings = self.targets.warnings.clone();
-        warnings.extend(self.debts.warnings.iter().cloned());
+        warnings.extend(self.open.warnings.iter().cloned());
         warnings.append(&mut plan.warnings);
         warnings.extend(wants.warnings.iter().cloned());
         for ((id, _), critic) in sites.iter().zip(critics) {
@@ -262,7 +291,7 @@ impl Scene {
                 let told = told.get(found.id());
                 let tags = found.takes_tags(job.tags);
                 let config = (found.distribution.as_ref()).map_or(0, Distribution::fingerprint);
-                let tagged = tags && !dialect.quote_refused && self.debts.are_paid();
+                let tagged = tags && !dialect.quote_refused && self.open.are_paid();
                 let known = told.is_some_and(|it| it.config == config && it.tags_since.is_some());
                 let site = site(job, found).map(|site| Site {
                     dialect,
@@ -277,7 +306,7 @@ impl Scene {
                     tags,
                     told,
                     owed: self.owed(&id),
-                    resend: self.debts.resend.contains_key(&id),
+                    resend: self.open.resend.contains_key(&id),
                     prices,
                     id,
                 }
@@ -287,7 +316,7 @@ impl Scene {
 
     /// What is owed to a target besides what changed objects make stale.
     fn owed(&self, id: &str) -> Vec<String> {
-        let mut owed = self.debts.owed.get(id).cloned().unwrap_or_default();
+        let mut owed = self.open.owed.get(id).cloned().unwrap_or_default();
         let function = self.targets.function.iter();
         owed.extend(function.flat_map(|function| function.owed(id)).cloned());
         owed
@@ -295,11 +324,7 @@ impl Scene {
 
     /// What is left of the month's free paths, as far as this site's own deploys spent them.
     pub fn month_left(&self, job: &Job) -> u64 {
-        let spent = self
-            .remote
-            .head
-            .head()
-            .map_or(0, |head| head.paths_in_month(self.now));
+        let spent = self.remote.state.object.paths_in_month(self.now);
         job.month_left
             .unwrap_or(price::FREE_PATHS.saturating_sub(spent))
     }
@@ -319,7 +344,7 @@ impl Scene {
             .unwrap_or_default()
             .to_zoned(jiff::tz::TimeZone::UTC)
             .date();
-        let recent = self.remote.head.head().map_or(&[][..], |head| &head.recent);
+        let recent = &self.remote.state.object.recent;
         let ages = recent.iter().map(|deploy| self.now.abs_diff(deploy.at));
         let past = price::monthly_deploys(ages, RECENT);
         price::share(
@@ -332,26 +357,21 @@ impl Scene {
 
     fn questions(&self, job: &Job, asks: Vec<(Key, Ask)>) -> Vec<Question> {
         let wants = Wants::new(job, &self.source, &self.targets);
-        let listed: HashMap<&str, usize> = match asks.len() {
-            0 => HashMap::new(),
-            _ => self
-                .remote
-                .listing
-                .iter()
-                .enumerate()
-                .map(|(at, object)| (self.relative(&object.key), at))
-                .collect(),
-        };
         let question = |(key, ask): (Key, Ask)| {
-            let object = self.remote.listing.get(*listed.get(key.as_str())?)?;
+            let object = self.object(&key)?;
+            let content = match self.source.file(key.as_str()) {
+                Some(file) => KnownContent::File(file.path(self.source.root())),
+                // It is not in the build: only a deploy that died tells what it was meant to be.
+                None => match self.open.possible_content(&object) {
+                    Some(digest) => KnownContent::Digest(digest),
+                    None => KnownContent::File(self.source.root().join(key.as_str())),
+                },
+            };
             Some(Question {
                 ask,
                 etag: object.etag.clone(),
                 size: object.size,
-                file: match self.source.file(key.as_str()) {
-                    Some(file) => file.path(self.source.root()),
-                    None => self.source.root().join(key.as_str()),
-                },
+                content,
                 headers: wants.headers(&key),
                 key,
             })
@@ -380,111 +400,4 @@ pub fn site<'a>(job: &Job, found: &'a Found) -> Option<Site<'a>> {
     site.index = job.index;
     site.error_documents.clone_from(&job.error_documents);
     Some(site)
-}
-
-/// Sorts out what open debts mean for this deploy.
-fn debts(remote: &Remote, targets: &Targets, job: &Job) -> Debts {
-    let mut debts = Debts::default();
-    let pays = job.prices.mode != Mode::None;
-    let known = |id: &str| targets.found.iter().any(|found| found.id() == id);
-    for found in &remote.debts {
-        let debt = match found {
-            debt::Found::Unreadable { id, why } => {
-                debts.warnings.push(format!(
-                    "the debt {id} cannot be read ({why}): /* is purged, and headers are looked up"
-                ));
-                debts.open.ids.push(id.to_string());
-                debts.open.any_key = true;
-                for target in &targets.found {
-                    debts
-                        .owed
-                        .entry(target.id().to_owned())
-                        .or_default()
-                        .push("/*".to_owned());
-                }
-                continue;
-            }
-            debt::Found::Open(debt) => debt,
-        };
-        let id = debt.id.to_string();
-        // Dropped is what it owes to the edges; what it did to the bucket is as unknown as before.
-        let dropped = job.drop_debts.contains(&id);
-        let mut payable = dropped || !debt.keys.is_empty();
-        let mut settled = pays && !dropped && !debt.targets.is_empty();
-        settled &= targets
-            .found
-            .iter()
-            .all(|found| debt.targets.contains_key(found.id()));
-        // Late batches go when all that they are for is gone: while all of it is there, none went, and none is owed.
-        let late = debt.keys.iter().any(|touched| {
-            touched.action == Action::DeleteLate && !remote.lists(&job.prefix, &touched.key)
-        });
-        let mut elsewhere = BTreeMap::new();
-        for (target, owed) in debt.targets.iter().filter(|_| !dropped) {
-            if !known(target) {
-                elsewhere.insert(target.clone(), owed.clone());
-                let count = owed.paths.len() + owed.whole.len();
-                debts.warnings.push(format!(
-                    "the deploy {id} owes {count} paths to {target}, which is not purged here: name it with --distribution, or forget it with --drop-debt {id}"
-                ));
-                settled = false;
-                continue;
-            }
-            payable |= pays;
-            // A tag finds no copy of what somebody put there after it was recorded.
-            let tagged = |batch: &debt::Batch| batch.paths.iter().any(|path| path.starts_with('#'));
-            if owed.batches.is_empty() || owed.batches.iter().any(tagged) {
-                settled = false;
-                let paths = debts.owed.entry(target.clone()).or_default();
-                paths.extend(owed.paths.iter().chain(&owed.whole).cloned());
-            } else {
-                let due = owed.batches.iter().filter(|batch| !batch.late || late);
-                debts
-                    .resend
-                    .entry(target.clone())
-                    .or_default()
-                    .extend(due.cloned());
-            }
-        }
-        if payable {
-            debts.open.ids.push(id);
-        }
-        if !elsewhere.is_empty() {
-            debts.kept.push(Debt {
-                targets: elsewhere,
-                keys: Vec::new(),
-                ..debt.clone()
-            });
-        }
-        for touched in &debt.keys {
-            debts.open.keys.insert(
-                touched.key.clone(),
-                Intended {
-                    etag: touched.etag.clone(),
-                },
-            );
-            if settled && !touched.failed {
-                debts
-                    .open
-                    .settled
-                    .insert(touched.key.clone(), settled_as(touched));
-            } else {
-                debts.open.settled.remove(&touched.key);
-            }
-        }
-    }
-    debts
-}
-
-fn settled_as(touched: &debt::Touched) -> Settled {
-    match (touched.action, touched.headers) {
-        (Action::Put | Action::Copy, Some(headers)) => {
-            let md5 = match &touched.etag {
-                Some(ETag::Md5(md5)) => Some(*md5),
-                _ => None,
-            };
-            Settled::Put { md5, headers }
-        }
-        _ => Settled::Deleted,
-    }
 }

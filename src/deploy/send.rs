@@ -7,9 +7,9 @@ use super::event::Event;
 use super::stop::Stop;
 use crate::aws::cloudfront::{Accepted, PurgeTarget};
 use crate::aws::{AwsError, CloudFront, Kind};
+use crate::domain::journal::PurgeBatch;
 use crate::domain::manifest::DeployId;
 use crate::edge::batch;
-use crate::state::debt;
 
 /// First and longest pause while CloudFront has too much to do.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -18,14 +18,13 @@ const POLLS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 
 /// The batches of a purge, each under a reference of its own, never derived from content: CloudFront answers a reference
 /// that it knows with the old invalidation, and purges nothing.
-pub fn batches(deploy: &DeployId, first: usize, paths: &[String]) -> Vec<debt::Batch> {
+pub fn batches(deploy: &DeployId, first: usize, paths: &[String]) -> Vec<PurgeBatch> {
     let numbered = batch::batches(paths).into_iter().enumerate();
     numbered
-        .map(|(at, batch)| debt::Batch {
+        .map(|(at, batch)| PurgeBatch {
             reference: format!("unstale-{deploy}-{}", first + at + 1),
             paths: batch.paths,
             late: false,
-            accepted: None,
         })
         .collect()
 }
@@ -51,7 +50,7 @@ pub enum Sent {
 pub async fn send(
     cloudfront: &CloudFront,
     target: &PurgeTarget,
-    batch: &debt::Batch,
+    batch: &PurgeBatch,
     until: Instant,
     stop: &Stop,
     tell: &Teller,
@@ -99,6 +98,18 @@ pub struct Pending {
     pub id: String,
     pub completed: bool,
     pub paths: u64,
+}
+
+impl Pending {
+    /// `paths`: how many of the deploy's own it is for.
+    pub fn new(target: PurgeTarget, accepted: Accepted, paths: u64) -> Self {
+        Self {
+            target,
+            id: accepted.id,
+            completed: accepted.completed,
+            paths,
+        }
+    }
 }
 
 /// Waits until all are completed; answers whether they are when the time is up or it is stopped.

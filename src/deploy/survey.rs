@@ -1,45 +1,44 @@
 //! Looks at everything that a plan follows from: the build, the bucket, the state in it, the distributions.
 
-use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 
 use super::Teller;
-use super::early::Early;
 use super::event::Event;
 use super::job::Job;
-use super::listing::{self, Shown, Splits};
+use super::listing::{self, Splits};
 use super::targets::{self, Search, Targets};
-use crate::aws::list::Listed;
+use crate::aws::list::{Listed, Page};
 use crate::aws::{Aws, AwsError, Bucket, Kind};
-use crate::domain::manifest::{DeployId, Manifest};
-use crate::domain::{ETag, Key};
+use crate::domain::Key;
+use crate::domain::manifest::{Life, Manifest};
 use crate::error::{Error, Exit};
 use crate::scan::{self, Build, ScanError};
-use crate::state::lock::Observed;
-use crate::state::{HeadState, Loaded, StateError, Store, debt, head};
+use crate::state::{self, LeaseTiming, LeftOpen, LoadedManifest, ObservedState, StateError, StateStore};
 
 /// Where the site lies: its bucket and its state. Regions are put right.
 #[derive(Debug, Clone)]
 pub struct Place {
     pub bucket: Bucket,
     pub prefix: String,
-    pub store: Store,
+    pub store: StateStore,
 }
 
 impl Place {
     pub fn new(aws: &Aws, job: &Job, region: Option<&str>) -> Self {
         let bucket = aws.bucket(&job.bucket, region);
-        let store = match &job.state {
-            Some((name, root)) if *name != job.bucket => {
-                Store::new(aws.bucket(name, None), root.clone(), job.official)
-            }
-            Some((_, root)) => Store::new(bucket.clone(), root.clone(), job.official),
-            None => Store::new(
-                bucket.clone(),
-                format!("{}.unstale/", job.prefix),
-                job.official,
-            ),
+        let inside = format!("{}.unstale/", job.prefix);
+        let (state_bucket, root) = match &job.state {
+            Some((name, root)) if *name != job.bucket => (aws.bucket(name, None), root.clone()),
+            Some((_, root)) => (bucket.clone(), root.clone()),
+            None => (bucket.clone(), inside),
+        };
+        let store = StateStore {
+            bucket: state_bucket,
+            root,
+            site: (job.bucket.clone(), job.prefix.clone()),
+            official: job.official,
+            timing: LeaseTiming::default(),
         };
         Self {
             bucket,
@@ -67,37 +66,38 @@ impl Place {
 /// The bucket's side of it.
 #[derive(Debug)]
 pub struct Remote {
-    pub lock: Observed,
+    /// As it was read before the listing.
+    pub state: ObservedState,
     /// Objects of the site, sorted by key; keys are whole.
     pub listing: Vec<Listed>,
-    pub head: HeadState,
-    pub loaded: Loaded,
-    pub debts: Vec<debt::Found>,
+    pub loaded: LoadedManifest,
+    pub open: LeftOpen,
+    /// The state's own files, where they lie among what was listed.
+    pub files: Vec<Listed>,
 }
 
 impl Remote {
-    /// Whether the bucket has this key of the site.
-    pub fn lists(&self, prefix: &str, key: &Key) -> bool {
+    /// The object under a key of the site.
+    pub fn find(&self, prefix: &str, key: &Key) -> Option<&Listed> {
         let full = format!("{prefix}{key}");
         let found = self
             .listing
             .binary_search_by(|object| (*object.key).cmp(full.as_str()));
-        found.is_ok()
+        self.listing.get(found.ok()?)
     }
 }
 
-/// The place, with the lock and the manifest's head as they were before anything else was looked at, but pages that are as good
-/// as if they were asked for later.
+/// The place, with its state as it was before anything else was looked at.
 #[derive(Debug)]
 pub struct Opened {
     pub place: Place,
-    pub lock: Observed,
-    pub head: HeadState,
-    pub(super) early: Option<Early>,
+    pub state: ObservedState,
+    /// A page of the listing that was asked for beside the state.
+    pub(super) early: Option<Page>,
 }
 
-/// Finds the place, following the bucket to its region, and reads lock and head; of a small build what they stand beside, too,
-/// once its splits are known.
+/// Finds the place, following the bucket to its region, and reads the state; of a small build what it stands beside, too, once
+/// its splits are known.
 pub async fn open(aws: &Aws, job: &Job, splits: Option<&Splits>) -> Result<Opened, Error> {
     match enter(Place::new(aws, job, job.region.as_deref()), splits).await {
         Err(StateError::Aws(AwsError {
@@ -109,21 +109,19 @@ pub async fn open(aws: &Aws, job: &Job, splits: Option<&Splits>) -> Result<Opene
 }
 
 async fn enter(place: Place, splits: Option<&Splits>) -> Result<Opened, StateError> {
-    let ((lock, head), early) = ask(&place, splits).await?;
-    let early = early.filter(|early| early.stands(&place, &lock, &head));
+    let (state, early) = ask(&place, splits).await?;
     Ok(Opened {
         place,
-        lock,
-        head,
+        state,
         early,
     })
 }
 
-type Asked = ((Observed, HeadState), Option<Early>);
-
-async fn ask(place: &Place, splits: Option<&Splits>) -> Result<Asked, StateError> {
-    let state = async { tokio::try_join!(place.store.observe_lock(), place.store.read_head()) };
-    let mut state = pin!(state);
+async fn ask(
+    place: &Place,
+    splits: Option<&Splits>,
+) -> Result<(ObservedState, Option<Page>), StateError> {
+    let mut state = pin!(place.store.read_state());
     let walked = async {
         match splits {
             Some(splits) => splits.get().await,
@@ -135,9 +133,13 @@ async fn ask(place: &Place, splits: Option<&Splits>) -> Result<Asked, StateError
         // The walk takes longer: nothing is gained.
         state = &mut state => Ok((state?, None)),
         splits = walked => {
-            let early = async { Ok(Early::begin(place, &splits).await) };
-            let (state, early) = tokio::try_join!(state, early)?;
-            Ok((state, early?))
+            if !splits.is_empty() || !place.holds_its_state() {
+                return Ok((state.await?, None));
+            }
+            let page = place.bucket.list_page(&place.prefix, None, None);
+            let page = async { Ok(page.await?) };
+            let (state, page) = tokio::try_join!(state, page)?;
+            Ok((state, Some(page)))
         }
     }
 }
@@ -165,126 +167,130 @@ pub async fn build(job: &Job, splits: &Arc<Splits>, tell: &Teller) -> Result<Bui
     Ok(build)
 }
 
-/// Lists the bucket and reads the state. Lock and head were read before.
+/// Lists the bucket and reads what the state names. The state was read before.
 pub async fn remote(opened: Opened, splits: &Splits, tell: &Teller) -> Result<Remote, Error> {
     let Opened {
         place,
-        lock,
-        mut head,
+        state,
         early,
     } = opened;
-    let place = &place;
-    let (listing, mut loaded) = read(place, &head, early, splits, tell).await?;
-    if (listing.head.as_ref()).is_some_and(|listed| listed.as_ref() != head.etag()) {
-        // A deploy ended between the readings of head and lock.
-        head = place.store.read_head().await?;
-        loaded = place.store.read_manifest(&head).await?;
-    }
-    let Listing {
-        objects: listing,
-        debts,
-        ..
-    } = listing;
-    let debts = match debts {
-        Some(ids) => {
-            let mut debts = Vec::new();
-            for id in ids {
-                debts.extend(place.store.read_debt(&DeployId::new(id)).await?);
-            }
-            debts
-        }
-        None => place.store.read_debts().await?,
-    };
-    for warning in &loaded.warnings {
+    let early = early.filter(|page| proves(page, &place, &state));
+    let ((listing, loaded), open) = tokio::try_join!(
+        read(&place, &state, early, splits, tell),
+        async { Ok(place.store.read_open(&state).await?) }
+    )?;
+    for warning in loaded.warnings.iter().chain(&open.warnings) {
         tell.tell(Event::Warned(warning.clone()));
     }
-    if let HeadState::Damaged { why, .. } = &head {
-        tell.tell(Event::Warned(format!(
-            "the manifest's head is damaged ({why}): what is known is made good from the history"
-        )));
-    }
     Ok(Remote {
-        lock,
-        listing,
-        head,
+        state,
+        listing: listing.objects,
+        files: listing.files,
         loaded,
-        debts,
+        open,
     })
+}
+
+/// Whether a page that was asked for beside the state was read while nobody deployed: it is all there is and shows the ETag that
+/// was read, which is there once and never again, and under that ETag nobody holds the lease and nothing is open. Its other lines
+/// may be older all the same: they stand where they are as the manifest says.
+fn proves(page: &Page, place: &Place, state: &ObservedState) -> bool {
+    let own = place.store.key(state::NAME);
+    let shown = page.objects.iter().find(|object| *object.key == *own);
+    page.next.is_none()
+        && shown.map(|object| &object.etag) == state.etag.as_ref()
+        && state.object.lease.is_none()
+        && state.object.open.is_empty()
+}
+
+/// Whether a page shows just what the manifest says.
+fn is_as_noted(listing: &Listing, place: &Place, manifest: &Manifest) -> bool {
+    let there = manifest
+        .entries
+        .iter()
+        .filter(|(_, entry)| !matches!(entry.life, Life::Tombstone { .. }))
+        .map(|(key, entry)| (place.full(key.as_str()), &entry.etag));
+    let shown = listing.objects.iter();
+    there.eq(shown.map(|object| (object.key.to_string(), &object.etag)))
 }
 
 /// The listing and the manifest, at once where that can be.
 async fn read(
     place: &Place,
-    head: &HeadState,
-    early: Option<Early>,
+    state: &ObservedState,
+    early: Option<Page>,
     splits: &Splits,
     tell: &Teller,
-) -> Result<(Listing, Loaded), Error> {
-    let manifest = async { Ok::<_, Error>(place.store.read_manifest(head).await?) };
-    let pages = |manifest| early.map_or_else(Vec::new, |early| early.pages(place, manifest));
-    let listing = async |shown| list(place, splits, shown, tell).await.map_err(Error::from);
-    match head {
-        // Where nothing was deployed yet there is nothing to make a manifest good from.
-        HeadState::Absent => match listing(pages(Some(&Manifest::default()))).await? {
-            listing if listing.fresh => Ok((listing, Loaded::fresh())),
-            listing => Ok((listing, manifest.await?)),
-        },
-        HeadState::Found { head, .. } if head.is_all() => {
-            let loaded = manifest.await?;
-            // What was made good need not be what was left behind.
-            let sound = loaded.warnings.is_empty().then_some(&loaded.manifest);
-            let listing = listing(pages(sound)).await?;
-            Ok((listing, loaded))
+) -> Result<(Listing, LoadedManifest), Error> {
+    let manifest = async |found_more| {
+        let loaded = place.store.read_manifest(state, found_more).await;
+        Ok::<_, Error>(loaded?)
+    };
+    if let Some(page) = early {
+        let listing = sort_out(place, page.objects);
+        let loaded = manifest(!listing.files.is_empty()).await?;
+        if loaded.warnings.is_empty() && is_as_noted(&listing, place, &loaded.manifest) {
+            tell.tell(Event::ListingEnded(listing.objects.len() as u64));
+            return Ok((listing, loaded));
         }
-        _ => tokio::try_join!(listing(pages(None)), manifest),
+        return Ok((list(place, splits, tell).await?, loaded));
     }
+    let listing = async { list(place, splits, tell).await.map_err(Error::from) };
+    if state.etag.is_some() {
+        return tokio::try_join!(listing, manifest(true));
+    }
+    // Where nothing was deployed yet there is nothing to make a manifest good from.
+    let listing = listing.await?;
+    let found_more = match place.holds_its_state() {
+        true => !listing.files.is_empty(),
+        false => !place.store.list_files().await?.is_empty(),
+    };
+    let loaded = manifest(found_more).await?;
+    Ok((listing, loaded))
 }
 
 struct Listing {
+    /// Of the site.
     objects: Vec<Listed>,
-    /// The open debts' ids, where the state lies among what was listed.
-    debts: Option<BTreeSet<String>>,
-    /// The ETag that the head has, where it would be among what was listed.
-    head: Option<Option<ETag>>,
-    /// It does, and there is none.
-    fresh: bool,
+    /// Of the state, where it lies among them.
+    files: Vec<Listed>,
 }
 
-/// The site's objects, without asking again for the pages that were `shown`.
-async fn list(
-    place: &Place,
-    splits: &Splits,
-    shown: Vec<Shown>,
-    tell: &Teller,
-) -> Result<Listing, AwsError> {
+async fn list(place: &Place, splits: &Splits, tell: &Teller) -> Result<Listing, AwsError> {
     let listener = tell.clone();
     let seen = move |objects| listener.tell(Event::Listed(objects));
     let splits = splits.get().await;
-    let mut listing = listing::list(&place.bucket, &place.prefix, &splits, shown, seen).await?;
+    let listed = listing::list(&place.bucket, &place.prefix, &splits, seen).await?;
+    let listing = sort_out(place, listed);
+    tell.tell(Event::ListingEnded(listing.objects.len() as u64));
+    Ok(listing)
+}
+
+/// The site's objects as they are by now.
+pub(super) async fn list_again(place: &Place, tell: &Teller) -> Result<Vec<Listed>, AwsError> {
+    let splits = Splits::default();
+    splits.set(Vec::new());
+    Ok(list(place, &splits, tell).await?.objects)
+}
+
+/// Tells the site's objects from the state's own.
+fn sort_out(place: &Place, mut objects: Vec<Listed>) -> Listing {
     let own = format!("{}.unstale/", place.prefix);
     let inside = place.holds_its_state();
-    let (head_at, debts_at) = (place.store.key(head::NAME), place.store.key(debt::FOLDER));
-    let (mut head, mut debts) = (None, BTreeSet::new());
-    let mut fresh = inside;
-    listing.retain(|object| {
-        if let Some(id) = object.key.strip_prefix(&debts_at) {
-            debts.insert(id.to_owned());
-        }
-        if *object.key == *head_at {
-            head = Some(object.etag.clone());
-        }
+    let mut files = Vec::new();
+    // Not every server sorts by bytes once the keys are encoded.
+    if !objects.is_sorted_by(|one, other| one.key <= other.key) {
+        objects.sort_by(|one, other| one.key.cmp(&other.key));
+    }
+    objects.retain_mut(|object| {
         let kept_there = inside && object.key.starts_with(&place.store.root);
-        fresh &= !kept_there;
+        if kept_there {
+            files.push(object.clone());
+        }
         let state = kept_there || object.key.starts_with(&own);
         !state && object.key.len() > place.prefix.len()
     });
-    tell.tell(Event::ListingEnded(listing.len() as u64));
-    Ok(Listing {
-        objects: listing,
-        debts: inside.then_some(debts),
-        head: inside.then_some(head),
-        fresh,
-    })
+    Listing { objects, files }
 }
 
 /// The distributions that the settings ask for.

@@ -24,7 +24,6 @@ use crate::domain::noise::NoiseRules;
 use crate::domain::rules::{Encoding, Matched, Served};
 use crate::domain::{ETag, Key, Md5};
 use crate::scan::LocalFile;
-use crate::state::debt;
 
 /// Pages looked at together: some of them wait for S3.
 const PAGES_AT_ONCE: usize = 16;
@@ -53,13 +52,13 @@ impl<'a> Known<'a> {
     pub(super) fn of(remote: &'a Remote) -> Self {
         let mut known = Self::by(&remote.loaded.manifest);
         known.listing = Some(&remote.listing);
-        for found in &remote.debts {
-            match found {
-                debt::Found::Open(debt) => {
-                    let keys = debt.keys.iter().map(|touched| touched.key.as_str());
+        for open in &remote.open.journals {
+            match &open.journal {
+                Ok(journal) => {
+                    let keys = journal.keys.iter().map(|touched| touched.key.as_str());
                     known.unsure.extend(keys);
                 }
-                debt::Found::Unreadable { .. } => known.nothing = true,
+                Err(_) => known.nothing = true,
             }
         }
         known

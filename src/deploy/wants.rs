@@ -15,12 +15,12 @@ use super::redirects;
 use super::source::Source as From;
 use super::targets::{Found, Targets};
 use crate::domain::content_type::content_type;
-use crate::domain::page::{Stage, stage};
 use crate::domain::rules::{Explanation, Facts, Matched, Served, Source, check_limits};
 use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5, Sort, tags};
 use crate::edge::Site;
 use crate::error::Error;
 use crate::plan::Want;
+use crate::plan::order::{Stage, stage};
 use crate::scan::LocalFile;
 
 /// Sets of headers that are kept to be shared; a site has a few by type.
@@ -127,7 +127,7 @@ impl<'a> Wants<'a> {
                 stage: if *key.as_str() == self.root {
                     Stage::Root
                 } else {
-                    Stage::Index
+                    Stage::Feed
                 },
                 fingerprinted: false,
                 tags,

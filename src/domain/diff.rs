@@ -19,12 +19,13 @@ pub struct Found<'a> {
     pub etag: &'a ETag,
 }
 
-/// What was set when the object was last deployed. Counts only while its ETag is the one listed and no deploy died since.
+/// What was set when the object was last deployed. Counts only while its ETag is the one listed.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
     pub etag: &'a ETag,
     pub digest: Option<Md5>,
-    pub headers: HeaderFingerprint,
+    /// `None` where somebody may have set others since.
+    pub headers: Option<HeaderFingerprint>,
 }
 
 /// What S3 and the file said when asked.
@@ -73,7 +74,7 @@ pub fn compare(
         return Verdict::Content;
     }
     let headers = known
-        .map(|known| known.headers == wanted.headers)
+        .and_then(|known| Some(known.headers? == wanted.headers))
         .or_else(|| answer.map(|answer| answer.same_headers.unwrap_or(false)));
     match (content, headers) {
         (Some(true), Some(true)) => Verdict::Same,
@@ -123,7 +124,7 @@ mod tests {
             Some(Known {
                 etag: &kms,
                 digest: Some(digest),
-                headers,
+                headers: Some(headers),
             })
         };
         assert_eq!(verdict(&kms, 5, known(THIS, SET), None), Verdict::Same);
@@ -154,7 +155,7 @@ mod tests {
         let known = Some(Known {
             etag: &other,
             digest: Some(THIS),
-            headers: SET,
+            headers: Some(SET),
         });
         assert_eq!(
             verdict(&ETag::Md5(THIS), 5, known, None),

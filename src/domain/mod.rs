@@ -10,6 +10,7 @@ pub mod function;
 pub mod globs;
 pub mod headers;
 pub mod headers_file;
+pub mod journal;
 pub mod key;
 pub mod links;
 pub mod manifest;
@@ -20,7 +21,6 @@ pub mod redirects;
 pub mod redirects_file;
 pub mod rules;
 pub mod tags;
-pub mod waves;
 
 pub use etag::{ETag, Md5};
 pub use headers::{HeaderFingerprint, Headers};

@@ -16,7 +16,10 @@ pub enum Content {
     Named(Box<str>),
 }
 
-/// What an object was, or will be, served as. There is one for each object that changes.
+/// A Cache-Control for what nobody knows the real one of: edges may keep it for as long as they keep anything.
+pub const KEPT_LONGEST: &str = "max-age=31536000000";
+
+/// What an object was, or will be, served as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
     pub content: Content,
@@ -29,7 +32,8 @@ pub struct Served {
     pub tags: Option<Sort>,
 }
 
-/// A key whose object differs from what this distribution was last told.
+/// One of the answers that an edge may hold for a key, none included, beside what the deploy leaves there. A key has as many of
+/// these as there are such answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     pub key: Key,
@@ -37,6 +41,19 @@ pub struct Change {
     pub after: Option<Served>,
     /// Whether its name holds a hash of its content.
     pub fingerprinted: bool,
+}
+
+impl Change {
+    /// Whether the answer is what the deploy leaves there.
+    pub fn is_same(&self) -> bool {
+        match (&self.before, &self.after) {
+            (None, None) => true,
+            (Some(before), Some(after)) => {
+                before.content == after.content && before.headers == after.headers
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Why a request path is owed a purge. Times are seconds.
@@ -158,7 +175,7 @@ pub fn stale(site: &Site<'_>, changes: &[Change], pages: &[(Key, Served)]) -> St
     let errors = Errors::new(site, changes, pages);
     let mut rewritten = false;
     for change in changes {
-        if is_same(change) {
+        if change.is_same() {
             continue;
         }
         errors.owe_pages(site, change, &mut found);
@@ -177,16 +194,6 @@ pub fn stale(site: &Site<'_>, changes: &[Change], pages: &[(Key, Served)]) -> St
         found.owe("/*".to_owned(), Reason::UnknownRewrite);
     }
     found
-}
-
-fn is_same(change: &Change) -> bool {
-    match (&change.before, &change.after) {
-        (None, None) => true,
-        (Some(before), Some(after)) => {
-            before.content == after.content && before.headers == after.headers
-        }
-        _ => false,
-    }
 }
 
 fn leaves_for_good(change: &Change) -> bool {
@@ -245,10 +252,18 @@ impl<'a> Errors<'a> {
             if !keys.contains(change.key.as_str()) {
                 continue;
             }
-            match &change.before {
-                Some(served) => before.insert(change.key.as_str(), served),
-                None => before.remove(change.key.as_str()),
-            };
+            before.remove(change.key.as_str());
+        }
+        let ttl = |served: &Served| stated_ttl(served.cache_control.as_deref());
+        for change in changes {
+            if let Some(served) = &change.before
+                && keys.contains(change.key.as_str())
+            {
+                let kept = before.entry(change.key.as_str()).or_insert(served);
+                if ttl(served) > ttl(kept) {
+                    *kept = served;
+                }
+            }
         }
         Self { before }
     }

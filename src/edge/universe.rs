@@ -64,12 +64,15 @@ impl<'k> Universe<'k> {
         keys: impl IntoIterator<Item = (&'k str, Option<Sort>)>,
         stale: &mut Stale,
     ) {
-        let is_new = |change: &&Change| change.before.is_none();
-        let new: HashSet<&str> = changes
-            .iter()
-            .filter(is_new)
-            .map(|change| change.key.as_str())
-            .collect();
+        let keys_of = |which: fn(&&Change) -> bool| -> HashSet<&str> {
+            let changes = changes.iter().filter(which);
+            changes.map(|change| change.key.as_str()).collect()
+        };
+        let mut new = keys_of(|change| change.before.is_none());
+        if !new.is_empty() {
+            let older = keys_of(|change| change.before.is_some());
+            new.retain(|key| !older.contains(key));
+        }
         let any_new = stale.spared.values().any(|why| *why == Spared::New);
         let is_spared = |path: &str| stale.spared.get(path) == Some(&Spared::New);
         let ours: Vec<ByTag> = behaviors_by_tag(site);
@@ -147,16 +150,21 @@ impl<'k> Universe<'k> {
 
     /// The objects that tags may purge, by the places that [`Universe::settle`] will leave the sorted paths at. None where
     /// nothing that changed is known to be held with its tags.
-    pub(super) fn carriers(&self, changes: &[Change]) -> Vec<Carrier<'k>> {
+    pub(super) fn carriers<'c>(&self, changes: &'c [Change]) -> Vec<Carrier<'k>> {
         // A redirect's answer carries no tags.
-        let known = changes.iter().filter(|change| {
+        let tagged = |change: &Change| {
             let before = change.before.as_ref();
             before.is_some_and(|before| before.tags.is_some() && before.redirect.is_none())
-        });
-        let known: HashSet<&str> = match self.keys.is_empty() {
-            true => HashSet::new(),
-            false => known.map(|change| change.key.as_str()).collect(),
         };
+        let mut known: HashSet<&str> = HashSet::new();
+        if !self.keys.is_empty() {
+            let name = |change: &'c Change| change.key.as_str();
+            known.extend(changes.iter().filter(|change| tagged(change)).map(name));
+            // A tag finds none of the copies that came without it.
+            for change in changes.iter().filter(|change| !tagged(change)) {
+                known.remove(change.key.as_str());
+            }
+        }
         if known.is_empty() {
             return Vec::new();
         }

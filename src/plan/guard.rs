@@ -24,8 +24,8 @@ impl Refused {
 }
 
 /// Refuses a plan that deletes more than anybody is likely to mean: more than `max_delete` objects, or where no number is
-/// given, ten and more that are more than half. Fingerprinted assets do not count, since an ordinary build renames half of
-/// its files.
+/// given, ten and more that are more than half. Fingerprinted assets count neither here nor there, since an ordinary build
+/// renames half of its files.
 pub fn check(plan: &Plan, max_delete: Option<usize>) -> Result<(), Refused> {
     let counted = plan
         .deletions

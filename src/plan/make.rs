@@ -1,14 +1,14 @@
 //! From what was found to the Plan: a merge of build, listing and manifest, key by key.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::open::{CLOCK_SLACK, OpenDeploys};
+use super::order::{Stage, rank};
 use super::purge::{self, Target};
-use super::{Action, Adopted, Change, Deletion, Plan, Reason};
+use super::{Action, Adopted, Change, ClaimedAsset, Deletion, KeyMoves, Plan, Reason};
 use crate::domain::diff::{self, Answer, Ask, Found, Known, Verdict};
 use crate::domain::manifest::{Entry, Life, Manifest};
-use crate::domain::page::{Rank, Stage, rank};
-use crate::domain::waves::heights;
 use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5, Sort};
 use crate::edge::{self, Change as Moved};
 
@@ -16,9 +16,6 @@ use crate::edge::{self, Change as Moved};
 const MIN_COPY: u64 = 64 << 10;
 /// Bytes up to which CopyObject works (Amazon S3 API Reference, "CopyObject").
 pub const MAX_COPY: u64 = 5_000_000_000;
-
-/// Seconds by which the server's clock, as it is reckoned from its answers, may be late.
-const CLOCK_SLACK: i64 = 2;
 
 /// An object as the build wants it.
 #[derive(Clone, Debug)]
@@ -78,40 +75,10 @@ pub struct Answered {
     pub version_id: Option<String>,
 }
 
-/// What stands open from deploys that died.
-#[derive(Clone, Debug, Default)]
-pub struct OpenDebts {
-    pub ids: Vec<String>,
-    /// Keys that those deploys put or copied, or meant to: ours, with headers that nobody knows.
-    pub keys: BTreeMap<Key, Intended>,
-    /// One of them cannot be read, so that any key may be among them.
-    pub any_key: bool,
-    /// What those deploys told the edges, where the batches that say so will be sent again: it counts for more than what the
-    /// manifest says.
-    pub settled: HashMap<Key, Settled>,
-}
-
-/// What a key was meant to become.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Intended {
-    /// `None`: not known beforehand.
-    pub etag: Option<ETag>,
-}
-
-/// What the edges were told of a key by a deploy that died afterwards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settled {
-    Put {
-        md5: Option<Md5>,
-        headers: HeaderFingerprint,
-    },
-    Deleted,
-}
-
 /// All that a plan follows from, besides the build and the listing.
 pub struct Facts<'a> {
     pub manifest: &'a Manifest,
-    pub debts: &'a OpenDebts,
+    pub open: &'a OpenDeploys,
     pub answers: &'a HashMap<Key, Answered>,
     pub targets: &'a [Target<'a>],
     /// Seconds since 1970, by the server's clock.
@@ -124,8 +91,6 @@ pub struct Facts<'a> {
     pub adopt: bool,
     /// Upload everything, whatever is there.
     pub force: bool,
-    /// Only what moves at these keys is purged; `None`: at all.
-    pub only: Option<&'a HashSet<Key>>,
     /// Whether a key of the bucket that the build no longer has is a page.
     pub is_page: &'a dyn Fn(&Key) -> bool,
     /// Whether a rule or the name says that the content under a key can never change.
@@ -170,18 +135,14 @@ struct Maker<'f, 'a> {
     facts: &'f Facts<'f>,
     plan: Plan,
     asks: Vec<(Key, Ask)>,
-    /// What a purge follows from: how each key's answer moves, from what the edges were last told to what the deploy leaves.
-    moved: Vec<Moved>,
-    /// The same of what goes only once the purge of all else has completed.
-    moved_late: Vec<Moved>,
+    /// What a purge follows from.
+    moves: KeyMoves,
     /// Retained assets whose time has come.
-    due: Vec<Deletion>,
+    due: Vec<(Deletion, Object<'a>)>,
     /// Manifest keys met, so that the rest is known to have vanished.
     met: usize,
     /// Objects of the listing that could be copied, by content.
     sources: HashMap<(Md5, u64), (&'a str, &'a ETag)>,
-    all: Vec<Key>,
-    listed: usize,
 }
 
 impl<'f, 'a> Maker<'f, 'a> {
@@ -190,13 +151,10 @@ impl<'f, 'a> Maker<'f, 'a> {
             facts,
             plan: Plan::default(),
             asks: Vec::new(),
-            moved: Vec::new(),
-            moved_late: Vec::new(),
+            moves: KeyMoves::default(),
             due: Vec::new(),
             met: 0,
             sources: HashMap::new(),
-            all: Vec::new(),
-            listed: 0,
         }
     }
 
@@ -217,14 +175,13 @@ impl<'f, 'a> Maker<'f, 'a> {
 
     /// In both.
     fn present(&mut self, want: Want, object: Object<'a>) {
-        self.listed += 1;
-        let entry = self.entry(object.key);
-        let in_debt = self.facts.debts.any_key || self.facts.debts.keys.contains_key(object.key);
-        let alive = entry.filter(|entry| !matches!(entry.life, Life::Tombstone { .. }));
-        let known = alive.filter(|_| !in_debt).map(|entry| Known {
+        let alive = self.entry(object.key).filter(|entry| is_alive(entry));
+        let touched = self.facts.open.touches(object.key);
+        let sure = alive.is_some_and(|entry| !touched && self.is_ours(entry, &object));
+        let known = alive.map(|entry| Known {
             etag: &entry.etag,
             digest: entry.content(),
-            headers: entry.headers,
+            headers: sure.then_some(entry.headers),
         });
         let answered = self.facts.answers.get(object.key);
         let verdict = diff::compare(
@@ -242,7 +199,7 @@ impl<'f, 'a> Maker<'f, 'a> {
             known,
             answered.map(|answered| answered.answer),
         );
-        if alive.is_some() || in_debt {
+        if (alive.is_some() || touched) && !want.fingerprinted {
             self.plan.objects_before += 1;
         }
         if self.facts.force {
@@ -259,7 +216,7 @@ impl<'f, 'a> Maker<'f, 'a> {
             Verdict::Headers => {
                 self.change(want, Some(object), Reason::Headers, Action::SetHeaders)
             }
-            Verdict::Same => self.same(want, object, known.is_some()),
+            Verdict::Same => self.same(want, object, sure),
         }
     }
 
@@ -274,8 +231,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         if entry.is_some_and(|entry| matches!(entry.life, Life::Retained { .. })) {
             self.plan.returned.push(want.key.clone());
         }
-        self.shift(&want, Some(&object));
-        self.all.push(want.key.clone());
+        self.becomes(&want, Some(&object));
         if !known {
             let version_id = self
                 .facts
@@ -293,8 +249,7 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 
     fn change(&mut self, want: Want, before: Option<Object<'a>>, reason: Reason, action: Action) {
-        self.shift(&want, before.as_ref());
-        self.all.push(want.key.clone());
+        self.becomes(&want, before.as_ref());
         self.plan.changes.push(Change {
             action,
             reason,
@@ -308,113 +263,89 @@ impl<'f, 'a> Maker<'f, 'a> {
         });
     }
 
-    /// How what the edges were last told of a key differs from what the build has. What stands there now (`object`) may have
-    /// been seen too, if it is not what was told.
-    fn shift(&mut self, want: &Want, object: Option<&Object>) {
-        let entry = self.entry(want.key.as_str());
-        self.met += usize::from(entry.is_some());
-        let told = self.facts.debts.settled.get(&want.key);
-        let same = match (told, entry, object) {
-            (Some(told), ..) => {
-                let md5 = Some(want.md5);
-                let headers = want.fingerprint;
-                *told == Settled::Put { md5, headers }
-            }
-            (None, Some(entry), Some(object)) if is_other(entry, object) => false,
-            (None, Some(entry), _) => {
-                entry.content() == Some(want.md5) && entry.headers == want.fingerprint
-            }
-            (None, None, _) => false,
-        };
-        // Since it went missing, edges may hold errors in its place.
-        let missing = same && object.is_none();
-        if same && !missing {
+    /// Notes that a key will be as the build has it.
+    fn becomes(&mut self, want: &Want, object: Option<&Object>) {
+        self.met += usize::from(self.entry(want.key.as_str()).is_some());
+        self.moves.keys.push(want.key.clone());
+        let after = purge::served(want.md5, want.fingerprint, want.tags);
+        let fingerprinted = want.fingerprinted;
+        self.note_moves(&want.key, object, Some(after), fingerprinted, false);
+    }
+
+    /// Notes how each answer that an edge may hold for a key differs from what the deploy leaves there.
+    fn note_moves(
+        &mut self,
+        key: &Key,
+        object: Option<&Object>,
+        after: Option<edge::Served>,
+        fingerprinted: bool,
+        late: bool,
+    ) {
+        // Nobody to be told: then there may be a million that nobody asks for.
+        if self.facts.targets.is_empty() {
             return;
         }
-        let before = match (told, entry, object) {
-            _ if missing => None,
-            // What the deploy that died told counts for more than what the manifest says.
-            (Some(_), ..) => Some(purge::unknown(&ETag::Md5(want.md5))),
-            (None, Some(entry), Some(object)) if is_other(entry, object) => {
-                Some(purge::unknown(object.etag))
+        let moves = if late {
+            &mut self.moves.late
+        } else {
+            &mut self.moves.now
+        };
+        for before in held(self.facts, key, object) {
+            let moved = Moved {
+                key: key.clone(),
+                before,
+                after: after.clone(),
+                fingerprinted,
+            };
+            if !moved.is_same() {
+                moves.push(moved);
             }
-            (None, Some(entry), Some(object)) => Some(self.last_served(entry, object)),
-            // A tombstone's copies may still be there; what else is gone from the bucket leaves errors.
-            (None, Some(entry), None) => Some(purge::last_served(self.facts.manifest, entry)),
-            (None, None, Some(object)) => Some(purge::unknown(object.etag)),
-            (None, None, None) => None,
-        };
-        let change = Moved {
-            key: want.key.clone(),
-            before,
-            after: Some(purge::served(want.md5, want.fingerprint, want.tags)),
-            fingerprinted: want.fingerprinted,
-        };
-        self.push(change, false);
-    }
-
-    /// What edges hold of an object that is as the manifest says: with its tags, unless somebody may have written the same bytes
-    /// over it without them.
-    fn last_served(&self, entry: &Entry, object: &Object) -> edge::Served {
-        let (manifest, debts) = (self.facts.manifest, self.facts.debts);
-        let put = manifest
-            .tables
-            .deploy_at(entry.last)
-            .map(|deploy| deploy.at);
-        let touched = debts.any_key || debts.keys.contains_key(object.key);
-        let ours = match (put, object.modified) {
-            (Some(put), Some(modified)) => modified <= put.saturating_add(CLOCK_SLACK),
-            _ => false,
-        };
-        let served = manifest.tables.served(entry.served);
-        let tags = served.and_then(|served| served.tags);
-        edge::Served {
-            tags: tags.filter(|_| ours && !touched && !is_other(entry, object)),
-            ..purge::last_served(manifest, entry)
         }
     }
 
-    fn push(&mut self, moved: Moved, late: bool) {
-        let wanted = self.facts.only.is_none_or(|only| only.contains(&moved.key));
-        // Nobody to be told: then there may be a million that nobody asks for.
-        if wanted && !self.facts.targets.is_empty() {
-            match late {
-                true => self.moved_late.push(moved),
-                false => self.moved.push(moved),
-            }
-        }
+    fn is_ours(&self, entry: &Entry, object: &Object) -> bool {
+        is_ours(self.facts.manifest, entry, object)
     }
 
     /// In the bucket, not in the build.
     fn leaving(&mut self, object: Object<'a>) {
-        self.listed += 1;
         let key = Key::new(object.key);
-        self.all.push(key.clone());
+        self.moves.keys.push(key.clone());
         let entry = self.entry(object.key);
         self.met += usize::from(entry.is_some());
-        let alive = entry.filter(|entry| !matches!(entry.life, Life::Tombstone { .. }));
-        let in_debt = match self.facts.debts.keys.get(&key) {
-            Some(Intended { etag: Some(etag) }) => etag == object.etag,
-            // A copy's ETag is not known beforehand, but what was copied was ours.
-            Some(Intended { etag: None }) => alive.is_some(),
-            None => false,
-        };
-        let ours =
-            in_debt || alive.is_some_and(|entry| entry.etag == *object.etag) || self.facts.adopt;
+        let alive = entry.filter(|entry| is_alive(entry));
+        let open = self.facts.open;
+        let mut ours = open.put(&object)
+            || alive.is_some_and(|entry| entry.etag == *object.etag)
+            || self.facts.adopt;
+        if !ours && open.possible_content(&object).is_some() {
+            let answered = self.facts.answers.get(object.key);
+            let Some(answered) = answered else {
+                let (content, headers) = (true, false);
+                return self.asks.push((key, Ask { content, headers }));
+            };
+            ours = answered.answer.same_content == Some(true);
+        }
         if !ours {
             // Somebody else wrote it, or wrote over it: what the edges hold may be either.
-            if let Some(entry) = alive {
+            if alive.is_some() {
                 self.plan.warnings.push(format!(
                     "{key} was deployed from here and then changed by somebody else: it is left alone"
                 ));
-                let before = purge::last_served(self.facts.manifest, entry);
-                self.push(overwritten(&key, before, object.etag), false);
                 self.plan.vanished.push(key.clone());
+            }
+            if alive.is_some() || open.touches(object.key) {
+                let after = purge::unknown(object.etag);
+                self.note_moves(&key, Some(&object), Some(after), false, false);
             }
             self.plan.foreign.push(key);
             return;
         }
-        self.plan.objects_before += 1;
+        let fingerprinted = (self.facts.is_fingerprinted)(&key);
+        let retained = alive.is_some_and(|entry| matches!(entry.life, Life::Retained { .. }));
+        if !fingerprinted && !retained {
+            self.plan.objects_before += 1;
+        }
         if object.size >= MIN_COPY
             && let ETag::Md5(digest) = object.etag
         {
@@ -425,46 +356,48 @@ impl<'f, 'a> Maker<'f, 'a> {
             self.plan.kept += 1;
             return;
         }
-        self.remove(key, object, alive);
-    }
-
-    fn remove(&mut self, key: Key, object: Object<'a>, entry: Option<&'f Entry>) {
-        let fingerprinted = (self.facts.is_fingerprinted)(&key);
-        let page = (self.facts.is_page)(&key);
         let deletion = Deletion {
             etag: object.etag.clone(),
             size: object.size,
-            page,
+            page: (self.facts.is_page)(&key),
             fingerprinted,
-            key: key.clone(),
+            key,
         };
+        self.remove(deletion, object, alive);
+    }
+
+    fn remove(&mut self, deletion: Deletion, object: Object<'a>, entry: Option<&'f Entry>) {
         let since = match entry.map(|entry| entry.life) {
             Some(Life::Retained { since }) => Some(since),
             _ => None,
         };
-        if fingerprinted && self.facts.retain > 0 {
-            match since {
-                None if entry.is_some() => return self.plan.retained.push(key),
-                Some(since) if self.facts.now - since < self.facts.retain => return,
-                Some(_) => return self.due.push(deletion),
-                None => {}
-            }
+        if !deletion.fingerprinted || self.facts.retain <= 0 {
+            return self.delete(deletion, &object);
         }
-        let tags = entry.and_then(|entry| self.last_served(entry, &object).tags);
-        self.delete(deletion, tags);
+        match since {
+            // The pages of a deploy that died may have asked for it until a moment ago.
+            Some(_) if self.facts.open.any_dead() => self.plan.retained.push(deletion.key),
+            Some(since) if self.facts.now - since < self.facts.retain => {}
+            Some(_) => self.due.push((deletion, object)),
+            None if entry.is_some() => self.plan.retained.push(deletion.key),
+            None => match self.facts.open.headers(&object) {
+                Some((headers, digest)) => {
+                    self.plan.claimed.push(ClaimedAsset {
+                        key: deletion.key.clone(),
+                        etag: deletion.etag,
+                        headers,
+                        digest,
+                    });
+                    self.plan.retained.push(deletion.key);
+                }
+                None => self.delete(deletion, &object),
+            },
+        }
     }
 
-    fn delete(&mut self, deletion: Deletion, tags: Option<Sort>) {
-        let before = match self.entry(deletion.key.as_str()) {
-            Some(entry) => edge::Served {
-                tags,
-                ..purge::last_served(self.facts.manifest, entry)
-            },
-            // Only a deploy that died, or --adopt, tells of it: what an edge may hold of it is unknown.
-            None => purge::unknown(&deletion.etag),
-        };
-        let gone = gone(&deletion.key, before, deletion.fingerprinted);
-        self.push(gone, !deletion.page);
+    fn delete(&mut self, deletion: Deletion, object: &Object) {
+        let (fingerprinted, late) = (deletion.fingerprinted, !deletion.page);
+        self.note_moves(&deletion.key, Some(object), None, fingerprinted, late);
         self.plan.deletions.push(deletion);
     }
 
@@ -473,67 +406,49 @@ impl<'f, 'a> Maker<'f, 'a> {
             return Err(self.asks);
         }
         self.vanished();
-        self.plan.debts = self.facts.debts.ids.clone();
+        self.plan.debts = self.facts.open.ids.clone();
         self.copies();
-        self.order();
+        self.plan.sort();
         self.plan.changes.shrink_to_fit();
         self.plan.due = self.due.len();
         let owed = self.facts.targets.iter().any(|target| target.is_owed());
         let moves = !self.plan.is_empty() || owed || self.facts.sweep;
         if moves && !self.due.is_empty() {
             self.plan.due = 0;
-            for deletion in std::mem::take(&mut self.due) {
-                self.delete(deletion, None);
+            for (deletion, object) in std::mem::take(&mut self.due) {
+                self.delete(deletion, &object);
             }
         }
-        let empty_before = self.listed == 0;
-        let changes = !self.plan.is_empty();
-        let purges = purge::purges(
-            self.facts.targets,
-            self.facts.manifest,
-            [&self.moved, &self.moved_late],
-            &self.all,
-            empty_before,
-            changes,
-        );
+        self.moves.changes = !self.plan.is_empty();
+        let purges = purge::purges(self.facts.targets, self.facts.manifest, &self.moves);
+        self.plan.moves = Arc::new(self.moves);
         self.plan.news = purges.news;
         self.plan.purges = purges.targets;
         self.plan.warnings.extend(purges.warnings);
         Ok(self.plan)
     }
 
-    /// Puts the changes in their order by names.
-    fn order(&mut self) {
-        let is_step = |change: &&mut Change| matches!(change.rank, Rank::Page(_));
-        self.plan.sort();
-        let changes = &mut self.plan.changes;
-        let steps = changes.iter_mut().filter(is_step);
-        let heights = heights(steps.map(|change| change.key.as_str()));
-        let steps = changes.iter_mut().filter(is_step);
-        for (change, height) in steps.zip(heights) {
-            change.rank = Rank::Page(height);
-        }
-        self.plan.sort();
-    }
-
-    /// Entries whose object somebody else deleted; those that the build has are uploaded anyway.
+    /// Keys that are neither in the build nor in the bucket: entries whose object somebody deleted, and what deploys that died
+    /// put, or meant to, and that is gone again.
     fn vanished(&mut self) {
         let manifest = self.facts.manifest;
-        if self.met == manifest.entries.len() {
+        let open: Vec<&Key> = self.facts.open.keys().collect();
+        if self.met == manifest.entries.len() && open.is_empty() {
             return;
         }
-        let present: BTreeSet<Key> = self.all.iter().cloned().collect();
-        for (key, entry) in &manifest.entries {
-            if !present.contains(key.as_str()) && !matches!(entry.life, Life::Tombstone { .. }) {
-                let fingerprinted = (self.facts.is_fingerprinted)(key);
-                self.plan.vanished.push(key.clone());
-                if self.facts.debts.settled.get(key) == Some(&Settled::Deleted) {
-                    continue;
-                }
-                let before = purge::last_served(manifest, entry);
-                self.push(gone(key, before, fingerprinted), false);
-            }
+        let present: HashSet<Key> = self.moves.keys.iter().cloned().collect();
+        let entries = manifest.entries.iter();
+        let alive = entries.filter(|(_, entry)| is_alive(entry));
+        let vanished = alive.map(|(key, _)| key.clone());
+        let vanished: Vec<Key> = vanished.filter(|key| !present.contains(key)).collect();
+        let listed: HashSet<&Key> = vanished.iter().collect();
+        let others = open.into_iter().filter(|key| !present.contains(*key));
+        let others: Vec<&Key> = others.filter(|key| !listed.contains(key)).collect();
+        for key in vanished.iter().chain(others) {
+            let fingerprinted = (self.facts.is_fingerprinted)(key);
+            self.note_moves(key, None, None, fingerprinted, false);
         }
+        self.plan.vanished.extend(vanished);
     }
 
     /// New objects whose bytes the bucket has already are copied there.
@@ -562,26 +477,57 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 }
 
-fn gone(key: &Key, before: edge::Served, fingerprinted: bool) -> Moved {
-    Moved {
-        key: key.clone(),
-        before: Some(before),
-        after: None,
-        fingerprinted,
-    }
+fn is_alive(entry: &Entry) -> bool {
+    !matches!(entry.life, Life::Tombstone { .. })
 }
 
-/// Somebody else's object stands where ours stood.
-fn overwritten(key: &Key, before: edge::Served, now: &ETag) -> Moved {
-    Moved {
-        key: key.clone(),
-        before: Some(before),
-        after: Some(purge::unknown(now)),
-        fingerprinted: false,
-    }
+/// Whether the object is what the deploy that the entry tells of left there: nobody wrote the same bytes over it since.
+fn is_ours(manifest: &Manifest, entry: &Entry, object: &Object) -> bool {
+    let put = manifest.tables.deploy_at(entry.last);
+    let later = match (put, object.modified) {
+        (Some(put), Some(modified)) => modified > put.at.saturating_add(CLOCK_SLACK),
+        _ => false,
+    };
+    entry.etag == *object.etag && is_alive(entry) && !later
 }
 
-/// Whether the object is another than the manifest says, or a deleted one's successor.
-fn is_other(entry: &Entry, object: &Object) -> bool {
-    entry.etag != *object.etag
+/// All that an edge may hold of a key (`None`: that there is nothing): what it was last told, what each deploy that died put or
+/// meant to put, and what lies in the bucket now (`object`) if that is none of these.
+fn held(facts: &Facts, key: &Key, object: Option<&Object>) -> Vec<Option<edge::Served>> {
+    let entry = facts.manifest.entries.get(key.as_str());
+    let ours = match (entry, object) {
+        (Some(entry), Some(object)) => is_ours(facts.manifest, entry, object),
+        _ => false,
+    };
+    let mut held = Vec::with_capacity(1);
+    let mut add = |served: Option<edge::Served>| {
+        if !held.contains(&served) {
+            held.push(served);
+        }
+    };
+    let settled = facts.open.settled(key.as_str());
+    match settled {
+        Some(intended) => add(intended.served()),
+        None => {
+            let touched = facts.open.touches(key.as_str());
+            let certain = ours && !touched;
+            add(entry.map(|entry| purge::last_served(facts.manifest, entry, certain)));
+            let unexplained = object.filter(|_| !ours);
+            let meant = facts.open.meant(key.as_str(), unexplained);
+            meant.for_each(|intended| add(intended.served()));
+        }
+    }
+    match object {
+        Some(object) if !ours => {
+            let answered = facts.answers.get(key.as_str());
+            if facts.open.explanation(object, answered).is_none() {
+                add(Some(purge::unknown(object.etag)));
+            }
+        }
+        Some(_) => {}
+        // Since it went missing, edges may hold errors in its place.
+        None if entry.is_some_and(is_alive) || settled.is_none() => add(None),
+        None => {}
+    }
+    held
 }

@@ -2,20 +2,22 @@
 
 pub mod guard;
 mod make;
+pub mod open;
+pub mod order;
 mod purge;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::domain::page::Rank;
 use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
-use crate::edge::Purge;
+use crate::domain::manifest::Manifest;
+use crate::edge::{self, Purge};
+use order::UploadRank;
 
-pub use make::{
-    Answered, Facts, Intended, MAX_COPY, Object, OpenDebts, Settled, Version, Want, make,
-};
+pub use make::{Answered, Facts, MAX_COPY, Object, Version, Want, make};
+pub use open::OpenDeploys;
 pub use purge::Target;
 
 /// Why an object is changed.
@@ -69,7 +71,7 @@ pub struct Change {
     pub fingerprint: HeaderFingerprint,
     /// When it goes live.
     #[serde(skip)]
-    pub rank: Rank,
+    pub rank: UploadRank,
     /// What the bucket holds under the key now, which must still be so when it is written.
     #[serde(skip)]
     pub before: Option<ETag>,
@@ -113,6 +115,43 @@ pub struct Adopted {
     pub version_id: Option<String>,
 }
 
+/// A fingerprinted asset that a deploy which died put: kept as if that deploy had ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimedAsset {
+    pub key: Key,
+    pub etag: ETag,
+    pub headers: HeaderFingerprint,
+    pub digest: Option<Md5>,
+}
+
+/// What a purge follows from: how the answers that edges may hold differ from what the deploy leaves.
+#[derive(Clone, Debug, Default)]
+pub struct KeyMoves {
+    pub now: Vec<edge::Change>,
+    /// The same of what goes only once the purge of all else has completed.
+    pub late: Vec<edge::Change>,
+    /// All keys of the site, before and after.
+    pub keys: Vec<Key>,
+    /// Whether the deploy changes anything at all.
+    pub changes: bool,
+}
+
+impl KeyMoves {
+    /// Of these keys alone.
+    fn only(&self, keys: &HashSet<Key>) -> Self {
+        let of = |moves: &[edge::Change]| {
+            let kept = moves.iter().filter(|moved| keys.contains(&moved.key));
+            kept.cloned().collect()
+        };
+        Self {
+            now: of(&self.now),
+            late: of(&self.late),
+            keys: self.keys.clone(),
+            changes: self.changes,
+        }
+    }
+}
+
 /// The CloudFront Function that answers redirects, where it is to be written or associated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -146,6 +185,8 @@ pub struct Plan {
     /// Removed from the build, but kept by `--no-delete`.
     pub kept: usize,
     pub adopted: Vec<Adopted>,
+    /// Of the retained, those that no manifest knows yet.
+    pub claimed: Vec<ClaimedAsset>,
     /// Manifest entries whose object is gone.
     pub vanished: Vec<Key>,
     /// Of the unchanged, pages that differ from the build's by noise alone.
@@ -153,13 +194,14 @@ pub struct Plan {
     pub unchanged: usize,
     pub unchanged_bytes: u64,
     pub purges: Vec<TargetPurge>,
+    pub moves: Arc<KeyMoves>,
     pub function: Option<FunctionChange>,
     /// Deploys that died, whose debts this one pays.
     pub debts: Vec<String>,
     /// Whether a target is known by a configuration that the manifest has not seen.
     pub news: bool,
     pub warnings: Vec<String>,
-    /// Objects of ours in the bucket before the deploy.
+    /// Objects of ours in the bucket before the deploy, without fingerprinted assets.
     pub objects_before: usize,
 }
 
@@ -178,8 +220,19 @@ impl Plan {
             && self.purges.iter().all(TargetPurge::is_empty)
     }
 
+    /// The purges for these keys alone, or for all, at the targets as they are now.
+    pub fn purges_of(
+        &self,
+        targets: &[Target],
+        manifest: &Manifest,
+        only: Option<&HashSet<Key>>,
+    ) -> Vec<TargetPurge> {
+        let some = only.map(|keys| self.moves.only(keys));
+        purge::purges(targets, manifest, some.as_ref().unwrap_or(&self.moves)).targets
+    }
+
     /// Puts the changes in the order in which they go live.
-    pub fn sort(&mut self) {
+    fn sort(&mut self) {
         self.changes
             .sort_by(|one, other| (one.rank, &one.key).cmp(&(other.rank, &other.key)));
     }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::TargetPurge;
+use super::{KeyMoves, TargetPurge};
+use crate::domain::journal::TouchedKey;
 use crate::domain::manifest::{Entry as Known, Manifest, Told};
 use crate::domain::{ETag, HeaderFingerprint, Key, Md5, Sort};
 use crate::edge::cover::{self, Entry};
 use crate::edge::path::{self, Dialect};
+use crate::edge::stale::KEPT_LONGEST;
 use crate::edge::{self, Change, Content, Mode, Prices, Served, Site};
 
 /// A distribution, or a tenant of one, as the plan needs to know it.
@@ -32,7 +34,8 @@ pub struct Target<'a> {
 impl Target<'_> {
     /// Whether it is owed a purge whatever the build has changed.
     pub fn is_owed(&self) -> bool {
-        self.prices.mode != Mode::None && (!self.owed.is_empty() || self.resend || self.has_moved())
+        let moved = self.told.is_none() || self.has_moved();
+        self.prices.mode != Mode::None && (!self.owed.is_empty() || self.resend || moved)
     }
 
     /// Whether it was configured otherwise when it was last told something.
@@ -52,8 +55,8 @@ fn carried(manifest: &Manifest, key: &Key) -> Option<Sort> {
     manifest.tables.served(entry.served)?.tags
 }
 
-/// What the manifest says that a key was last served as; not that it carried its tags, since somebody may have written over it.
-pub(super) fn last_served(manifest: &Manifest, entry: &Known) -> Served {
+/// What the manifest says that a key was last served as; `certain`: that nobody wrote over it without its tags.
+pub(super) fn last_served(manifest: &Manifest, entry: &Known, certain: bool) -> Served {
     let served = manifest.tables.served(entry.served);
     let text = |text: &Option<String>| text.as_deref().map(Into::into);
     Served {
@@ -64,7 +67,7 @@ pub(super) fn last_served(manifest: &Manifest, entry: &Known) -> Served {
         headers: entry.headers,
         cache_control: served.and_then(|served| text(&served.cache_control)),
         redirect: served.and_then(|served| text(&served.redirect)),
-        tags: None,
+        tags: served.filter(|_| certain).and_then(|served| served.tags),
     }
 }
 
@@ -79,12 +82,27 @@ pub(super) fn served(md5: Md5, fingerprint: HeaderFingerprint, tags: Option<Sort
     }
 }
 
-/// An object that nobody here described: edges may have kept it for as long as they keep what says nothing.
+/// An object that nobody here described: it differs from everything.
 pub(super) fn unknown(etag: &ETag) -> Served {
     Served {
         content: Content::Named(format!("unknown:{etag}").into()),
         headers: HeaderFingerprint(0),
-        cache_control: None,
+        cache_control: Some(KEPT_LONGEST.into()),
+        redirect: None,
+        tags: None,
+    }
+}
+
+/// What a deploy that died put, or meant to; its journal does not say how long edges keep that.
+pub(super) fn intended(touched: &TouchedKey) -> Served {
+    let name = touched.etag.as_ref().map(ETag::to_string);
+    Served {
+        content: match touched.content() {
+            Some(md5) => Content::Digest(md5),
+            None => Content::Named(name.unwrap_or_default().into()),
+        },
+        headers: touched.headers.unwrap_or(HeaderFingerprint(0)),
+        cache_control: Some(KEPT_LONGEST.into()),
         redirect: None,
         tags: None,
     }
@@ -96,22 +114,14 @@ pub(super) struct Purges {
     pub(super) warnings: Vec<String>,
 }
 
-/// The purges of all targets. Of what moved, the second part goes only once the purge of the first has completed. `keys` are all
-/// of the site, before and after; `changes` says whether anything will be changed.
-pub(super) fn purges(
-    targets: &[Target],
-    manifest: &Manifest,
-    [now, late]: [&[Change]; 2],
-    keys: &[Key],
-    empty_before: bool,
-    changes: bool,
-) -> Purges {
+/// The purges of all targets for what moved; what moves late goes only once the purge of the rest has completed.
+pub(super) fn purges(targets: &[Target], manifest: &Manifest, moves: &KeyMoves) -> Purges {
     let mut purges = Purges {
         targets: Vec::new(),
         news: false,
         warnings: Vec::new(),
     };
-    let changes = changes || !now.is_empty() || !late.is_empty();
+    let changes = moves.changes || !moves.now.is_empty() || !moves.late.is_empty();
     // The free paths are the account's: what one target takes, the next cannot.
     let mut taken = 0;
     for target in targets {
@@ -119,36 +129,30 @@ pub(super) fn purges(
             free: target.prices.free.saturating_sub(taken),
             ..target.prices
         };
-        let mut owed = target.owed.clone();
-        if target.told.is_none() {
-            purges.news |= changes || !empty_before;
-        }
-        if target.has_moved() {
-            purges.news = true;
-        }
-        if let Some(why) = whole(target, empty_before, changes) {
-            owed.push("/*".to_owned());
-            purges.warnings.extend(why);
-        }
+        let pays = prices.mode != Mode::None;
+        purges.news |= pays && (target.told.is_none() || target.has_moved());
         let purge = |changes: &[Change], owed: &[String]| match &target.site {
             Some(site) => {
                 let pages = error_pages(site, manifest, changes);
                 let sort = |key: &Key| carried(manifest, key).filter(|_| site.tagged);
-                let keys = keys.iter().map(|key| (key.as_str(), sort(key)));
+                let keys = moves.keys.iter().map(|key| (key.as_str(), sort(key)));
                 edge::purge(site, changes, &pages, keys, owed, &prices)
             }
             None => blind(owed, &prices),
         };
-        let first = if now.is_empty() && owed.is_empty() {
-            edge::Purge::default()
-        } else {
-            purge(now, &owed)
+        let whole = whole(target, changes);
+        purges.warnings.extend(whole.iter().flatten().cloned());
+        let first = match whole {
+            // Nothing is left to be weighed.
+            Some(_) => blind(&["/*".to_owned()], &prices),
+            None if moves.now.is_empty() && target.owed.is_empty() => edge::Purge::default(),
+            None => purge(&moves.now, &target.owed),
         };
         // What goes after the purge is stale again from then on, whatever the purge took.
         let after = match &target.site {
-            _ if late.is_empty() => edge::Purge::default(),
+            _ if moves.late.is_empty() => edge::Purge::default(),
             None => blind(&["/*".to_owned()], &prices),
-            Some(_) => purge(late, &[]),
+            Some(_) => purge(&moves.late, &[]),
         };
         taken += first.cover.free + after.cover.free;
         purges.targets.push(TargetPurge {
@@ -161,13 +165,13 @@ pub(super) fn purges(
 }
 
 /// Whether a target is owed everything, and what to say of it.
-fn whole(target: &Target, empty_before: bool, changes: bool) -> Option<Option<String>> {
+fn whole(target: &Target, changes: bool) -> Option<Option<String>> {
     let id = &target.id;
     if let Some(why) = &target.unreadable {
         return changes.then(|| Some(format!("{id}: {why}; so /* is purged")));
     }
     match target.told {
-        None if empty_before => None,
+        // Whatever its edges hold is from before the first deploy: from another origin, say.
         None => Some(None),
         Some(_) if target.has_moved() => Some(Some(format!(
             "{id} was configured anew since the last deploy: /* is purged once"
@@ -175,6 +179,7 @@ fn whole(target: &Target, empty_before: bool, changes: bool) -> Option<Option<St
         Some(_) if target.lacks_tags() => Some(Some(format!(
             "{id} may hold copies without cache tags: /* is purged once"
         ))),
+        Some(_) if target.owed.iter().any(|owed| owed == "/*") => Some(None),
         Some(_) => None,
     }
 }
@@ -187,12 +192,12 @@ fn error_pages(site: &Site, manifest: &Manifest, changes: &[Change]) -> Vec<(Key
     unchanged
         .filter_map(|key| {
             let entry = manifest.entries.get(key.as_str())?;
-            Some((Key::new(key), last_served(manifest, entry)))
+            Some((Key::new(key), last_served(manifest, entry, false)))
         })
         .collect()
 }
 
-/// The purge of what is owed at a distribution whose configuration nobody could read.
+/// The purge of what is owed whatever else there is: of everything, or at a distribution whose configuration nobody could read.
 fn blind(owed: &[String], prices: &Prices) -> edge::Purge {
     let mut texts: Vec<&str> = owed.iter().map(String::as_str).collect();
     texts.sort_unstable();
@@ -214,8 +219,12 @@ fn blind(owed: &[String], prices: &Prices) -> edge::Purge {
         })
         .collect();
     let cover = cover::cover(&entries, &[], prices, dialect);
-    edge::Purge {
+    let mut purge = edge::Purge {
         cover,
         ..edge::Purge::default()
+    };
+    for path in owed {
+        purge.stale.owe(path.clone(), edge::Reason::Debt);
     }
+    purge
 }

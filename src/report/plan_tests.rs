@@ -1,7 +1,7 @@
 //! Plans as people see them.
 
 use super::*;
-use crate::domain::page::Rank;
+use crate::plan::order::UploadRank;
 use crate::domain::{ETag, Headers, Key, Md5};
 use crate::edge::{Cover, Money, Pattern, Purge};
 use crate::plan::{Deletion, TargetPurge};
@@ -23,7 +23,7 @@ fn change(key: &str, reason: Reason, action: Action, size: u64) -> Change {
         md5: Md5([0; 16]),
         headers: headers.into(),
         fingerprint,
-        rank: Rank::Live,
+        rank: UploadRank::LivePage,
         before: None,
     }
 }

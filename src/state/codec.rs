@@ -85,12 +85,6 @@ pub(super) fn check_version(json: &[u8]) -> Result<(), Damage> {
     }
 }
 
-/// Reads a small object that is stored as plain JSON with its version inside.
-pub(super) fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Damage> {
-    check_version(body)?;
-    serde_json::from_slice(body).map_err(Damage::corrupt)
-}
-
 /// A whole document: the version's line and one JSON value.
 pub(super) fn pack<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
     let mut out = compressor()?;

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::codec::{self, Damage};
-use super::{StateError, Store};
-use crate::aws::Condition;
+use super::object::RecentDeploy;
+use super::{StateError, StateStore};
 use crate::domain::manifest::{DeployId, Life};
 use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
 
 /// One deploy's record. Its changes are a list, or what makes one while it is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record<C = Vec<Change>> {
+pub struct HistoryRecord<C = Vec<KeyChange>> {
     pub id: DeployId,
     /// Unix seconds by the server's clock.
     pub at: i64,
@@ -27,23 +27,25 @@ pub struct Record<C = Vec<Change>> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_of: Option<DeployId>,
     pub changes: C,
-    pub purges: Vec<Purge>,
-    pub outcome: Outcome,
+    pub purges: Vec<PastPurge>,
+    /// Known once the purge has gone: `state` says it.
+    #[serde(default)]
+    pub outcome: PastOutcome,
 }
 
 /// One key before and after; `None`: there was or is none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
+pub struct KeyChange {
     #[serde(rename = "k")]
     pub key: Key,
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<Past>,
+    pub before: Option<PastObject>,
     #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Past>,
+    pub after: Option<PastObject>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Past {
+pub struct PastObject {
     #[serde(rename = "e")]
     pub etag: ETag,
     #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
@@ -60,18 +62,21 @@ pub struct Past {
     pub life: Life,
 }
 
-/// One invalidation.
+/// What one distribution was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Purge {
+pub struct PastPurge {
     /// The id of what was purged.
     pub target: String,
-    pub invalidation: Option<String>,
+    /// The first few of its ids, as AWS shows them; `state` says them.
+    #[serde(default)]
+    pub invalidations: Vec<String>,
     pub paths: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum PastOutcome {
+    #[default]
     Done,
     /// Uploaded, with a debt left open.
     Owing,
@@ -79,52 +84,46 @@ pub enum Outcome {
     Incomplete,
 }
 
-/// A record's name, as listing shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    pub id: DeployId,
-    /// Milliseconds since 1970.
-    pub at_millis: i64,
-    pub bytes: u64,
-    /// Relative to the state's root.
-    name: String,
+pub(super) const FOLDER: &str = "history/";
+
+impl RecentDeploy {
+    /// The name of its record, relative to the state's root. Names sort as the deploys ended.
+    pub(super) fn history_name(&self) -> String {
+        name(self.counter, &self.id)
+    }
+
+    /// Whether its id, or the random part of it, begins so.
+    pub fn is_called(&self, prefix: &str) -> bool {
+        let id = self.id.as_str();
+        let random = id.split_once('-').map_or("", |(_, random)| random);
+        id.starts_with(prefix) || random.starts_with(prefix)
+    }
 }
 
-impl Store {
-    /// Writes or writes over the record of this deploy. `sequence` is the manifest's, so that its name sorts after those of
-    /// deploys of the same second, too.
-    pub async fn write_history<C: Serialize>(
+impl StateStore {
+    /// Writes the record of a deploy; `counter` is that of the state that the deploy is about to end.
+    pub(super) async fn write_history<C: Serialize>(
         &self,
-        record: &Record<C>,
-        sequence: u64,
+        record: &HistoryRecord<C>,
+        counter: u64,
     ) -> Result<(), StateError> {
-        let millis = record.at.max(0).saturating_mul(1000) + (sequence % 1000) as i64;
-        let name = format!("{FOLDER}{millis:020}-{}", record.id);
+        let name = name(counter, &record.id);
         let body = codec::pack(record).map_err(|error| self.unwritable(&name, error))?;
-        self.put(&name, body.into(), &Condition::Always).await?;
-        Ok(())
-    }
-
-    /// Newest first.
-    pub async fn list_history(&self) -> Result<Vec<Listed>, StateError> {
-        let names = self.list(FOLDER, None).await?;
-        Ok(names.into_iter().rev().filter_map(listed).collect())
-    }
-
-    /// The records whose id, or the random part of it, begins with `prefix`, newest first.
-    pub async fn find_history(&self, prefix: &str) -> Result<Vec<Listed>, StateError> {
-        let mut found = self.list_history().await?;
-        found.retain(|listed| {
-            let id = listed.id.as_str();
-            let random = id.split_once('-').map_or("", |(_, random)| random);
-            id.starts_with(prefix) || random.starts_with(prefix)
-        });
-        Ok(found)
+        self.write_file(&name, body).await
     }
 
     /// Fails with [`StateError::Corrupt`] where it is damaged or gone.
-    pub async fn read_history(&self, listed: &Listed) -> Result<Record, StateError> {
-        let name = &listed.name;
+    pub async fn read_history(&self, deploy: &RecentDeploy) -> Result<HistoryRecord, StateError> {
+        let mut record = self.read_record(&deploy.history_name()).await?;
+        record.outcome = deploy.outcome;
+        for purge in &mut record.purges {
+            let ids = deploy.invalidations.get(&purge.target);
+            purge.invalidations = ids.cloned().unwrap_or_default();
+        }
+        Ok(record)
+    }
+
+    pub(super) async fn read_record(&self, name: &str) -> Result<HistoryRecord, StateError> {
         let gone = || Damage::Corrupt("it is gone".into());
         let fetched = self.fetch(name).await?;
         fetched
@@ -134,14 +133,6 @@ impl Store {
     }
 }
 
-const FOLDER: &str = "history/";
-
-fn listed((name, bytes): (String, u64)) -> Option<Listed> {
-    let (millis, id) = name.strip_prefix(FOLDER)?.split_once('-')?;
-    Some(Listed {
-        id: DeployId::new(id),
-        at_millis: millis.parse().ok()?,
-        bytes,
-        name,
-    })
+fn name(counter: u64, id: &DeployId) -> String {
+    format!("{FOLDER}{counter:012}-{id}")
 }

@@ -1,15 +1,16 @@
-//! What is kept in the bucket between deploys: the lock, the debts, the manifest and the history.
+//! What is kept in the bucket between deploys: one object, `state`, that holds the whole truth or names the files that do.
 //!
-//! All of it lies under one root, which is not part of the site. What is written is versioned: a newer version is refused, what
-//! is damaged is told apart from what is missing.
+//! `state` is changed by compare-and-swap alone, and every step of a deploy is one write of it. The files that it names are
+//! written once, before the write that names them, and never changed. What it does not name does not exist.
 
 mod codec;
-pub mod debt;
-mod files;
-pub mod head;
-mod held;
+mod document;
 pub mod history;
-pub mod lock;
+mod lease;
+mod litter;
+mod manifest;
+mod object;
+mod open;
 mod owner;
 mod rescue;
 
@@ -19,30 +20,56 @@ use bytes::Bytes;
 use md5::{Digest, Md5 as Hasher};
 
 use crate::aws::s3::{Fetched, Written};
-use crate::aws::{AwsError, Bucket, Condition, Kind};
+use crate::aws::{AwsError, Bucket, Condition};
 use crate::domain::manifest::DeployId;
-use crate::domain::{ETag, Headers, Md5};
+use crate::domain::{Headers, Md5};
 use crate::error::{Error, Exit};
 use codec::Damage;
 
-pub use debt::Debt;
-pub use head::{Head, HeadState, Loaded, Update};
-pub use held::Held;
-pub use lock::{Observed, Take, Timing};
-pub use owner::Owner;
+pub use history::HistoryRecord;
+pub use lease::{BeginOutcome, EndOfDeploy, Lease};
+pub use manifest::{LoadedManifest, ManifestFiles, ManifestUpdate};
+pub use object::{LeaseRecord, NAME, ObservedState, RECENT, RecentDeploy, StateObject};
+pub use open::LeftOpen;
+pub use owner::ProcessOwner;
 
 /// The version of every format here. Older ones are read.
 pub const VERSION: u64 = 1;
 
-/// Where the state lies.
+/// Where the state of one site lies.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub struct StateStore {
     pub bucket: Bucket,
     /// `PREFIX/.unstale/` or another, with its final `/`.
     pub root: String,
+    /// The bucket and the prefix of the site that the state is of.
+    pub site: (String, String),
     /// The endpoint is AWS's own, which heeds conditions: it is not probed.
     pub official: bool,
-    pub timing: Timing,
+    pub timing: LeaseTiming,
+}
+
+/// How long the lease is held and waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseTiming {
+    pub lease: Duration,
+    pub renew: Duration,
+    /// After the deadline of a holder that did not give the lease back. A request that was under way when the holder died may
+    /// take effect for as long as its kernel still sends: at most 4 MB (Linux, `tcp_wmem`) over a line of 64 KB/s, 64 s. The
+    /// deadline lies at least 45 s after the death, so that 75 s have passed.
+    pub grace: Duration,
+    pub poll: Duration,
+}
+
+impl Default for LeaseTiming {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(60),
+            renew: Duration::from_secs(15),
+            grace: Duration::from_secs(30),
+            poll: Duration::from_millis(1500),
+        }
+    }
 }
 
 #[derive(Clone, Debug, thiserror::Error)]
@@ -53,25 +80,19 @@ pub enum StateError {
     Corrupt { object: String, why: String },
     #[error("{object} was written by a newer unstale (format {version}, this one knows {VERSION})")]
     Newer { object: String, version: u64 },
-    /// Somebody else wrote it meanwhile.
-    #[error("{object} was changed by somebody else meanwhile")]
-    Moved { object: String },
-    #[error("the lock was lost to another deploy, or could not be renewed in time")]
+    #[error("{object} is the state of another site: of s3://{bucket}/{prefix}")]
+    OtherSite {
+        object: String,
+        bucket: String,
+        prefix: String,
+    },
+    #[error("the lease was lost to another deploy, or could not be renewed in time")]
     Lost,
     #[error("{object} cannot be written: {why}")]
     Unwritable { object: String, why: String },
 }
 
-impl Store {
-    pub fn new(bucket: Bucket, root: impl Into<String>, official: bool) -> Self {
-        Self {
-            bucket,
-            root: root.into(),
-            official,
-            timing: Timing::default(),
-        }
-    }
-
+impl StateStore {
     /// The whole key of a state object.
     pub fn key(&self, name: &str) -> String {
         format!("{}{name}", self.root)
@@ -112,58 +133,23 @@ impl Store {
             .await
     }
 
-    /// Writes if the condition holds; `None`: it does not. Where the answer leaves it open, or says no, the object is read:
-    /// our own body there means that our first try had succeeded. No two bodies of one object may be equal.
-    async fn swap(
-        &self,
-        name: &str,
-        body: Bytes,
-        condition: &Condition,
-    ) -> Result<Option<ETag>, StateError> {
-        let error = match self.put(name, body.clone(), condition).await {
-            Ok(written) => return Ok(Some(written.etag)),
-            Err(error) => error,
-        };
-        let refused = matches!(
-            error.kind,
-            Kind::Precondition | Kind::Conflict | Kind::NotFound
-        );
-        if !refused && !error.is_passing() {
-            return Err(error.into());
-        }
-        match self.fetch(name).await {
-            Ok(Some(there)) if there.body == body => Ok(Some(there.etag)),
-            Ok(_) if refused => Ok(None),
-            _ => Err(error.into()),
-        }
+    /// Writes a file, which nobody changes afterwards.
+    async fn write_file(&self, name: &str, body: Vec<u8>) -> Result<(), StateError> {
+        self.put(name, body.into(), &Condition::Always).await?;
+        Ok(())
     }
 
-    async fn delete(&self, name: &str) -> Result<(), StateError> {
-        let key = self.key(name);
-        Ok(self.bucket.delete(&key, &Condition::Always).await?)
-    }
-
-    /// The names under `folder` and their sizes in bytes, sorted, relative to the root.
-    async fn list(
-        &self,
-        folder: &str,
-        after: Option<&str>,
-    ) -> Result<Vec<(String, u64)>, StateError> {
-        let after = after.map(|after| self.key(after));
-        let (listed, _) = self
+    /// The names under `folder`, sorted, relative to the root.
+    async fn list(&self, folder: &str) -> Result<Vec<String>, StateError> {
+        let folder = self.key(folder);
+        let listed = self
             .bucket
-            .list_range(
-                &self.key(folder),
-                after.as_deref(),
-                None,
-                usize::MAX,
-                |_| {},
-            )
-            .await?;
+            .list_range(&folder, None, None, usize::MAX, |_| {});
+        let (listed, _) = listed.await?;
         let name = |key: &str| key.strip_prefix(&self.root).map(str::to_owned);
         Ok(listed
-            .into_iter()
-            .filter_map(|object| Some((name(&object.key)?, object.size)))
+            .iter()
+            .filter_map(|object| name(&object.key))
             .collect())
     }
 
@@ -185,10 +171,15 @@ impl Store {
 
 /// A new deploy's id: its time (unix seconds by the server's clock) and 48 random bits.
 pub fn mint(now: i64) -> DeployId {
-    let at = jiff::Timestamp::from_second(now).unwrap_or_default();
-    let random = uuid::Uuid::new_v4().simple().to_string();
+    let time = jiff::Timestamp::from_second(now).unwrap_or_default();
+    let random = random();
     let tail = random.get(20..).unwrap_or(&random);
-    DeployId::new(format!("{}-{tail}", at.strftime("%Y%m%dT%H%M%SZ")))
+    DeployId::new(format!("{}-{tail}", time.strftime("%Y%m%dT%H%M%SZ")))
+}
+
+/// 122 random bits in hex.
+fn random() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
 }
 
 fn md5_of(body: &[u8]) -> Md5 {
@@ -211,8 +202,14 @@ impl From<StateError> for Error {
             StateError::Newer { .. } => {
                 Error::failed(message).hint("install the newest unstale here too")
             }
-            StateError::Corrupt { .. } | StateError::Unwritable { .. } => Error::failed(message),
-            StateError::Moved { .. } | StateError::Lost => Error::new(Exit::Incomplete, message)
+            StateError::Corrupt { object, .. } => Error::failed(message).hint(format!(
+                "put an earlier version of it back, or delete it (aws s3 rm {object}): what is known is then made good from the \
+                 history, and every distribution is purged once"
+            )),
+            StateError::OtherSite { .. } => Error::usage(message)
+                .hint("give each site a place of its own: `state` in deploy.toml, or UNSTALE_STATE"),
+            StateError::Unwritable { .. } => Error::failed(message),
+            StateError::Lost => Error::new(Exit::Incomplete, message)
                 .hint("deploy again: the next deploy finishes what this one began"),
         }
     }

@@ -3,9 +3,10 @@
 use futures_util::stream::{self, StreamExt};
 
 use super::codec;
-use super::head::{FOLDER, Head, Loaded};
-use super::history::{Change, Listed, Past, Record};
-use super::{StateError, Store};
+use super::history::{self, HistoryRecord, KeyChange, PastObject};
+use super::manifest::{FOLDER, LoadedManifest};
+use super::object::{ObservedState, RecentDeploy};
+use super::{StateError, StateStore};
 use crate::domain::Key;
 use crate::domain::entries::Entries;
 use crate::domain::manifest::{Delta, DeployNo, DeployRef, Entry, Manifest, Served, Tables};
@@ -14,7 +15,7 @@ const AT_ONCE: usize = 8;
 
 /// What could be read of a damaged manifest.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct ReadableParts {
     /// The base, without entries if it is that which is damaged, and the tables of all.
     pub(super) manifest: Manifest,
     /// With the time of the last deploy in it, in unix seconds.
@@ -22,18 +23,17 @@ pub(super) struct Known {
     pub(super) inline: Delta,
 }
 
-impl Store {
+impl StateStore {
     /// The answer is empty, without a warning, where nothing was ever written.
     pub(super) async fn rescue(
         &self,
-        head: &Head,
-        known: Known,
+        observed: &ObservedState,
+        readable: ReadableParts,
         mut warnings: Vec<String>,
-    ) -> Result<Loaded, StateError> {
-        let mut manifest = known.manifest;
-        manifest.distributions = head.distributions.clone();
+    ) -> Result<LoadedManifest, StateError> {
+        let mut manifest = readable.manifest;
         let mut since = i64::MIN;
-        if let Some((base, at)) = self.any_base(head, &mut warnings).await? {
+        if let Some((base, at)) = self.any_base(observed, &mut warnings).await? {
             since = at;
             manifest.entries = Entries::with_capacity(base.entries.len());
             for (key, entry) in base.entries {
@@ -45,7 +45,8 @@ impl Store {
                 manifest.entries.len()
             ));
         }
-        let records = self.records_since(since, &mut warnings).await?;
+        let mut records = self.records(observed, &mut warnings).await?;
+        records.retain(|record| record.at >= since);
         if !records.is_empty() {
             warnings.push(format!(
                 "the manifest was made good from the history of {} deploys",
@@ -54,7 +55,7 @@ impl Store {
         }
         // Each as late as it is sure to be right, so that a record that is missing does the least harm.
         let mut rest = records.as_slice();
-        if let Some((mid, at)) = known.mid {
+        if let Some((mid, at)) = readable.mid {
             replay(
                 &mut manifest,
                 records.iter().filter(|record| record.at <= at),
@@ -63,30 +64,28 @@ impl Store {
             rest = &records[records.partition_point(|record| record.at < at)..];
         }
         replay(&mut manifest, rest.iter());
-        manifest.apply(known.inline);
-        Ok(Loaded {
-            fresh: false,
+        manifest.apply(readable.inline);
+        Ok(LoadedManifest {
             manifest,
             warnings,
-            ..Loaded::default()
+            ..LoadedManifest::default()
         })
     }
 
     /// The best base that can be read, and the time of the last deploy in it.
     async fn any_base(
         &self,
-        head: &Head,
+        observed: &ObservedState,
         warnings: &mut Vec<String>,
     ) -> Result<Option<(Manifest, i64)>, StateError> {
-        let named = [&head.base, &head.previous];
-        let mut names: Vec<String> = named
+        let files = &observed.object.manifest;
+        let mut names: Vec<String> = [&files.base, &files.previous]
             .into_iter()
             .flatten()
             .map(|file| file.name.clone())
             .collect();
-        let listed = self.list(FOLDER, None).await?;
-        let bases = listed.into_iter().rev().map(|(name, _)| name);
-        names.extend(bases.filter(|name| name.contains("-base-")));
+        let listed = self.list(FOLDER).await?;
+        names.extend(listed.into_iter().rev().filter(|name| name.contains("-base-")));
         for name in names {
             let Some(fetched) = self.fetch(&name).await? else {
                 continue;
@@ -110,17 +109,22 @@ impl Store {
         Ok(None)
     }
 
-    /// Oldest first. Damaged ones are told and left out.
-    async fn records_since(
+    /// The records of history, oldest first: those that the state names, or all where there is none. Damaged ones are told and
+    /// left out.
+    async fn records(
         &self,
-        since: i64,
+        observed: &ObservedState,
         warnings: &mut Vec<String>,
-    ) -> Result<Vec<Record>, StateError> {
-        let mut listed: Vec<Listed> = self.list_history().await?;
-        listed.retain(|listed| listed.at_millis.div_euclid(1000) >= since);
-        listed.reverse();
-        let read: Vec<_> = stream::iter(&listed)
-            .map(|listed| self.read_history(listed))
+    ) -> Result<Vec<HistoryRecord>, StateError> {
+        let names: Vec<String> = match observed.etag {
+            Some(_) => {
+                let recent = observed.object.recent.iter();
+                recent.map(RecentDeploy::history_name).collect()
+            }
+            None => self.list(history::FOLDER).await?,
+        };
+        let read: Vec<_> = stream::iter(&names)
+            .map(|name| self.read_record(name))
             .buffered(AT_ONCE)
             .collect()
             .await;
@@ -144,14 +148,14 @@ fn moved(from: &Tables, mut entry: Entry, to: &mut Manifest) -> Option<Entry> {
     Some(entry)
 }
 
-fn replay<'a>(manifest: &mut Manifest, records: impl Iterator<Item = &'a Record>) {
+fn replay<'a>(manifest: &mut Manifest, records: impl Iterator<Item = &'a HistoryRecord>) {
     for record in records {
         let deploy = manifest.tables.deploy(DeployRef {
             id: record.id.clone(),
             at: record.at,
         });
         let mut delta = Delta::default();
-        for Change { key, after, .. } in &record.changes {
+        for KeyChange { key, after, .. } in &record.changes {
             let entry = after
                 .as_ref()
                 .map(|after| entry_of(manifest, key, after, deploy));
@@ -162,7 +166,7 @@ fn replay<'a>(manifest: &mut Manifest, records: impl Iterator<Item = &'a Record>
 }
 
 /// An entry as history tells of it.
-fn entry_of(manifest: &mut Manifest, key: &Key, after: &Past, deploy: DeployNo) -> Entry {
+fn entry_of(manifest: &mut Manifest, key: &Key, after: &PastObject, deploy: DeployNo) -> Entry {
     let before = manifest.entries.get(key);
     let same = before.filter(|before| before.headers == after.fingerprint);
     let served = match (&after.headers, same) {

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use unstale::local::{Fault, RequestInfo};
 
-use crate::mishap::{as_deployed, assert_whole, builds, deploy, deployed, setting};
+use crate::mishap::{
+    as_deployed, assert_whole, builds, deploy, deployed, lease_runs_out, setting,
+};
 use crate::support::World;
 
 /// Numbers as if drawn by lot, the same for each seed (Marsaglia, "Xorshift RNGs").
@@ -67,7 +69,7 @@ async fn with_every_fifth_request_failing_it_ends_well_or_the_next_deploy_does()
         assert!(matches!(ran.exit, Some(0 | 4)), "seed {seed}: {ran}");
         if ran.exit == Some(4) {
             incomplete += 1;
-            world.clock().advance(Duration::from_secs(5));
+            lease_runs_out(&world);
             world.warm(&b).await;
             deploy(&world, &b).await.succeeds();
         }
@@ -156,7 +158,7 @@ async fn a_crash_after_a_failed_upload_owes_what_that_changes_later() {
     run.killed().await;
     world.clear_rule();
     gate.open();
-    world.clock().advance(Duration::from_secs(5));
+    lease_runs_out(&world);
     deploy(&world, &site).await.succeeds();
     world.assert_fresh(&site, "").await;
 }

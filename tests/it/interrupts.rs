@@ -6,7 +6,8 @@ use std::time::Duration;
 use unstale::local::{Fault, Gate, RequestInfo};
 
 use crate::mishap::{
-    as_deployed, assert_whole, at_request, builds, debts, deploy, deployed, lock_is_free,
+    as_deployed, assert_whole, at_request, builds, debts, deploy, deployed, lease_runs_out,
+    lock_is_free,
 };
 use crate::support::World;
 
@@ -63,8 +64,14 @@ async fn what_hangs_is_not_waited_for_longer_than_some_seconds() {
     gate.arrived().await;
     signal("INT", run.child.id());
     run.ended().await.exits(130);
+    // What was given up may take effect yet, so the lease runs out.
+    assert!(!lock_is_free(&world));
+    deploy(&world, &b).with("--lock-wait 1s").await.exits(6);
     gate.open();
-    assert!(lock_is_free(&world));
+    lease_runs_out(&world);
+    world.warm(&b).await;
+    deploy(&world, &b).await.succeeds();
+    assert_whole(&world, &b, &as_deployed(&b).await).await;
 }
 
 #[tokio::test]
@@ -83,7 +90,9 @@ async fn the_second_signal_ends_it_at_once() {
     assert!(begun.elapsed() < Duration::from_secs(4), "patience is 5 s");
     world.clear_rule();
     gate.open();
-    // Its process is gone, so nobody waits for its lock.
+    // What it had under way may take effect yet.
+    deploy(&world, &b).with("--lock-wait 1s").await.exits(6);
+    lease_runs_out(&world);
     deploy(&world, &b).with("--lock-wait 0s").await.succeeds();
     assert_whole(&world, &b, &as_deployed(&b).await).await;
 }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use md5::{Digest, Md5};
+use serde_json::Value;
 use unstale::domain::Headers;
 use unstale::local::{Fault, Gate, RequestInfo};
 
@@ -60,7 +62,7 @@ fn build_b() -> Site {
         ("feed.json", "[1]"),
         ("data/same.json", "[2]"),
     ]);
-    rule(&site, "max-age=60");
+    rule(&site, "max-age=3600");
     site
 }
 
@@ -77,7 +79,7 @@ fn build_c() -> Site {
         ("gone.txt", "is back with C"),
         ("data/same.json", "[2]"),
     ]);
-    rule(&site, "max-age=90");
+    rule(&site, "max-age=5400");
     site
 }
 
@@ -172,7 +174,7 @@ pub async fn crash_at(
     }
     world.clear_rule();
     // The gate stays shut: what stood before it went down with its process, and must not take effect during a later run.
-    world.clock().advance(Duration::from_secs(5));
+    lease_runs_out(world);
     arrived.then_some(())
 }
 
@@ -249,16 +251,43 @@ pub fn assert_clean(world: &World) {
     assert_eq!(world.open_uploads(), 0);
 }
 
-/// The keys of open debts.
+/// The state object of the site at the bucket's root.
+pub const STATE: &str = ".unstale/state";
+
+/// The state, as it is written.
+pub fn state(world: &World) -> Value {
+    let body = world.body(BUCKET, STATE).expect("a state");
+    serde_json::from_slice(&body).unwrap()
+}
+
+/// Puts another state, as it would be written.
+pub async fn put_state(world: &World, mut state: Value) {
+    let fields = state.as_object_mut().unwrap();
+    let version = fields.remove("version").unwrap();
+    fields.remove("checksum");
+    let rest = state.to_string();
+    let checksum = Md5::digest(&rest[1..]);
+    let checksum: String = checksum.iter().map(|byte| format!("{byte:02x}")).collect();
+    let body = format!("{{\"version\":{version},\"checksum\":\"{checksum}\",{}", &rest[1..]);
+    let put = world.put_object(BUCKET, STATE, body, Headers::default());
+    put.await.unwrap();
+}
+
+/// The ids of deploys that left something open.
 pub fn debts(world: &World) -> Vec<String> {
-    let keys = world.keys(BUCKET).into_iter().map(|key| key.to_string());
-    keys.filter(|key| key.contains(".unstale/debt/")).collect()
+    let state = state(world);
+    let lists = ["open", "unpaid"].map(|name| state[name].as_array().unwrap().clone());
+    let ids = lists.iter().flatten().map(|open| open["id"].as_str().unwrap());
+    ids.map(str::to_owned).collect()
 }
 
 pub fn lock_is_free(world: &World) -> bool {
-    let body = world.body(BUCKET, ".unstale/lock").expect("a lock");
-    let lock: serde_json::Value = serde_json::from_slice(&body).unwrap();
-    lock["state"] == "free"
+    state(world)["lease"].is_null()
+}
+
+/// Lets so much time pass that a lease which nobody renews has run out, its grace too.
+pub fn lease_runs_out(world: &World) {
+    world.clock().advance(Duration::from_secs(100));
 }
 
 /// A bound in seconds, or a choice, from outside.

@@ -3,17 +3,15 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use unstale::domain::Headers;
 use unstale::local::{Conditions, Fault, Gate, RequestInfo};
 
 use crate::mishap::{
-    as_deployed, assert_clean, assert_whole, at_request, builds, debts, deploy, deployed, objects,
-    setting,
+    STATE, as_deployed, assert_clean, assert_whole, at_request, builds, debts, deploy, deployed,
+    objects, put_state, setting, state,
 };
 use crate::support::{BUCKET, Site, World};
-
-const LOCK: &str = ".unstale/lock";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_deploys_at_once_one_wins_whole() {
@@ -37,32 +35,27 @@ async fn of_two_deploys_at_once_one_wins_whole() {
     }
 }
 
-/// Puts a lock that somebody holds, with a deadline so many seconds from the world's now.
-pub async fn lock_of(world: &World, host: &str, deadline: i64) {
-    let body = world.body(BUCKET, LOCK).expect("a lock");
-    let mut lock: Value = serde_json::from_slice(&body).unwrap();
+/// Puts a lease that somebody holds, with a deadline so many seconds from the world's now.
+pub async fn lease_of(world: &World, host: &str, deadline: i64) {
+    let mut state = state(world);
     let now = world.clock().now().duration_since(UNIX_EPOCH).unwrap();
-    lock["state"] = json!("held");
-    lock["user"] = json!("mallory");
-    lock["host"] = json!(host);
-    lock["nonce"] = json!("another");
-    lock["deadline"] = json!(now.as_secs() as i64 + deadline);
-    let body = serde_json::to_vec(&lock).unwrap();
-    world
-        .put_object(BUCKET, LOCK, body, Headers::default())
-        .await
-        .unwrap();
+    state["counter"] = json!(state["counter"].as_u64().unwrap() + 1);
+    state["lease"] = json!({
+        "deploy": "another", "user": "mallory", "host": host, "pid": 1, "write_id": "another",
+        "deadline": now.as_secs() as i64 + deadline,
+    });
+    put_state(world, state).await;
 }
 
 #[tokio::test]
 async fn held_by_another_it_waits_and_says_who_and_until_when() {
     let [a, b, _] = builds();
     let world = deployed(&a).await;
-    lock_of(&world, "elsewhere", 40).await;
+    lease_of(&world, "elsewhere", 40).await;
     world.forget();
     let ran = deploy(&world, &b).with("--lock-wait 2s").await.exits(6);
     assert_eq!(world.writes(), [""; 0]);
-    let until = world.clock().now() + Duration::from_secs(40);
+    let until = world.clock().now() + Duration::from_secs(40 + 30);
     let until = unstale::local::clock::iso_date(until);
     ran.says("mallory@elsewhere").says(&until[..19]);
 }
@@ -72,7 +65,7 @@ async fn a_dead_owner_elsewhere_is_waited_for_by_the_servers_clock() {
     let [a, b, _] = builds();
     let world = deployed(&a).await;
     // Its lease ran out, but not the grace: 30 s past the deadline by the server's clock, however late it is here.
-    lock_of(&world, "elsewhere", -10).await;
+    lease_of(&world, "elsewhere", -10).await;
     deploy(&world, &b).with("--lock-wait 1s").await.exits(6);
     world.clock().advance(Duration::from_secs(25));
     deploy(&world, &b).with("--lock-wait 1s").await.succeeds();
@@ -90,7 +83,7 @@ async fn a_clock_that_is_an_hour_off_changes_nothing() {
             .clock()
             .set(if ahead { now + hour } else { now - hour });
         crate::mishap::begin(&world, &a).await;
-        lock_of(&world, "elsewhere", 40).await;
+        lease_of(&world, "elsewhere", 40).await;
         deploy(&world, &b).with("--lock-wait 1s").await.exits(6);
         world.clock().advance(Duration::from_secs(75));
         deploy(&world, &b).with("--lock-wait 1s").await.succeeds();
@@ -114,7 +107,7 @@ async fn a_clock_that_is_an_hour_off_changes_nothing() {
 async fn a_condition_that_our_own_first_try_broke_is_no_race() {
     let [a, b, _] = builds();
     let wanted = as_deployed(&b).await;
-    for key in [LOCK, "index.html", "posts/b/index.html", ".unstale/head"] {
+    for key in [STATE, "index.html", "posts/b/index.html"] {
         let world = deployed(&a).await;
         let puts =
             move |request: &RequestInfo| request.operation == "PutObject" && request.key == key;
@@ -160,7 +153,7 @@ async fn a_lock_that_moved_after_the_plan_makes_it_plan_again() {
     let [a, b, c] = builds();
     let world = deployed(&a).await;
     let gate = Gate::new();
-    let takes = |request: &RequestInfo| request.operation == "PutObject" && request.key == LOCK;
+    let takes = |request: &RequestInfo| request.operation == "PutObject" && request.key == STATE;
     at_request(&world, 1, takes, Fault::HoldBefore(gate.clone()));
     let first = deploy(&world, &b).start();
     gate.arrived().await;
@@ -174,20 +167,17 @@ async fn a_lock_that_moved_after_the_plan_makes_it_plan_again() {
 }
 
 #[tokio::test]
-async fn a_journal_without_its_lock_is_struck() {
+async fn a_deploy_that_lost_the_race_and_may_not_wait_leaves_nothing_behind() {
     let [a, b, _] = builds();
     let world = deployed(&a).await;
     let gate = Gate::new();
-    let takes = |request: &RequestInfo| request.operation == "PutObject" && request.key == LOCK;
+    let takes = |request: &RequestInfo| request.operation == "PutObject" && request.key == STATE;
     at_request(&world, 1, takes, Fault::HoldBefore(gate.clone()));
     world.forget();
     let run = deploy(&world, &b).with("--lock-wait 0s").start();
     gate.arrived().await;
-    while !world.writes().iter().any(|one| one.contains("debt/")) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
     world.clear_rule();
-    lock_of(&world, "elsewhere", 3600).await;
+    lease_of(&world, "elsewhere", 3600).await;
     gate.open();
     run.ended().await.exits(6);
     assert_eq!(debts(&world), [""; 0]);
@@ -198,10 +188,8 @@ async fn a_journal_without_its_lock_is_struck() {
 async fn meddled(site: &Site, next: &Site, meddle: impl AsyncFn(&World)) -> World {
     let world = deployed(site).await;
     let gate = Gate::new();
-    let debt = |request: &RequestInfo| {
-        request.operation == "PutObject" && request.key.contains(".unstale/debt/")
-    };
-    at_request(&world, 1, debt, Fault::HoldBefore(gate.clone()));
+    let begins = |request: &RequestInfo| request.operation == "PutObject" && request.key == STATE;
+    at_request(&world, 1, begins, Fault::HoldAfter(gate.clone()));
     let run = deploy(&world, next).start();
     gate.arrived().await;
     world.clear_rule();

@@ -4,8 +4,8 @@ use unstale::domain::Headers;
 
 use crate::support::{BUCKET, Site, World};
 
-/// Besides the pages of the listing: the lock, the manifest's head and what it names, the distribution.
-const LOOKS: usize = 4;
+/// Besides the pages of the listing: the state, what it names, the distribution.
+const LOOKS: usize = 3;
 
 fn all(world: &World) -> Vec<String> {
     let log = world.log();
@@ -42,12 +42,12 @@ async fn a_deploy_asks_no_more_than_it_must() {
     let lists = world.count("ListObjectsV2");
     let asked = all(&world);
     let changes = 5 + 1;
-    assert!(asked.len() <= lists + changes + 16, "{asked:?}");
+    assert!(asked.len() <= lists + changes + 8, "{asked:?}");
     world.assert_deployed(&site, "");
 }
 
 #[tokio::test]
-async fn a_small_site_asks_for_the_listing_lock_head_and_distribution() {
+async fn a_small_site_asks_for_the_listing_state_and_distribution() {
     for (files, pages) in [(10, 1), (850, 1), (1_000, 2)] {
         let (world, site) = (World::new().await, Site::empty());
         let named = format!("--distribution {}", world.distribution);
@@ -59,7 +59,7 @@ async fn a_small_site_asks_for_the_listing_lock_head_and_distribution() {
         world.deploy(&site).with(&named).await.succeeds();
         let mut asked = all(&world);
         asked.sort_unstable();
-        let mut expected = vec!["GetDistribution", "GetObject", "GetObject"];
+        let mut expected = vec!["GetDistribution", "GetObject"];
         expected.extend(vec!["ListObjectsV2"; pages]);
         assert_eq!(asked, expected, "{files} files");
     }

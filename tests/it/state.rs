@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use unstale::domain::Headers;
 
 use crate::mishap::{
-    Side, as_deployed, assert_clean, assert_whole, builds, crash_at, debts, deploy, deployed,
+    STATE, Side, as_deployed, assert_clean, assert_whole, builds, crash_at, debts, deploy,
+    deployed, objects, put_state, state,
 };
 use crate::support::{BUCKET, Ran, Site, World};
 
@@ -46,12 +47,21 @@ fn says_that_something_is_wrong(ran: &Ran, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_head_is_made_good_from_history_and_loses_nothing() {
+async fn a_damaged_state_is_refused_and_deleted_it_is_made_good_from_history() {
     let [a, b, _] = builds();
     let wanted = as_deployed(&b).await;
     for way in 0..4 {
         let world = deployed(&a).await;
-        damage(&world, ".unstale/head", way).await;
+        let before = objects(&world);
+        damage(&world, STATE, way).await;
+        if way < 3 {
+            world.forget();
+            let ran = deploy(&world, &b).await.exits(1);
+            ran.says("is damaged").says("delete it");
+            assert_eq!(world.writes(), [""; 0], "way {way}");
+            assert_eq!(objects(&world), before);
+            world.delete_object(BUCKET, STATE).unwrap();
+        }
         let ran = deploy(&world, &b).await.succeeds();
         says_that_something_is_wrong(&ran, &format!("way {way}"));
         assert_whole(&world, &b, &wanted).await;
@@ -77,35 +87,43 @@ async fn without_any_state_what_is_there_is_adopted_or_left_alone() {
     assert_clean(&world);
 }
 
+/// A deploy whose journal does not fit into the state dies before its purge; the journal or the history is damaged then.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_lock_debt_or_record_of_history_loses_nothing() {
-    let [a, b, _] = builds();
-    let wanted = as_deployed(&b).await;
+async fn a_damaged_journal_or_record_of_history_loses_nothing() {
     let invalidates =
         |request: &unstale::local::RequestInfo| request.operation == "CreateInvalidation";
-    for name in [".unstale/lock", ".unstale/debt/", ".unstale/history/"] {
+    for name in [".unstale/journal/", ".unstale/history/"] {
         for way in 0..4 {
-            let world = deployed(&a).await;
-            let run = deploy(&world, &b);
+            let site = Site::of(&[("index.html", "<p>1")]);
+            let pages = |site: &Site, text: &str| {
+                for number in 0..300 {
+                    site.write(&format!("{number}.html"), format!("{text} {number}"));
+                }
+            };
+            pages(&site, "one");
+            let world = World::new().await;
+            deploy(&world, &site).await.succeeds();
+            world.warm(&site).await;
+            pages(&site, "two");
+            let run = deploy(&world, &site);
             crash_at(&world, run, 1, Side::Before, invalidates)
                 .await
                 .unwrap();
-            world.warm(&b).await;
-            if way == 3 && name.contains("debt") {
-                // What is gone without a trace nobody can miss.
-                continue;
-            }
+            world.warm(&site).await;
             damage(&world, name, way).await;
-            let ran = deploy(&world, &b).await.succeeds();
-            if name.contains("debt") {
+            let ran = deploy(&world, &site).await.succeeds();
+            if name.contains("journal") {
                 says_that_something_is_wrong(&ran, &format!("{name} {way}"));
             }
-            assert_whole(&world, &b, &wanted).await;
+            world.assert_deployed(&site, "");
+            assert_clean(&world);
+            world.assert_fresh(&site, "").await;
+            world.assert_idle(deploy(&world, &site)).await;
         }
     }
 }
 
-/// A site whose manifest does not fit into the head.
+/// A site whose manifest does not fit into the state.
 fn large() -> Site {
     let site = Site::of(&[("index.html", "<p>1"), ("goes.html", "<p>goes")]);
     for number in 0..2500 {
@@ -127,19 +145,18 @@ async fn a_damaged_base_falls_back_and_a_small_change_writes_kilobytes() {
     world.forget();
     world.deploy(&site).await.succeeds();
     let log = world.log();
-    let state = log.iter().filter(|entry| {
+    let of_state = log.iter().filter(|entry| {
         entry.request.method == "PUT" && entry.request.key.starts_with(".unstale/")
     });
-    let bytes: u64 = state.map(|entry| entry.bytes_in).sum();
+    let bytes: u64 = of_state.map(|entry| entry.bytes_in).sum();
     assert!(
         bytes < 16_000,
         "{bytes} bytes of state for one page of 2502"
     );
 
     for way in 0..4 {
-        let head = world.body(BUCKET, ".unstale/head").unwrap();
-        let head: Value = serde_json::from_slice(&head).unwrap();
-        let base = head["base"]["name"].as_str().expect("a base");
+        let base = state(&world)["manifest"]["base"]["name"].clone();
+        let base = base.as_str().expect("a base");
         damage(&world, &format!(".unstale/{base}"), way).await;
         site.write("index.html", format!("<p>way {way}"));
         if way == 1 {
@@ -154,34 +171,34 @@ async fn a_damaged_base_falls_back_and_a_small_change_writes_kilobytes() {
     }
 }
 
-async fn of_a_newer_version(world: &World, key: &str) {
-    let body = match key {
-        ".unstale/lock" | ".unstale/head" => {
-            let body = world.body(BUCKET, key).unwrap();
-            let mut value: Value = serde_json::from_slice(&body).unwrap();
-            value["version"] = json!(999);
-            serde_json::to_vec(&value).unwrap()
-        }
-        _ => zstd::encode_all(&b"{\"version\":999}\n{}\n"[..], 3).unwrap(),
-    };
-    put(world, key, body).await;
-}
-
 #[tokio::test]
 async fn what_a_newer_version_wrote_is_refused_clearly() {
     let [a, b, _] = builds();
-    for key in [
-        ".unstale/lock",
-        ".unstale/head",
-        ".unstale/debt/20260101T000000Z-000000000000",
-    ] {
-        let world = deployed(&a).await;
-        of_a_newer_version(&world, key).await;
-        world.forget();
-        let ran = deploy(&world, &b).await.exits(1);
-        ran.says("newer unstale").says("install the newest unstale");
-        assert_eq!(world.writes(), [""; 0], "{key}");
-    }
+    let world = deployed(&a).await;
+    let mut newer = state(&world);
+    newer["version"] = json!(999);
+    put_state(&world, newer).await;
+    world.forget();
+    let ran = deploy(&world, &b).await.exits(1);
+    ran.says("newer unstale").says("install the newest unstale");
+    assert_eq!(world.writes(), [""; 0]);
+}
+
+/// The state of one site is no other's, wherever it lies.
+#[tokio::test]
+async fn one_place_for_the_state_of_two_sites_is_refused() {
+    let [a, b, _] = builds();
+    let world = World::new().await;
+    world.create_bucket("elsewhere").unwrap();
+    let deploy = |site: &Site, prefix: &str| {
+        let command = deploy(&world, site).env("UNSTALE_STATE", "s3://elsewhere/state");
+        command.with("--distribution none --prefix").arg(prefix)
+    };
+    deploy(&a, "a/").await.succeeds();
+    world.forget();
+    let ran = deploy(&b, "b/").await.exits(2);
+    ran.says("the state of another site").says("s3://site/a/");
+    assert_eq!(world.writes(), [""; 0]);
 }
 
 #[tokio::test]
@@ -198,7 +215,7 @@ async fn state_show_is_for_people() {
     crash_at(&world, deploy(&world, &b), 1, Side::Before, puts)
         .await
         .unwrap();
-    let debt = debts(&world)[0].rsplit('/').next().unwrap().to_owned();
+    let debt = debts(&world)[0].clone();
     world
         .unstale("state show")
         .await
@@ -245,7 +262,7 @@ async fn several_sites_share_a_bucket() {
     for key in [
         "docs/index.html",
         "docsblog/index.html",
-        "docs/.unstale/head",
+        "docs/.unstale/state",
     ] {
         assert!(world.body(BUCKET, key).is_some(), "{key}");
     }
@@ -271,7 +288,8 @@ async fn state_may_lie_elsewhere() {
     deploy(&b).await.succeeds();
     world.assert_deployed(&b, "");
     world.assert_fresh(&b, "").await;
-    let left = world.keys("elsewhere");
-    assert!(!left.iter().any(|key| key.as_str().contains("/debt/")));
+    let left = world.body("elsewhere", "my/site/state").unwrap();
+    let left: Value = serde_json::from_slice(&left).unwrap();
+    assert_eq!((&left["open"], &left["lease"]), (&json!([]), &Value::Null));
     world.assert_idle(deploy(&b)).await;
 }

@@ -1,12 +1,12 @@
 //! What is stored comes back, whatever happens to it on the way.
 
 mod codec;
-mod debt;
-mod head;
-mod lock;
+
+
+
 mod server;
 
-use super::{Store, Timing};
+use super::{LeaseTiming, StateStore};
 use crate::aws::{Aws, Connection};
 use crate::domain::manifest::{
     DeployId, DeployRef, Entry, Life, Manifest, Noise, Served, ServedId, Tables,
@@ -15,26 +15,30 @@ use crate::domain::{ETag, HeaderFingerprint, Key, Md5};
 use server::Server;
 
 /// A store in a server of its own. Nothing is renewed unless a test says so.
-async fn store() -> (Server, Store) {
+async fn store() -> (Server, StateStore) {
     let server = Server::start().await;
     let store = store_at(&server).await;
     (server, store)
 }
 
 /// As another machine has it.
-async fn store_at(server: &Server) -> Store {
+async fn store_at(server: &Server) -> StateStore {
     let connection = Connection {
         endpoint_url: Some(server.url()),
         local: true,
         ..Connection::default()
     };
     let aws = Aws::connect(connection, None).await.unwrap();
-    let mut store = Store::new(aws.bucket(server::BUCKET, None), "site/.unstale/", false);
-    store.timing = Timing {
-        poll: std::time::Duration::from_millis(5),
-        ..store.timing
-    };
-    store
+    StateStore {
+        bucket: aws.bucket(server::BUCKET, None),
+        root: "site/.unstale/".to_owned(),
+        site: (server::BUCKET.to_owned(), "site/".to_owned()),
+        official: false,
+        timing: LeaseTiming {
+            poll: std::time::Duration::from_millis(5),
+            ..LeaseTiming::default()
+        },
+    }
 }
 
 fn digest(seed: u64) -> Md5 {

@@ -1,0 +1,386 @@
+//! What deploys that began and did not end mean for the next one: what they may have put, and what they owe.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::make::{Answered, Object};
+use super::purge;
+use crate::domain::journal::{
+    Journal, OpenJournal, OwedPaths, PurgeBatch, TouchAction, TouchedKey, UnpaidPurge,
+};
+use crate::domain::manifest::DeployId;
+use crate::domain::{ETag, HeaderFingerprint, Key, Md5};
+use crate::edge::Served;
+
+/// Seconds by which the server's clock, as it is reckoned from its answers, may be late.
+pub(super) const CLOCK_SLACK: i64 = 2;
+
+/// What deploys that did not end, or ended with purges unpaid, left behind.
+#[derive(Clone, Debug, Default)]
+pub struct OpenDeploys {
+    /// Their ids, for people; [`OpenDeploys::unpaid`] ones among them.
+    pub ids: Vec<String>,
+    /// A journal cannot be read, so that any key may be among its keys.
+    pub any_key: bool,
+    /// Paths owed that follow from no key, by target.
+    pub owed: OwedPaths,
+    /// Recorded batches that are to be sent again, by target.
+    pub resend: BTreeMap<String, Vec<ResentBatch>>,
+    /// What stays unpaid, since it is owed to targets that are not purged: id, source and paths.
+    pub kept: Vec<(DeployId, String, OwedPaths)>,
+    pub warnings: Vec<String>,
+    /// What they meant each key to become, the first to begin first.
+    intended: BTreeMap<Key, Vec<IntendedKey>>,
+    /// What edges hold of a key for certain, once the batches of its deploy are sent again.
+    settled: HashMap<Key, IntendedKey>,
+    journals: Vec<OpenJournal>,
+    /// Whether their batches may be sent again, in the order of the journals.
+    resendable: Vec<bool>,
+}
+
+/// A batch of a dead deploy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResentBatch {
+    pub batch: PurgeBatch,
+    /// Unix seconds at which the latest of the keys that it speaks for was written: an invalidation from before is none.
+    pub newest: i64,
+}
+
+/// What a deploy meant a key to become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntendedKey {
+    pub touched: TouchedKey,
+    /// Unix seconds after which that deploy wrote nothing more.
+    until: i64,
+    /// That deploy is struck already, but may have had a request under way.
+    suspect: bool,
+}
+
+/// What there is to know of them.
+#[derive(Debug, Default)]
+pub struct OpenRecords<'a> {
+    pub journals: &'a [OpenJournal],
+    pub unpaid: &'a [UnpaidPurge],
+    /// Until when they are suspects, and which.
+    pub suspects: &'a [(i64, Vec<TouchedKey>)],
+    /// The ids of what this deploy purges.
+    pub targets: &'a [String],
+    /// Purging is not off.
+    pub pays: bool,
+    /// Ids of deploys whose debts are to be forgotten.
+    pub dropped: &'a [String],
+}
+
+impl IntendedKey {
+    /// What edges hold if they have it; `None`: that there is nothing.
+    pub(super) fn served(&self) -> Option<Served> {
+        let touched = &self.touched;
+        (!touched.action.deletes()).then(|| purge::intended(touched))
+    }
+
+    /// Whether the object may be what was meant, by its ETag and the time at which it was written.
+    fn explains(&self, object: &Object) -> bool {
+        let etag = self.touched.etag.as_ref();
+        let in_time = |at| self.suspect || at <= self.until.saturating_add(CLOCK_SLACK);
+        !self.touched.action.deletes()
+            && etag == Some(object.etag)
+            && object.modified.is_none_or(in_time)
+    }
+
+    /// Whether the object may be what was meant though its ETag is another: one that the bucket's encryption made.
+    fn may_be(&self, object: &Object) -> bool {
+        let touched = &self.touched;
+        !touched.action.deletes() && touched.size == object.size && touched.content().is_some()
+    }
+}
+
+impl OpenDeploys {
+    pub fn new(records: &OpenRecords) -> Self {
+        let mut open = Self::default();
+        for journal in records.journals {
+            let id = journal.id.to_string();
+            let dropped = records.dropped.contains(&id);
+            open.ids.push(id);
+            let known = match &journal.journal {
+                Ok(known) => known,
+                Err(why) => {
+                    open.lose(&journal.id, why, records.targets);
+                    continue;
+                }
+            };
+            for touched in &known.keys {
+                let intended = IntendedKey {
+                    touched: touched.clone(),
+                    until: journal.until,
+                    suspect: dropped,
+                };
+                open.intend(intended);
+            }
+            if dropped {
+                continue;
+            }
+            let resendable = records.pays && is_resendable(known, records.targets);
+            for (target, owed) in &known.purges {
+                if records.targets.contains(target) {
+                    open.owe(target, &owed.paths);
+                }
+            }
+            open.journals.push(journal.clone());
+            open.resendable.push(resendable);
+        }
+        for (until, keys) in records.suspects {
+            keys.iter().for_each(|touched| {
+                open.intend(IntendedKey {
+                    touched: touched.clone(),
+                    until: *until,
+                    suspect: true,
+                });
+            });
+        }
+        records
+            .unpaid
+            .iter()
+            .for_each(|unpaid| open.add_unpaid(unpaid, records));
+        open
+    }
+
+    fn intend(&mut self, intended: IntendedKey) {
+        let key = intended.touched.key.clone();
+        self.intended.entry(key).or_default().push(intended);
+    }
+
+    fn owe(&mut self, target: &str, paths: &[String]) {
+        if !paths.is_empty() {
+            let owed = self.owed.entry(target.to_owned()).or_default();
+            owed.extend(paths.iter().cloned());
+        }
+    }
+
+    /// Nobody knows what this one did.
+    fn lose(&mut self, id: &DeployId, why: &str, targets: &[String]) {
+        self.warnings.push(format!(
+            "what the deploy {id} did cannot be read ({why}): /* is purged, and headers are looked up"
+        ));
+        self.any_key = true;
+        let whole = ["/*".to_owned()];
+        targets.iter().for_each(|target| self.owe(target, &whole));
+    }
+
+    fn add_unpaid(&mut self, unpaid: &UnpaidPurge, records: &OpenRecords) {
+        let id = unpaid.id.to_string();
+        if records.dropped.contains(&id) {
+            return self.ids.push(id);
+        }
+        let owed = match &unpaid.owed {
+            Ok(owed) => owed,
+            Err(why) => {
+                self.ids.push(id);
+                return self.lose(&unpaid.id, why, records.targets);
+            }
+        };
+        let mut kept = OwedPaths::new();
+        for (target, paths) in owed {
+            if !records.targets.contains(target) {
+                self.warnings.push(format!(
+                    "the deploy {id} owes {} paths to {target}, which is not purged here: name it with --distribution, or forget \
+                     it with --drop-debt {id}",
+                    paths.len()
+                ));
+            } else if records.pays {
+                self.owe(target, paths);
+                continue;
+            }
+            kept.insert(target.clone(), paths.clone());
+        }
+        if kept.len() < owed.len() {
+            self.ids.push(id);
+        }
+        if !kept.is_empty() {
+            let source = unpaid.source.clone();
+            self.kept.push((unpaid.id.clone(), source, kept));
+        }
+    }
+
+    /// Whether a deploy died: then what it did is unknown until it is looked at.
+    pub fn any_dead(&self) -> bool {
+        self.any_key || !self.journals.is_empty()
+    }
+
+    /// Whether nothing is left of what dead deploys did to the site.
+    pub fn are_paid(&self) -> bool {
+        self.ids.is_empty() && self.intended.is_empty()
+    }
+
+    /// Whether nobody knows what the key's object was given last.
+    pub fn touches(&self, key: &str) -> bool {
+        let sure = |intended: &IntendedKey| !intended.suspect;
+        self.any_key || self.of(key).iter().any(sure)
+    }
+
+    /// The keys that dead deploys touched, or meant to.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.intended.keys()
+    }
+
+    fn of(&self, key: &str) -> &[IntendedKey] {
+        self.intended.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn settled(&self, key: &str) -> Option<&IntendedKey> {
+        self.settled.get(key)
+    }
+
+    /// What edges may have seen of a key by dead deploys. What suspects meant counts once it is there: `object` is what lies
+    /// there, unless it is as the edges were told.
+    pub(super) fn meant<'a>(
+        &'a self,
+        key: &str,
+        object: Option<&'a Object<'a>>,
+    ) -> impl Iterator<Item = &'a IntendedKey> {
+        let there = move |intended: &IntendedKey| object.is_some_and(|it| intended.explains(it));
+        let all = self.of(key).iter();
+        all.filter(move |intended| !intended.suspect || there(intended))
+    }
+
+    /// The dead deploy's intention that the object is, if one is.
+    pub(super) fn explanation(
+        &self,
+        object: &Object,
+        answered: Option<&Answered>,
+    ) -> Option<&IntendedKey> {
+        let same_content = answered.and_then(|answered| answered.answer.same_content);
+        let headers = answered.map(|answered| answered.headers.fingerprint());
+        self.of(object.key).iter().rev().find(|intended| {
+            let etag = intended.explains(object)
+                || same_content == Some(true) && intended.may_be(object);
+            let set = intended.touched.headers;
+            etag && (headers.is_none() || set.is_none() || headers == set)
+        })
+    }
+
+    /// The content that a dead deploy meant an object to have which may be its, though its ETag is another.
+    pub fn possible_content(&self, object: &Object) -> Option<Md5> {
+        let all = self.of(object.key).iter().rev();
+        let mut possible = all.filter(|intended| intended.may_be(object));
+        possible.find_map(|intended| intended.touched.content())
+    }
+
+    /// Whether a dead deploy put the object, by its ETag.
+    pub(super) fn put(&self, object: &Object) -> bool {
+        let etag = Some(object.etag);
+        let put = |intended: &IntendedKey| {
+            !intended.touched.action.deletes() && intended.touched.etag.as_ref() == etag
+        };
+        self.of(object.key).iter().any(put)
+    }
+
+    /// What the dead meant the key to have, as far as the journals say: for an object that is taken over.
+    pub(super) fn headers(&self, object: &Object) -> Option<(HeaderFingerprint, Option<Md5>)> {
+        let found = self.of(object.key).iter().rev();
+        let mut found = found.filter(|intended| intended.explains(object) || intended.may_be(object));
+        let touched = &found.next()?.touched;
+        Some((touched.headers?, touched.content()))
+    }
+
+    /// The keys of dead deploys that are as they were before: what these deploys had under way may change them yet.
+    pub fn unchanged_keys<'a>(
+        &self,
+        find: impl Fn(&Key) -> Option<Object<'a>>,
+    ) -> Vec<&TouchedKey> {
+        let as_meant = |intended: &IntendedKey| match find(&intended.touched.key) {
+            None => intended.touched.action.deletes(),
+            Some(object) => {
+                intended.touched.action != TouchAction::Copy && intended.explains(&object)
+            }
+        };
+        let all = self.intended.values().flatten();
+        let dead = all.filter(|intended| !intended.suspect && !as_meant(intended));
+        dead.map(|intended| &intended.touched).collect()
+    }
+
+    /// Finds out which recorded batches are to be sent again: those of deploys all of whose keys are as intended, where no later
+    /// one names any of them. `find` is what lies in the bucket.
+    pub fn settle<'a>(
+        &mut self,
+        find: impl Fn(&Key) -> Option<Object<'a>>,
+        answers: &HashMap<Key, Answered>,
+    ) {
+        self.settled.clear();
+        self.resend.clear();
+        let last = |key: &Key, until: i64| {
+            let all = self.intended.get(key).into_iter().flatten();
+            all.filter(|intended| !intended.suspect)
+                .all(|intended| intended.until <= until)
+        };
+        let mut settled = HashMap::new();
+        let mut resend: BTreeMap<String, Vec<ResentBatch>> = BTreeMap::new();
+        for (journal, resendable) in self.journals.iter().zip(&self.resendable) {
+            let Ok(known) = &journal.journal else {
+                continue;
+            };
+            if !resendable || self.any_key {
+                continue;
+            }
+            let spoken = known.keys.iter().filter(|touched| !touched.failed);
+            let (late, soon): (Vec<&TouchedKey>, Vec<&TouchedKey>) =
+                spoken.partition(|touched| touched.action == TouchAction::DeleteLate);
+            let mut newest = i64::MIN;
+            let mut as_meant = |touched: &TouchedKey| {
+                let object = find(&touched.key);
+                newest = newest.max(object.and_then(|object| object.modified).unwrap_or(newest));
+                last(&touched.key, journal.until) && is_as_meant(touched, object, answers)
+            };
+            if !soon.iter().all(|touched| as_meant(touched)) {
+                continue;
+            }
+            let late_too = !late.is_empty() && late.iter().all(|touched| as_meant(touched));
+            for (target, owed) in &known.purges {
+                let due = owed.batches.iter().filter(|batch| !batch.late || late_too);
+                let batches = due.map(|batch| ResentBatch {
+                    batch: batch.clone(),
+                    newest,
+                });
+                resend.entry(target.clone()).or_default().extend(batches);
+            }
+            let late = late.into_iter().filter(|_| late_too);
+            for touched in soon.into_iter().chain(late) {
+                let intended = IntendedKey {
+                    touched: touched.clone(),
+                    until: journal.until,
+                    suspect: false,
+                };
+                settled.insert(touched.key.clone(), intended);
+            }
+        }
+        resend.retain(|_, batches| !batches.is_empty());
+        (self.settled, self.resend) = (settled, resend);
+    }
+}
+
+/// Whether recorded batches could be sent again at all: each target is spoken for, and no tag is among them, which would find no
+/// copy of what somebody put there afterwards.
+fn is_resendable(journal: &Journal, targets: &[String]) -> bool {
+    let tagged = |batch: &PurgeBatch| batch.paths.iter().any(|path| path.starts_with('#'));
+    let batches = || journal.purges.values().flat_map(|owed| &owed.batches);
+    batches().next().is_some()
+        && !batches().any(tagged)
+        && targets.iter().all(|target| journal.purges.contains_key(target))
+        && journal.purges.keys().all(|target| targets.contains(target))
+}
+
+fn is_as_meant(
+    touched: &TouchedKey,
+    object: Option<Object>,
+    answers: &HashMap<Key, Answered>,
+) -> bool {
+    let Some(object) = object else {
+        return touched.action.deletes();
+    };
+    let etag: Option<&ETag> = touched.etag.as_ref();
+    let answered = answers.get(&touched.key);
+    // Other headers on the same bytes show in an answer alone.
+    let headers = match answered {
+        Some(answered) => Some(answered.headers.fingerprint()) == touched.headers,
+        None => touched.action == TouchAction::Put,
+    };
+    !touched.action.deletes() && etag == Some(object.etag) && headers
+}

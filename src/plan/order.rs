@@ -1,0 +1,175 @@
+//! In which order objects go live: never before what they refer to. All of it is decided here.
+
+/// What an object is to visits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Names nothing else, or is named by nothing that is live yet: images, fonts, data, and everything fingerprinted.
+    Asset,
+    /// May name assets and is named by live pages already: style sheets, scripts and manifests under lasting names.
+    Linking,
+    /// HTML.
+    Page,
+    /// Names pages and is asked for from outside the site: feeds, sitemaps, search indexes, service workers, which must
+    /// not cache the pages of a moment ago.
+    Feed,
+    /// The root document, where most visits begin.
+    Root,
+}
+
+/// The stage of a key. `page` is what [`is_page`] or a rule says, `root` the default root object's key.
+///
+/// A fingerprinted script may name other fingerprinted ones, but none of them is reachable before a page is.
+pub fn stage(key: &str, page: bool, fingerprinted: bool, root: &str) -> Stage {
+    let name = key.rsplit('/').next().unwrap_or_default();
+    if key == root {
+        Stage::Root
+    } else if page {
+        Stage::Page
+    } else if fingerprinted {
+        Stage::Asset
+    } else if is_feed(key, name) {
+        Stage::Feed
+    } else if is_linking(name) {
+        Stage::Linking
+    } else {
+        Stage::Asset
+    }
+}
+
+/// When an object goes live: all of one rank are live before the next begins, those of a rank at once. Removal comes after all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UploadRank {
+    Asset,
+    /// A style sheet or script under a lasting name, which live pages use already: after the assets that it may name.
+    LiveAsset,
+    /// A page that nothing live leads to yet.
+    NewPage,
+    /// A page that is live already, and may lead to new ones from now on, by a link or by a script.
+    LivePage,
+    /// After all pages that it may name.
+    Feed,
+    Root,
+}
+
+/// The rank of an object; `new`: there is nothing under its key yet.
+pub fn rank(stage: Stage, new: bool) -> UploadRank {
+    match stage {
+        Stage::Asset => UploadRank::Asset,
+        Stage::Linking if new => UploadRank::Asset,
+        Stage::Linking => UploadRank::LiveAsset,
+        Stage::Page if new => UploadRank::NewPage,
+        Stage::Page => UploadRank::LivePage,
+        Stage::Feed => UploadRank::Feed,
+        Stage::Root => UploadRank::Root,
+    }
+}
+
+/// What lists pages, by the names that generators give it.
+fn is_feed(key: &str, name: &str) -> bool {
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    let has = |words: &[&str]| words.iter().any(|word| stem.contains(word));
+    match extension {
+        "xml" | "rss" | "atom" => true,
+        "json" => {
+            has(&["search", "feed"])
+                || matches!(key, "content.json" | "index.json" | "sitemap.json")
+                || stem == "version"
+        }
+        "txt" => matches!(stem, "sitemap" | "llms" | "llms-full"),
+        "js" | "mjs" => {
+            matches!(
+                stem,
+                "sw" | "serviceworker" | "service-worker" | "firebase-messaging-sw" | "ngsw-worker"
+            ) || has(&["searchindex", "search_index", "search-index"])
+        }
+        _ => name == "version",
+    }
+}
+
+/// What may name assets.
+fn is_linking(name: &str) -> bool {
+    let extension = name
+        .rsplit('.')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    matches!(
+        extension.as_str(),
+        "js" | "mjs" | "cjs" | "css" | "webmanifest" | "json" | "m3u8" | "mpd" | "svg" | "map"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fingerprinted::is_fingerprinted;
+
+    fn rank_of(key: &str, new: bool) -> UploadRank {
+        let page = key.ends_with(".html");
+        rank(stage(key, page, is_fingerprinted(key), "index.html"), new)
+    }
+
+    /// The order in which a deploy of all of these goes, one rank after the other.
+    #[test]
+    fn objects_go_live_after_what_they_may_refer_to() {
+        const NEW: bool = true;
+        const LIVE: bool = false;
+        let table: &[(UploadRank, bool, &[&str])] = &[
+            (
+                UploadRank::Asset,
+                LIVE,
+                &["img/a.png", "robots.txt", "assets/index-DiwrgTda.js"],
+            ),
+            (
+                UploadRank::Asset,
+                NEW,
+                &["css/style.css", "app.js", "manifest.webmanifest", "img/b.png"],
+            ),
+            (
+                UploadRank::LiveAsset,
+                LIVE,
+                &["css/style.css", "app.js", "videos/hls/master.m3u8", "data.json"],
+            ),
+            (
+                UploadRank::NewPage,
+                NEW,
+                &["posts/new/index.html", "posts/index.html", "404.html"],
+            ),
+            (
+                UploadRank::LivePage,
+                LIVE,
+                &["posts/old/index.html", "posts/index.html", "404.html"],
+            ),
+            (
+                UploadRank::Feed,
+                LIVE,
+                &[
+                    "feed.xml",
+                    "blog/atom.xml",
+                    "sitemap.txt",
+                    "search.json",
+                    "content.json",
+                    "sw.js",
+                    "version",
+                    "_app/version.json",
+                ],
+            ),
+            (UploadRank::Feed, NEW, &["sitemap.xml", "search.json", "sw.js"]),
+            (UploadRank::Root, LIVE, &["index.html"]),
+            (UploadRank::Root, NEW, &["index.html"]),
+        ];
+        for (rank, new, keys) in table {
+            for key in *keys {
+                assert_eq!(rank_of(key, *new), *rank, "{key}, new: {new}");
+            }
+        }
+        assert!(table.is_sorted_by_key(|(rank, ..)| *rank));
+    }
+
+    #[test]
+    fn a_root_is_what_the_distribution_says() {
+        assert_eq!(stage("home.html", true, false, "home.html"), Stage::Root);
+        assert_eq!(stage("index.html", true, false, "home.html"), Stage::Page);
+        assert_eq!(stage("a/index.html", true, false, "index.html"), Stage::Page);
+    }
+}

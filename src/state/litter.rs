@@ -1,0 +1,50 @@
+//! Files that the state does not name: swept once they are so old that nobody writes them any more.
+
+use super::object::StateObject;
+use super::{StateError, StateStore, document, history, manifest};
+use crate::aws::list::Listed;
+use crate::aws::s3::MAX_DELETES;
+
+/// Seconds for which a file that nobody names is left alone: it may be about to be named, or being read.
+const LEFT_ALONE: i64 = 86_400;
+
+impl StateStore {
+    /// The files that lie where the state is kept.
+    pub async fn list_files(&self) -> Result<Vec<Listed>, StateError> {
+        let all = self.bucket.list_range(&self.root, None, None, usize::MAX, |_| {});
+        Ok(all.await?.0)
+    }
+
+    /// Whether a key is named as our files are: nothing else that lies there is ours.
+    fn is_file(&self, key: &str) -> bool {
+        let name = key.strip_prefix(&self.root).unwrap_or_default();
+        let folders = [document::FOLDER, manifest::FOLDER, history::FOLDER];
+        let file = folders.iter().find_map(|folder| name.strip_prefix(folder));
+        file.is_some_and(|file| {
+            let numbered = file.split_once('-').is_some_and(|(number, _)| {
+                number.len() == 12 && number.bytes().all(|byte| byte.is_ascii_digit())
+            });
+            numbered || file.len() == 32 && file.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+    }
+
+    /// Deletes the files among these that the state does not name and that are old. `now`: unix seconds by the server's clock.
+    pub async fn sweep(
+        &self,
+        state: &StateObject,
+        files: &[Listed],
+        now: i64,
+    ) -> Result<(), StateError> {
+        let named: std::collections::HashSet<String> =
+            state.names().map(|name| self.key(&name)).collect();
+        let litter = files.iter().filter(|file| {
+            let old = file.modified.is_some_and(|at| now - at > LEFT_ALONE);
+            old && self.is_file(&file.key) && !named.contains(&*file.key)
+        });
+        let litter: Vec<_> = litter.map(|file| (file.key.to_string(), None)).collect();
+        for chunk in litter.chunks(MAX_DELETES) {
+            self.bucket.delete_many(chunk).await?;
+        }
+        Ok(())
+    }
+}
