@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::open::{CLOCK_SLACK, OpenDeploys};
-use super::order::{Stage, rank};
+use super::order::{self, Stage, rank};
 use super::purge::{self, Target};
 use super::{Action, Adopted, Change, ClaimedAsset, Deletion, KeyMoves, Plan, Reason};
 use crate::domain::diff::{self, Answer, Ask, Found, Known, Verdict};
@@ -408,7 +408,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         self.vanished();
         self.plan.debts = self.facts.open.ids.clone();
         self.copies();
-        self.plan.sort();
+        order::sort(&mut self.plan.changes);
         self.plan.changes.shrink_to_fit();
         self.plan.due = self.due.len();
         let owed = self.facts.targets.iter().any(|target| target.is_owed());

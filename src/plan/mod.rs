@@ -231,12 +231,6 @@ impl Plan {
         purge::purges(targets, manifest, some.as_ref().unwrap_or(&self.moves)).targets
     }
 
-    /// Puts the changes in the order in which they go live.
-    fn sort(&mut self) {
-        self.changes
-            .sort_by(|one, other| (one.rank, &one.key).cmp(&(other.rank, &other.key)));
-    }
-
     /// Bytes that will be sent to the bucket.
     pub fn upload_bytes(&self) -> u64 {
         let uploads = self

@@ -1,5 +1,8 @@
 //! In which order objects go live: never before what they refer to. All of it is decided here.
 
+use super::Change;
+use crate::domain::page::folder_of_index;
+
 /// What an object is to visits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
@@ -42,8 +45,8 @@ pub enum UploadRank {
     Asset,
     /// A style sheet or script under a lasting name, which live pages use already: after the assets that it may name.
     LiveAsset,
-    /// A page that nothing live leads to yet.
-    NewPage,
+    /// A page that nothing live leads to yet, in steps: a folder's index after the pages beneath it.
+    NewPage(u16),
     /// A page that is live already, and may lead to new ones from now on, by a link or by a script.
     LivePage,
     /// After all pages that it may name.
@@ -57,10 +60,77 @@ pub fn rank(stage: Stage, new: bool) -> UploadRank {
         Stage::Asset => UploadRank::Asset,
         Stage::Linking if new => UploadRank::Asset,
         Stage::Linking => UploadRank::LiveAsset,
-        Stage::Page if new => UploadRank::NewPage,
+        Stage::Page if new => UploadRank::NewPage(0),
         Stage::Page => UploadRank::LivePage,
         Stage::Feed => UploadRank::Feed,
         Stage::Root => UploadRank::Root,
+    }
+}
+
+/// Puts changes in the order in which they go live.
+pub(super) fn sort(changes: &mut [Change]) {
+    let is_new_page = |change: &&mut Change| matches!(change.rank, UploadRank::NewPage(_));
+    changes.sort_by(|one, other| one.key.cmp(&other.key));
+    let new = changes.iter_mut().filter(is_new_page);
+    let heights = heights(new.map(|change| change.key.as_str()));
+    let new = changes.iter_mut().filter(is_new_page);
+    for (change, height) in new.zip(heights) {
+        change.rank = UploadRank::NewPage(height);
+    }
+    // Stable: by key within a rank.
+    changes.sort_by_key(|change| change.rank);
+}
+
+/// The steps of new pages by their names alone: an index follows the pages beneath it. Keys come sorted, and steps in their order.
+fn heights<'a>(keys: impl IntoIterator<Item = &'a str>) -> Vec<u16> {
+    let mut heights = Vec::new();
+    // The folders that the last key lies in.
+    let mut open = vec![Folder::default()];
+    for (at, key) in keys.into_iter().enumerate() {
+        heights.push(0);
+        while let Some(folder) = open.pop_if(|folder| !key.starts_with(folder.name)) {
+            close(folder, &mut open, &mut heights);
+        }
+        let known = open.last().map_or(0, |folder| folder.name.len());
+        let ends = key.match_indices('/').map(|(at, _)| at + 1);
+        let names = ends.filter_map(|end| key.get(..end));
+        open.extend(names.filter(|name| name.len() > known).map(|name| Folder {
+            name,
+            ..Folder::default()
+        }));
+        if let Some(folder) = open.last_mut() {
+            match folder_of_index(key) {
+                Some(_) => folder.index = Some(at),
+                None => folder.next = folder.next.max(1),
+            }
+        }
+    }
+    while let Some(folder) = open.pop() {
+        close(folder, &mut open, &mut heights);
+    }
+    heights
+}
+
+/// A folder some of whose pages were seen.
+#[derive(Default)]
+struct Folder<'a> {
+    /// With its final `/`; the root's is empty.
+    name: &'a str,
+    /// The place of its index.
+    index: Option<usize>,
+    /// The step after all pages that lie in it and beneath.
+    next: u16,
+}
+
+/// All of a folder was seen: its index has its step.
+fn close(folder: Folder, open: &mut [Folder], heights: &mut [u16]) {
+    let mut next = folder.next;
+    if let Some(height) = folder.index.and_then(|at| heights.get_mut(at)) {
+        *height = next;
+        next += 1;
+    }
+    if let Some(parent) = open.last_mut() {
+        parent.next = parent.next.max(next);
     }
 }
 
@@ -131,7 +201,7 @@ mod tests {
                 &["css/style.css", "app.js", "videos/hls/master.m3u8", "data.json"],
             ),
             (
-                UploadRank::NewPage,
+                UploadRank::NewPage(0),
                 NEW,
                 &["posts/new/index.html", "posts/index.html", "404.html"],
             ),
@@ -164,6 +234,23 @@ mod tests {
             }
         }
         assert!(table.is_sorted_by_key(|(rank, ..)| *rank));
+    }
+
+    #[test]
+    fn an_index_follows_what_lies_beneath() {
+        let pages = [
+            ("404.html", 0),
+            ("about/index.html", 0),
+            ("tags/x/page/2/index.html", 0),
+            ("tags/x/index.html", 1),
+            ("tags/y/index.html", 0),
+            ("tags/index.html", 2),
+            ("tags/z.html", 0),
+            ("tagsandmore/index.html", 0),
+            ("index.html", 3),
+        ];
+        let keys = pages.map(|(key, _)| key);
+        assert_eq!(heights(keys), pages.map(|(_, height)| height));
     }
 
     #[test]

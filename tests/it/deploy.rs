@@ -40,11 +40,23 @@ async fn a_change_is_uploaded_and_purged_and_nothing_else() {
     world.assert_settled(&site).await;
 }
 
+/// The usual way to move a site here: its distribution is warm from an old origin, the bucket is empty.
 #[tokio::test]
-async fn a_new_site_is_not_purged() {
+async fn a_first_deploy_purges_everything_once_though_the_bucket_is_empty() {
     let (world, site) = (World::new().await, small());
+    world.create_bucket("old").unwrap();
+    let here = world.distribution(&world.distribution).unwrap();
+    let mut before = unstale::local::Distribution::for_bucket("old");
+    before.id.clone_from(&here.id);
+    let old = world.put_object("old", "index.html", "<p>from long ago", Headers::default());
+    old.await.unwrap();
+    world.set_distribution(before);
+    world.warm(&site).await;
+    world.set_distribution(here);
     world.deploy(&site).await.succeeds();
-    assert_eq!(world.purged(), [""; 0]);
+    assert_eq!(world.purged(), ["/*"]);
+    world.assert_fresh(&site, "").await;
+    world.assert_settled(&site).await;
 }
 
 #[tokio::test]
@@ -193,9 +205,9 @@ async fn assets_come_before_pages_and_the_root_last() {
 
 #[tokio::test]
 async fn pages_go_before_the_purge_and_assets_after_its_completion() {
-    let world = World::with(|setup| setup.cloud.invalidation_time = Duration::from_secs(30));
-    let (world, site) = (world.await, small());
+    let (world, site) = (World::new().await, small());
     world.deploy(&site).await.succeeds();
+    world.cloud_options(|options| options.invalidation_time = Duration::from_secs(30));
     world.warm(&site).await;
 
     site.remove("logo.svg");

@@ -80,12 +80,12 @@ async fn a_denied_change_is_finished_by_the_next_deploy() {
         ("CreateInvalidation", "cloudfront:CreateInvalidation"),
         ("GetInvalidation", "cloudfront:GetInvalidation"),
     ] {
-        let world = World::with(|setup| {
-            setup.cloud.invalidation_time = std::time::Duration::from_secs(5);
-        });
-        let (world, site) = (world.await, site());
+        let (world, site) = (World::new().await, site());
         site.write("old.html", "<p>");
         world.deploy(&site).await.succeeds();
+        world.cloud_options(|options| {
+            options.invalidation_time = std::time::Duration::from_secs(5);
+        });
         world.warm(&site).await;
         site.write("index.html", "<p>2");
         site.remove("old.html");

@@ -204,15 +204,16 @@ async fn a_batch_that_is_too_large_is_split() {
     world.assert_settled(&site).await;
 }
 
-/// A world whose purges complete when its clock is moved.
-async fn slow() -> World {
-    World::with(|setup| setup.cloud.invalidation_time = Duration::from_secs(60)).await
+/// A world whose purges from now on complete when its clock is moved.
+fn slow_down(world: &World) {
+    world.cloud_options(|options| options.invalidation_time = Duration::from_secs(60));
 }
 
 #[tokio::test]
 async fn it_waits_until_the_purge_is_completed() {
-    let world = slow().await;
+    let world = World::new().await;
     let site = changed(&world).await;
+    slow_down(&world);
     let running = tokio::spawn(world.deploy(&site).into_future());
     world
         .see(&running, || world.count("GetInvalidation") >= 2)
@@ -224,8 +225,9 @@ async fn it_waits_until_the_purge_is_completed() {
 
 #[tokio::test]
 async fn or_not() {
-    let world = slow().await;
+    let world = World::new().await;
     let site = changed(&world).await;
+    slow_down(&world);
     world.deploy(&site).with("--no-wait").await.succeeds();
     assert_eq!(world.count("GetInvalidation"), 0);
     world.assert_settled(&site).await;
@@ -233,8 +235,9 @@ async fn or_not() {
 
 #[tokio::test]
 async fn or_not_for_ever() {
-    let world = slow().await;
+    let world = World::new().await;
     let site = changed(&world).await;
+    slow_down(&world);
     let ran = world.deploy(&site).with("--timeout 1s").await.exits(5);
     let id = world.invalidations(&world.distribution)[0].id.clone();
     ran.says(&id).says("unstale invalidations --wait");
