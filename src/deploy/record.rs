@@ -55,18 +55,30 @@ pub fn journal(scene: &Scene, job: &Job, plan: &Plan) -> Journal {
             failed: false,
         }
     });
-    let deleted = plan.deletions.iter().map(|deletion| TouchedKey {
-        key: deletion.key.clone(),
+    let plain = |key: &Key, action: TouchAction| TouchedKey {
+        key: key.clone(),
+        action,
         etag: None,
         digest: None,
         size: 0,
         headers: None,
-        action: match deletion.page {
+        failed: false,
+    };
+    let deleted = plan.deletions.iter().map(|deletion| {
+        let action = match deletion.page {
             true => TouchAction::Delete,
             false => TouchAction::DeleteLate,
-        },
-        failed: false,
+        };
+        plain(&deletion.key, action)
     });
+    // The purge speaks for what others did, too.
+    let adopted = plan.adopted.iter().map(|one| TouchedKey {
+        etag: Some(one.etag.clone()),
+        digest: (one.etag != ETag::Md5(one.md5)).then_some(one.md5),
+        headers: Some(one.headers.fingerprint()),
+        ..plain(&one.key, TouchAction::Keep)
+    });
+    let gone = plan.gone().map(|key| plain(key, TouchAction::Keep));
     let purges = scene.targets.found.iter().map(|found| {
         let function = scene.targets.function.iter();
         let owed = JournaledPurge {
@@ -79,7 +91,7 @@ pub fn journal(scene: &Scene, job: &Job, plan: &Plan) -> Journal {
         (found.id().to_owned(), owed)
     });
     Journal {
-        keys: put.chain(deleted).collect(),
+        keys: put.chain(deleted).chain(adopted).chain(gone).collect(),
         purges: purges.collect(),
     }
 }

@@ -15,7 +15,7 @@ pub struct Journal {
     pub purges: BTreeMap<String, JournaledPurge>,
 }
 
-/// A key that a deploy puts, copies or deletes.
+/// A key that a deploy puts, copies or deletes, or that its purge speaks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TouchedKey {
     #[serde(rename = "k")]
@@ -46,15 +46,27 @@ pub enum TouchAction {
     Delete,
     /// Deleted once the first batches have completed.
     DeleteLate,
+    /// It is so already, or gone where it has no ETag.
+    Keep,
 }
 
 impl TouchAction {
-    pub fn deletes(self) -> bool {
-        matches!(self, Self::Delete | Self::DeleteLate)
+    /// Whether a request is made for it.
+    pub fn changes(self) -> bool {
+        self != Self::Keep
     }
 }
 
 impl TouchedKey {
+    /// Whether there is to be nothing.
+    pub fn is_absent(&self) -> bool {
+        match self.action {
+            TouchAction::Delete | TouchAction::DeleteLate => true,
+            TouchAction::Keep => self.etag.is_none(),
+            TouchAction::Put | TouchAction::Copy => false,
+        }
+    }
+
     /// MD5 of the content that it will have, where it is known.
     pub fn content(&self) -> Option<Md5> {
         match (&self.digest, &self.etag) {

@@ -231,6 +231,14 @@ impl Plan {
         purge::purges(targets, manifest, some.as_ref().unwrap_or(&self.moves)).targets
     }
 
+    /// Keys that are gone already, and that edges may hold all the same.
+    pub fn gone(&self) -> impl Iterator<Item = &Key> {
+        let gone = self.moves.now.iter().filter(|moved| moved.after.is_none());
+        let deleted: HashSet<&Key> = self.deletions.iter().map(|one| &one.key).collect();
+        let gone: HashSet<&Key> = gone.map(|moved| &moved.key).collect();
+        gone.into_iter().filter(move |key| !deleted.contains(key))
+    }
+
     /// Bytes that will be sent to the bucket.
     pub fn upload_bytes(&self) -> u64 {
         let uploads = self

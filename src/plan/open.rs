@@ -74,14 +74,14 @@ impl IntendedKey {
     /// What edges hold if they have it; `None`: that there is nothing.
     pub(super) fn served(&self) -> Option<Served> {
         let touched = &self.touched;
-        (!touched.action.deletes()).then(|| purge::intended(touched))
+        (!touched.is_absent()).then(|| purge::intended(touched))
     }
 
     /// Whether the object may be what was meant, by its ETag and the time at which it was written.
     fn explains(&self, object: &Object) -> bool {
         let etag = self.touched.etag.as_ref();
         let in_time = |at| self.suspect || at <= self.until.saturating_add(CLOCK_SLACK);
-        !self.touched.action.deletes()
+        !self.touched.is_absent()
             && etag == Some(object.etag)
             && object.modified.is_none_or(in_time)
     }
@@ -89,7 +89,7 @@ impl IntendedKey {
     /// Whether the object may be what was meant though its ETag is another: one that the bucket's encryption made.
     fn may_be(&self, object: &Object) -> bool {
         let touched = &self.touched;
-        !touched.action.deletes() && touched.size == object.size && touched.content().is_some()
+        !touched.is_absent() && touched.size == object.size && touched.content().is_some()
     }
 }
 
@@ -122,6 +122,12 @@ impl OpenDeploys {
             for (target, owed) in &known.purges {
                 if records.targets.contains(target) {
                     open.owe(target, &owed.paths);
+                } else if !owed.batches.is_empty() {
+                    open.warnings.push(format!(
+                        "the deploy {} did not end, and what it owes to {target} is not purged here: all of {target} is, once it is \
+                         named with --distribution again",
+                        journal.id
+                    ));
                 }
             }
             open.journals.push(journal.clone());
@@ -207,7 +213,7 @@ impl OpenDeploys {
 
     /// Whether nothing is left of what dead deploys did to the site.
     pub fn are_paid(&self) -> bool {
-        self.ids.is_empty() && self.intended.is_empty()
+        self.ids.is_empty() && self.intended.values().flatten().all(|intended| intended.suspect)
     }
 
     /// Whether nobody knows what the key's object was given last.
@@ -268,7 +274,7 @@ impl OpenDeploys {
     pub(super) fn put(&self, object: &Object) -> bool {
         let etag = Some(object.etag);
         let put = |intended: &IntendedKey| {
-            !intended.touched.action.deletes() && intended.touched.etag.as_ref() == etag
+            !intended.touched.is_absent() && intended.touched.etag.as_ref() == etag
         };
         self.of(object.key).iter().any(put)
     }
@@ -287,13 +293,14 @@ impl OpenDeploys {
         find: impl Fn(&Key) -> Option<Object<'a>>,
     ) -> Vec<&TouchedKey> {
         let as_meant = |intended: &IntendedKey| match find(&intended.touched.key) {
-            None => intended.touched.action.deletes(),
+            None => intended.touched.is_absent(),
             Some(object) => {
                 intended.touched.action != TouchAction::Copy && intended.explains(&object)
             }
         };
         let all = self.intended.values().flatten();
-        let dead = all.filter(|intended| !intended.suspect && !as_meant(intended));
+        let changed = all.filter(|intended| intended.touched.action.changes());
+        let dead = changed.filter(|intended| !intended.suspect && !as_meant(intended));
         dead.map(|intended| &intended.touched).collect()
     }
 
@@ -373,14 +380,14 @@ fn is_as_meant(
     answers: &HashMap<Key, Answered>,
 ) -> bool {
     let Some(object) = object else {
-        return touched.action.deletes();
+        return touched.is_absent();
     };
     let etag: Option<&ETag> = touched.etag.as_ref();
     let answered = answers.get(&touched.key);
     // Other headers on the same bytes show in an answer alone.
     let headers = match answered {
         Some(answered) => Some(answered.headers.fingerprint()) == touched.headers,
-        None => touched.action == TouchAction::Put,
+        None => matches!(touched.action, TouchAction::Put | TouchAction::Keep),
     };
-    !touched.action.deletes() && etag == Some(object.etag) && headers
+    !touched.is_absent() && etag == Some(object.etag) && headers
 }

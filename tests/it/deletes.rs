@@ -175,3 +175,46 @@ async fn a_bundle_that_returns_is_no_longer_due() {
     world.deploy(&site).with("--sweep").await.succeeds();
     world.assert_deployed(&site, "");
 }
+
+#[tokio::test]
+async fn assets_do_not_hide_how_many_pages_go() {
+    let (world, site) = (World::new().await, pages(61));
+    for number in 1..=200_u64 {
+        let hash = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 24;
+        site.write(&format!("assets/app.{hash:010x}.js"), "1");
+    }
+    world.deploy(&site).await.succeeds();
+    remove(&site, 60);
+    world.forget();
+    let ran = world.deploy(&site).await.exits(1);
+    ran.says("delete 60 of ");
+    assert_eq!(world.writes(), [""; 0]);
+}
+
+/// S3 asks for one key again, in an answer that says 200.
+#[tokio::test]
+async fn a_key_that_s3_will_delete_later_is_asked_for_again() {
+    let (world, site) = (World::new().await, pages(3));
+    world.deploy(&site).await.succeeds();
+    world.warm(&site).await;
+    remove(&site, 1);
+    let slow = |request: &unstale::local::RequestInfo| request.operation == "DeleteObjects";
+    let fault = unstale::local::Fault::ErrorIn200("SlowDown");
+    crate::mishap::at_request(&world, 1, slow, fault);
+    world.deploy(&site).await.succeeds();
+    world.clear_rule();
+    world.assert_deployed(&site, "");
+    world.assert_fresh(&site, "").await;
+}
+
+#[tokio::test]
+async fn a_key_that_xml_cannot_carry_takes_no_other_with_it() {
+    let (world, site) = (World::new().await, pages(3));
+    site.write("odd\u{1}.html", "<p>odd");
+    world.deploy(&site).await.succeeds();
+    site.remove("odd\u{1}.html");
+    remove(&site, 1);
+    world.deploy(&site).await.succeeds();
+    world.assert_deployed(&site, "");
+    world.assert_settled(&site).await;
+}

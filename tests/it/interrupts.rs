@@ -11,7 +11,7 @@ use crate::mishap::{
 };
 use crate::support::World;
 
-fn signal(name: &str, process: u32) {
+pub fn signal(name: &str, process: u32) {
     let kill = Command::new("kill")
         .args([&format!("-{name}"), &process.to_string()])
         .status();

@@ -63,7 +63,7 @@ async fn cloudfront_is_kept_too() {
     let asked = |command| Unstale::new(command).arg(&flag);
     let listed = asked("invalidations").await.succeeds();
     listed.says(purge.as_str().unwrap());
-    asked("quota").await.succeeds().says("998 left");
+    asked("quota").await.succeeds().says("997 left");
 
     let redirecting = || {
         site.write("_redirects", "/old /new\n");

@@ -26,6 +26,7 @@ mod paths;
 mod purge;
 mod races;
 mod redirects;
+mod remains;
 mod requests;
 mod rollback;
 mod rules;

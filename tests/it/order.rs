@@ -194,7 +194,7 @@ async fn live_pages_follow_new_ones_and_the_root_comes_last() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nor_in_the_deploy_after_a_crash() {
     let [a, b, c] = builds();
-    for number in [10, 14, 18, 22] {
+    for number in [7, 10, 13, 16] {
         for then in [&c, &a] {
             let world = World::new().await;
             begin(&world, &a).await;

@@ -1,8 +1,13 @@
 //! How little is asked: pages of the listing, and a handful besides.
 
-use unstale::domain::Headers;
+use std::future::IntoFuture;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use crate::support::{BUCKET, Site, World};
+use unstale::domain::Headers;
+use unstale::local::{Fault, Gate};
+
+use crate::support::{BUCKET, Site, Unstale, World};
 
 /// Besides the pages of the listing: the state, what it names, the distribution.
 const LOOKS: usize = 3;
@@ -63,6 +68,64 @@ async fn a_small_site_asks_for_the_listing_state_and_distribution() {
         expected.extend(vec!["ListObjectsV2"; pages]);
         assert_eq!(asked, expected, "{files} files");
     }
+}
+
+/// How often a command has to wait for answers, one round trip after the other: all that it asks is held until it asks nothing
+/// more, and then answered at once. The waiting for CloudFront is left out.
+async fn round_trips(world: &World, command: Unstale) -> Vec<Vec<String>> {
+    let door = Arc::new(Mutex::new((Gate::new(), Vec::new())));
+    let held = door.clone();
+    world.set_rule(move |request| {
+        let mut held = held.lock().unwrap();
+        held.1.push(format!("{} {}", request.operation, request.key));
+        Fault::HoldBefore(held.0.clone())
+    });
+    let run = tokio::spawn(command.into_future());
+    let (mut trips, mut asked) = (Vec::new(), 0);
+    while !run.is_finished() {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        let mut door = door.lock().unwrap();
+        // Until all that could be asked for is.
+        if door.1.is_empty() || door.1.len() != asked {
+            asked = door.1.len();
+            continue;
+        }
+        asked = 0;
+        let (gate, trip) = std::mem::replace(&mut *door, (Gate::new(), Vec::new()));
+        if trip.iter().any(|asked| !asked.starts_with("GetInvalidation")) {
+            trips.push(trip);
+        }
+        gate.open();
+    }
+    run.await.unwrap().succeeds();
+    world.clear_rule();
+    trips
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_takes_few_round_trips_and_a_no_op_fewer() {
+    let (world, site) = (World::new().await, Site::of(&[("index.html", "<p>1")]));
+    for number in 0..40 {
+        site.write(&format!("posts/{number}/index.html"), format!("<p>{number}"));
+    }
+    site.write("feed.xml", "<feed>1</feed>");
+    let named = format!("--distribution {}", world.distribution);
+    world.deploy(&site).with(&named).await.succeeds();
+
+    let trips = round_trips(&world, world.deploy(&site).with(&named)).await;
+    assert!(trips.len() <= 2, "{trips:#?}");
+    // A page alone: look, begin, upload, purge beside history, end.
+    site.write("posts/7/index.html", "<p>changed");
+    let trips = round_trips(&world, world.deploy(&site).with(&named)).await;
+    assert_eq!(trips.len(), 5, "{trips:#?}");
+    // With all that a blog changes with it.
+    site.write("posts/7/index.html", "<p>changed again");
+    site.write("posts/new/index.html", "<p>new");
+    site.write("new.png", "new");
+    site.write("feed.xml", "<feed>2</feed>");
+    site.write("index.html", "<p>2");
+    let trips = round_trips(&world, world.deploy(&site).with(&named)).await;
+    assert!(trips.len() <= 9, "{trips:#?}");
 }
 
 #[tokio::test]

@@ -110,7 +110,13 @@ async fn a_damaged_journal_or_record_of_history_loses_nothing() {
                 .await
                 .unwrap();
             world.warm(&site).await;
-            damage(&world, name, way).await;
+            let journal = state(&world)["open"][0]["journal"]["file"]["name"].clone();
+            let journal = format!(".unstale/{}", journal.as_str().expect("a file"));
+            let damaged = match name.contains("journal") {
+                true => &journal,
+                false => name,
+            };
+            damage(&world, damaged, way).await;
             let ran = deploy(&world, &site).await.succeeds();
             if name.contains("journal") {
                 says_that_something_is_wrong(&ran, &format!("{name} {way}"));
