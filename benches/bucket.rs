@@ -8,8 +8,11 @@ use unstale::aws::{Aws, Bucket, Connection};
 use unstale::domain::manifest::{DeployId, DeployRef, Entry, Manifest, Served};
 use unstale::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
 use unstale::local::{Options, World};
-use unstale::state::Store;
-use unstale::state::head::{HeadState, Loaded, Update};
+use unstale::state::history::{HistoryRecord, KeyChange, PastOutcome};
+use unstale::state::{
+    BeginOutcome, EndOfDeploy, LeaseTiming, LoadedManifest, ManifestUpdate, ObservedState,
+    RecentDeploy, StateError, StateStore,
+};
 
 fn main() {
     divan::main();
@@ -53,7 +56,7 @@ fn listing(bencher: Bencher, count: usize) {
 }
 
 /// What a first deploy of so many objects leaves.
-fn update(loaded: &mut Loaded, count: usize) -> Update {
+fn update(loaded: &mut LoadedManifest, count: usize) -> ManifestUpdate {
     let tables = &mut loaded.manifest.tables;
     let deploy = DeployRef {
         id: DeployId::new("first"),
@@ -66,11 +69,9 @@ fn update(loaded: &mut Loaded, count: usize) -> Update {
         tags: None,
     });
     let number = tables.deploy(deploy.clone());
-    let mut update = Update {
+    let mut update = ManifestUpdate {
         deploy,
-        paths: 0,
         delta: Default::default(),
-        distributions: Default::default(),
     };
     for at in 0..count {
         // As little alike as digests are.
@@ -82,11 +83,59 @@ fn update(loaded: &mut Loaded, count: usize) -> Update {
     update
 }
 
-fn written(runtime: &Runtime, store: &Store, count: usize) -> HeadState {
-    let mut loaded = Loaded::default();
-    let update = update(&mut loaded, count);
-    let head = runtime.block_on(store.write_manifest(&HeadState::Absent, &mut loaded, update));
-    head.expect("a head")
+fn store(bucket: Bucket) -> StateStore {
+    StateStore {
+        bucket,
+        root: ".unstale/".to_owned(),
+        site: (BUCKET.to_owned(), String::new()),
+        official: true,
+        timing: LeaseTiming::default(),
+    }
+}
+
+/// A deploy's three writes: its begin, its files, its end.
+async fn write(
+    store: &StateStore,
+    mut loaded: LoadedManifest,
+    update: ManifestUpdate,
+) -> Result<ObservedState, StateError> {
+    let deploy = update.deploy.clone();
+    let state = store.read_state().await?;
+    let BeginOutcome::Held(lease) = store.begin(&state, &deploy.id, None).await? else {
+        return Err(StateError::Lost);
+    };
+    let record = HistoryRecord {
+        id: deploy.id.clone(),
+        at: deploy.at,
+        who: String::new(),
+        host: String::new(),
+        commit: None,
+        dir: String::new(),
+        rollback_of: None,
+        changes: Vec::<KeyChange>::new(),
+        purges: Vec::new(),
+        outcome: PastOutcome::Done,
+    };
+    let (manifest, counter) = lease.write_files(&mut loaded, update, &record).await?;
+    let recent = RecentDeploy {
+        id: deploy.id,
+        at: deploy.at,
+        paths: 0,
+        counter,
+        outcome: PastOutcome::Done,
+        invalidations: Default::default(),
+    };
+    let end = EndOfDeploy {
+        recent,
+        manifest,
+        told: Default::default(),
+        struck: Vec::new(),
+        left: None,
+        unpaid: Vec::new(),
+        suspects: Vec::new(),
+    };
+    lease.end(end).await?;
+    store.read_state().await
 }
 
 const SIZES: [usize; 2] = [10_000, 100_000];
@@ -98,19 +147,13 @@ fn write_a_manifest(bencher: Bencher, count: usize) {
         .counter(ItemsCount::new(count))
         .with_inputs(|| {
             let (world, bucket) = runtime.block_on(bucket());
-            let mut loaded = Loaded::default();
+            let mut loaded = LoadedManifest::default();
             let update = update(&mut loaded, count);
-            (
-                world,
-                Store::new(bucket, ".unstale/", false),
-                loaded,
-                update,
-            )
+            (world, store(bucket), loaded, update)
         })
-        .bench_local_values(|(world, store, mut loaded, update)| {
-            let head = store.write_manifest(&HeadState::Absent, &mut loaded, update);
-            assert!(runtime.block_on(head).is_ok());
-            (world, loaded)
+        .bench_local_values(|(world, store, loaded, update)| {
+            assert!(runtime.block_on(write(&store, loaded, update)).is_ok());
+            world
         });
 }
 
@@ -118,11 +161,14 @@ fn write_a_manifest(bencher: Bencher, count: usize) {
 fn read_a_manifest(bencher: Bencher, count: usize) {
     let runtime = Runtime::new().expect("a runtime");
     let (_world, bucket) = runtime.block_on(bucket());
-    let store = Store::new(bucket, ".unstale/", false);
-    let head = written(&runtime, &store, count);
+    let store = store(bucket);
+    let mut loaded = LoadedManifest::default();
+    let update = update(&mut loaded, count);
+    let written = runtime.block_on(write(&store, loaded, update));
+    let state = written.expect("a state");
     bencher.counter(ItemsCount::new(count)).bench_local(|| {
         let manifest: Option<Manifest> = runtime
-            .block_on(store.read_manifest(&head))
+            .block_on(store.read_manifest(&state, true))
             .map(|loaded| loaded.manifest)
             .ok();
         assert_eq!(manifest.map(|manifest| manifest.entries.len()), Some(count));

@@ -10,9 +10,9 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use unstale::domain::diff::{Found, Known, Verdict, Wanted, compare};
 use unstale::domain::manifest::{DeployId, DeployRef, Entry, Manifest, Served as Kept};
-use unstale::domain::page::Stage;
 use unstale::domain::{ETag, Headers, Key, Md5};
-use unstale::plan::{Facts, Object, OpenDebts, Want, make};
+use unstale::plan::order::Stage;
+use unstale::plan::{Facts, Object, OpenDeploys, Want, make};
 use unstale::scan::{Options, scan};
 
 fn main() {
@@ -147,10 +147,10 @@ fn diff_of_a_million(bencher: Bencher) {
 #[divan::bench(args = [100_000, 1_000_000], sample_count = 3)]
 fn plan_a_deploy(bencher: Bencher, count: usize) {
     let site = Site::of(count);
-    let (debts, answers) = (OpenDebts::default(), HashMap::new());
+    let (open, answers) = (OpenDeploys::default(), HashMap::new());
     let facts = Facts {
         manifest: &site.manifest,
-        debts: &debts,
+        open: &open,
         answers: &answers,
         targets: &[],
         now: 0,
@@ -159,7 +159,6 @@ fn plan_a_deploy(bencher: Bencher, count: usize) {
         delete: true,
         adopt: false,
         force: false,
-        only: None,
         is_page: &|_| true,
         is_fingerprinted: &|_| false,
     };
@@ -167,13 +166,4 @@ fn plan_a_deploy(bencher: Bencher, count: usize) {
         let plan = make(black_box(&facts), site.wants(), site.listing());
         assert_eq!(plan.map(|plan| plan.changes.len()).ok(), Some(count / 100));
     });
-}
-
-/// The digest that tells at once whether anything in the manifest differs.
-#[divan::bench(args = [100_000, 1_000_000], sample_count = 3)]
-fn digest_of_a_manifest(bencher: Bencher, count: usize) {
-    let site = Site::of(count);
-    bencher
-        .counter(ItemsCount::new(count))
-        .bench_local(|| black_box(&site.manifest).live_digest());
 }

@@ -75,10 +75,11 @@ fn listing(partition: &str, bucket: &str, prefix: &str, sid: &str) -> Value {
     statement
 }
 
-/// Whether the bucket keeps versions, which `rollback` needs to know.
+/// Whether the bucket keeps versions, which `rollback` needs to know, and which uploads a deploy that died left under way.
 fn bucket_itself(partition: &str, bucket: &str) -> Value {
     json!({
-        "Sid": "Bucket", "Effect": "Allow", "Action": "s3:GetBucketVersioning",
+        "Sid": "Bucket", "Effect": "Allow",
+        "Action": ["s3:GetBucketVersioning", "s3:ListBucketMultipartUploads"],
         "Resource": format!("arn:{partition}:s3:::{bucket}"),
     })
 }

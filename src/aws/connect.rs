@@ -149,7 +149,9 @@ fn http_client(ca: Option<&[u8]>) -> Result<SharedHttpClient, BoxError> {
     }
     let (runtime, id) = (Handle::current(), PartitionId::from_index(0));
     let spawner = DriverSpawner::from_fn(move |task| drop(runtime.spawn(task)));
-    let pool = builder.partitions([Partition::new(id, spawner)]).build_https()?;
+    let pool = builder
+        .partitions([Partition::new(id, spawner)])
+        .build_https()?;
     Ok(SharedHttpClient::new(Client::from_partition(&pool, id)?))
 }
 

@@ -181,7 +181,8 @@ impl Default for Settings {
             concurrency: None,
             max_memory: 256 << 20,
             cache: true,
-            lock_wait: Duration::from_secs(90),
+            // Longer than a dead deploy's lease with its grace: 90 s.
+            lock_wait: Duration::from_secs(120),
             json: false,
             quiet: false,
             verbose: false,

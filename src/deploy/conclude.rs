@@ -6,7 +6,7 @@ use super::Teller;
 use super::event::{Invalidated, Summary};
 use super::job::Job;
 use super::send::{self, Pending};
-use super::steps::{DeployProgress, Halt};
+use super::steps::{DeployProgress, Halt, PurgeOutcome};
 use super::stop::Stop;
 use crate::aws::CloudFront;
 use crate::error::{Error, Exit};
@@ -42,7 +42,7 @@ pub(super) async fn conclude(
     summary.cost_usd = progress.cost.dollars();
     let trouble = trouble(&progress, ended);
     let pending = &mut progress.sent.pending;
-    let mut timed_out = progress.timed_out;
+    let mut timed_out = matches!(progress.purge, PurgeOutcome::TimedOut);
     if trouble.is_none() && job.wait {
         let until = until.max(Instant::now() + Duration::from_millis(1));
         let waited = send::wait(cloudfront, pending, until, stop, tell).await;
@@ -93,9 +93,11 @@ fn trouble(progress: &DeployProgress, ended: Result<(), Halt>) -> Option<Error> 
     match ended {
         Ok(()) => {}
         Err(Halt::Interrupted | Halt::Race(_)) if !progress.begun => {
-            return Some(Error::interrupted("interrupted before anything was changed"));
+            return Some(Error::interrupted(
+                "interrupted before anything was changed",
+            ));
         }
-        Err(Halt::Interrupted | Halt::Race(_)) => {
+        Err(Halt::Interrupted | Halt::Abandoned | Halt::Race(_)) => {
             return Some(Error::interrupted("interrupted: some of it is live").hint(NEXT));
         }
         Err(Halt::State(StateError::Lost)) => {
@@ -105,14 +107,19 @@ fn trouble(progress: &DeployProgress, ended: Result<(), Halt>) -> Option<Error> 
         Err(Halt::State(error)) => return Some(unfinished(error.into())),
     }
     if progress.failures.is_empty() {
-        return progress.unpaid.clone().map(|error| unfinished(error.into()));
+        return match &progress.purge {
+            PurgeOutcome::Refused(error) => Some(unfinished(error.clone().into())),
+            PurgeOutcome::Accepted | PurgeOutcome::TimedOut => None,
+        };
     }
     let failures = &progress.failures;
     let mut error = Error::incomplete(format!(
         "{} objects are not as they should be",
         failures.len()
     ));
-    let hints = failures.iter().map(|(_, why)| Error::from(why.clone()).hint);
+    let hints = failures
+        .iter()
+        .map(|(_, why)| Error::from(why.clone()).hint);
     let first = hints.flatten().next();
     error.hint = Some(first.map_or(NEXT.to_owned(), |hint| format!("{hint}; {NEXT}")));
     let shown = failures.iter().take(5);
@@ -122,7 +129,9 @@ fn trouble(progress: &DeployProgress, ended: Result<(), Halt>) -> Option<Error> 
 
 /// An error after which something is live already. Its own hint comes first.
 fn unfinished(error: Error) -> Error {
-    let hint = error.hint.map_or(NEXT.to_owned(), |hint| format!("{hint}; {NEXT}"));
+    let hint = error
+        .hint
+        .map_or(NEXT.to_owned(), |hint| format!("{hint}; {NEXT}"));
     Error {
         exit: Exit::Incomplete,
         message: format!("not all is done: {}", error.message),

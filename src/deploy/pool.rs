@@ -212,7 +212,12 @@ mod tests {
 
     #[test]
     fn a_few_go_at_once() {
-        for (most, requests, now) in [(256, 10, 64), (256, 100, 100), (80, 100, 80), (256, 1000, 64)] {
+        for (most, requests, now) in [
+            (256, 10, 64),
+            (256, 100, 100),
+            (80, 100, 80),
+            (256, 1000, 64),
+        ] {
             let mut level = Level::new(most, Watch::default());
             level.begin(requests);
             assert_eq!(level.now, now);

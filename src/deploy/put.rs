@@ -19,8 +19,8 @@ use crate::aws::{AwsError, Condition, Kind};
 use crate::domain::encoding;
 use crate::domain::{ETag, Md5};
 use crate::plan::{Action, Change, MAX_COPY};
-use crate::state::StateError;
 use crate::scan::{FileStamp, LocalFile, MULTIPART_FROM, Made, part_size};
+use crate::state::StateError;
 
 /// Bytes of a part of a copy past 5 GB.
 const COPY_PART: u64 = 1 << 30;

@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 use super::job::Job;
 use super::scene::Scene;
 use super::source::Source;
+use super::steps::{DeployProgress, PurgeOutcome};
 use super::wants::Wants;
-use super::steps::DeployProgress;
 use crate::aws::s3::Written as Uploaded;
 use crate::domain::entries::Entries;
 use crate::domain::journal::{Journal, JournaledPurge, OwedPaths, TouchAction, TouchedKey};
@@ -24,8 +24,8 @@ use crate::state::{EndOfDeploy, ManifestFiles, ManifestUpdate, ProcessOwner, Rec
 
 /// Seconds for which the keys of a dead deploy are suspects.
 const SUSPECT_FOR: i64 = 86_400;
-/// Ids of invalidations that the state remembers of a deploy, by target.
-const MAX_IDS: usize = 3;
+/// Ids of invalidations that the state remembers of a deploy, for each target: its size is bounded.
+const MAX_IDS: usize = 1;
 
 /// The journal of a plan, without the batches of its purge.
 pub fn journal(scene: &Scene, job: &Job, plan: &Plan) -> Journal {
@@ -100,7 +100,10 @@ pub fn journal(scene: &Scene, job: &Job, plan: &Plan) -> Journal {
 fn paths(purge: &Purge) -> impl Iterator<Item = String> {
     let owed = purge.stale.owed.keys().map(String::as_str);
     let texts = purge.cover.texts().filter(|_| purge.stale.owed.is_empty());
-    owed.chain(texts).map(str::to_owned).collect::<Vec<_>>().into_iter()
+    owed.chain(texts)
+        .map(str::to_owned)
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 /// What the manifest becomes.
@@ -119,12 +122,7 @@ pub fn update(
     ManifestUpdate { deploy, delta }
 }
 
-fn delta(
-    scene: &mut Scene,
-    deploy: &DeployRef,
-    plan: &Plan,
-    progress: &DeployProgress,
-) -> Delta {
+fn delta(scene: &mut Scene, deploy: &DeployRef, plan: &Plan, progress: &DeployProgress) -> Delta {
     let now = scene.now;
     let (source, manifest) = (&scene.source, &mut scene.remote.loaded.manifest);
     let number = manifest.tables.deploy(deploy.clone());
@@ -266,7 +264,9 @@ pub fn end(scene: &Scene, job: &Job, written: WrittenFiles) -> EndOfDeploy {
     let left = left_open(journal, progress);
     let mut invalidations: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for pending in &progress.sent.pending {
-        let ids = invalidations.entry(pending.target.id().to_owned()).or_default();
+        let ids = invalidations
+            .entry(pending.target.id().to_owned())
+            .or_default();
         ids.extend((ids.len() < MAX_IDS).then(|| pending.id.clone()));
     }
     let outcome = match (progress.failures.is_empty(), unpaid.is_empty()) {
@@ -288,10 +288,16 @@ pub fn end(scene: &Scene, job: &Job, written: WrittenFiles) -> EndOfDeploy {
             invalidations,
         },
         manifest,
-        struck: scene.remote.open.journals.iter().map(|open| open.id.clone()).collect(),
+        struck: scene
+            .remote
+            .open
+            .journals
+            .iter()
+            .map(|open| open.id.clone())
+            .collect(),
         left,
         unpaid: kept.chain(own).collect(),
-        suspects: suspects(scene, progress),
+        suspects: suspects(scene),
     }
 }
 
@@ -300,7 +306,7 @@ fn unpaid(scene: &Scene, job: &Job, journal: &Journal, progress: &DeployProgress
     let off = job.prices.mode == Mode::None;
     let gone = |late: bool| !late || !progress.deleted.is_empty();
     let mut unpaid = OwedPaths::new();
-    if progress.unpaid.is_some() {
+    if matches!(progress.purge, PurgeOutcome::Refused(_)) {
         // Those of dead deploys, whichever of them went.
         for (target, batches) in &scene.open.resend {
             let paths = batches.iter().flat_map(|resent| &resent.batch.paths);
@@ -337,7 +343,10 @@ fn left_open(journal: &Journal, progress: &DeployProgress) -> Option<Journal> {
         .filter(|(_, error)| error.leaves_open())
         .map(|(key, _)| key)
         .collect();
-    let keys = journal.keys.iter().filter(|touched| open.contains(&touched.key));
+    let keys = journal
+        .keys
+        .iter()
+        .filter(|touched| open.contains(&touched.key));
     let left = Journal {
         keys: keys.cloned().collect(),
         ..Journal::default()
@@ -345,15 +354,11 @@ fn left_open(journal: &Journal, progress: &DeployProgress) -> Option<Journal> {
     (!left.keys.is_empty()).then_some(left)
 }
 
-/// The keys that dead deploys may change yet.
-fn suspects(scene: &Scene, progress: &DeployProgress) -> Vec<(i64, Vec<TouchedKey>)> {
-    let changed = |key: &Key| progress.put.contains_key(key) || progress.deleted.contains(key);
+/// The keys that dead deploys may change yet, whatever is done to them meanwhile: a condition that fails now may hold again later.
+fn suspects(scene: &Scene) -> Vec<(i64, Vec<TouchedKey>)> {
     let mut suspects = scene.remote.open.suspects.clone();
     let dead = scene.unchanged_keys().into_iter().cloned();
     suspects.push((scene.now.saturating_add(SUSPECT_FOR), dead.collect()));
-    for (_, keys) in &mut suspects {
-        keys.retain(|touched| !changed(&touched.key));
-    }
     suspects.retain(|(until, keys)| *until > scene.now && !keys.is_empty());
     suspects
 }

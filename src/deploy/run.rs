@@ -13,8 +13,8 @@ use super::past::Past;
 use super::pool::Level;
 use super::record;
 use super::scene::{Scene, WrittenKeys};
-use super::sender::{PurgeSender, texts};
 use super::send;
+use super::sender::{PurgeSender, texts};
 use super::source::Source;
 use super::steps::{DeployProgress, Halt, RunningDeploy, until};
 use super::stop::Stop;
@@ -24,8 +24,8 @@ use crate::aws::Aws;
 use crate::domain::Key;
 use crate::domain::journal::Journal;
 use crate::domain::manifest::DeployId;
-use crate::edge::path::Dialect;
 use crate::edge::Mode;
+use crate::edge::path::Dialect;
 use crate::error::{Error, Exit};
 use crate::plan::{Plan, guard};
 use crate::state::{self, BeginOutcome, Lease, LeaseRecord, ObservedState};
@@ -158,7 +158,9 @@ impl DeployRun<'_> {
         mut remote: Remote,
     ) -> Result<Option<(Scene, Arc<Plan>)>, Error> {
         for _ in 0..ROUNDS {
-            source.look(&self.place, &remote, &targets, self.job).await?;
+            source
+                .look(&self.place, &remote, &targets, self.job)
+                .await?;
             let mut scene = Scene::new(self.place.clone(), source, targets, remote, self.job);
             scene.remember(&self.written);
             scene.check_dropped(self.job)?;
@@ -181,7 +183,7 @@ impl DeployRun<'_> {
                             format!("somebody else wrote {key} meanwhile")
                         }
                         ended => {
-                            self.conclude(&plan, progress, ended).await?;
+                            self.conclude(progress, ended).await?;
                             return Ok(Some((scene, plan)));
                         }
                     }
@@ -257,7 +259,8 @@ impl DeployRun<'_> {
         } else {
             let store = &self.place.store;
             let noted = Some((source.as_str(), journal));
-            let BeginOutcome::Held(lease) = store.begin(&scene.remote.state, id, noted).await? else {
+            let BeginOutcome::Held(lease) = store.begin(&scene.remote.state, id, noted).await?
+            else {
                 self.take_lease(id).await?;
                 return Ok(None);
             };
@@ -322,7 +325,7 @@ impl DeployRun<'_> {
         };
         let halt = running.carry_out().await;
         let progress = running.progress;
-        self.unanswered |= progress.unanswered;
+        self.unanswered |= matches!(halt, Err(Halt::Abandoned)) || progress.leaves_open();
         self.open.take_if(|_| progress.begun);
         self.count(plan, &progress);
         (progress, halt)
@@ -354,11 +357,9 @@ impl DeployRun<'_> {
     /// Waits for the purge, where that is wanted, and says how it went.
     async fn conclude(
         &mut self,
-        plan: &Plan,
         progress: DeployProgress,
         ended: Result<(), Halt>,
     ) -> Result<(), Error> {
-        let _ = plan;
         self.lease.take_if(|_| ended.is_ok());
         let cloudfront = self.aws.cloudfront();
         let conclusion = Conclusion {
@@ -415,7 +416,9 @@ async fn wait_for_lease(
             patience: job.lock_wait,
         });
     };
-    let waiting = place.store.wait_for_lease(state.clone(), job.lock_wait, on_wait);
+    let waiting = place
+        .store
+        .wait_for_lease(state.clone(), job.lock_wait, on_wait);
     let state: ObservedState = tokio::select! {
         seen = waiting => seen?,
         () = stop.wished() => return Err(Error::interrupted("interrupted while waiting for the lease")),

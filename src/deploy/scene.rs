@@ -54,7 +54,11 @@ impl Scene {
         remote: Remote,
         job: &Job,
     ) -> Self {
-        let ids: Vec<String> = targets.found.iter().map(|found| found.id().to_owned()).collect();
+        let ids: Vec<String> = targets
+            .found
+            .iter()
+            .map(|found| found.id().to_owned())
+            .collect();
         let open = OpenDeploys::new(&OpenRecords {
             journals: &remote.open.journals,
             unpaid: &remote.open.unpaid,
@@ -112,7 +116,11 @@ impl Scene {
         let open = self.remote.open.journals.iter().map(|open| &open.id);
         let unpaid = self.remote.open.unpaid.iter().map(|unpaid| &unpaid.id);
         let known: HashSet<&str> = open.chain(unpaid).map(|id| id.as_str()).collect();
-        match job.drop_debts.iter().find(|id| !known.contains(id.as_str())) {
+        match job
+            .drop_debts
+            .iter()
+            .find(|id| !known.contains(id.as_str()))
+        {
             None => Ok(()),
             Some(id) => Err(Error::usage(format!("there is no open debt {id}"))
                 .hint("`unstale state show` names the open ones")),
@@ -127,7 +135,10 @@ impl Scene {
 
     fn shown<'a>(&self, object: &'a Listed) -> Object<'a> {
         Object {
-            key: object.key.get(self.place.prefix.len()..).unwrap_or_default(),
+            key: object
+                .key
+                .get(self.place.prefix.len()..)
+                .unwrap_or_default(),
             size: object.size,
             etag: &object.etag,
             modified: object.modified,

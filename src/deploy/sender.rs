@@ -91,8 +91,11 @@ impl PurgeSender {
             let owed = journal.purges.entry(target.clone()).or_default();
             let batches = send::batches(&self.deploy, self.noted, paths);
             self.noted += batches.len();
-            owed.batches
-                .extend(batches.into_iter().map(|batch| PurgeBatch { late, ..batch }));
+            owed.batches.extend(
+                batches
+                    .into_iter()
+                    .map(|batch| PurgeBatch { late, ..batch }),
+            );
         }
     }
 
@@ -258,9 +261,10 @@ impl PurgeSender {
 /// Batches that are noted and not taken.
 fn due(journal: &Journal, late: bool, sent: &SentPurge) -> Vec<(String, PurgeBatch)> {
     let of = |(target, owed): (&String, &JournaledPurge)| {
-        let open = owed.batches.iter().filter(|batch| {
-            batch.late == late && !sent.accepted.contains_key(&batch.reference)
-        });
+        let open = owed
+            .batches
+            .iter()
+            .filter(|batch| batch.late == late && !sent.accepted.contains_key(&batch.reference));
         open.map(|batch| (target.clone(), batch.clone()))
             .collect::<Vec<_>>()
     };

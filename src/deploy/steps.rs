@@ -57,18 +57,25 @@ pub(super) struct DeployProgress {
     pub(super) deleted: HashSet<Key>,
     /// Objects that are not as they should be, and why.
     pub(super) failures: Vec<(Key, PutError)>,
-    /// Changes were given up that may take effect yet.
-    pub(super) unanswered: bool,
     /// Distributions stay configured otherwise than the plan took them to be.
     pub(super) reconfigured: bool,
     /// The purges for what was brought about.
     pub(super) purges: Vec<TargetPurge>,
     pub(super) sent: SentPurge,
-    /// Why the purge was not sent whole.
-    pub(super) unpaid: Option<AwsError>,
-    /// The time for the wait ran out before the assets could be removed.
-    pub(super) timed_out: bool,
+    pub(super) purge: PurgeOutcome,
     pub(super) cost: Money,
+}
+
+/// What became of the purge.
+#[derive(Debug, Default)]
+pub(super) enum PurgeOutcome {
+    /// CloudFront took all of it that was to be sent so far.
+    #[default]
+    Accepted,
+    /// The time for the wait ran out before the assets could be removed.
+    TimedOut,
+    /// Not all of it was taken: the rest stays unpaid.
+    Refused(AwsError),
 }
 
 /// Why a deploy stops before its end is noted.
@@ -77,6 +84,8 @@ pub(super) enum Halt {
     /// Somebody else wrote this key since the listing: look and plan again.
     Race(Key),
     Interrupted,
+    /// Interrupted, and changes were given up that may take effect yet.
+    Abandoned,
     State(StateError),
 }
 
@@ -89,6 +98,11 @@ impl From<StateError> for Halt {
 impl DeployProgress {
     fn has_failed(&self) -> bool {
         !self.failures.is_empty()
+    }
+
+    /// Whether changes failed that may take effect yet.
+    pub(super) fn leaves_open(&self) -> bool {
+        self.failures.iter().any(|(_, error)| error.leaves_open())
     }
 
     fn did(&self, key: &Key) -> bool {
@@ -114,7 +128,7 @@ impl RunningDeploy<'_> {
         self.send_purge_and_end().await
     }
 
-    /// Ends nothing that is under way; begins nothing more.
+    /// Whether the next step may begin.
     fn go_on(&self) -> Result<(), Halt> {
         if self.stop.is_set() {
             return Err(Halt::Interrupted);
@@ -213,8 +227,8 @@ impl RunningDeploy<'_> {
         };
         let items = changes.iter().cloned();
         let end = pool::run(self.level, self.stop, items, start, done).await;
-        self.progress.unanswered |= end == PoolEnd::Abandoned;
         match (lost, race) {
+            _ if end == PoolEnd::Abandoned => Err(Halt::Abandoned),
             (Some(lost), _) => Err(lost.into()),
             (None, Some(key)) => Err(Halt::Race(key)),
             (None, None) => Ok(()),
@@ -238,7 +252,7 @@ impl RunningDeploy<'_> {
         };
         let undone = match self.progress.has_failed() {
             true => function.all(),
-            false => function.deploy(&step).await,
+            false => self.lease.within(function.deploy(&step)).await?,
         };
         self.progress.reconfigured = !undone.is_empty();
         function.undo(&undone, &mut self.scene.targets);
@@ -267,8 +281,8 @@ impl RunningDeploy<'_> {
     }
 
     fn may_remove_assets(&self) -> bool {
-        let progress = &self.progress;
-        !progress.has_failed() && !progress.timed_out && progress.unpaid.is_none()
+        let accepted = matches!(self.progress.purge, PurgeOutcome::Accepted);
+        accepted && !self.progress.has_failed()
     }
 
     async fn delete(&mut self, which: fn(&Deletion) -> bool) -> Result<(), Halt> {
@@ -383,18 +397,23 @@ impl RunningDeploy<'_> {
         }
         let only = self.brought_about(&undone);
         let (job, plan) = (self.job, &self.plan);
-        let chosen = self.scene.purges_of(job, plan, only.as_ref(), Dialect::default());
+        let chosen = self
+            .scene
+            .purges_of(job, plan, only.as_ref(), Dialect::default());
         for touched in &mut self.journal.keys {
             touched.failed = undone.contains(&touched.key);
         }
         let accepted = &self.progress.sent.accepted;
         for owed in self.journal.purges.values_mut() {
-            owed.batches.retain(|batch| accepted.contains_key(&batch.reference));
+            owed.batches
+                .retain(|batch| accepted.contains_key(&batch.reference));
         }
         if accepted.is_empty() {
-            self.sender.note(&mut self.journal, &texts(&chosen, false), false);
+            self.sender
+                .note(&mut self.journal, &texts(&chosen, false), false);
         }
-        self.sender.note(&mut self.journal, &texts(&chosen, true), true);
+        self.sender
+            .note(&mut self.journal, &texts(&chosen, true), true);
         self.progress.purges = chosen;
         Ok(self.lease.note(&self.id, &self.journal).await?)
     }
@@ -431,7 +450,7 @@ impl RunningDeploy<'_> {
         match outcome {
             Ok(()) => Ok(()),
             Err(SendFailure::Refused(error)) => {
-                self.progress.unpaid = Some(error);
+                self.progress.purge = PurgeOutcome::Refused(error);
                 Ok(())
             }
             Err(SendFailure::Stopped) => Err(self.go_on().err().unwrap_or(Halt::Interrupted)),
@@ -450,7 +469,9 @@ impl RunningDeploy<'_> {
                 self.stop,
                 self.tell,
             );
-            self.progress.timed_out = !waited.await.unwrap_or(false);
+            if !waited.await.unwrap_or(false) {
+                self.progress.purge = PurgeOutcome::TimedOut;
+            }
         }
         self.go_on()
     }
@@ -460,7 +481,8 @@ impl RunningDeploy<'_> {
         self.go_on()?;
         let late = self.removes_assets();
         // Where assets stay nothing is owed for them.
-        let stay = late && self.progress.deleted.is_empty() || self.progress.unpaid.is_some();
+        let refused = matches!(self.progress.purge, PurgeOutcome::Refused(_));
+        let stay = refused || late && self.progress.deleted.is_empty();
         let update = record::update(self.scene, &self.plan, &self.id, &self.progress);
         let before = record::before(self.scene, &update.delta);
         let deploy = update.deploy.clone();

@@ -14,7 +14,9 @@ use crate::domain::Key;
 use crate::domain::manifest::{Life, Manifest};
 use crate::error::{Error, Exit};
 use crate::scan::{self, Build, ScanError};
-use crate::state::{self, LeaseTiming, LeftOpen, LoadedManifest, ObservedState, StateError, StateStore};
+use crate::state::{
+    self, LeaseTiming, LeftOpen, LoadedManifest, ObservedState, StateError, StateStore,
+};
 
 /// Where the site lies: its bucket and its state. Regions are put right.
 #[derive(Debug, Clone)]
@@ -175,10 +177,10 @@ pub async fn remote(opened: Opened, splits: &Splits, tell: &Teller) -> Result<Re
         early,
     } = opened;
     let early = early.filter(|page| proves(page, &place, &state));
-    let ((listing, loaded), open) = tokio::try_join!(
-        read(&place, &state, early, splits, tell),
-        async { Ok(place.store.read_open(&state).await?) }
-    )?;
+    let ((listing, loaded), open) =
+        tokio::try_join!(read(&place, &state, early, splits, tell), async {
+            Ok(place.store.read_open(&state).await?)
+        })?;
     for warning in loaded.warnings.iter().chain(&open.warnings) {
         tell.tell(Event::Warned(warning.clone()));
     }

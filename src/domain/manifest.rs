@@ -6,7 +6,6 @@ use std::hash::Hash;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use md5::{Digest, Md5 as Hasher};
 use serde::{Deserialize, Serialize};
 
 use super::entries::Entries;
@@ -239,20 +238,6 @@ impl Manifest {
     pub fn apply(&mut self, delta: Delta) {
         self.entries.apply(delta.changes);
     }
-
-    /// The entries whose objects are part of the site now.
-    pub fn live(&self) -> impl Iterator<Item = (&Key, &Entry)> {
-        self.entries
-            .iter()
-            .filter(|(_, entry)| entry.life == Life::Live)
-    }
-
-    pub fn live_digest(&self) -> Md5 {
-        live_digest(
-            self.live()
-                .map(|(key, entry)| (key, &entry.etag, entry.headers)),
-        )
-    }
 }
 
 impl Deref for Entry {
@@ -324,19 +309,6 @@ impl Delta {
     pub fn merge(&mut self, later: Delta) {
         self.changes.extend(later.changes);
     }
-}
-
-/// Tells two sets of live objects apart. `live` must be in the order of the keys.
-pub fn live_digest<'a>(live: impl Iterator<Item = (&'a Key, &'a ETag, HeaderFingerprint)>) -> Md5 {
-    let mut hasher = Hasher::new();
-    for (key, etag, headers) in live {
-        for text in [key.as_str(), &etag.to_string()] {
-            hasher.update((text.len() as u64).to_le_bytes());
-            hasher.update(text);
-        }
-        hasher.update(headers.0.to_le_bytes());
-    }
-    Md5(hasher.finalize().into())
 }
 
 impl DeployId {

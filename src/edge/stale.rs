@@ -197,7 +197,9 @@ pub fn stale(site: &Site<'_>, changes: &[Change], pages: &[(Key, Served)]) -> St
 }
 
 fn leaves_for_good(change: &Change) -> bool {
-    change.fingerprinted && change.after.is_none()
+    // Of what nobody here served the name promises nothing.
+    let unknown = |before: &Served| before.cache_control.as_deref() == Some(KEPT_LONGEST);
+    change.fingerprinted && change.after.is_none() && !change.before.as_ref().is_some_and(unknown)
 }
 
 /// The verdict on one path of a changed object.

@@ -177,7 +177,8 @@ impl<'f, 'a> Maker<'f, 'a> {
     fn present(&mut self, want: Want, object: Object<'a>) {
         let alive = self.entry(object.key).filter(|entry| is_alive(entry));
         let touched = self.facts.open.touches(object.key);
-        let sure = alive.is_some_and(|entry| !touched && self.is_ours(entry, &object));
+        let noted = alive.is_some_and(|entry| !touched && self.is_ours(entry, &object));
+        let sure = noted && !self.facts.open.may_touch(object.key);
         let known = alive.map(|entry| Known {
             etag: &entry.etag,
             digest: entry.content(),
@@ -216,7 +217,7 @@ impl<'f, 'a> Maker<'f, 'a> {
             Verdict::Headers => {
                 self.change(want, Some(object), Reason::Headers, Action::SetHeaders)
             }
-            Verdict::Same => self.same(want, object, sure),
+            Verdict::Same => self.same(want, object, noted),
         }
     }
 
@@ -495,8 +496,13 @@ fn is_ours(manifest: &Manifest, entry: &Entry, object: &Object) -> bool {
 /// meant to put, and what lies in the bucket now (`object`) if that is none of these.
 fn held(facts: &Facts, key: &Key, object: Option<&Object>) -> Vec<Option<edge::Served>> {
     let entry = facts.manifest.entries.get(key.as_str());
+    let answered = facts.answers.get(key.as_str());
     let ours = match (entry, object) {
-        (Some(entry), Some(object)) => is_ours(facts.manifest, entry, object),
+        (Some(entry), Some(object)) => {
+            let set = answered.map(|answered| answered.headers.fingerprint());
+            let as_set = set.is_none_or(|set| set == entry.headers);
+            as_set && is_ours(facts.manifest, entry, object)
+        }
         _ => false,
     };
     let mut held = Vec::with_capacity(1);
@@ -518,11 +524,8 @@ fn held(facts: &Facts, key: &Key, object: Option<&Object>) -> Vec<Option<edge::S
         }
     }
     match object {
-        Some(object) if !ours => {
-            let answered = facts.answers.get(key.as_str());
-            if facts.open.explanation(object, answered).is_none() {
-                add(Some(purge::unknown(object.etag)));
-            }
+        Some(object) if !ours && facts.open.explanation(object, answered).is_none() => {
+            add(Some(purge::unknown(object.etag)));
         }
         Some(_) => {}
         // Since it went missing, edges may hold errors in its place.

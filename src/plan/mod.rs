@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
 use crate::domain::manifest::Manifest;
+use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
 use crate::edge::{self, Purge};
 use order::UploadRank;
 
@@ -260,3 +260,6 @@ impl Plan {
         counts
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -213,13 +213,26 @@ impl OpenDeploys {
 
     /// Whether nothing is left of what dead deploys did to the site.
     pub fn are_paid(&self) -> bool {
-        self.ids.is_empty() && self.intended.values().flatten().all(|intended| intended.suspect)
+        self.ids.is_empty()
+            && self
+                .intended
+                .values()
+                .flatten()
+                .all(|intended| intended.suspect)
     }
 
     /// Whether nobody knows what the key's object was given last.
     pub fn touches(&self, key: &str) -> bool {
         let sure = |intended: &IntendedKey| !intended.suspect;
         self.any_key || self.of(key).iter().any(sure)
+    }
+
+    /// Whether a struck deploy may give the key's object other headers yet, which its ETag would not tell.
+    pub fn may_touch(&self, key: &str) -> bool {
+        let copies = |intended: &IntendedKey| intended.touched.action == TouchAction::Copy;
+        self.of(key)
+            .iter()
+            .any(|intended| intended.suspect && copies(intended))
     }
 
     /// The keys that dead deploys touched, or meant to.
@@ -256,10 +269,12 @@ impl OpenDeploys {
         let same_content = answered.and_then(|answered| answered.answer.same_content);
         let headers = answered.map(|answered| answered.headers.fingerprint());
         self.of(object.key).iter().rev().find(|intended| {
-            let etag = intended.explains(object)
-                || same_content == Some(true) && intended.may_be(object);
+            let etag =
+                intended.explains(object) || same_content == Some(true) && intended.may_be(object);
             let set = intended.touched.headers;
-            etag && (headers.is_none() || set.is_none() || headers == set)
+            // Whoever may have put it long ago may not have been the last.
+            let unasked = headers.is_none() && !intended.suspect;
+            etag && (unasked || set.is_none() || headers == set)
         })
     }
 
@@ -282,7 +297,8 @@ impl OpenDeploys {
     /// What the dead meant the key to have, as far as the journals say: for an object that is taken over.
     pub(super) fn headers(&self, object: &Object) -> Option<(HeaderFingerprint, Option<Md5>)> {
         let found = self.of(object.key).iter().rev();
-        let mut found = found.filter(|intended| intended.explains(object) || intended.may_be(object));
+        let mut found =
+            found.filter(|intended| intended.explains(object) || intended.may_be(object));
         let touched = &found.next()?.touched;
         Some((touched.headers?, touched.content()))
     }
@@ -370,7 +386,9 @@ fn is_resendable(journal: &Journal, targets: &[String]) -> bool {
     let batches = || journal.purges.values().flat_map(|owed| &owed.batches);
     batches().next().is_some()
         && !batches().any(tagged)
-        && targets.iter().all(|target| journal.purges.contains_key(target))
+        && targets
+            .iter()
+            .all(|target| journal.purges.contains_key(target))
         && journal.purges.keys().all(|target| targets.contains(target))
 }
 

@@ -193,12 +193,22 @@ mod tests {
             (
                 UploadRank::Asset,
                 NEW,
-                &["css/style.css", "app.js", "manifest.webmanifest", "img/b.png"],
+                &[
+                    "css/style.css",
+                    "app.js",
+                    "manifest.webmanifest",
+                    "img/b.png",
+                ],
             ),
             (
                 UploadRank::LiveAsset,
                 LIVE,
-                &["css/style.css", "app.js", "videos/hls/master.m3u8", "data.json"],
+                &[
+                    "css/style.css",
+                    "app.js",
+                    "videos/hls/master.m3u8",
+                    "data.json",
+                ],
             ),
             (
                 UploadRank::NewPage(0),
@@ -224,7 +234,11 @@ mod tests {
                     "_app/version.json",
                 ],
             ),
-            (UploadRank::Feed, NEW, &["sitemap.xml", "search.json", "sw.js"]),
+            (
+                UploadRank::Feed,
+                NEW,
+                &["sitemap.xml", "search.json", "sw.js"],
+            ),
             (UploadRank::Root, LIVE, &["index.html"]),
             (UploadRank::Root, NEW, &["index.html"]),
         ];
@@ -257,6 +271,9 @@ mod tests {
     fn a_root_is_what_the_distribution_says() {
         assert_eq!(stage("home.html", true, false, "home.html"), Stage::Root);
         assert_eq!(stage("index.html", true, false, "home.html"), Stage::Page);
-        assert_eq!(stage("a/index.html", true, false, "index.html"), Stage::Page);
+        assert_eq!(
+            stage("a/index.html", true, false, "index.html"),
+            Stage::Page
+        );
     }
 }

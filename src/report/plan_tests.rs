@@ -1,9 +1,9 @@
 //! Plans as people see them.
 
 use super::*;
-use crate::plan::order::UploadRank;
 use crate::domain::{ETag, Headers, Key, Md5};
 use crate::edge::{Cover, Money, Pattern, Purge};
+use crate::plan::order::UploadRank;
 use crate::plan::{Deletion, TargetPurge};
 
 const PLAIN: Look = Look {

@@ -119,12 +119,16 @@ impl StateStore {
         let write_id = write_id(&next);
         let began = |there: &StateObject| write_id.is_some() && self::write_id(there) == write_id;
         match self.swap(next.clone(), &condition, began).await {
-            Ok(SwapOutcome::Written(written)) => self.hold(written, sent).await,
+            Ok(SwapOutcome::Written(written)) => self.hold(deploy, written, sent).await,
             Ok(SwapOutcome::Refused(_)) => Ok(BeginOutcome::Moved),
             Err(StateError::Aws(error)) if error.is(&Kind::NotImplemented) => {
                 next.lease = None;
                 let written = self.write_always(next).await?;
-                Ok(BeginOutcome::Held(Lease::unguarded(self, written, error.message)))
+                Ok(BeginOutcome::Held(Lease::unguarded(
+                    self,
+                    written,
+                    error.message,
+                )))
             }
             Err(error) => Err(error),
         }
@@ -132,6 +136,7 @@ impl StateStore {
 
     async fn hold(
         &self,
+        deploy: &DeployId,
         mut written: WrittenState,
         sent: Duration,
     ) -> Result<BeginOutcome, StateError> {
@@ -141,7 +146,7 @@ impl StateStore {
                 Err(error) => {
                     // Nobody holds it in the background yet, so that it would stand until its deadline.
                     let lease = Lease::start(self, written, sent);
-                    let _ = lease.give_up(None, false).await;
+                    let _ = lease.give_up(Some(deploy), false).await;
                     return Err(error);
                 }
                 Ok(Some(why)) => {
@@ -385,9 +390,8 @@ impl Lease {
         self.held
             .write(async |next| {
                 let unanswered = end.left.is_some();
-                next.open.retain(|open| {
-                    !end.struck.contains(&open.id) && (open.id != id || unanswered)
-                });
+                next.open
+                    .retain(|open| !end.struck.contains(&open.id) && (open.id != id || unanswered));
                 next.unpaid.clear();
                 next.suspects.clear();
                 next.manifest = end.manifest.clone();
@@ -515,20 +519,22 @@ impl HeldLease {
             return Err(StateError::Lost);
         }
         let fresh = random();
-        if let Some(lease) = &mut next.lease {
-            lease.write_id.clone_from(&fresh);
-            lease.deadline = self.store.deadline();
-        }
         change(&mut next).await?;
-        let ended = next.recent.last().map(|recent| recent.id.clone());
-        let frees = next.lease.is_none();
-        // The end frees the lease: then only the deploy's own record says that it took effect.
-        let did = |there: &StateObject| match frees {
-            false => write_id(there) == Some(fresh.as_str()),
-            true => there.lease.is_none() && ends(there, ended.as_ref()),
-        };
+        let ended = next.recent.last();
+        let ended = ended.filter(|ended| !ends(&written.object, &ended.id));
+        let ended = ended.map(|ended| ended.id.clone());
         loop {
             let sent = uptime();
+            // Only now: the change may have taken long to write a file.
+            if let Some(lease) = &mut next.lease {
+                lease.write_id.clone_from(&fresh);
+                lease.deadline = self.store.deadline();
+            }
+            // Where the lease is freed only the deploy's own record says that it took effect, also if another began since.
+            let did = |there: &StateObject| match next.lease {
+                Some(_) => write_id(there) == Some(fresh.as_str()),
+                None => *there == next || ended.as_ref().is_some_and(|ended| ends(there, ended)),
+            };
             let known = self.expect(&fresh);
             let condition = Condition::Is(written.etag.clone());
             match self.store.swap(next.clone(), &condition, did).await? {
@@ -541,7 +547,8 @@ impl HeldLease {
                 // A write of ours that was given up came through after all.
                 SwapOutcome::Refused(Some(there))
                     if there.etag != written.etag
-                        && write_id(&there.object).is_some_and(|id| known.iter().any(|one| one == id)) =>
+                        && write_id(&there.object)
+                            .is_some_and(|id| known.iter().any(|one| one == id)) =>
                 {
                     next.counter = there.object.counter + 1;
                     *written = there;
@@ -579,8 +586,6 @@ impl HeldLease {
     }
 }
 
-fn ends(there: &StateObject, ended: Option<&DeployId>) -> bool {
-    let recent = there.recent.iter().any(|recent| Some(&recent.id) == ended);
-    let open = there.open.iter().any(|open| Some(&open.id) == ended);
-    (recent || ended.is_none()) && !open
+fn ends(there: &StateObject, deploy: &DeployId) -> bool {
+    there.recent.iter().any(|recent| recent.id == *deploy)
 }

@@ -11,7 +11,9 @@ const LEFT_ALONE: i64 = 86_400;
 impl StateStore {
     /// The files that lie where the state is kept.
     pub async fn list_files(&self) -> Result<Vec<Listed>, StateError> {
-        let all = self.bucket.list_range(&self.root, None, None, usize::MAX, |_| {});
+        let all = self
+            .bucket
+            .list_range(&self.root, None, None, usize::MAX, |_| {});
         Ok(all.await?.0)
     }
 

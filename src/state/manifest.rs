@@ -9,9 +9,9 @@ use super::document::StateFile;
 use super::object::{ObservedState, StateObject};
 use super::rescue::ReadableParts;
 use super::{NAME, StateError, StateStore, md5_of};
+use crate::domain::Key;
 use crate::domain::entries::Entries;
 use crate::domain::manifest::{Delta, DeployRef, Entry, Manifest, Tables};
-use crate::domain::{Key, Md5};
 
 /// The files that make up the manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,12 +27,6 @@ pub struct ManifestFiles {
     /// The base before, kept in case this one is damaged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<StateFile>,
-    /// Over all live entries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub live_digest: Option<Md5>,
-    /// How many live entries there are.
-    #[serde(default)]
-    pub live: u64,
 }
 
 /// The manifest, and what of it lies where.
@@ -55,6 +49,8 @@ pub struct ManifestUpdate {
 pub(super) const FOLDER: &str = "manifest/";
 /// The most that `state` itself holds, in bytes of base64.
 const MAX_INLINE: usize = 36 << 10;
+/// What `state` as a whole may grow to by the manifest, so that it stays under 64 KB.
+const FULL: usize = 60 << 10;
 /// So many entries never fit into [`MAX_INLINE`]: each has digests that do not compress.
 const MAX_INLINE_ENTRIES: usize = 2048;
 /// The base is written anew once what changed since is more than this part of it.
@@ -66,11 +62,6 @@ impl ManifestFiles {
             .into_iter()
             .flatten()
             .map(|file| file.name.as_str())
-    }
-
-    /// Whether the manifest lies in `state` whole.
-    pub fn is_inline(&self) -> bool {
-        self.base.is_none() && self.mid.is_none()
     }
 }
 
@@ -154,12 +145,13 @@ impl StateStore {
             loaded.inline.merge(update.delta.clone());
         }
         loaded.manifest.apply(update.delta);
-        files.live_digest = Some(loaded.manifest.live_digest());
-        files.live = loaded.manifest.live().count() as u64;
+        let size = serde_json::to_vec(state).map_or(FULL, |text| text.len());
+        let rest = size.saturating_sub(state.manifest.inline.len());
         let place = ManifestPlace {
             store: self,
             counter: state.counter,
             at: update.deploy.at,
+            room: FULL.saturating_sub(rest).min(MAX_INLINE),
         };
         place.put(&mut files, loaded, anew).await?;
         loaded.warnings.clear();
@@ -228,6 +220,8 @@ struct ManifestPlace<'a> {
     counter: u64,
     /// Unix seconds of the last deploy in it.
     at: i64,
+    /// The most that `state` takes of it, in bytes of base64.
+    room: usize,
 }
 
 impl ManifestPlace<'_> {
@@ -242,7 +236,7 @@ impl ManifestPlace<'_> {
         if !damaged && !anew && loaded.inline.changes.len() <= MAX_INLINE_ENTRIES {
             let inline = self.encode(tables, rows_of(&loaded.inline))?;
             let text = base64::encode(inline);
-            if loaded.inline.is_empty() || text.len() <= MAX_INLINE {
+            if loaded.inline.is_empty() || text.len() <= self.room {
                 let empty = loaded.inline.is_empty();
                 files.inline = if empty { String::new() } else { text };
                 return Ok(());

@@ -145,7 +145,8 @@ impl StateObject {
         let mark = format!("\"checksum\":\"{}\",", envelope.checksum);
         let text = std::str::from_utf8(body).map_err(|error| corrupt(&error.to_string()))?;
         let rest = text.split_once(&mark).map(|(_, rest)| rest);
-        let sound = rest.is_some_and(|rest| md5_of(rest.as_bytes()).to_string() == envelope.checksum);
+        let sound =
+            rest.is_some_and(|rest| md5_of(rest.as_bytes()).to_string() == envelope.checksum);
         if !sound {
             return Err(corrupt("its content is not what was written"));
         }
@@ -207,8 +208,8 @@ impl StateStore {
                 at,
             });
         };
-        let object = StateObject::from_bytes(&fetched.body)
-            .map_err(|damage| self.damaged(NAME, damage))?;
+        let object =
+            StateObject::from_bytes(&fetched.body).map_err(|damage| self.damaged(NAME, damage))?;
         if (&object.bucket, &object.prefix) != (&bucket, &prefix) {
             return Err(StateError::OtherSite {
                 object: self.url(NAME),

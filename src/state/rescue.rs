@@ -47,6 +47,8 @@ impl StateStore {
         }
         let mut records = self.records(observed, &mut warnings).await?;
         records.retain(|record| record.at >= since);
+        // Counters begin anew where the state was lost.
+        records.sort_by_key(|record| record.at);
         if !records.is_empty() {
             warnings.push(format!(
                 "the manifest was made good from the history of {} deploys",
@@ -85,7 +87,12 @@ impl StateStore {
             .map(|file| file.name.clone())
             .collect();
         let listed = self.list(FOLDER).await?;
-        names.extend(listed.into_iter().rev().filter(|name| name.contains("-base-")));
+        names.extend(
+            listed
+                .into_iter()
+                .rev()
+                .filter(|name| name.contains("-base-")),
+        );
         for name in names {
             let Some(fetched) = self.fetch(&name).await? else {
                 continue;

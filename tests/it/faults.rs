@@ -8,20 +8,18 @@ use std::time::Duration;
 
 use unstale::local::{Fault, RequestInfo};
 
-use crate::mishap::{
-    as_deployed, assert_whole, builds, deploy, deployed, lease_runs_out, setting,
-};
+use crate::mishap::{as_deployed, assert_whole, builds, deploy, deployed, lease_runs_out, setting};
 use crate::support::World;
 
 /// Numbers as if drawn by lot, the same for each seed (Marsaglia, "Xorshift RNGs").
-struct Lots(u64);
+pub struct Lots(u64);
 
 impl Lots {
-    fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self((seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -30,6 +30,7 @@ mod remains;
 mod requests;
 mod rollback;
 mod rules;
+mod sequences;
 mod settings;
 mod sites;
 mod small;

@@ -268,7 +268,10 @@ pub async fn put_state(world: &World, mut state: Value) {
     let rest = state.to_string();
     let checksum = Md5::digest(&rest[1..]);
     let checksum: String = checksum.iter().map(|byte| format!("{byte:02x}")).collect();
-    let body = format!("{{\"version\":{version},\"checksum\":\"{checksum}\",{}", &rest[1..]);
+    let body = format!(
+        "{{\"version\":{version},\"checksum\":\"{checksum}\",{}",
+        &rest[1..]
+    );
     let put = world.put_object(BUCKET, STATE, body, Headers::default());
     put.await.unwrap();
 }
@@ -277,7 +280,10 @@ pub async fn put_state(world: &World, mut state: Value) {
 pub fn debts(world: &World) -> Vec<String> {
     let state = state(world);
     let lists = ["open", "unpaid"].map(|name| state[name].as_array().unwrap().clone());
-    let ids = lists.iter().flatten().map(|open| open["id"].as_str().unwrap());
+    let ids = lists
+        .iter()
+        .flatten()
+        .map(|open| open["id"].as_str().unwrap());
     ids.map(str::to_owned).collect()
 }
 

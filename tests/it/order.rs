@@ -176,7 +176,11 @@ async fn live_pages_follow_new_ones_and_the_root_comes_last() {
     deploy(&world, &after).await.succeeds();
     let writes = world.site_writes();
     let of = |keys: &[&str]| -> Vec<usize> {
-        let at = |key: &&str| writes.iter().position(|one| *one == format!("PutObject {key}"));
+        let at = |key: &&str| {
+            writes
+                .iter()
+                .position(|one| *one == format!("PutObject {key}"))
+        };
         keys.iter().map(|key| at(key).unwrap()).collect()
     };
     let steps = [

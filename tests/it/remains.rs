@@ -304,7 +304,10 @@ async fn assets_of_a_dead_deploys_page_stay_for_open_tabs() {
     let world = World::new().await;
     world.deploy(&site).await.succeeds();
     site.write(ASSET, "p{}");
-    site.write("index.html", "<link rel=stylesheet href=/assets/app.91c0e4d7aa.css>");
+    site.write(
+        "index.html",
+        "<link rel=stylesheet href=/assets/app.91c0e4d7aa.css>",
+    );
     let dies = puts("index.html");
     crash_at(&world, world.deploy(&site), 1, Side::After, dies)
         .await
@@ -337,7 +340,10 @@ async fn other_headers_on_the_same_bytes_are_put_right_and_purged() {
     world.clock().advance(Duration::from_secs(5));
     world.forget();
     deploy(&world, &site).await.succeeds();
-    assert_eq!(world.site_writes(), ["CopyObject a.html", "CreateInvalidation"]);
+    assert_eq!(
+        world.site_writes(),
+        ["CopyObject a.html", "CreateInvalidation"]
+    );
     world.assert_deployed(&site, "");
     world.assert_fresh(&site, "").await;
     world.assert_idle(deploy(&world, &site)).await;

@@ -77,7 +77,8 @@ async fn round_trips(world: &World, command: Unstale) -> Vec<Vec<String>> {
     let held = door.clone();
     world.set_rule(move |request| {
         let mut held = held.lock().unwrap();
-        held.1.push(format!("{} {}", request.operation, request.key));
+        held.1
+            .push(format!("{} {}", request.operation, request.key));
         Fault::HoldBefore(held.0.clone())
     });
     let run = tokio::spawn(command.into_future());
@@ -92,7 +93,10 @@ async fn round_trips(world: &World, command: Unstale) -> Vec<Vec<String>> {
         }
         asked = 0;
         let (gate, trip) = std::mem::replace(&mut *door, (Gate::new(), Vec::new()));
-        if trip.iter().any(|asked| !asked.starts_with("GetInvalidation")) {
+        if trip
+            .iter()
+            .any(|asked| !asked.starts_with("GetInvalidation"))
+        {
             trips.push(trip);
         }
         gate.open();
@@ -106,7 +110,10 @@ async fn round_trips(world: &World, command: Unstale) -> Vec<Vec<String>> {
 async fn an_edit_takes_few_round_trips_and_a_no_op_fewer() {
     let (world, site) = (World::new().await, Site::of(&[("index.html", "<p>1")]));
     for number in 0..40 {
-        site.write(&format!("posts/{number}/index.html"), format!("<p>{number}"));
+        site.write(
+            &format!("posts/{number}/index.html"),
+            format!("<p>{number}"),
+        );
     }
     site.write("feed.xml", "<feed>1</feed>");
     let named = format!("--distribution {}", world.distribution);

@@ -1,23 +1,33 @@
 //! What is stored comes back, whatever happens to it on the way.
 
 mod codec;
-
-
-
+mod document;
+mod lease;
+mod manifest;
 mod server;
 
-use super::{LeaseTiming, StateStore};
+use std::collections::BTreeMap;
+
+use super::history::PastOutcome;
+use super::{
+    BeginOutcome, EndOfDeploy, Lease, LeaseTiming, ObservedState, RecentDeploy, StateObject,
+    StateStore,
+};
 use crate::aws::{Aws, Connection};
+use crate::domain::journal::{Journal, JournaledPurge, PurgeBatch, TouchAction, TouchedKey};
 use crate::domain::manifest::{
     DeployId, DeployRef, Entry, Life, Manifest, Noise, Served, ServedId, Tables,
 };
 use crate::domain::{ETag, HeaderFingerprint, Key, Md5};
 use server::Server;
 
-/// A store in a server of its own. Nothing is renewed unless a test says so.
+const STATE: &str = "site/.unstale/state";
+
+/// A store in a server of its own, whose clock it knows. Nothing is renewed unless a test says so.
 async fn store() -> (Server, StateStore) {
     let server = Server::start().await;
     let store = store_at(&server).await;
+    store.list_files().await.unwrap();
     (server, store)
 }
 
@@ -39,6 +49,84 @@ async fn store_at(server: &Server) -> StateStore {
             ..LeaseTiming::default()
         },
     }
+}
+
+fn id(name: &str) -> DeployId {
+    DeployId::new(name)
+}
+
+async fn read(store: &StateStore) -> ObservedState {
+    store.read_state().await.unwrap()
+}
+
+/// Takes the lease of a state as it is, for a deploy that says what it will do, or for none.
+async fn begin(store: &StateStore, name: &str, journal: Option<&Journal>) -> Lease {
+    let observed = read(store).await;
+    let journal = journal.map(|journal| ("public", journal));
+    match store.begin(&observed, &id(name), journal).await.unwrap() {
+        BeginOutcome::Held(lease) => lease,
+        BeginOutcome::Moved => panic!("the state moved"),
+    }
+}
+
+/// The end of a deploy that changed nothing.
+fn ending(state: &StateObject, name: &str) -> EndOfDeploy {
+    EndOfDeploy {
+        recent: recent(name, state.counter),
+        manifest: state.manifest.clone(),
+        told: BTreeMap::new(),
+        struck: Vec::new(),
+        left: None,
+        unpaid: Vec::new(),
+        suspects: Vec::new(),
+    }
+}
+
+fn recent(name: &str, counter: u64) -> RecentDeploy {
+    RecentDeploy {
+        id: id(name),
+        at: deploy(0).at,
+        paths: 3,
+        counter,
+        outcome: PastOutcome::Done,
+        invalidations: BTreeMap::new(),
+    }
+}
+
+/// A journal of so many keys, whose digests do not compress.
+fn journal(keys: u64) -> Journal {
+    let batch = PurgeBatch {
+        reference: "r".to_owned(),
+        paths: vec!["/".to_owned(), "/a b".to_owned()],
+        late: true,
+    };
+    let purge = JournaledPurge {
+        paths: vec!["/old".to_owned()],
+        batches: vec![batch],
+    };
+    Journal {
+        keys: (0..keys).map(touched).collect(),
+        purges: BTreeMap::from([("E1".to_owned(), purge)]),
+    }
+}
+
+fn touched(seed: u64) -> TouchedKey {
+    TouchedKey {
+        key: Key::new(format!("posts/{seed}/a b.html")),
+        action: [TouchAction::Put, TouchAction::DeleteLate, TouchAction::Keep][seed as usize % 3],
+        etag: Some(ETag::Md5(digest(seed))),
+        digest: seed.is_multiple_of(2).then(|| digest(!seed)),
+        size: seed,
+        headers: Some(HeaderFingerprint(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))),
+        failed: seed.is_multiple_of(5),
+    }
+}
+
+/// Changes the stored state behind everybody's back.
+async fn alter(server: &Server, change: impl FnOnce(&mut StateObject)) {
+    let mut state = StateObject::from_bytes(&server.body(STATE)).unwrap();
+    change(&mut state);
+    server.put(STATE, state.to_bytes().unwrap()).await;
 }
 
 fn digest(seed: u64) -> Md5 {

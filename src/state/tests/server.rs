@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::domain::Headers;
 use crate::local::{Clock, Options, World};
-pub use crate::local::{Conditions, Fault};
+pub use crate::local::{Conditions, Fault, Gate};
 
 pub const BUCKET: &str = "bucket";
 /// Unix seconds at which a world begins.
@@ -36,6 +36,17 @@ impl Server {
         let rule = Mutex::new(rule);
         self.0
             .set_rule(move |request| (rule.lock().unwrap())(&request.method, &request.key));
+    }
+
+    /// Lets these happen to the next writes of a key, one after the other.
+    pub fn faults_of_writes(&self, key: &'static str, faults: Vec<Fault>) {
+        let mut faults = faults.into_iter();
+        self.faults(
+            move |method, written| match method == "PUT" && written == key {
+                true => faults.next().unwrap_or(Fault::None),
+                false => Fault::None,
+            },
+        );
     }
 
     pub fn no_faults(&self) {
