@@ -133,7 +133,7 @@ fn diff_of_a_million(bencher: Bencher) {
         let known = Known {
             etag,
             digest: None,
-            headers,
+            headers: Some(headers),
         };
         compare(wanted, Found { size: 8192, etag }, Some(known), None)
     };

@@ -18,7 +18,7 @@ use crate::domain::manifest::{
 };
 use crate::domain::{ETag, Headers, Key, Md5};
 use crate::edge::{Mode, Money, Purge, ttl};
-use crate::plan::{Action, Plan, TargetPurge};
+use crate::plan::{Action, ClaimedObject, Plan, TargetPurge};
 use crate::state::history::{HistoryRecord, KeyChange, PastObject, PastOutcome, PastPurge};
 use crate::state::{EndOfDeploy, ManifestFiles, ManifestUpdate, ProcessOwner, RecentDeploy};
 
@@ -122,6 +122,18 @@ pub fn update(
     ManifestUpdate { deploy, delta }
 }
 
+/// What deploys that died put and this one did not get round to: it stays ours.
+fn claims<'a>(
+    plan: &'a Plan,
+    put: &HashMap<Key, Uploaded>,
+    deleted: &HashSet<Key>,
+) -> Vec<&'a ClaimedObject> {
+    let adopted: HashSet<&Key> = plan.adopted.iter().map(|one| &one.key).collect();
+    let claimed = plan.claimed.iter();
+    let open = claimed.filter(|one| !put.contains_key(&one.key) && !deleted.contains(&one.key));
+    open.filter(|one| !adopted.contains(&one.key)).collect()
+}
+
 fn delta(scene: &mut Scene, deploy: &DeployRef, plan: &Plan, progress: &DeployProgress) -> Delta {
     let now = scene.now;
     let (source, manifest) = (&scene.source, &mut scene.remote.loaded.manifest);
@@ -152,15 +164,6 @@ fn delta(scene: &mut Scene, deploy: &DeployRef, plan: &Plan, progress: &DeployPr
             );
         }
     }
-    for claimed in &plan.claimed {
-        let served = manifest.tables.serve(Served::default());
-        let entry = Entry::new(claimed.etag.clone(), claimed.headers, served, [number; 2]);
-        let entry = entry.with(|rare| {
-            rare.digest = claimed.digest;
-            rare.life = Life::Retained { since: now };
-        });
-        delta.upsert(claimed.key.clone(), entry);
-    }
     for key in &plan.returned {
         if let Some(entry) = manifest.entries.get(key) {
             delta.upsert(key.clone(), entry.clone().with_life(Life::Live));
@@ -184,6 +187,16 @@ fn delta(scene: &mut Scene, deploy: &DeployRef, plan: &Plan, progress: &DeployPr
             Some(grave) => delta.upsert(deletion.key.clone(), grave),
             None => delta.remove(deletion.key.clone()),
         }
+    }
+    let retained: HashSet<&Key> = plan.retained.iter().collect();
+    for claimed in claims(plan, &progress.put, &progress.deleted) {
+        let served = manifest.tables.serve(Served::default());
+        let entry = Entry::new(claimed.etag.clone(), claimed.headers, served, [number; 2]);
+        let entry = entry.with(|rare| {
+            rare.digest = claimed.digest;
+            rare.life = life_of(&claimed.key, &retained, now);
+        });
+        delta.upsert(claimed.key.clone(), entry);
     }
     for one in &plan.adopted {
         let written = Uploaded {
@@ -228,6 +241,13 @@ fn entry(
         rare.digest = (written.etag != ETag::Md5(md5)).then_some(md5);
         rare.version_id = written.version_id.as_deref().map(Into::into);
     })
+}
+
+fn life_of(key: &Key, retained: &HashSet<&Key>, now: i64) -> Life {
+    match retained.contains(key) {
+        true => Life::Retained { since: now },
+        false => Life::Live,
+    }
 }
 
 /// With what spares the next deploy a look: the file that an encoding was made of, and the digest without noise.
@@ -486,7 +506,22 @@ impl RecordedChanges<'_> {
         let deleted = deleted.filter(|one| self.deleted.contains(&one.key));
         let deleted = deleted.map(|one| self.moved(&one.key, None));
         let (retained, live) = (Life::Retained { since: self.now }, Life::Live);
-        let retained = (plan.retained.iter()).map(move |key| self.moved(key, Some(retained)));
+        let kept: HashSet<&Key> = plan.retained.iter().collect();
+        let claimed = claims(plan, self.put, self.deleted).into_iter();
+        let claimed = claimed.map(move |one| KeyChange {
+            key: one.key.clone(),
+            before: self.past(&one.key),
+            after: Some(PastObject {
+                etag: one.etag.clone(),
+                version_id: None,
+                digest: one.digest,
+                fingerprint: one.headers,
+                headers: None,
+                life: life_of(&one.key, &kept, self.now),
+            }),
+        });
+        let known = (plan.retained.iter()).filter(|key| self.before.get(*key).is_some());
+        let retained = known.map(move |key| self.moved(key, Some(retained)));
         let returned = (plan.returned.iter()).map(move |key| self.moved(key, Some(live)));
         let uploaded: HashSet<&Key> = match plan.vanished.is_empty() {
             true => HashSet::new(),
@@ -495,7 +530,8 @@ impl RecordedChanges<'_> {
         let vanished = (plan.vanished.iter()).filter(move |key| !uploaded.contains(key));
         let vanished = vanished.map(|key| self.moved(key, None));
         let kept = retained.chain(returned).chain(vanished);
-        changed.chain(adopted).chain(deleted).chain(kept)
+        let all = changed.chain(adopted).chain(claimed);
+        all.chain(deleted).chain(kept)
     }
 
     fn past(&self, key: &Key) -> Option<PastObject> {

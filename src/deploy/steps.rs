@@ -434,7 +434,10 @@ impl RunningDeploy<'_> {
     fn brought_about(&self, undone: &HashSet<Key>) -> Option<HashSet<Key>> {
         let moves = &self.plan.moves;
         let all = moves.now.iter().chain(&moves.late).map(|moved| &moved.key);
-        let done = all.filter(|key| !undone.contains(*key));
+        // What a dead deploy left there becomes what the edges were told.
+        let claimed = self.plan.claimed.iter().map(|claimed| &claimed.key);
+        let claimed: HashSet<&Key> = claimed.collect();
+        let done = all.filter(|key| !undone.contains(*key) || claimed.contains(key));
         (!undone.is_empty()).then(|| done.cloned().collect())
     }
 

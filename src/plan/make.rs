@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::open::{CLOCK_SLACK, OpenDeploys};
 use super::order::{self, Stage, rank};
 use super::purge::{self, Target};
-use super::{Action, Adopted, Change, ClaimedAsset, Deletion, KeyMoves, Plan, Reason};
+use super::{Action, Adopted, Change, ClaimedObject, Deletion, KeyMoves, Plan, Reason};
 use crate::domain::diff::{self, Answer, Ask, Found, Known, Verdict};
 use crate::domain::manifest::{Entry, Life, Manifest};
 use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5, Sort};
@@ -177,6 +177,9 @@ impl<'f, 'a> Maker<'f, 'a> {
     fn present(&mut self, want: Want, object: Object<'a>) {
         let alive = self.entry(object.key).filter(|entry| is_alive(entry));
         let touched = self.facts.open.touches(object.key);
+        if touched && self.facts.open.put(&object) {
+            self.claim(&object);
+        }
         let noted = alive.is_some_and(|entry| !touched && self.is_ours(entry, &object));
         let sure = noted && !self.facts.open.may_touch(object.key);
         let known = alive.map(|entry| Known {
@@ -342,6 +345,9 @@ impl<'f, 'a> Maker<'f, 'a> {
             self.plan.foreign.push(key);
             return;
         }
+        if alive.is_none_or(|entry| entry.etag != *object.etag) {
+            self.claim(&object);
+        }
         let fingerprinted = (self.facts.is_fingerprinted)(&key);
         let retained = alive.is_some_and(|entry| matches!(entry.life, Life::Retained { .. }));
         if !fingerprinted && !retained {
@@ -381,18 +387,26 @@ impl<'f, 'a> Maker<'f, 'a> {
             Some(since) if self.facts.now - since < self.facts.retain => {}
             Some(_) => self.due.push((deletion, object)),
             None if entry.is_some() => self.plan.retained.push(deletion.key),
-            None => match self.facts.open.headers(&object) {
-                Some((headers, digest)) => {
-                    self.plan.claimed.push(ClaimedAsset {
-                        key: deletion.key.clone(),
-                        etag: deletion.etag,
-                        headers,
-                        digest,
-                    });
-                    self.plan.retained.push(deletion.key);
-                }
-                None => self.delete(deletion, &object),
-            },
+            None if self.claims(&object) => self.plan.retained.push(deletion.key),
+            None => self.delete(deletion, &object),
+        }
+    }
+
+    /// Whether a deploy that died put the object, and the manifest does not know it so.
+    fn claims(&self, object: &Object) -> bool {
+        let last = self.plan.claimed.last();
+        last.is_some_and(|claimed| claimed.key.as_str() == object.key)
+    }
+
+    /// Notes that a deploy which died put the object.
+    fn claim(&mut self, object: &Object) {
+        if let Some((headers, digest)) = self.facts.open.headers(object) {
+            self.plan.claimed.push(ClaimedObject {
+                key: Key::new(object.key),
+                etag: object.etag.clone(),
+                headers,
+                digest,
+            });
         }
     }
 

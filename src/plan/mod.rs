@@ -115,9 +115,9 @@ pub struct Adopted {
     pub version_id: Option<String>,
 }
 
-/// A fingerprinted asset that a deploy which died put: kept as if that deploy had ended.
+/// An object that a deploy which died put: ours, whether this deploy gets round to it or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimedAsset {
+pub struct ClaimedObject {
     pub key: Key,
     pub etag: ETag,
     pub headers: HeaderFingerprint,
@@ -185,8 +185,7 @@ pub struct Plan {
     /// Removed from the build, but kept by `--no-delete`.
     pub kept: usize,
     pub adopted: Vec<Adopted>,
-    /// Of the retained, those that no manifest knows yet.
-    pub claimed: Vec<ClaimedAsset>,
+    pub claimed: Vec<ClaimedObject>,
     /// Manifest entries whose object is gone.
     pub vanished: Vec<Key>,
     /// Of the unchanged, pages that differ from the build's by noise alone.

@@ -80,10 +80,13 @@ impl IntendedKey {
     /// Whether the object may be what was meant, by its ETag and the time at which it was written.
     fn explains(&self, object: &Object) -> bool {
         let etag = self.touched.etag.as_ref();
-        let in_time = |at| self.suspect || at <= self.until.saturating_add(CLOCK_SLACK);
-        !self.touched.is_absent()
-            && etag == Some(object.etag)
-            && object.modified.is_none_or(in_time)
+        !self.touched.is_absent() && etag == Some(object.etag) && self.in_time(object)
+    }
+
+    /// Whether the object was written while that deploy may have been writing.
+    fn in_time(&self, object: &Object) -> bool {
+        let until = self.until.saturating_add(CLOCK_SLACK);
+        self.suspect || object.modified.is_none_or(|at| at <= until)
     }
 
     /// Whether the object may be what was meant though its ETag is another: one that the bucket's encryption made.
@@ -269,12 +272,12 @@ impl OpenDeploys {
         let same_content = answered.and_then(|answered| answered.answer.same_content);
         let headers = answered.map(|answered| answered.headers.fingerprint());
         self.of(object.key).iter().rev().find(|intended| {
-            let etag =
-                intended.explains(object) || same_content == Some(true) && intended.may_be(object);
+            let encrypted = same_content == Some(true) && intended.may_be(object);
+            let there = intended.explains(object) || encrypted && intended.in_time(object);
             let set = intended.touched.headers;
             // Whoever may have put it long ago may not have been the last.
             let unasked = headers.is_none() && !intended.suspect;
-            etag && (unasked || set.is_none() || headers == set)
+            there && (unasked || set.is_none() || headers == set)
         })
     }
 
@@ -303,21 +306,29 @@ impl OpenDeploys {
         Some((touched.headers?, touched.content()))
     }
 
-    /// The keys of dead deploys that are as they were before: what these deploys had under way may change them yet.
+    /// The keys that dead deploys may change yet, by what they had under way: those that are not as they meant them to be, and
+    /// those that more than one of them named, since only one of them was it then.
     pub fn unchanged_keys<'a>(
         &self,
         find: impl Fn(&Key) -> Option<Object<'a>>,
     ) -> Vec<&TouchedKey> {
-        let as_meant = |intended: &IntendedKey| match find(&intended.touched.key) {
-            None => intended.touched.is_absent(),
-            Some(object) => {
-                intended.touched.action != TouchAction::Copy && intended.explains(&object)
-            }
+        let as_meant = |touched: &TouchedKey, intended: &IntendedKey| match find(&touched.key) {
+            None => touched.is_absent(),
+            Some(object) => touched.action != TouchAction::Copy && intended.explains(&object),
         };
-        let all = self.intended.values().flatten();
-        let changed = all.filter(|intended| intended.touched.action.changes());
-        let dead = changed.filter(|intended| !intended.suspect && !as_meant(intended));
-        dead.map(|intended| &intended.touched).collect()
+        let mut unchanged = Vec::new();
+        for all in self.intended.values() {
+            let dead = all.iter().filter(|intended| !intended.suspect);
+            let changes = dead.filter(|intended| intended.touched.action.changes());
+            let changes: Vec<&IntendedKey> = changes.collect();
+            let alone = changes.len() == 1;
+            let open = changes
+                .into_iter()
+                .map(|intended| (&intended.touched, intended));
+            let open = open.filter(|(touched, intended)| !alone || !as_meant(touched, intended));
+            unchanged.extend(open.map(|(touched, _)| touched));
+        }
+        unchanged
     }
 
     /// Finds out which recorded batches are to be sent again: those of deploys all of whose keys are as intended, where no later

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::history::HistoryRecord;
 use super::manifest::{LoadedManifest, ManifestFiles, ManifestUpdate};
@@ -50,8 +50,6 @@ struct HeldLease {
     store: StateStore,
     /// What was written last.
     written: Mutex<WrittenState>,
-    /// Ids of writes that were given up since, and that may have taken effect.
-    given_up: std::sync::Mutex<Vec<String>>,
     /// The uptime at which the lease runs out; zero once it is lost.
     until: watch::Sender<Duration>,
     lost: watch::Sender<bool>,
@@ -63,13 +61,6 @@ struct HeldLease {
 struct WrittenState {
     etag: ETag,
     object: StateObject,
-}
-
-/// What came of a conditional write.
-enum SwapOutcome {
-    Written(WrittenState),
-    /// The condition does not hold; what is there instead.
-    Refused(Option<WrittenState>),
 }
 
 /// What a deploy becomes in the state.
@@ -88,8 +79,7 @@ pub struct EndOfDeploy {
     pub suspects: Vec<(i64, Vec<TouchedKey>)>,
 }
 
-/// Longest that one renewal may take, retries included.
-const RENEWAL: Duration = Duration::from_secs(10);
+/// Pause before a renewal that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
 impl StateStore {
@@ -107,7 +97,8 @@ impl StateStore {
         let mut next = observed.object.clone();
         next.conditional |= self.official;
         if let Some((source, journal)) = journal {
-            self.add_open(&mut next, deploy, source, journal).await?;
+            let open = self.open_deploy(&next, deploy, source, journal).await?;
+            next.open.push(open);
         }
         let sent = uptime();
         next.lease = Some(self.lease_of(deploy));
@@ -119,8 +110,8 @@ impl StateStore {
         let write_id = write_id(&next);
         let began = |there: &StateObject| write_id.is_some() && self::write_id(there) == write_id;
         match self.swap(next.clone(), &condition, began).await {
-            Ok(SwapOutcome::Written(written)) => self.hold(deploy, written, sent).await,
-            Ok(SwapOutcome::Refused(_)) => Ok(BeginOutcome::Moved),
+            Ok(Some(written)) => self.hold(deploy, written, sent).await,
+            Ok(None) => Ok(BeginOutcome::Moved),
             Err(StateError::Aws(error)) if error.is(&Kind::NotImplemented) => {
                 next.lease = None;
                 let written = self.write_always(next).await?;
@@ -189,27 +180,26 @@ impl StateStore {
             next.counter += 1;
             let freed = |there: &StateObject| there.lease.is_none();
             let swapped = self.swap(next, &Condition::Is(etag), freed).await?;
-            if matches!(swapped, SwapOutcome::Written(_)) {
+            if swapped.is_some() {
                 return Ok(Some(lease));
             }
         }
     }
 
-    async fn add_open(
+    /// How a deploy is noted in a state that is as large as `beside`.
+    async fn open_deploy(
         &self,
-        state: &mut StateObject,
+        beside: &StateObject,
         deploy: &DeployId,
         source: &str,
         journal: &Journal,
-    ) -> Result<(), StateError> {
-        let journal = self.store_document(journal, state).await?;
-        state.open.push(OpenDeploy {
+    ) -> Result<OpenDeploy, StateError> {
+        Ok(OpenDeploy {
             id: deploy.clone(),
             at: self.bucket.clock.server_now(),
             source: source.to_owned(),
-            journal,
-        });
-        Ok(())
+            journal: self.store_document(journal, beside).await?,
+        })
     }
 
     fn lease_of(&self, deploy: &DeployId) -> LeaseRecord {
@@ -226,21 +216,21 @@ impl StateStore {
         self.bucket.clock.server_now().saturating_add(lease)
     }
 
-    /// Writes if the condition holds. Where the answer leaves that open, or says no, the state is read: it says by `did` whether
+    /// Writes if the condition holds; `None`: it does not. Where the answer leaves that open, or says no, the state is read: it says by `did` whether
     /// our first try had succeeded.
     async fn swap(
         &self,
         object: StateObject,
         condition: &Condition,
         did: impl Fn(&StateObject) -> bool,
-    ) -> Result<SwapOutcome, StateError> {
+    ) -> Result<Option<WrittenState>, StateError> {
         let body = object
             .to_bytes()
             .map_err(|error| self.unwritable(NAME, error))?;
         let error = match self.put(NAME, body, condition).await {
             Ok(written) => {
                 let etag = written.etag;
-                return Ok(SwapOutcome::Written(WrittenState { etag, object }));
+                return Ok(Some(WrittenState { etag, object }));
             }
             Err(error) => error,
         };
@@ -252,10 +242,9 @@ impl StateStore {
             return Err(error.into());
         };
         let there = etag.map(|etag| WrittenState { etag, object });
-        match there {
-            Some(there) if did(&there.object) => Ok(SwapOutcome::Written(there)),
-            there if refused => Ok(SwapOutcome::Refused(there)),
-            _ => Err(error.into()),
+        match there.filter(|there| did(&there.object)) {
+            None if !refused => Err(error.into()),
+            there => Ok(there),
         }
     }
 
@@ -313,11 +302,10 @@ impl Lease {
     /// Carries out a request only while the lease is held: it is dropped with it, and no attempt of it begins afterwards, even
     /// where the machine slept meanwhile.
     pub async fn within<T>(&self, request: impl Future<Output = T>) -> Result<T, StateError> {
-        let mut changes = self.held.lost.subscribe();
-        let mut lost = pin!(changes.wait_for(|lost| *lost));
+        let mut lapse = pin!(self.held.lapse());
         let mut request = pin!(request);
         poll_fn(|context| {
-            if !self.is_held() || lost.as_mut().poll(context).is_ready() {
+            if !self.is_held() || lapse.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Err(StateError::Lost));
             }
             request.as_mut().poll(context).map(Ok)
@@ -342,27 +330,29 @@ impl Lease {
         source: &str,
         journal: &Journal,
     ) -> Result<(), StateError> {
-        let store = &self.held.store;
+        let beside = self.held.object().await;
+        let open = (self.held.store)
+            .open_deploy(&beside, deploy, source, journal)
+            .await?;
         self.held
-            .write(async |next| {
+            .write(|next| {
                 if let Some(lease) = &mut next.lease {
                     lease.deploy = deploy.clone();
                 }
-                store.add_open(next, deploy, source, journal).await
+                next.open.push(open);
             })
             .await
     }
 
     /// Notes what the deploy of this id will do after all.
     pub async fn note(&self, deploy: &DeployId, journal: &Journal) -> Result<(), StateError> {
-        let store = &self.held.store;
+        let beside = self.held.object().await;
+        let journal = self.held.store.store_document(journal, &beside).await?;
         self.held
-            .write(async |next| {
-                let document = store.store_document(journal, next).await?;
-                for open in next.open.iter_mut().filter(|open| open.id == *deploy) {
-                    open.journal = document.clone();
+            .write(|next| {
+                if let Some(open) = next.open.iter_mut().find(|open| open.id == *deploy) {
+                    open.journal = journal;
                 }
-                Ok(())
             })
             .await
     }
@@ -374,7 +364,7 @@ impl Lease {
         update: ManifestUpdate,
         record: &HistoryRecord<C>,
     ) -> Result<(ManifestFiles, u64), StateError> {
-        let state = self.held.written.lock().await.object.clone();
+        let state = self.held.object().await;
         let store = &self.held.store;
         let (files, ()) = tokio::try_join!(
             store.update_manifest(&state, loaded, update),
@@ -386,46 +376,43 @@ impl Lease {
     /// Ends a deploy, and gives the lease back unless changes of it are left unanswered: then it runs out.
     pub async fn end(&self, end: EndOfDeploy) -> Result<StateObject, StateError> {
         let store = &self.held.store;
+        let mut ended = self.held.object().await;
         let id = end.recent.id.clone();
-        self.held
-            .write(async |next| {
-                let unanswered = end.left.is_some();
-                next.open
-                    .retain(|open| !end.struck.contains(&open.id) && (open.id != id || unanswered));
-                next.unpaid.clear();
-                next.suspects.clear();
-                next.manifest = end.manifest.clone();
-                next.told = end.told.clone();
-                next.remember(end.recent.clone());
-                if let Some(left) = &end.left {
-                    let document = store.store_document(left, next).await?;
-                    for open in next.open.iter_mut().filter(|open| open.id == id) {
-                        open.journal = document.clone();
-                    }
-                }
-                for (id, source, owed) in &end.unpaid {
-                    let unpaid = UnpaidDeploy {
-                        id: id.clone(),
-                        source: source.clone(),
-                        owed: store.store_document(owed, next).await?,
-                    };
-                    next.unpaid.push(unpaid);
-                }
-                for (until, keys) in &end.suspects {
-                    let keys = store.store_document(keys, next).await?;
-                    next.suspects.push(SuspectKeys {
-                        until: *until,
-                        keys,
-                    });
-                }
-                if !unanswered {
-                    next.lease = None;
-                }
-                Ok(())
-            })
-            .await?;
+        ended.open.retain(|open| !end.struck.contains(&open.id));
+        ended.unpaid.clear();
+        ended.suspects.clear();
+        ended.manifest = end.manifest;
+        ended.told = end.told;
+        ended.remember(end.recent);
+        if let Some(left) = &end.left {
+            let journal = store.store_document(left, &ended).await?;
+            if let Some(open) = ended.open.iter_mut().find(|open| open.id == id) {
+                open.journal = journal;
+            }
+        } else {
+            ended.open.retain(|open| open.id != id);
+            ended.lease = None;
+        }
+        for (id, source, owed) in end.unpaid {
+            let owed = store.store_document(&owed, &ended).await?;
+            ended.unpaid.push(UnpaidDeploy { id, source, owed });
+        }
+        for (until, keys) in end.suspects {
+            let keys = store.store_document(&keys, &ended).await?;
+            ended.suspects.push(SuspectKeys { until, keys });
+        }
+        // Renewals meanwhile moved nothing but the lease and the counter.
+        let end = |next: &mut StateObject| {
+            let lease = ended.lease.take().and(next.lease.take());
+            *next = StateObject {
+                counter: next.counter,
+                lease,
+                ..ended
+            };
+        };
+        self.held.write(end).await?;
         self.held.stop_renewing();
-        Ok(self.held.written.lock().await.object.clone())
+        Ok(self.held.object().await)
     }
 
     /// Gives the lease back without an end. A deploy that changed nothing (`unused`) is open no longer. Where changes are left
@@ -444,10 +431,9 @@ impl Lease {
         }
         let wrote = self
             .held
-            .write(async |next| {
+            .write(|next| {
                 next.open.retain(|open| Some(&open.id) != unused);
                 next.lease = None;
-                Ok(())
             })
             .await;
         self.held.stop_renewing();
@@ -471,7 +457,6 @@ impl HeldLease {
         Self {
             store: store.clone(),
             written: Mutex::new(written),
-            given_up: std::sync::Mutex::default(),
             until: watch::Sender::new(until),
             lost: watch::Sender::new(false),
             unguarded,
@@ -487,91 +472,67 @@ impl HeldLease {
         self.lost.send_replace(true);
     }
 
-    async fn renew_until_lost(self: Arc<Self>) {
-        let mut pause = self.store.timing.renew;
-        loop {
-            sleep(pause.min(self.left())).await;
-            if self.left().is_zero() {
-                return self.stop_renewing();
+    /// Returns once the lease is lost or has run out.
+    async fn lapse(&self) {
+        let mut lost = self.lost.subscribe();
+        while !self.left().is_zero() {
+            tokio::select! {
+                _ = lost.wait_for(|lost| *lost) => return,
+                () = sleep(self.left()) => {}
             }
-            pause = match timeout(RENEWAL.min(self.left()), self.write(async |_| Ok(()))).await {
-                Ok(Ok(())) => self.store.timing.renew,
-                Ok(Err(StateError::Aws(_))) | Err(_) => RETRY,
-                Ok(Err(_)) => return self.stop_renewing(),
-            };
         }
     }
 
+    async fn renew_until_lost(self: Arc<Self>) {
+        let mut pause = self.store.timing.renew;
+        while !self.left().is_zero() {
+            sleep(pause.min(self.left())).await;
+            pause = match self.write(|_| ()).await {
+                Ok(()) => self.store.timing.renew,
+                Err(StateError::Aws(_)) => RETRY,
+                Err(_) => break,
+            };
+        }
+        self.stop_renewing();
+    }
+
+    async fn object(&self) -> StateObject {
+        self.written.lock().await.object.clone()
+    }
+
     /// Writes the next state, which renews the lease unless the change frees it. [`StateError::Lost`]: it is another's.
-    async fn write(
-        &self,
-        change: impl AsyncFnOnce(&mut StateObject) -> Result<(), StateError>,
-    ) -> Result<(), StateError> {
+    async fn write(&self, change: impl FnOnce(&mut StateObject)) -> Result<(), StateError> {
         let mut written = self.written.lock().await;
         let mut next = written.object.clone();
         next.counter += 1;
+        change(&mut next);
         if self.unguarded.is_some() {
-            change(&mut next).await?;
             *written = self.store.write_always(next).await?;
             return Ok(());
         }
         if self.left().is_zero() {
             return Err(StateError::Lost);
         }
-        let fresh = random();
-        change(&mut next).await?;
-        let ended = next.recent.last();
-        let ended = ended.filter(|ended| !ends(&written.object, &ended.id));
-        let ended = ended.map(|ended| ended.id.clone());
-        loop {
-            let sent = uptime();
-            // Only now: the change may have taken long to write a file.
-            if let Some(lease) = &mut next.lease {
-                lease.write_id.clone_from(&fresh);
-                lease.deadline = self.store.deadline();
-            }
-            // Where the lease is freed only the deploy's own record says that it took effect, also if another began since.
-            let did = |there: &StateObject| match next.lease {
-                Some(_) => write_id(there) == Some(fresh.as_str()),
-                None => *there == next || ended.as_ref().is_some_and(|ended| ends(there, ended)),
-            };
-            let known = self.expect(&fresh);
-            let condition = Condition::Is(written.etag.clone());
-            match self.store.swap(next.clone(), &condition, did).await? {
-                SwapOutcome::Written(now) => {
-                    *written = now;
-                    self.forget();
-                    self.extend(sent.saturating_add(self.store.timing.lease));
-                    return Ok(());
-                }
-                // A write of ours that was given up came through after all.
-                SwapOutcome::Refused(Some(there))
-                    if there.etag != written.etag
-                        && write_id(&there.object)
-                            .is_some_and(|id| known.iter().any(|one| one == id)) =>
-                {
-                    next.counter = there.object.counter + 1;
-                    *written = there;
-                }
-                SwapOutcome::Refused(_) => {
-                    self.stop_renewing();
-                    return Err(StateError::Lost);
-                }
-            }
+        let (sent, fresh) = (uptime(), random());
+        if let Some(lease) = &mut next.lease {
+            lease.write_id.clone_from(&fresh);
+            lease.deadline = self.store.deadline();
         }
-    }
-
-    /// Adds the id of a write that is about to be made to those that may take effect; answers with the others.
-    fn expect(&self, write_id: &str) -> Vec<String> {
-        let mut given_up = (self.given_up.lock()).unwrap_or_else(PoisonError::into_inner);
-        let others = given_up.clone();
-        given_up.push(write_id.to_owned());
-        others
-    }
-
-    fn forget(&self) {
-        let mut given_up = (self.given_up.lock()).unwrap_or_else(PoisonError::into_inner);
-        given_up.clear();
+        let ended = next.recent.last().map(|ended| ended.id.clone());
+        let ended = ended.filter(|ended| !ends(&written.object, ended));
+        // Where the lease is freed only the deploy's own record says that it took effect, also if another began since.
+        let did = |there: &StateObject| match next.lease {
+            Some(_) => write_id(there) == Some(fresh.as_str()),
+            None => *there == next || ended.as_ref().is_some_and(|ended| ends(there, ended)),
+        };
+        let condition = Condition::Is(written.etag.clone());
+        let Some(now) = self.store.swap(next.clone(), &condition, did).await? else {
+            self.stop_renewing();
+            return Err(StateError::Lost);
+        };
+        *written = now;
+        self.extend(sent.saturating_add(self.store.timing.lease));
+        Ok(())
     }
 
     /// Never from lost to held.

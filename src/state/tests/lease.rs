@@ -193,26 +193,6 @@ async fn a_lease_is_given_back_though_the_answer_was_lost_and_the_deploy_before_
 }
 
 #[tokio::test]
-async fn a_write_given_up_that_came_through_late_is_our_own() {
-    let (server, store) = store().await;
-    let lease = begin(&store, "a", Some(&journal(1))).await;
-    let before = read(&store).await.object.counter;
-    let gate = Gate::new();
-    server.faults_of_writes(STATE, vec![Fault::Late(gate.clone())]);
-    let (deploy, longer) = (id("a"), journal(2));
-    tokio::select! {
-        _ = lease.note(&deploy, &longer) => panic!("it was answered"),
-        () = gate.arrived() => {}
-    }
-    gate.open();
-    while read(&store).await.object.counter == before {}
-    lease.note(&deploy, &longer).await.unwrap();
-    assert_eq!(read(&store).await.object.counter, before + 2);
-    let end = ending(&read(&store).await.object, "a");
-    lease.end(end).await.unwrap();
-}
-
-#[tokio::test]
 async fn after_an_unlock_by_force_every_write_of_the_holder_is_lost() {
     let (_server, store) = store().await;
     assert!(store.force_unlock().await.unwrap().is_none());
