@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, EncodingType, StorageClass};
 use aws_smithy_types::base64;
@@ -10,7 +9,7 @@ use bytes::Bytes;
 
 use super::error::{AwsError, Kind};
 use super::list::decode;
-use super::s3::{Bucket, Condition, Written, attempt_timeout, tagging};
+use super::s3::{Bucket, Condition, Written, attempt_timeout, tagging, within};
 use crate::domain::{ETag, Headers, Md5};
 
 /// An upload that is under way: bytes already sent are paid for until it is completed or aborted.
@@ -26,11 +25,6 @@ pub struct Part {
     /// From 1.
     pub number: i32,
     pub etag: String,
-}
-
-fn within(limit: Duration) -> aws_sdk_s3::config::Builder {
-    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(limit);
-    aws_sdk_s3::Config::builder().timeout_config(timeouts.build())
 }
 
 impl Bucket {

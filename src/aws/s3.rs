@@ -92,7 +92,8 @@ pub fn attempt_timeout(bytes: u64) -> Duration {
     Duration::from_secs(10) + Duration::from_secs(bytes / SLOWEST)
 }
 
-fn within(limit: Duration) -> aws_sdk_s3::config::Builder {
+/// For a request of whose attempts each may take so long.
+pub(super) fn within(limit: Duration) -> aws_sdk_s3::config::Builder {
     aws_sdk_s3::Config::builder().timeout_config(
         TimeoutConfig::builder()
             .operation_attempt_timeout(limit)

@@ -43,23 +43,11 @@ pub fn purge<'k>(
     site: &Site<'_>,
     changes: &[Change],
     pages: &[(Key, Served)],
-    keys: impl IntoIterator<Item = (&'k str, Option<Sort>), IntoIter: Clone>,
+    keys: impl IntoIterator<Item = (&'k str, Option<Sort>)>,
     debts: &[String],
     prices: &Prices,
 ) -> Purge {
-    let keys = keys.into_iter();
     let mut stale = stale::stale(site, changes, pages);
-    // Where all is new nothing older can have answered: a site's first deploy needs no tree of its paths.
-    let all_new = || {
-        changes.iter().all(|change| change.before.is_none())
-            && keys.clone().count() == changes.len()
-    };
-    if prices.mode != Mode::All && stale.owed.is_empty() && debts.is_empty() && all_new() {
-        return Purge {
-            stale,
-            ..Purge::default()
-        };
-    }
     let mut universe = Universe::default();
     universe.add_keys(site, changes, keys, &mut stale);
     for debt in debts {
