@@ -8,7 +8,7 @@ use crate::deploy::survey::{self, Place};
 use crate::domain::manifest::Life;
 use crate::error::{Error, Exit};
 use crate::report::text::{counted, shown};
-use crate::state::{ObservedState, RecentDeploy};
+use crate::state::{ObservedState, RecentDeploy, StateError};
 
 pub(super) async fn distributions(app: &App) -> Result<Exit, Error> {
     let link = app.connect().await?;
@@ -77,7 +77,13 @@ pub(super) async fn history(app: &App, flags: &cli::History) -> Result<Exit, Err
     }
     let most = if flags.id.is_some() { 1 } else { 50 };
     for deploy in listed.into_iter().take(most) {
-        let record = store.read_history(deploy).await?;
+        let record = match store.read_history(deploy).await {
+            Err(error @ StateError::Corrupt { .. }) => {
+                app.printer.warn(&format!("{}: {error}", deploy.id));
+                continue;
+            }
+            record => record?,
+        };
         app.printer.json(&record);
         let at = jiff::Timestamp::from_second(record.at).unwrap_or_default();
         let paths: usize = record.purges.iter().map(|purge| purge.paths.len()).sum();
@@ -205,7 +211,7 @@ async fn debts(place: &Place, observed: &ObservedState) -> Result<Vec<String>, E
 pub(super) async fn unlock(app: &App) -> Result<Exit, Error> {
     let (_link, place) = place(app).await?;
     let text = match place.store.force_unlock().await? {
-        Some(lease) => format!("The lease of {} is gone.", lease.owner),
+        Some(lease) => format!("The lease of {} is gone.", shown(&lease.owner.to_string())),
         None => "Nobody held the lease.".to_owned(),
     };
     app.printer.line(&text);

@@ -55,7 +55,7 @@ pub(super) async fn conclude(
     if let Some(error) = trouble {
         return Err(error);
     }
-    if stop.is_set() {
+    if stop.is_set() && pending.iter().any(|one| !one.completed) {
         return Err(Error::interrupted(
             "interrupted while waiting: everything is live, and every purge was accepted",
         ));

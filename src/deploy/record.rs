@@ -317,7 +317,7 @@ pub fn end(scene: &Scene, job: &Job, written: WrittenFiles) -> EndOfDeploy {
             .collect(),
         left,
         unpaid: kept.chain(own).collect(),
-        suspects: suspects(scene),
+        suspects: suspects(scene, journal, progress),
     }
 }
 
@@ -374,11 +374,18 @@ fn left_open(journal: &Journal, progress: &DeployProgress) -> Option<Journal> {
     (!left.keys.is_empty()).then_some(left)
 }
 
-/// The keys that dead deploys may change yet, whatever is done to them meanwhile: a condition that fails now may hold again later.
-fn suspects(scene: &Scene) -> Vec<(i64, Vec<TouchedKey>)> {
+/// The keys that dead deploys, or given up attempts of this one, may change yet, whatever is done to them meanwhile: a condition that fails now may hold again later.
+fn suspects(
+    scene: &Scene,
+    journal: &Journal,
+    progress: &DeployProgress,
+) -> Vec<(i64, Vec<TouchedKey>)> {
     let mut suspects = scene.remote.open.suspects.clone();
-    let dead = scene.unchanged_keys().into_iter().cloned();
-    suspects.push((scene.now.saturating_add(SUSPECT_FOR), dead.collect()));
+    let dead = scene.unchanged_keys().into_iter();
+    let own = journal.keys.iter();
+    let slow = own.filter(|touched| progress.slow.contains(&touched.key));
+    let keys = dead.chain(slow).cloned().collect();
+    suspects.push((scene.now.saturating_add(SUSPECT_FOR), keys));
     suspects.retain(|(until, keys)| *until > scene.now && !keys.is_empty());
     suspects
 }

@@ -1,7 +1,7 @@
 //! A whole deploy: look, plan, begin, carry out, and go round again where the world moved meanwhile.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Teller;
 use super::conclude::{self, Conclusion};
@@ -30,6 +30,8 @@ use crate::error::{Error, Exit};
 use crate::plan::{Plan, guard};
 use crate::state::{self, BeginOutcome, Lease, LeaseRecord, ObservedState};
 
+/// Longest time that giving back the lease may take: else it runs out.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How often a plan is made anew because somebody else wrote to the bucket meanwhile.
 const ROUNDS: usize = 6;
 
@@ -121,12 +123,13 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
         },
     };
     let result = run.rounds(source, targets, remote).await;
+    let untouched = run.open.is_some();
     run.give_back().await;
     let mut summary = run.summary;
     summary.seconds = begun.elapsed().as_secs_f64();
     summary.requests = aws.watch.requests();
     // Where nothing was begun the error says all.
-    if result.is_ok() || summary.deploy.is_some() {
+    if result.is_ok() || summary.deploy.is_some() && !untouched {
         tell.tell(Event::Ended(summary.clone()));
     }
     result.map(|changed| Deployed { summary, changed })
@@ -165,7 +168,11 @@ impl DeployRun<'_> {
             scene.remember(&self.written);
             scene.check_dropped(self.job)?;
             let Some(plan) = self.plan(&mut scene).await? else {
-                self.summary.outcome = "nothing to do".into();
+                self.summary.outcome = if self.job.resume {
+                    "nothing to resume".into()
+                } else {
+                    "nothing to do".into()
+                };
                 return Ok(None);
             };
             let id = state::mint(scene.now);
@@ -377,7 +384,8 @@ impl DeployRun<'_> {
     async fn give_back(&mut self) {
         if let Some(lease) = self.lease.take() {
             // One that is lost is somebody else's to give back.
-            let _ = lease.give_up(self.open.as_ref(), self.unanswered).await;
+            let giving = lease.give_up(self.open.as_ref(), self.unanswered);
+            let _ = tokio::time::timeout(PATIENCE, giving).await;
         }
     }
 

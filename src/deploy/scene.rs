@@ -127,6 +127,21 @@ impl Scene {
         }
     }
 
+    /// No file of the build may lie where the state does.
+    fn check_state_apart(&self) -> Result<(), Error> {
+        let inside = self.place.holds_its_state();
+        let own = |key: &Key| inside && self.place.store.is_own(&self.place.full(key.as_str()));
+        let mut files = self.source.files().iter().map(|file| &file.key);
+        match files.find(|key| own(key)) {
+            None => Ok(()),
+            Some(key) => Err(Error::usage(format!(
+                "the build's {key} would lie where the state is kept: {}",
+                self.place.store.bucket.url(&self.place.store.root)
+            ))
+            .hint("let `state` in deploy.toml name a folder of its own")),
+        }
+    }
+
     /// The object under a key of the site, as it was listed.
     pub(super) fn object(&self, key: &Key) -> Option<Object<'_>> {
         let found = self.remote.find(&self.place.prefix, key)?;
@@ -171,6 +186,7 @@ impl Scene {
         tell: &Teller,
     ) -> Result<Plan, Error> {
         Wants::new(job, &self.source, &self.targets).check_limits()?;
+        self.check_state_apart()?;
         loop {
             self.settle();
             match self.make(job, Dialect::default()) {

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -20,7 +20,7 @@ use super::sender::{PurgeSender, SendFailure, SentPurge, texts};
 use super::stop::Stop;
 use super::survey;
 use super::wants::Wants;
-use crate::aws::s3::{MAX_DELETES, Written};
+use crate::aws::s3::{MAX_DELETES, Written, attempt_timeout};
 use crate::aws::{Aws, AwsError, Kind};
 use crate::domain::journal::Journal;
 use crate::domain::manifest::DeployId;
@@ -55,6 +55,8 @@ pub(super) struct DeployProgress {
     pub(super) begun: bool,
     pub(super) put: HashMap<Key, Written>,
     pub(super) deleted: HashSet<Key>,
+    /// Those of them that took so long that an attempt may have been given up, and may take effect yet.
+    pub(super) slow: HashSet<Key>,
     /// Objects that are not as they should be, and why.
     pub(super) failures: Vec<(Key, PutError)>,
     /// Distributions stay configured otherwise than the plan took them to be.
@@ -139,6 +141,14 @@ impl RunningDeploy<'_> {
         }
     }
 
+    /// Waits for what is under way, but once it was asked to stop no longer than some seconds.
+    async fn patiently<T>(&self, request: impl Future<Output = T>) -> Result<T, Halt> {
+        tokio::select! {
+            answer = request => Ok(answer),
+            () = self.stop.expired() => Err(Halt::Abandoned),
+        }
+    }
+
     /// Gives up the uploads in parts that dead deploys began: nobody else pays for them, and none may complete later.
     async fn abort_dead_uploads(&mut self) -> Result<(), Halt> {
         let place = &self.scene.place;
@@ -201,14 +211,19 @@ impl RunningDeploy<'_> {
             let file = wants.file(change.key.as_str()).cloned();
             let kept = kept.remove(&change.key);
             async move {
+                let begun = Instant::now();
                 let put = lease.within(tools.put(&change, file.as_ref(), kept)).await;
-                (change, put.unwrap_or_else(|lost| Err(lost.into())))
+                let put = put.unwrap_or_else(|lost| Err(lost.into()));
+                (change, put, begun.elapsed())
             }
         };
         let (tell, progress) = (self.tell, &mut self.progress);
         progress.begun = true;
         let (mut race, mut lost) = (None, None);
-        let done = |(change, put): (Change, Result<Written, PutError>)| {
+        let done = |(change, put, took): (Change, Result<Written, PutError>, Duration)| {
+            if took >= attempt_timeout(0) {
+                progress.slow.insert(change.key.clone());
+            }
             match put {
                 Ok(written) => {
                     tell.tell(Event::Changed {
@@ -300,10 +315,7 @@ impl RunningDeploy<'_> {
     }
 
     /// Answers what was not deleted, by whole keys.
-    async fn delete_chunk(
-        &self,
-        chunk: &[&Deletion],
-    ) -> Result<HashMap<String, AwsError>, StateError> {
+    async fn delete_chunk(&self, chunk: &[&Deletion]) -> Result<HashMap<String, AwsError>, Halt> {
         let place = &self.scene.place;
         let guarded = self.lease.why_unguarded().is_none();
         let object = |deletion: &&Deletion| {
@@ -321,7 +333,7 @@ impl RunningDeploy<'_> {
             }
         };
         // What was refused whole is owed still, but no reason to keep back the purge of all else.
-        Ok(match self.lease.within(deleting).await? {
+        Ok(match self.patiently(self.lease.within(deleting)).await?? {
             Ok(failed) => failed.into_iter().collect(),
             Err(error) => {
                 let each = objects.into_iter().map(|(key, _)| (key, error.clone()));
@@ -506,7 +518,11 @@ impl RunningDeploy<'_> {
                 false => self.sender.send(journal, late, sent).await,
             }
         };
-        let (outcome, files) = tokio::join!(sending, lease.within(files));
+        let both = async { tokio::join!(sending, lease.within(files)) };
+        let (outcome, files) = tokio::select! {
+            both = both => both,
+            () = self.stop.expired() => return Err(Halt::Interrupted),
+        };
         let (manifest, counter) = files??;
         self.take(outcome)?;
         self.progress.cost = record::cost(&self.progress);
@@ -522,7 +538,7 @@ impl RunningDeploy<'_> {
             },
         );
         let now = self.scene.place.store.bucket.clock.server_now();
-        let state = self.lease.end(end).await?;
+        let state = self.patiently(self.lease.end(end)).await??;
         // What is left over is swept next time: it is never read, so failing here harms nobody.
         let store = &self.scene.place.store;
         let _ = store.sweep(&state, &self.scene.remote.files, now).await;

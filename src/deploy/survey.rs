@@ -285,7 +285,7 @@ fn sort_out(place: &Place, mut objects: Vec<Listed>) -> Listing {
         objects.sort_by(|one, other| one.key.cmp(&other.key));
     }
     objects.retain_mut(|object| {
-        let kept_there = inside && object.key.starts_with(&place.store.root);
+        let kept_there = inside && place.store.is_own(&object.key);
         if kept_there {
             files.push(object.clone());
         }

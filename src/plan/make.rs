@@ -180,14 +180,18 @@ impl<'f, 'a> Maker<'f, 'a> {
         if touched && self.facts.open.put(&object) {
             self.claim(&object);
         }
-        let noted = alive.is_some_and(|entry| !touched && self.is_ours(entry, &object));
+        let answered = self.facts.answers.get(object.key);
+        let noted = alive.is_some_and(|entry| {
+            let set = answered.map(|answered| answered.headers.fingerprint());
+            let as_set = set.is_none_or(|set| set == entry.headers);
+            as_set && !touched && self.is_ours(entry, &object)
+        });
         let sure = noted && !self.facts.open.may_touch(object.key);
         let known = alive.map(|entry| Known {
             etag: &entry.etag,
             digest: entry.content(),
             headers: sure.then_some(entry.headers),
         });
-        let answered = self.facts.answers.get(object.key);
         let verdict = diff::compare(
             diff::Wanted {
                 // A version's size is not known yet, and its digest tells enough.
@@ -321,7 +325,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         let open = self.facts.open;
         let mut ours = open.put(&object)
             || alive.is_some_and(|entry| entry.etag == *object.etag)
-            || self.facts.adopt;
+            || self.facts.adopt && !is_state(object.key);
         if !ours && open.possible_content(&object).is_some() {
             let answered = self.facts.answers.get(object.key);
             let Some(answered) = answered else {
@@ -490,6 +494,11 @@ impl<'f, 'a> Maker<'f, 'a> {
             }
         }
     }
+}
+
+/// Whether a key is the state of some site, which nobody takes over.
+fn is_state(key: &str) -> bool {
+    key.split('/').any(|segment| segment == ".unstale")
 }
 
 fn is_alive(entry: &Entry) -> bool {

@@ -255,7 +255,7 @@ pub fn lock(event: &Event) -> Option<String> {
         return None;
     };
     Some(format!(
-        "Waiting {} of {} for the deploy of {}, which holds the lock until {}",
+        "Waiting {} of {} for the deploy of {}, which holds the lease until {}",
         ticking(*waited),
         ticking(*patience),
         shown(who),
@@ -336,7 +336,7 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert_eq!(
             lines[1],
-            "Waiting 30 s of 1 m 30 s for the deploy of ci@runner, which holds the lock until 12:00:30"
+            "Waiting 30 s of 1 m 30 s for the deploy of ci@runner, which holds the lease until 12:00:30"
         );
     }
 

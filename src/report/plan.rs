@@ -81,8 +81,7 @@ pub fn plan(plan: &Plan, context: &Context, look: Look) -> String {
 
 /// What is said where a deploy finds nothing to do.
 pub fn nothing_to_do(destination: &str, width: usize) -> String {
-    let text =
-        format!("Nothing to do: {destination} holds this build, and no edge is owed a purge.");
+    let text = format!("Nothing to do: {destination} holds this build.");
     wrapped(&text, width, "", "  ")
 }
 

@@ -239,7 +239,7 @@ fn an_empty_plan_says_so() {
         ..Plan::default()
     };
     insta::assert_snapshot!(plan(&idle, &context(), PLAIN), @r#"
-    Nothing to do: s3://site/docs/ holds this build, and no edge is owed a purge.
+    Nothing to do: s3://site/docs/ holds this build.
 
       2 retained assets are due, to go with the next deploy that changes something
         (or --sweep)

@@ -20,6 +20,9 @@ pub fn summary(summary: &Summary, completed: &Completions, width: usize, paint: 
     if is_nothing(summary) {
         return nothing_to_do(&place, width);
     }
+    if summary.outcome == NO_DEBT {
+        return format!("Nothing to resume: no deploy left anything open at {place}.");
+    }
     let mut lines = vec![paint.bold(&headline(summary, &place))];
     let parts = parts(summary);
     if !parts.is_empty() {
@@ -39,9 +42,7 @@ pub fn summary(summary: &Summary, completed: &Completions, width: usize, paint: 
 pub fn markdown(summary: &Summary, completed: &Completions) -> String {
     let place = destination(&summary.bucket, &summary.prefix);
     if is_nothing(summary) {
-        return format!(
-            "### Nothing to deploy\n\n`{place}` holds this build, and no edge is owed a purge.\n"
-        );
+        return format!("### Nothing to deploy\n\n`{place}` holds this build.\n");
     }
     let mut text = format!("### {}\n\n| | |\n|---|---|\n", headline(summary, &place));
     for (what, number) in parts(summary) {
@@ -56,6 +57,7 @@ pub fn markdown(summary: &Summary, completed: &Completions) -> String {
 /// The outcomes of a deploy that left nothing undone.
 const NOTHING: &str = "nothing to do";
 const DONE: &str = "done";
+const NO_DEBT: &str = "nothing to resume";
 
 fn is_nothing(summary: &Summary) -> bool {
     summary.outcome == NOTHING
@@ -228,11 +230,11 @@ mod tests {
             outcome: NOTHING.to_owned(),
             ..Summary::default()
         };
-        insta::assert_snapshot!(text(&idle), @"Nothing to do: s3://site/docs/ holds this build, and no edge is owed a purge.");
+        insta::assert_snapshot!(text(&idle), @"Nothing to do: s3://site/docs/ holds this build.");
         insta::assert_snapshot!(markdown(&idle, &Completions::new()), @r#"
         ### Nothing to deploy
 
-        `s3://site/docs/` holds this build, and no edge is owed a purge.
+        `s3://site/docs/` holds this build.
         "#);
     }
 

@@ -120,6 +120,10 @@ impl StateStore {
             let ids = deploy.invalidations.get(&purge.target);
             purge.invalidations = ids.cloned().unwrap_or_default();
         }
+        // What CloudFront did not take was not purged.
+        record
+            .purges
+            .retain(|purge| !purge.invalidations.is_empty());
         Ok(record)
     }
 

@@ -1,6 +1,6 @@
 //! Files that the state does not name: swept once they are so old that nobody writes them any more.
 
-use super::object::StateObject;
+use super::object::{NAME, StateObject};
 use super::{StateError, StateStore, document, history, manifest};
 use crate::aws::list::Listed;
 use crate::aws::s3::MAX_DELETES;
@@ -17,7 +17,11 @@ impl StateStore {
         Ok(all.await?.0)
     }
 
-    /// Whether a key is named as our files are: nothing else that lies there is ours.
+    /// Whether a key is the state's, or named as its files are: nothing else that lies there is ours.
+    pub fn is_own(&self, key: &str) -> bool {
+        key.strip_prefix(&self.root) == Some(NAME) || self.is_file(key)
+    }
+
     fn is_file(&self, key: &str) -> bool {
         let name = key.strip_prefix(&self.root).unwrap_or_default();
         let folders = [document::FOLDER, manifest::FOLDER, history::FOLDER];

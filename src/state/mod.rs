@@ -202,6 +202,9 @@ impl From<StateError> for Error {
             StateError::Newer { .. } => {
                 Error::failed(message).hint("install the newest unstale here too")
             }
+            StateError::Corrupt { object, .. } if !object.ends_with(&format!("/{NAME}")) => {
+                Error::failed(message)
+            }
             StateError::Corrupt { object, .. } => Error::failed(message).hint(format!(
                 "put an earlier version of it back, or delete it (aws s3 rm {object}): what is known is then made good from the \
                  history, and every distribution is purged once"
