@@ -34,7 +34,7 @@ pub enum Event {
     },
     Warned(String),
     Planned(Arc<Plan>),
-    /// Another deploy holds the lock.
+    /// Another deploy holds the lease.
     LockAwaited {
         who: String,
         until: String,

@@ -1,5 +1,6 @@
 //! How many bytes are on their way at once: what memory has room for, and no more than the line carries in time. A line that is
-//! asked for more answers nobody: attempts run out of time, the lock's renewal among them, and begin anew.
+//! asked for more answers nobody: attempts run out of time, the lease's renewal among them, and begin anew. With it 8 MB in 801 files
+//! take 71 s over 1 Mbit/s, of which the line needs 64 s.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
