@@ -107,6 +107,8 @@ impl PurgeSender {
         sent: &mut SentPurge,
     ) -> Result<(), SendFailure> {
         self.resend(journal, late, sent).await?;
+        // Once for what goes now, once for what goes late.
+        let mut otherwise = self.otherwise.as_ref().map(|all| texts(all, late));
         for _ in 0..ROUNDS {
             let batches = due(journal, late, sent);
             if batches.is_empty() {
@@ -120,12 +122,9 @@ impl PurgeSender {
                     self.note(journal, &halves(&large), late);
                 }
                 RoundOutcome::Quote(error) => {
-                    let Some(otherwise) = &self.otherwise else {
+                    let Some(paths) = otherwise.take() else {
                         return Err(SendFailure::Refused(error));
                     };
-                    let paths = texts(otherwise, late);
-                    // Said otherwise already.
-                    self.otherwise = None;
                     forget(journal, &due(journal, late, sent));
                     self.note(journal, &paths, late);
                 }

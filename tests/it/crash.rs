@@ -339,6 +339,23 @@ async fn an_apostrophe_in_a_removed_asset_is_purged_by_another_way() {
     assert_clean(&world);
 }
 
+#[tokio::test]
+async fn an_apostrophe_in_a_page_and_in_a_removed_asset_are_each_purged_by_another_way() {
+    let files = [
+        ("index.html", "<p>1"),
+        ("it's.html", "<p>a"),
+        ("it's.txt", "a"),
+    ];
+    let site = Site::of(&files);
+    let world = deployed(&site).await;
+    world.cloud_options(|options| options.refuses_apostrophe = true);
+    site.write("it's.html", "<p>b");
+    site.remove("it's.txt");
+    deploy(&world, &site).await.succeeds();
+    world.assert_fresh(&site, "").await;
+    assert_clean(&world);
+}
+
 /// Which requests of a deploy are worth dying at: all that concern the state and CloudFront, a spread over the rest.
 fn worth(log: &[LogEntry], spread: usize) -> Vec<usize> {
     let of_state = |entry: &LogEntry| {
