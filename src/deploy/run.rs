@@ -44,7 +44,7 @@ pub async fn plan(
 ) -> Result<(Scene, Plan), Error> {
     let splits = Arc::default();
     let look = async {
-        let opened = survey::open(aws, job, Some(&splits)).await?;
+        let opened = survey::open_for_plan(aws, job, &splits, tell).await?;
         let place = opened.place.clone();
         let remote = survey::remote(opened, &splits, tell).await?;
         Ok((place, remote))

@@ -101,17 +101,53 @@ pub struct Opened {
 /// Finds the place, following the bucket to its region, and reads the state; of a small build what it stands beside, too, once
 /// its splits are known.
 pub async fn open(aws: &Aws, job: &Job, splits: Option<&Splits>) -> Result<Opened, Error> {
-    match enter(Place::new(aws, job, job.region.as_deref()), splits).await {
+    let refused = |_: &Place, error| Err(error);
+    follow(aws, job, splits, &refused).await
+}
+
+/// Opens for a plan: a state that deploys refuse is told, and taken for lost, so that the plan shows the worst.
+pub(super) async fn open_for_plan(
+    aws: &Aws,
+    job: &Job,
+    splits: &Splits,
+    tell: &Teller,
+) -> Result<Opened, Error> {
+    let refused = |place: &Place, error| match error {
+        StateError::Corrupt { .. } | StateError::Newer { .. } => {
+            tell.tell(Event::Warned(format!(
+                "{error}: deploys refuse until that is mended; this plan takes the state for lost"
+            )));
+            Ok(place.store.no_state())
+        }
+        error => Err(error),
+    };
+    follow(aws, job, Some(splits), &refused).await
+}
+
+async fn follow(
+    aws: &Aws,
+    job: &Job,
+    splits: Option<&Splits>,
+    refused: &dyn Fn(&Place, StateError) -> Result<ObservedState, StateError>,
+) -> Result<Opened, Error> {
+    match enter(Place::new(aws, job, job.region.as_deref()), splits, refused).await {
         Err(StateError::Aws(AwsError {
             kind: Kind::WrongRegion(Some(region)),
             ..
-        })) => Ok(enter(Place::new(aws, job, Some(&region)), splits).await?),
+        })) => Ok(enter(Place::new(aws, job, Some(&region)), splits, refused).await?),
         opened => Ok(opened?),
     }
 }
 
-async fn enter(place: Place, splits: Option<&Splits>) -> Result<Opened, StateError> {
-    let (state, early) = ask(&place, splits).await?;
+async fn enter(
+    place: Place,
+    splits: Option<&Splits>,
+    refused: &dyn Fn(&Place, StateError) -> Result<ObservedState, StateError>,
+) -> Result<Opened, StateError> {
+    let (state, early) = match ask(&place, splits).await {
+        Ok(seen) => seen,
+        Err(error) => (refused(&place, error)?, None),
+    };
     Ok(Opened {
         place,
         state,

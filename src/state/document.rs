@@ -12,7 +12,7 @@ use crate::domain::Md5;
 
 pub(super) const FOLDER: &str = "journal/";
 /// Bytes of base64 up to which a document lies in `state`.
-const MAX_INLINE: usize = 8 << 10;
+const MAX_INLINE: usize = 24 << 10;
 /// Bytes from which `state` takes no more documents in, so that it stays under 64 KB.
 const FULL: usize = 52 << 10;
 

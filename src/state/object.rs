@@ -195,19 +195,10 @@ impl StateStore {
     pub async fn read_state(&self) -> Result<ObservedState, StateError> {
         let fetched = self.fetch(NAME).await?;
         let at = self.bucket.clock.server_now();
-        let (bucket, prefix) = self.site.clone();
         let Some(fetched) = fetched else {
-            let object = StateObject {
-                bucket,
-                prefix,
-                ..StateObject::default()
-            };
-            return Ok(ObservedState {
-                etag: None,
-                object,
-                at,
-            });
+            return Ok(self.no_state());
         };
+        let (bucket, prefix) = self.site.clone();
         let object =
             StateObject::from_bytes(&fetched.body).map_err(|damage| self.damaged(NAME, damage))?;
         if (&object.bucket, &object.prefix) != (&bucket, &prefix) {
@@ -222,6 +213,20 @@ impl StateStore {
             object,
             at,
         })
+    }
+
+    /// The state of a site that was never deployed.
+    pub fn no_state(&self) -> ObservedState {
+        let (bucket, prefix) = self.site.clone();
+        ObservedState {
+            etag: None,
+            object: StateObject {
+                bucket,
+                prefix,
+                ..StateObject::default()
+            },
+            at: self.bucket.clock.server_now(),
+        }
     }
 
     /// Waits up to `limit` for the lease to be free. Answers with what was seen last, free or not; `on_wait` is told of each

@@ -60,6 +60,9 @@ async fn a_damaged_state_is_refused_and_deleted_it_is_made_good_from_history() {
             ran.says("is damaged").says("delete it");
             assert_eq!(world.writes(), [""; 0], "way {way}");
             assert_eq!(objects(&world), before);
+            let planned = world.plan(&b).await.succeeds();
+            planned.says("takes the state for lost").says("/*");
+            assert_eq!(world.writes(), [""; 0], "way {way}");
             world.delete_object(BUCKET, STATE).unwrap();
         }
         let ran = deploy(&world, &b).await.succeeds();
@@ -96,7 +99,7 @@ async fn a_damaged_journal_or_record_of_history_loses_nothing() {
         for way in 0..4 {
             let site = Site::of(&[("index.html", "<p>1")]);
             let pages = |site: &Site, text: &str| {
-                for number in 0..300 {
+                for number in 0..700 {
                     site.write(&format!("{number}.html"), format!("{text} {number}"));
                 }
             };
