@@ -98,9 +98,15 @@ async fn a_damaged_journal_or_record_of_history_loses_nothing() {
     for name in [".unstale/journal/", ".unstale/history/"] {
         for way in 0..4 {
             let site = Site::of(&[("index.html", "<p>1")]);
+            // Names that do not compress.
             let pages = |site: &Site, text: &str| {
-                for number in 0..700 {
-                    site.write(&format!("{number}.html"), format!("{text} {number}"));
+                for number in 1..400u128 {
+                    let folder = number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+                    let name = folder.wrapping_mul(folder);
+                    site.write(
+                        &format!("{folder:x}/{name:x}.html"),
+                        format!("{text} {number}"),
+                    );
                 }
             };
             pages(&site, "one");
