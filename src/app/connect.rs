@@ -10,8 +10,7 @@ use crate::config::{
     self, DistributionSetting, HEADERS_FILE, Index, PurgeMode, REDIRECTS_FILE, Settings, SiteFiles,
     StatePlace, Symlinks,
 };
-use crate::deploy::redirects::Placed;
-use crate::deploy::{Job, Teller, Wish};
+use crate::deploy::{Job, Placed, Teller, Wish};
 use crate::domain::key::MAX_KEY_BYTES;
 use crate::domain::redirects::Redirect;
 use crate::edge::{self, Mode, Money, Prices};
