@@ -44,9 +44,9 @@ pub struct ExpectedObjects<'a> {
 /// Returns all questions about these objects, by distribution. Where no distribution is known, the site is taken to be served
 /// by a plain one.
 pub fn questions(job: &Job, targets: &Targets, objects: ExpectedObjects) -> Vec<Questions> {
-    let asked = |found: Option<&Found>, site: &Site| Questions {
-        target: found.map(|found| found.id().to_owned()),
-        domain: found.and_then(Found::domain).map(str::to_owned),
+    let asked = |target: Option<&Found>, site: &Site| Questions {
+        target: target.map(|target| target.id().to_owned()),
+        domain: target.and_then(Found::domain).map(str::to_owned),
         all: of_site(job, site, objects),
         blind: site.has_unknown_rewrite(),
     };
@@ -59,7 +59,7 @@ pub fn questions(job: &Job, targets: &Targets, objects: ExpectedObjects) -> Vec<
     }
     let readable = targets.found.iter();
     readable
-        .filter_map(|found| Some(asked(Some(found), &found.site(job)?)))
+        .filter_map(|target| Some(asked(Some(target), &target.site(job)?)))
         .collect()
 }
 

@@ -80,7 +80,7 @@ pub async fn broken_links(source: &Source, job: &Job, targets: &Targets) -> Opti
         return None;
     }
     let mut targets = targets.found.iter();
-    let bare = targets.find(|found| !redirects_endings(found, job))?;
+    let bare = targets.find(|target| !redirects_endings(target, job))?;
     let files = source.files().to_vec();
     let (root, prefix) = (source.root().to_owned(), job.prefix.clone());
     let links = spawn_blocking(move || links_to_stripped(&files, &root, &prefix)).await;
@@ -95,8 +95,8 @@ pub async fn broken_links(source: &Source, job: &Job, targets: &Targets) -> Opti
 }
 
 /// Returns whether the function before a distribution's default behavior redirects names that lost their endings, or may.
-fn redirects_endings(found: &Found, job: &Job) -> bool {
-    let Some(default) = found.behaviors().last() else {
+fn redirects_endings(target: &Found, job: &Job) -> bool {
+    let Some(default) = target.behaviors().last() else {
         return true;
     };
     let Some(code) = default.function.as_deref() else {
@@ -122,9 +122,11 @@ fn links_to_stripped(files: &[LocalFile], root: &Path, prefix: &str) -> Vec<(Key
     let mut links = Vec::new();
     for file in files.iter().filter(is_page) {
         let html = std::fs::read(file.path(root)).unwrap_or_default();
-        let all = html_links(file.name().as_str(), &html, &[]).into_iter();
-        let leading = all.filter(|link| is_stripped(link));
-        links.extend(leading.map(|link| (file.name().clone(), link)));
+        for link in html_links(file.name().as_str(), &html, &[]) {
+            if is_stripped(&link) {
+                links.push((file.name().clone(), link));
+            }
+        }
     }
     links
 }
@@ -150,7 +152,7 @@ pub fn warning(files: &[LocalFile], job: &Job, targets: &Targets) -> Option<Stri
     }
     let is_index = |file: &&LocalFile| folder_of(file.key.as_str()).is_some();
     let index = files.iter().find(is_index)?;
-    let bare = targets.found.iter().find(|found| fails_folders(found))?;
+    let bare = targets.found.iter().find(|target| fails_folders(target))?;
     let folder = folder_of(index.key.as_str())?;
     Some(format!(
         "{}: nothing shows {} at /{folder}; `directory-objects = true` stores index documents under their folders too, and \
@@ -161,8 +163,8 @@ pub fn warning(files: &[LocalFile], job: &Job, targets: &Targets) -> Option<Stri
 }
 
 /// Returns whether nothing shows index documents: no website endpoint, no function, and no application.
-fn fails_folders(found: &Found) -> bool {
-    let Some(distribution) = found.readable() else {
+fn fails_folders(target: &Found) -> bool {
+    let Some(distribution) = target.readable() else {
         return false;
     };
     // A page for errors with another status is an application that routes by itself.
@@ -172,8 +174,8 @@ fn fails_folders(found: &Found) -> bool {
             && response.response_code == Some(200)
     });
     let rewritten =
-        |behavior: &Behavior| found.leads_here(behavior) && behavior.rewrite != Rewrite::None;
-    !found.has_website() && !routed && !found.behaviors().iter().any(rewritten)
+        |behavior: &Behavior| target.leads_here(behavior) && behavior.rewrite != Rewrite::None;
+    !target.has_website() && !routed && !target.behaviors().iter().any(rewritten)
 }
 
 #[cfg(test)]

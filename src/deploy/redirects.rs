@@ -73,8 +73,8 @@ pub fn of_stripped_names(
     if job.strip_extension.is_empty() || !has_website(targets) {
         return Vec::new();
     }
-    let mut websites = targets.found.iter().filter(|found| found.has_website());
-    let site = websites.next().and_then(|found| found.site(job));
+    let mut websites = targets.found.iter().filter(|target| target.has_website());
+    let site = websites.next().and_then(|target| target.site(job));
     let leading = |file: &LocalFile| {
         let key = file.key.as_str();
         let path = match &site {
@@ -122,16 +122,16 @@ pub fn unanswered(
         }
     };
     let mut warnings = Vec::new();
-    for found in targets.found.iter().filter(|found| !found.has_website()) {
-        let behaviors = found.behaviors().iter();
+    for target in targets.found.iter().filter(|target| !target.has_website()) {
+        let behaviors = target.behaviors().iter();
         let mut leading =
-            behaviors.filter(|behavior| found.leads_here(behavior) && !written(behavior));
+            behaviors.filter(|behavior| target.leads_here(behavior) && !written(behavior));
         if let Some(redirect) = leading.find_map(lacks) {
             warnings.push(format!(
                 "{}: nobody answers the redirect of {}: its origin is S3's REST endpoint, which does not redirect, and no \
                  function that was read does; `redirect-function` in deploy.toml has deploys write one for the default behavior, \
                  and `unstale redirects --function` prints it, to be associated with viewer requests",
-                found.id(),
+                target.id(),
                 redirect.from
             ));
         }
@@ -183,20 +183,20 @@ mod tests {
             }],
             ..Distribution::default()
         };
-        let found = Found {
+        let target = Found {
             target: PurgeTarget::Distribution("E1".into()),
             distribution: Ok(distribution),
             ours: vec!["o".into()],
         };
         Targets {
-            found: vec![found],
+            found: vec![target],
             ..Targets::default()
         }
     }
 
     #[test]
     fn a_website_endpoint_answers_exact_ones_by_objects() {
-        let all = [
+        let redirects = [
             placed("/old/", "/new", false),
             placed("/a/*", "/b", false),
             placed("/file", "/x", false),
@@ -204,7 +204,7 @@ mod tests {
         ];
         let is_file = |key: &str| key == "file" || key == "forced";
         for targets in [targets(true, None), Targets::default()] {
-            let outcome = objects(&all, &targets, is_file);
+            let outcome = objects(&redirects, &targets, is_file);
             let keys: Vec<_> = outcome
                 .objects
                 .iter()
@@ -218,20 +218,23 @@ mod tests {
 
     #[test]
     fn a_rest_endpoint_needs_a_function_that_knows_them() {
-        let all = [placed("/old", "/new", false), placed("/é", "/x", false)];
+        let redirects = [placed("/old", "/new", false), placed("/é", "/x", false)];
         let told = |function| {
             let targets = targets(false, function);
-            let outcome = objects(&all, &targets, |_| false);
+            let outcome = objects(&redirects, &targets, |_| false);
             assert_eq!(outcome, RedirectObjects::default());
-            unanswered(&all, &targets, |_| false)
+            unanswered(&redirects, &targets, |_| false)
         };
-        let code = |all: &[Placed]| {
-            let all: Vec<Redirect> = all.iter().map(|placed| placed.redirect.clone()).collect();
-            generate(&all, &Rewrite::default(), "").unwrap()
+        let code = |redirects: &[Placed]| {
+            let plain: Vec<Redirect> = redirects
+                .iter()
+                .map(|placed| placed.redirect.clone())
+                .collect();
+            generate(&plain, &Rewrite::default(), "").unwrap()
         };
         assert!(told(None)[0].contains("/old"));
         assert!(told(Some("other".into()))[0].contains("/old"));
-        assert!(told(Some(code(&all[..1])))[0].contains("/é"));
-        assert_eq!(told(Some(code(&all))), [""; 0]);
+        assert!(told(Some(code(&redirects[..1])))[0].contains("/é"));
+        assert_eq!(told(Some(code(&redirects))), [""; 0]);
     }
 }

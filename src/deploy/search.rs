@@ -25,7 +25,7 @@ pub async fn find_targets(aws: &Aws, job: &Job) -> Result<Targets, Error> {
     }
     for wish in &job.wishes {
         if let Some(id) = search.id_of(wish).await?
-            && !search.targets.found.iter().any(|found| found.id() == id)
+            && !search.targets.found.iter().any(|target| target.id() == id)
         {
             let distribution = search.read(&id).await?;
             search.targets.found.push(distribution);
@@ -48,7 +48,7 @@ impl Search<'_> {
         let (id, distribution, domains) = self.cloudfront.tenant(name).await?;
         let target = PurgeTarget::Tenant(id);
         let Some(distribution) = distribution else {
-            return Ok(unreadable(target, "it has no distribution".into()));
+            return Ok(Found::unreadable(target, "it has no distribution".into()));
         };
         let mut tenant = self.read(&distribution).await?;
         tenant.target = target;
@@ -96,26 +96,19 @@ impl Search<'_> {
     /// Reads a distribution and finds the origins of it that are the bucket.
     async fn read(&mut self, id: &str) -> Result<Found, Error> {
         let target = PurgeTarget::Distribution(id.to_owned());
+        let unreadable = |what: &str, error: AwsError| {
+            let action = error.action;
+            let why = format!("its {what} cannot be read ({error}; allow {action} on it)");
+            Ok(Found::unreadable(target.clone(), why))
+        };
         let described = match self.cloudfront.describe(id).await {
             Ok(described) => described,
-            Err(error) if may_be_denied(&error) => {
-                let why = format!(
-                    "its configuration cannot be read ({error}; allow {} on it)",
-                    error.action
-                );
-                return Ok(unreadable(target, why));
-            }
+            Err(error) if may_be_denied(&error) => return unreadable("configuration", error),
             Err(error) => return Err(error.into()),
         };
         let distribution = match configuration::read(&self.cloudfront, described, self.job).await {
             Ok(distribution) => distribution,
-            Err(error) => {
-                let why = format!(
-                    "its cache policy cannot be read ({error}; allow {} on it)",
-                    error.action
-                );
-                return Ok(unreadable(target, why));
-            }
+            Err(error) => return unreadable("cache policy", error),
         };
         let mut ours = distribution.bucket_origins(&self.job.bucket, &self.job.endpoints);
         if ours.is_empty() {
@@ -135,14 +128,6 @@ impl Search<'_> {
             distribution: Ok(distribution),
             ours,
         })
-    }
-}
-
-fn unreadable(target: PurgeTarget, why: String) -> Found {
-    Found {
-        target,
-        distribution: Err(why),
-        ours: Vec::new(),
     }
 }
 

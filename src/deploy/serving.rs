@@ -43,7 +43,7 @@ impl<'a> ServingRules<'a> {
         let playlists = keys.filter(|key| key.ends_with(".m3u8"));
         let mut error_documents: HashSet<String> = job.error_documents.iter().cloned().collect();
         let mut root = "index.html".to_owned();
-        for site in targets.found.iter().filter_map(|found| found.site(job)) {
+        for site in targets.found.iter().filter_map(|target| target.site(job)) {
             error_documents.extend(site.error_page_keys());
             root = site
                 .distribution
@@ -57,7 +57,10 @@ impl<'a> ServingRules<'a> {
             playlists: playlists.map(folder).collect(),
             error_documents,
             root,
-            tagged: targets.found.iter().any(|found| found.takes_tags(job.tags)),
+            tagged: targets
+                .found
+                .iter()
+                .any(|target| target.takes_tags(job.tags)),
         }
     }
 
@@ -72,13 +75,16 @@ impl<'a> ServingRules<'a> {
     /// Returns what a key is served with that is no file's, as far as its name tells.
     pub fn of_name(&self, key: &Key, matched: &mut Matched) -> Served<'a> {
         let content_type = content_type(key.as_str(), self.is_beside_playlist(key), &[]);
-        let facts = self.facts(&content_type, [key, key]);
-        self.job.rules.headers_for(key.as_str(), &facts, matched)
+        self.of_type(key, &content_type, matched)
     }
 
     /// Returns what a redirect's object is served with.
     pub fn of_redirect(&self, key: &Key, matched: &mut Matched) -> Served<'a> {
-        let facts = self.facts(REDIRECT_TYPE, [key, key]);
+        self.of_type(key, REDIRECT_TYPE, matched)
+    }
+
+    fn of_type(&self, key: &Key, content_type: &str, matched: &mut Matched) -> Served<'a> {
+        let facts = self.facts(content_type, [key, key]);
         self.job.rules.headers_for(key.as_str(), &facts, matched)
     }
 

@@ -89,8 +89,8 @@ impl BuiltSite {
         let changed = changed.into_iter().map(|file| (file.key.clone(), file));
         let mut changed: HashMap<Key, LocalFile> = changed.collect();
         for file in files {
-            if let Some(other) = changed.remove(&file.key) {
-                *file = other;
+            if let Some(new) = changed.remove(&file.key) {
+                *file = new;
             }
         }
     }

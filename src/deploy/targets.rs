@@ -19,6 +19,14 @@ pub struct Found {
 }
 
 impl Found {
+    pub fn unreadable(target: PurgeTarget, why: String) -> Self {
+        Self {
+            target,
+            distribution: Err(why),
+            ours: Vec::new(),
+        }
+    }
+
     pub fn id(&self) -> &str {
         self.target.id()
     }
@@ -39,7 +47,10 @@ impl Found {
 
     /// Returns the origins that are the bucket.
     pub fn origins(&self) -> impl Iterator<Item = &Origin> {
-        let origins = self.readable().into_iter().flat_map(|known| &known.origins);
+        let origins = self
+            .readable()
+            .into_iter()
+            .flat_map(|distribution| &distribution.origins);
         origins.filter(|origin| self.ours.contains(&origin.id))
     }
 
@@ -50,7 +61,8 @@ impl Found {
 
     /// Returns the behaviors, in the order of precedence, the default last.
     pub fn behaviors(&self) -> &[Behavior] {
-        self.readable().map_or(&[], |known| &known.behaviors)
+        self.readable()
+            .map_or(&[], |distribution| &distribution.behaviors)
     }
 
     pub fn default_behavior_mut(&mut self) -> Option<&mut Behavior> {
@@ -66,7 +78,7 @@ impl Found {
     pub fn takes_tags(&self, wanted: bool) -> bool {
         let header = self
             .readable()
-            .and_then(|known| known.cache_tag_header.as_deref());
+            .and_then(|distribution| distribution.cache_tag_header.as_deref());
         wanted && header.is_some_and(|header| header.eq_ignore_ascii_case(tags::HEADER))
     }
 
@@ -121,11 +133,11 @@ impl Function {
 
     /// Takes these distributions for what they are without it.
     pub fn undo(&mut self, ids: &[String], targets: &mut Targets) {
-        for found in &mut targets.found {
-            let id = found.id().to_owned();
+        for target in &mut targets.found {
+            let id = target.id().to_owned();
             if ids.contains(&id)
                 && let Some(before) = self.before.get(&id)
-                && let Some(default) = found.default_behavior_mut()
+                && let Some(default) = target.default_behavior_mut()
             {
                 *default = before.clone();
                 self.owed.remove(&id);

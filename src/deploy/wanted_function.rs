@@ -39,10 +39,7 @@ pub fn rewrite(index: Index, endings: &[String], kept: Vec<String>) -> Rewrite {
         index: folders.then(|| INDEX.to_owned()),
         // Where keys lost their endings, a name without a dot is a page.
         bare_folders: folders && endings.is_empty(),
-        kept: match endings {
-            [] => Vec::new(),
-            _ => kept,
-        },
+        kept,
         endings: endings.to_vec(),
     }
 }
@@ -58,13 +55,13 @@ async fn prepare(
     let resource = format!("function/{name}");
     let wanted = !job.redirects.is_empty() || !job.strip_extension.is_empty();
     let (mut running, mut bare) = (Vec::new(), Vec::new());
-    for found in &targets.found {
-        match fit(found, &resource) {
-            FunctionFit::Runs => running.push(found.id().to_owned()),
-            FunctionFit::Free if wanted => bare.push(found.id().to_owned()),
+    for target in &targets.found {
+        match fit(target, &resource) {
+            FunctionFit::Runs => running.push(target.id().to_owned()),
+            FunctionFit::Free if wanted => bare.push(target.id().to_owned()),
             FunctionFit::Taken(why) if wanted => targets.warnings.push(format!(
                 "{}: the function {name} is not associated, since {why}",
-                found.id()
+                target.id()
             )),
             FunctionFit::Free | FunctionFit::Taken(_) | FunctionFit::NotNeeded => {}
         }
@@ -92,11 +89,11 @@ async fn prepare(
     let (mut before, mut owed) = (BTreeMap::new(), BTreeMap::new());
     let live = live.as_deref().and_then(function::read);
     let live_redirects = live.map_or_else(Vec::new, |(redirects, _)| redirects);
-    for found in &mut targets.found {
-        let id = found.id().to_owned();
+    for target in &mut targets.found {
+        let id = target.id().to_owned();
         let runs = running.contains(&id);
         let runs_then = runs || change.associate.contains(&id);
-        let Some(default) = found.default_behavior_mut().filter(|_| runs_then) else {
+        let Some(default) = target.default_behavior_mut().filter(|_| runs_then) else {
             continue;
         };
         before.insert(id.clone(), default.clone());
@@ -127,15 +124,15 @@ enum FunctionFit {
     Taken(String),
 }
 
-fn fit(found: &Found, resource: &str) -> FunctionFit {
+fn fit(target: &Found, resource: &str) -> FunctionFit {
     use FunctionFit::{Free, NotNeeded, Runs, Taken};
-    if found.readable().is_none() {
+    if target.readable().is_none() {
         return Taken("its configuration cannot be read".into());
     }
-    let Some(default) = found.behaviors().last() else {
+    let Some(default) = target.behaviors().last() else {
         return NotNeeded;
     };
-    let mut origins = found.origins();
+    let mut origins = target.origins();
     if origins.any(|origin| origin.website && default.leads_to(&origin.id)) {
         return NotNeeded;
     }
@@ -144,10 +141,10 @@ fn fit(found: &Found, resource: &str) -> FunctionFit {
         Some(other) => Taken(format!(
             "{other} sees its requests already: add to that one what `unstale redirects --function` prints, or take it off"
         )),
-        None if matches!(found.target, PurgeTarget::Tenant(_)) => Taken(
+        None if matches!(target.target, PurgeTarget::Tenant(_)) => Taken(
             "a tenant has no functions of its own: associate it with the distribution of all tenants by hand".into(),
         ),
-        None if !found.leads_here(default) => Taken(
+        None if !target.leads_here(default) => Taken(
             "its default behavior leads to another origin: associate it with the site's behaviors by hand".into(),
         ),
         None => Free,
@@ -157,7 +154,7 @@ fn fit(found: &Found, resource: &str) -> FunctionFit {
 /// Returns the request paths of what keeps its ending: the root document and error pages.
 fn kept(job: &Job, targets: &Targets) -> Vec<String> {
     let mut kept = Vec::new();
-    for site in targets.found.iter().filter_map(|found| found.site(job)) {
+    for site in targets.found.iter().filter_map(|target| target.site(job)) {
         let mut keys = site.error_page_keys();
         keys.extend(job.error_documents.iter().cloned());
         keys.extend(site.distribution.default_root_object.clone());

@@ -11,7 +11,7 @@ use super::job::Job;
 use super::redirects;
 use super::serving::ServingRules;
 use super::source::Source;
-use super::targets::{Found, Targets};
+use super::targets::Targets;
 use crate::domain::rules::{self, Explanation, Matched, Served, check_limits};
 use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5, tags};
 use crate::edge::Behavior;
@@ -28,8 +28,8 @@ pub struct Wants<'a> {
     source: &'a Source,
     rules: ServingRules<'a>,
     /// What is no file: redirects, or objects known by their versions. Sorted by key; a file of the same key gives way.
-    others: Cow<'a, [Want]>,
-    /// Rules that were of use to `others`.
+    extras: Cow<'a, [Want]>,
+    /// Rules that were of use to `extras`.
     matched: Matched,
     /// What people should know of the redirects.
     pub warnings: Vec<String>,
@@ -43,14 +43,14 @@ impl<'a> Wants<'a> {
             job,
             source,
             rules: ServingRules::new(job, source.files(), source.root(), targets),
-            others: Cow::Borrowed(&[]),
+            extras: Cow::Borrowed(&[]),
             matched: Matched::default(),
             warnings: Vec::new(),
             shared: RefCell::default(),
         };
         match source {
             Source::Build(_) => wants.redirect(targets),
-            Source::Past(past) => wants.others = Cow::Borrowed(&past.wants),
+            Source::Past(past) => wants.extras = Cow::Borrowed(&past.wants),
         }
         if job.tags && !wants.rules.tagged {
             wants.warnings.push(no_tags(targets));
@@ -73,11 +73,11 @@ impl<'a> Wants<'a> {
         stripped.retain(|(key, _)| !own.contains(key.as_str()) && !is_file(key));
         outcome.objects.extend(stripped);
         outcome.objects.sort();
-        let mut others = Vec::new();
+        let mut extras = Vec::new();
         for (key, to) in outcome.objects {
-            others.push(self.redirect_object(Key::new(key), to));
+            extras.push(self.redirect_object(Key::new(key), to));
         }
-        self.others = Cow::Owned(others);
+        self.extras = Cow::Owned(extras);
         self.warnings = outcome.warnings;
     }
 
@@ -103,11 +103,11 @@ impl<'a> Wants<'a> {
     pub fn all<'b>(&'b self, matched: &'b mut Matched) -> impl Iterator<Item = Want> + 'b {
         matched.merge(&self.matched);
         let mut files = self.source.files().iter().peekable();
-        let mut others = self.others.iter().peekable();
+        let mut extras = self.extras.iter().peekable();
         std::iter::from_fn(move || {
-            let other =
-                others.next_if(|other| files.peek().is_none_or(|file| other.key <= file.key));
-            let Some(want) = other else {
+            let extra =
+                extras.next_if(|extra| files.peek().is_none_or(|file| extra.key <= file.key));
+            let Some(want) = extra else {
                 return files.next().map(|file| self.want(file, matched));
             };
             files.next_if(|file| want.key == file.key);
@@ -138,8 +138,8 @@ impl<'a> Wants<'a> {
     /// Returns one copy of the headers for all objects that have them.
     fn share(&self, headers: Headers) -> (HeaderFingerprint, Arc<Headers>) {
         let mut shared = self.shared.borrow_mut();
-        if let Some(known) = shared.iter().find(|(_, known)| **known == headers) {
-            return known.clone();
+        if let Some(same) = shared.iter().find(|(_, kept)| **kept == headers) {
+            return same.clone();
         }
         let new = (headers.fingerprint(), Arc::new(headers));
         // No two objects have the same tags.
@@ -150,15 +150,15 @@ impl<'a> Wants<'a> {
     }
 
     /// Returns what is no file, by its key.
-    fn other(&self, key: &str) -> Option<&Want> {
-        let others = &self.others;
-        let position = others.binary_search_by(|want| want.key.as_str().cmp(key));
-        others.get(position.ok()?)
+    fn extra(&self, key: &str) -> Option<&Want> {
+        let extras = &self.extras;
+        let position = extras.binary_search_by(|want| want.key.as_str().cmp(key));
+        extras.get(position.ok()?)
     }
 
     /// Returns the file that a key is to hold.
     pub fn file(&self, key: &str) -> Option<&'a LocalFile> {
-        match self.other(key) {
+        match self.extra(key) {
             Some(_) => None,
             None => self.source.file(key),
         }
@@ -181,7 +181,7 @@ impl<'a> Wants<'a> {
 
     /// Returns the headers that a key is wanted with.
     pub fn headers(&self, key: &Key) -> Headers {
-        if let Some(want) = self.other(key.as_str()) {
+        if let Some(want) = self.extra(key.as_str()) {
             return (*want.headers).clone();
         }
         let served = self.served(key, &mut Matched::default());
@@ -228,7 +228,7 @@ impl<'a> Wants<'a> {
 
     /// Returns where each header of a key comes from; none for what is not wanted.
     fn explanations(&self, key: &Key) -> Vec<Explanation> {
-        match (self.other(key.as_str()), self.file(key.as_str())) {
+        match (self.extra(key.as_str()), self.file(key.as_str())) {
             (Some(_), _) => self.rules.explain_redirect(key),
             (None, Some(file)) => self.rules.explain_file(file),
             (None, None) => Vec::new(),
@@ -238,7 +238,7 @@ impl<'a> Wants<'a> {
     /// Returns which rule or default set what the key is served with, a line each; none for what is not wanted.
     pub fn explain(&self, key: &Key) -> Vec<String> {
         let redirect = self
-            .other(key.as_str())
+            .extra(key.as_str())
             .and_then(|want| want.headers.redirect.as_ref());
         let mut lines: Vec<String> = redirect
             .map(|to| format!("redirect: {to}"))
@@ -265,12 +265,11 @@ impl<'a> Wants<'a> {
 
 /// Says why objects get no cache tags, though they are wanted.
 fn no_tags(targets: &Targets) -> String {
-    let header = |found: &Found| found.readable()?.cache_tag_header.clone();
-    let mut others = targets
-        .found
-        .iter()
-        .filter_map(|found| Some((found.id(), header(found)?)));
-    let why = match others.next() {
+    let mut headers = targets.found.iter().filter_map(|target| {
+        let header = target.readable()?.cache_tag_header.as_ref()?;
+        Some((target.id(), header))
+    });
+    let why = match headers.next() {
         Some((id, header)) => format!("{id} reads cache tags from the header {header}"),
         None => "no distribution that is purged is known to read cache tags".to_owned(),
     };
