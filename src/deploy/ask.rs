@@ -39,14 +39,14 @@ pub enum KnownContent {
 }
 
 /// Asks about many objects, several at once.
-pub struct Asker<'a> {
+pub struct ObjectAsker<'a> {
     pub place: Place,
     pub level: &'a mut Level,
     pub stop: &'a Stop,
     pub tell: &'a Teller,
 }
 
-impl Asker<'_> {
+impl ObjectAsker<'_> {
     /// Finds out whether objects are as they should be.
     pub async fn compare(
         &mut self,

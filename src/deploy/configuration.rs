@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_cloudfront::types::{
     CachePolicyConfig, CachePolicyQueryStringBehavior, CustomErrorResponse, EventType,
-    ForwardedValues, FunctionAssociations, LambdaFunctionAssociations, Origin as SdkOrigin,
-    OriginGroups,
+    ForwardedValues, FunctionAssociations, LambdaFunctionAssociations, OriginGroups,
 };
 
 use super::job::Job;
@@ -83,23 +82,17 @@ pub async fn read(
     }
     let aliases = config.aliases.and_then(|aliases| aliases.items);
     let origins = config.origins.map(|origins| origins.items);
+    let origins = origins.unwrap_or_default().into_iter();
     let errors = config.custom_error_responses.and_then(|list| list.items);
+    let errors = errors.unwrap_or_default().into_iter();
     Ok(Distribution {
         id: described.id,
         domain_name: described.domain_name.unwrap_or_default(),
         aliases: aliases.unwrap_or_default(),
         default_root_object: config.default_root_object.filter(|key| !key.is_empty()),
-        origins: origins
-            .unwrap_or_default()
-            .into_iter()
-            .map(origin)
-            .collect(),
+        origins: origins.map(origin).collect(),
         behaviors,
-        error_responses: errors
-            .unwrap_or_default()
-            .into_iter()
-            .map(error_response)
-            .collect(),
+        error_responses: errors.map(error_response).collect(),
         cache_tag_header: config.cache_tag_config.map(|tags| tags.header_name),
     })
 }
@@ -114,7 +107,7 @@ fn members(groups: OriginGroups) -> OriginGroupMembers {
     ids.collect()
 }
 
-fn origin(origin: SdkOrigin) -> Origin {
+fn origin(origin: aws_sdk_cloudfront::types::Origin) -> Origin {
     let path = origin.origin_path.unwrap_or_default();
     let domain = origin.domain_name;
     Origin {

@@ -1,4 +1,4 @@
-//! Which request paths a site answers at, and with what: what `verify` asks for.
+//! Finds the request paths that a site answers at, and what it answers there: `verify` asks for them.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -57,9 +57,11 @@ pub fn questions(job: &Job, targets: &Targets, objects: ExpectedObjects) -> Vec<
         site.index = job.index;
         return vec![asked(None, &site)];
     }
+    // Of a distribution whose configuration could not be read nobody knows what it answers.
     let readable = targets.found.iter();
+    let readable = readable.filter_map(|target| Some((target, target.site(job)?)));
     readable
-        .filter_map(|target| Some(asked(Some(target), &target.site(job)?)))
+        .map(|(target, site)| asked(Some(target), &site))
         .collect()
 }
 
@@ -81,50 +83,42 @@ fn plain() -> Distribution {
     }
 }
 
+/// Returns all questions about these objects at one distribution.
 fn of_site(job: &Job, site: &Site, objects: ExpectedObjects) -> Vec<Question> {
-    let ExpectedObjects {
-        manifest,
-        wants,
-        gone,
-    } = objects;
+    let wanted: HashSet<&Key> = objects.wants.iter().map(|want| &want.key).collect();
+    // A page shown for errors with a status of 200 hides what is gone.
+    let mut responses = site.distribution.error_responses.iter();
+    let hidden = responses.any(|response| response.response_code == Some(200));
+    let gone = objects.gone.iter();
+    let gone = gone.filter(|key| !hidden && !wanted.contains(key));
+    let wants = objects.wants.iter().map(|want| (&want.key, Some(want)));
     let mut asked: BTreeMap<String, (Kind, Question)> = BTreeMap::new();
-    let mut ask = |key: &Key, expected: &dyn Fn(Kind) -> Expected| {
-        for path in request_paths(site, key.as_str()) {
-            if path.is_query() {
-                continue;
-            }
-            let expected = match answered_by_function(job, site, path.behavior, &path.text) {
-                Some(to) => Expected::Redirect(to),
-                None => expected(path.kind),
-            };
-            let question = Question {
-                path: path.text.clone(),
-                key: key.clone(),
-                expected,
+    for (key, want) in wants.chain(gone.map(|key| (key, None))) {
+        let paths = request_paths(site, key.as_str()).into_iter();
+        for path in paths.filter(|path| !path.is_query()) {
+            let redirect = answered_by_function(job, site, path.behavior, &path.text);
+            let expected = match (redirect, want) {
+                (Some(to), _) => Expected::Redirect(to),
+                (None, Some(want)) => expected(want, path.kind, site, objects.manifest),
+                (None, None) => Expected::Gone,
             };
             // An object's own path is its own, whatever else would answer there.
             let other = asked.get(&path.text).map(|(kind, _)| *kind);
             if other.is_none_or(|kind| path.kind < kind) {
+                let question = Question {
+                    path: path.text.clone(),
+                    key: key.clone(),
+                    expected,
+                };
                 asked.insert(path.text, (path.kind, question));
             }
-        }
-    };
-    for want in wants {
-        ask(&want.key, &|kind| wanted(want, kind, site, manifest));
-    }
-    let wanted: HashSet<&Key> = wants.iter().map(|want| &want.key).collect();
-    // A page shown for errors with a status of 200 hides what is gone.
-    let mut responses = site.distribution.error_responses.iter();
-    if !responses.any(|response| response.response_code == Some(200)) {
-        for key in gone.iter().filter(|key| !wanted.contains(key)) {
-            ask(key, &|_| Expected::Gone);
         }
     }
     asked.into_values().map(|(_, question)| question).collect()
 }
 
 /// Returns what a viewer is to see of an object at a path of this kind.
-fn wanted(want: &Want, kind: Kind, site: &Site, manifest: &Manifest) -> Expected {
+fn expected(want: &Want, kind: Kind, site: &Site, manifest: &Manifest) -> Expected {
     let website = site.origins().any(|origin| origin.website);
     if let Some(to) = want.headers.redirect.as_ref().filter(|_| website) {
         return Expected::Redirect(to.clone());

@@ -1,4 +1,4 @@
-//! Under which keys files are stored: without their extension, and index documents under their folder's key too.
+//! Gives files the keys that they are stored under: without their extension, and index documents under their folder's key too.
 
 use std::collections::HashSet;
 use std::path::Path;

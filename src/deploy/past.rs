@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use md5::{Digest, Md5 as Hasher};
 
-use super::ask::Asker;
+use super::ask::ObjectAsker;
 use super::job::Job;
 use super::serving::ServingRules;
 use super::survey::{Place, Remote};
@@ -80,7 +80,7 @@ impl Past {
     pub(super) async fn look_up(
         &mut self,
         plan: &Plan,
-        asker: &mut Asker<'_>,
+        asker: &mut ObjectAsker<'_>,
     ) -> Result<bool, Error> {
         let changes = plan.changes.iter();
         let unknown = changes.filter(|change| !self.heads.contains_key(&change.key));

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Teller;
-use super::ask::{Asker, KnownContent, Question};
+use super::ask::{KnownContent, ObjectAsker, Question};
 use super::job::Job;
 use super::names;
 use super::pool::Level;
@@ -186,7 +186,7 @@ impl Scene {
     ) -> Result<Plan, Error> {
         Wants::new(job, &self.source, &self.targets).check_limits()?;
         self.check_state_apart()?;
-        let mut asker = Asker {
+        let mut asker = ObjectAsker {
             place: self.place.clone(),
             level,
             stop,

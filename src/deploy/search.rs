@@ -12,7 +12,7 @@ use crate::error::Error;
 
 /// Finds the distributions that the settings ask for, and reads their configuration.
 pub async fn find_targets(aws: &Aws, job: &Job) -> Result<Targets, Error> {
-    let mut search = Search {
+    let mut search = DistributionSearch {
         cloudfront: aws.cloudfront(),
         job,
         summaries: None,
@@ -34,7 +34,7 @@ pub async fn find_targets(aws: &Aws, job: &Job) -> Result<Targets, Error> {
     Ok(search.targets)
 }
 
-struct Search<'a> {
+struct DistributionSearch<'a> {
     cloudfront: CloudFront,
     job: &'a Job,
     /// All distributions of the account, once they were listed.
@@ -42,7 +42,7 @@ struct Search<'a> {
     targets: Targets,
 }
 
-impl Search<'_> {
+impl DistributionSearch<'_> {
     /// Reads the distribution of a tenant, which answers at the tenant's domains.
     async fn tenant(&mut self, name: &str) -> Result<Found, Error> {
         let (id, distribution, domains) = self.cloudfront.tenant(name).await?;

@@ -1,4 +1,4 @@
-//! What each key is served with, by its type and by the rules.
+//! Finds what each key is served with, by its type and by the rules.
 
 use std::borrow::Cow;
 use std::collections::HashSet;

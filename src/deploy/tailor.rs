@@ -1,4 +1,4 @@
-//! What is stored of files that are not stored as they are: pages that stay but for noise, and compressed bodies.
+//! Makes what is stored of files that are not stored as they are: pages that stay but for noise, and compressed bodies.
 //!
 //! The manifest remembers of which file a stored body was made, so that nothing is compressed again that did not change.
 
@@ -55,7 +55,7 @@ impl Source {
         let Self::Build(site) = self else {
             return Ok(());
         };
-        let tailor = Tailor {
+        let tailor = BuildTailoring {
             place,
             known,
             targets,
@@ -88,14 +88,14 @@ struct NoisyPage<'a> {
 }
 
 /// Makes of a build's files what is stored of them.
-struct Tailor<'a> {
+struct BuildTailoring<'a> {
     place: &'a Place,
     known: &'a Known<'a>,
     targets: &'a Targets,
     job: &'a Job,
 }
 
-impl Tailor<'_> {
+impl BuildTailoring<'_> {
     fn rules<'s>(&'s self, site: &'s BuiltSite) -> ServingRules<'s> {
         ServingRules::new(self.job, site.files(), site.root(), self.targets)
     }

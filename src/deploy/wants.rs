@@ -1,4 +1,4 @@
-//! What each object is wanted to be: its content, and by the rules its headers.
+//! The site as it is wanted: the content of each object, and by the rules its headers.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -22,7 +22,7 @@ use crate::scan::LocalFile;
 /// Sets of headers that are kept to be shared; a site has a few by type.
 const SHARED: usize = 64;
 
-/// The site as it is wanted.
+/// The objects that are wanted, and what is known of each.
 pub struct Wants<'a> {
     job: &'a Job,
     source: &'a Source,
@@ -211,11 +211,11 @@ impl<'a> Wants<'a> {
             };
             let explained = self.explanations(&want.key).into_iter();
             let adding = explained.filter(|explanation| explanation.header.starts_with(field));
-            let rules = adding.filter_map(|explanation| match explanation.source {
+            let indexes = adding.filter_map(|explanation| match explanation.source {
                 rules::Source::Rule(index) => Some(index),
                 rules::Source::Default(_) => None,
             });
-            let last = rules.max().map(|index| (self.job.rule_name)(index));
+            let last = indexes.max().map(|index| (self.job.rule_name)(index));
             // Defaults alone are within the limits.
             let place = last.unwrap_or_else(|| "the defaults".to_owned());
             return Err(Error::usage(format!(
@@ -237,13 +237,12 @@ impl<'a> Wants<'a> {
 
     /// Returns which rule or default set what the key is served with, a line each; none for what is not wanted.
     pub fn explain(&self, key: &Key) -> Vec<String> {
-        let redirect = self
-            .extra(key.as_str())
-            .and_then(|want| want.headers.redirect.as_ref());
-        let mut lines: Vec<String> = redirect
-            .map(|to| format!("redirect: {to}"))
-            .into_iter()
-            .collect();
+        let mut lines = Vec::new();
+        if let Some(want) = self.extra(key.as_str())
+            && let Some(to) = &want.headers.redirect
+        {
+            lines.push(format!("redirect: {to}"));
+        }
         let explained = self.explanations(key);
         let tagged = self.rules.tagged && !explained.is_empty();
         for explanation in explained {
