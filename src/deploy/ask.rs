@@ -47,24 +47,8 @@ pub struct ObjectAsker<'a> {
 }
 
 impl ObjectAsker<'_> {
-    /// Finds out whether objects are as they should be.
-    pub async fn compare(
-        &mut self,
-        questions: Vec<Question>,
-    ) -> Result<HashMap<Key, Answered>, AwsError> {
-        self.each(questions, compare).await
-    }
-
-    /// Finds out what the versions that are wanted are; `None`: it is gone.
-    pub async fn heads(
-        &mut self,
-        wants: Vec<Want>,
-    ) -> Result<HashMap<Key, Option<Head>>, AwsError> {
-        self.each(wants, version_head).await
-    }
-
     /// Asks each question. Returns what was answered until all were, or `stop` was set.
-    async fn each<Q, A, F>(
+    pub async fn each<Q, A, F>(
         &mut self,
         questions: Vec<Q>,
         ask: impl Fn(Place, Q) -> F,
@@ -97,7 +81,8 @@ impl ObjectAsker<'_> {
     }
 }
 
-async fn compare(place: Place, question: Question) -> Result<(Key, Answered), AwsError> {
+/// Finds out whether an object is as it should be.
+pub async fn compare(place: Place, question: Question) -> Result<(Key, Answered), AwsError> {
     let full = place.full(question.key.as_str());
     let Some(head) = place.bucket.head(&full, None).await? else {
         // Gone since it was listed.
@@ -127,8 +112,8 @@ async fn compare(place: Place, question: Question) -> Result<(Key, Answered), Aw
     Ok((question.key, answered))
 }
 
-/// Asks what a version is, with its tags where the rest is not all that was set.
-async fn version_head(place: Place, want: Want) -> Result<(Key, Option<Head>), AwsError> {
+/// Finds out what the version that is wanted is, with its tags where the rest is not all that was set; `None`: it is gone.
+pub async fn version_head(place: Place, want: Want) -> Result<(Key, Option<Head>), AwsError> {
     let full = place.full(want.key.as_str());
     let version = want.version.as_ref().map(|version| version.id.as_str());
     let Some(mut head) = place.bucket.head(&full, version).await? else {

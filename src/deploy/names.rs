@@ -150,15 +150,13 @@ pub fn warning(files: &[LocalFile], job: &Job, targets: &Targets) -> Option<Stri
     if job.directory_objects || job.index != Index::Auto {
         return None;
     }
-    let is_index = |file: &&LocalFile| folder_of(file.key.as_str()).is_some();
-    let index = files.iter().find(is_index)?;
+    let mut keys = files.iter().map(|file| file.key.as_str());
+    let (index, folder) = keys.find_map(|key| Some((key, folder_of(key)?)))?;
     let bare = targets.found.iter().find(|target| fails_folders(target))?;
-    let folder = folder_of(index.key.as_str())?;
     Some(format!(
-        "{}: nothing shows {} at /{folder}; `directory-objects = true` stores index documents under their folders too, and \
+        "{}: nothing shows {index} at /{folder}; `directory-objects = true` stores index documents under their folders too, and \
          `unstale redirects --function` prints a function that rewrites (`redirect-function` has deploys write it); `index = \"none\"` says that it is meant so",
-        bare.id(),
-        index.key
+        bare.id()
     ))
 }
 

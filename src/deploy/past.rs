@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use md5::{Digest, Md5 as Hasher};
 
-use super::ask::ObjectAsker;
+use super::ask::{ObjectAsker, version_head};
 use super::job::Job;
 use super::serving::ServingRules;
 use super::survey::{Place, Remote};
@@ -91,7 +91,7 @@ impl Past {
             return Ok(false);
         }
         let total = asked.len();
-        let heads = asker.heads(asked).await?;
+        let heads = asker.each(asked, version_head).await?;
         if heads.len() < total {
             return Err(Error::interrupted("interrupted while looking up versions"));
         }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Teller;
-use super::ask::{KnownContent, ObjectAsker, Question};
+use super::ask::{self, KnownContent, ObjectAsker, Question};
 use super::job::Job;
 use super::names;
 use super::pool::Level;
@@ -213,7 +213,7 @@ impl Scene {
                 }
                 Err(asks) => {
                     let questions = self.questions(job, asks);
-                    let answers = asker.compare(questions).await?;
+                    let answers = asker.each(questions, ask::compare).await?;
                     self.answers.extend(answers);
                 }
             }

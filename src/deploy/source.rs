@@ -32,12 +32,21 @@ impl Source {
         })
     }
 
+    fn built(&self) -> Option<&BuiltSite> {
+        match self {
+            Self::Build(site) => Some(site),
+            Self::Past(_) => None,
+        }
+    }
+
     /// Returns the files as they are stored, sorted by key.
     pub fn files(&self) -> &[LocalFile] {
-        match self {
-            Self::Build(site) => site.files(),
-            Self::Past(_) => &[],
-        }
+        self.built().map_or(&[], BuiltSite::files)
+    }
+
+    /// Returns the build's folder.
+    pub fn root(&self) -> &Path {
+        self.built().map_or(Path::new(""), BuiltSite::root)
     }
 
     /// Returns the file that is stored under a key.
@@ -52,14 +61,6 @@ impl Source {
         match self {
             Self::Build(site) => std::mem::take(&mut site.build.kept),
             Self::Past(_) => HashMap::new(),
-        }
-    }
-
-    /// Returns the build's folder.
-    pub fn root(&self) -> &Path {
-        match self {
-            Self::Build(site) => site.root(),
-            Self::Past(_) => Path::new(""),
         }
     }
 }
