@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use super::App;
 use crate::aws::{Aws, Connection};
-use crate::deploy::redirects::Placed;
-use crate::deploy::{Job, Teller, Wish};
+use crate::deploy::{Job, Placed, Teller, Wish};
 use crate::domain::key::MAX_KEY_BYTES;
 use crate::domain::redirects::Redirect;
 use crate::edge::{Index, Money, Prices};
