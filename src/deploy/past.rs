@@ -15,7 +15,7 @@ use super::stop::Stop;
 use super::survey::{Place, Remote};
 use super::targets::Targets;
 use super::wants::Wants;
-use crate::aws::s3::Head;
+use crate::aws::read::Head;
 use crate::aws::{AwsError, Kind};
 use crate::domain::manifest::{DeployId, Life, Manifest};
 use crate::domain::page::is_page;

@@ -47,7 +47,7 @@ pub struct LeftOut {
 /// `include` wins over `exclude`, a later `exclude` over an earlier one, and these over the defaults. So a folder that is
 /// included comes without its `.env`, while `folder/**` brings that too. As in git, `!` in `exclude` brings nothing back
 /// from a folder that is left out; `include` does.
-pub(super) struct Filter {
+pub(super) struct PathFilter {
     exclude: Globs,
     include: Globs,
     /// For each pattern of `include`, the folders that it names before its first wildcard.
@@ -57,9 +57,9 @@ pub(super) struct Filter {
 
 /// Left out by `counts[.0]` of the filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rule(usize);
+pub(super) struct ExcludeRule(usize);
 
-impl Filter {
+impl PathFilter {
     pub(super) fn new(exclude: &[String], include: &[String]) -> Result<Self, ScanError> {
         let mut counts: Vec<LeftOut> = Vec::new();
         for (by_default, pattern) in (DEFAULT_EXCLUDES.iter().map(|pattern| (true, *pattern)))
@@ -81,7 +81,12 @@ impl Filter {
     }
 
     /// Whether an entry is left out, given what became of its folder.
-    pub(super) fn judge(&self, path: &Path, is_dir: bool, folder: Option<Rule>) -> Option<Rule> {
+    pub(super) fn judge(
+        &self,
+        path: &Path,
+        is_dir: bool,
+        folder: Option<ExcludeRule>,
+    ) -> Option<ExcludeRule> {
         if self
             .include
             .as_gitignore()
@@ -106,7 +111,7 @@ impl Filter {
         })
     }
 
-    pub(super) fn count(&mut self, rule: Rule) {
+    pub(super) fn count(&mut self, rule: ExcludeRule) {
         if let Some(counted) = self.counts.get_mut(rule.0) {
             counted.entries += 1;
         }
@@ -118,9 +123,9 @@ impl Filter {
         self.counts.into_iter().filter(used).collect()
     }
 
-    fn rule_of(&self, glob: &Glob) -> Rule {
+    fn rule_of(&self, glob: &Glob) -> ExcludeRule {
         let at = (self.counts.iter()).rposition(|rule| rule.pattern.trim_end() == glob.original());
-        Rule(at.unwrap_or(usize::MAX))
+        ExcludeRule(at.unwrap_or(usize::MAX))
     }
 }
 
@@ -149,14 +154,14 @@ fn reach(line: &str) -> Option<Vec<String>> {
 mod tests {
     use super::*;
 
-    fn filter(exclude: &[&str], include: &[&str]) -> Filter {
+    fn filter(exclude: &[&str], include: &[&str]) -> PathFilter {
         let owned = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
         let (exclude, include): (Vec<String>, Vec<String>) = (owned(exclude), owned(include));
-        Filter::new(&exclude, &include).expect("patterns")
+        PathFilter::new(&exclude, &include).expect("patterns")
     }
 
     /// As the walk does it: a folder's verdict is handed down to what it holds.
-    fn keeps(filter: &Filter, key: &str) -> bool {
+    fn keeps(filter: &PathFilter, key: &str) -> bool {
         let mut verdict = None;
         let ends = key.match_indices('/').map(|(at, _)| (at, true));
         for (end, is_dir) in ends.chain([(key.len(), false)]) {
@@ -273,7 +278,7 @@ mod tests {
     #[test]
     fn a_pattern_that_cannot_be_read_is_named() {
         for pattern in ["a[", "{a", "[z-a]"] {
-            let error = Filter::new(&[pattern.to_owned()], &[])
+            let error = PathFilter::new(&[pattern.to_owned()], &[])
                 .map(|_| ())
                 .unwrap_err();
             assert!(

@@ -21,17 +21,15 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use crate::domain::Key;
 use crate::domain::key::MAX_KEY_BYTES;
-use cache::{Cache, Store};
-pub use digest::{
-    Checksum, MULTIPART_FROM, candidate_part_sizes, full_checksum, multipart_etag, part_size,
-};
+use cache::{CacheStore, HashCache};
+pub use digest::{MULTIPART_FROM, candidate_part_sizes, multipart_etag, part_size};
 pub use error::ScanError;
 pub use file::{FileStamp, LocalFile, Made};
-use filter::Filter;
+use filter::PathFilter;
 pub use filter::{DEFAULT_EXCLUDES, LeftOut};
-use hash::{Done, Reader, Shared};
-use queue::{Queue, StopOnDrop};
-use walk::Walk;
+use hash::{FileReader, ReaderResult, ScanShared};
+use queue::{FileQueue, StopOnDrop};
+use walk::FolderWalk;
 
 /// What to scan, and how.
 #[derive(Debug, Clone)]
@@ -119,10 +117,10 @@ pub async fn scan(
     options: &Options,
     progress: impl Fn(Progress) + Send + Sync + 'static,
 ) -> Result<Build, ScanError> {
-    let filter = Filter::new(&options.exclude, &options.include)?;
-    let shared = Arc::new(Shared {
+    let filter = PathFilter::new(&options.exclude, &options.include)?;
+    let shared = Arc::new(ScanShared {
         root: root.to_owned(),
-        queue: Queue::default(),
+        queue: FileQueue::default(),
         progress: Box::new(progress),
         keep: AtomicU64::new(options.keep_small.unwrap_or(0)),
         files: AtomicU64::new(0),
@@ -136,7 +134,7 @@ pub async fn scan(
     };
     let walk = {
         let (shared, options, canonical) = (shared.clone(), options.clone(), canonical.clone());
-        spawn_blocking(move || Walk::new(&shared, canonical, filter, &options).run())
+        spawn_blocking(move || FolderWalk::new(&shared, canonical, filter, &options).run())
     };
     let (store, cache) = match options.cache.clone() {
         Some(folder) => {
@@ -147,7 +145,7 @@ pub async fn scan(
     let readers: Vec<_> = (0..readers(options.readers))
         .map(|_| {
             let (shared, cache) = (shared.clone(), cache.clone());
-            spawn_blocking(move || Reader::new(&shared, &cache).run())
+            spawn_blocking(move || FileReader::new(&shared, &cache).run())
         })
         .collect();
     let walked = finished(walk.await);
@@ -183,10 +181,10 @@ fn check_root(root: &Path) -> Result<PathBuf, ScanError> {
     root.canonicalize().map_err(unreadable)
 }
 
-fn open_cache(folder: &Path, root: &Path) -> (Option<Store>, Arc<Cache>) {
-    match Store::begin(folder, root) {
+fn open_cache(folder: &Path, root: &Path) -> (Option<CacheStore>, Arc<HashCache>) {
+    match CacheStore::begin(folder, root) {
         Ok(store) => {
-            let cache = Cache::load(&store.path());
+            let cache = HashCache::load(&store.path());
             (Some(store), Arc::new(cache))
         }
         Err(_) => (None, Arc::default()),
@@ -204,8 +202,8 @@ fn readers(wanted: usize) -> usize {
 /// All results, or the error that stopped the others.
 fn sort_out(
     walked: Result<Vec<LeftOut>, ScanError>,
-    readers: Vec<Result<Done, ScanError>>,
-) -> Result<(Vec<LeftOut>, Vec<Done>), ScanError> {
+    readers: Vec<Result<ReaderResult, ScanError>>,
+) -> Result<(Vec<LeftOut>, Vec<ReaderResult>), ScanError> {
     let stopped = matches!(walked, Err(ScanError::Stopped));
     if !stopped {
         let left_out = walked?;
@@ -220,8 +218,8 @@ fn join(
     root: PathBuf,
     left_out: Vec<LeftOut>,
     mut files: Vec<LocalFile>,
-    results: Vec<Done>,
-    store: Option<&Store>,
+    results: Vec<ReaderResult>,
+    store: Option<&CacheStore>,
     known: usize,
 ) -> Build {
     let mut kept = HashMap::new();

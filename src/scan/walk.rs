@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::error::ScanError;
-use super::filter::{Filter, LeftOut, Rule};
-use super::hash::Shared;
+use super::filter::{ExcludeRule, LeftOut, PathFilter};
+use super::hash::ScanShared;
 use super::queue::{BATCH, StopOnDrop};
 use super::{Options, PART, Progress, Symlinks};
 use crate::domain::Key;
@@ -16,15 +16,15 @@ use crate::domain::Key;
 /// Names this holds belong to the deploy's own state in the bucket, whichever folder's site it is.
 const RESERVED: &str = ".unstale";
 
-pub(super) struct Walk<'a> {
-    shared: &'a Shared,
+pub(super) struct FolderWalk<'a> {
+    shared: &'a ScanShared,
     /// The root with all links resolved.
     canonical: PathBuf,
-    filter: Filter,
+    filter: PathFilter,
     symlinks: Symlinks,
     max_key_bytes: usize,
     /// What became of the folders that lead to the entry at hand; the root comes first.
-    folders: Vec<Option<Rule>>,
+    folders: Vec<Option<ExcludeRule>>,
     batch: Vec<Key>,
     found: u64,
     /// Every [`STRIDE`]th key.
@@ -33,11 +33,11 @@ pub(super) struct Walk<'a> {
 
 const STRIDE: usize = 10;
 
-impl<'a> Walk<'a> {
+impl<'a> FolderWalk<'a> {
     pub(super) fn new(
-        shared: &'a Shared,
+        shared: &'a ScanShared,
         canonical: PathBuf,
-        filter: Filter,
+        filter: PathFilter,
         options: &Options,
     ) -> Self {
         Self {
