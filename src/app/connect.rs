@@ -115,7 +115,6 @@ impl App {
                 max_key_bytes: MAX_KEY_BYTES.saturating_sub(settings.prefix.len()),
                 cache: settings.cache.then(cache_folder).flatten(),
                 keep_small: Some(KEPT.min(settings.max_memory / 4)),
-                ..scan::Options::default()
             },
             dir,
             state: settings

@@ -125,7 +125,6 @@ impl Aws {
             clock,
             name: name.to_owned(),
             owner: self.connection.expected_bucket_owner.clone(),
-            watch: self.watch.clone(),
         }
     }
 

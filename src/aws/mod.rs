@@ -4,7 +4,7 @@ pub mod checksum;
 pub mod cloudfront;
 mod connect;
 mod delete;
-pub mod error;
+mod error;
 pub mod function;
 pub mod list;
 pub mod multipart;

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::error::AwsError;
-use super::watch::{ServerClock, Watch};
+use super::watch::ServerClock;
 use crate::domain::{ETag, Headers, Md5};
 
 /// The most keys in one DeleteObjects request (Amazon S3 API Reference, "DeleteObjects").
@@ -36,7 +36,6 @@ pub struct Bucket {
     pub(super) client: Client,
     pub(super) name: String,
     pub(super) owner: Option<String>,
-    pub watch: Watch,
     /// What time it is by this bucket's answers.
     pub clock: ServerClock,
 }

@@ -2,15 +2,12 @@
 
 use std::path::Path;
 
-use ignore::Match;
-use ignore::gitignore::Glob;
-
 use super::error::ScanError;
 use crate::domain::globs::{BadGlob, Globs};
 
 /// What is left out unless `include` names it: what file managers, editors and git leave behind, secrets, and what belongs to
 /// the deploy itself. Other dot files, such as `.well-known/`, `.nojekyll` and `.htaccess`, are deployed.
-pub const DEFAULT_EXCLUDES: [&str; 19] = [
+pub(super) const DEFAULT_EXCLUDES: [&str; 19] = [
     ".DS_Store",
     "._*",
     "Thumbs.db",
@@ -32,17 +29,6 @@ pub const DEFAULT_EXCLUDES: [&str; 19] = [
     "/deploy.toml",
 ];
 
-/// What one pattern left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
-    /// As it was written.
-    pub pattern: String,
-    /// One of [`DEFAULT_EXCLUDES`].
-    pub by_default: bool,
-    /// Files, and folders that were not even looked into.
-    pub entries: u64,
-}
-
 /// The rules. The nearest rule decides: one that matches the path itself, else its folder, and so on; at the same level
 /// `include` wins over `exclude`, a later `exclude` over an earlier one, and these over the defaults. So a folder that is
 /// included comes without its `.env`, while `folder/**` brings that too. As in git, `!` in `exclude` brings nothing back
@@ -52,56 +38,25 @@ pub(super) struct PathFilter {
     include: Globs,
     /// For each pattern of `include`, the folders that it names before its first wildcard.
     reach: Vec<Vec<String>>,
-    counts: Vec<LeftOut>,
 }
-
-/// Left out by `counts[.0]` of the filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ExcludeRule(usize);
 
 impl PathFilter {
     pub(super) fn new(exclude: &[String], include: &[String]) -> Result<Self, ScanError> {
-        let mut counts: Vec<LeftOut> = Vec::new();
-        for (by_default, pattern) in (DEFAULT_EXCLUDES.iter().map(|pattern| (true, *pattern)))
-            .chain(exclude.iter().map(|pattern| (false, pattern.as_str())))
-        {
-            counts.push(LeftOut {
-                pattern: pattern.to_owned(),
-                by_default,
-                entries: 0,
-            });
-        }
-        let patterns = counts.iter().map(|rule| rule.pattern.as_str());
+        let excluded = exclude.iter().map(String::as_str);
         Ok(Self {
-            exclude: matcher(patterns)?,
+            exclude: matcher(DEFAULT_EXCLUDES.into_iter().chain(excluded))?,
             include: matcher(include.iter().map(String::as_str))?,
             reach: include.iter().filter_map(|line| reach(line)).collect(),
-            counts,
         })
     }
 
-    /// Whether an entry is left out, given what became of its folder.
-    pub(super) fn judge(
-        &self,
-        path: &Path,
-        is_dir: bool,
-        folder: Option<ExcludeRule>,
-    ) -> Option<ExcludeRule> {
-        if self
-            .include
-            .as_gitignore()
-            .matched(path, is_dir)
-            .is_ignore()
-        {
-            return None;
-        }
-        match self.exclude.as_gitignore().matched(path, is_dir) {
-            Match::Ignore(glob) => Some(self.rule_of(glob)),
-            Match::None | Match::Whitelist(_) => folder,
-        }
+    /// Tells whether an entry is left out, given whether its folder is.
+    pub(super) fn leaves_out(&self, path: &Path, is_dir: bool, folder: bool) -> bool {
+        let matched = |globs: &Globs| globs.as_gitignore().matched(path, is_dir).is_ignore();
+        !matched(&self.include) && (folder || matched(&self.exclude))
     }
 
-    /// Whether `include` might bring back something from inside a folder.
+    /// Tells whether `include` might bring back something from inside a folder.
     pub(super) fn may_include_below(&self, folder: &Path) -> bool {
         self.reach.iter().any(|named| {
             let mut parts = folder.iter();
@@ -110,23 +65,6 @@ impl PathFilter {
                 .all(|name| parts.next().is_none_or(|part| part == name.as_str()))
         })
     }
-
-    pub(super) fn count(&mut self, rule: ExcludeRule) {
-        if let Some(counted) = self.counts.get_mut(rule.0) {
-            counted.entries += 1;
-        }
-    }
-
-    /// The patterns that left something out.
-    pub(super) fn left_out(self) -> Vec<LeftOut> {
-        let used = |rule: &LeftOut| rule.entries > 0;
-        self.counts.into_iter().filter(used).collect()
-    }
-
-    fn rule_of(&self, glob: &Glob) -> ExcludeRule {
-        let at = (self.counts.iter()).rposition(|rule| rule.pattern.trim_end() == glob.original());
-        ExcludeRule(at.unwrap_or(usize::MAX))
-    }
 }
 
 fn matcher<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<Globs, ScanError> {
@@ -134,7 +72,7 @@ fn matcher<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<Globs, ScanErr
         .map_err(|BadGlob { glob, why }| ScanError::Pattern { pattern: glob, why })
 }
 
-/// The folders that a pattern names before its first wildcard: empty where it matches at any depth, `None` where it
+/// Returns the folders that a pattern names before its first wildcard: empty where it matches at any depth, `None` where it
 /// brings nothing back.
 fn reach(line: &str) -> Option<Vec<String>> {
     let pattern = line.trim_end();
@@ -162,16 +100,16 @@ mod tests {
 
     /// As the walk does it: a folder's verdict is handed down to what it holds.
     fn keeps(filter: &PathFilter, key: &str) -> bool {
-        let mut verdict = None;
-        let ends = key.match_indices('/').map(|(at, _)| (at, true));
+        let mut left_out = false;
+        let ends = key.match_indices('/').map(|(end, _)| (end, true));
         for (end, is_dir) in ends.chain([(key.len(), false)]) {
             let path = Path::new(&key[..end]);
-            verdict = filter.judge(path, is_dir, verdict);
-            if is_dir && verdict.is_some() && !filter.may_include_below(path) {
+            left_out = filter.leaves_out(path, is_dir, left_out);
+            if is_dir && left_out && !filter.may_include_below(path) {
                 return false;
             }
         }
-        verdict.is_none()
+        !left_out
     }
 
     #[test]

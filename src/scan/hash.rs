@@ -118,7 +118,7 @@ impl<'a> FileReader<'a> {
         Err(ScanError::KeepsChanging { path })
     }
 
-    /// The digests of exactly as many bytes as the stamp says; `None` where the file has more or fewer.
+    /// Computes the digests of exactly as many bytes as the stamp says; `None` where the file has more or fewer.
     fn hash(&mut self, file: &mut File, stamp: &FileStamp) -> io::Result<Option<FileDigests>> {
         let mut whole = Hasher::new();
         let mut parts =
@@ -197,7 +197,7 @@ impl ScanShared {
         (self.progress)(Progress::Hashed { files, bytes });
     }
 
-    /// The content of a small file, which the buffer still holds, as long as there is room for it.
+    /// Returns the content of a small file, which the buffer still holds, as long as there is room for it.
     fn keep(&self, stamp: &FileStamp, buffer: &[u8]) -> Option<Bytes> {
         if stamp.size > KEEP {
             return None;

@@ -70,23 +70,10 @@ struct ManifestRow {
     t: Option<i64>,
 }
 
-impl ManifestRow {
-    fn removed(key: &Key) -> Self {
-        Self {
-            k: key.clone(),
-            e: None,
-            d: None,
-            h: None,
-            s: 0,
-            f: 0,
-            l: 0,
-            v: None,
-            n: None,
-            o: None,
-            r: None,
-            t: None,
-        }
-    }
+/// A key that is removed.
+#[derive(Serialize)]
+struct RemovedRow<'a> {
+    k: &'a Key,
 }
 
 /// The last line.
@@ -129,7 +116,10 @@ pub(super) fn encode<'a>(
     line(&mut out, &used.header(at))?;
     let mut count = 0;
     for (key, entry) in rows {
-        line(&mut out, &used.row(key, entry)?)?;
+        match entry {
+            Some(entry) => line(&mut out, &used.row(key, entry)?)?,
+            None => line(&mut out, &RemovedRow { k: key })?,
+        }
         count += 1;
     }
     line(&mut out, &ManifestTrailer { count })?;
@@ -228,27 +218,27 @@ impl<'a> UsedRows<'a> {
         }
     }
 
-    fn row(&self, key: &Key, entry: Option<&Entry>) -> io::Result<ManifestRow> {
-        let mut row = ManifestRow::removed(key);
-        let Some(entry) = entry else {
-            return Ok(row);
-        };
+    fn row(&self, key: &Key, entry: &Entry) -> io::Result<ManifestRow> {
         let deploy = |id| Ok::<_, io::Error>(self.deploys.get(&id).ok_or_else(foreign)?.0);
-        row.e = Some(entry.etag.clone());
-        row.d = entry.digest;
-        row.h = Some(entry.headers);
-        row.s = self.served.get(&entry.served).ok_or_else(foreign)?.0;
-        row.f = deploy(entry.first)?;
-        row.l = deploy(entry.last)?;
-        row.v = entry.version_id.clone();
-        row.n = (entry.noise.as_ref()).map(|noise| (noise.rule, noise.digest));
-        row.o = entry.source;
-        match entry.life {
-            Life::Live => {}
-            Life::Retained { since } => row.r = Some(since),
-            Life::Tombstone { until } => row.t = Some(until),
-        }
-        Ok(row)
+        let (retained, tombstone) = match entry.life {
+            Life::Live => (None, None),
+            Life::Retained { since } => (Some(since), None),
+            Life::Tombstone { until } => (None, Some(until)),
+        };
+        Ok(ManifestRow {
+            k: key.clone(),
+            e: Some(entry.etag.clone()),
+            d: entry.digest,
+            h: Some(entry.headers),
+            s: self.served.get(&entry.served).ok_or_else(foreign)?.0,
+            f: deploy(entry.first)?,
+            l: deploy(entry.last)?,
+            v: entry.version_id.clone(),
+            n: (entry.noise.as_ref()).map(|noise| (noise.rule, noise.digest)),
+            o: entry.source,
+            r: retained,
+            t: tombstone,
+        })
     }
 }
 
