@@ -77,7 +77,7 @@ pub fn attempt_timeout(bytes: u64) -> Duration {
     Duration::from_secs(10) + Duration::from_secs(bytes / SLOWEST)
 }
 
-/// Configures a request of whose attempts each may take so long.
+/// Limits each attempt at a request to so long.
 pub(super) fn within(limit: Duration) -> aws_sdk_s3::config::Builder {
     aws_sdk_s3::Config::builder().timeout_config(
         TimeoutConfig::builder()

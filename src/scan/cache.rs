@@ -251,13 +251,13 @@ mod tests {
             for file in &files {
                 let digests = cache.find(file.key.as_str(), &file.stamp);
                 prop_assert_eq!(digests, Some((file.md5, file.parts.as_deref().cloned())));
-                for other in [
+                for stale in [
                     FileStamp { size: file.stamp.size ^ 1, ..file.stamp },
                     FileStamp { mtime_ns: file.stamp.mtime_ns ^ 1, ..file.stamp },
                     FileStamp { inode: file.stamp.inode ^ 1, ..file.stamp },
                     FileStamp { ctime_ns: file.stamp.ctime_ns ^ 1, ..file.stamp },
                 ] {
-                    prop_assert_eq!(cache.find(file.key.as_str(), &other), None);
+                    prop_assert_eq!(cache.find(file.key.as_str(), &stale), None);
                 }
             }
         }

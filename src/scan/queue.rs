@@ -30,13 +30,13 @@ impl FileQueue {
         self.changed.notify_one();
     }
 
-    /// No more will be added.
+    /// Says that no more will be added.
     pub(super) fn walked(&self) {
         self.state().walked = true;
         self.changed.notify_all();
     }
 
-    /// Nothing more shall be done.
+    /// Has nothing more done.
     pub(super) fn stop(&self) {
         self.state().stopped = true;
         self.changed.notify_all();

@@ -27,7 +27,7 @@ pub(super) struct FolderWalk<'a> {
     /// Whether the folders that lead to the entry at hand are left out; the root comes first.
     folders: Vec<bool>,
     batch: Vec<Key>,
-    found: u64,
+    files: u64,
     /// Every [`STRIDE`]th key.
     sample: Vec<Key>,
 }
@@ -49,12 +49,12 @@ impl<'a> FolderWalk<'a> {
             max_key_bytes: options.max_key_bytes,
             folders: vec![false],
             batch: Vec::with_capacity(BATCH),
-            found: 0,
+            files: 0,
             sample: Vec::new(),
         }
     }
 
-    /// Walks it all.
+    /// Walks the whole build.
     pub(super) fn run(mut self) -> Result<(), ScanError> {
         let stop = StopOnDrop(&self.shared.queue);
         let mut entries = WalkDir::new(&self.shared.root)
@@ -67,7 +67,7 @@ impl<'a> FolderWalk<'a> {
             }
         }
         self.shared.queue.add(self.batch);
-        (self.shared.progress)(Progress::Walked(self.found));
+        (self.shared.progress)(Progress::Walked(self.files));
         self.sample.sort_unstable();
         let splits = self.sample.into_iter().skip(1).step_by(PART / STRIDE);
         (self.shared.progress)(Progress::Found(splits.skip(1).collect()));
@@ -114,17 +114,17 @@ impl<'a> FolderWalk<'a> {
     }
 
     fn hand_on(&mut self, key: Key) -> Result<(), ScanError> {
-        if self.found.is_multiple_of(STRIDE as u64) {
+        if self.files.is_multiple_of(STRIDE as u64) {
             self.sample.push(key.clone());
         }
         self.batch.push(key);
-        self.found += 1;
+        self.files += 1;
         if self.batch.len() < BATCH {
             return Ok(());
         }
         let full = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
         self.shared.queue.add(full);
-        (self.shared.progress)(Progress::Walked(self.found));
+        (self.shared.progress)(Progress::Walked(self.files));
         if self.shared.queue.is_stopped() {
             return Err(ScanError::Stopped);
         }

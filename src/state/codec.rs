@@ -91,7 +91,7 @@ pub(super) fn check_version(json: &[u8]) -> Result<(), Damage> {
     }
 }
 
-/// A whole document: the version's line and one JSON value.
+/// Packs a whole document: the version's line and one JSON value.
 pub(super) fn pack<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
     let mut out = compressor()?;
     line(&mut out, &VersionLine { version: VERSION })?;
@@ -105,15 +105,15 @@ pub(super) fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Damage> {
     serde_json::from_reader(lines).map_err(Damage::corrupt)
 }
 
-/// Makes a manifest's file; `rows` must be in the order of their keys. `at`: unix seconds of the last deploy in it.
+/// Makes a manifest's file; `rows` must be in the order of their keys. `last_deploy`: unix seconds of the last one in it.
 pub(super) fn encode<'a>(
     tables: &Tables,
-    at: i64,
+    last_deploy: i64,
     rows: impl Iterator<Item = (&'a Key, Option<&'a Entry>)> + Clone,
 ) -> io::Result<Vec<u8>> {
     let used = UsedRows::of(tables, rows.clone().filter_map(|(_, entry)| entry))?;
     let mut out = compressor()?;
-    line(&mut out, &used.header(at))?;
+    line(&mut out, &used.header(last_deploy))?;
     let mut count = 0;
     for (key, entry) in rows {
         match entry {
@@ -208,11 +208,11 @@ impl<'a> UsedRows<'a> {
         })
     }
 
-    fn header(&self, at: i64) -> ManifestHeader {
+    fn header(&self, last_deploy: i64) -> ManifestHeader {
         let (served, deploys) = (self.served.values(), self.deploys.values());
         ManifestHeader {
             version: VERSION,
-            at,
+            at: last_deploy,
             deploys: deploys.map(|(_, row)| (*row).clone()).collect(),
             served: served.map(|(_, row)| (*row).clone()).collect(),
         }

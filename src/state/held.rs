@@ -43,7 +43,7 @@ impl Drop for RenewalTask {
 }
 
 impl HeldLease {
-    /// `until` is the uptime at which the lease runs out.
+    /// Holds a lease that runs out at the uptime `until`.
     pub(super) fn new(store: &StateStore, written: WrittenState, until: Duration) -> Self {
         Self {
             store: store.clone(),
@@ -53,7 +53,7 @@ impl HeldLease {
         }
     }
 
-    /// Everything may be done at any time, since the endpoint knows no conditions.
+    /// Holds none, since the endpoint knows no conditions: everything may be done at any time.
     pub(super) fn unguarded(store: &StateStore, written: WrittenState, why: String) -> Self {
         Self {
             unguarded: Some(why),

@@ -176,7 +176,7 @@ impl StateStore {
 }
 
 impl Lease {
-    /// `sent`: the uptime just before the request that took it.
+    /// Holds a lease from now on. `sent`: the uptime just before the request that took it.
     fn start(store: &StateStore, written: WrittenState, sent: Duration) -> Self {
         let until = sent.saturating_add(store.timing.lease);
         let held = Arc::new(HeldLease::new(store, written, until));

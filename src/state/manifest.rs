@@ -131,10 +131,7 @@ impl StateStore {
                 });
             }
         }
-        let entries = &loaded.manifest.entries;
-        let rows = entries.iter().map(|(key, entry)| (key, Some(entry)));
-        let base = writer.encode(tables, rows)?;
-        let base = writer.write("base", base, entries.len()).await?;
+        let base = writer.base(&loaded.manifest).await?;
         loaded.mid = Delta::default();
         loaded.warnings.clear();
         // A damaged base is no fallback: the one before stays.
@@ -191,8 +188,8 @@ impl StateStore {
         let read = codec::decode(&bytes, tables, |key, entry| {
             delta.changes.insert(key, entry);
         });
-        let at = read.map_err(|damage| self.damaged(name, damage))?;
-        Ok(Some((delta, at)))
+        let last_deploy = read.map_err(|damage| self.damaged(name, damage))?;
+        Ok(Some((delta, last_deploy)))
     }
 }
 
@@ -211,6 +208,13 @@ impl ManifestWriter<'_> {
             return Ok(String::new());
         }
         Ok(base64::encode(self.encode(tables, rows_of(delta))?))
+    }
+
+    async fn base(&self, manifest: &Manifest) -> Result<StateFile, StateError> {
+        let rows = manifest.entries.iter();
+        let rows = rows.map(|(key, entry)| (key, Some(entry)));
+        let base = self.encode(&manifest.tables, rows)?;
+        self.write("base", base, manifest.entries.len()).await
     }
 
     fn encode<'a>(

@@ -192,8 +192,8 @@ impl StateObject {
     }
 
     /// Returns the number of invalidation paths sent in the month (UTC) of this time, in unix seconds.
-    pub fn paths_in_month(&self, at: i64) -> u64 {
-        let sent = self.paths_by_month.get(&month(at));
+    pub fn paths_in_month(&self, time: i64) -> u64 {
+        let sent = self.paths_by_month.get(&month(time));
         sent.copied().unwrap_or_default()
     }
 
@@ -231,7 +231,7 @@ impl ManifestFiles {
     }
 }
 
-fn month(at: i64) -> String {
-    let time = jiff::Timestamp::from_second(at).unwrap_or_default();
+fn month(seconds: i64) -> String {
+    let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
     time.strftime("%Y-%m").to_string()
 }

@@ -76,9 +76,9 @@ impl StateStore {
                 entries.extend(entry.map(|entry| (key, entry)));
             });
             let read = read.map_err(|damage| self.damaged(&name, damage));
-            if let Some(at) = or_warning(read, warnings)? {
+            if let Some(last_deploy) = or_warning(read, warnings)? {
                 manifest.entries = entries;
-                return Ok(Some(at));
+                return Ok(Some(last_deploy));
             }
         }
         Ok(None)
