@@ -163,8 +163,11 @@ impl StateStore {
     /// Lists the names under `folder`, sorted, relative to the root.
     async fn list(&self, folder: &str) -> Result<Vec<String>, StateError> {
         let files = self.list_folder(folder).await?;
-        let name = |file: &Listed| file.key.trim_start_matches(&self.root).to_owned();
-        Ok(files.iter().map(name).collect())
+        let names = files.iter().map(|file| {
+            let name = file.key.strip_prefix(self.root.as_str());
+            name.unwrap_or(&file.key).to_owned()
+        });
+        Ok(names.collect())
     }
 
     fn damaged(&self, name: &str, damage: Damage) -> StateError {
