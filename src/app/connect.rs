@@ -111,7 +111,6 @@ impl App {
                 max_key_bytes: MAX_KEY_BYTES.saturating_sub(settings.prefix.0.len()),
                 cache: settings.cache.then(cache_folder).flatten(),
                 keep_small: Some(KEPT.min(settings.max_memory.0 / 4)),
-                ..scan::Options::default()
             },
             dir,
             state: settings

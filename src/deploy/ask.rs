@@ -11,12 +11,12 @@ use super::event::Event;
 use super::pool::{self, Level};
 use super::stop::Stop;
 use super::survey::Place;
-use crate::aws::s3::{FullChecksum, Head};
+use crate::aws::read::Head;
 use crate::aws::{AwsError, Kind};
 use crate::domain::diff::{Answer, Ask};
 use crate::domain::{ETag, Headers, Key, Md5};
 use crate::plan::{Answered, Want};
-use crate::scan::{self, Checksum};
+use crate::scan;
 
 /// One object to ask about.
 #[derive(Debug)]
@@ -145,7 +145,7 @@ async fn same_content(question: &Question, file: &Path, head: &Head) -> Option<b
     let (file, size, etag) = (file.to_owned(), question.size, question.etag.clone());
     let checksum = head.checksum.clone();
     let asked = spawn_blocking(move || {
-        by_parts(&file, size, &etag).or_else(|| by_checksum(&file, checksum?))
+        by_parts(&file, size, &etag).or_else(|| checksum?.is_of(&file).ok())
     });
     // A file that cannot be read now fails by name when it is uploaded.
     asked.await.ok().flatten()
@@ -161,16 +161,4 @@ fn by_parts(file: &Path, size: u64, etag: &ETag) -> Option<bool> {
         .iter()
         .any(|part| scan::multipart_etag(file, *part).is_ok_and(|made| made == *etag));
     same.then_some(true)
-}
-
-/// Returns whether the file has the checksum that S3 keeps of the whole object.
-fn by_checksum(file: &Path, checksum: FullChecksum) -> Option<bool> {
-    let (kind, wanted) = match checksum {
-        FullChecksum::Crc64Nvme(value) => (Checksum::Crc64Nvme, value),
-        FullChecksum::Crc32(value) => (Checksum::Crc32, value),
-        FullChecksum::Crc32C(value) => (Checksum::Crc32c, value),
-        FullChecksum::Sha1(value) => (Checksum::Sha1, value),
-        FullChecksum::Sha256(value) => (Checksum::Sha256, value),
-    };
-    Some(scan::full_checksum(file, kind).ok()? == wanted)
 }

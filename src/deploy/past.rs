@@ -12,7 +12,7 @@ use super::job::Job;
 use super::serving::ServingRules;
 use super::survey::{Place, Remote};
 use super::targets::Targets;
-use crate::aws::s3::Head;
+use crate::aws::read::Head;
 use crate::domain::manifest::{DeployId, Life, Manifest};
 use crate::domain::page::is_page;
 use crate::domain::rules::Matched;

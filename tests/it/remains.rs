@@ -392,7 +392,12 @@ async fn another_endpoint_s_date_does_not_set_the_lease_s_clock() {
     let (world, ahead) = (World::new().await, World::new().await);
     ahead.clock().advance(Duration::from_hours(24));
     let gate = Gate::new();
-    at_request(&world, 1, puts("index.html"), Fault::HoldBefore(gate.clone()));
+    at_request(
+        &world,
+        1,
+        puts("index.html"),
+        Fault::HoldBefore(gate.clone()),
+    );
     let run = Unstale::new("deploy --bucket")
         .arg(BUCKET)
         .arg(a.dir())
