@@ -91,7 +91,7 @@ fn of_site(
             if path.is_query() {
                 continue;
             }
-            let expected = match answered_by_function(job, site, path.behavior, &path.text) {
+            let expected = match answered_by_function(job, path.behavior, &path.text) {
                 Some(to) => Expected::Redirect(to),
                 None => expected(path.kind),
             };
@@ -151,8 +151,8 @@ fn wanted(want: &Want, kind: Kind, site: &Site, manifest: &Manifest) -> Expected
 }
 
 /// Where a function that `redirects --function` wrote sends this path.
-fn answered_by_function(job: &Job, site: &Site, behavior: usize, path: &str) -> Option<String> {
-    let code = site.behavior(behavior)?.function.as_ref()?;
+fn answered_by_function(job: &Job, behavior: &Behavior, path: &str) -> Option<String> {
+    let code = behavior.function.as_ref()?;
     let redirects = job.redirects.iter().map(|placed| &placed.redirect);
     redirects
         .filter(|one| function::missing(code, [*one]).is_none())

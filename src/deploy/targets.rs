@@ -12,7 +12,7 @@ use super::function::Function;
 use crate::aws::cloudfront::PurgeTarget;
 use crate::aws::{AwsError, CloudFront, Kind};
 use crate::domain::tags;
-use crate::edge::distribution::bucket_domain;
+use crate::edge::distribution::is_bucket_domain;
 use crate::edge::{
     Behavior, Distribution, ErrorResponse, Index, Origin, QueryKey, Rewrite, rewrite_of,
 };
@@ -221,8 +221,7 @@ fn by_bucket(
 }
 
 fn is_bucket(domain: &str, search: &Search<'_>) -> bool {
-    bucket_domain(domain, search.bucket).is_some()
-        || search.endpoints.iter().any(|host| host == domain)
+    is_bucket_domain(domain, search.bucket) || search.endpoints.iter().any(|host| host == domain)
 }
 
 async fn read(

@@ -6,9 +6,9 @@ use super::{KeyMoves, TargetPurge};
 use crate::domain::journal::TouchedKey;
 use crate::domain::manifest::{Entry as Known, Manifest, Told};
 use crate::domain::{ETag, HeaderFingerprint, Key, Md5, Sort};
-use crate::edge::cover::{self, Entry};
+use crate::edge::cover::{self, Entry, Universe};
 use crate::edge::path::{self, Dialect};
-use crate::edge::stale::KEPT_LONGEST;
+use crate::edge::reason::KEPT_LONGEST;
 use crate::edge::{self, Change, Content, Mode, Prices, Served, Site};
 
 /// A distribution, or a tenant of one, as the plan needs to know it.
@@ -199,28 +199,26 @@ fn error_pages(site: &Site, manifest: &Manifest, changes: &[Change]) -> Vec<(Key
 
 /// The purge of what is owed whatever else there is: of everything, or at a distribution whose configuration nobody could read.
 fn blind(owed: &[String], prices: &Prices) -> edge::Purge {
-    let mut texts: Vec<&str> = owed.iter().map(String::as_str).collect();
-    texts.sort_unstable();
-    texts.dedup();
     let dialect = Dialect::default();
-    let entry = |owed: &&'_ str| {
+    let entries = owed.iter().map(|owed| {
         let text = owed.strip_suffix('*').unwrap_or(owed);
-        let exact = text.len() == owed.len() && path::is_exact(text, dialect);
-        (text.to_owned(), exact)
-    };
-    let texts: Vec<(String, bool)> = texts.iter().map(entry).collect();
-    let entries: Vec<Entry> = texts
-        .iter()
-        .map(|(text, exact)| Entry {
+        Entry {
             text,
             changed: true,
-            exact: *exact,
+            exact: text == owed && path::is_exact(text, dialect),
             weight: prices.weight,
-        })
-        .collect();
-    let cover = cover::cover(&entries, &[], prices, dialect);
+        }
+    });
+    let mut entries: Vec<Entry> = entries.collect();
+    entries.sort_by_key(|entry| (entry.text, entry.exact));
+    entries.dedup();
+    let universe = Universe {
+        entries: &entries,
+        regions: &[],
+        dialect,
+    };
     let mut purge = edge::Purge {
-        cover,
+        cover: cover::cover(universe, prices),
         ..edge::Purge::default()
     };
     for path in owed {
