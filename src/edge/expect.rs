@@ -53,13 +53,13 @@ pub fn faults(expected: &Expected, answer: &Answer) -> Vec<String> {
             etag,
         } => {
             let mut faults = Vec::new();
-            let other = md5.is_some_and(|md5| md5 != answer.md5);
+            let differs = md5.is_some_and(|md5| md5 != answer.md5);
             // What was kept or stored compressed is known by its digest alone.
-            if other && *size == 0 {
+            if differs && *size == 0 {
                 faults.push("other content".to_owned());
-            } else if answer.size != *size && (other || md5.is_none()) {
+            } else if answer.size != *size && (differs || md5.is_none()) {
                 faults.push(format!("{} bytes instead of {size}", answer.size));
-            } else if other {
+            } else if differs {
                 faults.push("other content of the same size".to_owned());
             }
             faults.extend(differing(headers, answer));

@@ -54,7 +54,11 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
     ) {
         let site = self.site;
         let is_old = |change: &&Change| change.before.is_some();
-        let old: HashSet<_> = changes.iter().filter(is_old).map(|it| &it.key).collect();
+        let old: HashSet<_> = changes
+            .iter()
+            .filter(is_old)
+            .map(|change| &change.key)
+            .collect();
         let new = changes.iter().map(|change| &change.key);
         let new: HashSet<&str> = new
             .filter(|key| !old.contains(key))

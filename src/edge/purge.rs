@@ -82,10 +82,10 @@ impl Purge {
     /// Explains why a URL (whole, or its path alone) is purged or not.
     pub fn explain(&self, url: &str) -> Explanation {
         let mut path = canonical(url);
-        let known =
+        let is_judged =
             |owed: &str| self.stale.owed.contains_key(owed) || self.stale.spared.contains_key(owed);
         // Where query strings are no part of the cache key, the bare path is what an edge holds.
-        if path.ends_with('?') && !known(&format!("{path}*")) {
+        if path.ends_with('?') && !is_judged(&format!("{path}*")) {
             path.pop();
         }
         let star = if path.ends_with('?') { "*" } else { "" };

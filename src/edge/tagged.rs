@@ -188,7 +188,9 @@ impl<'p, 'a: 'p> TagSearch<'p, 'a> {
         let chosen = |wide: &&WideTag<'a>| ChosenTag {
             tag: wide.tag(),
             of: wide.of(),
-            carriers: (self.carriers.iter()).filter(|it| wide.takes(it)).collect(),
+            carriers: (self.carriers.iter())
+                .filter(|carrier| wide.takes(carrier))
+                .collect(),
         };
         let mut tags: Vec<ChosenTag<'p, 'a>> = wide.iter().map(chosen).collect();
         let mut patterns: Vec<Pattern> = tags.iter().map(|tag| tag.take(&mut taken)).collect();

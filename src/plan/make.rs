@@ -184,12 +184,11 @@ impl<'f, 'a> Maker<'f, 'a> {
     fn becomes(&mut self, want: &Want, object: Option<&Object>) {
         self.met += usize::from(self.facts.entry(want.key.as_str()).is_some());
         self.moves.keys.push(want.key.clone());
-        let left = edge::Change {
-            key: want.key.clone(),
-            before: None,
-            after: Some(purge::served(want.md5, want.fingerprint, want.tags)),
-            fingerprinted: want.fingerprinted,
-        };
+        let left = left(
+            &want.key,
+            Some(purge::served(want.md5, want.fingerprint, want.tags)),
+            want.fingerprinted,
+        );
         self.moves.now.extend(self.facts.moves(object, &left));
     }
 
@@ -251,12 +250,7 @@ impl<'f, 'a> Maker<'f, 'a> {
             self.plan.vanished.push(key.clone());
         }
         if was_deployed || self.facts.open.touches(object.key) {
-            let left = edge::Change {
-                key: key.clone(),
-                before: None,
-                after: Some(purge::unknown(object.etag)),
-                fingerprinted: false,
-            };
+            let left = left(&key, Some(purge::unknown(object.etag)), false);
             self.moves.now.extend(self.facts.moves(Some(object), &left));
         }
         self.plan.foreign.push(key);
@@ -300,12 +294,7 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 
     fn delete(&mut self, deletion: Deletion, object: &Object) {
-        let left = edge::Change {
-            key: deletion.key.clone(),
-            before: None,
-            after: None,
-            fingerprinted: deletion.fingerprinted,
-        };
+        let left = left(&deletion.key, None, deletion.fingerprinted);
         let moves = self.facts.moves(Some(object), &left);
         if deletion.page {
             self.moves.now.extend(moves);
@@ -359,12 +348,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         let open = open.into_iter().filter(|key| !present.contains(*key));
         let others: Vec<&Key> = open.filter(|key| !listed.contains(key)).collect();
         for key in vanished.iter().chain(others) {
-            let left = edge::Change {
-                key: key.clone(),
-                before: None,
-                after: None,
-                fingerprinted: (self.facts.is_fingerprinted)(key),
-            };
+            let left = left(key, None, (self.facts.is_fingerprinted)(key));
             self.moves.now.extend(self.facts.moves(None, &left));
         }
         self.plan.vanished.extend(vanished);
@@ -394,4 +378,14 @@ impl<'f, 'a> Maker<'f, 'a> {
 /// Returns whether a key is the state of some site, which nobody takes over.
 fn is_state(key: &str) -> bool {
     key.split('/').any(|segment| segment == ".unstale")
+}
+
+/// Returns what the deploy leaves under a key, to be held against each answer that edges may hold.
+fn left(key: &Key, after: Option<edge::Served>, fingerprinted: bool) -> edge::Change {
+    edge::Change {
+        key: key.clone(),
+        before: None,
+        after,
+        fingerprinted,
+    }
 }

@@ -63,14 +63,14 @@ impl OpenDeploys {
             let id = journal.id.to_string();
             let dropped = records.dropped.contains(&id);
             open.ids.push(id);
-            let known = match &journal.journal {
-                Ok(known) => known,
+            let content = match &journal.journal {
+                Ok(content) => content,
                 Err(why) => {
                     open.lose(&journal.id, why, records.targets);
                     continue;
                 }
             };
-            for touched in &known.keys {
+            for touched in &content.keys {
                 let intended = IntendedKey {
                     touched: touched.clone(),
                     until: journal.until,
@@ -81,8 +81,8 @@ impl OpenDeploys {
             if dropped {
                 continue;
             }
-            let resendable = records.pays && is_resendable(known, records.targets);
-            for (target, owed) in &known.purges {
+            let resendable = records.pays && is_resendable(content, records.targets);
+            for (target, owed) in &content.purges {
                 if records.targets.contains(target) {
                     open.owe(target, &owed.paths);
                 } else if !owed.batches.is_empty() {
@@ -309,13 +309,13 @@ impl OpenDeploys {
         let mut settled = HashMap::new();
         let mut resend: BTreeMap<String, Vec<ResentBatch>> = BTreeMap::new();
         for (journal, resendable) in self.journals.iter().zip(&self.resendable) {
-            let Ok(known) = &journal.journal else {
+            let Ok(content) = &journal.journal else {
                 continue;
             };
             if !resendable || self.any_key {
                 continue;
             }
-            let spoken = known.keys.iter().filter(|touched| !touched.failed);
+            let spoken = content.keys.iter().filter(|touched| !touched.failed);
             let (late, soon): (Vec<&TouchedKey>, Vec<&TouchedKey>) =
                 spoken.partition(|touched| touched.action == TouchAction::DeleteLate);
             let mut newest = i64::MIN;
@@ -328,7 +328,7 @@ impl OpenDeploys {
                 continue;
             }
             let late_too = !late.is_empty() && late.iter().all(|touched| as_meant(touched));
-            for (target, owed) in &known.purges {
+            for (target, owed) in &content.purges {
                 let due = owed.batches.iter().filter(|batch| !batch.late || late_too);
                 let batches = due.map(|batch| ResentBatch {
                     batch: batch.clone(),
