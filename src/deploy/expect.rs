@@ -96,7 +96,7 @@ fn of_site(job: &Job, site: &Site, objects: ExpectedObjects) -> Vec<Question> {
     for (key, want) in wants.chain(gone.map(|key| (key, None))) {
         let paths = request_paths(site, key.as_str()).into_iter();
         for path in paths.filter(|path| !path.is_query()) {
-            let redirect = answered_by_function(job, site, path.behavior, &path.text);
+            let redirect = answered_by_function(job, path.behavior, &path.text);
             let expected = match (redirect, want) {
                 (Some(to), _) => Expected::Redirect(to),
                 (None, Some(want)) => expected(want, path.kind, site, objects.manifest),
@@ -147,8 +147,8 @@ fn folder_of(key: &Key) -> &str {
 }
 
 /// Returns where a function that `redirects --function` wrote sends this path.
-fn answered_by_function(job: &Job, site: &Site, behavior: usize, path: &str) -> Option<String> {
-    let code = site.behavior(behavior)?.function.as_ref()?;
+fn answered_by_function(job: &Job, behavior: &Behavior, path: &str) -> Option<String> {
+    let code = behavior.function.as_ref()?;
     let redirects = job.redirects.iter().map(|placed| &placed.redirect);
     redirects
         .filter(|redirect| function::missing(code, [*redirect]).is_none())

@@ -7,7 +7,7 @@ use super::job::{Job, Wish};
 use super::targets::{Found, Targets};
 use crate::aws::cloudfront::PurgeTarget;
 use crate::aws::{Aws, AwsError, CloudFront, Kind};
-use crate::edge::distribution::bucket_domain;
+use crate::edge::distribution::is_bucket_domain;
 use crate::error::Error;
 
 /// Finds the distributions that the settings ask for, and reads their configuration.
@@ -163,9 +163,8 @@ fn by_alias(list: &[DistributionSummary], alias: &str) -> Result<String, Error> 
 /// # Errors
 /// `Exit::Usage`, naming them, where there are several.
 fn by_bucket(list: &[DistributionSummary], job: &Job) -> Result<Option<String>, Error> {
-    let is_bucket = |domain: &String| {
-        bucket_domain(domain, &job.bucket).is_some() || job.endpoints.contains(domain)
-    };
+    let is_bucket =
+        |domain: &String| is_bucket_domain(domain, &job.bucket) || job.endpoints.contains(domain);
     let leads_here = |summary: &&DistributionSummary| {
         let origins = summary.origins.as_ref();
         let mut origins = origins.map_or(&[][..], |origins| origins.items()).iter();
