@@ -30,32 +30,10 @@ pub mod tailor;
 pub mod targets;
 mod wants;
 
-use std::sync::Arc;
-
-pub use event::{Event, Invalidated, Summary};
+pub use event::{Event, Invalidated, Summary, Teller};
 pub use job::Job;
 pub use run::{Deployed, deploy, plan};
 pub use scene::{Scene, site as scene_site};
 pub use source::Source;
 pub use stop::Stop;
 pub use targets::Wish;
-
-/// Whom events are told. Cheap to clone.
-#[derive(Clone)]
-pub struct Teller(Arc<dyn Fn(&Event) + Send + Sync>);
-
-impl Teller {
-    pub fn new(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(listener))
-    }
-
-    pub fn tell(&self, event: Event) {
-        (self.0)(&event);
-    }
-}
-
-impl std::fmt::Debug for Teller {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Teller")
-    }
-}

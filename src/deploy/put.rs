@@ -8,8 +8,7 @@ use bytes::Bytes;
 use md5::{Digest, Md5 as Hasher};
 use tokio::task::{JoinSet, spawn_blocking};
 
-use super::Teller;
-use super::event::Event;
+use super::event::{Event, Teller};
 use super::job::Job;
 use super::room::Room;
 use super::survey::Place;

@@ -73,7 +73,7 @@ async fn source(job: &Job, splits: &Arc<Splits>, tell: &Teller) -> Result<Source
     Ok(match &job.rollback {
         None => Source::of(survey::build(job, splits, tell).await?),
         Some(deploy) => {
-            splits.set(Vec::new());
+            drop(splits.set(Vec::new()));
             Source::Past(Past::after(deploy.clone()))
         }
     })

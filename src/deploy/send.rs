@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Teller;
-use super::event::Event;
+use super::event::{Event, Teller};
 use super::stop::Stop;
 use crate::aws::cloudfront::{Accepted, PurgeTarget};
 use crate::aws::{AwsError, CloudFront, Kind};

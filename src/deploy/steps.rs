@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::Teller;
-use super::event::Event;
+use super::event::{Event, Teller};
 use super::function::Step;
 use super::job::Job;
 use super::pool::{self, Level, PoolEnd};
