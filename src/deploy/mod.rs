@@ -5,14 +5,22 @@
 
 mod ask;
 mod conclude;
+mod context;
+mod delete;
+mod delta;
 pub mod event;
 pub mod expect;
 pub mod function;
+mod history;
 pub mod job;
+mod journal;
+mod lease_wait;
 mod listing;
 mod names;
 pub mod past;
 mod pool;
+mod progress;
+mod purge;
 mod put;
 mod record;
 pub mod redirects;

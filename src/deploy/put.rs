@@ -8,25 +8,27 @@ use bytes::Bytes;
 use md5::{Digest, Md5 as Hasher};
 use tokio::task::{JoinSet, spawn_blocking};
 
+use super::context::DeployContext;
 use super::event::{Event, Teller};
-use super::job::Job;
 use super::room::Room;
+use super::scene::Scene;
 use super::survey::Place;
 use crate::aws::multipart::{Part, Upload};
 use crate::aws::s3::Written;
 use crate::aws::{AwsError, Condition, Kind};
 use crate::domain::encoding;
 use crate::domain::{ETag, Md5};
+use crate::error::Error;
 use crate::plan::{Action, Change, MAX_COPY};
 use crate::scan::{FileStamp, LocalFile, MULTIPART_FROM, Made, part_size};
-use crate::state::StateError;
+use crate::state::{Lease, StateError};
 
 /// Bytes of a part of a copy past 5 GB.
 const COPY_PART: u64 = 1 << 30;
 
 /// What every upload needs.
 #[derive(Debug)]
-pub struct Tools {
+pub struct ObjectWriter {
     place: Place,
     root: PathBuf,
     tell: Teller,
@@ -69,15 +71,25 @@ impl PutError {
     }
 }
 
-impl Tools {
-    pub fn new(place: Place, root: &Path, tell: Teller, job: &Job, guarded: bool) -> Self {
+impl From<PutError> for Error {
+    fn from(error: PutError) -> Self {
+        match error {
+            PutError::Aws(error) => error.into(),
+            PutError::Lost(error) => error.into(),
+            other => Error::failed(other.to_string()),
+        }
+    }
+}
+
+impl ObjectWriter {
+    pub(super) fn new(context: DeployContext<'_>, scene: &Scene, lease: &Lease) -> Self {
         Self {
-            place,
-            root: root.to_owned(),
-            tell,
-            room: Room::new(job.max_memory),
-            parts: job.concurrency.clamp(1, 8),
-            guarded,
+            place: scene.place.clone(),
+            root: scene.source.root().to_owned(),
+            tell: context.tell.clone(),
+            room: Room::new(context.job.max_memory),
+            parts: context.job.concurrency.clamp(1, 8),
+            guarded: lease.why_unguarded().is_none(),
         }
     }
 

@@ -3,14 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::Teller;
 use super::ask::{self, KnownContent, Question};
+use super::context::DeployContext;
 use super::function::Function;
 use super::job::Job;
 use super::names;
 use super::pool::Level;
 use super::source::Source;
-use super::stop::Stop;
 use super::survey::{Place, Remote};
 use super::targets::{Found, Targets};
 use super::wants::Wants;
@@ -46,37 +45,42 @@ pub struct Scene {
     pub(super) now: i64,
 }
 
+/// What was looked at, before anything is concluded from it.
+pub(super) struct SurveyedSite {
+    pub(super) place: Place,
+    pub(super) source: Source,
+    pub(super) targets: Targets,
+    pub(super) remote: Remote,
+}
+
 impl Scene {
-    pub(super) fn new(
-        place: Place,
-        source: Source,
-        targets: Targets,
-        remote: Remote,
-        job: &Job,
-    ) -> Self {
-        let ids: Vec<String> = targets
-            .found
-            .iter()
-            .map(|found| found.id().to_owned())
-            .collect();
+    /// Finds out what of the source is to be stored, and what earlier deploys left open.
+    pub(super) async fn of(seen: SurveyedSite, job: &Job) -> Result<Self, Error> {
+        let SurveyedSite {
+            place,
+            mut source,
+            targets,
+            remote,
+        } = seen;
+        source.look(&place, &remote, &targets, job).await?;
+        let ids = targets.found.iter().map(|target| target.id().to_owned());
         let open = OpenDeploys::new(&OpenRecords {
             journals: &remote.open.journals,
             unpaid: &remote.open.unpaid,
             suspects: &remote.open.suspects,
-            targets: &ids,
+            targets: &ids.collect::<Vec<_>>(),
             pays: job.prices.mode != Mode::None,
             dropped: &job.drop_debts,
         });
-        let now = place.store.bucket.clock.server_now();
-        Self {
+        Ok(Self {
+            now: place.store.bucket.clock.server_now(),
             place,
             source,
             targets,
             remote,
             answers: HashMap::new(),
             open,
-            now,
-        }
+        })
     }
 
     fn relative<'a>(&self, key: &'a str) -> &'a str {
@@ -180,11 +184,12 @@ impl Scene {
     /// Makes the Plan, asking S3 wherever nothing else tells.
     pub(super) async fn plan(
         &mut self,
-        job: &Job,
+        context: DeployContext<'_>,
         level: &mut Level,
-        stop: &Stop,
-        tell: &Teller,
     ) -> Result<Plan, Error> {
+        let DeployContext {
+            job, stop, tell, ..
+        } = context;
         Wants::new(job, &self.source, &self.targets).check_limits()?;
         self.check_state_apart()?;
         loop {

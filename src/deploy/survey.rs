@@ -80,12 +80,12 @@ pub struct Remote {
 impl Remote {
     /// The object under a key of the site.
     pub fn find(&self, prefix: &str, key: &Key) -> Option<&Listed> {
-        find(&self.listing, &format!("{prefix}{key}"))
+        find_object(&self.listing, &format!("{prefix}{key}"))
     }
 }
 
 /// Finds the object under a whole key in a sorted listing.
-pub(super) fn find<'a>(listing: &'a [Listed], full: &str) -> Option<&'a Listed> {
+pub(super) fn find_object<'a>(listing: &'a [Listed], full: &str) -> Option<&'a Listed> {
     let position = listing.binary_search_by(|object| (*object.key).cmp(full));
     listing.get(position.ok()?)
 }
@@ -201,7 +201,11 @@ pub async fn build(job: &Job, splits: &Arc<Splits>, tell: &Teller) -> Result<Bui
 }
 
 /// Lists the bucket and reads what the state names. The state was read before.
-pub async fn remote(opened: Opened, splits: &Splits, tell: &Teller) -> Result<Remote, Error> {
+pub(super) async fn remote(
+    opened: Opened,
+    splits: &Splits,
+    tell: &Teller,
+) -> Result<(Place, Remote), Error> {
     let Opened {
         place,
         state,
@@ -215,13 +219,14 @@ pub async fn remote(opened: Opened, splits: &Splits, tell: &Teller) -> Result<Re
     for warning in loaded.warnings.iter().chain(&open.warnings) {
         tell.tell(Event::Warned(warning.clone()));
     }
-    Ok(Remote {
+    let remote = Remote {
         state,
         listing: listing.objects,
         files: listing.files,
         loaded,
         open,
-    })
+    };
+    Ok((place, remote))
 }
 
 /// Whether a page that was asked for beside the state was read while nobody deployed: it is all there is and shows the ETag that
