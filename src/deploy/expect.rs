@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::job::Job;
-use super::scene;
+use super::survey;
 use super::targets::{Found, Targets};
 use crate::domain::function;
 use crate::domain::manifest::Manifest;
@@ -57,7 +57,7 @@ pub fn questions(
     }
     let sites = targets.found.iter();
     sites
-        .filter_map(|found| Some(of(Some(found), &scene::site(job, found)?)))
+        .filter_map(|found| Some(of(Some(found), &survey::site(job, found)?)))
         .collect()
 }
 

@@ -24,7 +24,7 @@ pub type Splits = SetOnce<Vec<Key>>;
 
 /// The keys after `after`, up to and with `end`; without limits where there are none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct KeyRange {
+struct KeySpan {
     after: Option<String>,
     end: Option<String>,
 }
@@ -80,32 +80,32 @@ pub(super) async fn list(
 }
 
 /// Returns the ranges between the splits, the first one last.
-fn split(prefix: &str, splits: &[Key]) -> Vec<KeyRange> {
+fn split(prefix: &str, splits: &[Key]) -> Vec<KeySpan> {
     let mut after = None;
     let mut ranges = Vec::with_capacity(splits.len() + 1);
     for key in splits {
         let end = Some(format!("{prefix}{key}"));
         let after = std::mem::replace(&mut after, end.clone());
-        ranges.push(KeyRange { after, end });
+        ranges.push(KeySpan { after, end });
     }
-    ranges.push(KeyRange { after, end: None });
+    ranges.push(KeySpan { after, end: None });
     ranges.reverse();
     ranges
 }
 
 /// Returns what is left of a range after a key, in two where there is a place to split it.
-fn halves(prefix: &str, after: &str, end: Option<String>) -> Vec<KeyRange> {
+fn halves(prefix: &str, after: &str, end: Option<String>) -> Vec<KeySpan> {
     let beyond = format!("{prefix}{LAST}");
     let middle = middle(after, end.as_deref().unwrap_or(&beyond));
     let after = Some(after.to_owned());
     if middle.is_none() {
-        return vec![KeyRange { after, end }];
+        return vec![KeySpan { after, end }];
     }
-    let tail = KeyRange {
+    let tail = KeySpan {
         after: middle.clone(),
         end,
     };
-    vec![tail, KeyRange { after, end: middle }]
+    vec![tail, KeySpan { after, end: middle }]
 }
 
 /// Returns a short key about halfway between two, as far as they are printable ASCII where they part.
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn ranges_meet_at_the_splits() {
-        let range = |after: Option<&str>, end: Option<&str>| KeyRange {
+        let range = |after: Option<&str>, end: Option<&str>| KeySpan {
             after: after.map(str::to_owned),
             end: end.map(str::to_owned),
         };

@@ -5,6 +5,7 @@
 
 mod ask;
 mod conclude;
+mod content;
 mod context;
 mod delete;
 mod delta;
@@ -22,6 +23,7 @@ mod pool;
 mod progress;
 mod purge;
 mod put;
+mod put_error;
 mod record;
 pub mod redirects;
 mod room;
@@ -41,7 +43,8 @@ mod wants;
 pub use event::{Event, Invalidated, Summary, Teller};
 pub use job::Job;
 pub use run::{Deployed, deploy, plan};
-pub use scene::{Scene, site as scene_site};
+pub use scene::Scene;
 pub use source::Source;
 pub use stop::Stop;
+pub use survey::site as scene_site;
 pub use targets::Wish;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::put::PutError;
+use super::put_error::PutError;
 use super::sender::SentPurge;
 use crate::aws::AwsError;
 use crate::aws::s3::Written;

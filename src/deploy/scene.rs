@@ -10,8 +10,8 @@ use super::job::Job;
 use super::names;
 use super::pool::Level;
 use super::source::Source;
-use super::survey::{Place, Remote};
-use super::targets::{Found, Targets};
+use super::survey::{self, Place, Remote};
+use super::targets::Targets;
 use super::wants::Wants;
 use crate::aws::list::Listed;
 use crate::domain::diff::{Answer, Ask};
@@ -269,7 +269,7 @@ impl Scene {
         };
         let listing = self.remote.listing.iter().map(|object| self.shown(object));
         let sites: Vec<(String, Site)> = (self.targets.found.iter())
-            .filter_map(|found| Some((found.id().to_owned(), site(job, found)?)))
+            .filter_map(|found| Some((found.id().to_owned(), survey::site(job, found)?)))
             .collect();
         let mut critics: Vec<Critic> = sites.iter().map(|(_, site)| Critic::new(site)).collect();
         let wanted = wants.all(&mut matched).inspect(|want| {
@@ -325,7 +325,7 @@ impl Scene {
                 let config = (found.distribution.as_ref()).map_or(0, Distribution::fingerprint);
                 let tagged = tags && !dialect.quote_refused && self.open.are_paid();
                 let known = told.is_some_and(|it| it.config == config && it.tags_since.is_some());
-                let site = site(job, found).map(|site| Site {
+                let site = survey::site(job, found).map(|site| Site {
                     dialect,
                     tagged: tagged && known,
                     ..site
@@ -422,14 +422,4 @@ impl Scene {
             .all(&mut Matched::default())
             .collect()
     }
-}
-
-/// The site as a distribution shows it; none where its configuration could not be read.
-pub fn site<'a>(job: &Job, found: &'a Found) -> Option<Site<'a>> {
-    let distribution = found.distribution.as_ref().ok()?;
-    let mut site = Site::new(distribution, found.ours.clone());
-    site.prefix.clone_from(&job.prefix);
-    site.index = job.index;
-    site.error_documents.clone_from(&job.error_documents);
-    Some(site)
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use super::event::{Event, Teller};
 use super::job::Job;
 use super::listing::{self, Splits};
-use super::targets::{self, Search, Targets};
+use super::targets::{self, Found, Search, Targets};
 use crate::aws::list::{Listed, Page};
 use crate::aws::{Aws, AwsError, Bucket, Kind};
 use crate::domain::Key;
 use crate::domain::manifest::{Life, Manifest};
+use crate::edge::Site;
 use crate::error::{Error, Exit};
 use crate::scan::{self, Build, ScanError};
 use crate::state::{
@@ -345,6 +346,16 @@ pub async fn find_targets(aws: &Aws, job: &Job) -> Result<Targets, Error> {
         redirects: !job.redirects.is_empty() || job.redirect_function.is_some(),
     };
     targets::find(&aws.cloudfront(), &search).await
+}
+
+/// Returns the site as a distribution shows it; none where its configuration could not be read.
+pub fn site<'a>(job: &Job, found: &'a Found) -> Option<Site<'a>> {
+    let distribution = found.distribution.as_ref().ok()?;
+    let mut site = Site::new(distribution, found.ours.clone());
+    site.prefix.clone_from(&job.prefix);
+    site.index = job.index;
+    site.error_documents.clone_from(&job.error_documents);
+    Some(site)
 }
 
 impl From<ScanError> for Error {
