@@ -19,6 +19,7 @@ mod lease_wait;
 mod listing;
 mod names;
 pub mod past;
+mod plan_targets;
 mod pool;
 mod progress;
 mod purge;

@@ -34,7 +34,7 @@ pub(super) struct ObjectWriter {
     room: Room,
     /// Parts of one file at once.
     parts: usize,
-    /// Whether the endpoint knows conditional writes.
+    /// The endpoint knows conditional writes.
     guarded: bool,
 }
 

@@ -54,7 +54,7 @@ impl Place {
         format!("{}{key}", self.prefix)
     }
 
-    /// Whether the state lies among what is listed as the site.
+    /// Tells whether the state lies among what is listed as the site.
     pub(super) fn holds_its_state(&self) -> bool {
         self.store.bucket.name() == self.bucket.name() && self.store.root.starts_with(&self.prefix)
     }
@@ -230,7 +230,7 @@ pub(super) async fn remote(
     Ok((place, remote))
 }
 
-/// Whether a page that was asked for beside the state was read while nobody deployed: it is all there is and shows the ETag that
+/// Tells whether a page that was asked for beside the state was read while nobody deployed: it is all there is and shows the ETag that
 /// was read, which is there once and never again, and under that ETag nobody holds the lease and nothing is open. Its other lines
 /// may be older all the same: they stand where they are as the manifest says.
 fn proves(page: &Page, place: &Place, state: &ObservedState) -> bool {
@@ -242,7 +242,7 @@ fn proves(page: &Page, place: &Place, state: &ObservedState) -> bool {
         && state.object.open.is_empty()
 }
 
-/// Whether a page shows just what the manifest says.
+/// Tells whether a page shows just what the manifest says.
 fn is_as_noted(listing: &Listing, place: &Place, manifest: &Manifest) -> bool {
     let there = manifest
         .entries
@@ -318,8 +318,8 @@ fn sort_out(place: &Place, mut objects: Vec<Listed>) -> Listing {
     let inside = place.holds_its_state();
     let mut files = Vec::new();
     // Not every server sorts by bytes once the keys are encoded.
-    if !objects.is_sorted_by(|one, other| one.key <= other.key) {
-        objects.sort_by(|one, other| one.key.cmp(&other.key));
+    if !objects.is_sorted_by(|before, after| before.key <= after.key) {
+        objects.sort_by(|left, right| left.key.cmp(&right.key));
     }
     objects.retain_mut(|object| {
         let kept_there = inside && place.store.is_own(&object.key);
@@ -349,9 +349,9 @@ pub async fn find_targets(aws: &Aws, job: &Job) -> Result<Targets, Error> {
 }
 
 /// Returns the site as a distribution shows it; none where its configuration could not be read.
-pub fn site<'a>(job: &Job, found: &'a Found) -> Option<Site<'a>> {
-    let distribution = found.distribution.as_ref().ok()?;
-    let mut site = Site::new(distribution, found.ours.clone());
+pub fn site<'a>(job: &Job, target: &'a Found) -> Option<Site<'a>> {
+    let distribution = target.distribution.as_ref().ok()?;
+    let mut site = Site::new(distribution, target.ours.clone());
     site.prefix.clone_from(&job.prefix);
     site.index = job.index;
     site.error_documents.clone_from(&job.error_documents);
