@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::App;
 use super::connect::Link;
 use crate::cli;
-use crate::deploy::send::{self, Pending, Sent};
+use crate::deploy::send::{self, Invalidator, Pending, Sent};
 use crate::deploy::targets::Found;
 use crate::deploy::{Job, survey};
 use crate::domain::manifest::DeployId;
@@ -55,16 +55,13 @@ async fn send_all(
         if at > 0 {
             app.stop.sleep(std::time::Duration::from_secs(1)).await;
         }
-        match send::send(
-            &link.aws.cloudfront(),
-            &found.target,
-            batch,
+        let invalidator = Invalidator {
+            cloudfront: link.aws.cloudfront(),
             until,
-            &app.stop,
-            &app.teller(),
-        )
-        .await
-        {
+            stop: app.stop.clone(),
+            tell: app.teller(),
+        };
+        match invalidator.send(&found.target, batch).await {
             Sent::Accepted(accepted) => pending.push(Pending {
                 target: found.target.clone(),
                 id: accepted.id,
@@ -101,14 +98,13 @@ async fn wait(
     mut pending: Vec<Pending>,
     until: Instant,
 ) -> Result<Exit, Error> {
-    let done = send::wait(
-        &link.aws.cloudfront(),
-        &mut pending,
+    let invalidator = Invalidator {
+        cloudfront: link.aws.cloudfront(),
         until,
-        &app.stop,
-        &app.teller(),
-    )
-    .await?;
+        stop: app.stop.clone(),
+        tell: app.teller(),
+    };
+    let done = invalidator.wait(&mut pending).await?;
     app.printer.finish();
     if app.stop.is_set() && !done {
         return Err(Error::interrupted(

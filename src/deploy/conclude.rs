@@ -2,13 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::Teller;
 use super::event::{Invalidated, Summary};
-use super::job::Job;
-use super::send::{self, Pending};
-use super::steps::{DeployProgress, Halt, PurgeOutcome};
-use super::stop::Stop;
-use crate::aws::CloudFront;
+use super::progress::{DeployProgress, Halt, PurgeOutcome};
+use super::send::{Invalidator, Pending};
 use crate::error::{Error, Exit};
 use crate::state::StateError;
 
@@ -16,11 +12,8 @@ const NEXT: &str = "the next deploy makes it good: what it owes is noted in the 
 
 /// What is needed to wait for a purge and to tell of it.
 pub(super) struct Conclusion<'a> {
-    pub(super) cloudfront: &'a CloudFront,
-    pub(super) job: &'a Job,
-    pub(super) until: Instant,
-    pub(super) stop: &'a Stop,
-    pub(super) tell: &'a Teller,
+    pub(super) invalidator: Invalidator,
+    pub(super) waits: bool,
     pub(super) summary: &'a mut Summary,
 }
 
@@ -31,11 +24,8 @@ pub(super) async fn conclude(
     ended: Result<(), Halt>,
 ) -> Result<(), Error> {
     let Conclusion {
-        cloudfront,
-        job,
-        until,
-        stop,
-        tell,
+        mut invalidator,
+        waits,
         summary,
     } = conclusion;
     summary.failed = progress.failures.len() as u64;
@@ -43,9 +33,10 @@ pub(super) async fn conclude(
     let trouble = trouble(&progress, ended);
     let pending = &mut progress.sent.pending;
     let mut timed_out = matches!(progress.purge, PurgeOutcome::TimedOut);
-    if trouble.is_none() && job.wait {
-        let until = until.max(Instant::now() + Duration::from_millis(1));
-        let waited = send::wait(cloudfront, pending, until, stop, tell).await;
+    if trouble.is_none() && waits {
+        let soonest = Instant::now() + Duration::from_millis(1);
+        invalidator.until = invalidator.until.max(soonest);
+        let waited = invalidator.wait(pending).await;
         timed_out |= !waited.map_err(|error| Error {
             exit: Exit::Stale,
             ..error.into()
@@ -55,14 +46,18 @@ pub(super) async fn conclude(
     if let Some(error) = trouble {
         return Err(error);
     }
-    if stop.is_set() && pending.iter().any(|one| !one.completed) {
+    let waiting = pending
+        .iter()
+        .filter(|invalidation| !invalidation.completed);
+    let ids: Vec<_> = waiting
+        .map(|invalidation| invalidation.id.as_str())
+        .collect();
+    if invalidator.stop.is_set() && !ids.is_empty() {
         return Err(Error::interrupted(
             "interrupted while waiting: everything is live, and every purge was accepted",
         ));
     }
     if timed_out {
-        let waiting = pending.iter().filter(|one| !one.completed);
-        let ids: Vec<_> = waiting.map(|one| one.id.as_str()).collect();
         let text = format!(
             "the purge was accepted, but not completed in time: {}",
             ids.join(", ")
@@ -88,7 +83,7 @@ fn invalidated(pending: &Pending) -> Invalidated {
     }
 }
 
-/// What kept the deploy from being whole.
+/// Returns what kept the deploy from being whole.
 fn trouble(progress: &DeployProgress, ended: Result<(), Halt>) -> Option<Error> {
     match ended {
         Ok(()) => {}
@@ -112,30 +107,31 @@ fn trouble(progress: &DeployProgress, ended: Result<(), Halt>) -> Option<Error> 
             PurgeOutcome::Accepted | PurgeOutcome::TimedOut => None,
         };
     }
-    let failures = &progress.failures;
-    let mut error = Error::incomplete(format!(
-        "{} objects are not as they should be",
-        failures.len()
-    ));
-    let hints = failures
-        .iter()
-        .map(|(_, why)| Error::from(why.clone()).hint);
-    let first = hints.flatten().next();
-    error.hint = Some(first.map_or(NEXT.to_owned(), |hint| format!("{hint}; {NEXT}")));
-    let shown = failures.iter().take(5);
-    error.causes = shown.map(|(key, why)| format!("{key}: {why}")).collect();
-    Some(error)
+    let failures = progress.failures.iter();
+    let count = failures.len();
+    let mut hints = failures
+        .clone()
+        .filter_map(|(_, why)| Error::from(why.clone()).hint);
+    let hint = with_next(hints.next());
+    let mut error = Error::incomplete(format!("{count} objects are not as they should be"));
+    error.causes = failures
+        .take(5)
+        .map(|(key, why)| format!("{key}: {why}"))
+        .collect();
+    Some(error.hint(hint))
 }
 
-/// An error after which something is live already. Its own hint comes first.
+/// Adds what the next deploy does to a hint.
+fn with_next(hint: Option<String>) -> String {
+    hint.map_or(NEXT.to_owned(), |hint| format!("{hint}; {NEXT}"))
+}
+
+/// Makes it an error after which something is live already. Its own hint comes first.
 fn unfinished(error: Error) -> Error {
-    let hint = error
-        .hint
-        .map_or(NEXT.to_owned(), |hint| format!("{hint}; {NEXT}"));
     Error {
         exit: Exit::Incomplete,
         message: format!("not all is done: {}", error.message),
-        hint: Some(hint),
-        ..error
+        hint: Some(with_next(error.hint)),
+        causes: error.causes,
     }
 }

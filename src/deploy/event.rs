@@ -101,6 +101,26 @@ pub enum Event {
     Ended(Summary),
 }
 
+/// Whom events are told. Cheap to clone.
+#[derive(Clone)]
+pub struct Teller(Arc<dyn Fn(&Event) + Send + Sync>);
+
+impl Teller {
+    pub fn new(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(listener))
+    }
+
+    pub fn tell(&self, event: Event) {
+        (self.0)(&event);
+    }
+}
+
+impl std::fmt::Debug for Teller {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Teller")
+    }
+}
+
 /// What a deploy came to.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -6,16 +6,27 @@
 mod ask;
 mod conclude;
 mod configuration;
+mod content;
+mod context;
+mod delete;
+mod delta;
 pub mod event;
 pub mod expect;
 mod function;
+mod history;
 pub mod job;
+mod journal;
 pub mod known;
+mod lease_wait;
 mod listing;
 mod names;
 pub mod past;
+mod plan_targets;
 mod pool;
+mod progress;
+mod purge;
 mod put;
+mod put_error;
 mod record;
 mod redirects;
 mod room;
@@ -35,32 +46,10 @@ pub mod targets;
 mod wanted_function;
 mod wants;
 
-use std::sync::Arc;
-
-pub use event::{Event, Invalidated, Summary};
+pub use event::{Event, Invalidated, Summary, Teller};
 pub use job::{Job, Placed, Wish};
 pub use run::{Deployed, deploy, plan};
 pub use scene::Scene;
 pub use source::Source;
 pub use stop::Stop;
 pub use wanted_function::rewrite;
-
-/// Whom events are told. Cheap to clone.
-#[derive(Clone)]
-pub struct Teller(Arc<dyn Fn(&Event) + Send + Sync>);
-
-impl Teller {
-    pub fn new(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(listener))
-    }
-
-    pub fn tell(&self, event: Event) {
-        (self.0)(&event);
-    }
-}
-
-impl std::fmt::Debug for Teller {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Teller")
-    }
-}

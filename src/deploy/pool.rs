@@ -24,7 +24,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 
 /// How many requests are under way at once, kept over the stages of a deploy.
 #[derive(Debug)]
-pub struct Level {
+pub(super) struct Level {
     now: usize,
     most: usize,
     watch: Watch,
@@ -42,7 +42,7 @@ pub struct Level {
 }
 
 impl Level {
-    pub fn new(most: usize, watch: Watch) -> Self {
+    pub(super) fn new(most: usize, watch: Watch) -> Self {
         let most = most.max(1);
         let throttled = watch.throttled();
         Self {
@@ -97,17 +97,10 @@ impl Level {
         match self.half {
             _ if self.careful => self.change((self.now + 1).min(self.most), None),
             Some(_) if self.rounds < 2 => {}
-            Some(half) if rate > half * WORTH => self.double(rate),
-            Some(_) => self.change((self.now / 2).max(1), None),
-            None if self.rounds >= PATIENCE => self.double(rate),
-            None => {}
-        }
-    }
-
-    fn double(&mut self, rate: f64) {
-        match self.now < self.most {
-            true => self.change((self.now * 2).min(self.most), Some(rate)),
-            false => self.change(self.now, None),
+            Some(half) if rate <= half * WORTH => self.change(self.now / 2, None),
+            None if self.rounds < PATIENCE => {}
+            _ if self.now == self.most => self.change(self.now, None),
+            _ => self.change((self.now * 2).min(self.most), Some(rate)),
         }
     }
 
@@ -119,18 +112,16 @@ impl Level {
 
 /// How a pool's run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PoolEnd {
-    /// All items were begun, and all that were begun ended.
-    All,
+pub(super) enum PoolEnd {
     /// All that were begun ended.
-    Stopped,
+    Ended,
     /// Some were given up while they were under way.
     Abandoned,
 }
 
 /// Runs a task per item, telling `done` of each that ended, until all are or `done` answers false or `stop` is set. What is
 /// under way is awaited, but no longer than the patience of `stop`.
-pub async fn run<I, T, F>(
+pub(super) async fn run<I, T, F>(
     level: &mut Level,
     stop: &Stop,
     items: I,
@@ -153,25 +144,24 @@ where
                 None => left = false,
             }
         }
-        let ended = tokio::select! {
-            ended = tasks.join_next() => ended,
-            () = stop.expired() => {
-                let abandoned = !tasks.is_empty();
-                tasks.abort_all();
-                return if abandoned { PoolEnd::Abandoned } else { PoolEnd::Stopped };
-            }
+        let joined = tokio::select! {
+            joined = tasks.join_next() => joined,
+            () = stop.expired() => break,
         };
-        match ended {
-            Some(Ok(result)) => {
-                level.answered(tasks.len() + 1 >= level.now && left);
-                going &= done(result);
-            }
-            // A task that panicked is a bug; its item counts as not done.
-            Some(Err(_)) => going = false,
-            None if !left => return PoolEnd::All,
-            None if !going || stop.is_set() => return PoolEnd::Stopped,
-            None => {}
-        }
+        let Some(joined) = joined else {
+            return PoolEnd::Ended;
+        };
+        // None is aborted so far, so what failed to join has panicked.
+        let result = joined.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        level.answered(tasks.len() + 1 >= level.now && left);
+        going &= done(result);
+    }
+    let is_idle = tasks.is_empty();
+    tasks.abort_all();
+    if is_idle {
+        PoolEnd::Ended
+    } else {
+        PoolEnd::Abandoned
     }
 }
 

@@ -1,167 +1,135 @@
 //! Makes one object what the plan says: by an upload, in parts where it is large, or by a copy in the bucket.
 
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use md5::{Digest, Md5 as Hasher};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 
-use super::Teller;
-use super::event::Event;
-use super::job::Job;
+use super::content;
+use super::context::DeployContext;
+use super::event::{Event, Teller};
+use super::put_error::PutError;
 use super::room::Room;
+use super::scene::Scene;
 use super::survey::Place;
 use crate::aws::multipart::{Part, Upload};
 use crate::aws::s3::{CheckedBody, CopySource, Written};
 use crate::aws::{AwsError, Condition, Kind};
-use crate::domain::encoding;
 use crate::domain::{ETag, Md5};
 use crate::plan::{Action, Change, MAX_COPY};
-use crate::scan::{FileStamp, LocalFile, MULTIPART_FROM, Made, part_size};
-use crate::state::StateError;
+use crate::scan::{LocalFile, MULTIPART_FROM, part_size};
+use crate::state::Lease;
 
 /// Bytes of a part of a copy past 5 GB.
 const COPY_PART: u64 = 1 << 30;
 
-/// What every upload needs.
+/// Writes the objects of a site.
 #[derive(Debug)]
-pub struct Tools {
+pub(super) struct ObjectWriter {
     place: Place,
     root: PathBuf,
     tell: Teller,
     room: Room,
     /// Parts of one file at once.
     parts: usize,
-    /// Whether the endpoint knows conditional writes.
+    /// The endpoint knows conditional writes.
     guarded: bool,
 }
 
-/// Why one object is not as it should be.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum PutError {
-    #[error(transparent)]
-    Aws(#[from] AwsError),
-    #[error("{0}: the file changed after it was read for the plan")]
-    Changed(String),
-    #[error("{0}: {1}")]
-    Unreadable(String, String),
-    /// It was dropped with the lease.
-    #[error(transparent)]
-    Lost(#[from] StateError),
+/// One change, with what its requests have in common.
+struct PutRequest<'a> {
+    change: &'a Change,
+    /// The whole key.
+    full: String,
+    /// What must still hold when the object is written.
+    condition: Condition,
+    path: PathBuf,
+    /// The ETag that an upload comes to.
+    expected: ETag,
 }
 
-impl PutError {
-    /// Whether somebody else wrote the object since the listing.
-    pub fn is_race(&self) -> bool {
-        // A condition on an object that is gone is answered with 404.
-        matches!(self, Self::Aws(error) if matches!(error.kind, Kind::Precondition | Kind::Conflict | Kind::NotFound))
-    }
-
-    /// Whether the object may have become what it should all the same, or may yet.
-    pub fn leaves_open(&self) -> bool {
-        matches!(self, Self::Aws(error) if error.leaves_open())
-    }
-
-    /// Whether the same may go well as an upload.
-    fn forbids_copy(&self) -> bool {
-        self.is_race() || matches!(self, Self::Aws(error) if error.is(&Kind::NotImplemented))
-    }
-}
-
-impl Tools {
-    pub fn new(place: Place, root: &Path, tell: Teller, job: &Job, guarded: bool) -> Self {
+impl ObjectWriter {
+    pub(super) fn new(context: DeployContext<'_>, scene: &Scene, lease: &Lease) -> Self {
         Self {
-            place,
-            root: root.to_owned(),
-            tell,
-            room: Room::new(job.max_memory),
-            parts: job.concurrency.clamp(1, 8),
-            guarded,
+            place: scene.place.clone(),
+            root: scene.source.root().to_owned(),
+            tell: context.tell.clone(),
+            room: Room::new(context.job.max_memory),
+            parts: context.job.concurrency.clamp(1, 8),
+            guarded: lease.why_unguarded().is_none(),
         }
     }
 
     /// Carries out one change. `kept` is the file's content, where it is in memory still. What is rare is boxed: hundreds of
     /// these wait at once.
-    pub async fn put(
+    pub(super) async fn put(
         self: &Arc<Self>,
         change: &Change,
         file: Option<&LocalFile>,
         kept: Option<Bytes>,
     ) -> Result<Written, PutError> {
         let key = change.key.as_str();
+        let parts = file.and_then(|file| file.parts.as_deref().cloned());
+        let request = PutRequest {
+            change,
+            full: self.place.full(key),
+            condition: match &change.before {
+                _ if !self.guarded => Condition::Always,
+                Some(etag) => Condition::Is(etag.clone()),
+                None => Condition::Absent,
+            },
+            path: file.map_or_else(|| self.root.join(key), |file| file.path(&self.root)),
+            expected: parts.unwrap_or(ETag::Md5(change.md5)),
+        };
         let from = match (&change.action, &change.before) {
             (Action::SetHeaders, Some(etag)) => Some((key, None, etag)),
             (Action::CopyFrom { key, etag }, _) => Some((key.as_str(), None, etag)),
             (Action::Restore { version, etag }, _) => Some((key, Some(version.as_str()), etag)),
             (Action::Upload | Action::SetHeaders, _) => None,
         };
-        if let Some(from) = from {
-            let copied = Box::pin(self.copy(change, from)).await;
+        if let Some((key, version, etag)) = from {
+            let source = self.place.full(key);
+            let from = CopySource {
+                key: &source,
+                version,
+                etag,
+            };
+            let copied = Box::pin(self.copy(&request, from)).await;
             match (&change.action, copied) {
                 // What was to be copied is no longer there: the file still is.
                 (Action::CopyFrom { .. }, Err(error)) if error.forbids_copy() => {}
                 (_, copied) => return copied,
             }
         }
-        self.upload(change, file, kept).await
-    }
-
-    /// What must still hold when the object is written.
-    fn condition(&self, change: &Change) -> Condition {
-        match &change.before {
-            _ if !self.guarded => Condition::Always,
-            Some(etag) => Condition::Is(etag.clone()),
-            None => Condition::Absent,
+        let made = file.and_then(|file| file.made.as_deref());
+        let encoded = made.is_some_and(|made| made.encoding.is_some());
+        if change.size >= MULTIPART_FROM && !encoded {
+            return Box::pin(self.write_parts(&request, None)).await;
         }
+        self.upload(&request, file, kept).await
     }
 
     async fn upload(
-        self: &Arc<Self>,
-        change: &Change,
+        &self,
+        request: &PutRequest<'_>,
         file: Option<&LocalFile>,
         kept: Option<Bytes>,
     ) -> Result<Written, PutError> {
-        let bucket = &self.place.bucket;
-        let path = match file {
-            Some(file) => file.path(&self.root),
-            None => self.root.join(change.key.as_str()),
+        let change = request.change;
+        let _room = self.room.take(change.size).await;
+        let body = content::read(change, &request.path, file, kept).await?;
+        let body = CheckedBody {
+            bytes: body,
+            md5: change.md5,
         };
-        let made = file.and_then(|file| file.made.as_deref());
-        let encoded = made.filter(|made| made.encoding.is_some());
-        let condition = self.condition(change);
-        let full = self.place.full(change.key.as_str());
-        let expected = file
-            .and_then(|file| file.parts.as_deref().cloned())
-            .unwrap_or(ETag::Md5(change.md5));
-        let result = if change.size < MULTIPART_FROM || encoded.is_some() {
-            let _room = self.room.take(change.size).await;
-            let body = match encoded {
-                Some(made) => encode(&path, change, made).await?,
-                None => match kept.filter(|kept| kept.len() as u64 == change.size) {
-                    Some(kept) => kept,
-                    None => self.read_whole(&path, change, file).await?,
-                },
-            };
-            bucket
-                .put(
-                    &full,
-                    CheckedBody {
-                        bytes: body,
-                        md5: change.md5,
-                    },
-                    &change.headers,
-                    &condition,
-                )
-                .await
-        } else {
-            let parts = self.upload_parts(change, &path, &full, &condition, &expected);
-            return Box::pin(parts).await;
-        };
+        let result = (self.place.bucket)
+            .put(&request.full, body, &change.headers, &request.condition)
+            .await;
         match result {
             Err(error) if error.is(&Kind::Precondition) || error.is(&Kind::Conflict) => {
-                Box::pin(self.own_success(change, &full, &expected, error)).await
+                Box::pin(self.own_success(request, &request.expected, error)).await
             }
             Err(error) if error.is(&Kind::BadDigest) => {
                 Err(PutError::Changed(change.key.to_string()))
@@ -174,23 +142,22 @@ impl Tools {
         }
     }
 
-    /// A condition that does not hold may be our own doing: a first try that took effect, but whose answer was lost.
+    /// Looks whether a condition that does not hold is our own doing: a first try that took effect, but whose answer was lost.
     async fn own_success(
         &self,
-        change: &Change,
-        full: &str,
+        request: &PutRequest<'_>,
         expected: &ETag,
         error: AwsError,
     ) -> Result<Written, PutError> {
-        let head = self.place.bucket.head(full, None).await?;
-        match head {
+        let change = request.change;
+        let mut wanted = (*change.headers).clone();
+        wanted.tags.clear();
+        wanted.storage_class.take_if(|class| class == "STANDARD");
+        match self.place.bucket.head(&request.full, None).await? {
             Some(head)
-                if head.etag == *expected && change.before.as_ref() != Some(expected) && {
-                    let mut wanted = (*change.headers).clone();
-                    wanted.tags.clear();
-                    wanted.storage_class.take_if(|class| class == "STANDARD");
-                    head.headers == wanted
-                } =>
+                if head.etag == *expected
+                    && change.before.as_ref() != Some(expected)
+                    && head.headers == wanted =>
             {
                 Ok(Written {
                     etag: head.etag,
@@ -201,98 +168,104 @@ impl Tools {
         }
     }
 
-    /// Reads a small file and sees that it still is what the plan is about: by its stamp, or else by its digest.
-    async fn read_whole(
-        &self,
-        path: &Path,
-        change: &Change,
-        file: Option<&LocalFile>,
-    ) -> Result<Bytes, PutError> {
-        let (path, size, md5) = (path.to_owned(), change.size, change.md5);
-        let stamp = file
-            .filter(|file| file.made.is_none())
-            .map(|file| file.stamp);
-        let name = change.key.to_string();
-        if size == 0 && change.headers.redirect.is_some() {
-            return Ok(Bytes::new());
+    /// Copies within the bucket, in parts past what one copy takes.
+    async fn copy(
+        self: &Arc<Self>,
+        request: &PutRequest<'_>,
+        from: CopySource<'_>,
+    ) -> Result<Written, PutError> {
+        let change = request.change;
+        if change.size > MAX_COPY {
+            return self.write_parts(request, Some(from)).await;
         }
-        // Allocated here: there each thread would keep room of its own for what it once read.
-        let mut bytes = Vec::with_capacity(size as usize + 1);
-        let read = spawn_blocking(move || -> std::io::Result<(Vec<u8>, bool)> {
-            let mut file = std::fs::File::open(path)?;
-            (&mut file).take(size + 1).read_to_end(&mut bytes)?;
-            let same = bytes.len() as u64 == size
-                && stamp.is_some_and(|stamp| {
-                    let now = file.metadata();
-                    now.is_ok_and(|now| FileStamp::of(&now) == stamp)
-                });
-            let same = same || Md5(Hasher::digest(&bytes).into()) == md5;
-            Ok((bytes, same))
-        });
-        match flatten(read.await) {
-            Ok((bytes, true)) => Ok(Bytes::from(bytes)),
-            Ok(_) => Err(PutError::Changed(name)),
-            Err(error) => Err(PutError::Unreadable(name, error.to_string())),
+        let copied = (self.place.bucket)
+            .copy(from, &request.full, &change.headers, &request.condition)
+            .await;
+        match copied {
+            Err(error) if error.is(&Kind::Precondition) && from.key != request.full => {
+                let expected = ETag::Md5(change.md5);
+                self.own_success(request, &expected, error).await
+            }
+            result => Ok(result?),
         }
     }
 
-    async fn upload_parts(
+    /// Writes a large object in parts: of its file, or of the object that is copied.
+    async fn write_parts(
         self: &Arc<Self>,
-        change: &Change,
-        path: &Path,
-        full: &str,
-        condition: &Condition,
-        expected: &ETag,
+        request: &PutRequest<'_>,
+        from: Option<CopySource<'_>>,
     ) -> Result<Written, PutError> {
-        let upload = self
-            .place
-            .bucket
-            .begin_upload(full, &change.headers)
-            .await?;
-        let result = self
-            .send_parts(change, path, &upload, condition, expected)
-            .await;
+        let (bucket, headers) = (&self.place.bucket, &request.change.headers);
+        let upload = bucket.begin_upload(&request.full, headers).await?;
+        let writing = async {
+            let (parts, expected) = match from {
+                Some(from) => (self.copy_parts(request, &upload, from).await?, None),
+                None => {
+                    let parts = self.send_parts(request, &upload).await?;
+                    (parts, Some(&request.expected))
+                }
+            };
+            let condition = &request.condition;
+            let completed = bucket.complete_upload(&upload, parts, condition, expected);
+            Ok(completed.await?)
+        };
+        let result = writing.await;
         if result.is_err() {
             // What stays behind would be paid for; a bucket rule cleans up what cannot be aborted now.
-            let _ = self.place.bucket.abort_upload(&upload).await;
+            let _ = bucket.abort_upload(&upload).await;
         }
         result
     }
 
+    async fn copy_parts(
+        &self,
+        request: &PutRequest<'_>,
+        upload: &Upload,
+        from: CopySource<'_>,
+    ) -> Result<Vec<Part>, PutError> {
+        let size = request.change.size;
+        let mut parts = Vec::new();
+        let mut first = 0;
+        while first < size {
+            let last = (first + COPY_PART).min(size) - 1;
+            let number = parts.len() as i32 + 1;
+            let copying = (self.place.bucket).copy_part(upload, number, from, (first, last));
+            parts.push(copying.await?);
+            first = last + 1;
+        }
+        Ok(parts)
+    }
+
+    /// Sends a file in parts, several at once, and sees that together they are what the plan is about.
     async fn send_parts(
         self: &Arc<Self>,
-        change: &Change,
-        path: &Path,
+        request: &PutRequest<'_>,
         upload: &Upload,
-        condition: &Condition,
-        expected: &ETag,
-    ) -> Result<Written, PutError> {
-        let size = part_size(change.size);
-        let count = change.size.div_ceil(size).max(1);
-        let mut offsets =
-            (0..count).map(|at| (at as i32 + 1, at * size, size.min(change.size - at * size)));
+    ) -> Result<Vec<Part>, PutError> {
+        let (size, name) = (request.change.size, request.change.key.to_string());
+        let part_size = part_size(size);
+        let count = size.div_ceil(part_size).max(1);
+        let mut numbers = 0..count;
         let mut tasks = JoinSet::new();
         let mut parts: Vec<(Part, Md5)> = Vec::with_capacity(count as usize);
         loop {
             while tasks.len() < self.parts
-                && let Some((number, offset, bytes)) = offsets.next()
+                && let Some(index) = numbers.next()
             {
-                let (tools, upload, path) = (self.clone(), upload.clone(), path.to_owned());
-                let name = change.key.to_string();
-                tasks.spawn(async move {
-                    tools
-                        .send_part(&upload, path, name, number, offset, bytes)
-                        .await
-                });
+                let offset = index * part_size;
+                let part = content::FilePart {
+                    name: name.clone(),
+                    path: request.path.clone(),
+                    offset,
+                    bytes: part_size.min(size - offset),
+                };
+                let (writer, upload) = (self.clone(), upload.clone());
+                tasks.spawn(async move { writer.send_part(&upload, index as i32 + 1, part).await });
             }
             match tasks.join_next().await {
                 Some(Ok(part)) => parts.push(part?),
-                Some(Err(error)) => {
-                    return Err(PutError::Unreadable(
-                        change.key.to_string(),
-                        error.to_string(),
-                    ));
-                }
+                Some(Err(error)) => return Err(PutError::Unreadable(name, error.to_string())),
                 None => break,
             }
         }
@@ -300,126 +273,29 @@ impl Tools {
         let mut hasher = Hasher::new();
         parts.iter().for_each(|(_, md5)| hasher.update(md5.0));
         let sent = ETag::Multipart(Md5(hasher.finalize().into()), count as u32);
-        if sent != *expected {
-            return Err(PutError::Changed(change.key.to_string()));
+        if sent != request.expected {
+            return Err(PutError::Changed(name));
         }
-        let parts = parts.into_iter().map(|(part, _)| part).collect();
-        let done = self
-            .place
-            .bucket
-            .complete_upload(upload, parts, condition, Some(expected))
-            .await;
-        Ok(done?)
+        Ok(parts.into_iter().map(|(part, _)| part).collect())
     }
 
     async fn send_part(
         &self,
         upload: &Upload,
-        path: PathBuf,
-        name: String,
         number: i32,
-        offset: u64,
-        bytes: u64,
+        part: content::FilePart,
     ) -> Result<(Part, Md5), PutError> {
+        let bytes = part.bytes;
         let _room = self.room.take(bytes).await;
-        let read = spawn_blocking(move || -> std::io::Result<(Bytes, Md5)> {
-            let mut file = std::fs::File::open(path)?;
-            file.seek(SeekFrom::Start(offset))?;
-            let mut buffer = vec![0; bytes as usize];
-            file.read_exact(&mut buffer)?;
-            let digest = Md5(Hasher::digest(&buffer).into());
-            Ok((Bytes::from(buffer), digest))
-        });
-        let (body, md5) = match flatten(read.await) {
-            Ok(read) => read,
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                return Err(PutError::Changed(name));
-            }
-            Err(error) => return Err(PutError::Unreadable(name, error.to_string())),
+        let (bytes_read, md5) = part.read().await?;
+        let body = CheckedBody {
+            bytes: bytes_read,
+            md5,
         };
-        let part = self
-            .place
-            .bucket
-            .put_part(upload, number, CheckedBody { bytes: body, md5 })
-            .await?;
+        let sending = self.place.bucket.put_part(upload, number, body);
+        let part = sending.await?;
         self.room.arrived(bytes);
         self.tell.tell(Event::BytesSent(bytes));
         Ok((part, md5))
     }
-
-    /// Copies within the bucket, in parts past what one copy takes.
-    async fn copy(
-        &self,
-        change: &Change,
-        from: (&str, Option<&str>, &ETag),
-    ) -> Result<Written, PutError> {
-        let bucket = &self.place.bucket;
-        let (key, version, etag) = from;
-        let (source, full) = (self.place.full(key), self.place.full(change.key.as_str()));
-        let source = CopySource {
-            key: &source,
-            version,
-            etag,
-        };
-        let condition = self.condition(change);
-        if change.size <= MAX_COPY {
-            let copied = bucket
-                .copy(source, &full, &change.headers, &condition)
-                .await;
-            return match copied {
-                Err(error) if error.is(&Kind::Precondition) && key != change.key.as_str() => {
-                    let expected = ETag::Md5(change.md5);
-                    self.own_success(change, &full, &expected, error).await
-                }
-                result => Ok(result?),
-            };
-        }
-        let upload = bucket.begin_upload(&full, &change.headers).await?;
-        let result = async {
-            let mut parts = Vec::new();
-            let count = change.size.div_ceil(COPY_PART);
-            for at in 0..count {
-                let (first, last) = (at * COPY_PART, ((at + 1) * COPY_PART).min(change.size) - 1);
-                parts.push(
-                    bucket
-                        .copy_part(&upload, at as i32 + 1, source, (first, last))
-                        .await?,
-                );
-            }
-            bucket
-                .complete_upload(&upload, parts, &condition, None)
-                .await
-        };
-        match result.await {
-            Ok(written) => Ok(written),
-            Err(error) => {
-                let _ = bucket.abort_upload(&upload).await;
-                Err(error.into())
-            }
-        }
-    }
-}
-
-/// A file in the encoding that the plan is about.
-async fn encode(path: &Path, change: &Change, made: &Made) -> Result<Bytes, PutError> {
-    if let Some(body) = &made.body {
-        return Ok(body.clone());
-    }
-    let (path, encoding) = (path.to_owned(), made.encoding);
-    let name = change.key.to_string();
-    let read = spawn_blocking(move || -> std::io::Result<Vec<u8>> {
-        let bytes = std::fs::read(path)?;
-        encoding.map_or(Ok(bytes.clone()), |encoding| {
-            encoding::compress(&bytes, encoding)
-        })
-    });
-    match flatten(read.await) {
-        Ok(bytes) if Md5(Hasher::digest(&bytes).into()) == change.md5 => Ok(Bytes::from(bytes)),
-        Ok(_) => Err(PutError::Changed(name)),
-        Err(error) => Err(PutError::Unreadable(name, error.to_string())),
-    }
-}
-
-fn flatten<T>(joined: Result<std::io::Result<T>, tokio::task::JoinError>) -> std::io::Result<T> {
-    joined.unwrap_or_else(|error| Err(std::io::Error::other(error)))
 }

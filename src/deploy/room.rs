@@ -52,8 +52,8 @@ impl Room {
     /// So many bytes arrived: the line is as fast as all of them tell.
     pub fn arrived(&self, bytes: u64) {
         let time = self.begun.get().map(Instant::elapsed).unwrap_or_default();
-        let all = self.arrived.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        self.grow(all, time);
+        let total = self.arrived.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.grow(total, time);
     }
 
     fn grow(&self, arrived: u64, time: Duration) {

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Teller;
-use super::event::Event;
+use super::event::{Event, Teller};
 use super::stop::Stop;
 use crate::aws::cloudfront::{Accepted, PurgeTarget};
 use crate::aws::{AwsError, CloudFront, Kind};
@@ -16,7 +15,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 /// How often a pending invalidation is asked about, at first and later.
 const POLLS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
-/// The batches of a purge, each under a reference of its own, never derived from content: CloudFront answers a reference
+/// Returns the batches of a purge, each under a reference of its own, never derived from content: CloudFront answers a reference
 /// that it knows with the old invalidation, and purges nothing.
 pub fn batches(deploy: &DeployId, first: usize, paths: &[String]) -> Vec<PurgeBatch> {
     let numbered = batch::batches(paths).into_iter().enumerate();
@@ -29,7 +28,7 @@ pub fn batches(deploy: &DeployId, first: usize, paths: &[String]) -> Vec<PurgeBa
         .collect()
 }
 
-/// Whether CloudFront may not take it, though something else would do: an apostrophe, or a tag.
+/// Tells whether CloudFront may refuse a path, though something else would do: one with an apostrophe, or a tag.
 pub fn may_be_refused(path: &str) -> bool {
     path.contains('\'') || path.starts_with('#')
 }
@@ -46,51 +45,6 @@ pub enum Sent {
     Stopped,
 }
 
-/// Sends one batch, waiting for as long as CloudFront says that it has too much to do, `until` at most.
-pub async fn send(
-    cloudfront: &CloudFront,
-    target: &PurgeTarget,
-    batch: &PurgeBatch,
-    until: Instant,
-    stop: &Stop,
-    tell: &Teller,
-) -> Sent {
-    let mut pause = PAUSES.0;
-    loop {
-        if stop.is_set() {
-            return Sent::Stopped;
-        }
-        let error = match cloudfront
-            .invalidate(target, &batch.paths, &batch.reference)
-            .await
-        {
-            Ok(accepted) => {
-                tell.tell(Event::PurgeAccepted {
-                    target: target.id().to_owned(),
-                    invalidation: accepted.id.clone(),
-                    paths: batch.paths.clone(),
-                });
-                return Sent::Accepted(accepted);
-            }
-            Err(error) => error,
-        };
-        match error.kind {
-            Kind::BatchTooLarge if batch.paths.len() > 1 => return Sent::TooLarge,
-            Kind::InvalidArgument => return Sent::Refused(error),
-            Kind::TooManyInvalidations | Kind::Throttled if Instant::now() + pause < until => {
-                tell.tell(Event::PurgePaced {
-                    target: target.id().to_owned(),
-                    why: error.message,
-                    wait: pause,
-                });
-                stop.sleep(pause).await;
-                pause = (pause * 2).min(PAUSES.1);
-            }
-            _ => return Sent::Failed(error),
-        }
-    }
-}
-
 /// An invalidation under way.
 #[derive(Debug, Clone)]
 pub struct Pending {
@@ -102,7 +56,7 @@ pub struct Pending {
 
 impl Pending {
     /// `paths`: how many of the deploy's own it is for.
-    pub fn new(target: PurgeTarget, accepted: Accepted, paths: u64) -> Self {
+    pub(super) fn new(target: PurgeTarget, accepted: Accepted, paths: u64) -> Self {
         Self {
             target,
             id: accepted.id,
@@ -112,49 +66,100 @@ impl Pending {
     }
 }
 
-/// Waits until all are completed; answers whether they are when the time is up or it is stopped.
-pub async fn wait(
-    cloudfront: &CloudFront,
-    pending: &mut [Pending],
-    until: Instant,
-    stop: &Stop,
-    tell: &Teller,
-) -> Result<bool, AwsError> {
-    let begun = Instant::now();
-    let mut pause = POLLS.0;
-    loop {
-        for one in pending.iter_mut().filter(|one| !one.completed) {
-            let found = cloudfront
-                .invalidation(&one.target, &one.id)
-                .await
-                .map(Accepted::from);
-            let target = one.target.id().to_owned();
-            match found {
-                Ok(found) if found.completed => {
-                    one.completed = true;
-                    tell.tell(Event::PurgeCompleted {
-                        target,
-                        invalidation: one.id.clone(),
-                        elapsed: begun.elapsed(),
+/// Sends batches to CloudFront, and waits for their invalidations.
+#[derive(Debug, Clone)]
+pub struct Invalidator {
+    pub cloudfront: CloudFront,
+    /// When what is sent must have been taken, and what is awaited completed.
+    pub until: Instant,
+    pub stop: Stop,
+    pub tell: Teller,
+}
+
+impl Invalidator {
+    /// Sends one batch, waiting for as long as CloudFront says that it has too much to do.
+    pub async fn send(&self, target: &PurgeTarget, batch: &PurgeBatch) -> Sent {
+        let mut pause = PAUSES.0;
+        loop {
+            if self.stop.is_set() {
+                return Sent::Stopped;
+            }
+            let answer = (self.cloudfront)
+                .invalidate(target, &batch.paths, &batch.reference)
+                .await;
+            let error = match answer {
+                Ok(accepted) => {
+                    self.tell.tell(Event::PurgeAccepted {
+                        target: target.id().to_owned(),
+                        invalidation: accepted.id.clone(),
+                        paths: batch.paths.clone(),
                     });
+                    return Sent::Accepted(accepted);
                 }
-                Ok(_) => tell.tell(Event::PurgeAwaited {
-                    target,
-                    invalidation: one.id.clone(),
-                    elapsed: begun.elapsed(),
-                }),
-                Err(error) if error.is_passing() => {}
-                Err(error) => return Err(error),
+                Err(error) => error,
+            };
+            let in_time = Instant::now() + pause < self.until;
+            match error.kind {
+                Kind::BatchTooLarge if batch.paths.len() > 1 => return Sent::TooLarge,
+                Kind::InvalidArgument => return Sent::Refused(error),
+                Kind::TooManyInvalidations | Kind::Throttled if in_time => {
+                    self.tell.tell(Event::PurgePaced {
+                        target: target.id().to_owned(),
+                        why: error.message,
+                        wait: pause,
+                    });
+                    self.stop.sleep(pause).await;
+                    pause = (pause * 2).min(PAUSES.1);
+                }
+                _ => return Sent::Failed(error),
             }
         }
-        if pending.iter().all(|one| one.completed) {
-            return Ok(true);
+    }
+
+    /// Waits until all are completed; answers whether they are when the time is up or it is stopped.
+    pub async fn wait(&self, pending: &mut [Pending]) -> Result<bool, AwsError> {
+        let begun = Instant::now();
+        let mut pause = POLLS.0;
+        loop {
+            for invalidation in pending.iter_mut().filter(|awaited| !awaited.completed) {
+                self.look_at(invalidation, begun).await?;
+            }
+            if pending.iter().all(|invalidation| invalidation.completed) {
+                return Ok(true);
+            }
+            if self.stop.is_set() || Instant::now() >= self.until {
+                return Ok(false);
+            }
+            let left = self.until.saturating_duration_since(Instant::now());
+            self.stop.sleep(pause.min(left)).await;
+            pause = (pause * 3 / 2).min(POLLS.1);
         }
-        if stop.is_set() || Instant::now() >= until {
-            return Ok(false);
-        }
-        stop.sleep(pause.min(until.saturating_duration_since(Instant::now())))
+    }
+
+    /// Asks how far one invalidation is, and tells.
+    async fn look_at(&self, pending: &mut Pending, begun: Instant) -> Result<(), AwsError> {
+        let asked = (self.cloudfront)
+            .invalidation(&pending.target, &pending.id)
             .await;
-        pause = (pause * 3 / 2).min(POLLS.1);
+        let (target, invalidation) = (pending.target.id().to_owned(), pending.id.clone());
+        let elapsed = begun.elapsed();
+        match asked.map(Accepted::from) {
+            Ok(answer) if answer.completed => {
+                pending.completed = true;
+                self.tell.tell(Event::PurgeCompleted {
+                    target,
+                    invalidation,
+                    elapsed,
+                });
+            }
+            Ok(_) => self.tell.tell(Event::PurgeAwaited {
+                target,
+                invalidation,
+                elapsed,
+            }),
+            Err(error) if error.is_passing() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 }

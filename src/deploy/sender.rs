@@ -5,12 +5,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use super::Teller;
-use super::send::{self, Pending, Sent};
-use super::stop::Stop;
+use super::send::{self, Invalidator, Pending, Sent};
+use crate::aws::AwsError;
 use crate::aws::cloudfront::PurgeTarget;
-use crate::aws::{AwsError, CloudFront};
-use crate::domain::journal::{Journal, JournaledPurge, PurgeBatch};
+use crate::domain::journal::{Journal, PurgeBatch};
 use crate::domain::manifest::DeployId;
 use crate::plan::TargetPurge;
 use crate::plan::open::ResentBatch;
@@ -21,16 +19,19 @@ const ROUNDS: usize = 12;
 /// Batches that may go at once: CloudFront's rates hold over time, and it says when it wants a pause.
 const BURST: u64 = 2;
 
-/// Invalidation paths by target; a target may come more than once.
+/// Invalidation paths by the ids of targets; a target may come more than once.
 pub(super) type TargetPaths = Vec<(String, Vec<String>)>;
 
-/// What is needed to send.
+/// A batch and where it goes.
+type TargetBatch = (PurgeTarget, PurgeBatch);
+
+/// Sends the purge of one deploy.
 pub(super) struct PurgeSender {
-    pub(super) cloudfront: CloudFront,
-    /// None before the deploy is noted.
-    pub(super) lease: Option<Lease>,
-    pub(super) deploy: DeployId,
-    pub(super) targets: Vec<PurgeTarget>,
+    pub(super) invalidator: Invalidator,
+    pub(super) lease: Lease,
+    pub(super) numbers: BatchNumbers,
+    /// By their ids.
+    pub(super) targets: BTreeMap<String, PurgeTarget>,
     /// What deploys that died recorded, by target: sent again under its own references, so that what CloudFront took
     /// already it does not take, or charge, twice.
     pub(super) resend: BTreeMap<String, Vec<ResentBatch>>,
@@ -38,11 +39,28 @@ pub(super) struct PurgeSender {
     pub(super) otherwise: Option<Vec<TargetPurge>>,
     /// Keep to the rates that CloudFront documents.
     pub(super) paced: bool,
-    /// Batches noted so far: no reference is ever used for two.
+}
+
+/// Gives a deploy's batches their numbers: no reference is ever used for two.
+pub(super) struct BatchNumbers {
+    pub(super) deploy: DeployId,
+    /// Batches noted so far.
     pub(super) noted: usize,
-    pub(super) until: Instant,
-    pub(super) stop: Stop,
-    pub(super) tell: Teller,
+}
+
+impl BatchNumbers {
+    /// Notes batches for these paths in the journal, which the caller writes. `late` ones are for what is removed once the others
+    /// have completed.
+    pub(super) fn note(&mut self, journal: &mut Journal, paths: TargetPaths, late: bool) {
+        for (target, paths) in paths {
+            let batches = send::batches(&self.deploy, self.noted, &paths);
+            self.noted += batches.len();
+            let owed = journal.purges.entry(target).or_default();
+            let batches = batches.into_iter();
+            owed.batches
+                .extend(batches.map(|batch| PurgeBatch { late, ..batch }));
+        }
+    }
 }
 
 /// What was sent so far.
@@ -68,37 +86,22 @@ enum RoundOutcome {
     Done,
     Failed(SendFailure),
     /// These batches are too large: they have to be sent in halves.
-    Halve(Vec<(String, PurgeBatch)>),
+    Halve(Vec<TargetBatch>),
     /// CloudFront refuses the apostrophe or a tag.
     Quote(AwsError),
 }
 
-/// The invalidation paths of purges, by target.
+/// Returns the invalidation paths of purges, by target.
 pub(super) fn texts(purges: &[TargetPurge], late: bool) -> TargetPaths {
-    let of = |one: &TargetPurge| {
-        let purge = if late { &one.after } else { &one.purge };
+    let paths = |target: &TargetPurge| {
+        let purge = if late { &target.after } else { &target.purge };
         let texts = purge.cover.texts().map(str::to_owned).collect();
-        (one.target.clone(), texts)
+        (target.target.clone(), texts)
     };
-    purges.iter().map(of).collect()
+    purges.iter().map(paths).collect()
 }
 
 impl PurgeSender {
-    /// Notes batches for these paths in the journal, which the caller writes. `late` ones are for what is removed once the others
-    /// have completed.
-    pub(super) fn note(&mut self, journal: &mut Journal, paths: &TargetPaths, late: bool) {
-        for (target, paths) in paths {
-            let owed = journal.purges.entry(target.clone()).or_default();
-            let batches = send::batches(&self.deploy, self.noted, paths);
-            self.noted += batches.len();
-            owed.batches.extend(
-                batches
-                    .into_iter()
-                    .map(|batch| PurgeBatch { late, ..batch }),
-            );
-        }
-    }
-
     /// Sends what deploys that died recorded, and then every noted batch, late or not, that CloudFront has not taken yet.
     pub(super) async fn send(
         &mut self,
@@ -108,25 +111,25 @@ impl PurgeSender {
     ) -> Result<(), SendFailure> {
         self.resend(journal, late, sent).await?;
         // Once for what goes now, once for what goes late.
-        let mut otherwise = self.otherwise.as_ref().map(|all| texts(all, late));
+        let mut otherwise = self.otherwise.as_ref().map(|purges| texts(purges, late));
         for _ in 0..ROUNDS {
-            let batches = due(journal, late, sent);
+            let batches = self.due(journal, late, sent);
             if batches.is_empty() {
                 return Ok(());
             }
-            match self.round(&batches, sent).await {
+            match self.round(batches, sent).await {
                 RoundOutcome::Done => return Ok(()),
                 RoundOutcome::Failed(failure) => return Err(failure),
                 RoundOutcome::Halve(large) => {
                     forget(journal, &large);
-                    self.note(journal, &halves(&large), late);
+                    self.numbers.note(journal, halves(large), late);
                 }
                 RoundOutcome::Quote(error) => {
                     let Some(paths) = otherwise.take() else {
                         return Err(SendFailure::Refused(error));
                     };
-                    forget(journal, &due(journal, late, sent));
-                    self.note(journal, &paths, late);
+                    forget(journal, &self.due(journal, late, sent));
+                    self.numbers.note(journal, paths, late);
                 }
             }
             self.write(journal).await?;
@@ -135,10 +138,7 @@ impl PurgeSender {
     }
 
     async fn write(&self, journal: &Journal) -> Result<(), SendFailure> {
-        let Some(lease) = &self.lease else {
-            return Err(SendFailure::State(StateError::Lost));
-        };
-        let noted = lease.note(&self.deploy, journal).await;
+        let noted = self.lease.note(&self.numbers.deploy, journal).await;
         noted.map_err(SendFailure::State)
     }
 
@@ -150,36 +150,30 @@ impl PurgeSender {
         late: bool,
         sent: &mut SentPurge,
     ) -> Result<(), SendFailure> {
-        let old = std::mem::take(&mut self.resend);
-        let old: Vec<(String, ResentBatch)> = old
-            .into_iter()
-            .flat_map(|(target, batches)| batches.into_iter().map(move |one| (target.clone(), one)))
-            .collect();
-        if old.is_empty() {
-            return Ok(());
+        let mut recorded = std::mem::take(&mut self.resend);
+        let (mut batches, mut newest) = (Vec::new(), Vec::new());
+        for (id, target) in &self.targets {
+            for resent in recorded.remove(id).into_iter().flatten() {
+                batches.push((target.clone(), resent.batch));
+                newest.push(resent.newest);
+            }
         }
-        let batches: Vec<_> = (old.iter())
-            .map(|(target, resent)| (target.clone(), resent.batch.clone()))
-            .collect();
         let mut anew: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let answers = self.send_all(&batches).await;
-        for ((target, resent), answer) in old.iter().zip(answers) {
-            let mut again = |paths: Vec<String>| {
-                anew.entry(target.clone()).or_default().extend(paths);
-            };
+        let answers = self.send_all(batches).await;
+        for ((target, batch, answer), newest) in answers.into_iter().zip(newest) {
+            let id = target.id().to_owned();
             match answer {
-                Some(Sent::Accepted(accepted)) if accepted.at < resent.newest => {
-                    again(resent.batch.paths.clone());
+                Sent::Accepted(accepted) if accepted.at < newest => {
+                    anew.entry(id).or_default().extend(batch.paths);
                 }
-                Some(Sent::Accepted(accepted)) => {
-                    if let Some(target) = self.target(target) {
-                        sent.pending.push(Pending::new(target, accepted, 0));
-                    }
+                Sent::Accepted(accepted) => {
+                    sent.pending.push(Pending::new(target, accepted, 0));
                 }
-                Some(Sent::TooLarge | Sent::Refused(_)) => again(vec!["/*".to_owned()]),
-                Some(Sent::Failed(error)) => return Err(SendFailure::Refused(error)),
-                Some(Sent::Stopped) => return Err(SendFailure::Stopped),
-                None => {}
+                Sent::TooLarge | Sent::Refused(_) => {
+                    anew.entry(id).or_default().insert("/*".to_owned());
+                }
+                Sent::Failed(error) => return Err(SendFailure::Refused(error)),
+                Sent::Stopped => return Err(SendFailure::Stopped),
             }
         }
         if anew.is_empty() {
@@ -187,61 +181,39 @@ impl PurgeSender {
         }
         let anew = anew.into_iter();
         let anew = anew.map(|(target, paths)| (target, paths.into_iter().collect()));
-        self.note(journal, &anew.collect(), late);
+        self.numbers.note(journal, anew.collect(), late);
         self.write(journal).await
     }
 
-    fn target(&self, id: &str) -> Option<PurgeTarget> {
-        self.targets.iter().find(|one| one.id() == id).cloned()
-    }
-
-    /// Sends batches at CloudFront's pace; `None` for a target that there is not.
-    async fn send_all(&self, batches: &[(String, PurgeBatch)]) -> Vec<Option<Sent>> {
+    /// Sends batches at CloudFront's pace.
+    async fn send_all(&self, batches: Vec<TargetBatch>) -> Vec<(PurgeTarget, PurgeBatch, Sent)> {
         let begun = Instant::now();
-        let sending = batches
-            .iter()
-            .enumerate()
-            .map(|(at, (target, batch))| async move {
-                let target = self.target(target)?;
-                let pause = (at as u64 + 1).saturating_sub(BURST) * u64::from(self.paced);
-                let due = begun + Duration::from_secs(pause);
-                self.stop
-                    .sleep(due.saturating_duration_since(Instant::now()))
-                    .await;
-                let sending = send::send(
-                    &self.cloudfront,
-                    &target,
-                    batch,
-                    self.until,
-                    &self.stop,
-                    &self.tell,
-                );
-                let lease = self.lease.as_ref()?;
-                let sent = lease.within(sending).await;
-                Some(sent.unwrap_or(Sent::Stopped))
-            });
+        let numbered = (1..).zip(batches);
+        let sending = numbered.map(|(number, (target, batch))| async move {
+            let pause = u64::saturating_sub(number, BURST) * u64::from(self.paced);
+            let due = begun + Duration::from_secs(pause);
+            let pause = due.saturating_duration_since(Instant::now());
+            self.invalidator.stop.sleep(pause).await;
+            let sending = self.invalidator.send(&target, &batch);
+            let sent = self.lease.within(sending).await;
+            (target, batch, sent.unwrap_or(Sent::Stopped))
+        });
         join_all(sending).await
     }
 
-    async fn round(&self, batches: &[(String, PurgeBatch)], sent: &mut SentPurge) -> RoundOutcome {
-        let answers = self.send_all(batches).await;
+    async fn round(&self, batches: Vec<TargetBatch>, sent: &mut SentPurge) -> RoundOutcome {
         let (mut outcome, mut large) = (RoundOutcome::Done, Vec::new());
-        for ((id, batch), answer) in batches.iter().zip(answers) {
-            let (Some(answer), Some(target)) = (answer, self.target(id)) else {
-                continue;
-            };
+        for (target, batch, answer) in self.send_all(batches).await {
+            let mut paths = batch.paths.iter();
             match answer {
                 Sent::Accepted(accepted) => {
                     let paths = batch.paths.len() as u64;
                     sent.paths += paths;
-                    let (reference, id) = (batch.reference.clone(), accepted.id.clone());
-                    sent.accepted.insert(reference, id);
+                    sent.accepted.insert(batch.reference, accepted.id.clone());
                     sent.pending.push(Pending::new(target, accepted, paths));
                 }
-                Sent::TooLarge => large.push((id.clone(), batch.clone())),
-                Sent::Refused(error)
-                    if batch.paths.iter().any(|path| send::may_be_refused(path)) =>
-                {
+                Sent::TooLarge => large.push((target, batch)),
+                Sent::Refused(error) if paths.any(|path| send::may_be_refused(path)) => {
                     outcome = RoundOutcome::Quote(error);
                 }
                 Sent::Refused(error) | Sent::Failed(error) => {
@@ -255,36 +227,41 @@ impl PurgeSender {
             outcome => outcome,
         }
     }
+
+    /// Returns the batches that are noted and not taken.
+    fn due(&self, journal: &Journal, late: bool, sent: &SentPurge) -> Vec<TargetBatch> {
+        let mut due = Vec::new();
+        for (id, target) in &self.targets {
+            let owed = journal.purges.get(id).into_iter();
+            let mut batches: Vec<&PurgeBatch> = owed.flat_map(|owed| &owed.batches).collect();
+            batches.retain(|batch| {
+                batch.late == late && !sent.accepted.contains_key(&batch.reference)
+            });
+            due.extend(
+                batches
+                    .into_iter()
+                    .cloned()
+                    .map(|batch| (target.clone(), batch)),
+            );
+        }
+        due
+    }
 }
 
-/// Batches that are noted and not taken.
-fn due(journal: &Journal, late: bool, sent: &SentPurge) -> Vec<(String, PurgeBatch)> {
-    let of = |(target, owed): (&String, &JournaledPurge)| {
-        let open = owed
-            .batches
-            .iter()
-            .filter(|batch| batch.late == late && !sent.accepted.contains_key(&batch.reference));
-        open.map(|batch| (target.clone(), batch.clone()))
-            .collect::<Vec<_>>()
-    };
-    journal.purges.iter().flat_map(of).collect()
-}
-
-fn halves(batches: &[(String, PurgeBatch)]) -> TargetPaths {
-    let halves = batches.iter().flat_map(|(target, batch)| {
+fn halves(batches: Vec<TargetBatch>) -> TargetPaths {
+    let halves = batches.into_iter().flat_map(|(target, batch)| {
         let (head, tail) = batch.paths.split_at(batch.paths.len() / 2);
-        [head, tail].map(|half| (target.clone(), half.to_vec()))
+        [head, tail].map(|half| (target.id().to_owned(), half.to_vec()))
     });
     halves.collect()
 }
 
 /// Strikes batches that are to be said otherwise.
-fn forget(journal: &mut Journal, batches: &[(String, PurgeBatch)]) {
+fn forget(journal: &mut Journal, batches: &[TargetBatch]) {
     for owed in journal.purges.values_mut() {
-        let stays = |batch: &PurgeBatch| {
+        owed.batches.retain(|batch| {
             let mut struck = batches.iter();
             !struck.any(|(_, old)| old.reference == batch.reference)
-        };
-        owed.batches.retain(stays);
+        });
     }
 }

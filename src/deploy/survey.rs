@@ -3,8 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use super::Teller;
-use super::event::Event;
+use super::event::{Event, Teller};
 use super::job::Job;
 use super::listing::{self, Splits};
 use crate::aws::list::{Listed, Page};
@@ -55,7 +54,7 @@ impl Place {
         format!("{}{key}", self.prefix)
     }
 
-    /// Whether the state lies among what is listed as the site.
+    /// Tells whether the state lies among what is listed as the site.
     pub(super) fn holds_its_state(&self) -> bool {
         self.store.bucket.name() == self.bucket.name() && self.store.root.starts_with(&self.prefix)
     }
@@ -82,12 +81,14 @@ pub struct Remote {
 impl Remote {
     /// The object under a key of the site.
     pub fn find(&self, prefix: &str, key: &Key) -> Option<&Listed> {
-        let full = format!("{prefix}{key}");
-        let found = self
-            .listing
-            .binary_search_by(|object| (*object.key).cmp(full.as_str()));
-        self.listing.get(found.ok()?)
+        find_object(&self.listing, &format!("{prefix}{key}"))
     }
+}
+
+/// Finds the object under a whole key in a sorted listing.
+pub(super) fn find_object<'a>(listing: &'a [Listed], full: &str) -> Option<&'a Listed> {
+    let position = listing.binary_search_by(|object| (*object.key).cmp(full));
+    listing.get(position.ok()?)
 }
 
 /// The place, with its state as it was before anything else was looked at.
@@ -102,8 +103,13 @@ pub struct Opened {
 /// Finds the place, following the bucket to its region, and reads the state; of a small build what it stands beside, too, once
 /// its splits are known.
 pub async fn open(aws: &Aws, job: &Job, splits: Option<&Splits>) -> Result<Opened, Error> {
-    let refused = |_: &Place, error| Err(error);
-    follow(aws, job, splits, &refused).await
+    let (place, read) = follow(aws, job, splits).await;
+    let (state, early) = read?;
+    Ok(Opened {
+        place,
+        state,
+        early,
+    })
 }
 
 /// Opens for a plan: a state that deploys refuse is told, and taken for lost, so that the plan shows the worst.
@@ -113,41 +119,15 @@ pub(super) async fn open_for_plan(
     splits: &Splits,
     tell: &Teller,
 ) -> Result<Opened, Error> {
-    let refused = |place: &Place, error| match error {
-        StateError::Corrupt { .. } | StateError::Newer { .. } => {
+    let (place, read) = follow(aws, job, Some(splits)).await;
+    let (state, early) = match read {
+        Err(error @ (StateError::Corrupt { .. } | StateError::Newer { .. })) => {
             tell.tell(Event::Warned(format!(
                 "{error}: deploys refuse until that is mended; this plan takes the state for lost"
             )));
-            Ok(place.store.no_state())
+            (place.store.no_state(), None)
         }
-        error => Err(error),
-    };
-    follow(aws, job, Some(splits), &refused).await
-}
-
-async fn follow(
-    aws: &Aws,
-    job: &Job,
-    splits: Option<&Splits>,
-    refused: &dyn Fn(&Place, StateError) -> Result<ObservedState, StateError>,
-) -> Result<Opened, Error> {
-    match enter(Place::new(aws, job, job.region.as_deref()), splits, refused).await {
-        Err(StateError::Aws(AwsError {
-            kind: Kind::WrongRegion(Some(region)),
-            ..
-        })) => Ok(enter(Place::new(aws, job, Some(&region)), splits, refused).await?),
-        opened => Ok(opened?),
-    }
-}
-
-async fn enter(
-    place: Place,
-    splits: Option<&Splits>,
-    refused: &dyn Fn(&Place, StateError) -> Result<ObservedState, StateError>,
-) -> Result<Opened, StateError> {
-    let (state, early) = match ask(&place, splits).await {
-        Ok(seen) => seen,
-        Err(error) => (refused(&place, error)?, None),
+        read => read?,
     };
     Ok(Opened {
         place,
@@ -156,14 +136,28 @@ async fn enter(
     })
 }
 
-async fn ask(
-    place: &Place,
-    splits: Option<&Splits>,
-) -> Result<(ObservedState, Option<Page>), StateError> {
+/// The state, and a page of the listing that was asked for beside it.
+type ReadState = Result<(ObservedState, Option<Page>), StateError>;
+
+/// Reads the state where the settings say that the bucket is, and if it is elsewhere, there.
+async fn follow(aws: &Aws, job: &Job, splits: Option<&Splits>) -> (Place, ReadState) {
+    let place = Place::new(aws, job, job.region.as_deref());
+    let read = read_state(&place, splits).await;
+    if let Err(StateError::Aws(error)) = &read
+        && let Kind::WrongRegion(Some(region)) = &error.kind
+    {
+        let place = Place::new(aws, job, Some(region));
+        let read = read_state(&place, splits).await;
+        return (place, read);
+    }
+    (place, read)
+}
+
+async fn read_state(place: &Place, splits: Option<&Splits>) -> ReadState {
     let mut state = pin!(place.store.read_state());
     let walked = async {
         match splits {
-            Some(splits) => splits.get().await,
+            Some(splits) => splits.wait().await,
             None => std::future::pending().await,
         }
     };
@@ -188,7 +182,8 @@ pub async fn build(job: &Job, splits: &Arc<Splits>, tell: &Teller) -> Result<Bui
     let (listener, splits) = (tell.clone(), splits.clone());
     let progress = move |progress| match progress {
         scan::Progress::Walked(files) => listener.tell(Event::Walked(files)),
-        scan::Progress::Found(keys) => splits.set(keys),
+        // The walk tells it once.
+        scan::Progress::Found(keys) => drop(splits.set(keys)),
         scan::Progress::Hashed { files, bytes } => listener.tell(Event::Hashed { files, bytes }),
     };
     let build = scan::scan(&job.dir, &job.scan, progress).await?;
@@ -207,7 +202,11 @@ pub async fn build(job: &Job, splits: &Arc<Splits>, tell: &Teller) -> Result<Bui
 }
 
 /// Lists the bucket and reads what the state names. The state was read before.
-pub async fn remote(opened: Opened, splits: &Splits, tell: &Teller) -> Result<Remote, Error> {
+pub(super) async fn remote(
+    opened: Opened,
+    splits: &Splits,
+    tell: &Teller,
+) -> Result<(Place, Remote), Error> {
     let Opened {
         place,
         state,
@@ -221,16 +220,17 @@ pub async fn remote(opened: Opened, splits: &Splits, tell: &Teller) -> Result<Re
     for warning in loaded.warnings.iter().chain(&open.warnings) {
         tell.tell(Event::Warned(warning.clone()));
     }
-    Ok(Remote {
+    let remote = Remote {
         state,
         listing: listing.objects,
         files: listing.files,
         loaded,
         open,
-    })
+    };
+    Ok((place, remote))
 }
 
-/// Whether a page that was asked for beside the state was read while nobody deployed: it is all there is and shows the ETag that
+/// Tells whether a page that was asked for beside the state was read while nobody deployed: it is all there is and shows the ETag that
 /// was read, which is there once and never again, and under that ETag nobody holds the lease and nothing is open. Its other lines
 /// may be older all the same: they stand where they are as the manifest says.
 fn proves(page: &Page, place: &Place, state: &ObservedState) -> bool {
@@ -242,7 +242,7 @@ fn proves(page: &Page, place: &Place, state: &ObservedState) -> bool {
         && state.object.open.is_empty()
 }
 
-/// Whether a page shows just what the manifest says.
+/// Tells whether a page shows just what the manifest says.
 fn is_as_noted(listing: &Listing, place: &Place, manifest: &Manifest) -> bool {
     let there = manifest
         .entries
@@ -280,9 +280,10 @@ async fn read(
     }
     // Where nothing was deployed yet there is nothing to make a manifest good from.
     let listing = listing.await?;
-    let found_more = match place.holds_its_state() {
-        true => !listing.files.is_empty(),
-        false => !place.store.list_files().await?.is_empty(),
+    let found_more = if place.holds_its_state() {
+        !listing.files.is_empty()
+    } else {
+        !place.store.list_files().await?.is_empty()
     };
     let loaded = manifest(found_more).await?;
     Ok((listing, loaded))
@@ -298,8 +299,8 @@ struct Listing {
 async fn list(place: &Place, splits: &Splits, tell: &Teller) -> Result<Listing, AwsError> {
     let listener = tell.clone();
     let seen = move |objects| listener.tell(Event::Listed(objects));
-    let splits = splits.get().await;
-    let listed = listing::list(&place.bucket, &place.prefix, &splits, seen).await?;
+    let splits = splits.wait().await;
+    let listed = listing::list(&place.bucket, &place.prefix, splits, seen).await?;
     let listing = sort_out(place, listed);
     tell.tell(Event::ListingEnded(listing.objects.len() as u64));
     Ok(listing)
@@ -307,8 +308,7 @@ async fn list(place: &Place, splits: &Splits, tell: &Teller) -> Result<Listing, 
 
 /// The site's objects as they are by now.
 pub(super) async fn list_again(place: &Place, tell: &Teller) -> Result<Vec<Listed>, AwsError> {
-    let splits = Splits::default();
-    splits.set(Vec::new());
+    let splits = Splits::from(Vec::new());
     Ok(list(place, &splits, tell).await?.objects)
 }
 
@@ -318,8 +318,8 @@ fn sort_out(place: &Place, mut objects: Vec<Listed>) -> Listing {
     let inside = place.holds_its_state();
     let mut files = Vec::new();
     // Not every server sorts by bytes once the keys are encoded.
-    if !objects.is_sorted_by(|one, other| one.key <= other.key) {
-        objects.sort_by(|one, other| one.key.cmp(&other.key));
+    if !objects.is_sorted_by(|before, after| before.key <= after.key) {
+        objects.sort_by(|left, right| left.key.cmp(&right.key));
     }
     objects.retain_mut(|object| {
         let kept_there = inside && place.store.is_own(&object.key);

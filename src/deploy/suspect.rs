@@ -43,9 +43,9 @@ pub async fn suspects(scene: &Scene, plan: &Plan) -> Suspects {
         changed: looked.len(),
         ..Suspects::default()
     };
-    for found in looked.into_iter().flatten() {
+    for expressions in looked.into_iter().flatten() {
         suspects.spared += 1;
-        for expression in found {
+        for expression in expressions {
             *suspects.found.entry(expression).or_default() += 1;
         }
     }

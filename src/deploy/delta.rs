@@ -1,0 +1,191 @@
+//! What a deploy changes in the manifest.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::progress::DeployProgress;
+use super::scene::Scene;
+use super::source::Source;
+use crate::aws::s3::Written;
+use crate::domain::manifest::{
+    Delta, DeployId, DeployNo, DeployRef, Entry, Life, Manifest, Served,
+};
+use crate::domain::{ETag, Headers, Key, Md5};
+use crate::edge::ttl;
+use crate::plan::{Adopted, Change, ClaimedObject, Deletion, Plan};
+use crate::state::ManifestUpdate;
+
+/// Seconds for which an edge may hold a copy of what names no time of its own.
+const GRAVE: u64 = 86_400;
+
+/// An object that stands as the build has it by now.
+pub(super) struct LiveObject<'a> {
+    pub(super) key: &'a Key,
+    pub(super) etag: &'a ETag,
+    pub(super) version_id: Option<&'a str>,
+    md5: Md5,
+    pub(super) headers: &'a Arc<Headers>,
+}
+
+impl<'a> LiveObject<'a> {
+    /// What was written for a change.
+    pub(super) fn written(change: &'a Change, written: &'a Written) -> Self {
+        Self {
+            key: &change.key,
+            etag: &written.etag,
+            version_id: written.version_id.as_deref(),
+            md5: change.md5,
+            headers: &change.headers,
+        }
+    }
+
+    pub(super) fn adopted(adopted: &'a Adopted) -> Self {
+        Self {
+            key: &adopted.key,
+            etag: &adopted.etag,
+            version_id: adopted.version_id.as_deref(),
+            md5: adopted.md5,
+            headers: &adopted.headers,
+        }
+    }
+
+    /// The content's MD5, where the ETag does not say it.
+    pub(super) fn digest(&self) -> Option<Md5> {
+        (*self.etag != ETag::Md5(self.md5)).then_some(self.md5)
+    }
+}
+
+/// Makes what the manifest becomes.
+pub(super) fn update(
+    scene: &mut Scene,
+    plan: &Plan,
+    id: &DeployId,
+    progress: &DeployProgress,
+) -> ManifestUpdate {
+    let deploy = DeployRef {
+        id: id.clone(),
+        // Later than all that it wrote, so that what is written later was not written by it.
+        at: scene.place.store.bucket.clock.server_now(),
+    };
+    let now = scene.now;
+    let (source, manifest) = (&scene.source, &mut scene.remote.loaded.manifest);
+    let number = manifest.tables.deploy(deploy.clone());
+    let mut delta = kept(manifest, source, plan, now);
+    let deleted = plan.deletions.iter();
+    for deletion in deleted.filter(|deletion| progress.deleted.contains(&deletion.key)) {
+        match tombstone(manifest, deletion, now) {
+            Some(tombstone) => delta.upsert(deletion.key.clone(), tombstone),
+            None => delta.remove(deletion.key.clone()),
+        }
+    }
+    let retained: HashSet<&Key> = plan.retained.iter().collect();
+    for claimed in claims(plan, &progress.put, &progress.deleted) {
+        let served = manifest.tables.serve(Served::default());
+        let entry = Entry::new(claimed.etag.clone(), claimed.headers, served, [number; 2]);
+        let entry = entry.with(|rare| {
+            rare.digest = claimed.digest;
+            rare.life = life_of(&claimed.key, &retained, now);
+        });
+        delta.upsert(claimed.key.clone(), entry);
+    }
+    let adopted = plan.adopted.iter().map(LiveObject::adopted);
+    let changes = plan.changes.iter();
+    let written = changes.filter_map(|change| {
+        let written = progress.put.get(&change.key)?;
+        Some(LiveObject::written(change, written))
+    });
+    for object in adopted.chain(written) {
+        let entry = remembering(object.key, entry(manifest, number, &object), source);
+        delta.upsert(object.key.clone(), entry);
+    }
+    ManifestUpdate { deploy, delta }
+}
+
+/// Makes the changes for objects that were neither written nor deleted.
+fn kept(manifest: &Manifest, source: &Source, plan: &Plan, now: i64) -> Delta {
+    let mut delta = Delta::default();
+    for file in source.files().iter().filter(|file| file.is_kept()) {
+        // What is live was looked at by another rule: the next deploy need not look again.
+        if let Some(entry) = manifest.entries.get(&file.key) {
+            let seen = remembering(&file.key, entry.clone(), source);
+            if seen != *entry {
+                delta.upsert(file.key.clone(), seen);
+            }
+        }
+    }
+    for (key, entry) in &manifest.entries {
+        if matches!(entry.life, Life::Tombstone { until } if until <= now) {
+            delta.remove(key.clone());
+        }
+    }
+    for key in &plan.vanished {
+        delta.remove(key.clone());
+    }
+    let (retained, returned) = (plan.retained.iter(), plan.returned.iter());
+    let retained = retained.map(|key| (key, Life::Retained { since: now }));
+    for (key, life) in retained.chain(returned.map(|key| (key, Life::Live))) {
+        // What a dead deploy put has no entry yet: it is claimed.
+        if let Some(entry) = manifest.entries.get(key) {
+            delta.upsert(key.clone(), entry.clone().with_life(life));
+        }
+    }
+    delta
+}
+
+/// Returns what remains of a deleted fingerprinted asset while an edge may hold a copy.
+fn tombstone(manifest: &Manifest, deletion: &Deletion, now: i64) -> Option<Entry> {
+    let entry = manifest.entries.get(&deletion.key)?;
+    if !deletion.fingerprinted {
+        return None;
+    }
+    let served = manifest.tables.served(entry.served);
+    let stated = served.and_then(|served| served.cache_control.as_deref());
+    let kept = ttl::stated_ttl(stated).max(GRAVE);
+    let until = now.saturating_add(i64::try_from(kept).unwrap_or(i64::MAX));
+    Some(entry.clone().with_life(Life::Tombstone { until }))
+}
+
+/// Returns what deploys that died put and this one did not get round to: it stays ours.
+pub(super) fn claims<'a>(
+    plan: &'a Plan,
+    put: &HashMap<Key, Written>,
+    deleted: &HashSet<Key>,
+) -> Vec<&'a ClaimedObject> {
+    let adopted: HashSet<&Key> = plan.adopted.iter().map(|adopted| &adopted.key).collect();
+    let claimed = plan.claimed.iter();
+    let open = claimed
+        .filter(|claimed| !put.contains_key(&claimed.key) && !deleted.contains(&claimed.key));
+    open.filter(|claimed| !adopted.contains(&claimed.key))
+        .collect()
+}
+
+fn entry(manifest: &mut Manifest, deploy: DeployNo, object: &LiveObject) -> Entry {
+    let headers = object.headers.fingerprint();
+    let served = Served::of(object.key, object.headers);
+    let served = manifest.tables.serve(served);
+    let before = manifest.entries.get(object.key.as_str());
+    let first = before.map_or(deploy, |before| before.first);
+    Entry::new(object.etag.clone(), headers, served, [first, deploy]).with(|rare| {
+        rare.digest = object.digest();
+        rare.version_id = object.version_id.map(Into::into);
+    })
+}
+
+pub(super) fn life_of(key: &Key, retained: &HashSet<&Key>, now: i64) -> Life {
+    if retained.contains(key) {
+        Life::Retained { since: now }
+    } else {
+        Life::Live
+    }
+}
+
+/// Adds what spares the next deploy a look: the file that an encoding was made of, and the digest without noise.
+fn remembering(key: &Key, entry: Entry, source: &Source) -> Entry {
+    let made = source
+        .file(key.as_str())
+        .and_then(|file| file.made.as_deref());
+    entry.with(|rare| {
+        rare.noise = made.and_then(|made| made.noise).map(Box::new);
+        rare.source = made.and_then(|made| made.source);
+    })
+}

@@ -1,0 +1,61 @@
+//! Waits for the lease that another deploy holds.
+
+use std::time::Instant;
+
+use super::context::DeployContext;
+use super::event::Event;
+use super::survey::{Opened, Place};
+use crate::error::{Error, Exit};
+use crate::state::LeaseRecord;
+
+/// Returns once the lease is free, as far as anybody can see.
+pub(super) async fn wait_for_lease(
+    context: DeployContext<'_>,
+    opened: Opened,
+) -> Result<Opened, Error> {
+    let Opened { place, state, .. } = &opened;
+    if state.holder(&place.store).is_none() {
+        return Ok(opened);
+    }
+    let begun = Instant::now();
+    let patience = context.job.lock_wait;
+    let on_wait = |holder: &LeaseRecord| {
+        context.tell.tell(Event::LockAwaited {
+            who: holder.owner.to_string(),
+            until: free_at(place, holder),
+            waited: begun.elapsed(),
+            patience,
+        });
+    };
+    let waiting = (place.store).wait_for_lease(state.clone(), patience, on_wait);
+    let state = tokio::select! {
+        seen = waiting => seen?,
+        () = context.stop.wished() => {
+            return Err(Error::interrupted("interrupted while waiting for the lease"));
+        }
+    };
+    if let Some(holder) = state.holder(&place.store) {
+        let (owner, until) = (&holder.owner, free_at(place, holder));
+        let text = format!("another deploy holds the lease: {owner}, until {until}");
+        return Err(Error::new(Exit::Locked, text).hint(
+            "wait for it, give --lock-wait longer, or, if it is dead for certain, `unstale unlock`",
+        ));
+    }
+    Ok(Opened {
+        state,
+        early: None,
+        ..opened
+    })
+}
+
+/// Returns when a lease may be taken if its holder renews it no more.
+fn free_at(place: &Place, holder: &LeaseRecord) -> String {
+    let grace = place.store.timing.grace.as_secs() as i64;
+    timestamp(holder.deadline.saturating_add(grace))
+}
+
+/// Formats Unix seconds; what no calendar has is the epoch.
+pub(super) fn timestamp(seconds: i64) -> String {
+    let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
+    time.to_string()
+}

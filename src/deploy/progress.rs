@@ -1,0 +1,76 @@
+//! What a deploy brought about so far, and why it stops.
+
+use std::collections::{HashMap, HashSet};
+
+use super::put_error::PutError;
+use super::sender::SentPurge;
+use crate::aws::AwsError;
+use crate::aws::s3::Written;
+use crate::domain::Key;
+use crate::edge::Money;
+use crate::plan::TargetPurge;
+use crate::state::StateError;
+
+/// What was brought about so far.
+#[derive(Debug, Default)]
+pub(super) struct DeployProgress {
+    /// A first change was begun.
+    pub(super) begun: bool,
+    pub(super) put: HashMap<Key, Written>,
+    pub(super) deleted: HashSet<Key>,
+    /// Those of them that took so long that an attempt may have been given up, and may take effect yet.
+    pub(super) slow: HashSet<Key>,
+    /// Objects that are not as they should be, and why.
+    pub(super) failures: Vec<(Key, PutError)>,
+    /// Distributions stay configured otherwise than the plan took them to be.
+    pub(super) reconfigured: bool,
+    /// The purges for what was brought about.
+    pub(super) purges: Vec<TargetPurge>,
+    pub(super) sent: SentPurge,
+    pub(super) purge: PurgeOutcome,
+    pub(super) cost: Money,
+}
+
+/// What became of the purge.
+#[derive(Debug, Default)]
+pub(super) enum PurgeOutcome {
+    /// CloudFront took all of it that was to be sent so far.
+    #[default]
+    Accepted,
+    /// The time for the wait ran out before the assets could be removed.
+    TimedOut,
+    /// Not all of it was taken: the rest stays unpaid.
+    Refused(AwsError),
+}
+
+/// Why a deploy stops before its end is noted.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// Somebody else wrote this key since the listing: look and plan again.
+    Race(Key),
+    Interrupted,
+    /// Interrupted, and changes were given up that may take effect yet.
+    Abandoned,
+    State(StateError),
+}
+
+impl From<StateError> for Halt {
+    fn from(error: StateError) -> Self {
+        Self::State(error)
+    }
+}
+
+impl DeployProgress {
+    pub(super) fn has_failed(&self) -> bool {
+        !self.failures.is_empty()
+    }
+
+    /// Tells whether changes failed that may take effect yet.
+    pub(super) fn leaves_open(&self) -> bool {
+        self.failures.iter().any(|(_, error)| error.leaves_open())
+    }
+
+    pub(super) fn did(&self, key: &Key) -> bool {
+        self.put.contains_key(key) || self.deleted.contains(key)
+    }
+}
