@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use unstale::cli::Cli;
 use unstale::error::{Error, Exit};
-use unstale::report::{Options, Printer};
+use unstale::report::{Printer, PrinterOptions};
 
 /// Threads for files, each of which costs memory: the readers of a scan, 16 at most, its walk, and some for names and uploads.
 const BLOCKING: usize = 24;
@@ -13,7 +13,13 @@ const BLOCKING: usize = 24;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let common = &cli.common;
-    let printer = Printer::new(Options::detect(common.json, common.quiet, common.verbose));
+    let options = PrinterOptions {
+        json: common.json,
+        quiet: common.quiet,
+        verbose: common.verbose,
+        ..PrinterOptions::default()
+    };
+    let printer = Printer::new(options.detected());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING)

@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::App;
-use super::connect::Link;
+use super::explain::PlanExplainer;
+use super::{App, SiteCommand, exposed, verify};
 use crate::cli;
-use crate::deploy::{self, Deployed, Event, Job, Scene, Teller};
+use crate::deploy::{self, Event, Job, Scene, Teller};
 use crate::error::{Error, Exit};
-use crate::report;
+use crate::plan::{Plan, guard};
+use crate::report::PlanContext;
 
 pub(super) async fn deploy(app: &App, flags: &cli::Deploy) -> Result<Exit, Error> {
     let link = app.connect().await?;
@@ -17,22 +18,22 @@ pub(super) async fn deploy(app: &App, flags: &cli::Deploy) -> Result<Exit, Error
     // The summary comes last, so what is found out afterwards has to come before it.
     let held = Arc::new(Mutex::new(None));
     let (keep, printer) = (held.clone(), app.printer.clone());
-    let tell = Teller::new(move |event| match event {
-        Event::Ended(_) if verifies => {
+    let tell = Teller::new(move |event| {
+        if verifies && matches!(event, Event::Ended(_)) {
             *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(event.clone());
+        } else {
+            printer.event(event);
         }
-        event => printer.event(event),
     });
     let result = deploy::deploy(&link.aws, &job, &app.stop, &tell).await;
     let mut verified = Ok(Exit::Done);
-    if let Ok(Deployed {
-        changed: Some((scene, plan)),
-        ..
-    }) = &result
-    {
-        super::exposed::warn(app, &link, &job, scene, url).await?;
+    let changed = result.as_ref().ok().and_then(|done| done.changed.as_ref());
+    if let Some((scene, plan)) = changed {
+        let (link, job) = (&link, &job);
+        let command = SiteCommand { app, link, job };
+        exposed::warn(command, scene, url).await?;
         if verifies {
-            verified = super::verify::verify_deployed(app, &link, &job, scene, plan, url).await;
+            verified = verify::verify_deployed(command, scene, plan, url).await;
         }
     }
     if let Some(ended) = &*held.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -45,66 +46,50 @@ pub(super) async fn deploy(app: &App, flags: &cli::Deploy) -> Result<Exit, Error
 pub(super) async fn plan(app: &App, flags: &cli::Plan) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let job = with_flags(app.job(&link)?, &flags.change, &flags.purge);
+    let (link, job) = (&link, &job);
+    let (scene, plan) = look(SiteCommand { app, link, job }).await?;
     if flags.suspect_noise {
-        return suspect_noise(app, &link, &job).await;
+        let suspects = deploy::suspect::suspects(&scene, &plan).await;
+        app.printer.suspected_noise(&suspects);
+        return Ok(Exit::Done);
     }
-    show(app, &link, &job, flags.check, flags.explain.as_deref()).await
-}
-
-/// Proposes noise rules by what is live.
-async fn suspect_noise(app: &App, link: &Link, job: &Job) -> Result<Exit, Error> {
-    let (scene, plan) = deploy::plan(&link.aws, job, &app.stop, &app.teller()).await?;
-    let suspects = deploy::suspect::suspects(&scene, &plan).await;
-    app.printer.finish();
-    let mut found: Vec<_> = suspects.found.into_iter().collect();
-    found.sort_by(|one, other| (other.1, &one.0).cmp(&(one.1, &other.0)));
-    for (regex, pages) in &found {
-        let quote = if regex.contains('\'') { "'''" } else { "'" };
-        app.printer.line(&format!(
-            "# on {pages} pages\n[[noise]]\nmatch = \"*.html\"\nregex = {quote}{regex}{quote}\n"
-        ));
-        app.printer.json(&serde_json::json!({
-            "type": "noise", "match": "*.html", "regex": regex, "pages": pages,
-        }));
+    if let Some(explained) = &flags.explain {
+        let explainer = PlanExplainer {
+            job,
+            scene: &scene,
+            plan: &plan,
+        };
+        explainer.explain(explained, &app.printer)?;
+    } else {
+        app.printer.plan(&plan, &context(job, &scene));
     }
-    app.printer.line(&format!(
-        "{} of {} changed pages seem to differ by noise alone{}",
-        suspects.spared,
-        suspects.changed,
-        if found.is_empty() {
-            ""
-        } else {
-            "; deploy.toml takes the rules above, if you agree"
-        }
-    ));
+    warn_if_refused(app, job, &plan);
+    if flags.check && !plan.is_empty() {
+        return Ok(Exit::Changes);
+    }
     Ok(Exit::Done)
 }
 
-/// Plans and shows the plan, or what it has to do with a key or URL.
-pub(super) async fn show(
-    app: &App,
-    link: &Link,
-    job: &Job,
-    check: bool,
-    explained: Option<&str>,
-) -> Result<Exit, Error> {
-    let (scene, plan) = deploy::plan(&link.aws, job, &app.stop, &app.teller()).await?;
+/// Plans, and shows the plan.
+pub(super) async fn show_plan(command: SiteCommand<'_>) -> Result<(), Error> {
+    let SiteCommand { app, job, .. } = command;
+    let (scene, plan) = look(command).await?;
+    app.printer.plan(&plan, &context(job, &scene));
+    warn_if_refused(app, job, &plan);
+    Ok(())
+}
+
+async fn look(command: SiteCommand<'_>) -> Result<(Scene, Plan), Error> {
+    let SiteCommand { app, link, job } = command;
+    let looked = deploy::plan(&link.aws, job, &app.stop, &app.teller()).await?;
     app.printer.finish();
-    match explained {
-        Some(what) => super::explain::explain(app, job, &scene, &plan, what)?,
-        None => app.printer.plan(&plan, &context(link, job, &scene)),
+    Ok(looked)
+}
+
+fn warn_if_refused(app: &App, job: &Job, plan: &Plan) {
+    if let Err(refused) = guard::check(plan, job.max_delete) {
+        app.printer.refused(&refused);
     }
-    if let Err(refused) = crate::plan::guard::check(&plan, job.max_delete) {
-        app.printer.warn(&format!(
-            "deploy would refuse this: {refused}; {}",
-            refused.hint()
-        ));
-    }
-    Ok(if check && !plan.is_empty() {
-        Exit::Changes
-    } else {
-        Exit::Done
-    })
 }
 
 fn with_flags(mut job: Job, flags: &cli::ChangeArgs, purge: &cli::PurgeArgs) -> Job {
@@ -116,18 +101,14 @@ fn with_flags(mut job: Job, flags: &cli::ChangeArgs, purge: &cli::PurgeArgs) -> 
     job
 }
 
-fn context(_: &Link, job: &Job, scene: &Scene) -> report::Context {
-    let named = scene.targets.found.iter();
-    let names = named.map(|found| {
-        (
-            found.id().to_owned(),
-            found.domain().unwrap_or_default().to_owned(),
-        )
-    });
-    report::Context {
+fn context(job: &Job, scene: &Scene) -> PlanContext {
+    let targets = scene.targets.found.iter();
+    let named =
+        targets.filter_map(|target| Some((target.id().to_owned(), target.domain()?.to_owned())));
+    PlanContext {
         bucket: job.bucket.clone(),
         prefix: job.prefix.clone(),
-        names: names.collect(),
+        names: named.collect(),
         free_left: Some(scene.month_left(job)),
     }
 }

@@ -1,16 +1,16 @@
 //! `unstale init`: writes a deploy.toml for the build found here, never over one that is there.
 
-use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Cli, Common};
 use crate::error::{Error, Exit};
 use crate::report::Printer;
+use crate::report::init::WrittenSettings;
 use crate::settings::values::{Bucket, read};
 use crate::settings::{self, FILE};
 
-/// Reads no settings: there are none yet.
+/// Writes the settings that it finds. Reads none: there are none yet.
 pub(super) fn init(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
     let path = (cli.common.config.clone()).unwrap_or_else(|| PathBuf::from(FILE));
     let shown = path.display().to_string();
@@ -18,8 +18,8 @@ pub(super) fn init(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
         return Err(already(&shown));
     }
     let here = path.parent().unwrap_or(Path::new(""));
-    let found: Vec<&str> = settings::build_folders(here).collect();
-    let [dir, others @ ..] = found.as_slice() else {
+    let builds: Vec<&str> = settings::build_folders(here).collect();
+    let [dir, others @ ..] = builds.as_slice() else {
         return Err(Error::usage("there is no build here")
             .hint("build the site first; deploy.toml can name any folder: dir = \"FOLDER\""));
     };
@@ -30,16 +30,13 @@ pub(super) fn init(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
             std::io::ErrorKind::AlreadyExists => already(&shown),
             _ => Error::failed(format!("cannot write {shown}")).because(error),
         })?;
-    printer.line(&format!("Wrote {shown}:\n\n{}", text.trim_end()));
-    if !others.is_empty() {
-        printer.note(&format!("also here: {}", others.join(", ")));
-    }
-    let next = match cli.common.bucket {
-        Some(_) => "`unstale plan` shows what a deploy would do",
-        None => "set `bucket`, or try it without: `unstale deploy --local`",
-    };
-    printer.note(next);
-    printer.json(&serde_json::json!({ "type": "init", "file": shown, "dir": dir, "others": others, "text": text }));
+    printer.wrote_settings(&WrittenSettings {
+        file: &shown,
+        dir,
+        others,
+        text: &text,
+        names_bucket: cli.common.bucket.is_some(),
+    });
     Ok(Exit::Done)
 }
 
@@ -48,41 +45,33 @@ fn already(shown: &str) -> Error {
         .hint("`--config FILE` writes another")
 }
 
-/// What the flags say is written down; what nobody said is left to defaults.
+/// Writes down what the flags say; what nobody said is left to defaults.
 fn written(dir: &str, flags: &Common) -> String {
-    let bucket = flags
-        .bucket
-        .as_ref()
-        .and_then(|text| read::<Bucket>(text).ok());
+    let bucket = flags.bucket.as_ref();
+    let bucket = bucket.and_then(|text| read::<Bucket>(text).ok());
     let inside = bucket.as_ref().and_then(|bucket| bucket.prefix.as_ref());
-    let prefix = flags
-        .prefix
-        .as_deref()
-        .or(inside.map(|prefix| prefix.0.as_str()));
+    let inside = inside.map(|prefix| prefix.0.as_str());
     let distribution = match flags.distribution.as_slice() {
         [name] if name != "auto" => Some(name.as_str()),
         _ => None,
     };
-    let mut text = String::new();
-    for (key, value) in [
+    let lines = [
         ("dir", Some(dir)),
         ("bucket", bucket.as_ref().map(|bucket| bucket.name.as_str())),
-        ("prefix", prefix),
+        ("prefix", flags.prefix.as_deref().or(inside)),
         ("region", flags.region.as_deref()),
         ("profile", flags.profile.as_deref()),
         ("distribution", distribution),
-    ] {
-        // Writing to a String cannot fail.
-        let _ = match value {
-            Some(value) => writeln!(text, "{key} = {}", quoted(value)),
-            None if key == "bucket" => writeln!(text, "# bucket = \"my-site\""),
-            None => Ok(()),
-        };
-    }
-    text
+    ];
+    let line = |(key, value): (&str, Option<&str>)| match value {
+        Some(value) => format!("{key} = {}\n", quoted(value)),
+        None if key == "bucket" => "# bucket = \"my-site\"\n".to_owned(),
+        None => String::new(),
+    };
+    lines.into_iter().map(line).collect()
 }
 
-/// A string as TOML has it, which takes JSON's.
+/// Writes a string as TOML has it, which takes JSON's.
 fn quoted(text: &str) -> String {
-    serde_json::to_string(text).unwrap_or_default()
+    serde_json::Value::from(text).to_string()
 }

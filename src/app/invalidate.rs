@@ -1,16 +1,27 @@
 //! `unstale invalidate` and `unstale invalidations`: the purge by hand.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::App;
 use super::connect::Link;
+use super::{App, SiteCommand};
+use crate::aws::cloudfront::PurgeTarget;
 use crate::cli;
 use crate::deploy::send::{self, Invalidator, Pending, Sent};
-use crate::deploy::targets::Found;
-use crate::deploy::{Job, survey};
-use crate::domain::manifest::DeployId;
+use crate::deploy::survey;
+use crate::domain::journal::PurgeBatch;
 use crate::error::{Error, Exit};
+use crate::report::invalidations::ShownInvalidation;
+
+/// Invalidations that are listed of each distribution, at most.
+const MAX_LISTED: usize = 100;
+
+/// The invalidations of a command.
+struct ManualPurge<'a> {
+    app: &'a App,
+    invalidator: Invalidator,
+    pending: Vec<Pending>,
+}
 
 pub(super) async fn invalidate(app: &App, flags: &cli::Invalidate) -> Result<Exit, Error> {
     let link = app.connect().await?;
@@ -22,100 +33,18 @@ pub(super) async fn invalidate(app: &App, flags: &cli::Invalidate) -> Result<Exi
         );
     }
     let deploy = crate::state::mint(link.aws.cloudfront().clock.server_now());
-    let until = Instant::now() + job.timeout;
-    let mut pending = Vec::new();
-    for found in targets(app, &link, &job).await? {
-        pending.extend(send_all(app, &link, &found, &deploy, &flags.paths, until).await?);
+    let mut invalidations = ManualPurge::new(app, &link, job.timeout);
+    let (link, job) = (&link, &job);
+    for target in targets(SiteCommand { app, link, job }).await? {
+        let batches = send::batches(&deploy, 0, &flags.paths);
+        invalidations.send(&target, &batches).await?;
     }
-    for one in &pending {
-        app.printer.line(&format!(
-            "{} {} ({} paths)",
-            one.target.id(),
-            one.id,
-            one.paths
-        ));
-        app.printer.json(&serde_json::json!({ "type": "invalidation", "distribution": one.target.id(), "id": one.id, "paths": one.paths }));
+    for sent in &invalidations.pending {
+        app.printer
+            .invalidated(sent.target.id(), &sent.id, sent.paths);
     }
     if job.wait {
-        return wait(app, &link, pending, until).await;
-    }
-    Ok(Exit::Done)
-}
-
-async fn send_all(
-    app: &App,
-    link: &Link,
-    found: &Found,
-    deploy: &DeployId,
-    paths: &[String],
-    until: Instant,
-) -> Result<Vec<Pending>, Error> {
-    let mut pending = Vec::new();
-    for (at, batch) in send::batches(deploy, 0, paths).iter().enumerate() {
-        if at > 0 {
-            app.stop.sleep(std::time::Duration::from_secs(1)).await;
-        }
-        let invalidator = Invalidator {
-            cloudfront: link.aws.cloudfront(),
-            until,
-            stop: app.stop.clone(),
-            tell: app.teller(),
-        };
-        match invalidator.send(&found.target, batch).await {
-            Sent::Accepted(accepted) => pending.push(Pending {
-                target: found.target.clone(),
-                id: accepted.id,
-                completed: accepted.completed,
-                paths: batch.paths.len() as u64,
-            }),
-            Sent::Refused(error) | Sent::Failed(error) => return Err(error.into()),
-            Sent::TooLarge => {
-                return Err(
-                    Error::failed("CloudFront refuses so many paths at once").hint("send fewer")
-                );
-            }
-            Sent::Stopped => return Err(Error::interrupted("interrupted")),
-        }
-    }
-    Ok(pending)
-}
-
-async fn targets(app: &App, link: &Link, job: &Job) -> Result<Vec<Found>, Error> {
-    let targets = survey::find_targets(&link.aws, job).await?;
-    targets
-        .warnings
-        .iter()
-        .for_each(|warning| app.printer.warn(warning));
-    if targets.found.is_empty() {
-        return Err(Error::usage("no distribution is known").hint("name one with --distribution"));
-    }
-    Ok(targets.found)
-}
-
-async fn wait(
-    app: &App,
-    link: &Link,
-    mut pending: Vec<Pending>,
-    until: Instant,
-) -> Result<Exit, Error> {
-    let invalidator = Invalidator {
-        cloudfront: link.aws.cloudfront(),
-        until,
-        stop: app.stop.clone(),
-        tell: app.teller(),
-    };
-    let done = invalidator.wait(&mut pending).await?;
-    app.printer.finish();
-    if app.stop.is_set() && !done {
-        return Err(Error::interrupted(
-            "interrupted while waiting: the purge goes on",
-        ));
-    }
-    if !done {
-        return Err(
-            Error::new(Exit::Stale, "not completed in time: the purge goes on")
-                .hint("--timeout gives it longer"),
-        );
+        invalidations.wait().await?;
     }
     Ok(Exit::Done)
 }
@@ -123,83 +52,138 @@ async fn wait(
 pub(super) async fn invalidations(app: &App, flags: &cli::Invalidations) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let job = app.job_for(&link, PathBuf::new())?;
-    let until = Instant::now() + job.timeout;
-    let mut pending = Vec::new();
-    for found in targets(app, &link, &job).await? {
+    let mut invalidations = ManualPurge::new(app, &link, job.timeout);
+    let (link, job) = (&link, &job);
+    for target in targets(SiteCommand { app, link, job }).await? {
         match &flags.id {
-            Some(id) => pending.extend(show(app, &link, &found, id).await?),
-            None => pending.extend(list(app, &link, &found).await?),
+            Some(id) => invalidations.show(&target, id).await?,
+            None => invalidations.list(&target).await?,
         }
     }
     if flags.wait {
-        return wait(app, &link, pending, until).await;
+        invalidations.wait().await?;
     }
     Ok(Exit::Done)
 }
 
-async fn show(app: &App, link: &Link, found: &Found, id: &str) -> Result<Option<Pending>, Error> {
-    let one = link
-        .aws
-        .cloudfront()
-        .invalidation(&found.target, id)
-        .await?;
-    let paths = one
-        .invalidation_batch
-        .and_then(|batch| batch.paths)
-        .and_then(|paths| paths.items)
-        .unwrap_or_default();
-    app.printer.line(&format!(
-        "{}  {}  {}  {} paths",
-        one.id,
-        one.status,
-        one.create_time,
-        paths.len()
-    ));
-    paths
-        .iter()
-        .for_each(|path| app.printer.line(&format!("  {path}")));
-    app.printer.json(&serde_json::json!({
-        "type": "invalidation", "distribution": found.id(), "id": one.id, "status": one.status,
-        "created": one.create_time.to_string(), "paths": paths,
-    }));
-    let completed = one.status.eq_ignore_ascii_case("completed");
-    Ok(Some(Pending {
-        target: found.target.clone(),
-        id: one.id,
-        completed,
-        paths: 0,
-    }))
+async fn targets(command: SiteCommand<'_>) -> Result<Vec<PurgeTarget>, Error> {
+    let targets = survey::find_targets(&command.link.aws, command.job).await?;
+    command.app.printer.warnings(&targets.warnings);
+    if targets.found.is_empty() {
+        return Err(Error::usage("no distribution is known").hint("name one with --distribution"));
+    }
+    Ok(targets
+        .found
+        .into_iter()
+        .map(|found| found.target)
+        .collect())
 }
 
-async fn list(app: &App, link: &Link, found: &Found) -> Result<Vec<Pending>, Error> {
-    const SHOWN: usize = 100;
-    let all = link
-        .aws
-        .cloudfront()
-        .invalidations(&found.target, |seen| seen.len() >= SHOWN)
-        .await?;
-    if all.is_empty() {
-        app.printer
-            .line(&format!("{} has no invalidations", found.id()));
+impl<'a> ManualPurge<'a> {
+    fn new(app: &'a App, link: &Link, timeout: Duration) -> Self {
+        Self {
+            app,
+            invalidator: Invalidator {
+                cloudfront: link.aws.cloudfront(),
+                until: Instant::now() + timeout,
+                stop: app.stop.clone(),
+                tell: app.teller(),
+            },
+            pending: Vec::new(),
+        }
     }
-    let mut pending = Vec::new();
-    for one in all.into_iter().take(SHOWN) {
-        app.printer.line(&format!(
-            "{}  {:<10}  {}",
-            one.id, one.status, one.create_time
-        ));
-        app.printer.json(&serde_json::json!({
-            "type": "invalidation", "distribution": found.id(), "id": one.id, "status": one.status,
-            "created": one.create_time.to_string(),
-        }));
-        if !one.status.eq_ignore_ascii_case("completed") {
-            pending.push(Pending {
-                target: found.target.clone(),
-                id: one.id,
+
+    async fn send(&mut self, target: &PurgeTarget, batches: &[PurgeBatch]) -> Result<(), Error> {
+        for (index, batch) in batches.iter().enumerate() {
+            if index > 0 {
+                self.app.stop.sleep(Duration::from_secs(1)).await;
+            }
+            match self.invalidator.send(target, batch).await {
+                Sent::Accepted(accepted) => self.pending.push(Pending {
+                    target: target.clone(),
+                    id: accepted.id,
+                    completed: accepted.completed,
+                    paths: batch.paths.len() as u64,
+                }),
+                Sent::Refused(error) | Sent::Failed(error) => return Err(error.into()),
+                Sent::TooLarge => {
+                    let error = Error::failed("CloudFront refuses so many paths at once");
+                    return Err(error.hint("send fewer"));
+                }
+                Sent::Stopped => return Err(Error::interrupted("interrupted")),
+            }
+        }
+        Ok(())
+    }
+
+    async fn show(&mut self, target: &PurgeTarget, id: &str) -> Result<(), Error> {
+        let shown = self.invalidator.cloudfront.invalidation(target, id).await?;
+        let paths = shown.invalidation_batch.and_then(|batch| batch.paths);
+        let paths = paths.and_then(|paths| paths.items);
+        self.print(
+            target,
+            ShownInvalidation {
+                distribution: target.id().to_owned(),
+                id: shown.id,
+                status: shown.status,
+                created: shown.create_time.to_string(),
+                paths: Some(paths.unwrap_or_default()),
+            },
+        );
+        Ok(())
+    }
+
+    async fn list(&mut self, target: &PurgeTarget) -> Result<(), Error> {
+        let enough = |seen: &[_]| seen.len() >= MAX_LISTED;
+        let listed = self
+            .invalidator
+            .cloudfront
+            .invalidations(target, enough)
+            .await?;
+        if listed.is_empty() {
+            self.app.printer.no_invalidations(target.id());
+        }
+        for summary in listed.into_iter().take(MAX_LISTED) {
+            self.print(
+                target,
+                ShownInvalidation {
+                    distribution: target.id().to_owned(),
+                    id: summary.id,
+                    status: summary.status,
+                    created: summary.create_time.to_string(),
+                    paths: None,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    /// Prints an invalidation, and keeps it to be waited for where it is not completed.
+    fn print(&mut self, target: &PurgeTarget, shown: ShownInvalidation) {
+        self.app.printer.invalidation(&shown);
+        if !shown.status.eq_ignore_ascii_case("completed") {
+            self.pending.push(Pending {
+                target: target.clone(),
+                id: shown.id,
                 completed: false,
                 paths: 0,
             });
         }
     }
-    Ok(pending)
+
+    async fn wait(&mut self) -> Result<(), Error> {
+        let app = self.app;
+        let done = self.invalidator.wait(&mut self.pending).await?;
+        app.printer.finish();
+        if done {
+            return Ok(());
+        }
+        if app.stop.is_set() {
+            return Err(Error::interrupted(
+                "interrupted while waiting: the purge goes on",
+            ));
+        }
+        let error = Error::new(Exit::Stale, "not completed in time: the purge goes on");
+        Err(error.hint("--timeout gives it longer"))
+    }
 }

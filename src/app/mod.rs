@@ -15,10 +15,11 @@ mod show;
 mod verify;
 
 use crate::cli::{Cli, Command};
-use crate::deploy::Stop;
+use crate::deploy::{Job, Stop};
 use crate::error::{Error, Exit};
 use crate::report::Printer;
 use crate::settings::{self, Settings};
+use connect::Link;
 
 /// Runs a command to its end. Errors are for the caller to show.
 pub async fn run(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
@@ -27,9 +28,7 @@ pub async fn run(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
         return init::init(cli, printer);
     }
     let settings = settings::load(&cli.settings()?)?;
-    for warning in &settings.warnings {
-        printer.warn(warning);
-    }
+    printer.warnings(&settings.warnings);
     let stop = Stop::default();
     listen(stop.clone(), printer.clone());
     let app = App {
@@ -63,25 +62,29 @@ struct App {
     stop: Stop,
 }
 
-/// The first Ctrl-C or SIGTERM asks for an orderly end, the second ends at once.
+/// A command at work on a site.
+#[derive(Clone, Copy)]
+struct SiteCommand<'a> {
+    app: &'a App,
+    link: &'a Link,
+    job: &'a Job,
+}
+
+/// Asks for an orderly end at the first Ctrl-C or SIGTERM, and ends at once at the second.
 fn listen(stop: Stop, printer: Printer) {
     tokio::spawn(async move {
-        let mut seen = false;
-        loop {
-            if !signal().await {
-                return;
-            }
-            if seen {
-                std::process::exit(Exit::Interrupted as i32);
-            }
-            seen = true;
-            stop.set();
-            printer.note("stopping: what is under way may end (again to stop at once)");
+        if !signal().await {
+            return;
+        }
+        stop.set();
+        printer.stopping();
+        if signal().await {
+            std::process::exit(Exit::Interrupted as i32);
         }
     });
 }
 
-/// Waits for a signal; false where none can be waited for.
+/// Waits for a signal. Returns false where none can be waited for.
 async fn signal() -> bool {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (

@@ -27,9 +27,7 @@ pub(super) async fn preview(app: &App, flags: &cli::Preview) -> Result<Exit, Err
         return Ok(Exit::Done);
     };
     let Some(world) = &session.world else {
-        let urls = session.edge_urls.join(" ");
-        app.printer
-            .line(&format!("Another process serves this site already: {urls}"));
+        app.printer.served_elsewhere(&session.edge_urls);
         return Ok(Exit::Done);
     };
     let url = world
@@ -40,11 +38,7 @@ pub(super) async fn preview(app: &App, flags: &cli::Preview) -> Result<Exit, Err
                 .because(error)
                 .hint("--port 0 picks a free port")
         })?;
-    app.printer
-        .json(&serde_json::json!({ "type": "serving", "url": url }));
-    app.printer.line(&format!(
-        "Serving {url}  (Ctrl-C ends it; `unstale deploy --local` here reaches the same bucket)"
-    ));
+    app.printer.serving(&url);
     app.stop.wished().await;
     Ok(Exit::Done)
 }

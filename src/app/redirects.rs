@@ -5,11 +5,11 @@ use std::path::Path;
 use super::{App, connect};
 use crate::cli;
 use crate::deploy::rewrite;
-use crate::domain::function::{self, MAX_FUNCTION_BYTES, RUNTIME};
-use crate::domain::redirects::Redirects;
+use crate::domain::function;
+use crate::domain::redirects::{Redirect, Redirects};
 use crate::error::{Error, Exit};
-use crate::report::text::{count, counted};
-use crate::settings::{self, SiteFiles};
+use crate::report::redirects::{ListedRedirect, RedirectFunction};
+use crate::settings::{self, Settings, SiteFiles};
 
 /// The document that stands for a folder.
 const INDEX: &str = "index.html";
@@ -22,60 +22,33 @@ pub(super) fn redirects(app: &App, flags: &cli::Redirects) -> Result<Exit, Error
     };
     let redirects = settings.redirects_with(&files)?;
     if flags.function {
-        return print_function(app, &redirects);
-    }
-    if redirects.is_empty() {
-        app.printer.prose(
-            "There are no redirects, neither [[redirects]] in deploy.toml nor _redirects in the build.",
-            "",
-            "",
-        );
+        let function = redirect_function(settings, &redirects)?;
+        app.printer.redirect_function(&function);
         return Ok(Exit::Done);
     }
-    for (at, one) in redirects.all().iter().enumerate() {
-        let place = settings.redirect_name(&files, at);
-        let (website, why) = match one.as_object(INDEX) {
-            Ok((key, _)) => (true, format!("website endpoint (as {key}), function")),
-            Err(why) => (false, format!("function alone: {why}")),
-        };
-        app.printer.line(&format!(
-            "{} -> {}  {}  ({place})\n  {why}",
-            one.from, one.to, one.status
-        ));
-        app.printer.json(&serde_json::json!({
-            "type": "redirect", "from": one.from, "to": one.to, "status": one.status, "force": one.force,
-            "place": place, "website-endpoint": website, "function": true,
-        }));
-    }
-    app.printer.note(
-        "A website endpoint as the origin answers the exact ones itself: deploy stores them. Before a REST origin (OAC) a \
-         function answers all of them: `redirect-function` in deploy.toml has deploys write it, `unstale redirects --function` \
-         prints it.",
-    );
+    let listed = |(index, redirect): (usize, &Redirect)| ListedRedirect {
+        redirect: redirect.clone(),
+        place: settings.redirect_name(&files, index),
+        key: redirect.as_object(INDEX).map(|(key, _)| key),
+    };
+    let listed: Vec<_> = redirects.all().iter().enumerate().map(listed).collect();
+    app.printer.redirects(&listed);
     Ok(Exit::Done)
 }
 
-fn print_function(app: &App, redirects: &Redirects) -> Result<Exit, Error> {
-    let settings = &app.settings;
+/// Writes the function that answers all redirects.
+fn redirect_function(
+    settings: &Settings,
+    redirects: &Redirects,
+) -> Result<RedirectFunction, Error> {
     let kept = connect::error_documents(settings).into_iter();
     let kept = kept.map(|key| format!("/{key}")).collect();
     let rewrite = rewrite(settings.index, &settings.extensions(), kept);
     let code = function::generate(redirects.all(), &rewrite, "")
         .map_err(|error| Error::usage(error.to_string()))?;
-    app.printer.line(code.trim_end());
-    app.printer.note(&format!(
-        "Make it a CloudFront Function ({RUNTIME}) and associate it with the behavior's viewer requests, where it takes the \
-         place of another; with `redirect-function = \"NAME\"` in deploy.toml, deploys do. {} of {} bytes, {}{}.",
-        count(code.len() as u64),
-        count(MAX_FUNCTION_BYTES as u64),
-        counted(redirects.all().len() as u64, "redirect"),
-        match rewrite.index {
-            Some(_) => ", and folders find their index.html",
-            None => "",
-        }
-    ));
-    app.printer.json(&serde_json::json!({
-        "type": "function", "runtime": RUNTIME, "event": "viewer-request", "redirects": redirects.all().len(), "code": code,
-    }));
-    Ok(Exit::Done)
+    Ok(RedirectFunction {
+        code,
+        redirects: redirects.all().len(),
+        index: rewrite.index.is_some(),
+    })
 }

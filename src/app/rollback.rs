@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::App;
+use super::{App, SiteCommand};
 use crate::cli;
 use crate::deploy::survey::{self, Place};
 use crate::deploy::{self, Job};
@@ -18,15 +18,17 @@ pub(super) async fn rollback(app: &App, flags: &cli::Rollback) -> Result<Exit, E
     if !place.bucket.is_versioned().await? {
         return Err(unversioned(place.bucket.name()));
     }
-    let wished = wished(&place, flags.id.as_deref()).await?;
-    let deploy = wished.id.clone();
-    app.printer.note(&format!("Back to the deploy {deploy}"));
+    let goal = find_goal(&place, flags.id.as_deref()).await?;
+    let deploy = goal.id.clone();
+    app.printer.going_back(&deploy);
     // What is live then is that deploy's source.
-    let record = place.store.read_history(&wished).await;
+    let record = place.store.read_history(&goal).await;
     let commit = record.ok().and_then(|record| record.commit);
     go_back(&mut job, deploy, commit);
     if flags.plan {
-        return super::deploy::show(app, &link, &job, false, None).await;
+        let (link, job) = (&link, &job);
+        super::deploy::show_plan(SiteCommand { app, link, job }).await?;
+        return Ok(Exit::Done);
     }
     deploy::deploy(&link.aws, &job, &app.stop, &app.teller()).await?;
     Ok(Exit::Done)
@@ -52,34 +54,27 @@ fn unversioned(bucket: &str) -> Error {
     ))
 }
 
-/// The deploy whose id begins so, or the one before the last.
-async fn wished(place: &Place, id: Option<&str>) -> Result<RecentDeploy, Error> {
+/// Finds the deploy whose id begins so, or the one before the last.
+async fn find_goal(place: &Place, id: Option<&str>) -> Result<RecentDeploy, Error> {
     const LIST: &str = "`unstale history` lists them";
-    let mut recent = place.store.read_state().await?.object.recent;
-    recent.reverse();
+    let recent = place.store.read_state().await?.object.recent;
+    let mut newest_first = recent.into_iter().rev();
     let Some(id) = id else {
-        let before = recent.into_iter().nth(1);
-        return before.ok_or_else(|| {
-            Error::usage(format!(
-                "there is no deploy before the last to {}",
-                place.url()
-            ))
-            .hint(LIST)
+        let url = place.url();
+        return newest_first.nth(1).ok_or_else(|| {
+            Error::usage(format!("there is no deploy before the last to {url}")).hint(LIST)
         });
     };
-    let mut found = recent;
-    found.retain(|deploy| deploy.is_called(id));
-    match found.as_slice() {
-        [_] => Ok(found.remove(0)),
-        [] => Err(Error::usage(format!("no deploy's id begins with {id}")).hint(LIST)),
-        several => {
-            let mut error = Error::usage(format!(
-                "{} deploys have ids that begin with {id}",
-                several.len()
-            ))
-            .hint("write more of it");
-            error.causes = several.iter().map(|one| one.id.to_string()).collect();
-            Err(error)
-        }
+    let mut called = newest_first.filter(|deploy| deploy.is_called(id));
+    let Some(goal) = called.next() else {
+        return Err(Error::usage(format!("no deploy's id begins with {id}")).hint(LIST));
+    };
+    let others: Vec<RecentDeploy> = called.collect();
+    if others.is_empty() {
+        return Ok(goal);
     }
+    let count = others.len() + 1;
+    let error = Error::usage(format!("{count} deploys have ids that begin with {id}"));
+    let ids = [&goal].into_iter().chain(&others).map(|deploy| &deploy.id);
+    Err(ids.fold(error.hint("write more of it"), Error::because))
 }

@@ -1,22 +1,23 @@
 //! `unstale verify` and `deploy --verify`: what viewers are answered against what was built.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::App;
 use super::connect::Link;
+use super::{App, SiteCommand};
 use crate::aws::viewer::{Seen, Viewer};
 use crate::cli;
 use crate::deploy::expect::{ExpectedObjects, Question, Questions, questions};
 use crate::deploy::known::Known;
 use crate::deploy::survey::{self, Opened};
-use crate::deploy::{Job, Scene, Source};
+use crate::deploy::{Scene, Source};
 use crate::domain::Key;
 use crate::edge::expect::{Answer, faults};
 use crate::error::{Error, Exit};
 use crate::plan::{Plan, Want};
+use crate::report::verify::{FaultyAnswer, Verification};
 
 /// Requests at once.
 const AT_ONCE: usize = 32;
@@ -36,9 +37,7 @@ pub(super) async fn verify(app: &App, flags: &cli::Verify) -> Result<Exit, Error
         survey::open(&link.aws, &job, None)
     )?;
     app.printer.finish();
-    for warning in &targets.warnings {
-        app.printer.warn(warning);
-    }
+    app.printer.warnings(&targets.warnings);
     let Opened { place, state, .. } = opened;
     let manifest = place.store.read_manifest(&state, true).await?.manifest;
     let mut source = Source::of(build);
@@ -49,17 +48,14 @@ pub(super) async fn verify(app: &App, flags: &cli::Verify) -> Result<Exit, Error
     let mut gone = Vec::new();
     if flags.changed {
         let newest = state.object.recent.last();
-        let Some(newest) = newest else {
-            return Err(Error::usage(format!(
-                "nothing was deployed to {} yet",
-                place.url()
-            )));
-        };
-        let record = place.store.read_history(newest).await?;
-        let changed: HashSet<Key> = record.changes.iter().map(|one| one.key.clone()).collect();
-        wants.retain(|want| changed.contains(&want.key));
-        let removed = record.changes.into_iter().filter(|one| one.after.is_none());
-        gone = removed.map(|one| one.key).collect();
+        let newest = newest.ok_or_else(|| {
+            let url = place.url();
+            Error::usage(format!("nothing was deployed to {url} yet"))
+        })?;
+        let changes = place.store.read_history(newest).await?.changes;
+        wants = only(wants, changes.iter().map(|change| &change.key));
+        let removed = changes.into_iter().filter(|change| change.after.is_none());
+        gone = removed.map(|change| change.key).collect();
     }
     let objects = ExpectedObjects {
         manifest: &manifest,
@@ -73,17 +69,16 @@ pub(super) async fn verify(app: &App, flags: &cli::Verify) -> Result<Exit, Error
 
 /// Asks for what a deploy changed.
 pub(super) async fn verify_deployed(
-    app: &App,
-    link: &Link,
-    job: &Job,
+    command: SiteCommand<'_>,
     scene: &Scene,
     plan: &Plan,
     url: Option<&str>,
 ) -> Result<Exit, Error> {
-    let changed: HashSet<&Key> = plan.changes.iter().map(|change| &change.key).collect();
-    let mut wants: Vec<Want> = scene.wanted(job);
-    wants.retain(|want| changed.contains(&want.key));
-    let gone: Vec<Key> = plan.deletions.iter().map(|one| one.key.clone()).collect();
+    let SiteCommand { app, link, job } = command;
+    let changed = plan.changes.iter().map(|change| &change.key);
+    let wants = only(scene.wanted(job), changed);
+    let gone = plan.deletions.iter().map(|deletion| deletion.key.clone());
+    let gone: Vec<Key> = gone.collect();
     let objects = ExpectedObjects {
         manifest: &scene.remote.loaded.manifest,
         wants: &wants,
@@ -93,12 +88,11 @@ pub(super) async fn verify_deployed(
     ask_all(app, link, asked, url).await
 }
 
-/// What came of one URL.
-struct Checked {
-    url: String,
-    key: Key,
-    faults: Vec<String>,
-    seen: Option<Seen>,
+/// Keeps what is wanted of these keys.
+fn only<'a>(mut wants: Vec<Want>, keys: impl Iterator<Item = &'a Key>) -> Vec<Want> {
+    let keys: HashSet<&Key> = keys.collect();
+    wants.retain(|want| keys.contains(&want.key));
+    wants
 }
 
 async fn ask_all(
@@ -108,47 +102,34 @@ async fn ask_all(
     url: Option<&str>,
 ) -> Result<Exit, Error> {
     let viewer = Viewer::new(app.authorities()?.as_deref(), PATIENCE);
-    let (mut total, mut stale, mut silent) = (0, Vec::new(), Vec::new());
-    let mut edges: BTreeMap<String, usize> = BTreeMap::new();
-    for one in asked {
-        if one.blind {
-            app.printer.warn(&format!(
-                "{}: a function rewrites URLs, and nothing tells how: folders are not asked for (`index` in deploy.toml tells)",
-                one.target.as_deref().unwrap_or_default()
-            ));
+    let mut verification = Verification::default();
+    for site in asked {
+        if site.blind {
+            let target = site.target.as_deref().unwrap_or_default();
+            app.printer.asks_no_folders(target);
         }
-        let base = base(link, &one, url).await?;
-        app.printer
-            .note(&format!("Asking {base} for {} paths", one.all.len()));
-        total += one.all.len();
-        let mut answers = stream::iter(one.all)
-            .map(|question| check(&viewer, &base, question))
+        let base = base(link, &site, url).await?;
+        app.printer.asking(&base, site.all.len());
+        let mut answers = stream::iter(site.all)
+            .map(|question| ask(&viewer, &base, question))
             .buffer_unordered(AT_ONCE);
         loop {
-            let checked = tokio::select! {
+            let answer = tokio::select! {
                 next = answers.next() => next,
                 () = app.stop.wished() => return Err(Error::interrupted("interrupted while asking")),
             };
-            let Some(checked) = checked else { break };
-            if let Some(pop) = checked.seen.as_ref().and_then(|seen| seen.header(POP)) {
-                *edges.entry(pop.to_owned()).or_default() += 1;
-            }
-            match (&checked.seen, checked.faults.is_empty()) {
-                (None, _) => silent.push(checked),
-                (_, false) => stale.push(checked),
-                _ => {}
-            }
+            let Some(answer) = answer else { break };
+            answer.count_in(&mut verification);
         }
     }
-    stale.sort_by(|one, other| one.url.cmp(&other.url));
-    silent.sort_by(|one, other| one.url.cmp(&other.url));
-    report(app, total, &stale, &silent, &edges);
-    judge(&stale, &silent, total)
+    for faulty in [&mut verification.stale, &mut verification.silent] {
+        faulty.sort_by(|one, other| one.url.cmp(&other.url));
+    }
+    app.printer.verification(&verification);
+    judge(&verification)
 }
 
-const POP: &str = "x-amz-cf-pop";
-
-/// Where a distribution is asked, without a final slash.
+/// Returns where a distribution is asked, without a final slash.
 async fn base(link: &Link, asked: &Questions, url: Option<&str>) -> Result<String, Error> {
     if let Some(url) = url {
         return Ok(url.trim_end_matches('/').to_owned());
@@ -169,84 +150,123 @@ async fn base(link: &Link, asked: &Questions, url: Option<&str>) -> Result<Strin
     })
 }
 
-async fn check(viewer: &Viewer, base: &str, question: Question) -> Checked {
+/// What came of one URL.
+struct AskedUrl {
+    url: String,
+    question: Question,
+    /// `Err`: why there is no answer.
+    answer: Result<Seen, String>,
+}
+
+async fn ask(viewer: &Viewer, base: &str, question: Question) -> AskedUrl {
     let url = format!("{base}{}", question.path);
-    let mut result = viewer.get(&url).await;
+    let mut answer = viewer.get(&url).await;
     for _ in 1..ATTEMPTS {
-        if result.is_ok() {
+        if answer.is_ok() {
             break;
         }
-        result = viewer.get(&url).await;
+        answer = viewer.get(&url).await;
     }
-    let (seen, faults) = match result {
-        Ok(seen) => {
-            let answer = Answer {
-                status: seen.status,
-                size: seen.size,
-                md5: seen.md5,
-                headers: &seen.headers,
-            };
-            let faults = faults(&question.expected, &answer);
-            (Some(seen), faults)
-        }
-        Err(why) => (None, vec![why]),
-    };
-    Checked {
+    AskedUrl {
         url,
-        key: question.key,
-        faults,
-        seen,
+        question,
+        answer,
     }
 }
 
-fn report(
-    app: &App,
-    total: usize,
-    stale: &[Checked],
-    silent: &[Checked],
-    edges: &BTreeMap<String, usize>,
-) {
-    for (kind, one) in
-        (stale.iter().map(|one| ("stale", one))).chain(silent.iter().map(|one| ("no answer", one)))
-    {
-        let header = |name| one.seen.as_ref().and_then(|seen| seen.header(name));
-        let edge = [POP, "x-cache", "age"].map(|name| Some(format!("{name}: {}", header(name)?)));
-        let edge: Vec<String> = edge.into_iter().flatten().collect();
-        app.printer
-            .line(&format!("{kind}  {}: {}", one.url, one.faults.join("; ")));
-        if !edge.is_empty() {
-            app.printer.line(&format!("  by {}", edge.join(", ")));
+impl AskedUrl {
+    fn count_in(self, verification: &mut Verification) {
+        verification.asked += 1;
+        let header = |name: &str| {
+            let seen = self.answer.as_ref().ok();
+            seen.and_then(|seen| seen.header(name)).map(str::to_owned)
+        };
+        let [pop, x_cache, age] = ["x-amz-cf-pop", "x-cache", "age"].map(header);
+        if let Some(pop) = &pop {
+            *verification.edges.entry(pop.clone()).or_default() += 1;
         }
-        app.printer.json(&serde_json::json!({
-            "type": kind.replace(' ', "-"), "url": one.url, "key": one.key, "faults": one.faults,
-            "pop": header(POP), "x-cache": header("x-cache"), "age": header("age"),
-        }));
+        let (faulty, faults) = match &self.answer {
+            Ok(seen) => (&mut verification.stale, self.faults(seen)),
+            Err(why) => (&mut verification.silent, vec![why.clone()]),
+        };
+        if !faults.is_empty() {
+            faulty.push(FaultyAnswer {
+                url: self.url,
+                key: self.question.key,
+                faults,
+                pop,
+                x_cache,
+                age,
+            });
+        }
     }
-    let fresh = total - stale.len() - silent.len();
-    let by = edges.iter().map(|(pop, count)| format!("{pop} ({count})"));
-    let by: Vec<String> = by.collect();
-    let by = match by.is_empty() {
-        true => String::new(),
-        false => format!(", answered by {}", by.join(", ")),
-    };
-    app.printer
-        .line(&format!("{fresh} of {total} request paths are fresh{by}"));
-    app.printer.json(&serde_json::json!({
-        "type": "verified", "asked": total, "fresh": fresh, "stale": stale.len(), "silent": silent.len(), "edges": edges,
-    }));
+
+    fn faults(&self, seen: &Seen) -> Vec<String> {
+        let answer = Answer {
+            status: seen.status,
+            size: seen.size,
+            md5: seen.md5,
+            headers: &seen.headers,
+        };
+        faults(&self.question.expected, &answer)
+    }
 }
 
-fn judge(stale: &[Checked], silent: &[Checked], total: usize) -> Result<Exit, Error> {
-    let (message, hint) = match (stale, silent) {
-        ([], []) => return Ok(Exit::Done),
-        ([], silent) => (
-            format!("{} of {total} request paths gave no answer", silent.len()),
-            "`--url` asks elsewhere",
-        ),
-        (stale, _) => (
-            format!("{} of {total} request paths are stale", stale.len()),
+/// Returns the error where something is stale, or answers nothing.
+fn judge(verification: &Verification) -> Result<Exit, Error> {
+    let (stale, silent) = (verification.stale.len(), verification.silent.len());
+    let asked = verification.asked;
+    let (message, hint) = if stale > 0 {
+        (
+            format!("{stale} of {asked} request paths are stale"),
             "`unstale plan` shows whether something is to be deployed; `unstale invalidate PATH` purges by hand",
-        ),
+        )
+    } else if silent > 0 {
+        (
+            format!("{silent} of {asked} request paths gave no answer"),
+            "`--url` asks elsewhere",
+        )
+    } else {
+        return Ok(Exit::Done);
     };
     Err(Error::new(Exit::Stale, message).hint(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Md5;
+    use crate::edge::expect::Expected;
+
+    #[test]
+    fn stale_counts_before_silent() {
+        let asked = |path: &str, answer: Result<u16, &str>| AskedUrl {
+            url: format!("https://x.example{path}"),
+            question: Question {
+                path: path.to_owned(),
+                key: Key::new("k"),
+                expected: Expected::Gone,
+            },
+            answer: answer.map_err(str::to_owned).map(|status| Seen {
+                status,
+                headers: vec![("x-amz-cf-pop".to_owned(), "FRA1".to_owned())],
+                size: 0,
+                md5: Md5([0; 16]),
+            }),
+        };
+        let mut verification = Verification::default();
+        for (answer, message) in [
+            (Ok(404), None),
+            (
+                Err("timed out"),
+                Some("1 of 2 request paths gave no answer"),
+            ),
+            (Ok(200), Some("1 of 3 request paths are stale")),
+        ] {
+            asked("/a", answer).count_in(&mut verification);
+            let error = judge(&verification).err();
+            assert_eq!(error.map(|error| error.message).as_deref(), message);
+        }
+        assert_eq!(verification.edges["FRA1"], 2);
+    }
 }

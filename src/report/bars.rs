@@ -1,13 +1,15 @@
-//! Progress on a terminal: a spinner for each thing that runs, a bar for the uploads; all of it gone at the end.
+//! UploadProgress on a terminal: a spinner for each thing that runs, a bar for the uploads; all of it gone at the end.
 
 use std::fmt::Write;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
-use super::lines::{self, Progress};
+use super::event::milestone;
+use super::options::TextLook;
+use super::progress::UploadProgress;
 use super::text::{bytes, count, counted, elided, shown, ticking};
-use crate::deploy::event::Event;
+use crate::deploy::Event;
 
 const TICK: Duration = Duration::from_millis(100);
 /// Columns from which the rate has room beside the bar.
@@ -17,10 +19,9 @@ const ROOMY: usize = 78;
 const CLOCK: usize = 13;
 
 /// The bars that are to be seen now.
-pub struct Bars {
-    all: MultiProgress,
-    color: bool,
-    width: usize,
+pub(super) struct ProgressBars {
+    drawn: MultiProgress,
+    look: TextLook,
     scan: Option<ProgressBar>,
     list: Option<ProgressBar>,
     lock: Option<ProgressBar>,
@@ -31,12 +32,12 @@ pub struct Bars {
     completed: u64,
 }
 
-impl Bars {
-    pub fn new(color: bool, width: usize, target: ProgressDrawTarget) -> Self {
+impl ProgressBars {
+    /// Returns bars for stderr, which looks like that.
+    pub(super) fn new(look: TextLook) -> Self {
         Self {
-            all: MultiProgress::with_draw_target(target),
-            color,
-            width,
+            drawn: MultiProgress::new(),
+            look,
             scan: None,
             list: None,
             lock: None,
@@ -49,64 +50,76 @@ impl Bars {
     }
 
     /// Shows what an event tells; `progress` has taken note of it already.
-    pub fn event(&mut self, event: &Event, progress: &Progress) {
+    pub(super) fn event(&mut self, event: &Event, progress: &UploadProgress) {
         if !matches!(event, Event::LockAwaited { .. }) {
             clear(&mut self.lock);
         }
         match event {
             Event::Walked(files) => {
                 self.walked = *files;
-                self.scan(format!("Reading the build: {}", counted(*files, "file")));
+                self.scan(counted(*files, "file"));
             }
             Event::Hashed { files, bytes: size } => {
-                let of = match self.walked {
+                let walked = match self.walked {
                     0 => String::new(),
                     walked => format!(" of {}", count(walked)),
                 };
-                self.scan(format!(
-                    "Reading the build: {}{of} files, {}",
-                    count(*files),
-                    bytes(*size)
-                ));
+                let (files, size) = (count(*files), bytes(*size));
+                self.scan(format!("{files}{walked} files, {size}"));
             }
             Event::Scanned { .. } => clear(&mut self.scan),
             Event::Listed(objects) => {
-                self.list(format!(
-                    "Listing the bucket: {}",
-                    counted(*objects, "object")
-                ));
+                let objects = counted(*objects, "object");
+                self.list(format!("Listing the bucket: {objects}"));
             }
             Event::Asked { done, total } => {
-                let total = counted(*total, "object");
-                self.list(format!(
-                    "Asking for the headers of {} of {total}",
-                    count(*done)
-                ));
+                let (done, total) = (count(*done), counted(*total, "object"));
+                self.list(format!("Asking for the headers of {done} of {total}"));
             }
             Event::ListingEnded(_) => clear(&mut self.list),
-            Event::Planned(_) | Event::PlannedAgain(_) => self.clear(),
             Event::LockAwaited { .. } => {
-                let text = self.fitting(lines::lock(event).unwrap_or_default());
-                spin(&self.all, &mut self.lock, self.color, &text);
+                // Room is left for the spinner.
+                let width = self.look.width.saturating_sub(3);
+                if let Some(text) = milestone(event) {
+                    let text = elided(&text, width);
+                    spin(&self.drawn, &mut self.lock, self.look, text);
+                }
             }
             Event::UploadsBegan { files, bytes } if *files > 0 => {
-                self.begin_uploads(*files, *bytes)
+                self.begin_uploads(*files, *bytes);
             }
             Event::BytesSent(_) | Event::Changed { .. } => self.show_uploads(progress),
-            Event::PurgeAccepted { .. }
-            | Event::PurgeCompleted { .. }
-            | Event::PurgeAwaited { .. } => self.purged(event),
-            Event::PurgePaced { target, why, .. } => {
-                let text = format!("The purge of {} waits: {}", shown(target), shown(why));
-                self.purge(text);
+            Event::PurgeAccepted { .. } => {
+                self.accepted += 1;
+                if let Some(text) = milestone(event) {
+                    self.purge(&text);
+                }
             }
-            Event::Ended(_) => self.clear(),
+            Event::PurgeCompleted { .. } => {
+                self.completed += 1;
+                let (done, all) = (
+                    count(self.completed),
+                    counted(self.accepted, "invalidation"),
+                );
+                self.purge(&format!("{done} of {all} completed"));
+            }
+            Event::PurgeAwaited { invalidation, .. } => {
+                let invalidation = shown(invalidation);
+                self.purge(&format!(
+                    "Waiting for CloudFront to complete {invalidation}"
+                ));
+            }
+            Event::PurgePaced { target, why, .. } => {
+                let (target, why) = (shown(target), shown(why));
+                self.show_purge(&format!("The purge of {target} waits: {why}"));
+            }
+            Event::Planned(_) | Event::PlannedAgain(_) | Event::Ended(_) => self.clear(),
             _ => {}
         }
     }
 
     /// Takes every bar off the terminal.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         for bar in [
             &mut self.scan,
             &mut self.list,
@@ -119,31 +132,39 @@ impl Bars {
     }
 
     /// Does something while the bars are off the terminal, then draws them again.
-    pub fn suspend(&self, print: impl FnOnce()) {
-        self.all.suspend(print);
+    pub(super) fn suspend(&self, print: impl FnOnce()) {
+        self.drawn.suspend(print);
     }
 
     fn scan(&mut self, text: String) {
-        spin(&self.all, &mut self.scan, self.color, &text);
+        let text = format!("Reading the build: {text}");
+        spin(&self.drawn, &mut self.scan, self.look, text);
     }
 
     fn list(&mut self, text: String) {
-        spin(&self.all, &mut self.list, self.color, &text);
+        spin(&self.drawn, &mut self.list, self.look, text);
     }
 
-    /// What the purge is at, and for how long already.
-    fn purge(&mut self, text: String) {
+    /// Shows how far the purge is, or that it is completed.
+    fn purge(&mut self, text: &str) {
+        if self.accepted > 0 && self.completed >= self.accepted {
+            clear(&mut self.purge);
+        } else {
+            self.show_purge(text);
+        }
+    }
+
+    /// Shows what the purge is at, and for how long already.
+    fn show_purge(&mut self, text: &str) {
         clear(&mut self.upload);
-        let text = elided(&text, self.width.saturating_sub(3 + CLOCK));
+        let text = elided(text, self.look.width.saturating_sub(3 + CLOCK));
         let bar = self.purge.get_or_insert_with(|| {
-            let spinner = spinner_key(self.color);
-            let style = style(&format!("{spinner} {{msg}}  {{took}}"));
-            let bar = self.all.add(ProgressBar::new_spinner());
-            bar.set_style(
-                style.with_key("took", |state: &ProgressState, out: &mut dyn Write| {
-                    let _ = out.write_str(&ticking(state.elapsed()));
-                }),
-            );
+            let template = format!("{} {{msg}}  {{took}}", spinner_key(self.look));
+            let took = |state: &ProgressState, out: &mut dyn Write| {
+                let _ = out.write_str(&ticking(state.elapsed()));
+            };
+            let bar = self.drawn.add(ProgressBar::new_spinner());
+            bar.set_style(style(&template).with_key("took", took));
             bar.enable_steady_tick(TICK);
             bar
         });
@@ -152,74 +173,33 @@ impl Bars {
 
     fn begin_uploads(&mut self, files: u64, bytes: u64) {
         clear(&mut self.upload);
-        let bar = self
-            .all
-            .add(ProgressBar::new(if bytes > 0 { bytes } else { files }));
-        bar.set_style(upload_style(bytes > 0 && self.width >= ROOMY, self.color));
+        let length = if bytes > 0 { bytes } else { files };
+        let bar = self.drawn.add(ProgressBar::new(length));
+        let rate = if bytes > 0 && self.look.width >= ROOMY {
+            " {rate}"
+        } else {
+            ""
+        };
+        bar.set_style(upload_style(rate, self.look));
         bar.enable_steady_tick(TICK);
         self.upload = Some(bar);
     }
 
-    fn show_uploads(&mut self, progress: &Progress) {
+    fn show_uploads(&mut self, progress: &UploadProgress) {
         let Some(bar) = &self.upload else { return };
-        let done = progress.files >= progress.total_files;
-        bar.set_position(if progress.total_bytes > 0 {
-            progress.bytes
+        let (files, total_files) = (count(progress.files), count(progress.total_files));
+        let files = format!("{files}/{total_files} files");
+        if progress.total_bytes > 0 {
+            let (sent, total) = (bytes(progress.bytes), bytes(progress.total_bytes));
+            bar.set_position(progress.bytes);
+            bar.set_message(format!("{files} {sent}/{total}"));
         } else {
-            progress.files
-        });
-        let files = format!(
-            "{}/{} files",
-            count(progress.files),
-            count(progress.total_files)
-        );
-        bar.set_message(match progress.total_bytes {
-            0 => files,
-            total => format!("{files} {}/{}", bytes(progress.bytes), bytes(total)),
-        });
-        if done {
+            bar.set_position(progress.files);
+            bar.set_message(files);
+        }
+        if progress.files >= progress.total_files {
             clear(&mut self.upload);
         }
-    }
-
-    fn purged(&mut self, event: &Event) {
-        let text = match event {
-            Event::PurgeAccepted {
-                target,
-                invalidation,
-                paths,
-            } => {
-                self.accepted += 1;
-                let paths = counted(paths.len() as u64, "path");
-                format!(
-                    "Purging {paths} of {} as {}",
-                    shown(target),
-                    shown(invalidation)
-                )
-            }
-            Event::PurgeCompleted { .. } => {
-                self.completed += 1;
-                format!(
-                    "{} of {} completed",
-                    count(self.completed),
-                    counted(self.accepted, "invalidation")
-                )
-            }
-            Event::PurgeAwaited { invalidation, .. } => {
-                format!("Waiting for CloudFront to complete {}", shown(invalidation))
-            }
-            _ => return,
-        };
-        if self.accepted > 0 && self.completed >= self.accepted {
-            clear(&mut self.purge);
-        } else {
-            self.purge(text);
-        }
-    }
-
-    /// Room is left for the spinner.
-    fn fitting(&self, text: String) -> String {
-        elided(&text, self.width.saturating_sub(3))
     }
 }
 
@@ -229,18 +209,18 @@ fn clear(slot: &mut Option<ProgressBar>) {
     }
 }
 
-fn spin(all: &MultiProgress, slot: &mut Option<ProgressBar>, color: bool, text: &str) {
+fn spin(drawn: &MultiProgress, slot: &mut Option<ProgressBar>, look: TextLook, text: String) {
     let bar = slot.get_or_insert_with(|| {
-        let bar = all.add(ProgressBar::new_spinner());
-        bar.set_style(style(&format!("{} {{wide_msg}}", spinner_key(color))));
+        let bar = drawn.add(ProgressBar::new_spinner());
+        bar.set_style(style(&format!("{} {{wide_msg}}", spinner_key(look))));
         bar.enable_steady_tick(TICK);
         bar
     });
-    bar.set_message(text.to_owned());
+    bar.set_message(text);
 }
 
-fn spinner_key(color: bool) -> &'static str {
-    if color {
+fn spinner_key(look: TextLook) -> &'static str {
+    if look.paint.0 {
         "{spinner:.cyan}"
     } else {
         "{spinner}"
@@ -252,13 +232,12 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-fn upload_style(roomy: bool, color: bool) -> ProgressStyle {
-    let bar = if color {
+fn upload_style(rate: &str, look: TextLook) -> ProgressStyle {
+    let bar = if look.paint.0 {
         "{wide_bar:.cyan/dim}"
     } else {
         "{wide_bar}"
     };
-    let rate = if roomy { " {rate}" } else { "" };
     style(&format!("Uploading {bar} {{msg}}{rate} {{left}}"))
         .progress_chars("━╸─")
         .with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
@@ -267,9 +246,8 @@ fn upload_style(roomy: bool, color: bool) -> ProgressStyle {
         })
         .with_key("left", |state: &ProgressState, out: &mut dyn Write| {
             let left = state.eta();
-            let _ = match left.is_zero() {
-                true => Ok(()),
-                false => write!(out, "{} left", ticking(left)),
-            };
+            if !left.is_zero() {
+                let _ = write!(out, "{} left", ticking(left));
+            }
         })
 }

@@ -1,16 +1,16 @@
-//! An error or a warning as a person reads it: what failed, why, and what helps. Pure.
+//! Errors and warnings: what failed, why, and what helps. Pure.
 
-use super::text::{Paint, shown, wrapped};
+use serde_json::{Value, json};
+
+use super::options::TextLook;
+use super::text::{shown, wrapped};
 use crate::error::Error;
 
-/// `error: MESSAGE`, its causes indented, `hint: HINT`, wrapped at `width` columns.
-pub fn error(error: &Error, width: usize, paint: Paint) -> String {
-    let mut lines = vec![labelled(
-        "error: ",
-        &paint.red("error:"),
-        &error.message,
-        width,
-    )];
+/// Writes `error: MESSAGE`, its causes indented, `hint: HINT`.
+pub(super) fn text(error: &Error, look: TextLook) -> String {
+    let (width, paint) = (look.width, look.paint);
+    let label = paint.red("error:");
+    let mut lines = vec![labelled("error: ", &label, &error.message, width)];
     for cause in &error.causes {
         lines.push(wrapped(&safe(cause), width, "  ", "    "));
     }
@@ -20,19 +20,33 @@ pub fn error(error: &Error, width: usize, paint: Paint) -> String {
     lines.join("\n")
 }
 
-/// `warning: MESSAGE`.
-pub fn warning(message: &str, width: usize, paint: Paint) -> String {
-    labelled("warning: ", &paint.yellow("warning:"), message, width)
+/// Returns the error as the last object.
+pub(super) fn json(error: &Error) -> Value {
+    json!({
+        "type": "error", "message": error.message, "causes": error.causes, "hint": error.hint,
+        "exit": error.exit as i32,
+    })
 }
 
-/// The label is painted after wrapping: colours take no columns.
+/// Writes `warning: MESSAGE`.
+pub(super) fn warning(message: &str, look: TextLook) -> String {
+    let label = look.paint.yellow("warning:");
+    labelled("warning: ", &label, message, look.width)
+}
+
+/// Returns the warning as an object.
+pub(super) fn warning_json(message: &str) -> Value {
+    json!({"type": "warning", "message": message})
+}
+
+/// Paints the label after wrapping: colours take no columns.
 fn labelled(label: &str, painted: &str, message: &str, width: usize) -> String {
     let indent = " ".repeat(label.len());
     let text = wrapped(&safe(message), width, label, &indent);
     text.replacen(label.trim_end(), painted, 1)
 }
 
-/// Line breaks are the message's own; everything else that could steer a terminal is escaped.
+/// Escapes all that could steer a terminal but line breaks, which are the message's own.
 fn safe(message: &str) -> String {
     let lines: Vec<String> = message.lines().map(shown).collect();
     lines.join("\n")
@@ -41,6 +55,15 @@ fn safe(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::text::Paint;
+
+    fn look(color: bool) -> TextLook {
+        TextLook {
+            width: 80,
+            paint: Paint(color),
+            ..TextLook::default()
+        }
+    }
 
     fn denied() -> Error {
         Error::failed("AccessDenied: s3:PutObject on arn:aws:s3:::site/index.html is not allowed for arn:aws:iam::123456789012:user/ci")
@@ -51,7 +74,7 @@ mod tests {
 
     #[test]
     fn an_error_is_wrapped_at_the_width() {
-        insta::assert_snapshot!(error(&denied(), 80, Paint(false)), @r#"
+        insta::assert_snapshot!(text(&denied(), look(false)), @r#"
         error: AccessDenied: s3:PutObject on arn:aws:s3:::site/index.html is not allowed
                for arn:aws:iam::123456789012:user/ci
           upload of index.html
@@ -64,15 +87,19 @@ mod tests {
 
     #[test]
     fn colour_is_on_labels_alone() {
-        let text = error(
-            &Error::usage("no DIR\u{7}").hint("give one"),
-            80,
-            Paint(true),
-        );
+        let error = Error::usage("no DIR\u{7}").hint("give one");
         assert_eq!(
-            text,
+            text(&error, look(true)),
             "\u{1b}[31merror:\u{1b}[0m no DIR\\u{7}\n\u{1b}[36mhint:\u{1b}[0m give one"
         );
-        assert_eq!(warning("a\nb", 80, Paint(false)), "warning: a\n         b");
+        assert_eq!(warning("a\nb", look(false)), "warning: a\n         b");
+    }
+
+    #[test]
+    fn an_object_tells_how_the_process_ends() {
+        let object = json(&Error::usage("bad").because("why").hint("do"));
+        let expected =
+            json!({"type": "error", "message": "bad", "causes": ["why"], "hint": "do", "exit": 2});
+        assert_eq!(object, expected);
     }
 }

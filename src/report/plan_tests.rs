@@ -1,16 +1,20 @@
-//! Plans as people see them.
+//! Plans as people and programs see them.
+
+use std::collections::BTreeSet;
 
 use super::*;
-use crate::domain::{ETag, Headers, Key, Md5};
+use crate::domain::{ETag, Headers, Md5};
 use crate::edge::{Cover, Money, Pattern, Purge};
 use crate::plan::order::UploadRank;
-use crate::plan::{Deletion, TargetPurge};
+use crate::plan::{Action, Change, Deletion, Reason, TargetPurge};
+use crate::report::text::columns;
 
-const PLAIN: Look = Look {
-    width: 80,
-    paint: Paint(false),
-    verbose: false,
-};
+fn look(width: usize) -> TextLook {
+    TextLook {
+        width,
+        ..TextLook::default()
+    }
+}
 
 fn change(key: &str, reason: Reason, action: Action, size: u64) -> Change {
     let headers = Headers::default();
@@ -70,8 +74,8 @@ fn purge(sent: Cover, exact: Cover, all: Cover) -> Purge {
     }
 }
 
-fn context() -> Context {
-    Context {
+fn context() -> PlanContext {
+    PlanContext {
         bucket: "site".to_owned(),
         prefix: "docs/".to_owned(),
         names: vec![("E123".to_owned(), "www.example.com".to_owned())],
@@ -79,9 +83,11 @@ fn context() -> Context {
     }
 }
 
-pub(crate) fn small() -> Plan {
+fn small() -> Plan {
     let sent = cover(&[("/index.html", 1, 0), ("/posts/*", 12, 3)], 0);
-    let exact: Vec<String> = (0..13).map(|at| format!("/posts/{at}.html")).collect();
+    let exact: Vec<String> = (0..13)
+        .map(|number| format!("/posts/{number}.html"))
+        .collect();
     let exact: Vec<(&str, u64, u64)> = exact.iter().map(|path| (path.as_str(), 1, 0)).collect();
     let all = cover(&[("/*", 13, 301)], 0);
     Plan {
@@ -120,7 +126,7 @@ pub(crate) fn small() -> Plan {
 
 #[test]
 fn a_small_plan_is_shown_whole() {
-    insta::assert_snapshot!(plan(&small(), &context(), PLAIN), @r#"
+    insta::assert_snapshot!(text(&small(), &context(), look(80)), @r#"
     Plan for s3://site/docs/ and E123 (www.example.com)
 
       + img/b.png                   new, copied from img/a.png
@@ -148,9 +154,9 @@ fn a_small_plan_is_shown_whole() {
 fn large() -> Plan {
     let many = |number: usize, folder: &str, reason: Reason| {
         (0..number)
-            .map(|at| {
+            .map(|number| {
                 change(
-                    &format!("{folder}/{at:04}.html"),
+                    &format!("{folder}/{number:04}.html"),
                     reason,
                     Action::Upload,
                     1000,
@@ -166,7 +172,7 @@ fn large() -> Plan {
     Plan {
         changes,
         deletions: (0..100)
-            .map(|at| deletion(&format!("old/{at:04}.html")))
+            .map(|number| deletion(&format!("old/{number:04}.html")))
             .collect(),
         ..Plan::default()
     }
@@ -174,36 +180,27 @@ fn large() -> Plan {
 
 #[test]
 fn a_large_plan_shows_some_of_each_kind() {
-    let text = plan(&large(), &context(), PLAIN);
+    let some = text(&large(), &context(), look(80));
     let listed = |sign: &str| {
-        text.lines()
-            .filter(|line| line.starts_with(&format!("  {sign} ")))
-            .count()
+        let sign = format!("  {sign} ");
+        some.lines().filter(|line| line.starts_with(&sign)).count()
     };
     assert_eq!((listed("+"), listed("~"), listed("-")), (14, 3, 13));
     assert!(
-        text.contains("\n  ... and 473 more (--verbose shows all)\n"),
-        "{text}"
+        some.contains("\n  ... and 473 more (--verbose shows all)\n"),
+        "{some}"
     );
     assert!(
-        text.ends_with("  403 to upload (403 kB): 400 new, 3 content · 100 to delete"),
-        "{text}"
+        some.ends_with("  403 to upload (403 kB): 400 new, 3 content · 100 to delete"),
+        "{some}"
     );
-    let whole = plan(
-        &large(),
-        &context(),
-        Look {
-            verbose: true,
-            ..PLAIN
-        },
-    );
-    assert_eq!(
-        whole
-            .lines()
-            .filter(|line| line.ends_with("removed"))
-            .count(),
-        100
-    );
+    let verbose = TextLook {
+        verbose: true,
+        ..look(80)
+    };
+    let whole = text(&large(), &context(), verbose);
+    let removed = whole.lines().filter(|line| line.ends_with("removed"));
+    assert_eq!(removed.count(), 100);
     assert!(!whole.contains("more ("));
 }
 
@@ -215,18 +212,11 @@ fn nothing_is_wider_than_the_terminal() {
         .push(change(&name, Reason::Content, Action::Upload, 1));
     long.foreign = vec![Key::new("x"); 200];
     for width in [60, 80, 120] {
-        let text = plan(&long, &context(), Look { width, ..PLAIN });
+        let text = text(&long, &context(), look(width));
         let widest = text.lines().map(columns).max().unwrap_or_default();
         assert!(widest <= width, "{width} {widest}\n{text}");
     }
-    let piped = plan(
-        &long,
-        &context(),
-        Look {
-            width: crate::report::NO_TERMINAL,
-            ..PLAIN
-        },
-    );
+    let piped = text(&long, &context(), TextLook::default());
     assert!(piped.contains(&name));
 }
 
@@ -238,11 +228,77 @@ fn an_empty_plan_says_so() {
         unchanged: 7,
         ..Plan::default()
     };
-    insta::assert_snapshot!(plan(&idle, &context(), PLAIN), @r#"
+    insta::assert_snapshot!(text(&idle, &context(), look(80)), @r#"
     Nothing to do: s3://site/docs/ holds this build.
 
       2 retained assets are due, to go with the next deploy that changes something
         (or --sweep)
       1 object is not ours and stays (--adopt takes it over): x
     "#);
+}
+
+#[test]
+fn a_plan_is_an_object_for_each_thing_and_the_summary_last() {
+    let objects = json(&small(), &context());
+    let kinds = objects.iter().map(|object| object["type"].as_str());
+    let kinds: Vec<&str> = kinds.map(Option::unwrap).collect();
+    let expected = [
+        vec!["change"; 5],
+        vec!["delete"],
+        vec!["foreign"; 4],
+        vec!["purge"; 2],
+        vec!["summary"],
+    ];
+    assert_eq!(kinds, expected.concat());
+    let last = objects.last().unwrap();
+    for (name, value) in [
+        ("outcome", json!("planned")),
+        ("uploads", json!(3)),
+        ("upload-bytes", json!(1_216_200)),
+        ("copies", json!(2)),
+        ("deletes", json!(1)),
+        ("paths", json!(3)),
+        ("cost-usd", json!(0.005)),
+        (
+            "reasons",
+            json!({"new": 2, "content": 2, "headers": 1, "removed": 1}),
+        ),
+    ] {
+        assert_eq!(last[name], value, "{name}");
+    }
+    let copied = objects.iter().find(|object| object["key"] == "img/b.png");
+    let copied = copied.unwrap();
+    assert_eq!(
+        (&copied["action"], &copied["from"]),
+        (&json!("copy"), &json!("img/a.png"))
+    );
+}
+
+/// Collects the names of an object's fields, in depth, except reasons and headers.
+fn names_in(value: &Value, names: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (name, value) in object {
+                names.insert(name.clone());
+                names_in(value, names);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| names_in(value, names)),
+        _ => {}
+    }
+}
+
+#[test]
+fn names_are_in_kebab_case() {
+    let mut names = BTreeSet::new();
+    for object in json(&small(), &context()) {
+        names_in(&object, &mut names);
+    }
+    let summary = crate::report::summary::json(&crate::deploy::Summary::default());
+    names_in(&summary, &mut names);
+    for name in &names {
+        let kebab = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        assert!(name.bytes().all(kebab), "{name}");
+    }
+    assert!(names.contains("refetch-cost-usd"));
 }

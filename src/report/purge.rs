@@ -2,87 +2,96 @@
 
 use std::time::Duration;
 
-use super::plan::{Context, Look};
+use serde_json::{Value, json};
+
+use super::changes::more;
+use super::json::merged;
+use super::options::TextLook;
 use super::text::{columns, count, counted, elided, padded, shown, ticking, wrapped};
 use crate::edge::price::{COMPLETION_SECONDS, sending_seconds};
-use crate::edge::{Cover, Explanation, Money, Pattern, Purge};
+use crate::edge::{Cover, Money, Pattern, Purge};
 use crate::plan::TargetPurge;
 
 /// Paths shown where not all are asked for.
 const MAX_PATHS: usize = 20;
 
-/// What one target will be sent; nothing where it is owed nothing.
-pub fn purge(one: &TargetPurge, context: &Context, look: Look) -> Option<String> {
-    let (now, after) = (&one.purge.cover, &one.after.cover);
-    let target = shown(&one.target);
+/// Writes what one target will be sent; nothing where it is owed nothing. `free_left` is what is left of the month's free paths.
+pub(super) fn text(purge: &TargetPurge, free_left: Option<u64>, look: TextLook) -> Option<String> {
+    let (now, after) = (&purge.purge.cover, &purge.after.cover);
+    let target = shown(&purge.target);
     let title = |title: &str, cover: &Cover, left: Option<u64>| {
         let text = wrapped(&heading(title, cover, left), look.width, "", "  ");
         look.paint.bold(&text)
     };
     let mut lines = Vec::new();
     if !now.patterns.is_empty() {
-        lines.push(title(&format!("Purge of {target}"), now, context.free_left));
+        lines.push(title(&format!("Purge of {target}"), now, free_left));
         lines.extend(patterns(now, look));
-        lines.extend(notes(&one.purge).map(|text| wrapped(&text, look.width, "  ", "  ")));
+        let notes = notes(&purge.purge);
+        lines.extend(notes.map(|note| wrapped(&note, look.width, "  ", "  ")));
     }
     if !after.patterns.is_empty() {
-        let left = context.free_left.map(|left| left.saturating_sub(now.free));
-        lines.push(title(
-            &format!("Purge of {target} for removed assets"),
-            after,
-            left,
-        ));
+        let heading = format!("Purge of {target} for removed assets");
+        let left = free_left.map(|left| left.saturating_sub(now.free));
+        lines.push(title(&heading, after, left));
         lines.extend(patterns(after, look));
     }
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-/// Why a URL is purged or not, in one sentence.
-pub fn explanation(target: &str, it: &Explanation) -> String {
-    let (target, path) = (shown(target), shown(&it.path));
-    match (&it.pattern, &it.reason) {
-        (Some(pattern), Some(reason)) => {
-            format!("{target} purges {path} by {}: {reason}.", named(pattern))
-        }
-        (Some(pattern), None) => {
-            let kind = pattern.tag.as_ref().map_or("wildcard", |_| "tag");
-            let unchanged =
-                format!("it did not change, but one {kind} costs less than the exact paths");
-            format!("{target} purges {path} by {}: {unchanged}.", named(pattern))
-        }
-        (None, Some(reason)) => {
-            format!("{target} does not purge {path}, though {reason}: purging is off.")
-        }
-        (None, None) => {
-            let why = it
-                .spared
-                .map_or("nothing changed there".to_owned(), |why| why.to_string());
-            format!("{target} does not purge {path}: {why}.")
-        }
-    }
+/// Returns an object for each purge that one target will be sent.
+pub(super) fn json(purge: &TargetPurge) -> Vec<Value> {
+    let phases = [("changed", &purge.purge), ("removed-assets", &purge.after)];
+    let owed = phases.into_iter();
+    let owed = owed.filter(|(_, purge)| !purge.cover.patterns.is_empty());
+    let object = |(phase, sent): (&str, &Purge)| {
+        let cover = &sent.cover;
+        let patterns = cover.patterns.iter();
+        let patterns: Vec<Value> = patterns
+            .map(|pattern| pattern_json(cover, pattern))
+            .collect();
+        let object = json!({
+            "type": "purge", "target": purge.target, "phase": phase, "patterns": patterns,
+            "expected-seconds": expected_seconds(cover),
+            "instead": { "exact": cost_json(&sent.exact), "all": cost_json(&sent.all) },
+        });
+        merged(object, cost_json(cover))
+    };
+    owed.map(object).collect()
 }
 
-/// About how many seconds it takes until a purge has completed.
-pub fn expected_seconds(cover: &Cover) -> u64 {
+fn pattern_json(cover: &Cover, pattern: &Pattern) -> Value {
+    json!({
+        "path": pattern.text, "tag-of": pattern.tag.as_ref().map(|tag| &tag.of),
+        "changed": pattern.changed, "unchanged": pattern.unchanged, "needless-weight": pattern.needless,
+        "refetch-cost-usd": refetch_cost(cover, pattern).dollars(),
+    })
+}
+
+fn cost_json(cover: &Cover) -> Value {
+    json!({
+        "paths": cover.paths(), "wildcards": cover.wildcards, "free-paths": cover.free,
+        "unchanged": cover.unchanged(), "cost-usd": cover.path_cost.dollars(),
+        "refetch-cost-usd": cover.refetch_cost.dollars(),
+    })
+}
+
+/// Returns about how many seconds it takes until a purge has completed.
+fn expected_seconds(cover: &Cover) -> u64 {
     if cover.patterns.is_empty() {
         return 0;
     }
     sending_seconds(cover.paths(), cover.wildcards) + COMPLETION_SECONDS
 }
 
-/// What a pattern's needless refetches cost: its part of them all.
-pub fn refetch_cost(cover: &Cover, pattern: &Pattern) -> Money {
-    let all: u128 = cover
-        .patterns
-        .iter()
-        .map(|it| u128::from(it.needless))
-        .sum();
+/// Returns what a pattern's needless refetches cost: its part of them all.
+fn refetch_cost(cover: &Cover, pattern: &Pattern) -> Money {
+    let patterns = cover.patterns.iter();
+    let total: u128 = patterns.map(|pattern| u128::from(pattern.needless)).sum();
     let part = u128::from(cover.refetch_cost.0) * u128::from(pattern.needless);
-    Money(
-        part.checked_div(all)
-            .and_then(|part| u64::try_from(part).ok())
-            .unwrap_or_default(),
-    )
+    let cost = part.checked_div(total);
+    // None where nothing is needless. A part is no more than the whole, which fits.
+    Money(cost.and_then(|cost| u64::try_from(cost).ok()).unwrap_or(0))
 }
 
 fn heading(title: &str, cover: &Cover, free_left: Option<u64>) -> String {
@@ -98,46 +107,38 @@ fn heading(title: &str, cover: &Cover, free_left: Option<u64>) -> String {
     format!("{title}: {paths}, {cost}, about {time}")
 }
 
-fn patterns(cover: &Cover, look: Look) -> Vec<String> {
-    let all = cover.patterns.len();
+fn patterns(cover: &Cover, look: TextLook) -> Vec<String> {
+    let total = cover.patterns.len();
     // The last line is not spent on saying that there is one more.
-    let most = if look.verbose || all == MAX_PATHS + 1 {
-        all
+    let most = if look.verbose || total == MAX_PATHS + 1 {
+        total
     } else {
         MAX_PATHS
     };
-    let shown_ones = cover.patterns.iter().take(most);
-    let rows: Vec<(String, String)> = shown_ones.map(|it| (named(it), takes(cover, it))).collect();
-    let widest = |texts: &mut dyn Iterator<Item = &String>| {
-        texts.map(|text| columns(text)).max().unwrap_or_default()
-    };
-    let room = look
-        .width
-        .saturating_sub(4 + widest(&mut rows.iter().map(|row| &row.1)));
-    let width = widest(&mut rows.iter().map(|row| &row.0)).min(room.max(20));
+    let patterns = cover.patterns.iter().take(most);
+    let rows = patterns.map(|pattern| (named(pattern), takes(cover, pattern)));
+    let rows: Vec<(String, String)> = rows.collect();
+    let widest_path = rows.iter().map(|(path, _)| columns(path)).max();
+    let widest_takes = rows.iter().map(|(_, takes)| columns(takes)).max();
+    let room = look.width.saturating_sub(4 + widest_takes.unwrap_or(0));
+    let width = widest_path.unwrap_or(0).min(room.max(20));
     let line = |(path, takes): &(String, String)| {
         format!("  {}  {takes}", padded(&elided(path, width), width))
     };
     let mut lines: Vec<String> = rows.iter().map(line).collect();
-    if all > most {
-        let more = count((all - most) as u64);
-        lines.push(
-            look.paint
-                .dim(&format!("  ... and {more} more (--verbose shows all)")),
-        );
-    }
+    lines.extend(more(total.saturating_sub(most), look));
     lines
 }
 
-/// An invalidation path; a cache tag with what it stands for.
-fn named(pattern: &Pattern) -> String {
+/// Writes an invalidation path; a cache tag with what it stands for.
+pub(super) fn named(pattern: &Pattern) -> String {
     match &pattern.tag {
         Some(tag) => format!("{} ({})", shown(&pattern.text), shown(&tag.of)),
         None => shown(&pattern.text),
     }
 }
 
-/// `12 changed, 3 unchanged ($0.000016)`.
+/// Writes `12 changed, 3 unchanged ($0.000016)`.
 fn takes(cover: &Cover, pattern: &Pattern) -> String {
     let mut text = format!("{:>5} changed", count(pattern.changed));
     if pattern.unchanged > 0 {
@@ -152,45 +153,41 @@ fn takes(cover: &Cover, pattern: &Pattern) -> String {
     text
 }
 
-/// Why everything is purged, if it is; and what exact paths and `/*` would have cost, where they are not what is sent.
+/// Says why everything is purged, if it is; and what exact paths and `/*` would have cost, where they are not what is sent.
 fn notes(purge: &Purge) -> impl Iterator<Item = String> {
-    let whole = purge
-        .stale
-        .whole()
-        .map(|reason| format!("Everything is purged: {reason}."));
-    whole
-        .into_iter()
-        .chain(otherwise(&purge.cover, &purge.exact, &purge.all))
+    let whole = purge.stale.whole();
+    let whole = whole.map(|reason| format!("Everything is purged: {reason}."));
+    let otherwise = otherwise(&purge.cover, &purge.exact, &purge.all);
+    whole.into_iter().chain(otherwise)
 }
 
-fn otherwise(sent: &Cover, exact: &Cover, all: &Cover) -> Option<String> {
-    let other = |cover: &Cover| cover.patterns != sent.patterns && !cover.patterns.is_empty();
-    let exact = other(exact).then(|| {
-        let paths = counted(exact.paths(), "path");
-        format!("Exact paths would be {paths} for {}", exact.path_cost)
-    });
-    let all = other(all).then(|| {
-        let refetches = match all.unchanged() {
+fn otherwise(sent: &Cover, exact: &Cover, whole: &Cover) -> Option<String> {
+    let differs = |cover: &Cover| cover.patterns != sent.patterns && !cover.patterns.is_empty();
+    let mut others = Vec::new();
+    if differs(exact) {
+        let (paths, cost) = (counted(exact.paths(), "path"), exact.path_cost);
+        others.push(format!("Exact paths would be {paths} for {cost}"));
+    }
+    if differs(whole) {
+        let refetches = match whole.unchanged() {
             1 => "1 needless refetch".to_owned(),
             number => format!("{} needless refetches", count(number)),
         };
-        let cost = match all.refetch_cost.0 {
+        let refetch_cost = match whole.refetch_cost.0 {
             0 => String::new(),
-            _ => format!(" ({})", all.refetch_cost),
+            _ => format!(" ({})", whole.refetch_cost),
         };
-        format!(
-            "/* would be 1 path for {}, with {refetches}{cost}",
-            all.path_cost
-        )
-    });
-    let others: Vec<String> = exact.into_iter().chain(all).collect();
+        let cost = whole.path_cost;
+        others.push(format!(
+            "/* would be 1 path for {cost}, with {refetches}{refetch_cost}"
+        ));
+    }
     (!others.is_empty()).then(|| format!("{}.", others.join("; ")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::{Reason, Spared};
 
     fn pattern(text: &str, changed: u64, unchanged: u64, needless: u64) -> Pattern {
         Pattern {
@@ -220,7 +217,11 @@ mod tests {
             heading("Purge of E1", &cover, Some(1)),
             "Purge of E1: 3 paths, $0.010 (1 of them free), about 26 s"
         );
-        let told: Vec<String> = cover.patterns.iter().map(|it| takes(&cover, it)).collect();
+        let told: Vec<String> = cover
+            .patterns
+            .iter()
+            .map(|pattern| takes(&cover, pattern))
+            .collect();
         assert_eq!(
             told,
             [
@@ -233,75 +234,30 @@ mod tests {
 
     #[test]
     fn alternatives_are_told_where_they_differ() {
-        let one = Cover {
+        let wide = Cover {
             patterns: vec![pattern("/*", 2, 1, 1)],
             ..Cover::default()
         };
-        let two = Cover {
+        let narrow = Cover {
             patterns: vec![pattern("/a", 1, 0, 0), pattern("/b", 1, 0, 0)],
             ..Cover::default()
         };
-        for (sent, exact, all, text) in [
-            (&two, &two, &two, None),
+        for (sent, exact, whole, text) in [
+            (&narrow, &narrow, &narrow, None),
             (
-                &two,
-                &two,
-                &one,
+                &narrow,
+                &narrow,
+                &wide,
                 Some("/* would be 1 path for $0, with 1 needless refetch."),
             ),
             (
-                &one,
-                &two,
-                &one,
+                &wide,
+                &narrow,
+                &wide,
                 Some("Exact paths would be 2 paths for $0."),
             ),
         ] {
-            assert_eq!(otherwise(sent, exact, all).as_deref(), text);
-        }
-    }
-
-    #[test]
-    fn a_url_is_explained() {
-        let by = |text: &str| Some(pattern(text, 1, 1, 1));
-        for (pattern, reason, spared, text) in [
-            (
-                by("/a/*"),
-                Some(Reason::Content),
-                None,
-                "E1 purges /a/b by /a/*: its content changed.",
-            ),
-            (
-                None,
-                None,
-                Some(Spared::Unchanged),
-                "E1 does not purge /a/b: nothing changed there.",
-            ),
-            (
-                None,
-                None,
-                None,
-                "E1 does not purge /a/b: nothing changed there.",
-            ),
-            (
-                None,
-                Some(Reason::Removed),
-                None,
-                "E1 does not purge /a/b, though it is removed: purging is off.",
-            ),
-        ] {
-            let path = "/a/b".to_owned();
-            assert_eq!(
-                explanation(
-                    "E1",
-                    &Explanation {
-                        path,
-                        pattern,
-                        reason,
-                        spared
-                    }
-                ),
-                text
-            );
+            assert_eq!(otherwise(sent, exact, whole).as_deref(), text);
         }
     }
 }

@@ -1,45 +1,61 @@
-//! What a deploy came to, in three lines for people and as Markdown for a CI job's page. Pure.
+//! What a deploy came to: three lines for people, an object for programs, Markdown for a CI job's page. Pure.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::plan::nothing_to_do;
-use super::text::{Paint, bytes, count, counted, destination, seconds, shown, ticking, wrapped};
-use crate::deploy::event::{Invalidated, Summary};
+use serde_json::{Value, json};
+
+use super::json::merged;
+use super::options::TextLook;
+use super::text::{bytes, count, counted, destination, seconds, shown, ticking, wrapped};
+use crate::deploy::{Invalidated, Summary};
 use crate::edge::Money;
 
 /// Invalidation ids shown of one distribution.
 const MAX_IDS: usize = 3;
 
-/// How long each invalidation took, by its id, as far as they completed.
-pub type Completions = HashMap<String, Duration>;
+/// The outcomes of a deploy that left nothing undone.
+const NOTHING: &str = "nothing to do";
+const DONE: &str = "done";
+const NO_DEBT: &str = "nothing to resume";
 
-/// The summary for people, without a line break at its end.
-pub fn summary(summary: &Summary, completed: &Completions, width: usize, paint: Paint) -> String {
+/// How long each invalidation took, by its id, as far as they completed.
+pub(super) type Completions = HashMap<String, Duration>;
+
+/// Writes the summary for people, without a line break at its end.
+pub(super) fn text(summary: &Summary, completed: &Completions, look: TextLook) -> String {
     let place = destination(&summary.bucket, &summary.prefix);
     if is_nothing(summary) {
-        return nothing_to_do(&place, width);
+        return nothing_to_do(&place, look.width);
     }
     if summary.outcome == NO_DEBT {
         return format!("Nothing to resume: no deploy left anything open at {place}.");
     }
-    let mut lines = vec![paint.bold(&headline(summary, &place))];
-    let parts = parts(summary);
-    if !parts.is_empty() {
-        lines.push(columned(&parts, width));
-    }
+    let mut lines = vec![look.paint.bold(&headline(summary, &place))];
+    lines.extend(columned(&parts(summary), look.width));
     for line in purges(summary, completed) {
         let label = format!("  {:<12} ", "purged");
-        lines.push(wrapped(&line, width, &label, &" ".repeat(label.len())));
+        lines.push(wrapped(&line, look.width, &label, &" ".repeat(label.len())));
     }
-    if is_partial(summary) {
+    if acted(summary) && summary.outcome != DONE {
         lines.push("  What is missing is known: the next deploy finishes it.".to_owned());
     }
     lines.join("\n")
 }
 
-/// Markdown for `GITHUB_STEP_SUMMARY`, with a line break at its end.
-pub fn markdown(summary: &Summary, completed: &Completions) -> String {
+/// Returns the summary as an object.
+pub(super) fn json(summary: &Summary) -> Value {
+    merged(json!({"type": "summary"}), summary)
+}
+
+/// Says that a deploy finds nothing to do.
+pub(super) fn nothing_to_do(destination: &str, width: usize) -> String {
+    let text = format!("Nothing to do: {destination} holds this build.");
+    wrapped(&text, width, "", "  ")
+}
+
+/// Writes Markdown for `GITHUB_STEP_SUMMARY`, with a line break at its end.
+pub(super) fn markdown(summary: &Summary, completed: &Completions) -> String {
     let place = destination(&summary.bucket, &summary.prefix);
     if is_nothing(summary) {
         return format!("### Nothing to deploy\n\n`{place}` holds this build.\n");
@@ -54,17 +70,8 @@ pub fn markdown(summary: &Summary, completed: &Completions) -> String {
     text
 }
 
-/// The outcomes of a deploy that left nothing undone.
-const NOTHING: &str = "nothing to do";
-const DONE: &str = "done";
-const NO_DEBT: &str = "nothing to resume";
-
 fn is_nothing(summary: &Summary) -> bool {
     summary.outcome == NOTHING
-}
-
-fn is_partial(summary: &Summary) -> bool {
-    acted(summary) && summary.outcome != DONE
 }
 
 fn acted(summary: &Summary) -> bool {
@@ -90,7 +97,7 @@ fn headline(summary: &Summary, place: &str) -> String {
     }
 }
 
-/// What there is none of is left out.
+/// Returns the counts; what there is none of is left out.
 fn parts(summary: &Summary) -> Vec<(&'static str, String)> {
     let uploaded = format!(
         "{} ({})",
@@ -114,8 +121,8 @@ fn parts(summary: &Summary) -> Vec<(&'static str, String)> {
     some.map(|(what, _, text)| (what, text)).collect()
 }
 
-/// The first on the left, the others after it, going to the next line where the width ends.
-fn columned(parts: &[(&'static str, String)], width: usize) -> String {
+/// Lays out the first on the left, the others after it, going to the next line where the width ends.
+fn columned(parts: &[(&'static str, String)], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for (what, number) in parts {
         let next = format!("   {what} {number}");
@@ -124,56 +131,48 @@ fn columned(parts: &[(&'static str, String)], width: usize) -> String {
             _ => lines.push(format!("  {what:<12} {number}")),
         }
     }
-    lines.join("\n")
+    lines
 }
 
-/// A line for each distribution; what it cost stands in the last.
+/// Returns a line for each distribution; what it cost stands in the last.
 fn purges(summary: &Summary, completed: &Completions) -> Vec<String> {
     let mut targets: Vec<(&str, Vec<&Invalidated>)> = Vec::new();
-    for one in &summary.invalidations {
-        match targets
-            .iter_mut()
-            .find(|(target, _)| *target == one.distribution)
-        {
-            Some((_, all)) => all.push(one),
-            None => targets.push((&one.distribution, vec![one])),
+    for invalidation in &summary.invalidations {
+        let name = &invalidation.distribution;
+        match targets.iter_mut().find(|(target, _)| target == name) {
+            Some((_, sent)) => sent.push(invalidation),
+            None => targets.push((name, vec![invalidation])),
         }
     }
-    let mut lines: Vec<String> = targets
-        .iter()
-        .map(|(target, all)| target_line(target, all, completed))
-        .collect();
+    let lines = targets.iter();
+    let lines = lines.map(|(target, sent)| target_line(target, sent, completed));
+    let mut lines: Vec<String> = lines.collect();
     if let Some(last) = lines.last_mut() {
         let cost = Money::from_dollars(summary.cost_usd);
-        let cost = if cost.0 == 0 {
-            "free".to_owned()
-        } else {
-            cost.to_string()
+        let cost = match cost.0 {
+            0 => "free".to_owned(),
+            _ => cost.to_string(),
         };
         last.push_str(&format!(", {cost}"));
     }
     lines
 }
 
-fn target_line(target: &str, all: &[&Invalidated], completed: &Completions) -> String {
-    let paths = counted(all.iter().map(|one| one.paths).sum(), "path");
-    let mut ids = all
-        .iter()
-        .take(MAX_IDS)
-        .map(|one| shown(&one.id))
-        .collect::<Vec<_>>()
-        .join(", ");
-    if all.len() > MAX_IDS {
-        ids.push_str(&format!(" and {} more", all.len() - MAX_IDS));
-    }
-    let done = all
-        .iter()
-        .all(|one| one.status.eq_ignore_ascii_case("completed"));
-    let longest = all.iter().filter_map(|one| completed.get(&one.id)).max();
-    let state = match (done, longest) {
-        (true, Some(time)) => format!("completed in {}", ticking(*time)),
-        (true, None) => "completed".to_owned(),
-        (false, _) => "still in progress".to_owned(),
+fn target_line(target: &str, sent: &[&Invalidated], completed: &Completions) -> String {
+    let paths = counted(sent.iter().map(|sent| sent.paths).sum(), "path");
+    let ids: Vec<String> = sent.iter().map(|sent| shown(&sent.id)).collect();
+    let ids = match ids.get(..MAX_IDS) {
+        Some(some) if ids.len() > MAX_IDS => {
+            format!("{} and {} more", some.join(", "), ids.len() - MAX_IDS)
+        }
+        _ => ids.join(", "),
+    };
+    let is_done = |sent: &&Invalidated| sent.status.eq_ignore_ascii_case("completed");
+    let longest = sent.iter().filter_map(|sent| completed.get(&sent.id)).max();
+    let state = match longest {
+        _ if !sent.iter().all(is_done) => "still in progress".to_owned(),
+        Some(time) => format!("completed in {}", ticking(*time)),
+        None => "completed".to_owned(),
     };
     format!("{paths} of {} ({ids}), {state}", shown(target))
 }
@@ -183,7 +182,7 @@ mod tests {
     use super::*;
 
     fn site() -> Summary {
-        let one = |id: &str| Invalidated {
+        let sent = |id: &str| Invalidated {
             distribution: "E123".to_owned(),
             id: id.to_owned(),
             paths: 4,
@@ -200,15 +199,22 @@ mod tests {
             unchanged: 12_298,
             retained: 3,
             paths_purged: 4,
-            invalidations: vec![one("I2J0I21PCUYOIK")],
+            invalidations: vec![sent("I2J0I21PCUYOIK")],
             seconds: 2.14,
             ..Summary::default()
         }
     }
 
+    fn look(width: usize) -> TextLook {
+        TextLook {
+            width,
+            ..TextLook::default()
+        }
+    }
+
     fn text(summary: &Summary) -> String {
         let completed = Completions::from([("I2J0I21PCUYOIK".to_owned(), Duration::from_secs(3))]);
-        super::summary(summary, &completed, 80, Paint(false))
+        super::text(summary, &completed, look(80))
     }
 
     #[test]
@@ -244,14 +250,13 @@ mod tests {
         part.outcome = "incomplete".to_owned();
         part.failed = 2;
         part.cost_usd = 0.015;
-        let more = part.invalidations.first().cloned();
+        let first = part.invalidations[0].clone();
         for id in ["I2", "I3", "I4"] {
-            part.invalidations
-                .extend(more.clone().map(|one| Invalidated {
-                    id: id.to_owned(),
-                    status: "InProgress".to_owned(),
-                    ..one
-                }));
+            part.invalidations.push(Invalidated {
+                id: id.to_owned(),
+                status: "InProgress".to_owned(),
+                ..first.clone()
+            });
         }
         insta::assert_snapshot!(text(&part), @r#"
         Deployed in part: 12,312 files of the build are in s3://site after 2.1 s
@@ -272,13 +277,13 @@ mod tests {
             ("", false, "Nothing was changed"),
             (NOTHING, false, "Nothing to do"),
         ] {
-            let found = text(&Summary {
+            let text = text(&Summary {
                 outcome: outcome.to_owned(),
                 deploy: deploy.then(String::new),
                 ..Summary::default()
             });
-            assert!(found.starts_with(head), "{outcome} {found}");
-            let follows = found.contains("the next deploy finishes it");
+            assert!(text.starts_with(head), "{outcome} {text}");
+            let follows = text.contains("the next deploy finishes it");
             assert_eq!(follows, deploy && outcome != "done");
         }
     }
@@ -302,9 +307,9 @@ mod tests {
     #[test]
     fn lines_end_at_the_width() {
         for width in [50, 60, 80] {
-            let found = super::summary(&site(), &Completions::new(), width, Paint(false));
-            let widest = found.lines().map(|line| line.chars().count()).max();
-            assert!(widest <= Some(width), "{found}");
+            let text = super::text(&site(), &Completions::new(), look(width));
+            let widest = text.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(width), "{text}");
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-/// `1,234,567`.
-pub fn count(number: u64) -> String {
+/// Writes `1,234,567`.
+pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -15,26 +15,24 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// `1 file`, `1,234 files`.
-pub fn counted(number: u64, noun: &str) -> String {
+/// Writes `1 file`, `1,234 files`.
+pub(super) fn counted(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", count(number))
 }
 
-/// A size in SI units: `0 B`, `999 B`, `1.3 MB`, `12 GB`.
-pub fn bytes(size: u64) -> String {
-    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+/// Writes a size in SI units: `0 B`, `999 B`, `1.3 MB`, `12 GB`.
+pub(super) fn bytes(size: u64) -> String {
+    const LARGER: [&str; 5] = ["MB", "GB", "TB", "PB", "EB"];
     if size < 1000 {
         return format!("{size} B");
     }
-    let mut amount = size as f64 / 1000.0;
-    let mut units = UNITS.iter();
-    let mut unit = units.next().copied().unwrap_or_default();
-    // What rounds to 1,000 is 1.0 of the next unit.
-    while amount >= 999.5 {
-        let Some(next) = units.next() else { break };
-        amount /= 1000.0;
-        unit = next;
+    let (mut amount, mut unit) = (size as f64 / 1000.0, "kB");
+    for larger in LARGER {
+        // What rounds to 1,000 is 1.0 of the next unit.
+        if amount >= 999.5 {
+            (amount, unit) = (amount / 1000.0, larger);
+        }
     }
     if amount < 99.95 {
         format!("{amount:.1} {unit}")
@@ -43,8 +41,8 @@ pub fn bytes(size: u64) -> String {
     }
 }
 
-/// A time: `35 ms`, `2.1 s`, `45 s`, `1 m 12 s`, `2 h 5 m`.
-pub fn duration(time: Duration) -> String {
+/// Writes a time: `35 ms`, `2.1 s`, `45 s`, `1 m 12 s`, `2 h 5 m`.
+pub(super) fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     if time.as_millis() < 1000 {
         return format!("{} ms", time.as_millis());
@@ -60,29 +58,29 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
-/// A time in whole seconds, for what ticks: `3 s`, `1 m 12 s`.
-pub fn ticking(time: Duration) -> String {
+/// Writes a time in whole seconds, for what ticks: `3 s`, `1 m 12 s`.
+pub(super) fn ticking(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..60 => format!("{seconds} s"),
         seconds => duration(Duration::from_secs(seconds)),
     }
 }
 
-/// Seconds as [`duration`] writes them; negative and unreadable ones are 0.
-pub fn seconds(amount: f64) -> String {
+/// Writes seconds as [`duration`] does; negative and unreadable ones are 0.
+pub(super) fn seconds(amount: f64) -> String {
     duration(Duration::try_from_secs_f64(amount).unwrap_or_default())
 }
 
-/// Where objects go: `s3://bucket/prefix/`, without a slash at the end where there is no prefix.
-pub fn destination(bucket: &str, prefix: &str) -> String {
+/// Writes where objects go: `s3://bucket/prefix/`, without a slash at the end where there is no prefix.
+pub(super) fn destination(bucket: &str, prefix: &str) -> String {
     match prefix.trim_matches('/') {
         "" => format!("s3://{bucket}"),
         prefix => format!("s3://{bucket}/{}/", shown(prefix)),
     }
 }
 
-/// A key or a message as a terminal may show it: control characters, and those that turn the writing direction, escaped.
-pub fn shown(text: &str) -> String {
+/// Escapes in a key or a message what a terminal must not be shown: control characters, and those that turn the writing direction.
+pub(super) fn shown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         if letter.is_control() || is_invisible(letter) {
@@ -98,8 +96,8 @@ fn is_invisible(letter: char) -> bool {
     matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-/// How many columns a terminal gives a text, nearly: East Asian letters and emoji take two, combining marks none.
-pub fn columns(text: &str) -> usize {
+/// Counts the columns that a terminal gives a text, nearly: East Asian letters and emoji take two, combining marks none.
+pub(super) fn columns(text: &str) -> usize {
     text.chars().map(letter_columns).sum()
 }
 
@@ -121,13 +119,13 @@ fn letter_columns(letter: char) -> usize {
 }
 
 /// Fills up with spaces on the right.
-pub fn padded(text: &str, width: usize) -> String {
+pub(super) fn padded(text: &str, width: usize) -> String {
     let missing = width.saturating_sub(columns(text));
     format!("{text}{}", " ".repeat(missing))
 }
 
 /// Shortens to at most `width` columns by leaving out the middle, where nothing else fits; the end, with the file's name, keeps more.
-pub fn elided(text: &str, width: usize) -> String {
+pub(super) fn elided(text: &str, width: usize) -> String {
     if columns(text) <= width {
         return text.to_owned();
     }
@@ -137,7 +135,7 @@ pub fn elided(text: &str, width: usize) -> String {
     format!("{head}…{}", tail.chars().rev().collect::<String>())
 }
 
-/// As many letters as fit.
+/// Returns as many letters as fit.
 fn fitting(letters: impl Iterator<Item = char>, room: usize) -> String {
     let mut used = 0;
     letters
@@ -150,7 +148,7 @@ fn fitting(letters: impl Iterator<Item = char>, room: usize) -> String {
 
 /// Breaks a text at its spaces into lines of at most `width` columns, `first` before the first line and `rest` before the
 /// others; line breaks in it stay, and words longer than a line are left whole, to be copied.
-pub fn wrapped(text: &str, width: usize, first: &str, rest: &str) -> String {
+pub(super) fn wrapped(text: &str, width: usize, first: &str, rest: &str) -> String {
     let mut lines = Vec::new();
     for paragraph in text.lines() {
         let mut line = String::new();
@@ -172,7 +170,7 @@ pub fn wrapped(text: &str, width: usize, first: &str, rest: &str) -> String {
 }
 
 /// Joins what is said in one line with ` · `, going to the next line where the width ends; each line is indented.
-pub fn joined(parts: &[String], width: usize, indent: &str) -> String {
+pub(super) fn joined(parts: &[String], width: usize, indent: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for part in parts {
         match lines.last_mut() {
@@ -188,30 +186,30 @@ pub fn joined(parts: &[String], width: usize, indent: &str) -> String {
 
 /// Colours for a terminal, or none.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Paint(pub bool);
+pub struct Paint(pub(super) bool);
 
 impl Paint {
-    pub fn red(self, text: &str) -> String {
+    pub(super) fn red(self, text: &str) -> String {
         self.with("31", text)
     }
 
-    pub fn green(self, text: &str) -> String {
+    pub(super) fn green(self, text: &str) -> String {
         self.with("32", text)
     }
 
-    pub fn yellow(self, text: &str) -> String {
+    pub(super) fn yellow(self, text: &str) -> String {
         self.with("33", text)
     }
 
-    pub fn cyan(self, text: &str) -> String {
+    pub(super) fn cyan(self, text: &str) -> String {
         self.with("36", text)
     }
 
-    pub fn bold(self, text: &str) -> String {
+    pub(super) fn bold(self, text: &str) -> String {
         self.with("1", text)
     }
 
-    pub fn dim(self, text: &str) -> String {
+    pub(super) fn dim(self, text: &str) -> String {
         self.with("2", text)
     }
 
@@ -306,9 +304,9 @@ mod tests {
             ("posts/2024/a-long-name.html", 16, "posts…-name.html"),
             ("한글한글한글.html", 12, "한…한글.html"),
         ] {
-            let found = elided(text, width);
-            assert_eq!(found, short);
-            assert!(columns(&found) <= width);
+            let elided = elided(text, width);
+            assert_eq!(elided, short);
+            assert!(columns(&elided) <= width);
         }
     }
 

@@ -1,10 +1,12 @@
-//! Events as plain lines for where there are no bars: few, so that a CI log stays readable. Pure: time is told to it.
+//! How far a deploy got, and when to say so where there are no bars: seldom, so that a CI log stays readable. Pure: time is told
+//! to it.
 
 use std::time::Duration;
 
-use super::text::{bytes, count, counted, duration, shown, ticking};
-use crate::deploy::event::Event;
-use crate::plan::{Action, Reason};
+use super::event::milestone;
+use super::text::{bytes, count, counted, shown, ticking};
+use crate::deploy::Event;
+use crate::plan::Action;
 
 /// At least so long between two lines that say how far something got,
 const PACE: Duration = Duration::from_secs(10);
@@ -15,11 +17,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How far the uploads got, and when that was last told.
 #[derive(Clone, Debug, Default)]
-pub struct Progress {
-    pub files: u64,
-    pub total_files: u64,
-    pub bytes: u64,
-    pub total_bytes: u64,
+pub(super) struct UploadProgress {
+    pub(super) files: u64,
+    pub(super) total_files: u64,
+    pub(super) bytes: u64,
+    pub(super) total_bytes: u64,
     /// Told by [`Event::BytesSent`], and not yet by the file's own event.
     ahead: u64,
     told_at: Duration,
@@ -28,9 +30,9 @@ pub struct Progress {
     purge_told: Duration,
 }
 
-impl Progress {
+impl UploadProgress {
     /// Takes note of how far the uploads got.
-    pub fn note(&mut self, event: &Event) {
+    pub(super) fn note(&mut self, event: &Event) {
         match event {
             Event::UploadsBegan { files, bytes } => {
                 let lock_told = self.lock_told;
@@ -60,15 +62,15 @@ impl Progress {
         self.files = self.files.min(self.total_files);
     }
 
-    /// The line for an event, if it is time for one; `now` counts from when the command began.
-    pub fn line(&mut self, event: &Event, now: Duration) -> Option<String> {
+    /// Returns the line for an event, if it is time for one; `now` counts from when the command began.
+    pub(super) fn line(&mut self, event: &Event, now: Duration) -> Option<String> {
         match event {
             Event::UploadsBegan { .. } => {
                 self.told_at = now;
                 None
             }
             Event::BytesSent(_) | Event::Changed { .. } => self.upload_line(now),
-            Event::LockAwaited { waited, .. } => self.is_lock_due(*waited).then(|| lock(event))?,
+            Event::LockAwaited { waited, .. } if !self.is_lock_due(*waited) => None,
             Event::PurgeAccepted { .. } => {
                 self.purge_told = now;
                 milestone(event)
@@ -92,8 +94,8 @@ impl Progress {
         }
     }
 
-    /// Whether it is time to say again that the lock is waited for; if so, that is taken as said.
-    pub fn is_lock_due(&mut self, waited: Duration) -> bool {
+    /// Tells whether it is time to say again that the lease is waited for; if so, that is taken as said.
+    pub(super) fn is_lock_due(&mut self, waited: Duration) -> bool {
         let due = match self.lock_told {
             None => true,
             // A smaller one is another wait.
@@ -125,7 +127,7 @@ impl Progress {
     }
 
     /// `12 of 1,234 files, 1.3 MB of 45 MB`.
-    pub fn so_far(&self) -> String {
+    fn so_far(&self) -> String {
         let files = format!(
             "{} of {}",
             count(self.files),
@@ -138,134 +140,10 @@ impl Progress {
     }
 }
 
-/// What is said once, in CI.
-fn milestone(event: &Event) -> Option<String> {
-    Some(match event {
-        Event::Scanned { files, bytes: size } => format!(
-            "Read the build: {}, {}",
-            counted(*files, "file"),
-            bytes(*size)
-        ),
-        Event::ListingEnded(objects) => {
-            format!("Listed the bucket: {}", counted(*objects, "object"))
-        }
-        Event::Planned(plan) if plan.changes.is_empty() && plan.deletions.is_empty() => {
-            return None;
-        }
-        Event::Planned(plan) => format!("To do: {}", super::plan::totals(plan).join(" · ")),
-        Event::DeploymentAwaited { target } => {
-            format!("Waiting until all edges know of it: {}", shown(target))
-        }
-        Event::PurgeAccepted {
-            target,
-            invalidation,
-            paths,
-        } => {
-            let paths = counted(paths.len() as u64, "path");
-            format!(
-                "Purging {paths} of {} as {}",
-                shown(target),
-                shown(invalidation)
-            )
-        }
-        Event::PurgePaced { target, why, wait } => {
-            format!(
-                "The purge of {} goes on in {}: {}",
-                shown(target),
-                duration(*wait),
-                shown(why)
-            )
-        }
-        Event::PurgeCompleted {
-            invalidation,
-            elapsed,
-            ..
-        } => {
-            format!(
-                "{} completed after {}",
-                shown(invalidation),
-                duration(*elapsed)
-            )
-        }
-        _ => return None,
-    })
-}
-
-/// What is said even above bars.
-pub fn notable(event: &Event) -> Option<String> {
-    match event {
-        Event::PlannedAgain(why) => Some(format!("Planning again: {}", shown(why))),
-        Event::Interrupted => {
-            Some("Interrupted: finishing what is in flight (once more to stop at once)".to_owned())
-        }
-        Event::FunctionPublished { name } => {
-            Some(format!("Published the function {}", shown(name)))
-        }
-        Event::FunctionAssociated { name, target } => Some(format!(
-            "Associated the function {} with {}",
-            shown(name),
-            shown(target)
-        )),
-        _ => None,
-    }
-}
-
-/// What is said of single objects with `--verbose`.
-pub fn detail(event: &Event) -> Option<String> {
-    match event {
-        Event::Changed {
-            key,
-            action,
-            reason,
-            bytes: size,
-        } => {
-            let done = match action {
-                Action::Upload => "uploaded",
-                Action::SetHeaders => "headers set",
-                Action::CopyFrom { .. } => "copied",
-                Action::Restore { .. } => "restored",
-            };
-            let why = match (action, reason) {
-                (Action::Upload, _) => format!("  ({}, {})", bytes(*size), reason.word()),
-                (Action::SetHeaders, Reason::Headers) => String::new(),
-                (_, reason) => format!("  ({})", reason.word()),
-            };
-            Some(format!("{done:<12}{}{why}", shown(key.as_str())))
-        }
-        Event::Deleted { key } => Some(format!("{:<12}{}", "deleted", shown(key.as_str()))),
-        Event::PurgeAccepted { paths, .. } => {
-            let lines = paths
-                .iter()
-                .map(|path| format!("{:<12}{}", "purge", shown(path)));
-            Some(lines.collect::<Vec<_>>().join("\n"))
-        }
-        _ => None,
-    }
-}
-
-/// Who is waited for, and for how long yet.
-pub fn lock(event: &Event) -> Option<String> {
-    let Event::LockAwaited {
-        who,
-        until,
-        waited,
-        patience,
-    } = event
-    else {
-        return None;
-    };
-    Some(format!(
-        "Waiting {} of {} for the deploy of {}, which holds the lease until {}",
-        ticking(*waited),
-        ticking(*patience),
-        shown(who),
-        shown(until)
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Reason;
 
     fn changed(bytes: u64) -> Event {
         Event::Changed {
@@ -276,8 +154,8 @@ mod tests {
         }
     }
 
-    fn began(files: u64, bytes: u64) -> Progress {
-        let mut progress = Progress::default();
+    fn began(files: u64, bytes: u64) -> UploadProgress {
+        let mut progress = UploadProgress::default();
         progress.note(&Event::UploadsBegan { files, bytes });
         progress
     }
@@ -304,8 +182,8 @@ mod tests {
         let mut progress = began(1000, 1000);
         let mut told = Vec::new();
         // Ten a second for 50 s, then a file each 20 s.
-        let quick = (1..=500).map(|at| at * 100);
-        let slow = (1..=20).map(|at| 50_000 + at * 20_000);
+        let quick = (1..=500).map(|number| number * 100);
+        let slow = (1..=20).map(|number| 50_000 + number * 20_000);
         for millis in quick.chain(slow) {
             let event = changed(1);
             progress.note(&event);
@@ -320,7 +198,7 @@ mod tests {
 
     #[test]
     fn waiting_is_told_now_and_then() {
-        let mut progress = Progress::default();
+        let mut progress = UploadProgress::default();
         let mut lines = Vec::new();
         for second in 0..=60 {
             let waited = Duration::from_secs(second);
@@ -338,16 +216,5 @@ mod tests {
             lines[1],
             "Waiting 30 s of 1 m 30 s for the deploy of ci@runner, which holds the lease until 12:00:30"
         );
-    }
-
-    #[test]
-    fn single_objects_are_told_with_their_reason() {
-        assert_eq!(
-            detail(&changed(4200)).as_deref(),
-            Some("uploaded    a.html  (4.2 kB, new)")
-        );
-        let deleted = Event::Deleted { key: "a\nb".into() };
-        assert_eq!(detail(&deleted).as_deref(), Some("deleted     a\\nb"));
-        assert_eq!(detail(&Event::Listed(3)), None);
     }
 }

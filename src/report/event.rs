@@ -1,0 +1,222 @@
+//! What happens in a deploy, told to people and programs. Pure.
+
+use serde_json::{Value, json};
+
+use super::changes;
+use super::error::warning_json;
+use super::json::merged;
+use super::text::{bytes, counted, duration, shown, ticking};
+use crate::deploy::Event;
+use crate::plan::{Action, Reason};
+
+/// Returns what is said once, in CI.
+pub(super) fn milestone(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Scanned { files, bytes: size } => {
+            let files = counted(*files, "file");
+            format!("Read the build: {files}, {}", bytes(*size))
+        }
+        Event::ListingEnded(objects) => {
+            format!("Listed the bucket: {}", counted(*objects, "object"))
+        }
+        Event::Planned(plan) if plan.changes.is_empty() && plan.deletions.is_empty() => {
+            return None;
+        }
+        Event::Planned(plan) => format!("To do: {}", changes::totals(plan).join(" · ")),
+        Event::LockAwaited {
+            who,
+            until,
+            waited,
+            patience,
+        } => format!(
+            "Waiting {} of {} for the deploy of {}, which holds the lease until {}",
+            ticking(*waited),
+            ticking(*patience),
+            shown(who),
+            shown(until)
+        ),
+        Event::DeploymentAwaited { target } => {
+            format!("Waiting until all edges know of it: {}", shown(target))
+        }
+        Event::PurgeAccepted {
+            target,
+            invalidation,
+            paths,
+        } => {
+            let paths = counted(paths.len() as u64, "path");
+            let (target, invalidation) = (shown(target), shown(invalidation));
+            format!("Purging {paths} of {target} as {invalidation}")
+        }
+        Event::PurgePaced { target, why, wait } => {
+            let (target, wait) = (shown(target), duration(*wait));
+            format!("The purge of {target} goes on in {wait}: {}", shown(why))
+        }
+        Event::PurgeCompleted {
+            invalidation,
+            elapsed,
+            ..
+        } => {
+            let invalidation = shown(invalidation);
+            format!("{invalidation} completed after {}", duration(*elapsed))
+        }
+        _ => return None,
+    })
+}
+
+/// Returns what is said even above bars.
+pub(super) fn notable(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::PlannedAgain(why) => format!("Planning again: {}", shown(why)),
+        Event::Interrupted => {
+            "Interrupted: finishing what is in flight (once more to stop at once)".to_owned()
+        }
+        Event::FunctionPublished { name } => format!("Published the function {}", shown(name)),
+        Event::FunctionAssociated { name, target } => {
+            let (name, target) = (shown(name), shown(target));
+            format!("Associated the function {name} with {target}")
+        }
+        _ => return None,
+    })
+}
+
+/// Returns what is said of single objects with `--verbose`.
+pub(super) fn detail(event: &Event) -> Option<String> {
+    let line = |done: &str, name: &str, why: &str| format!("{done:<12}{}{why}", shown(name));
+    match event {
+        Event::Changed {
+            key,
+            action,
+            reason,
+            bytes: size,
+        } => {
+            let done = match action {
+                Action::Upload => "uploaded",
+                Action::SetHeaders => "headers set",
+                Action::CopyFrom { .. } => "copied",
+                Action::Restore { .. } => "restored",
+            };
+            let why = match (action, reason) {
+                (Action::Upload, _) => format!("  ({}, {})", bytes(*size), reason.word()),
+                (Action::SetHeaders, Reason::Headers) => String::new(),
+                (_, reason) => format!("  ({})", reason.word()),
+            };
+            Some(line(done, key.as_str(), &why))
+        }
+        Event::Deleted { key } => Some(line("deleted", key.as_str(), "")),
+        Event::PurgeAccepted { paths, .. } => {
+            let lines: Vec<String> = paths.iter().map(|path| line("purge", path, "")).collect();
+            Some(lines.join("\n"))
+        }
+        _ => None,
+    }
+}
+
+/// Returns the event as an object; `None` for those that only say how far something got, and the last, which is a summary.
+pub(super) fn json(event: &Event) -> Option<Value> {
+    Some(match event {
+        Event::Scanned { files, bytes } => {
+            json!({"type": "scanned", "files": files, "bytes": bytes})
+        }
+        Event::ListingEnded(objects) => json!({"type": "listed", "objects": objects}),
+        Event::Warned(message) => warning_json(message),
+        Event::Planned(plan) => merged(json!({"type": "planned"}), changes::totals_json(plan)),
+        Event::LockAwaited {
+            who,
+            until,
+            waited,
+            patience,
+        } => json!({
+            "type": "lock-awaited", "holder": who, "until": until,
+            "waited-seconds": waited.as_secs_f64(), "patience-seconds": patience.as_secs_f64(),
+        }),
+        Event::Changed {
+            key,
+            action,
+            reason,
+            bytes,
+        } => merged(
+            json!({"type": "changed", "key": key, "reason": reason, "bytes": bytes}),
+            changes::action_json(action),
+        ),
+        Event::Deleted { key } => json!({"type": "deleted", "key": key}),
+        Event::FunctionPublished { name } => json!({"type": "function-published", "name": name}),
+        Event::FunctionAssociated { name, target } => {
+            json!({"type": "function-associated", "name": name, "target": target})
+        }
+        Event::PlannedAgain(why) => json!({"type": "planned-again", "why": why}),
+        Event::PurgeAccepted {
+            target,
+            invalidation,
+            paths,
+        } => json!({
+            "type": "purge-accepted", "target": target, "invalidation": invalidation, "paths": paths,
+        }),
+        Event::PurgePaced { target, why, wait } => json!({
+            "type": "purge-paced", "target": target, "why": why, "wait-seconds": wait.as_secs_f64(),
+        }),
+        Event::PurgeCompleted {
+            target,
+            invalidation,
+            elapsed,
+        } => json!({
+            "type": "purge-completed", "target": target, "invalidation": invalidation,
+            "seconds": elapsed.as_secs_f64(),
+        }),
+        Event::Interrupted => json!({"type": "interrupted"}),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn changed(bytes: u64) -> Event {
+        Event::Changed {
+            key: "a\n.html".into(),
+            action: Action::Upload,
+            reason: Reason::New,
+            bytes,
+        }
+    }
+
+    #[test]
+    fn single_objects_are_told_with_their_reason() {
+        assert_eq!(
+            detail(&changed(4200)).as_deref(),
+            Some("uploaded    a\\n.html  (4.2 kB, new)")
+        );
+        let deleted = Event::Deleted { key: "a\nb".into() };
+        assert_eq!(detail(&deleted).as_deref(), Some("deleted     a\\nb"));
+        assert_eq!(detail(&Event::Listed(3)), None);
+    }
+
+    #[test]
+    fn events_that_matter_are_objects() {
+        let completed = Event::PurgeCompleted {
+            target: "E1".to_owned(),
+            invalidation: "I1".to_owned(),
+            elapsed: Duration::from_millis(1500),
+        };
+        for (event, object) in [
+            (Event::Walked(3), Value::Null),
+            (Event::BytesSent(3), Value::Null),
+            (
+                Event::Scanned { files: 3, bytes: 4 },
+                json!({"type": "scanned", "files": 3, "bytes": 4}),
+            ),
+            (
+                changed(1),
+                json!({"type": "changed", "key": "a\n.html", "action": "upload", "reason": "new", "bytes": 1}),
+            ),
+            (
+                completed,
+                json!({"type": "purge-completed", "target": "E1", "invalidation": "I1", "seconds": 1.5}),
+            ),
+        ] {
+            assert_eq!(json(&event).unwrap_or_default(), object);
+        }
+    }
+}

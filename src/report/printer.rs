@@ -1,0 +1,270 @@
+//! [`Printer`], the only place that prints.
+
+use std::collections::HashSet;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::bars::ProgressBars;
+use super::options::PrinterOptions;
+use super::progress::UploadProgress;
+use super::summary::{self, Completions};
+use super::{error, event, text};
+use crate::deploy::{Event, Summary};
+use crate::error::Error;
+
+/// Prints for whoever looks on. Clones print to the same terminal; a closed pipe ends the printing, not the work.
+#[derive(Clone)]
+pub struct Printer {
+    pub(super) options: Arc<PrinterOptions>,
+    state: Arc<Mutex<PrinterState>>,
+}
+
+struct PrinterState {
+    began: Instant,
+    bars: Option<ProgressBars>,
+    progress: UploadProgress,
+    completed: Completions,
+    /// Warnings said already.
+    warned: HashSet<String>,
+}
+
+impl Printer {
+    pub fn new(options: PrinterOptions) -> Self {
+        let state = PrinterState {
+            began: Instant::now(),
+            bars: options.bars.then(|| ProgressBars::new(options.err)),
+            progress: UploadProgress::default(),
+            completed: Completions::new(),
+            warned: HashSet::new(),
+        };
+        Self {
+            options: Arc::new(options),
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    /// Tells an event, or how far that brings something.
+    pub fn event(&self, event: &Event) {
+        let mut state = self.state();
+        state.progress.note(event);
+        match event {
+            Event::Warned(message) => return self.warn_once(&mut state, message),
+            Event::Planned(plan) => self.warn_all(&mut state, &plan.warnings),
+            Event::PurgeCompleted {
+                invalidation,
+                elapsed,
+                ..
+            } => {
+                state.completed.insert(invalidation.clone(), *elapsed);
+            }
+            Event::Ended(summary) => return self.ended(&mut state, summary),
+            _ => {}
+        }
+        if self.options.quiet {
+            return;
+        }
+        if !self.options.json {
+            return self.tell(&mut state, event);
+        }
+        let due = match event {
+            Event::LockAwaited { waited, .. } => state.progress.is_lock_due(*waited),
+            _ => true,
+        };
+        if due && let Some(object) = event::json(event) {
+            print_json(&object);
+        }
+    }
+
+    fn tell(&self, state: &mut PrinterState, event: &Event) {
+        let now = state.began.elapsed();
+        let PrinterState { bars, progress, .. } = state;
+        let paced = match bars {
+            Some(bars) => {
+                bars.event(event, progress);
+                None
+            }
+            None => progress.line(event, now),
+        };
+        let detail = self.options.verbose.then(|| event::detail(event)).flatten();
+        for line in [paced, event::notable(event), detail].into_iter().flatten() {
+            state.to_stderr(&line);
+        }
+    }
+
+    fn ended(&self, state: &mut PrinterState, summary: &Summary) {
+        state.clear();
+        if let Some(path) = &self.options.step_summary {
+            append(path, &summary::markdown(summary, &state.completed));
+        }
+        if self.options.json {
+            print_json(&summary::json(summary));
+        } else if !self.options.quiet {
+            state.to_stdout(&summary::text(summary, &state.completed, self.options.out));
+        }
+    }
+
+    /// Prints the error that the command ends with: on stderr, or as the last object.
+    pub fn error(&self, error: &Error) {
+        let mut state = self.state();
+        state.clear();
+        if self.options.json {
+            print_json(&error::json(error));
+        } else {
+            state.to_stderr(&error::text(error, self.options.err));
+        }
+    }
+
+    /// Prints a warning, once.
+    pub fn warn(&self, message: &str) {
+        self.warn_once(&mut self.state(), message);
+    }
+
+    /// Prints each of these warnings, once.
+    pub fn warnings(&self, messages: &[String]) {
+        self.warn_all(&mut self.state(), messages);
+    }
+
+    fn warn_all(&self, state: &mut PrinterState, messages: &[String]) {
+        for message in messages {
+            self.warn_once(state, message);
+        }
+    }
+
+    fn warn_once(&self, state: &mut PrinterState, message: &str) {
+        if !state.warned.insert(message.to_owned()) {
+            return;
+        }
+        if self.options.json {
+            print_json(&error::warning_json(message));
+        } else {
+            state.to_stderr(&error::warning(message, self.options.err));
+        }
+    }
+
+    /// Tells that the first signal was taken.
+    pub fn stopping(&self) {
+        self.note("stopping: what is under way may end (again to stop at once)");
+    }
+
+    /// Takes the bars off the terminal.
+    pub fn finish(&self) {
+        self.state().clear();
+    }
+
+    /// Prints what was asked for: a text for people, or an object for programs.
+    pub(super) fn result(&self, text: &str, object: &impl Serialize) {
+        self.line(text);
+        self.object(object);
+    }
+
+    /// Prints a text on stdout; nothing for programs.
+    pub(super) fn line(&self, text: &str) {
+        if !self.options.json {
+            self.state().to_stdout(text);
+        }
+    }
+
+    /// Prints an object for programs.
+    pub(super) fn object(&self, object: &impl Serialize) {
+        if self.options.json {
+            print_json(object);
+        }
+    }
+
+    /// Breaks a text at the width of stdout, with `first` before its first line and `rest` before the others.
+    pub(super) fn wrapped(&self, text: &str, first: &str, rest: &str) -> String {
+        text::wrapped(text, self.options.out.width, first, rest)
+    }
+
+    /// Prints a line for people about what goes on, on stderr.
+    pub(super) fn note(&self, text: &str) {
+        if !self.options.json && !self.options.quiet {
+            let text = text::wrapped(text, self.options.err.width, "", "");
+            self.state().to_stderr(&text);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, PrinterState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PrinterState {
+    fn clear(&mut self) {
+        if let Some(bars) = &mut self.bars {
+            bars.clear();
+        }
+    }
+
+    fn to_stdout(&self, text: &str) {
+        self.above_bars(|| write_line(io::stdout().lock(), text));
+    }
+
+    fn to_stderr(&self, text: &str) {
+        self.above_bars(|| write_line(io::stderr().lock(), text));
+    }
+
+    fn above_bars(&self, print: impl FnOnce()) {
+        match &self.bars {
+            Some(bars) => bars.suspend(print),
+            None => print(),
+        }
+    }
+}
+
+/// Writes a line. A reader that has gone away needs nothing more, and a deploy goes on without it.
+fn write_line(mut out: impl Write, text: &str) {
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+fn print_json(object: &impl Serialize) {
+    if let Ok(line) = serde_json::to_string(object) {
+        write_line(io::stdout().lock(), &line);
+    }
+}
+
+/// Appends to the CI job's page. That is a courtesy: where it cannot be written, the deploy has succeeded all the same.
+fn append(path: &Path, text: &str) {
+    let file = OpenOptions::new().append(true).create(true).open(path);
+    let _ = file.and_then(|mut file| file.write_all(text.as_bytes()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_are_for_every_thread() {
+        fn shared<T: Clone + Send + Sync>(_: &T) {}
+        shared(&Printer::new(PrinterOptions::default()));
+    }
+
+    #[test]
+    fn a_ci_page_is_appended_to_and_never_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("page.md");
+        append(&path, "a\n");
+        append(&path, "b\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\nb\n");
+        append(&folder.path().join("none/page.md"), "a");
+    }
+
+    #[test]
+    fn a_closed_pipe_is_quiet() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        write_line(Closed, "text");
+    }
+}

@@ -1,0 +1,78 @@
+//! `unstale quota`.
+
+use serde_json::json;
+
+use super::printer::Printer;
+use super::text::{count, counted};
+use crate::edge::price::FREE_PATHS;
+
+/// What an account spent of a month's free paths.
+#[derive(Debug)]
+pub struct MonthlyQuota {
+    /// When the month began.
+    pub since: jiff::Timestamp,
+    /// What spent something.
+    pub spent: Vec<SpentPaths>,
+    /// How many there are, whether they spent something or not.
+    pub distributions: u64,
+    pub tenants: u64,
+}
+
+/// What a distribution or a tenant spent.
+#[derive(Debug)]
+pub struct SpentPaths {
+    /// `distribution` or `tenant`.
+    pub kind: &'static str,
+    pub id: String,
+    pub name: String,
+    pub invalidations: u64,
+    pub paths: u64,
+}
+
+impl Printer {
+    pub fn quota(&self, quota: &MonthlyQuota) {
+        for spent in &quota.spent {
+            self.spent(spent);
+        }
+        let used: u64 = quota.spent.iter().map(|spent| spent.paths).sum();
+        let left = FREE_PATHS.saturating_sub(used);
+        let mut places = counted(quota.distributions, "distribution");
+        if quota.tenants > 0 {
+            places.push_str(&format!(", {}", counted(quota.tenants, "tenant")));
+        }
+        let text = format!(
+            "{} of {} free paths used since {}, {} left ({places})",
+            count(used),
+            count(FREE_PATHS),
+            quota.since.strftime("%-d %B %Y"),
+            count(left),
+        );
+        let object = json!({
+            "type": "quota", "since": quota.since.to_string(), "used": used, "left": left, "free": FREE_PATHS,
+            "over": used.saturating_sub(FREE_PATHS), "distributions": quota.distributions, "tenants": quota.tenants,
+        });
+        self.result(&self.wrapped(&text, "", ""), &object);
+    }
+
+    fn spent(&self, spent: &SpentPaths) {
+        let paths = counted(spent.paths, "path");
+        let invalidations = counted(spent.invalidations, "invalidation");
+        let text = format!("{}  {paths} in {invalidations}  ({})", spent.id, spent.name);
+        let object = json!({
+            "type": spent.kind, "id": spent.id, "name": spent.name, "paths": spent.paths,
+            "invalidations": spent.invalidations,
+        });
+        self.result(&text, &object);
+    }
+
+    /// Tells how far the count got.
+    pub fn counting(&self, done: usize, total: usize) {
+        self.note(&format!("{done} of {total} invalidations counted"));
+    }
+
+    pub fn tenants_not_counted(&self, why: &str) {
+        self.warn(&format!(
+            "what tenants of multi-tenant distributions used is not counted: {why}"
+        ));
+    }
+}

@@ -1,0 +1,89 @@
+//! `unstale redirects`.
+
+use serde_json::json;
+
+use super::printer::Printer;
+use super::text::{count, counted};
+use crate::domain::function::{MAX_FUNCTION_BYTES, RUNTIME};
+use crate::domain::redirects::{NotAnObject, Redirect};
+
+/// A redirect, and where it works.
+#[derive(Debug)]
+pub struct ListedRedirect {
+    pub redirect: Redirect,
+    /// File and line.
+    pub place: String,
+    /// The key by which a website endpoint answers it.
+    pub key: Result<String, NotAnObject>,
+}
+
+/// The CloudFront Function that answers redirects.
+#[derive(Debug)]
+pub struct RedirectFunction {
+    pub code: String,
+    pub redirects: usize,
+    /// Whether folders find their index.html by it.
+    pub index: bool,
+}
+
+impl Printer {
+    pub fn redirects(&self, redirects: &[ListedRedirect]) {
+        if redirects.is_empty() {
+            let text = "There are no redirects, neither [[redirects]] in deploy.toml nor _redirects in the build.";
+            return self.line(&self.wrapped(text, "", ""));
+        }
+        for ListedRedirect {
+            redirect,
+            place,
+            key,
+        } in redirects
+        {
+            let works = match key {
+                Ok(key) => format!("website endpoint (as {key}), function"),
+                Err(why) => format!("function alone: {why}"),
+            };
+            let Redirect {
+                from,
+                to,
+                status,
+                force,
+            } = redirect;
+            self.result(
+                &format!("{from} -> {to}  {status}  ({place})\n  {works}"),
+                &json!({
+                    "type": "redirect", "from": from, "to": to, "status": status, "force": force,
+                    "place": place, "website-endpoint": key.is_ok(), "function": true,
+                }),
+            );
+        }
+        self.note(
+            "A website endpoint as the origin answers the exact ones itself: deploy stores them. Before a REST origin (OAC) a \
+             function answers all of them: `redirect-function` in deploy.toml has deploys write it, `unstale redirects --function` \
+             prints it.",
+        );
+    }
+
+    pub fn redirect_function(&self, function: &RedirectFunction) {
+        let RedirectFunction {
+            code,
+            redirects,
+            index,
+        } = function;
+        self.line(code.trim_end());
+        let folders = if *index {
+            ", and folders find their index.html"
+        } else {
+            ""
+        };
+        self.note(&format!(
+            "Make it a CloudFront Function ({RUNTIME}) and associate it with the behavior's viewer requests, where it takes the \
+             place of another; with `redirect-function = \"NAME\"` in deploy.toml, deploys do. {} of {} bytes, {}{folders}.",
+            count(code.len() as u64),
+            count(MAX_FUNCTION_BYTES as u64),
+            counted(*redirects as u64, "redirect"),
+        ));
+        self.object(&json!({
+            "type": "function", "runtime": RUNTIME, "event": "viewer-request", "redirects": redirects, "code": code,
+        }));
+    }
+}
