@@ -155,7 +155,7 @@ fn links_to_stripped(files: &[LocalFile], root: &Path, prefix: &str) -> Vec<(Key
         let Ok(html) = std::fs::read(file.path(root)) else {
             continue;
         };
-        for link in html_links(name.as_str(), &html, &[]) {
+        for link in html_links(name.as_str(), &html) {
             let bare = link.strip_prefix(prefix).unwrap_or(&link);
             if stripped.contains(bare) || stripped.contains(link.as_str()) {
                 found.push((name.clone(), link));

@@ -67,7 +67,15 @@ impl ETag {
         Self::Other(bare.into())
     }
 
-    /// As headers such as If-Match want it.
+    /// Returns the MD5 that it is, where it looks like one.
+    pub fn md5(&self) -> Option<Md5> {
+        match self {
+            Self::Md5(digest) => Some(*digest),
+            Self::Multipart(..) | Self::Other(_) => None,
+        }
+    }
+
+    /// Returns it as headers such as If-Match want it.
     pub fn quoted(&self) -> String {
         format!("\"{self}\"")
     }
