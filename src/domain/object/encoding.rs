@@ -6,9 +6,9 @@ use serde::Deserialize;
 
 use super::headers::essence;
 
-/// What is smaller gains too little to be worth another encoding, in bytes.
+/// The least bytes that are worth another encoding.
 const MIN_BYTES: u64 = 256;
-/// What is larger is stored as it is, in bytes: it has to be in memory whole.
+/// The most bytes that are compressed: a body has to be in memory whole.
 const MAX_BYTES: u64 = 64 << 20;
 /// Bytes from which on the best levels take too long for what they gain.
 const LARGE: usize = 1 << 20;
@@ -33,43 +33,17 @@ impl Encoding {
     }
 }
 
+/// Types that are like text, besides `text/*` and the structured ones of `application/*`.
+const TYPES: &str = "application/ecmascript application/graphql application/javascript application/json application/json5 \
+    application/ndjson application/rtf application/sql application/toml application/typescript \
+    application/vnd.apple.mpegurl application/vnd.ms-fontobject application/wasm application/x-font-otf \
+    application/x-font-ttf application/x-javascript application/x-mpegurl application/x-ndjson application/xml \
+    application/yaml font/collection font/otf font/sfnt font/ttf image/bmp image/svg+xml image/vnd.microsoft.icon \
+    image/x-icon image/x-ms-bmp model/gltf+json model/mtl model/obj model/stl";
+
 /// Tells whether bodies of this Content-Type and size are worth a try: text and what is like it, never what is compressed by
 /// itself.
 pub fn is_compressible(content_type: &str, size: u64) -> bool {
-    const TYPES: [&str; 32] = [
-        "application/ecmascript",
-        "application/graphql",
-        "application/javascript",
-        "application/json",
-        "application/json5",
-        "application/ndjson",
-        "application/rtf",
-        "application/sql",
-        "application/toml",
-        "application/typescript",
-        "application/vnd.apple.mpegurl",
-        "application/vnd.ms-fontobject",
-        "application/wasm",
-        "application/x-font-otf",
-        "application/x-font-ttf",
-        "application/x-javascript",
-        "application/x-mpegurl",
-        "application/x-ndjson",
-        "application/xml",
-        "application/yaml",
-        "font/collection",
-        "font/otf",
-        "font/sfnt",
-        "font/ttf",
-        "image/bmp",
-        "image/svg+xml",
-        "image/vnd.microsoft.icon",
-        "image/x-icon",
-        "image/x-ms-bmp",
-        "model/mtl",
-        "model/obj",
-        "model/stl",
-    ];
     let essence = essence(content_type).to_ascii_lowercase();
     let structured = ["+json", "+xml", "+text"]
         .iter()
@@ -77,8 +51,7 @@ pub fn is_compressible(content_type: &str, size: u64) -> bool {
     let worth = essence == "text"
         || essence.starts_with("text/")
         || essence.starts_with("application/") && structured
-        || essence == "model/gltf+json"
-        || TYPES.contains(&essence.as_str());
+        || TYPES.split(' ').any(|listed| listed == essence);
     worth && (MIN_BYTES..=MAX_BYTES).contains(&size)
 }
 

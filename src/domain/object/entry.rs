@@ -8,14 +8,14 @@ use super::{ETag, HeaderFingerprint, Md5};
 
 /// One object. Two of them from different manifests compare only through their [`Tables`](super::manifest::Tables).
 ///
-/// What few entries have lies apart, so that a million of them fit in memory, and reads as if it were the entry's own.
+/// The fields that few entries have lie apart, so that a million of them fit in memory. They read as the entry's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// As S3 answered it.
     pub etag: ETag,
-    /// What was set.
+    /// The headers that were set.
     pub headers: HeaderFingerprint,
-    /// What it was last served with.
+    /// The headers that it was last served with.
     pub served: ServedId,
     pub first: DeployNo,
     pub last: DeployNo,
@@ -44,7 +44,7 @@ static NOTHING: RareFields = RareFields {
     life: Life::Live,
 };
 
-/// Whether an object is part of the site.
+/// The life of an object: part of the site, or no longer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "LifeFields", from = "LifeFields")]
 pub enum Life {

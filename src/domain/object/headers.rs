@@ -6,7 +6,7 @@ use std::fmt;
 use md5::Digest;
 use serde::{Deserialize, Serialize};
 
-/// What S3 keeps beside an object's body and sends with it. `None` and empty mean: not set.
+/// The headers that S3 keeps beside an object's body and sends with it. `None` and empty mean: not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Headers {

@@ -23,7 +23,7 @@ pub struct TouchedKey {
     pub key: Key,
     #[serde(rename = "a")]
     pub action: TouchAction,
-    /// What it will have: `None` where that is not known beforehand, or the key is deleted.
+    /// The ETag that it will have: `None` where that is not known beforehand, or the key is deleted.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<ETag>,
     /// MD5 of the content, where the ETag does not say it.
@@ -74,7 +74,7 @@ impl TouchedKey {
     }
 }
 
-/// What one distribution is owed.
+/// The purge that one distribution is owed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournaledPurge {
     /// Request paths that follow from no key: redirects that a function answers.

@@ -60,14 +60,14 @@ pub struct DeployRef {
     pub at: i64,
 }
 
-/// What many entries share. Rows are only ever added.
+/// The tables of what many entries share. Rows are only ever added.
 #[derive(Clone, Debug, Default)]
 pub struct Tables {
     served: Interner<Served>,
     deploys: Interner<DeployRef>,
 }
 
-/// What a distribution was told of this manifest.
+/// The state of this manifest that a distribution was told by purges.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     /// Fingerprint of the distribution's configuration.
@@ -81,7 +81,7 @@ pub struct Told {
     pub tags_since: Option<i64>,
 }
 
-/// What a deploy changes: `None` removes the entry. Its entries point into the tables of the manifest that it is for.
+/// The entries that a deploy changes: `None` removes the entry. They point into the tables of the manifest that it is for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delta {
     pub changes: BTreeMap<Key, Option<Entry>>,

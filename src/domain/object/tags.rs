@@ -14,7 +14,7 @@ pub const HEADER: &str = "x-amz-meta-cache-tag";
 pub const MAX_TAG: usize = 256;
 pub const MAX_TAGS: usize = 50;
 
-/// How many folders above an object it is tagged with, from the root down: S3's 2 KB of metadata hold them with room to spare.
+/// The most folders above an object that it is tagged with, from the root down: S3's 2 KB of metadata hold them with room to spare.
 const MAX_FOLDERS: usize = 8;
 
 /// The two sorts of objects that are purged by a tag each.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::domain::object::key::file_name;
 
-/// What is sent for a file of which nothing is known.
+/// The type of a file of which nothing is known.
 const OCTET_STREAM: &str = "application/octet-stream";
 const HTML: &str = "text/html; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
@@ -48,25 +48,8 @@ pub fn content_type(key: &str, beside_playlist: bool, first_bytes: &[u8]) -> Cow
 ///
 /// After the WHATWG MIME Sniffing Standard, "Identifying a resource with an unknown MIME type", for HTML alone.
 fn sniff(first_bytes: &[u8]) -> &'static str {
-    const TAGS: [&[u8]; 17] = [
-        b"<!doctype html",
-        b"<html",
-        b"<head",
-        b"<script",
-        b"<iframe",
-        b"<h1",
-        b"<div",
-        b"<font",
-        b"<table",
-        b"<a",
-        b"<style",
-        b"<title",
-        b"<b",
-        b"<body",
-        b"<br",
-        b"<p",
-        b"<meta",
-    ];
+    const TAGS: &str =
+        "!doctype html,html,head,script,iframe,h1,div,font,table,a,style,title,b,body,br,p,meta";
     let mut rest = first_bytes
         .strip_prefix(b"\xef\xbb\xbf")
         .unwrap_or(first_bytes)
@@ -78,12 +61,15 @@ fn sniff(first_bytes: &[u8]) -> &'static str {
         };
         rest = comment.split_at(end + 3).1.trim_ascii_start();
     }
-    let begins = |tag: &&[u8]| {
-        let (head, after) = rest.split_at_checked(tag.len()).unwrap_or((&[], rest));
-        head.eq_ignore_ascii_case(tag)
-            && matches!(after.first(), Some(b'>' | b' ' | b'\t' | b'\n' | b'\r'))
+    let begins = |tag: &str| {
+        let split = rest.split_at_checked(1 + tag.len());
+        split.is_some_and(|(head, after)| {
+            let named = head.strip_prefix(b"<");
+            named.is_some_and(|name| name.eq_ignore_ascii_case(tag.as_bytes()))
+                && matches!(after.first(), Some(b'>' | b' ' | b'\t' | b'\n' | b'\r'))
+        })
     };
-    if TAGS.iter().any(begins) {
+    if TAGS.split(',').any(begins) {
         HTML
     } else {
         OCTET_STREAM

@@ -93,21 +93,9 @@ fn is_immutable_folder(folders: &str) -> bool {
 }
 
 fn is_output_folder(folder: &str) -> bool {
-    matches!(
-        folder,
-        "assets"
-            | "static"
-            | "_assets"
-            | "_astro"
-            | "_nuxt"
-            | "_shared"
-            | "chunks"
-            | "build"
-            | "bundles"
-            | "dist"
-            | "media"
-            | "static.files"
-    )
+    const FOLDERS: &str =
+        "assets static _assets _astro _nuxt _shared chunks build bundles dist media static.files";
+    FOLDERS.split(' ').any(|listed| listed == folder)
 }
 
 /// Cuts off what bundlers write between the hash and the extension: `x.1f2e.chunk.css`, `x-1f2e.min.js`.

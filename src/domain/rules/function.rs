@@ -8,18 +8,18 @@ pub const MAX_FUNCTION_BYTES: usize = 10 * 1024;
 /// The runtime that the source is written for.
 pub const RUNTIME: &str = "cloudfront-js-2.0";
 
-/// What the first line of a function's code begins with that is ours to change.
+/// The first line of a function's code begins so where it is ours to change.
 const MARK: &str = "// Redirects and folders, written by unstale";
 const TABLE: &str = "const rules = [\n";
 const FOLDER: &str = "(last === '') request.uri += ";
 const BARE_FOLDER: &str = "(last.indexOf('.') < 0) request.uri += ";
 
-/// How a request path becomes the path of a key, besides by redirects.
+/// The ways in which a request path becomes the path of a key, besides by redirects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rewrite {
     /// The document that stands for a folder, such as `index.html`; `None`: paths are left as they are.
     pub index: Option<String>,
-    /// Whether `/about`, whose last segment has no dot, means `/about/` too.
+    /// `/about`, whose last segment has no dot, means `/about/` too.
     pub bare_folders: bool,
     /// Endings that keys lost: what is asked for with one is redirected to the name without it.
     pub endings: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Rewrite {
     pub kept: Vec<String>,
 }
 
-/// What [`generate`] cannot write.
+/// Why [`generate`] cannot write a function.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FunctionError {
     #[error(

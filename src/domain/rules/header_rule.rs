@@ -39,10 +39,10 @@ pub struct HeaderRule {
     /// The encodings to store it in, the best first; empty: as it is.
     #[serde(default)]
     pub compress: Option<Vec<Encoding>>,
-    /// Whether the name holds a hash of the content, where that cannot be seen, or only seems so.
+    /// The name holds a hash of the content, where that cannot be seen, or only seems so.
     #[serde(default)]
     pub fingerprinted: Option<bool>,
-    /// Whether it goes live with the pages, after all assets.
+    /// It goes live with the pages, after all assets.
     #[serde(default)]
     pub page: Option<bool>,
 }

@@ -23,7 +23,7 @@ struct CompiledRule {
     rule: HeaderRule,
 }
 
-/// What is known of an object besides its key.
+/// The facts that rules are asked with, besides the key.
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
     /// By [`super::content_type`].
@@ -32,7 +32,7 @@ pub struct Facts<'a> {
     pub error_document: bool,
 }
 
-/// What an object is served with, and what follows from the rules besides.
+/// The headers that an object is served with, and what follows from the rules besides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served<'a> {
     /// Without the Content-Encoding of `compress`, which depends on what compression gains.

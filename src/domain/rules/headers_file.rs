@@ -6,7 +6,7 @@
 use super::header_rule::HeaderRule;
 use crate::domain::object::key::file_name;
 
-/// What is wrong with a line of `_headers` or `_redirects`, and what to write instead.
+/// A fault in a line of `_headers` or `_redirects`, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct LineError {

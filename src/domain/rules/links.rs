@@ -198,13 +198,14 @@ fn split_once<'a>(text: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
 
 /// Splits a text before the end tag of this name, in whichever case that is written.
 fn split_at_end<'a>(text: &'a [u8], name: &[u8]) -> (&'a [u8], &'a [u8]) {
-    let mut rest = text;
-    while let Some((_, after)) = split_once(rest, b"</") {
+    let mut length = 0;
+    while let Some((before, after)) = split_once(text.split_at(length).1, b"</") {
+        length += before.len();
         let head = after.get(..name.len());
         if head.is_some_and(|head| head.eq_ignore_ascii_case(name)) {
-            return text.split_at(text.len() - after.len());
+            return text.split_at(length);
         }
-        rest = after;
+        length += 2;
     }
     (text, &[])
 }
@@ -292,6 +293,10 @@ mod tests {
             (
                 r#"<style>@import "a.css"; b { background: url( "/i.png" ) }</style>"#,
                 vec!["i.png", "posts/a.css"],
+            ),
+            (
+                r#"<style>url(/a.png</STYLE><a href="/b">"#,
+                vec!["a.png", "b"],
             ),
             (r#"<p style="background:url('/i.png')">"#, vec!["i.png"]),
             (

@@ -36,7 +36,7 @@ pub struct NoiseError {
     pub problem: String,
 }
 
-/// What a page is without its noise, and by which rules: digests of different rules cannot be compared.
+/// The digest of a page without its noise, and of the rules that say what that is: digests of different rules cannot be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoiseDigest {
     pub digest: Md5,

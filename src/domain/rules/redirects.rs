@@ -18,7 +18,7 @@ pub struct RedirectError {
     pub problem: RedirectProblem,
 }
 
-/// What is wrong, and what to write instead.
+/// A redirect's fault, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedirectProblem {
     #[error("{path:?} has to begin with \"/\"; write {:?}", format!("/{path}"))]

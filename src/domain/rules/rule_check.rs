@@ -33,7 +33,7 @@ pub struct RuleError {
     pub problem: HeaderProblem,
 }
 
-/// What is wrong, and what to write instead.
+/// A header rule's fault, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderProblem {
     #[error("there is no preset \"{name}\"{}; the presets are {}", meant(.suggestion), presets())]

@@ -3,7 +3,7 @@
 use crate::domain::object::tags::{MAX_TAG, MAX_TAGS, METADATA};
 use crate::domain::object::{Headers, Sort};
 
-/// What is wrong with the tags that a rule sets by itself.
+/// A fault in the tags that a rule sets by itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TagError {
     #[error(
