@@ -122,7 +122,7 @@ fn links_to_stripped(files: &[LocalFile], root: &Path, prefix: &str) -> Vec<(Key
     let mut links = Vec::new();
     for file in files.iter().filter(is_page) {
         let html = std::fs::read(file.path(root)).unwrap_or_default();
-        for link in html_links(file.name().as_str(), &html, &[]) {
+        for link in html_links(file.name().as_str(), &html) {
             if is_stripped(&link) {
                 links.push((file.name().clone(), link));
             }

@@ -1,28 +1,31 @@
-//! What an object is and what makes two of them differ. Pure: no clock, no environment, no I/O.
+//! What an object is, what makes two of them differ, and the rules that say so. Pure: no clock, no environment, no I/O.
 
-pub mod content_type;
-pub mod diff;
-pub mod encoding;
-pub mod entries;
-pub mod etag;
-pub mod fingerprinted;
-pub mod function;
-pub mod globs;
-pub mod headers;
-pub mod headers_file;
-pub mod journal;
-pub mod key;
-pub mod links;
-pub mod manifest;
-pub mod noise;
-pub mod page;
-pub mod presets;
-pub mod redirects;
-pub mod redirects_file;
+pub mod object;
 pub mod rules;
-pub mod tags;
 
-pub use etag::{ETag, Md5};
-pub use headers::{HeaderFingerprint, Headers};
-pub use key::Key;
-pub use tags::Sort;
+// Until the other rooms' imports are rewritten.
+pub use object::{ETag, HeaderFingerprint, Headers, Key, Md5, Sort};
+pub use object::{diff, encoding, entries, journal, key};
+pub use rules::{
+    content_type, fingerprinted, function, globs, headers_file, links, page, redirects_file,
+};
+
+pub mod manifest {
+    pub use super::object::entry::*;
+    pub use super::object::manifest::*;
+}
+
+pub mod noise {
+    pub use super::rules::noise::*;
+    pub use super::rules::suspect::*;
+}
+
+pub mod redirects {
+    pub use super::rules::redirect::*;
+    pub use super::rules::redirects::*;
+}
+
+pub mod tags {
+    pub use super::object::tags::*;
+    pub use super::rules::tag_check::*;
+}

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use unstale::domain::links::{css_links, html_links};
+use unstale::domain::links::html_links;
 use unstale::local::{self, EdgeHandle, Fault, TakesEffect};
 
 use crate::mishap::{Side, assert_clean, begin, builds, crash, deploy, setting, versions};
@@ -35,8 +35,10 @@ impl Probe {
             let lead = |key: &str| number == 1 && builds[0].contains_key(key);
             for (key, body) in build {
                 let found = match key.rsplit('.').next() {
-                    Some("html") => html_links(key, body, &["*"]),
-                    Some("css") => css_links(key, body, &[]),
+                    Some("html") => html_links(key, body),
+                    Some("css") => {
+                        html_links(key, &[b"<style>".as_slice(), body.as_slice()].concat())
+                    }
                     _ => continue,
                 };
                 let index = |link: String| match link.ends_with('/') {

@@ -2,19 +2,21 @@
 
 use std::borrow::Cow;
 
-/// What is sent for a file of which nothing is known.
-pub const OCTET_STREAM: &str = "application/octet-stream";
+use crate::domain::object::key::file_name;
+
+/// The type of a file of which nothing is known.
+const OCTET_STREAM: &str = "application/octet-stream";
 const HTML: &str = "text/html; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 
-/// The Content-Type by the name alone, or `None` for a name without an extension, of which [`sniff`] has to tell.
+/// Returns the Content-Type by the name alone, or `None` for a name without an extension, of which [`sniff`] has to tell.
 ///
 /// `beside_playlist`: the file's folder holds an `.m3u8`, so that `.ts` is a segment of video and not TypeScript.
 /// Text is UTF-8, as every generator writes it.
-pub fn by_name(key: &str, beside_playlist: bool) -> Option<Cow<'static, str>> {
-    let name = key.rsplit('/').next().unwrap_or_default();
-    if let Some(known) = by_whole_name(key, name) {
-        return Some(known.into());
+fn by_name(key: &str, beside_playlist: bool) -> Option<Cow<'static, str>> {
+    let name = file_name(key);
+    if let Some(whole) = by_whole_name(key, name) {
+        return Some(whole.into());
     }
     let (stem, extension) = name.rsplit_once('.')?;
     if stem.is_empty() || extension.is_empty() {
@@ -31,66 +33,50 @@ pub fn by_name(key: &str, beside_playlist: bool) -> Option<Cow<'static, str>> {
     let guess = mime_guess::from_ext(&extension)
         .first_raw()
         .unwrap_or(OCTET_STREAM);
-    Some(match guess.starts_with("text/") {
-        true => format!("{guess}; charset=utf-8").into(),
-        false => guess.into(),
-    })
+    if guess.starts_with("text/") {
+        return Some(format!("{guess}; charset=utf-8").into());
+    }
+    Some(guess.into())
 }
 
-/// [`by_name`], and [`sniff`] of the file's first bytes where the name does not tell.
+/// Returns the Content-Type by the name, and by the file's first bytes where the name does not tell.
 pub fn content_type(key: &str, beside_playlist: bool, first_bytes: &[u8]) -> Cow<'static, str> {
     by_name(key, beside_playlist).unwrap_or_else(|| sniff(first_bytes).into())
 }
 
-/// Whether these bytes begin as an HTML page does; anything else is `application/octet-stream`. 1,024 bytes are enough.
+/// Returns HTML's type for bytes that begin as a page does; anything else is `application/octet-stream`. 1,024 bytes are enough.
 ///
 /// After the WHATWG MIME Sniffing Standard, "Identifying a resource with an unknown MIME type", for HTML alone.
-pub fn sniff(first_bytes: &[u8]) -> &'static str {
-    const TAGS: [&[u8]; 17] = [
-        b"<!doctype html",
-        b"<html",
-        b"<head",
-        b"<script",
-        b"<iframe",
-        b"<h1",
-        b"<div",
-        b"<font",
-        b"<table",
-        b"<a",
-        b"<style",
-        b"<title",
-        b"<b",
-        b"<body",
-        b"<br",
-        b"<p",
-        b"<meta",
-    ];
+fn sniff(first_bytes: &[u8]) -> &'static str {
+    const TAGS: &str =
+        "!doctype html,html,head,script,iframe,h1,div,font,table,a,style,title,b,body,br,p,meta";
     let mut rest = first_bytes
         .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(first_bytes);
-    loop {
-        rest = rest.trim_ascii_start();
-        // Some generators begin a page with a comment.
-        let Some(comment) = rest.strip_prefix(b"<!--") else {
-            break;
+        .unwrap_or(first_bytes)
+        .trim_ascii_start();
+    // Some generators begin a page with a comment.
+    while let Some(comment) = rest.strip_prefix(b"<!--") {
+        let Some(end) = comment.windows(3).position(|end| end == b"-->") else {
+            return HTML;
         };
-        match comment.windows(3).position(|end| end == b"-->") {
-            Some(at) => rest = &comment[at + 3..],
-            None => return HTML,
-        }
+        rest = comment.split_at(end + 3).1.trim_ascii_start();
     }
-    let begins = |tag: &&[u8]| {
-        let (head, after) = rest.split_at_checked(tag.len()).unwrap_or((&[], rest));
-        head.eq_ignore_ascii_case(tag)
-            && matches!(after.first(), Some(b'>' | b' ' | b'\t' | b'\n' | b'\r'))
+    let begins = |tag: &str| {
+        let split = rest.split_at_checked(1 + tag.len());
+        split.is_some_and(|(head, after)| {
+            let named = head.strip_prefix(b"<");
+            named.is_some_and(|name| name.eq_ignore_ascii_case(tag.as_bytes()))
+                && matches!(after.first(), Some(b'>' | b' ' | b'\t' | b'\n' | b'\r'))
+        })
     };
-    match TAGS.iter().any(begins) {
-        true => HTML,
-        false => OCTET_STREAM,
+    if TAGS.split(',').any(begins) {
+        HTML
+    } else {
+        OCTET_STREAM
     }
 }
 
-/// Names that stand for a type whatever their extension.
+/// Returns the type of names that stand for one whatever their extension.
 fn by_whole_name(key: &str, name: &str) -> Option<&'static str> {
     let at_root = |path: &str| key == path || key.ends_with(&format!("/{path}"));
     Some(match name {
@@ -116,7 +102,7 @@ fn by_whole_name(key: &str, name: &str) -> Option<&'static str> {
     })
 }
 
-/// What `mime_guess` does not know, or answers as no browser wants it.
+/// Returns the type that `mime_guess` does not know, or answers as no browser wants it.
 fn put_right(extension: &str) -> Option<&'static str> {
     Some(match extension {
         "html" | "htm" | "shtml" => HTML,

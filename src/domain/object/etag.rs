@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Md5(pub [u8; 16]);
 
-/// What S3 says identifies an object's content, without its quotes.
+/// The text by which S3 identifies an object's content, without its quotes.
 ///
 /// It is the MD5 of the body for PUT and CopyObject with plaintext or SSE-S3 (Amazon S3 API Reference, "Object"), the MD5 of
 /// the parts' MD5s and their count for a multipart upload, and otherwise says nothing of the content.
@@ -23,17 +23,9 @@ pub enum ETag {
 impl Md5 {
     /// Reads 32 hex digits of either case.
     pub fn from_hex(text: &str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        if bytes.len() != 32 {
-            return None;
-        }
-        let mut digest = [0; 16];
-        for (byte, pair) in digest.iter_mut().zip(bytes.chunks_exact(2)) {
-            let high = (pair[0] as char).to_digit(16)?;
-            let low = (pair[1] as char).to_digit(16)?;
-            *byte = (high * 16 + low) as u8;
-        }
-        Some(Self(digest))
+        let is_digest = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let bits = u128::from_str_radix(text, 16).ok().filter(|_| is_digest)?;
+        Some(Self(bits.to_be_bytes()))
     }
 }
 
@@ -67,7 +59,15 @@ impl ETag {
         Self::Other(bare.into())
     }
 
-    /// As headers such as If-Match want it.
+    /// Returns the MD5 that it is, where it looks like one.
+    pub fn md5(&self) -> Option<Md5> {
+        match self {
+            Self::Md5(digest) => Some(*digest),
+            Self::Multipart(..) | Self::Other(_) => None,
+        }
+    }
+
+    /// Returns it as headers such as If-Match want it.
     pub fn quoted(&self) -> String {
         format!("\"{self}\"")
     }

@@ -1,4 +1,4 @@
-//! Whether one object is what the build wants it to be, and what must be asked of S3 where nothing at hand tells.
+//! Compares one object with what the build wants it to be, and says what to ask of S3 where nothing at hand tells.
 
 use super::{ETag, HeaderFingerprint, Md5};
 
@@ -19,7 +19,7 @@ pub struct Found<'a> {
     pub etag: &'a ETag,
 }
 
-/// What was set when the object was last deployed. Counts only while its ETag is the one listed.
+/// An object as it was last deployed. Counts only while its ETag is the one listed.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
     pub etag: &'a ETag,
@@ -28,16 +28,16 @@ pub struct Known<'a> {
     pub headers: Option<HeaderFingerprint>,
 }
 
-/// What S3 and the file said when asked.
+/// The answer of S3 and the file, when asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// Whether the content is the same, by parts or by a full checksum; `None`: it could not be told.
+    /// The content is the same, by parts or by a full checksum; `None`: it could not be told.
     pub same_content: Option<bool>,
-    /// Whether the headers are those wanted.
+    /// The headers are those wanted.
     pub same_headers: Option<bool>,
 }
 
-/// What is to be asked about an object.
+/// The questions to ask about an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ask {
     /// Its content: by the ETag of other part sizes, then by its full checksum.
@@ -60,21 +60,21 @@ pub enum Verdict {
 /// makes it a change.
 pub fn compare(
     wanted: Wanted,
-    found: Found,
-    known: Option<Known>,
+    listed: Found,
+    deployed: Option<Known>,
     answer: Option<Answer>,
 ) -> Verdict {
-    if wanted.size != found.size {
+    if wanted.size != listed.size {
         return Verdict::Content;
     }
-    let known = known.filter(|known| known.etag == found.etag);
-    let content = same_content(wanted, found, known)
+    let deployed = deployed.filter(|deployed| deployed.etag == listed.etag);
+    let content = same_content(wanted, listed, deployed)
         .or_else(|| answer.map(|answer| answer.same_content.unwrap_or(false)));
     if content == Some(false) {
         return Verdict::Content;
     }
-    let headers = known
-        .and_then(|known| Some(known.headers? == wanted.headers))
+    let headers = deployed
+        .and_then(|deployed| Some(deployed.headers? == wanted.headers))
         .or_else(|| answer.map(|answer| answer.same_headers.unwrap_or(false)));
     match (content, headers) {
         (Some(true), Some(true)) => Verdict::Same,
@@ -86,16 +86,14 @@ pub fn compare(
     }
 }
 
-fn same_content(wanted: Wanted, found: Found, known: Option<Known>) -> Option<bool> {
-    if let Some(digest) = known.and_then(|known| known.digest) {
+fn same_content(wanted: Wanted, listed: Found, deployed: Option<Known>) -> Option<bool> {
+    if let Some(digest) = deployed.and_then(|deployed| deployed.digest) {
         return Some(digest == wanted.md5);
     }
-    match found.etag {
-        ETag::Md5(digest) if *digest == wanted.md5 => Some(true),
-        etag if wanted.parts == Some(etag) => Some(true),
-        _ if wanted.size == 0 => Some(true),
-        _ => None,
-    }
+    let same = listed.etag.md5() == Some(wanted.md5)
+        || wanted.parts == Some(listed.etag)
+        || wanted.size == 0;
+    same.then_some(true)
 }
 
 #[cfg(test)]
@@ -106,7 +104,7 @@ mod tests {
     const THAT: Md5 = Md5([2; 16]);
     const SET: HeaderFingerprint = HeaderFingerprint(1);
 
-    fn verdict(etag: &ETag, size: u64, known: Option<Known>, answer: Option<Answer>) -> Verdict {
+    fn verdict(etag: &ETag, size: u64, deployed: Option<Known>, answer: Option<Answer>) -> Verdict {
         let parts = ETag::Multipart(THIS, 3);
         let wanted = Wanted {
             size: 5,
@@ -114,26 +112,32 @@ mod tests {
             parts: Some(&parts),
             headers: SET,
         };
-        compare(wanted, Found { size, etag }, known, answer)
+        compare(wanted, Found { size, etag }, deployed, answer)
     }
 
     #[test]
     fn what_is_known_needs_no_question() {
         let kms = ETag::Md5(THAT);
-        let known = |digest, headers| {
+        let deployed = |digest, headers| {
             Some(Known {
                 etag: &kms,
                 digest: Some(digest),
                 headers: Some(headers),
             })
         };
-        assert_eq!(verdict(&kms, 5, known(THIS, SET), None), Verdict::Same);
-        assert_eq!(verdict(&kms, 5, known(THAT, SET), None), Verdict::Content);
+        assert_eq!(verdict(&kms, 5, deployed(THIS, SET), None), Verdict::Same);
         assert_eq!(
-            verdict(&kms, 5, known(THIS, HeaderFingerprint(2)), None),
+            verdict(&kms, 5, deployed(THAT, SET), None),
+            Verdict::Content
+        );
+        assert_eq!(
+            verdict(&kms, 5, deployed(THIS, HeaderFingerprint(2)), None),
             Verdict::Headers
         );
-        assert_eq!(verdict(&kms, 6, known(THIS, SET), None), Verdict::Content);
+        assert_eq!(
+            verdict(&kms, 6, deployed(THIS, SET), None),
+            Verdict::Content
+        );
     }
 
     #[test]
@@ -152,13 +156,13 @@ mod tests {
             assert_eq!(verdict(&etag, 5, None, None), ask(true, true));
         }
         let other = ETag::Md5(THAT);
-        let known = Some(Known {
+        let deployed = Some(Known {
             etag: &other,
             digest: Some(THIS),
             headers: Some(SET),
         });
         assert_eq!(
-            verdict(&ETag::Md5(THIS), 5, known, None),
+            verdict(&ETag::Md5(THIS), 5, deployed, None),
             ask(false, true),
             "changed since"
         );

@@ -1,25 +1,25 @@
-//! The source of a CloudFront Function that answers redirects and finds directory indexes, for distributions whose
+//! Writes the source of a CloudFront Function that answers redirects and finds directory indexes, for distributions whose
 //! origin is a bucket's REST endpoint, where S3 does neither.
 
-use std::fmt::Write;
-
-use super::redirects::Redirect;
+use super::redirect::Redirect;
 
 /// The most bytes of a function's code (CloudFront Developer Guide, "Quotas on CloudFront Functions").
 pub const MAX_FUNCTION_BYTES: usize = 10 * 1024;
 /// The runtime that the source is written for.
 pub const RUNTIME: &str = "cloudfront-js-2.0";
 
-/// What the first line of a function's code begins with that is ours to change.
+/// The first line of a function's code begins so where it is ours to change.
 const MARK: &str = "// Redirects and folders, written by unstale";
 const TABLE: &str = "const rules = [\n";
+const FOLDER: &str = "(last === '') request.uri += ";
+const BARE_FOLDER: &str = "(last.indexOf('.') < 0) request.uri += ";
 
-/// How a request path becomes the path of a key, besides by redirects.
+/// The ways in which a request path becomes the path of a key, besides by redirects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rewrite {
     /// The document that stands for a folder, such as `index.html`; `None`: paths are left as they are.
     pub index: Option<String>,
-    /// Whether `/about`, whose last segment has no dot, means `/about/` too.
+    /// `/about`, whose last segment has no dot, means `/about/` too.
     pub bare_folders: bool,
     /// Endings that keys lost: what is asked for with one is redirected to the name without it.
     pub endings: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Rewrite {
     pub kept: Vec<String>,
 }
 
-/// What [`generate`] cannot write.
+/// Why [`generate`] cannot write a function.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FunctionError {
     #[error(
@@ -37,63 +37,56 @@ pub enum FunctionError {
     TooLarge { bytes: usize, redirects: usize },
 }
 
-/// The function's source, for the event `viewer-request`. The same input gives the same bytes. `site` names whose it is,
-/// as `s3://bucket/folder/`; empty: whoever takes it.
+/// Writes the function's source, for the event `viewer-request`. The same input gives the same bytes. `site` names whose it
+/// is, as `s3://bucket/folder/`; empty: whoever takes it.
 pub fn generate(
     redirects: &[Redirect],
     rewrite: &Rewrite,
     site: &str,
 ) -> Result<String, FunctionError> {
-    let whose = match site {
-        "" => String::new(),
-        site => format!(" for {}", literal(site)),
-    };
-    let mut source = format!("{MARK}{whose}. Runtime {RUNTIME}, event viewer-request.\n");
+    let mut source = MARK.to_owned();
+    if !site.is_empty() {
+        source += &format!(" for {}", literal(site));
+    }
+    source += &format!(". Runtime {RUNTIME}, event viewer-request.\n");
     // Exact ones first is the order of the table: one that comes after a pattern that takes all of it is refused before.
     // One that a pattern takes only in part keeps its place in the list.
-    source.push_str(TABLE);
-    for redirect in redirects {
-        source.push_str(&row(redirect));
-    }
-    source.push_str("];\n");
-    source.push_str(BODY);
+    source += TABLE;
+    source.extend(redirects.iter().map(row));
+    source += "];\n";
+    source += BODY;
     if !rewrite.endings.is_empty() {
-        let _ = writeln!(source, "  const endings = {};", list(&rewrite.endings));
-        let _ = writeln!(source, "  const kept = {};", list(&rewrite.kept));
-        source.push_str(STRIP);
+        source += &format!("  const endings = {};\n", list(&rewrite.endings));
+        source += &format!("  const kept = {};\n", list(&rewrite.kept));
+        source += STRIP;
     }
     if let Some(index) = &rewrite.index {
         // In plain words, so that the function's code tells which URLs a page answers at.
-        let _ = writeln!(
-            source,
-            "  if (last === '') request.uri += {};",
-            literal(index)
-        );
+        source += &format!("  if {FOLDER}{};\n", literal(index));
         if rewrite.bare_folders {
-            let _ = writeln!(
-                source,
-                "  else if (last.indexOf('.') < 0) request.uri += {};",
+            source += &format!(
+                "  else if {BARE_FOLDER}{};\n",
                 literal(&format!("/{index}"))
             );
         }
     }
-    source.push_str("  return request;\n}\n");
-    match source.len() {
-        bytes if bytes > MAX_FUNCTION_BYTES => Err(FunctionError::TooLarge {
-            bytes,
-            redirects: redirects.len(),
-        }),
-        _ => Ok(source),
+    source += "  return request;\n}\n";
+    let bytes = source.len();
+    if bytes > MAX_FUNCTION_BYTES {
+        let redirects = redirects.len();
+        return Err(FunctionError::TooLarge { bytes, redirects });
     }
+    Ok(source)
 }
 
-/// Whether the code is [`generate`]d, for this site or for nobody in particular.
+/// Tells whether the code is [`generate`]d, for this site or for nobody in particular.
 pub fn is_ours(code: &str, site: &str) -> bool {
-    let whose = code.strip_prefix(MARK).unwrap_or_default();
-    whose.starts_with(". ") || whose.starts_with(&format!(" for {}. ", literal(site)))
+    code.strip_prefix(MARK).is_some_and(|whose| {
+        whose.starts_with(". ") || whose.starts_with(&format!(" for {}. ", literal(site)))
+    })
 }
 
-/// What a [`generate`]d function does; `None` for any other code.
+/// Reads back what a [`generate`]d function does; `None` for any other code.
 pub fn read(code: &str) -> Option<(Vec<Redirect>, Rewrite)> {
     let (_, rest) = code
         .strip_prefix(MARK)
@@ -120,24 +113,24 @@ pub fn read(code: &str) -> Option<(Vec<Redirect>, Rewrite)> {
         None => Some(Vec::new()),
     };
     let rewrite = Rewrite {
-        index: after("if (last === '') request.uri += ")
-            .and_then(|text| serde_json::from_str(text).ok()),
-        bare_folders: body.contains("else if (last.indexOf('.') < 0) request.uri += "),
+        index: after(FOLDER).and_then(|text| serde_json::from_str(text).ok()),
+        bare_folders: body.contains(BARE_FOLDER),
         endings: strings("const endings = ")?,
         kept: strings("const kept = ")?,
     };
     Some((redirects.collect::<Option<_>>()?, rewrite))
 }
 
-/// The first of these redirects that a function written by [`generate`] does not answer as it should.
+/// Returns the first of these redirects that a function written by [`generate`] does not answer as it should.
 pub fn missing<'a>(
     code: &str,
     redirects: impl IntoIterator<Item = &'a Redirect>,
 ) -> Option<&'a Redirect> {
-    redirects.into_iter().find(|one| !code.contains(&row(one)))
+    let mut redirects = redirects.into_iter();
+    redirects.find(|redirect| !code.contains(&row(redirect)))
 }
 
-/// A redirect's line of the table.
+/// Writes a redirect's line of the table.
 fn row(redirect: &Redirect) -> String {
     let (from, to) = (literal(&redirect.from), literal(&redirect.to));
     match redirect.status {
@@ -211,19 +204,14 @@ const STRIP: &str = r#"  for (let i = 0; i < endings.length && kept.indexOf(requ
   }
 "#;
 
-/// A string literal of JavaScript, in ASCII.
-pub fn literal(text: &str) -> String {
+/// Writes a string literal of JavaScript, in ASCII.
+fn literal(text: &str) -> String {
     let mut quoted = String::from("\"");
     for unit in text.encode_utf16() {
-        match u8::try_from(unit)
-            .ok()
-            .filter(|byte| (32..127).contains(byte))
-        {
-            Some(byte @ (b'"' | b'\\')) => quoted.extend(['\\', char::from(byte)]),
-            Some(byte) => quoted.push(char::from(byte)),
-            None => {
-                let _ = write!(quoted, "\\u{unit:04x}");
-            }
+        match u8::try_from(unit) {
+            Ok(byte @ (b'"' | b'\\')) => quoted.extend(['\\', char::from(byte)]),
+            Ok(byte @ b' '..=b'~') => quoted.push(char::from(byte)),
+            _ => quoted += &format!("\\u{unit:04x}"),
         }
     }
     quoted.push('"');
@@ -235,13 +223,13 @@ mod tests {
     use super::*;
 
     fn redirects(pairs: impl IntoIterator<Item = (String, String, u16)>) -> Vec<Redirect> {
-        let all = pairs.into_iter().map(|(from, to, status)| Redirect {
+        let redirects = pairs.into_iter().map(|(from, to, status)| Redirect {
             from,
             to,
             status,
             force: false,
         });
-        all.collect()
+        redirects.collect()
     }
 
     #[test]

@@ -4,17 +4,16 @@ use std::borrow::Borrow;
 use std::slice;
 
 use super::Key;
-use super::manifest::Entry;
+use super::entry::Entry;
 
 /// Entries by key, sorted; each key once.
 #[derive(Clone, Debug, Default)]
 pub struct Entries(Vec<(Key, Entry)>);
 
-pub type Iter<'a> =
-    std::iter::Map<slice::Iter<'a, (Key, Entry)>, fn(&(Key, Entry)) -> (&Key, &Entry)>;
+type Iter<'a> = std::iter::Map<slice::Iter<'a, (Key, Entry)>, fn(&(Key, Entry)) -> (&Key, &Entry)>;
 
 impl Entries {
-    /// With room for so many.
+    /// Makes an empty table with room for so many.
     pub fn with_capacity(count: usize) -> Self {
         Self(Vec::with_capacity(count))
     }
@@ -36,18 +35,18 @@ impl Entries {
     }
 
     pub fn get<K: Borrow<str> + ?Sized>(&self, key: &K) -> Option<&Entry> {
-        let at = self.place(key.borrow()).ok()?;
-        self.0.get(at).map(|(_, entry)| entry)
+        let index = self.position(key.borrow()).ok()?;
+        self.0.get(index).map(|(_, entry)| entry)
     }
 
-    /// Quick at the end, slow elsewhere: many belong into one [`Entries::apply`].
+    /// Inserts or replaces an entry. Quick at the end, slow elsewhere: many belong into one [`Entries::apply`].
     pub fn insert(&mut self, key: Key, entry: Entry) {
         if self.0.last().is_none_or(|(last, _)| *last < key) {
             return self.0.push((key, entry));
         }
-        match self.place(key.as_str()) {
-            Ok(at) => self.0[at].1 = entry,
-            Err(at) => self.0.insert(at, (key, entry)),
+        match self.position(key.as_str()) {
+            Ok(index) => self.0[index].1 = entry,
+            Err(index) => self.0.insert(index, (key, entry)),
         }
     }
 
@@ -56,19 +55,20 @@ impl Entries {
         let mut added = Vec::new();
         let mut removed: Vec<usize> = Vec::new();
         for (key, change) in changes {
-            match (self.place(key.as_str()), change) {
-                (Ok(at), Some(entry)) => self.0[at].1 = entry,
-                (Ok(at), None) => removed.push(at),
+            match (self.position(key.as_str()), change) {
+                (Ok(index), Some(entry)) => self.0[index].1 = entry,
+                (Ok(index), None) => removed.push(index),
                 (Err(_), Some(entry)) => added.push((key, entry)),
                 (Err(_), None) => {}
             }
         }
         if !removed.is_empty() {
             removed.sort_unstable();
-            let (mut at, mut removed) = (0, removed.into_iter().peekable());
+            let (mut next, mut removed) = (0, removed.into_iter().peekable());
             self.0.retain(|_| {
-                at += 1;
-                removed.next_if_eq(&(at - 1)).is_none()
+                let index = next;
+                next += 1;
+                removed.next_if_eq(&index).is_none()
             });
         }
         if self.0.is_empty() {
@@ -77,10 +77,10 @@ impl Entries {
             self.0.append(&mut added);
         }
         // Two runs at most, which a stable sort merges.
-        self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
+        self.0.sort_by(|(key, _), (other, _)| key.cmp(other));
     }
 
-    fn place(&self, key: &str) -> Result<usize, usize> {
+    fn position(&self, key: &str) -> Result<usize, usize> {
         self.0.binary_search_by(|(own, _)| own.as_str().cmp(key))
     }
 }
@@ -95,9 +95,9 @@ impl Extend<(Key, Entry)> for Entries {
 
 impl FromIterator<(Key, Entry)> for Entries {
     fn from_iter<I: IntoIterator<Item = (Key, Entry)>>(entries: I) -> Self {
-        let mut made = Self::default();
-        made.extend(entries);
-        made
+        let mut table = Self::default();
+        table.extend(entries);
+        table
     }
 }
 
@@ -126,8 +126,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::manifest::{DeployNo, ServedId};
-    use crate::domain::{ETag, HeaderFingerprint, Md5};
+    use crate::domain::object::entry::{DeployNo, ServedId};
+    use crate::domain::object::{ETag, HeaderFingerprint, Md5};
 
     fn entry(seed: u8) -> Entry {
         let etag = ETag::Md5(Md5([seed; 16]));

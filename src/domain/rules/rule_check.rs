@@ -1,16 +1,17 @@
-//! What S3 would refuse, or serve otherwise than meant, found in a rule before anything is sent.
+//! Checks header rules: finds what S3 would refuse, or serve otherwise than meant, before anything is sent.
 
 use std::collections::BTreeMap;
 
-use super::HeaderRule;
-use crate::domain::Headers;
-use crate::domain::globs::BadGlob;
-use crate::domain::presets::{Preset, closest};
+use super::globs::BadGlob;
+use super::header_rule::HeaderRule;
+use super::presets::{Preset, closest};
+use crate::domain::object::Headers;
+use crate::domain::object::headers::essence;
 
 /// The most bytes of all names and values of user metadata (S3 User Guide, "Working with object metadata").
-pub const MAX_METADATA_BYTES: usize = 2048;
+const MAX_METADATA_BYTES: usize = 2048;
 /// The most tags of an object (S3 User Guide, "Categorizing objects using tags").
-pub const MAX_TAGS: usize = 10;
+const MAX_TAGS: usize = 10;
 const STORAGE_CLASSES: [&str; 7] = [
     "STANDARD",
     "STANDARD_IA",
@@ -29,12 +30,12 @@ pub struct RuleError {
     pub rule: usize,
     /// The key of the rule's table.
     pub field: &'static str,
-    pub problem: Problem,
+    pub problem: HeaderProblem,
 }
 
-/// What is wrong, and what to write instead.
+/// A header rule's fault, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub enum HeaderProblem {
     #[error("there is no preset \"{name}\"{}; the presets are {}", meant(.suggestion), presets())]
     UnknownPreset {
         name: String,
@@ -94,9 +95,7 @@ pub enum Problem {
 }
 
 fn meant(suggestion: &Option<&'static str>) -> String {
-    suggestion
-        .map(|name| format!(" (did you mean \"{name}\"?)"))
-        .unwrap_or_default()
+    suggestion.map_or_else(String::new, |name| format!(" (did you mean \"{name}\"?)"))
 }
 
 fn presets() -> String {
@@ -104,23 +103,16 @@ fn presets() -> String {
 }
 
 /// The key of the rule's table, and what is wrong there.
-pub type Found = (&'static str, Problem);
+pub(super) type FieldProblem = (&'static str, HeaderProblem);
 
 /// Checks one rule and brings names into the case that S3 keeps.
-pub fn check(rule: &mut HeaderRule) -> Result<(), Found> {
+pub(super) fn check(rule: &mut HeaderRule) -> Result<(), FieldProblem> {
     check_globs(&rule.patterns).map_err(|problem| ("match", problem))?;
     check_together(rule)?;
-    for (field, value) in [
-        ("cache-control", &rule.cache_control),
-        ("content-type", &rule.content_type),
-        ("content-disposition", &rule.content_disposition),
-        ("content-language", &rule.content_language),
-        ("content-encoding", &rule.content_encoding),
-    ] {
-        let Some(value) = value.as_deref().filter(|value| !value.is_empty()) else {
-            continue;
-        };
-        check_value(field, value).map_err(|problem| (field, problem))?;
+    for (field, value) in rule.fields() {
+        if let Some(value) = value.filter(|value| !value.is_empty() && field != "storage-class") {
+            check_value(field, value).map_err(|problem| (field, problem))?;
+        }
     }
     check_metadata_names(rule).map_err(|problem| ("metadata", problem))?;
     for (name, value) in &rule.tags {
@@ -134,12 +126,12 @@ pub fn check(rule: &mut HeaderRule) -> Result<(), Found> {
 }
 
 /// Checks what several rules gave together: each alone is within S3's limits, their sum may not be.
-pub fn check_limits(headers: &Headers) -> Result<(), Found> {
+pub fn check_limits(headers: &Headers) -> Result<(), FieldProblem> {
     check_maps(&headers.metadata, &headers.tags)
 }
 
-fn check_globs(patterns: &[String]) -> Result<(), Problem> {
-    let problem = |pattern: &String, why: &str| Problem::Glob {
+fn check_globs(patterns: &[String]) -> Result<(), HeaderProblem> {
+    let problem = |pattern: &String, why: &str| HeaderProblem::Glob {
         pattern: pattern.clone(),
         why: why.to_owned(),
     };
@@ -160,15 +152,17 @@ fn check_globs(patterns: &[String]) -> Result<(), Problem> {
             ));
         }
     }
-    match patterns.iter().all(|pattern| pattern.starts_with('!')) {
-        true if patterns.is_empty() => Err(Problem::NoGlob),
-        true => Err(Problem::OnlyExclusions),
-        false => Ok(()),
+    if patterns.is_empty() {
+        return Err(HeaderProblem::NoGlob);
     }
+    if patterns.iter().all(|pattern| pattern.starts_with('!')) {
+        return Err(HeaderProblem::OnlyExclusions);
+    }
+    Ok(())
 }
 
-pub fn bad_glob(bad: BadGlob) -> Problem {
-    Problem::Glob {
+pub(super) fn bad_glob(bad: BadGlob) -> HeaderProblem {
+    HeaderProblem::Glob {
         why: format!(
             "{}; write a backslash before a character that is meant as itself",
             bad.why
@@ -177,45 +171,32 @@ pub fn bad_glob(bad: BadGlob) -> Problem {
     }
 }
 
-fn check_together(rule: &HeaderRule) -> Result<(), Found> {
-    if let Some(name) = rule
-        .preset
-        .as_deref()
-        .filter(|name| Preset::from_name(name).is_none())
-    {
-        let suggestion = closest(name, Preset::NAMED.map(Preset::name));
-        return Err((
-            "preset",
-            Problem::UnknownPreset {
-                name: name.to_owned(),
-                suggestion,
-            },
-        ));
+fn check_together(rule: &HeaderRule) -> Result<(), FieldProblem> {
+    let preset = rule.preset.as_deref();
+    if let Some(name) = preset.filter(|name| Preset::from_name(name).is_none()) {
+        let problem = HeaderProblem::UnknownPreset {
+            name: name.to_owned(),
+            suggestion: closest(name, Preset::NAMED.map(Preset::name)),
+        };
+        return Err(("preset", problem));
     }
-    if rule.preset.is_some() && rule.cache_control.is_some() {
-        return Err(("preset", Problem::PresetAndCacheControl));
+    if preset.is_some() && rule.cache_control.is_some() {
+        return Err(("preset", HeaderProblem::PresetAndCacheControl));
     }
-    let encoded = rule
-        .content_encoding
-        .as_deref()
-        .is_some_and(|value| !value.is_empty());
+    let encoded = (rule.content_encoding.as_deref()).is_some_and(|value| !value.is_empty());
     if encoded && rule.compress.as_ref().is_some_and(|list| !list.is_empty()) {
-        return Err(("compress", Problem::CompressAndEncoding));
+        return Err(("compress", HeaderProblem::CompressAndEncoding));
     }
-    let nothing = HeaderRule {
-        patterns: rule.patterns.clone(),
-        ..HeaderRule::default()
-    };
-    match *rule == nothing {
-        true => Err(("match", Problem::Empty)),
-        false => Ok(()),
+    if rule.is_empty() {
+        return Err(("match", HeaderProblem::Empty));
     }
+    Ok(())
 }
 
-fn check_value(field: &'static str, value: &str) -> Result<(), Problem> {
+fn check_value(field: &'static str, value: &str) -> Result<(), HeaderProblem> {
     let owned = || value.to_owned();
     if value.chars().any(char::is_control) {
-        return Err(Problem::Control { value: owned() });
+        return Err(HeaderProblem::Control { value: owned() });
     }
     if let Some(character) = value.chars().find(|c| !c.is_ascii()) {
         let instead = match field {
@@ -223,14 +204,14 @@ fn check_value(field: &'static str, value: &str) -> Result<(), Problem> {
             "metadata" => "percent-encode it",
             _ => "leave it out",
         };
-        return Err(Problem::NotAscii {
+        return Err(HeaderProblem::NotAscii {
             value: owned(),
             character,
             instead,
         });
     }
     if value.trim() != value {
-        return Err(Problem::Padded { value: owned() });
+        return Err(HeaderProblem::Padded { value: owned() });
     }
     match field {
         "content-type" => check_type(value),
@@ -239,24 +220,23 @@ fn check_value(field: &'static str, value: &str) -> Result<(), Problem> {
     }
 }
 
-fn check_type(value: &str) -> Result<(), Problem> {
-    let essence = value.split(';').next().unwrap_or_default().trim();
+fn check_type(value: &str) -> Result<(), HeaderProblem> {
     let token = |part: &str| !part.is_empty() && part.bytes().all(is_token);
-    match essence.split_once('/') {
+    match essence(value).split_once('/') {
         Some((major, minor)) if token(major) && token(minor) => Ok(()),
-        _ => Err(Problem::NotAType {
+        _ => Err(HeaderProblem::NotAType {
             value: value.to_owned(),
         }),
     }
 }
 
-/// RFC 9110, section 5.6.2.
+/// Tells whether tokens may hold it (RFC 9110, section 5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Directives that need seconds have them: a cache ignores the ones that it cannot read.
-fn check_cache_control(value: &str) -> Result<(), Problem> {
+/// Checks that directives that need seconds have them: a cache ignores the ones that it cannot read.
+fn check_cache_control(value: &str) -> Result<(), HeaderProblem> {
     const TIMED: [&str; 4] = [
         "max-age",
         "s-maxage",
@@ -271,7 +251,7 @@ fn check_cache_control(value: &str) -> Result<(), Problem> {
             .any(|timed| name == *timed || name.starts_with(&format!("{timed} ")));
         let digits = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
         if begins && !digits {
-            return Err(Problem::Seconds {
+            return Err(HeaderProblem::Seconds {
                 value: value.to_owned(),
                 part: part.to_owned(),
             });
@@ -280,13 +260,13 @@ fn check_cache_control(value: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn check_metadata_names(rule: &mut HeaderRule) -> Result<(), Problem> {
+fn check_metadata_names(rule: &mut HeaderRule) -> Result<(), HeaderProblem> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let mut lower = BTreeMap::new();
     for (name, value) in std::mem::take(&mut rule.metadata) {
         let folded = name.to_ascii_lowercase();
         if name.is_empty() || !name.bytes().all(allowed) || folded.starts_with("x-amz-") {
-            return Err(Problem::MetadataName { name });
+            return Err(HeaderProblem::MetadataName { name });
         }
         check_value("metadata", &value)?;
         lower.insert(folded, value);
@@ -295,45 +275,46 @@ fn check_metadata_names(rule: &mut HeaderRule) -> Result<(), Problem> {
     Ok(())
 }
 
-fn check_tag(name: &str, value: &str) -> Result<(), Problem> {
+fn check_tag(name: &str, value: &str) -> Result<(), HeaderProblem> {
     let allowed = |c: char| c.is_alphanumeric() || " +-=._:/@".contains(c);
     let fits = (1..=128).contains(&name.chars().count()) && value.chars().count() <= 256;
     let reserved = name.to_ascii_lowercase().starts_with("aws:");
-    match fits && !reserved && name.chars().chain(value.chars()).all(allowed) {
-        true => Ok(()),
-        false => Err(Problem::Tag {
-            name: name.to_owned(),
-        }),
+    if fits && !reserved && name.chars().chain(value.chars()).all(allowed) {
+        return Ok(());
     }
+    Err(HeaderProblem::Tag {
+        name: name.to_owned(),
+    })
 }
 
 fn check_maps(
     metadata: &BTreeMap<String, String>,
     tags: &BTreeMap<String, String>,
-) -> Result<(), Found> {
-    let bytes = metadata
+) -> Result<(), FieldProblem> {
+    let sizes = metadata
         .iter()
-        .map(|(name, value)| name.len() + value.len())
-        .sum();
+        .map(|(name, value)| name.len() + value.len());
+    let bytes = sizes.sum();
     if bytes > MAX_METADATA_BYTES {
-        return Err(("metadata", Problem::MetadataSize { bytes }));
+        return Err(("metadata", HeaderProblem::MetadataSize { bytes }));
     }
-    match tags.len() {
-        count if count > MAX_TAGS => Err(("tags", Problem::TooManyTags { count })),
-        _ => Ok(()),
+    let count = tags.len();
+    if count > MAX_TAGS {
+        return Err(("tags", HeaderProblem::TooManyTags { count }));
     }
+    Ok(())
 }
 
-/// As S3 spells it; STANDARD is what an object has without any.
-fn storage_class(name: &str) -> Result<String, Problem> {
+/// Spells it as S3 does; STANDARD is what an object has without any.
+fn storage_class(name: &str) -> Result<String, HeaderProblem> {
     let folded = name.to_ascii_uppercase().replace('-', "_");
     match folded.as_str() {
         "" | "STANDARD" => Ok(String::new()),
-        "GLACIER" | "DEEP_ARCHIVE" => Err(Problem::Archive {
+        "GLACIER" | "DEEP_ARCHIVE" => Err(HeaderProblem::Archive {
             name: name.to_owned(),
         }),
-        known if STORAGE_CLASSES.contains(&known) => Ok(folded),
-        other => Err(Problem::StorageClass {
+        class if STORAGE_CLASSES.contains(&class) => Ok(folded),
+        other => Err(HeaderProblem::StorageClass {
             name: name.to_owned(),
             suggestion: closest(other, STORAGE_CLASSES),
         }),

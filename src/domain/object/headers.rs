@@ -1,12 +1,12 @@
-//! What an object is served with, besides its body.
+//! Headers: all that an object is served with besides its body.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use md5::{Digest, Md5 as Hasher};
+use md5::Digest;
 use serde::{Deserialize, Serialize};
 
-/// What S3 keeps beside an object's body and sends with it. `None` and empty mean: not set.
+/// The headers that S3 keeps beside an object's body and sends with it. `None` and empty mean: not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Headers {
@@ -35,13 +35,14 @@ pub struct Headers {
 }
 
 /// Tells two sets of headers apart: 64 bits of an MD5 over their canonical form.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HeaderFingerprint(pub u64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HeaderFingerprint(#[serde(with = "hex")] pub u64);
 
 impl Headers {
-    /// The fingerprint of all that an upload sets.
+    /// Returns the fingerprint of all that an upload sets.
     pub fn fingerprint(&self) -> HeaderFingerprint {
-        let mut hasher = Hasher::new();
+        let mut hasher = md5::Md5::new();
         let mut field = |name: &str, value: &str| {
             for text in [name, value] {
                 hasher.update((text.len() as u64).to_le_bytes());
@@ -85,18 +86,23 @@ impl fmt::Debug for HeaderFingerprint {
     }
 }
 
-impl Serialize for HeaderFingerprint {
-    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        out.collect_str(self)
-    }
+/// Returns the type that a Content-Type names, without parameters such as the charset; in the case that it was written in.
+pub fn essence(content_type: &str) -> &str {
+    let (essence, _) = content_type.split_once(';').unwrap_or((content_type, ""));
+    essence.trim()
 }
 
-impl<'de> Deserialize<'de> for HeaderFingerprint {
-    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+/// 64 bits as JSON cannot lose them: 16 hex digits.
+pub(super) mod hex {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn serialize<S: Serializer>(value: &u64, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(&format_args!("{value:016x}"))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<u64, D::Error> {
         let text = <std::borrow::Cow<'_, str>>::deserialize(input)?;
-        u64::from_str_radix(&text, 16)
-            .map(Self)
-            .map_err(serde::de::Error::custom)
+        u64::from_str_radix(&text, 16).map_err(D::Error::custom)
     }
 }
 
@@ -108,7 +114,7 @@ mod tests {
     fn every_field_counts() {
         let text = || Some("x".to_owned());
         let pair = || BTreeMap::from([("x".to_owned(), "x".to_owned())]);
-        let all = [
+        let sets = [
             Headers::default(),
             Headers {
                 cache_control: text(),
@@ -147,9 +153,13 @@ mod tests {
                 ..Headers::default()
             },
         ];
-        for (at, one) in all.iter().enumerate() {
-            for other in &all[at + 1..] {
-                assert_ne!(one.fingerprint(), other.fingerprint(), "{one:?} {other:?}");
+        for (index, headers) in sets.iter().enumerate() {
+            for other in &sets[index + 1..] {
+                assert_ne!(
+                    headers.fingerprint(),
+                    other.fingerprint(),
+                    "{headers:?} {other:?}"
+                );
             }
         }
     }

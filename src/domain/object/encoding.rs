@@ -2,61 +2,61 @@
 
 use std::io::{self, Read, Write};
 
-use super::rules::Encoding;
+use serde::Deserialize;
 
-/// What is smaller gains too little to be worth another encoding, in bytes.
-pub const MIN_BYTES: u64 = 256;
-/// What is larger is stored as it is, in bytes: it has to be in memory whole.
-pub const MAX_BYTES: u64 = 64 << 20;
+use super::headers::essence;
+
+/// The least bytes that are worth another encoding.
+const MIN_BYTES: u64 = 256;
+/// The most bytes that are compressed: a body has to be in memory whole.
+const MAX_BYTES: u64 = 64 << 20;
 /// Bytes from which on the best levels take too long for what they gain.
 const LARGE: usize = 1 << 20;
 
-/// Whether bodies of this Content-Type and size are worth a try: text and what is like it, never what is compressed by itself.
-pub fn is_compressible(content_type: &str, size: u64) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default();
-    let essence = essence.trim().to_ascii_lowercase();
-    let (major, minor) = essence.split_once('/').unwrap_or((&essence, ""));
-    let structured = ["+json", "+xml", "+text"];
-    let by_type = match major {
-        "text" => true,
-        "image" => matches!(
-            minor,
-            "svg+xml" | "bmp" | "x-icon" | "vnd.microsoft.icon" | "x-ms-bmp"
-        ),
-        "font" => matches!(minor, "ttf" | "otf" | "sfnt" | "collection"),
-        "application" => {
-            structured.iter().any(|end| minor.ends_with(end))
-                || matches!(
-                    minor,
-                    "json"
-                        | "javascript"
-                        | "x-javascript"
-                        | "ecmascript"
-                        | "typescript"
-                        | "xml"
-                        | "wasm"
-                        | "json5"
-                        | "x-ndjson"
-                        | "ndjson"
-                        | "rtf"
-                        | "yaml"
-                        | "toml"
-                        | "sql"
-                        | "graphql"
-                        | "vnd.ms-fontobject"
-                        | "x-font-ttf"
-                        | "x-font-otf"
-                        | "vnd.apple.mpegurl"
-                        | "x-mpegurl"
-                )
-        }
-        "model" => matches!(minor, "gltf+json" | "obj" | "mtl" | "stl"),
-        _ => false,
-    };
-    by_type && (MIN_BYTES..=MAX_BYTES).contains(&size)
+/// An encoding to store objects in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    Br,
+    Gzip,
+    Zstd,
 }
 
-/// The whole body in this encoding, by one call at a fixed level: it depends on the bytes alone, and on the compressor's version.
+impl Encoding {
+    /// Returns its name in Content-Encoding.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Br => "br",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// Types that are like text, besides `text/*` and the structured ones of `application/*`.
+const TYPES: &str = "application/ecmascript application/graphql application/javascript application/json application/json5 \
+    application/ndjson application/rtf application/sql application/toml application/typescript \
+    application/vnd.apple.mpegurl application/vnd.ms-fontobject application/wasm application/x-font-otf \
+    application/x-font-ttf application/x-javascript application/x-mpegurl application/x-ndjson application/xml \
+    application/yaml font/collection font/otf font/sfnt font/ttf image/bmp image/svg+xml image/vnd.microsoft.icon \
+    image/x-icon image/x-ms-bmp model/gltf+json model/mtl model/obj model/stl";
+
+/// Tells whether bodies of this Content-Type and size are worth a try: text and what is like it, never what is compressed by
+/// itself.
+pub fn is_compressible(content_type: &str, size: u64) -> bool {
+    let essence = essence(content_type).to_ascii_lowercase();
+    let structured = ["+json", "+xml", "+text"]
+        .iter()
+        .any(|end| essence.ends_with(end));
+    let worth = essence == "text"
+        || essence.starts_with("text/")
+        || essence.starts_with("application/") && structured
+        || TYPES.split(' ').any(|listed| listed == essence);
+    worth && (MIN_BYTES..=MAX_BYTES).contains(&size)
+}
+
+/// Compresses the whole body by one call at a fixed level: the result depends on the bytes and on the compressor's version
+/// alone.
 ///
 /// # Errors
 /// When memory does not suffice.
@@ -87,7 +87,7 @@ pub fn compress(body: &[u8], encoding: Encoding) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The body that [`compress`] was given. Refuses more than [`MAX_BYTES`].
+/// Returns the body that [`compress`] was given. Refuses more than [`MAX_BYTES`].
 ///
 /// # Errors
 /// When it is damaged or too large.
@@ -99,13 +99,13 @@ pub fn decompress(body: &[u8], encoding: Encoding) -> io::Result<Vec<u8>> {
         Encoding::Zstd => Box::new(zstd::Decoder::new(body)?),
     };
     reader.take(MAX_BYTES + 1).read_to_end(&mut out)?;
-    match out.len() as u64 > MAX_BYTES {
-        true => Err(io::Error::other("it is too large")),
-        false => Ok(out),
+    if out.len() as u64 > MAX_BYTES {
+        return Err(io::Error::other("it is too large"));
     }
+    Ok(out)
 }
 
-/// The body in the first of the encodings in which it is smaller by a twentieth at least.
+/// Compresses the body with the first of the encodings that makes it smaller by a twentieth at least.
 ///
 /// # Errors
 /// Those of [`compress`].

@@ -1,20 +1,16 @@
-//! How far a text is from words and numbers.
+//! Measures how far a text is from words and numbers.
 
-use super::has_digit;
-
-/// How little a text looks like words and a number: its pieces, but for a number at its end, and what no word has.
+/// Counts what in a text does not look like words and a number: its pieces, but for a number at its end, and what no word has.
 /// `Overview` and `Chapter1` are 1, `MyAppFoo` 3, `DiwrgTda` 4, `Bc0AJmxD` 5.
-pub fn oddness(text: &str) -> usize {
+pub(super) fn oddness(text: &str) -> usize {
     let trailing = text.trim_end_matches(|c: char| c.is_ascii_digit());
     let oddness = pieces(trailing).map(|piece| 1 + oddities(piece)).sum();
-    match trailing.bytes().any(|byte| byte.is_ascii_lowercase()) || has_digit(trailing) {
-        true => oddness,
-        // Capitals alone are an acronym or a shouted word.
-        false => 1,
-    }
+    // Capitals alone are an acronym or a shouted word.
+    let shouted = !trailing.contains(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if shouted { 1 } else { oddness }
 }
 
-/// What a piece has that no word has: consonants that begin or end none, and pairs within.
+/// Counts what a piece has that no word has: consonants that begin or end none, and pairs within.
 fn oddities(piece: &str) -> usize {
     const SHORTHANDS: [&str; 29] = [
         "js", "ts", "db", "md", "fs", "vm", "rx", "px", "css", "xml", "svg", "pdf", "sql", "btn",
@@ -37,18 +33,15 @@ fn oddities(piece: &str) -> usize {
         .rev()
         .take_while(|byte| consonant(byte))
         .count();
-    let strange = |part: &[u8], known: &str| {
-        let pair_known = |pair: &[u8]| {
-            known
-                .as_bytes()
-                .chunks(3)
-                .any(|entry| entry.starts_with(pair))
-        };
-        usize::from(!part.windows(2).all(pair_known))
+    let strange = |part: &[u8], pairs: &str| {
+        let mut listed = |pair: &[u8]| pairs.split(' ').any(|entry| entry.as_bytes() == pair);
+        usize::from(!part.windows(2).all(&mut listed))
     };
-    let ends = match head == bytes.len() {
-        true => 1,
-        false => strange(&bytes[..head], ONSETS) + strange(&bytes[bytes.len() - tail..], CODAS),
+    let ends = if head == bytes.len() {
+        1
+    } else {
+        let (_, coda) = bytes.split_at(bytes.len() - tail);
+        strange(bytes.split_at(head).0, ONSETS) + strange(coda, CODAS)
     };
     ends + bytes.windows(2).filter(|pair| is_odd_pair(pair)).count()
 }
@@ -66,41 +59,36 @@ fn is_vowel(byte: u8) -> bool {
     matches!(byte, b'a' | b'e' | b'i' | b'o' | b'u' | b'y')
 }
 
-/// The words, capitals and numbers that a text is made of, as one would read `camelCase`.
-pub fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    let bytes = text.as_bytes();
-    let mut at = 0;
+/// Splits a text into words, capitals and numbers, as one would read `camelCase`.
+pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
     std::iter::from_fn(move || {
-        while bytes
-            .get(at)
-            .is_some_and(|byte| !byte.is_ascii_alphanumeric())
-        {
-            at += 1;
-        }
-        let start = at;
-        let first = *bytes.get(at)?;
-        let run = |from: usize, is: fn(&u8) -> bool| {
-            from + bytes[from..].iter().take_while(|byte| is(byte)).count()
-        };
-        at = if first.is_ascii_digit() {
-            run(at, u8::is_ascii_digit)
+        rest = rest.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+        let run = |text: &str, is: fn(&u8) -> bool| text.bytes().take_while(is).count();
+        let first = rest.bytes().next()?;
+        let length = if first.is_ascii_digit() {
+            run(rest, u8::is_ascii_digit)
         } else if first.is_ascii_lowercase() {
-            run(at, u8::is_ascii_lowercase)
+            run(rest, u8::is_ascii_lowercase)
         } else {
-            let capitals = run(at, u8::is_ascii_uppercase);
-            let word = run(capitals, u8::is_ascii_lowercase);
-            match (capitals - at, word > capitals) {
-                (1, true) => word,
+            let capitals = run(rest, u8::is_ascii_uppercase);
+            match (
+                capitals,
+                run(rest.split_at(capitals).1, u8::is_ascii_lowercase),
+            ) {
+                (_, 0) => capitals,
+                (1, word) => 1 + word,
                 // The last capital begins the next word: `HTMLPage` is `HTML`, `Page`.
-                (_, true) => capitals - 1,
-                (_, false) => capitals,
+                (_, _) => capitals - 1,
             }
         };
-        text.get(start..at)
+        let (piece, left) = rest.split_at(length);
+        rest = left;
+        Some(piece)
     })
 }
 
-/// Two letters within one word that no word has beside each other.
+/// Tells whether no word has the two letters beside each other.
 fn is_odd_pair(pair: &[u8]) -> bool {
     let [first, second] = pair else {
         return false;
@@ -110,8 +98,7 @@ fn is_odd_pair(pair: &[u8]) -> bool {
         return first == b'q' && second != b'u';
     }
     match first {
-        b'j' => true,
-        b'q' => true,
+        b'j' | b'q' => true,
         b'v' => !matches!(second, b'r' | b'l' | b's'),
         b'x' => !matches!(second, b'c' | b'h' | b'p' | b't'),
         b'z' => !matches!(second, b'z' | b'h' | b'l' | b'w'),

@@ -3,9 +3,10 @@
 //! One difference remains: where several blocks set a header for one path, those services join the values; here the
 //! later block wins, as among all rules.
 
-use super::rules::HeaderRule;
+use super::header_rule::HeaderRule;
+use crate::domain::object::key::file_name;
 
-/// What is wrong with a line of `_headers` or `_redirects`, and what to write instead.
+/// A fault in a line of `_headers` or `_redirects`, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct LineError {
@@ -18,60 +19,37 @@ pub struct LineError {
 pub fn parse(text: &str) -> Result<Vec<(usize, HeaderRule)>, Vec<LineError>> {
     let mut rules: Vec<(usize, HeaderRule)> = Vec::new();
     let mut errors = Vec::new();
-    // Whether the header lines that follow belong to a path that could be read.
-    let mut open = false;
-    let mut lost = false;
-    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
-        let trimmed = line.trim();
+    for (line, content) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+        let trimmed = content.trim();
         if trimmed.is_empty() || trimmed.starts_with('#') {
             continue;
         }
-        let mut wrong = |problem: String| {
-            errors.push(LineError {
-                line: number,
-                problem,
-            })
+        let read = if content.starts_with([' ', '\t']) {
+            match rules.last_mut() {
+                // Its path could not be read, which is told already.
+                Some((_, rule)) if rule.patterns.is_empty() => Ok(()),
+                Some((_, rule)) => header(rule, trimmed),
+                None => Err("a header before any path; begin a line with the path that it is for, such as \"/*\"".to_owned()),
+            }
+        } else {
+            let (patterns, read) = match globs(trimmed) {
+                Ok(patterns) => (patterns, Ok(())),
+                Err(problem) => (Vec::new(), Err(problem)),
+            };
+            rules.push((line, HeaderRule::empty(patterns)));
+            read
         };
-        if !line.starts_with([' ', '\t']) {
-            let patterns = globs(trimmed);
-            (open, lost) = (patterns.is_ok(), patterns.is_err());
-            match patterns {
-                Ok(patterns) => rules.push((
-                    number,
-                    HeaderRule {
-                        patterns,
-                        ..HeaderRule::default()
-                    },
-                )),
-                Err(problem) => wrong(problem),
-            }
-            continue;
-        }
-        match rules.last_mut().filter(|_| open) {
-            Some((_, rule)) => {
-                if let Err(problem) = header(rule, trimmed) {
-                    wrong(problem);
-                }
-            }
-            None if lost => {}
-            None => wrong("a header before any path; begin a line with the path that it is for, such as \"/*\"".to_owned()),
-        }
+        errors.extend(read.err().map(|problem| LineError { line, problem }));
+    }
+    if !errors.is_empty() {
+        return Err(errors);
     }
     // A path without headers sets nothing.
-    rules.retain(|(_, rule)| {
-        *rule
-            != HeaderRule {
-                patterns: rule.patterns.clone(),
-                ..HeaderRule::default()
-            }
-    });
-    match errors.is_empty() {
-        true => Ok(rules),
-        false => Err(errors),
-    }
+    rules.retain(|(_, rule)| !rule.is_empty());
+    Ok(rules)
 }
 
-/// The globs on keys that a path stands for: `*` is any text, `:name` one segment; `/about` and `/about/` are also the
+/// Returns the globs on keys that a path stands for: `*` is any text, `:name` one segment; `/about` and `/about/` are also the
 /// pages that answer there.
 fn globs(path: &str) -> Result<Vec<String>, String> {
     if path.contains("://") {
@@ -80,15 +58,12 @@ fn globs(path: &str) -> Result<Vec<String>, String> {
         ));
     }
     let Some(relative) = path.strip_prefix('/') else {
-        return Err(match path.contains(':') {
-            true => {
-                format!("{path:?} reads as a header, but is not indented; put two spaces before it")
-            }
-            false => format!(
-                "{path:?} has to begin with \"/\"; write {:?}",
-                format!("/{path}")
-            ),
-        });
+        let hint = if path.contains(':') {
+            "reads as a header, but is not indented; put two spaces before it".to_owned()
+        } else {
+            format!("has to begin with \"/\"; write {:?}", format!("/{path}"))
+        };
+        return Err(format!("{path:?} {hint}"));
     };
     if path.contains(char::is_whitespace) {
         return Err(format!("{path:?} has a space, which a path has as \"%20\""));
@@ -98,23 +73,25 @@ fn globs(path: &str) -> Result<Vec<String>, String> {
         .map_err(|_| {
             format!("{path:?} is not UTF-8 once decoded; write it as a browser shows it")
         })?;
-    let segments: Vec<String> = decoded.split('/').map(segment).collect();
-    let joined = segments.join("/");
-    match decoded.matches('*').count() {
-        0 => Ok(exact(&joined, &decoded)),
-        1 => Ok(splat(&decoded)),
+    let mut parts = decoded.split('*');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(before), Some(after), None) => Ok(splat(&glob(before), &glob(after))),
+        (_, None, _) => Ok(exact(&decoded)),
         _ => Err(format!(
             "{path:?} has more than one \"*\"; keep one, and write \":name\" for a single segment"
         )),
     }
 }
 
-/// A segment as a glob; a placeholder is any one segment.
-fn segment(text: &str) -> String {
-    match text.strip_prefix(':') {
-        Some(name) if name.starts_with(|c: char| c.is_ascii_alphabetic()) => "*".to_owned(),
-        _ => escape(text),
-    }
+/// Writes a part of a path as a glob; a placeholder is any one segment.
+fn glob(path: &str) -> String {
+    let segments = path
+        .split('/')
+        .map(|segment| match segment.strip_prefix(':') {
+            Some(name) if name.starts_with(|c: char| c.is_ascii_alphabetic()) => "*".to_owned(),
+            _ => escape(segment),
+        });
+    segments.collect::<Vec<_>>().join("/")
 }
 
 fn escape(text: &str) -> String {
@@ -128,8 +105,9 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// One path, and the pages that answer there; not what lies below it, which a glob on a folder would take.
-fn exact(glob: &str, path: &str) -> Vec<String> {
+/// Returns globs for one path and the pages that answer there; not for what lies below it, which a glob on a folder would take.
+fn exact(path: &str) -> Vec<String> {
+    let glob = glob(path);
     let bare = glob.trim_end_matches('/');
     if bare.is_empty() {
         return vec!["/index.html".to_owned()];
@@ -138,36 +116,27 @@ fn exact(glob: &str, path: &str) -> Vec<String> {
         return vec![format!("/{bare}/index.html")];
     }
     let mut globs = vec![format!("/{bare}"), format!("!/{bare}/**")];
-    let name = path.rsplit('/').next().unwrap_or_default();
-    if !name.contains('.') {
+    if !file_name(path).contains('.') {
         globs.extend([format!("/{bare}.html"), format!("/{bare}/index.html")]);
     }
     globs
 }
 
-/// `*` takes any text, `/` too.
-fn splat(path: &str) -> Vec<String> {
-    let (before, after) = path.split_once('*').unwrap_or((path, ""));
-    let part = |text: &str| text.split('/').map(segment).collect::<Vec<_>>().join("/");
-    let (before, after) = (part(before), part(after));
+/// Returns globs for a path with a `*`, which takes any text, `/` too.
+fn splat(before: &str, after: &str) -> Vec<String> {
     let folder = before.is_empty() || before.ends_with('/');
-    match (folder, after.as_str()) {
-        (true, "") => vec![format!("/{before}**")],
-        (true, after) if after.starts_with('/') => vec![format!("/{before}**{after}")],
-        (true, after) => vec![format!("/{before}**/*{after}")],
-        (false, "") => vec![format!("/{before}*"), format!("/{before}*/**")],
-        (false, after) if after.starts_with('/') => vec![
-            format!("/{before}*{after}"),
-            format!("/{before}*/**{after}"),
-        ],
-        (false, after) => vec![
-            format!("/{before}*{after}"),
-            format!("/{before}*/**/*{after}"),
-        ],
+    let nested = if after.is_empty() || after.starts_with('/') {
+        format!("**{after}")
+    } else {
+        format!("**/*{after}")
+    };
+    if folder {
+        return vec![format!("/{before}{nested}")];
     }
+    vec![format!("/{before}*{after}"), format!("/{before}*/{nested}")]
 }
 
-/// `Name: value`, or `! Name`, which takes a header away that an earlier rule set.
+/// Reads `Name: value`, or `! Name`, which takes a header away that an earlier rule set.
 fn header(rule: &mut HeaderRule, line: &str) -> Result<(), String> {
     if let Some(name) = line.strip_prefix('!') {
         return set(rule, name.trim(), None);
@@ -209,7 +178,7 @@ fn set(rule: &mut HeaderRule, name: &str, value: Option<&str>) -> Result<(), Str
     Ok(())
 }
 
-/// A header given twice in a block has both values (Cloudflare Pages, "Headers").
+/// Joins the values of a header given twice in a block (Cloudflare Pages, "Headers").
 fn join(earlier: Option<String>, value: Option<&str>) -> String {
     match (earlier.filter(|text| !text.is_empty()), value) {
         (Some(earlier), Some(value)) => format!("{earlier}, {value}"),
@@ -226,7 +195,7 @@ fn cannot_send(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rules::{Facts, HeaderRules, Matched};
+    use super::super::header_rules::{Facts, HeaderRules, Matched};
     use super::*;
 
     #[test]

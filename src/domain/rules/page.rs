@@ -1,15 +1,18 @@
-//! What is a page.
+//! Pages: objects that name assets and other pages.
 
-/// Whether an object of this Content-Type is a page: HTML, which names assets and other pages.
+use crate::domain::object::headers::essence;
+use crate::domain::object::key::file_name;
+
+/// Tells whether an object of this Content-Type is a page, which is HTML.
 pub fn is_page(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let essence = essence(content_type);
     essence.eq_ignore_ascii_case("text/html")
         || essence.eq_ignore_ascii_case("application/xhtml+xml")
 }
 
-/// The folder, with its final `/`, of which the key is the index document; `""` is the root.
+/// Returns the folder, with its final `/`, of which the key is the index document; `""` is the root.
 pub fn folder_of_index(key: &str) -> Option<&str> {
-    let name = key.rsplit('/').next().unwrap_or_default();
+    let name = file_name(key);
     let is_index = matches!(name, "" | "index.html" | "index.htm");
     key.strip_suffix(name).filter(|_| is_index)
 }

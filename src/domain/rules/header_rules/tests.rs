@@ -1,3 +1,6 @@
+use serde::Deserialize;
+
+use super::super::rule_check::HeaderProblem;
 use super::*;
 
 fn rules(text: &str) -> Result<HeaderRules, RuleError> {
@@ -155,10 +158,10 @@ fn later_rules_win_header_by_header() {
     let other = rules.headers_for("x.js", &FACTS, &mut matched);
     assert_eq!(other.compress, [Encoding::Br, Encoding::Gzip]);
     assert_eq!(matched.idle(&rules), [2]);
-    let mut all = Matched::default();
-    rules.headers_for("x.none", &FACTS, &mut all);
-    all.merge(&matched);
-    assert_eq!(all.idle(&rules), [0; 0]);
+    let mut both = Matched::default();
+    rules.headers_for("x.none", &FACTS, &mut both);
+    both.merge(&matched);
+    assert_eq!(both.idle(&rules), [0; 0]);
 }
 
 #[test]
@@ -179,7 +182,7 @@ fn a_rule_has_the_last_word_on_what_an_object_is() {
     )
     .unwrap();
     let mut matched = Matched::default();
-    let mut of = |key: &str| {
+    let mut kinds = |key: &str| {
         let served = rules.headers_for(key, &FACTS, &mut matched);
         let forever = served
             .headers
@@ -188,9 +191,9 @@ fn a_rule_has_the_last_word_on_what_an_object_is() {
         assert_eq!(forever, served.fingerprinted, "{key}");
         (served.fingerprinted, served.page)
     };
-    assert_eq!(of("lib/a.js"), (true, false));
-    assert_eq!(of("photo-8f3a2b1c.js"), (false, true));
-    assert_eq!(of("about"), (false, true));
+    assert_eq!(kinds("lib/a.js"), (true, false));
+    assert_eq!(kinds("photo-8f3a2b1c.js"), (false, true));
+    assert_eq!(kinds("about"), (false, true));
 }
 
 #[test]
@@ -208,9 +211,9 @@ fn each_header_says_where_it_comes_from() {
     )
     .unwrap();
     let told = |key: &str| {
-        let line = |one: Explanation| {
-            let value = one.value.unwrap_or_else(|| "-".to_owned());
-            format!("{}: {value} ({:?})", one.header, one.source)
+        let line = |explanation: Explanation| {
+            let value = explanation.value.unwrap_or_else(|| "-".to_owned());
+            format!("{}: {value} ({:?})", explanation.header, explanation.source)
         };
         rules
             .explain(key, &FACTS)
@@ -366,7 +369,7 @@ fn together_rules_can_exceed_what_s3_takes() {
     let mut limits =
         |key: &str| check_limits(&rules.headers_for(key, &FACTS, &mut matched).headers);
     assert_eq!(limits("a"), Ok(()));
-    let over = Problem::MetadataSize { bytes: 3002 };
+    let over = HeaderProblem::MetadataSize { bytes: 3002 };
     assert_eq!(limits("b"), Err(("metadata", over)));
 }
 

@@ -1,4 +1,5 @@
-//! What a deploy says before it changes anything: which keys it will put, copy or delete, and which purges that owes.
+//! The journal: what a deploy says before it changes anything. It names the keys that it will put, copy or delete, and the
+//! purges that it will owe for them.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ pub struct TouchedKey {
     pub key: Key,
     #[serde(rename = "a")]
     pub action: TouchAction,
-    /// What it will have: `None` where that is not known beforehand, or the key is deleted.
+    /// The ETag that it will have: `None` where that is not known beforehand, or the key is deleted.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<ETag>,
     /// MD5 of the content, where the ETag does not say it.
@@ -51,14 +52,14 @@ pub enum TouchAction {
 }
 
 impl TouchAction {
-    /// Whether a request is made for it.
+    /// Tells whether a request is made for it.
     pub fn changes(self) -> bool {
         self != Self::Keep
     }
 }
 
 impl TouchedKey {
-    /// Whether there is to be nothing.
+    /// Tells whether there is to be nothing under the key.
     pub fn is_absent(&self) -> bool {
         match self.action {
             TouchAction::Delete | TouchAction::DeleteLate => true,
@@ -67,17 +68,13 @@ impl TouchedKey {
         }
     }
 
-    /// MD5 of the content that it will have, where it is known.
+    /// Returns the MD5 of the content that it will have, where it is known.
     pub fn content(&self) -> Option<Md5> {
-        match (&self.digest, &self.etag) {
-            (Some(digest), _) => Some(*digest),
-            (None, Some(ETag::Md5(digest))) => Some(*digest),
-            _ => None,
-        }
+        self.digest.or_else(|| self.etag.as_ref()?.md5())
     }
 }
 
-/// What one distribution is owed.
+/// The purge that one distribution is owed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournaledPurge {
     /// Request paths that follow from no key: redirects that a function answers.

@@ -3,7 +3,7 @@
 //! A line without a status is a 301, as Netlify has it; Cloudflare Pages would answer 302.
 
 use super::headers_file::LineError;
-use super::redirects::Redirect;
+use super::redirect::Redirect;
 
 /// Reads the redirects with their lines. All that is wrong with the lines themselves is told at once; what is wrong
 /// among them, [`super::redirects::Redirects::compile`] finds.
@@ -11,41 +11,43 @@ pub fn parse(text: &str) -> Result<Vec<(usize, Redirect)>, Vec<LineError>> {
     let mut redirects = Vec::new();
     let mut errors = Vec::new();
     for (line, content) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
-        let words = content
+        let words: Vec<&str> = content
             .split_ascii_whitespace()
-            .take_while(|word| !word.starts_with('#'));
-        match words.collect::<Vec<_>>().as_slice() {
-            [] => {}
-            words => match redirect(words) {
-                Ok(redirect) => redirects.push((line, redirect)),
-                Err(problem) => errors.push(LineError { line, problem }),
-            },
+            .take_while(|word| !word.starts_with('#'))
+            .collect();
+        let Some((from, rest)) = words.split_first() else {
+            continue;
+        };
+        match redirect(from, rest) {
+            Ok(redirect) => redirects.push((line, redirect)),
+            Err(problem) => errors.push(LineError { line, problem }),
         }
     }
-    match errors.is_empty() {
-        true => Ok(redirects),
-        false => Err(errors),
+    if errors.is_empty() {
+        Ok(redirects)
+    } else {
+        Err(errors)
     }
 }
 
-/// `FROM [NAME=VALUE...] TO [STATUS[!]] [CONDITION=VALUE...]`.
-fn redirect(words: &[&str]) -> Result<Redirect, String> {
-    let (from, rest) = words.split_first().ok_or_else(String::new)?;
-    let is_target = |word: &&str| word.starts_with('/') || word.contains("://");
-    let at = rest
-        .iter()
-        .position(|word| is_target(word) || !word.contains('='));
-    let Some((to, options)) = at.and_then(|at| rest.get(at..)?.split_first()) else {
-        return Err(match rest.first() {
-            Some(parameter) => query_problem(parameter),
-            None => format!("{from:?} leads nowhere; write where, as in \"{from} /new 301\""),
-        });
-    };
-    if let Some(parameter) = rest.first().filter(|_| at != Some(0)) {
-        return Err(query_problem(parameter));
+/// Reads `FROM [NAME=VALUE...] TO [STATUS[!]] [CONDITION=VALUE...]`, of which `rest` is what follows `FROM`.
+fn redirect(from: &str, rest: &[&str]) -> Result<Redirect, String> {
+    let is_target = |word: &str| word.starts_with('/') || word.contains("://");
+    if let Some(parameter) = rest.first()
+        && !is_target(parameter)
+        && parameter.contains('=')
+    {
+        return Err(format!(
+            "\"{parameter}\" asks for a query parameter, which no key has; leave it out"
+        ));
     }
+    let Some((to, options)) = rest.split_first() else {
+        return Err(format!(
+            "{from:?} leads nowhere; write where, as in \"{from} /new 301\""
+        ));
+    };
     let mut redirect = Redirect {
-        from: (*from).to_owned(),
+        from: from.to_owned(),
         to: (*to).to_owned(),
         status: 301,
         force: false,
@@ -92,21 +94,17 @@ fn set(redirect: &mut Redirect, option: &str) -> Result<(), String> {
     }
 }
 
-fn query_problem(parameter: &str) -> String {
-    format!("\"{parameter}\" asks for a query parameter, which no key has; leave it out")
-}
-
 fn rewrite_problem(redirect: &Redirect) -> String {
-    match redirect.from == "/*" {
-        true => format!(
-            "a single-page app's 200 is the distribution's work: let its custom error responses answer 403 and 404 with {:?} and \
-             status 200, and leave the line out",
-            redirect.to
-        ),
-        false => "200 would serve one page under another URL, which S3 cannot do; store the page under that key as well, or write \
-                  301"
-            .to_owned(),
+    if redirect.from != "/*" {
+        return "200 would serve one page under another URL, which S3 cannot do; store the page under that key as well, or write \
+                301"
+            .to_owned();
     }
+    format!(
+        "a single-page app's 200 is the distribution's work: let its custom error responses answer 403 and 404 with {:?} and \
+         status 200, and leave the line out",
+        redirect.to
+    )
 }
 
 #[cfg(test)]
@@ -119,10 +117,10 @@ mod tests {
         let read = parse(text).unwrap();
         let shown: Vec<_> = read
             .iter()
-            .map(|(line, one)| {
+            .map(|(line, redirect)| {
                 format!(
                     "{line} {} {} {} {}",
-                    one.from, one.to, one.status, one.force
+                    redirect.from, redirect.to, redirect.status, redirect.force
                 )
             })
             .collect();
@@ -169,7 +167,7 @@ mod tests {
         fn no_file_is_too_odd(text in "(?s).{0,80}", lines in "([/a-z:*=!# 0-9.]{0,20}\n){0,4}") {
             for text in [text, lines] {
                 if let Ok(read) = parse(&text) {
-                    let _ = super::super::redirects::Redirects::compile(read.into_iter().map(|(_, one)| one).collect());
+                    let _ = super::super::redirects::Redirects::compile(read.into_iter().map(|(_, redirect)| redirect).collect());
                 }
             }
         }

@@ -3,12 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// The most bytes that S3 takes in a key (S3 User Guide, "Naming Amazon S3 objects").
 pub const MAX_KEY_BYTES: usize = 1024;
 
 /// A key: UTF-8, `/` between folders, compared by its bytes as S3 sorts them. Relative to the site's prefix wherever it
 /// stands for an object of the site. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Key(Arc<str>);
 
 impl Key {
@@ -20,21 +23,16 @@ impl Key {
         &self.0
     }
 
-    /// What follows the last `/`.
-    pub fn file_name(&self) -> &str {
-        self.0.rsplit('/').next().unwrap_or_default()
-    }
-
-    /// What follows the last `.` of the file name, unless that dot begins it; as written, not folded.
+    /// Returns what follows the last `.` of the file name, unless that dot begins it; as written, not folded.
     pub fn extension(&self) -> Option<&str> {
-        let (stem, extension) = self.file_name().rsplit_once('.')?;
+        let (stem, extension) = file_name(&self.0).rsplit_once('.')?;
         (!stem.is_empty()).then_some(extension)
     }
+}
 
-    /// How many folders it lies in.
-    pub fn depth(&self) -> usize {
-        self.0.bytes().filter(|byte| *byte == b'/').count()
-    }
+/// Returns what follows the last `/` of a key or path.
+pub fn file_name(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
 impl fmt::Display for Key {
@@ -58,18 +56,6 @@ impl std::borrow::Borrow<str> for Key {
 impl From<&str> for Key {
     fn from(text: &str) -> Self {
         Self::new(text)
-    }
-}
-
-impl serde::Serialize for Key {
-    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        out.serialize_str(&self.0)
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Key {
-    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        <std::borrow::Cow<'_, str>>::deserialize(input).map(Self::new)
     }
 }
 

@@ -1,4 +1,6 @@
-//! Cache-Control by name: what objects are served with where no rule says otherwise, and what rules can ask for.
+//! Presets: Cache-Control by name, what objects are served with where no rule says otherwise and what rules can ask for.
+
+use crate::domain::object::key::file_name;
 
 /// A named Cache-Control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +48,7 @@ impl Preset {
         }
     }
 
-    /// The header's value; `None` sends none.
+    /// Returns the header's value; `None` sends none.
     pub fn cache_control(self) -> Option<&'static str> {
         match self {
             Self::Immutable => Some("public, max-age=31536000, immutable"),
@@ -59,12 +61,12 @@ impl Preset {
         }
     }
 
-    /// What an object gets where no rule says otherwise.
+    /// Returns what an object gets where no rule says otherwise.
     ///
     /// An error document is one that the distribution names, or by its own name: S3 and most generators call it
     /// `404.html`.
     pub fn default_for(key: &str, fingerprinted: bool, error_document: bool) -> Self {
-        let name = key.rsplit('/').next().unwrap_or_default();
+        let name = file_name(key);
         if error_document || is_error_name(name) {
             Self::Error
         } else if fingerprinted {
@@ -77,7 +79,8 @@ impl Preset {
     }
 }
 
-/// `404.html`, `500.htm`, `404`; also `404/index.html` would be one, but nothing serves it as such by itself.
+/// Tells whether it is `404.html`, `500.htm`, `404` or the like. `404/index.html` is none, since nothing serves it as such by
+/// itself.
 fn is_error_name(name: &str) -> bool {
     let stem = name
         .strip_suffix(".html")
@@ -88,34 +91,29 @@ fn is_error_name(name: &str) -> bool {
         && stem.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The one of `known` that somebody who wrote `word` most likely meant.
-pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let near = known
-        .into_iter()
-        .map(|name| (distance(word, name), name))
-        .min()?;
-    (near.0 <= 2 && near.0 < near.1.len()).then_some(near.1)
+/// Returns the name that somebody who wrote `word` most likely meant.
+pub(super) fn closest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = names.into_iter().map(|name| (distance(word, name), name));
+    let (edits, name) = scored.min()?;
+    (edits <= 2 && edits < name.len()).then_some(name)
 }
 
-/// Levenshtein's distance over lower-case bytes.
-fn distance(one: &str, other: &str) -> usize {
-    let other = other.to_ascii_lowercase();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, a) in one.to_ascii_lowercase().bytes().enumerate() {
-        let mut diagonal = at;
-        let mut left = at + 1;
-        for (b, above) in other.bytes().zip(row.iter_mut().skip(1)) {
-            let cost = (diagonal + usize::from(a != b))
-                .min(left + 1)
-                .min(*above + 1);
-            diagonal = std::mem::replace(above, cost);
-            left = cost;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = at + 1;
+/// Counts the edits between two texts (Levenshtein's distance over lower-case bytes).
+fn distance(word: &str, name: &str) -> usize {
+    let name = name.to_ascii_lowercase();
+    let mut row: Vec<usize> = (0..=name.len()).collect();
+    let mut last = name.len();
+    for (index, byte) in word.to_ascii_lowercase().bytes().enumerate() {
+        let mut diagonal = index;
+        last = index + 1;
+        for (other, above) in name.bytes().zip(row.iter_mut().skip(1)) {
+            let changed = diagonal + usize::from(byte != other);
+            diagonal = *above;
+            last = changed.min(last + 1).min(*above + 1);
+            *above = last;
         }
     }
-    row.last().copied().unwrap_or_default()
+    last
 }
 
 #[cfg(test)]
@@ -161,13 +159,13 @@ mod tests {
 
     #[test]
     fn the_distance_counts_slips() {
-        for (one, other, expected) in [
+        for (word, name, expected) in [
             ("", "abc", 3),
             ("abc", "", 3),
             ("kitten", "sitting", 3),
             ("same", "SAME", 0),
         ] {
-            assert_eq!(distance(one, other), expected, "{one} {other}");
+            assert_eq!(distance(word, name), expected, "{word} {name}");
         }
     }
 }

@@ -1,12 +1,11 @@
-//! Which names hold a hash of their content, so that the content under a name can never change.
+//! Recognizes names that hold a hash of their content, so that the content under a name can never change.
 //!
 //! A wrong yes lets browsers keep an asset for a year, a wrong no costs one purged path: in doubt, no.
 
-mod oddness;
+use super::oddness::{oddness, pieces};
+use crate::domain::object::key::file_name;
 
-use oddness::{oddness, pieces};
-
-/// Whether the file's name, as bundlers and site generators write it, holds a hash of its content.
+/// Tells whether the file's name, as bundlers and site generators write it, holds a hash of its content.
 ///
 /// Known are webpack (Create React App, Vue CLI, Gatsby, Docusaurus, Angular), Rollup and Vite (VitePress, Astro,
 /// Nuxt, SvelteKit), Next, esbuild, Parcel, Hugo, mdBook, rustdoc, Trunk, Sprockets and Django. Pages, feeds, data
@@ -27,10 +26,10 @@ pub fn is_fingerprinted(key: &str) -> bool {
     if stem.is_empty() || holds_uuid(stem) {
         return false;
     }
-    let place = Place {
+    let place = NamePlace {
         kind,
         code_folder: folders.split('/').any(is_output_folder),
-        direct: is_output_folder(folders.rsplit('/').next().unwrap_or_default()),
+        direct: is_output_folder(file_name(folders)),
         framework: folders
             .split('/')
             .any(|folder| matches!(folder, "_astro" | "_nuxt")),
@@ -40,15 +39,15 @@ pub fn is_fingerprinted(key: &str) -> bool {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum FileKind {
     /// Written by a bundler more often than by hand.
     Code,
     /// As often somebody's upload, whose name may hold a random id.
     Media,
 }
 
-struct Place {
-    kind: Kind,
+struct NamePlace {
+    kind: FileKind,
     /// Somewhere under a folder that bundlers write to.
     code_folder: bool,
     /// Directly in such a folder.
@@ -57,7 +56,8 @@ struct Place {
     framework: bool,
 }
 
-/// `main.1f2e.js.map`, `main.1f2e.js.LICENSE.txt` and `main.1f2e.js.gz` are asked for by, or instead of, `main.1f2e.js`.
+/// Cuts off what a companion's name adds: `main.1f2e.js.map`, `main.1f2e.js.LICENSE.txt` and `main.1f2e.js.gz` are asked for
+/// by, or instead of, `main.1f2e.js`.
 fn without_companion(name: &str) -> &str {
     [".map", ".LICENSE.txt", ".gz", ".br", ".zst"]
         .iter()
@@ -66,57 +66,39 @@ fn without_companion(name: &str) -> &str {
         .unwrap_or(name)
 }
 
-fn kind_of(extension: &str) -> Option<Kind> {
+fn kind_of(extension: &str) -> Option<FileKind> {
     match extension {
         "js" | "mjs" | "cjs" | "css" | "wasm" | "woff2" | "woff" | "ttf" | "otf" | "eot" => {
-            Some(Kind::Code)
+            Some(FileKind::Code)
         }
         "png" | "jpg" | "jpeg" | "gif" | "webp" | "avif" | "svg" | "ico" | "jxl" | "bmp"
         | "mp4" | "webm" | "ogv" | "mp3" | "ogg" | "opus" | "wav" | "m4a" | "aac" | "flac" => {
-            Some(Kind::Media)
+            Some(FileKind::Media)
         }
         _ => None,
     }
 }
 
-/// Folders of which their generators say that all they hold is immutable (Next and SvelteKit serve them so themselves;
-/// Gatsby's `static/MD5/`).
+/// Tells whether one of the folders is one of which its generator says that all it holds is immutable (Next and SvelteKit serve
+/// them so themselves; Gatsby's `static/MD5/`).
 fn is_immutable_folder(folders: &str) -> bool {
-    let mut before = "";
-    for folder in folders.split('/') {
-        let known = match before {
-            "_next" => folder == "static",
-            "_app" => folder == "immutable",
-            "static" => folder.len() == 32 && is_hex_hash(folder),
-            _ => false,
-        };
-        if known {
-            return true;
-        }
-        before = folder;
-    }
-    false
+    let parents = [""].into_iter().chain(folders.split('/'));
+    let mut nested = parents.zip(folders.split('/'));
+    nested.any(|(parent, folder)| match parent {
+        "_next" => folder == "static",
+        "_app" => folder == "immutable",
+        "static" => folder.len() == 32 && is_hex_hash(folder),
+        _ => false,
+    })
 }
 
 fn is_output_folder(folder: &str) -> bool {
-    matches!(
-        folder,
-        "assets"
-            | "static"
-            | "_assets"
-            | "_astro"
-            | "_nuxt"
-            | "_shared"
-            | "chunks"
-            | "build"
-            | "bundles"
-            | "dist"
-            | "media"
-            | "static.files"
-    )
+    const FOLDERS: &str =
+        "assets static _assets _astro _nuxt _shared chunks build bundles dist media static.files";
+    FOLDERS.split(' ').any(|listed| listed == folder)
 }
 
-/// Without what bundlers write between the hash and the extension: `x.1f2e.chunk.css`, `x-1f2e.min.js`.
+/// Cuts off what bundlers write between the hash and the extension: `x.1f2e.chunk.css`, `x-1f2e.min.js`.
 fn without_suffixes(mut stem: &str) -> &str {
     const SUFFIXES: [&str; 12] = [
         ".min", ".chunk", ".bundle", ".lean", ".iframe", ".module", ".esm", ".async", ".worker",
@@ -128,48 +110,44 @@ fn without_suffixes(mut stem: &str) -> &str {
     stem
 }
 
-impl Place {
-    /// The last word of the stem is a hash in hex digits.
+impl NamePlace {
+    /// Tells whether the last word of the stem is a hash in hex digits.
     fn has_hex(&self, stem: &str) -> bool {
         let (before, hash, separator) = match stem.rfind(['.', '-', '_', '~']) {
-            Some(at) => (&stem[..at], &stem[at + 1..], stem.as_bytes()[at]),
+            Some(index) => (&stem[..index], &stem[index + 1..], stem.as_bytes()[index]),
             None => ("", stem, b' '),
         };
         if !is_hex_length(hash.len()) || !is_lower_hex(hash) {
             return false;
         }
-        let media_elsewhere = self.kind == Kind::Media && !self.code_folder;
+        let media_elsewhere = self.kind == FileKind::Media && !self.code_folder;
         match (hash.len(), separator) {
             // A name that is nothing but a hash: 20 and 32 digits are webpack's; elsewhere it may be anybody's id.
             (_, b' ') => hash.len() >= 16 && !media_elsewhere && is_hex_hash(hash),
             // webpack's chunks are called `[id].[hash]`, the id itself a number or 8 hex digits.
-            (8, b'.') if self.kind == Kind::Code && is_chunk_id(before) => {
+            (8, b'.') if self.kind == FileKind::Code && is_chunk_id(before) => {
                 has_digit(hash) && has_letter(hash)
             }
             (_, b'.') => is_hex_hash(hash),
             (..16, b'-') if media_elsewhere => before == "favicon" && is_hex_hash(hash),
-            (..16, b'-') => is_hex_hash(hash),
             (_, b'-') => is_hex_hash(hash),
             // Words joined by `_` are more often written by hand.
-            (16.., b'_') => self.kind == Kind::Code && is_hex_hash(hash),
+            (16.., b'_') => self.kind == FileKind::Code && is_hex_hash(hash),
             _ => false,
         }
     }
 
-    /// The stem ends in a hash as Rollup, Vite and esbuild write it: 8 characters, mostly of base64url.
+    /// Tells whether the stem ends in a hash as Rollup, Vite and esbuild write it: 8 characters, mostly of base64url.
     fn has_base64(&self, stem: &str) -> bool {
-        let stem = match self.framework {
-            true => without_transform(stem),
-            false => stem,
+        let stem = if self.framework {
+            without_transform(stem)
+        } else {
+            stem
         };
-        let Some(at) = stem
-            .len()
-            .checked_sub(8)
-            .filter(|at| stem.is_char_boundary(*at))
-        else {
+        let start = stem.len().checked_sub(8);
+        let Some((before, hash)) = start.and_then(|start| stem.split_at_checked(start)) else {
             return false;
         };
-        let (before, hash) = stem.split_at(at);
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if !hash.bytes().all(allowed) || hash.starts_with("0x") {
             return false;
@@ -177,7 +155,7 @@ impl Place {
         if before.is_empty() {
             return self.framework && oddness(hash) >= 3;
         }
-        if before == "chunk-" && self.kind == Kind::Code {
+        if before == "chunk-" && self.kind == FileKind::Code {
             return is_base32(hash);
         }
         if !before.ends_with(['-', '.']) {
@@ -185,37 +163,32 @@ impl Place {
         }
         let enough = match self.kind {
             _ if self.framework => 3,
-            Kind::Code if self.code_folder => 4,
-            Kind::Code => 5,
-            Kind::Media if self.direct => 4,
-            Kind::Media => return false,
+            FileKind::Code if self.code_folder => 4,
+            FileKind::Code => 5,
+            FileKind::Media if self.direct => 4,
+            FileKind::Media => return false,
         };
         oddness(hash) >= enough
     }
 }
 
-/// Astro adds a second hash for what it did to an image: `hero.BW95FD7l_1zNb9S.webp`.
+/// Cuts off the second hash that Astro adds for what it did to an image: `hero.BW95FD7l_1zNb9S.webp`.
 fn without_transform(stem: &str) -> &str {
+    let is_hash = |word: &str| {
+        (5..=7).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
     match stem.rsplit_once('_') {
-        Some((before, after))
-            if (5..=7).contains(&after.len())
-                && after.bytes().all(|byte| byte.is_ascii_alphanumeric()) =>
-        {
-            before
-        }
+        Some((before, after)) if is_hash(after) => before,
         _ => stem,
     }
 }
 
-/// Hugo's resized images: `photo_hu_8f3a….webp`, earlier `photo_hu8f3a…_12345_600x0_resize_q75_box.jpg`.
-fn is_hugo_image(stem: &str, kind: Kind) -> bool {
-    kind == Kind::Media
+/// Recognizes Hugo's resized images: `photo_hu_8f3a….webp`, earlier `photo_hu8f3a…_12345_600x0_resize_q75_box.jpg`.
+fn is_hugo_image(stem: &str, kind: FileKind) -> bool {
+    kind == FileKind::Media
         && stem.split("_hu").skip(1).any(|rest| {
-            let hash = rest
-                .trim_start_matches('_')
-                .split('_')
-                .next()
-                .unwrap_or_default();
+            let rest = rest.trim_start_matches('_');
+            let (hash, _) = rest.split_once('_').unwrap_or((rest, ""));
             matches!(hash.len(), 16 | 32) && is_hex_hash(hash)
         })
 }
@@ -240,35 +213,35 @@ fn has_letter(text: &str) -> bool {
     text.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
-/// Hex digits that are neither a number or date, nor a word (`deadbeef`), nor one beside the other (`facade01`).
+/// Recognizes hex digits that are neither a number or date, nor a word (`deadbeef`), nor one beside the other (`facade01`).
 fn is_hex_hash(text: &str) -> bool {
     is_lower_hex(text) && pieces(text).count() >= 3
 }
 
 fn is_chunk_id(before: &str) -> bool {
-    let id = before.rsplit(['/', '~']).next().unwrap_or_default();
+    let (_, id) = before.rsplit_once('~').unwrap_or(("", before));
     id.len() == 8 && is_lower_hex(id) && has_digit(id)
         || (1..=5).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// As esbuild writes hashes.
+/// Tells whether it is written as esbuild writes hashes.
 fn is_base32(text: &str) -> bool {
     text.bytes()
         .all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7'))
 }
 
-/// A UUID names an upload, not a content.
+/// Tells whether a UUID is in the stem, which names an upload and not a content.
 fn holds_uuid(stem: &str) -> bool {
     const DASHES: [usize; 4] = [8, 13, 18, 23];
-    stem.as_bytes().windows(36).any(|window| {
-        window
-            .iter()
-            .enumerate()
-            .all(|(at, byte)| match DASHES.contains(&at) {
-                true => *byte == b'-',
-                false => byte.is_ascii_hexdigit(),
-            })
-    })
+    let fits = |(index, byte): (usize, &u8)| {
+        if DASHES.contains(&index) {
+            *byte == b'-'
+        } else {
+            byte.is_ascii_hexdigit()
+        }
+    };
+    let mut windows = stem.as_bytes().windows(36);
+    windows.any(|window| window.iter().enumerate().all(fits))
 }
 
 #[cfg(test)]

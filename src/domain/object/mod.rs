@@ -1,0 +1,17 @@
+//! What an object is and what makes two of them differ. Pure: no clock, no environment, no I/O.
+
+pub mod diff;
+pub mod encoding;
+pub mod entries;
+pub mod entry;
+pub mod etag;
+pub mod headers;
+pub mod journal;
+pub mod key;
+pub mod manifest;
+pub mod tags;
+
+pub use etag::{ETag, Md5};
+pub use headers::{HeaderFingerprint, Headers};
+pub use key::Key;
+pub use tags::Sort;

@@ -1,0 +1,75 @@
+//! A header rule as deploy.toml and `_headers` write it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::domain::object::encoding::Encoding;
+
+/// One `[[headers]]` table of deploy.toml. What is absent is left to earlier rules and defaults; an empty text removes a
+/// header that they set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct HeaderRule {
+    /// Globs on keys as in a `.gitignore`: `*.html` anywhere, `/index.html` at the root alone, `posts/` a folder, `!` for
+    /// what an earlier glob of the same rule took too much. One string or a list.
+    #[serde(rename = "match", deserialize_with = "super::globs::one_or_many")]
+    pub patterns: Vec<String>,
+    /// A [`Preset`](super::presets::Preset) by name, in place of `cache-control`.
+    #[serde(default)]
+    pub preset: Option<String>,
+    #[serde(default)]
+    pub cache_control: Option<String>,
+    #[serde(default)]
+    pub content_type: Option<String>,
+    #[serde(default)]
+    pub content_disposition: Option<String>,
+    #[serde(default)]
+    pub content_language: Option<String>,
+    #[serde(default)]
+    pub content_encoding: Option<String>,
+    /// `x-amz-meta-*`, without that prefix; joined with that of earlier rules.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+    #[serde(default)]
+    pub storage_class: Option<String>,
+    /// Object tags, joined with those of earlier rules.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// The encodings to store it in, the best first; empty: as it is.
+    #[serde(default)]
+    pub compress: Option<Vec<Encoding>>,
+    /// The name holds a hash of the content, where that cannot be seen, or only seems so.
+    #[serde(default)]
+    pub fingerprinted: Option<bool>,
+    /// It goes live with the pages, after all assets.
+    #[serde(default)]
+    pub page: Option<bool>,
+}
+
+impl HeaderRule {
+    /// Makes a rule for these globs that sets nothing.
+    pub(super) fn empty(patterns: Vec<String>) -> Self {
+        Self {
+            patterns,
+            ..Self::default()
+        }
+    }
+
+    /// Tells whether it sets nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::empty(self.patterns.clone())
+    }
+
+    /// Returns the headers of one value as deploy.toml names them, and what the rule says of each.
+    pub(super) fn fields(&self) -> [(&'static str, Option<&str>); 6] {
+        [
+            ("cache-control", self.cache_control.as_deref()),
+            ("content-type", self.content_type.as_deref()),
+            ("content-disposition", self.content_disposition.as_deref()),
+            ("content-language", self.content_language.as_deref()),
+            ("content-encoding", self.content_encoding.as_deref()),
+            ("storage-class", self.storage_class.as_deref()),
+        ]
+    }
+}

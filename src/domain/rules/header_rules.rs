@@ -1,0 +1,257 @@
+//! Header rules: what each object is served with, by globs on its key; later rules win header by header.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::fingerprinted::is_fingerprinted;
+use super::globs::Globs;
+use super::header_rule::HeaderRule;
+use super::page::is_page;
+use super::presets::Preset;
+use super::rule_check::{FieldProblem, RuleError, bad_glob, check, check_limits};
+use crate::domain::object::Headers;
+use crate::domain::object::encoding::Encoding;
+
+/// Rules ready to be asked about many keys.
+pub struct HeaderRules {
+    rules: Vec<CompiledRule>,
+}
+
+struct CompiledRule {
+    globs: Globs,
+    /// With its preset written out, and names in their canonical case.
+    rule: HeaderRule,
+}
+
+/// The facts that rules are asked with, besides the key.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// By [`super::content_type`].
+    pub content_type: &'a str,
+    /// The distribution answers errors with it.
+    pub error_document: bool,
+}
+
+/// The headers that an object is served with, and what follows from the rules besides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served<'a> {
+    /// Without the Content-Encoding of `compress`, which depends on what compression gains.
+    pub headers: Headers,
+    pub fingerprinted: bool,
+    pub page: bool,
+    pub compress: &'a [Encoding],
+}
+
+/// Where a header comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A default, by what it is for.
+    Default(&'static str),
+    /// The rule's index, from 0.
+    Rule(usize),
+}
+
+/// Why an object is served with a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// `cache-control`, `metadata.NAME`, `fingerprinted`: as deploy.toml names it.
+    pub header: Cow<'static, str>,
+    /// `None`: removed by a rule.
+    pub value: Option<String>,
+    pub source: Source,
+}
+
+/// The rules that matched anything so far.
+#[derive(Clone, Debug, Default)]
+pub struct Matched {
+    /// By the rule's index; rules past its end matched nothing.
+    rules: Vec<bool>,
+}
+
+impl Matched {
+    /// Returns the indexes of rules that matched nothing.
+    pub fn idle(&self, rules: &HeaderRules) -> Vec<usize> {
+        let matched = self.rules.iter().copied().chain(std::iter::repeat(false));
+        let indexes = (0..rules.rules.len()).zip(matched);
+        let idle = indexes.filter(|(_, matched)| !matched);
+        idle.map(|(index, _)| index).collect()
+    }
+
+    /// Adds what another found, so that several threads can share the work.
+    pub fn merge(&mut self, other: &Self) {
+        let count = self.rules.len().max(other.rules.len());
+        self.rules.resize(count, false);
+        for (matched, theirs) in self.rules.iter_mut().zip(&other.rules) {
+            *matched |= theirs;
+        }
+    }
+}
+
+impl HeaderRules {
+    /// Checks and compiles the rules. The error names the rule by its index and the key of its table.
+    pub fn compile(rules: Vec<HeaderRule>) -> Result<Self, RuleError> {
+        let compiled = rules.into_iter().enumerate().map(|(index, rule)| {
+            CompiledRule::compile(rule).map_err(|(field, problem)| RuleError {
+                rule: index,
+                field,
+                problem,
+            })
+        });
+        Ok(Self {
+            rules: compiled.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Tells whether any rule asks for compression.
+    pub fn compress(&self) -> bool {
+        let mut asked = (self.rules.iter()).filter_map(|rule| rule.rule.compress.as_ref());
+        asked.any(|encodings| !encodings.is_empty())
+    }
+
+    /// Tells whether any rule sets metadata.
+    pub fn set_metadata(&self) -> bool {
+        self.rules.iter().any(|rule| !rule.rule.metadata.is_empty())
+    }
+
+    /// Tells whether rules that each are within S3's limits may exceed them together.
+    pub fn may_exceed_limits(&self) -> bool {
+        let mut sum = Headers::default();
+        for (index, CompiledRule { rule, .. }) in self.rules.iter().enumerate() {
+            // Names that a later rule sets again count twice: a doubt costs a look, and no more.
+            let metadata = rule.metadata.clone().into_iter();
+            sum.metadata
+                .extend(metadata.map(|(name, value)| (format!("{index}.{name}"), value)));
+            sum.tags.extend(rule.tags.clone());
+        }
+        check_limits(&sum).is_err()
+    }
+
+    /// Returns what an object is served with. `matched` gathers which rules are of use.
+    pub fn headers_for(&self, key: &str, facts: &Facts<'_>, matched: &mut Matched) -> Served<'_> {
+        matched.rules.resize(self.rules.len(), false);
+        let mut matching = Vec::new();
+        for (rule, matched) in self.rules.iter().zip(&mut matched.rules) {
+            if rule.globs.matches(key) {
+                matching.push(&rule.rule);
+                *matched = true;
+            }
+        }
+        resolve(key, facts, &matching)
+    }
+
+    /// Returns each header of [`Self::headers_for`] with where it comes from, the last word on each alone.
+    pub fn explain(&self, key: &str, facts: &Facts<'_>) -> Vec<Explanation> {
+        let served = self.headers_for(key, facts, &mut Matched::default());
+        let preset = Preset::default_for(key, served.fingerprinted, facts.error_document);
+        let cache_control = preset.cache_control().unwrap_or_default();
+        let defaults = [
+            ("cache-control", cache_control, preset.name()),
+            ("content-type", facts.content_type, "type by name"),
+            ("fingerprinted", yes(served.fingerprinted), "by name"),
+            ("page", yes(served.page), "by content-type"),
+        ];
+        let mut last: BTreeMap<Cow<'static, str>, (String, Source)> = BTreeMap::new();
+        for (header, value, name) in defaults {
+            last.insert(header.into(), (value.to_owned(), Source::Default(name)));
+        }
+        for (index, rule) in self.rules.iter().enumerate() {
+            if rule.globs.matches(key) {
+                let said = said(&rule.rule).into_iter();
+                last.extend(said.map(|(header, value)| (header, (value, Source::Rule(index)))));
+            }
+        }
+        let explained = last
+            .into_iter()
+            .map(|(header, (value, source))| Explanation {
+                header,
+                value: Some(value).filter(|value| !value.is_empty()),
+                source,
+            });
+        explained.collect()
+    }
+}
+
+impl CompiledRule {
+    fn compile(mut rule: HeaderRule) -> Result<Self, FieldProblem> {
+        check(&mut rule)?;
+        let globs = Globs::compile(rule.patterns.iter().map(String::as_str));
+        let globs = globs.map_err(|bad| ("match", bad_glob(bad)))?;
+        if let Some(preset) = rule.preset.as_deref().and_then(Preset::from_name) {
+            // An empty text removes the header.
+            rule.cache_control = Some(preset.cache_control().unwrap_or_default().to_owned());
+        }
+        Ok(Self { globs, rule })
+    }
+}
+
+/// Goes through the defaults and the matching rules in turn.
+fn resolve<'a>(key: &str, facts: &Facts<'_>, matching: &[&'a HeaderRule]) -> Served<'a> {
+    let last =
+        |said: fn(&HeaderRule) -> Option<bool>| (matching.iter().rev()).find_map(|rule| said(rule));
+    let fingerprinted = last(|rule| rule.fingerprinted).unwrap_or_else(|| is_fingerprinted(key));
+    let preset = Preset::default_for(key, fingerprinted, facts.error_document);
+    let mut headers = Headers {
+        cache_control: preset.cache_control().map(str::to_owned),
+        content_type: Some(facts.content_type.to_owned()),
+        ..Headers::default()
+    };
+    for rule in matching {
+        apply(rule, &mut headers);
+    }
+    let by_type = || headers.content_type.as_deref().is_some_and(is_page);
+    let compress = (matching.iter().rev()).find_map(|rule| rule.compress.as_deref());
+    Served {
+        fingerprinted,
+        page: last(|rule| rule.page).unwrap_or_else(by_type),
+        compress: compress.unwrap_or_default(),
+        headers,
+    }
+}
+
+/// Sets the headers that a rule names, and removes those that it empties.
+fn apply(rule: &HeaderRule, headers: &mut Headers) {
+    let slots = [
+        &mut headers.cache_control,
+        &mut headers.content_type,
+        &mut headers.content_disposition,
+        &mut headers.content_language,
+        &mut headers.content_encoding,
+        &mut headers.storage_class,
+    ];
+    for ((_, said), slot) in rule.fields().into_iter().zip(slots) {
+        if let Some(value) = said {
+            *slot = (!value.is_empty()).then(|| value.to_owned());
+        }
+    }
+    headers.metadata.extend(rule.metadata.clone());
+    headers.metadata.retain(|_, value| !value.is_empty());
+    headers.tags.extend(rule.tags.clone());
+}
+
+/// Returns all that a rule says, as deploy.toml names it; an empty text is for what it removes.
+fn said(rule: &HeaderRule) -> Vec<(Cow<'static, str>, String)> {
+    let fields = rule.fields().into_iter();
+    let mut said: Vec<(Cow<'static, str>, String)> = fields
+        .filter_map(|(name, value)| Some((name.into(), value?.to_owned())))
+        .collect();
+    for (group, values) in [("metadata", &rule.metadata), ("tags", &rule.tags)] {
+        let named =
+            |(name, value): (&String, &String)| (format!("{group}.{name}").into(), value.clone());
+        said.extend(values.iter().map(named));
+    }
+    if let Some(encodings) = &rule.compress {
+        let names: Vec<_> = encodings.iter().map(|encoding| encoding.name()).collect();
+        said.push(("compress".into(), names.join(", ")));
+    }
+    for (name, is) in [("fingerprinted", rule.fingerprinted), ("page", rule.page)] {
+        said.extend(is.map(|is| (name.into(), yes(is).to_owned())));
+    }
+    said
+}
+
+fn yes(is: bool) -> &'static str {
+    if is { "yes" } else { "no" }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,369 @@
+//! Redirects together: what is wrong with them before they are live, and which of them answers a path.
+
+use super::redirect::{Redirect, decoded, placeholder, segments};
+
+/// The most bytes of a redirect's target that S3 keeps beside an object (S3 User Guide, "Working with object metadata").
+const MAX_LOCATION_BYTES: usize = 2048;
+/// Browsers give up after about 20.
+const MAX_HOPS: usize = 20;
+
+/// A redirect that cannot be followed. The caller knows the file and the line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct RedirectError {
+    /// Its index, from 0.
+    pub redirect: usize,
+    /// The key of its table.
+    pub field: &'static str,
+    pub problem: RedirectProblem,
+}
+
+/// A redirect's fault, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RedirectProblem {
+    #[error("{path:?} has to begin with \"/\"; write {:?}", format!("/{path}"))]
+    NoSlash { path: String },
+    #[error("{path:?} names a host, and one bucket cannot tell hosts apart; write the path alone")]
+    Host { path: String },
+    #[error("{path:?} asks for a query or a fragment, which no key has; write the path alone")]
+    Query { path: String },
+    #[error(
+        "{path:?} has a \"*\" that is not its last segment; write it last, or \":name\" for one segment"
+    )]
+    Splat { path: String },
+    #[error(
+        "{path:?} has a \":\" without a name behind it, or the name twice; write \":name\" as a whole segment"
+    )]
+    Placeholder { path: String },
+    #[error("{to:?} uses \":{name}\", which {from:?} does not have")]
+    Unfilled {
+        to: String,
+        from: String,
+        name: String,
+    },
+    #[error("{to:?} is neither a path nor a URL; begin it with \"/\" or \"https://\"")]
+    Target { to: String },
+    #[error("{text:?} holds {character:?}, which a URL has percent-encoded")]
+    Character { text: String, character: char },
+    #[error("the target has {bytes} bytes, and S3 takes {MAX_LOCATION_BYTES}; write a shorter one")]
+    TooLong { bytes: usize },
+    #[error(
+        "200 would serve one page under another URL, which S3 cannot do; store the page under that key as well, or for a single-page app let the distribution answer 403 and 404 with /index.html"
+    )]
+    Rewrite,
+    #[error("{status} is no redirect; write 301 or 308 for good, 302 or 307 for now")]
+    Status { status: u16 },
+    #[error("{from:?} is redirected already by redirect {first}; leave one of them out", first = .first + 1)]
+    Duplicate { from: String, first: usize },
+    #[error("{from:?} is never reached, since redirect {first} before it takes all of it; put it before that one", first = .first + 1)]
+    Unreachable { from: String, first: usize },
+    #[error("it leads round in a loop: {}; let one of them lead somewhere else", .path.join(" -> "))]
+    Loop { path: Vec<String> },
+}
+
+/// Redirects that hold together, in their order: the first that matches a path answers it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Redirects(Vec<Redirect>);
+
+impl Redirects {
+    /// Checks each and all of them together: duplicates, ones that are never reached, loops over any number of steps.
+    pub fn compile(redirects: Vec<Redirect>) -> Result<Self, RedirectError> {
+        let wrong = |redirect, field, problem| RedirectError {
+            redirect,
+            field,
+            problem,
+        };
+        for (index, redirect) in redirects.iter().enumerate() {
+            check(redirect).map_err(|(field, problem)| wrong(index, field, problem))?;
+            let mut earlier = redirects.iter().take(index).enumerate();
+            if let Some(problem) =
+                earlier.find_map(|(first, earlier)| hides(earlier, redirect, first))
+            {
+                return Err(wrong(index, "from", problem));
+            }
+        }
+        let redirects = Self(redirects);
+        for (index, redirect) in redirects.0.iter().enumerate() {
+            if let Some(path) = redirects.find_loop(redirect) {
+                return Err(wrong(index, "to", RedirectProblem::Loop { path }));
+            }
+        }
+        Ok(redirects)
+    }
+
+    pub fn all(&self) -> &[Redirect] {
+        &self.0
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns where the first redirect that answers a request path, percent-encoded as a viewer sends it, leads.
+    fn answer(&self, path: &str) -> Option<String> {
+        self.0.iter().find_map(|redirect| redirect.location(path))
+    }
+
+    fn find_loop(&self, redirect: &Redirect) -> Option<Vec<String>> {
+        let mut path = Vec::new();
+        let mut here = redirect.sample();
+        while path.len() < MAX_HOPS {
+            let to = self.answer(&here)?;
+            if !to.starts_with('/') || to.starts_with("//") {
+                return None;
+            }
+            path.push(here);
+            let end = to.find(['?', '#']).unwrap_or(to.len());
+            here = to.split_at(end).0.to_owned();
+            if path.contains(&here) {
+                path.push(here);
+                return Some(path);
+            }
+        }
+        // It grows at each step: the first few tell enough.
+        path.truncate(4);
+        Some(path)
+    }
+}
+
+fn check(redirect: &Redirect) -> Result<(), (&'static str, RedirectProblem)> {
+    check_from(&redirect.from).map_err(|problem| ("from", problem))?;
+    check_to(redirect).map_err(|problem| ("to", problem))?;
+    match redirect.status {
+        301 | 302 | 303 | 307 | 308 => Ok(()),
+        200 => Err(("status", RedirectProblem::Rewrite)),
+        status => Err(("status", RedirectProblem::Status { status })),
+    }
+}
+
+fn check_from(from: &str) -> Result<(), RedirectProblem> {
+    let path = || from.to_owned();
+    if from.contains("://") || from.starts_with("//") {
+        return Err(RedirectProblem::Host { path: path() });
+    }
+    if !from.starts_with('/') {
+        return Err(RedirectProblem::NoSlash { path: path() });
+    }
+    if from.contains(['?', '#']) {
+        return Err(RedirectProblem::Query { path: path() });
+    }
+    if let Some(character) = from.chars().find(|c| c.is_control()) {
+        return Err(RedirectProblem::Character {
+            text: path(),
+            character,
+        });
+    }
+    let mut names = Vec::new();
+    let mut segments = segments(from).peekable();
+    while let Some(segment) = segments.next() {
+        if segment.contains('*') && (segment != "*" || segments.peek().is_some()) {
+            return Err(RedirectProblem::Splat { path: path() });
+        }
+        let Some(name) = segment.strip_prefix(':') else {
+            continue;
+        };
+        if placeholder(name) != name || name.is_empty() || name == "splat" || names.contains(&name)
+        {
+            return Err(RedirectProblem::Placeholder { path: path() });
+        }
+        names.push(name);
+    }
+    Ok(())
+}
+
+fn check_to(redirect: &Redirect) -> Result<(), RedirectProblem> {
+    let to = &redirect.to;
+    let url = to
+        .strip_prefix("https://")
+        .or_else(|| to.strip_prefix("http://"));
+    let is_target = match url {
+        Some(rest) => !rest.is_empty() && !rest.starts_with('/'),
+        None => to.starts_with('/') && !to.starts_with("//"),
+    };
+    if !is_target {
+        return Err(RedirectProblem::Target { to: to.clone() });
+    }
+    if let Some(character) = to.chars().find(|c| !c.is_ascii_graphic()) {
+        return Err(RedirectProblem::Character {
+            text: to.clone(),
+            character,
+        });
+    }
+    if to.len() > MAX_LOCATION_BYTES {
+        return Err(RedirectProblem::TooLong { bytes: to.len() });
+    }
+    let is_filled = |name: &str| {
+        let splat = name == "splat" && redirect.from.ends_with("/*");
+        splat || segments(&redirect.from).any(|segment| segment.strip_prefix(':') == Some(name))
+    };
+    // Past the host, whose port is no placeholder.
+    let path = url.map_or(to.as_str(), |rest| {
+        rest.split_once('/').map_or("", |(_, path)| path)
+    });
+    let mut names = path.split(':').skip(1).map(placeholder);
+    match names.find(|name| !name.is_empty() && !is_filled(name)) {
+        Some(name) => Err(RedirectProblem::Unfilled {
+            to: to.clone(),
+            from: redirect.from.clone(),
+            name: name.to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Finds whether an earlier redirect, the one of index `first`, answers all that this one would.
+fn hides(earlier: &Redirect, redirect: &Redirect, first: usize) -> Option<RedirectProblem> {
+    let from = redirect.from.clone();
+    if decoded(&earlier.from) == decoded(&from) {
+        return Some(RedirectProblem::Duplicate { from, first });
+    }
+    covers(&earlier.from, &from).then_some(RedirectProblem::Unreachable { from, first })
+}
+
+/// Tells whether every path that `narrow` matches is matched by `wide`.
+fn covers(wide: &str, narrow: &str) -> bool {
+    let mut left = segments(narrow);
+    for pattern in segments(wide) {
+        if pattern == "*" {
+            return true;
+        }
+        match left.next() {
+            None | Some("*") => return false,
+            Some("") if pattern.starts_with(':') => return false,
+            Some(_) if pattern.starts_with(':') => {}
+            Some(segment) if segment.starts_with(':') || decoded(segment) != decoded(pattern) => {
+                return false;
+            }
+            Some(_) => {}
+        }
+    }
+    left.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redirect(line: &str) -> Redirect {
+        let mut parts = line.split(' ');
+        let mut next = || parts.next().unwrap_or_default().to_owned();
+        let (from, to, status) = (next(), next(), next());
+        Redirect {
+            from,
+            to,
+            status: status.parse().unwrap_or(301),
+            force: false,
+        }
+    }
+
+    fn compile(text: &str) -> Result<Redirects, RedirectError> {
+        Redirects::compile(text.lines().map(redirect).collect())
+    }
+
+    #[test]
+    fn a_path_goes_where_its_redirect_says() {
+        let redirects = compile(
+            "/old /new\n/o%C3%A9 /oe\n/news/:year/:slug/ /blog/:year-:slug.html 302\n/docs/* https://d.example:8443/v2/:splat\n\
+             /api/* /v1\n/x/* /:splat",
+        )
+        .unwrap();
+        for (path, expected) in [
+            ("/old", Some("/new")),
+            ("/old/", None),
+            ("/oé", Some("/oe")),
+            ("/o%c3%a9", Some("/oe")),
+            ("/news/2024/a%20b/", Some("/blog/2024-a%20b.html")),
+            ("/news/2024/a", None),
+            ("/news//a/", None),
+            ("/docs/a/b", Some("https://d.example:8443/v2/a/b")),
+            ("/docs/", Some("https://d.example:8443/v2/")),
+            ("/docs", Some("https://d.example:8443/v2/")),
+            ("/api/x", Some("/v1")),
+            ("/x//evil.example/", Some("/evil.example/")),
+            ("/", None),
+            ("", None),
+        ] {
+            assert_eq!(redirects.answer(path).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        for (text, index, field, told) in [
+            ("old /new", 0, "from", "\"/old\""),
+            ("https://a.b/x /new", 0, "from", "path alone"),
+            ("/a?b=c /new", 0, "from", "query"),
+            ("/a/*/b /new", 0, "from", ":name"),
+            ("/a* /new", 0, "from", ":name"),
+            ("/:/b /new", 0, "from", "whole segment"),
+            ("/:a/:a /new", 0, "from", "whole segment"),
+            ("/a new", 0, "to", "https://"),
+            ("/a //evil", 0, "to", "https://"),
+            ("/a https://", 0, "to", "https://"),
+            ("/a /é", 0, "to", "percent-encoded"),
+            ("/a /b/:splat", 0, "to", ":splat"),
+            ("/:a /b/:c", 0, "to", ":c"),
+            ("/a /b 200", 0, "status", "S3 cannot"),
+            ("/a /b 404", 0, "status", "301"),
+            ("/a /b\n/a /c", 1, "from", "redirect 1"),
+            ("/a/* /b\n/a/x /c", 1, "from", "never reached"),
+            ("/:x/y /b\n/a/y /c", 1, "from", "never reached"),
+            ("/a /a", 0, "to", "/a -> /a"),
+            (
+                "/x /y\n/a /b\n/b /c\n/c /a?again",
+                1,
+                "to",
+                "/a -> /b -> /c -> /a",
+            ),
+            ("/a/* /a/b/:splat", 0, "to", "loop"),
+            ("/* /new/:splat", 0, "to", "loop"),
+            ("/a /b\n/:any /a", 0, "to", "loop"),
+        ] {
+            let error = compile(text).expect_err(text);
+            assert_eq!(
+                (error.redirect, error.field),
+                (index, field),
+                "{text}: {error}"
+            );
+            assert!(error.to_string().contains(told), "{text}: {error}");
+        }
+        for fine in [
+            "/a/x /c\n/a/* /b",
+            "/a /b\n/b /c",
+            "/a /a/",
+            "/a https://a.example/a",
+            "/a/* /b/:splat",
+            "/:x /a/:x",
+        ] {
+            assert_eq!(compile(fine).map(|_| ()), Ok(()), "{fine}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_compiles_never_leads_round(
+            lines in proptest::collection::vec(("(/[ab]|/:x|/\\*){1,3}", "(/[ab]){1,3}(/:splat|/:x)?"), 1..5),
+            path in "(/[abc]?){1,4}",
+        ) {
+            let redirects = lines.into_iter().map(|(from, to)| Redirect { from, to, status: 301, force: false });
+            if let Ok(redirects) = Redirects::compile(redirects.collect()) {
+                let mut here = path;
+                for _ in 0..=2 * MAX_HOPS {
+                    match redirects.answer(&here) {
+                        Some(to) => here = to,
+                        None => return Ok(()),
+                    }
+                }
+                proptest::prop_assert!(false, "{} still goes round in {:?}", here, redirects);
+            }
+        }
+
+        #[test]
+        fn nothing_is_too_odd(from in "(?s).{0,20}", to in "(?s).{0,20}", path in "(?s).{0,20}") {
+            let redirect = Redirect { from, to, status: 301, force: false };
+            redirect.location(&path);
+            let _ = redirect.as_object("i");
+            let _ = Redirects::compile(vec![redirect]);
+        }
+    }
+}
