@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use local_cloudfront::{Local, Session, open_or_attach};
+
 use super::App;
 use crate::aws::{Aws, Connection};
 use crate::config::{
@@ -16,7 +18,6 @@ use crate::domain::key::MAX_KEY_BYTES;
 use crate::domain::redirects::Redirect;
 use crate::edge::{self, Mode, Money, Prices};
 use crate::error::Error;
-use crate::local::{self, Local, Session};
 use crate::scan;
 
 /// Requests at once, at most, where nothing is said: more gained nothing when measured.
@@ -180,7 +181,7 @@ async fn open_local(dir: &Path, settings: &Settings) -> Result<Session, Error> {
             && settings.index != config::Index::None,
         ..Local::new(settings.bucket()?)
     };
-    local::open_or_attach(dir, local).await.map_err(|error| {
+    open_or_attach(dir, local).await.map_err(|error| {
         Error::failed(format!("--local cannot use {}", dir.display()))
             .because(error)
             .hint("name another folder with --local=DIR")

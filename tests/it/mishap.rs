@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use md5::{Digest, Md5};
 use serde_json::Value;
-use unstale::domain::Headers;
-use unstale::local::{Fault, Gate, RequestInfo};
+use local_cloudfront::{Fault, Gate, Headers, RequestInfo};
 
 use crate::support::{BUCKET, Ran, Site, Unstale, World};
 
