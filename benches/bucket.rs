@@ -3,11 +3,11 @@
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use local_cloudfront::{Headers, Options, World};
 use tokio::runtime::Runtime;
 use unstale::aws::{Aws, Bucket, Connection};
 use unstale::domain::manifest::{DeployId, DeployRef, Entry, Manifest, Served};
 use unstale::domain::{ETag, HeaderFingerprint, Key, Md5};
-use local_cloudfront::{Headers, Options, World};
 use unstale::state::history::{HistoryRecord, KeyChange, PastOutcome};
 use unstale::state::{
     BeginOutcome, EndOfDeploy, LeaseTiming, LoadedManifest, ManifestUpdate, ObservedState,

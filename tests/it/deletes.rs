@@ -3,7 +3,6 @@
 use local_cloudfront::Headers;
 use std::time::Duration;
 
-
 use crate::support::{BUCKET, Site, World};
 
 fn pages(count: usize) -> Site {

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use unstale::domain::links::{css_links, html_links};
 use local_cloudfront::{EdgeHandle, Fault, TakesEffect};
+use unstale::domain::links::{css_links, html_links};
 
 use crate::mishap::{Side, assert_clean, begin, builds, crash, deploy, setting, versions};
 use crate::support::{Site, World, fixture, url_of};

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
 use local_cloudfront::{Conditions, Fault, Gate, Headers, RequestInfo};
+use serde_json::json;
 
 use crate::mishap::{
     STATE, as_deployed, assert_clean, assert_whole, at_request, builds, debts, deploy, deployed,

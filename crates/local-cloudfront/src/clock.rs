@@ -28,6 +28,11 @@ impl Clock {
         state.frozen.unwrap_or_else(SystemTime::now) + state.ahead
     }
 
+    /// Milliseconds since the epoch.
+    pub(crate) fn millis(&self) -> i64 {
+        jiff::Timestamp::try_from(self.now()).map_or(0, jiff::Timestamp::as_millisecond)
+    }
+
     /// Stops the clock at `time`.
     pub fn set(&self, time: SystemTime) {
         *self.state() = State {

@@ -11,6 +11,9 @@ use super::bucket::{Bucket, BucketOptions, ContentId, NULL_VERSION, Object, Vers
 use super::clock::Clock;
 use super::disk::{Disk, DiskError};
 
+/// How long a folder keeps a version after it was replaced: what keeps versions would grow for ever otherwise.
+const KEPT_MILLIS: i64 = 30 * 86_400_000;
+
 /// One change, as the journal keeps it.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Record {
@@ -102,7 +105,17 @@ impl Store {
         let mut inner = Inner::default();
         if let Some(disk) = &disk {
             disk.load(|record| inner.apply(record))?;
-            inner.drop_lost_contents(disk);
+            // After a power cut a content may be missing though the journal names it: then the object is gone.
+            inner.drop_versions(|version, _| {
+                let object = version.object.as_ref();
+                object.is_some_and(|object| !disk.has(&object.content))
+            });
+            let before = clock.millis() - KEPT_MILLIS;
+            inner.drop_versions(|version, next| match next {
+                Some(next) => next.modified < before,
+                // A delete marker that stands alone by now.
+                None => version.object.is_none() && version.modified < before,
+            });
             disk.compact(inner.records(), |content| inner.uses.contains_key(content))?;
         }
         Ok(Self {
@@ -185,7 +198,7 @@ impl Store {
         }
         let version = Version {
             id: new_version_id(found.versioning),
-            modified: self.now(),
+            modified: self.clock.millis(),
             object: Some(Arc::new(object)),
         };
         let record = Record::Put(bucket.to_owned(), key.to_owned(), version.clone());
@@ -253,7 +266,7 @@ impl Store {
         }
         let marker = Version {
             id: new_version_id(versioning),
-            modified: self.now(),
+            modified: self.clock.millis(),
             object: None,
         };
         let deleted = Deleted {
@@ -305,10 +318,6 @@ impl Store {
             (None, Some(disk)) => disk.read(&object.content),
             (None, None) => Ok(Bytes::new()),
         }
-    }
-
-    fn now(&self) -> i64 {
-        jiff::Timestamp::try_from(self.clock.now()).map_or(0, jiff::Timestamp::as_millisecond)
     }
 
     fn commit(&self, inner: &mut Inner, record: Record) -> Result<(), StoreError> {
@@ -403,14 +412,13 @@ impl Inner {
         Some(content)
     }
 
-    /// After a power cut a content may be missing though the journal names it: then the object is gone.
-    fn drop_lost_contents(&mut self, disk: &Disk) {
+    /// Removes the versions of which this is true, given the version after each.
+    fn drop_versions(&mut self, is_gone: impl Fn(&Version, Option<&Version>) -> bool) {
         let mut removals = Vec::new();
         for (name, bucket) in &self.buckets {
             for (key, versions) in &bucket.keys {
-                for version in versions {
-                    let object = version.object.as_ref();
-                    if object.is_some_and(|object| !disk.has(&object.content)) {
+                for (index, version) in versions.iter().enumerate() {
+                    if is_gone(version, versions.get(index + 1)) {
                         let id = version.id.clone();
                         removals.push(Record::Remove(name.clone(), key.clone(), id));
                     }

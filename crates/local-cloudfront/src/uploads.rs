@@ -75,8 +75,7 @@ impl Api {
             kms: s3::is_kms(input.server_side_encryption.as_ref()),
             algorithm,
             composite,
-            begun: jiff::Timestamp::try_from(self.store.clock.now())
-                .map_or(0, jiff::Timestamp::as_millisecond),
+            begun: self.store.clock.millis(),
             parts: BTreeMap::new(),
         };
         self.uploads.lock().insert(id.clone(), upload);

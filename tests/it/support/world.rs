@@ -5,9 +5,9 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use local_cloudfront::{Answer, BucketOptions, Clock, CloudOptions, Distribution, Options};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
-use local_cloudfront::{Answer, BucketOptions, Clock, CloudOptions, Distribution, Options};
 
 use super::{Ran, Site, Unstale};
 

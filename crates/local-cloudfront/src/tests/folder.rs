@@ -82,3 +82,40 @@ async fn contents_on_disk_go_when_nothing_uses_them() {
         0
     );
 }
+
+#[tokio::test]
+async fn a_folder_keeps_versions_for_a_month() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::at(SystemTime::UNIX_EPOCH);
+    let month = Duration::from_secs(31 * 86_400);
+    let options = Options {
+        clock: clock.clone(),
+        dir: Some(dir.path().to_owned()),
+        ..Options::default()
+    };
+    let world = world_with(options.clone()).await;
+    world.enable_versions(BUCKET).unwrap();
+    for text in ["one", "two"] {
+        put(&world, "kept", text, "").await;
+        put(&world, "gone", text, "").await;
+    }
+    world.delete_object(BUCKET, "gone").unwrap();
+    clock.advance(month);
+    put(&world, "kept", "three", "").await;
+    drop(world);
+    let world = world_with(options.clone()).await;
+    let texts = |world: &World| {
+        let versions = world.versions(BUCKET, "kept").into_iter();
+        versions
+            .map(|one| one.object.unwrap().content.size)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(texts(&world), [3, 5]);
+    assert!(world.versions(BUCKET, "gone").is_empty());
+    let old = world.versions(BUCKET, "kept").remove(0).id;
+    let old = send(&world, &format!("GET /bucket/kept?versionId={old}"), b"").await;
+    assert_eq!(old.text(), "two");
+    drop(world);
+    clock.advance(month);
+    assert_eq!(texts(&world_with(options).await), [5]);
+}

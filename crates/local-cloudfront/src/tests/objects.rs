@@ -233,11 +233,21 @@ async fn multipart_uploads_have_the_etag_that_aws_computes() {
 async fn versions_stay_until_they_are_deleted_by_name() {
     let world = world().await;
     put(&world, "k", "zero", "").await;
-    world.enable_versions(BUCKET).unwrap();
-    put(&world, "k", "one", "").await;
+    let enable = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    let enabled = send(&world, "PUT /bucket?versioning", enable).await;
+    assert_eq!(enabled.status, 200);
+    let asked = send(&world, "GET /bucket?versioning", b"").await.text();
+    assert!(asked.contains("<Status>Enabled</Status>"), "{asked}");
+    let written = send(&world, "PUT /bucket/k", b"one").await;
     assert_eq!(status(&world, "DELETE /bucket/k").await, 204);
-    assert_eq!(send(&world, "GET /bucket/k", b"").await.status, 404);
+    let gone = send(&world, "GET /bucket/k", b"").await;
+    assert_eq!(
+        (gone.status, gone.header("x-amz-delete-marker")),
+        (404, Some("true"))
+    );
     let versions = world.versions(BUCKET, "k");
+    let shown = written.header("x-amz-version-id");
+    assert_eq!(shown, Some(versions[1].id.as_str()));
     assert_eq!((versions.len(), versions[0].id.as_str()), (3, "null"));
     let first = send(&world, "GET /bucket/k?versionId=null", b"").await;
     assert_eq!(first.text(), "zero");
