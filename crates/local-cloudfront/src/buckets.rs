@@ -15,7 +15,7 @@ impl Api {
         let bucket = &request.input.bucket;
         let region = self
             .store
-            .read(bucket, |found| found.options.region.clone())?;
+            .read(bucket, |bucket| bucket.options.region.clone())?;
         Ok(HeadBucketOutput {
             bucket_region: Some(region),
             ..HeadBucketOutput::default()
@@ -63,7 +63,7 @@ impl Api {
         let bucket = &request.input.bucket;
         let region = self
             .store
-            .read(bucket, |found| found.options.region.clone())?;
+            .read(bucket, |bucket| bucket.options.region.clone())?;
         let constraint = (region != "us-east-1").then(|| BucketLocationConstraint::from(region));
         Ok(GetBucketLocationOutput {
             location_constraint: constraint,
@@ -76,7 +76,7 @@ impl Api {
     ) -> S3Result<GetBucketVersioningOutput> {
         let versioning = self
             .store
-            .read(&request.input.bucket, |found| found.versioning)?;
+            .read(&request.input.bucket, |bucket| bucket.versioning)?;
         let status = match versioning {
             Versioning::Never => None,
             Versioning::Enabled => Some("Enabled"),

@@ -20,16 +20,16 @@ pub(super) fn decode(parts: &mut Parts, body: Body) -> Body {
     let encodings = header(&parts.headers, "content-encoding").unwrap_or_default();
     let encodings: Vec<String> = encodings
         .split(',')
-        .map(|one| one.trim().to_owned())
+        .map(|name| name.trim().to_owned())
         .collect();
-    let marked = encodings.iter().any(|one| one == "aws-chunked");
+    let marked = encodings.iter().any(|name| name == "aws-chunked");
     let signed = header(&parts.headers, "x-amz-content-sha256");
     let streaming = signed.is_some_and(|hash| hash.starts_with("STREAMING-"));
     parts.headers.remove("x-amz-content-sha256");
     if marked {
         let rest: Vec<String> = encodings
             .into_iter()
-            .filter(|one| one != "aws-chunked")
+            .filter(|name| name != "aws-chunked")
             .collect();
         parts.headers.remove("content-encoding");
         if let (false, Ok(rest)) = (rest.is_empty(), HeaderValue::from_str(&rest.join(","))) {
@@ -51,13 +51,13 @@ pub(super) fn decode(parts: &mut Parts, body: Body) -> Body {
     let stream = Chunks {
         body,
         buffer: BytesMut::new(),
-        state: State::Size,
+        state: FramingState::Size,
         trailers,
     };
     Body::from(s3s::dto::StreamingBlob::wrap(stream))
 }
 
-enum State {
+enum FramingState {
     Size,
     Data(usize),
     DataEnd,
@@ -68,7 +68,7 @@ enum State {
 struct Chunks {
     body: Body,
     buffer: BytesMut,
-    state: State,
+    state: FramingState,
     trailers: Trailers,
 }
 
@@ -87,7 +87,7 @@ impl Chunks {
     fn step(&mut self) -> std::io::Result<Option<Bytes>> {
         loop {
             match self.state {
-                State::Size => {
+                FramingState::Size => {
                     let Some(line) = self.line() else {
                         return Ok(None);
                     };
@@ -95,39 +95,39 @@ impl Chunks {
                     let size = std::str::from_utf8(size).map_err(|_| broken("chunk size"))?;
                     let size = usize::from_str_radix(size.trim(), 16);
                     self.state = match size.map_err(|_| broken("chunk size"))? {
-                        0 => State::Trailer,
-                        size => State::Data(size),
+                        0 => FramingState::Trailer,
+                        size => FramingState::Data(size),
                     };
                 }
-                State::Data(left) => {
-                    let here = left.min(self.buffer.len());
-                    if here == 0 {
+                FramingState::Data(left) => {
+                    let ready = left.min(self.buffer.len());
+                    if ready == 0 {
                         return Ok(None);
                     }
-                    self.state = match left - here {
-                        0 => State::DataEnd,
-                        left => State::Data(left),
+                    self.state = match left - ready {
+                        0 => FramingState::DataEnd,
+                        left => FramingState::Data(left),
                     };
-                    return Ok(Some(self.buffer.split_to(here).freeze()));
+                    return Ok(Some(self.buffer.split_to(ready).freeze()));
                 }
-                State::DataEnd => {
+                FramingState::DataEnd => {
                     if self.buffer.len() < 2 {
                         return Ok(None);
                     }
                     self.buffer.advance(2);
-                    self.state = State::Size;
+                    self.state = FramingState::Size;
                 }
-                State::Trailer => {
+                FramingState::Trailer => {
                     let Some(line) = self.line() else {
                         return Ok(None);
                     };
                     if line.is_empty() {
-                        self.state = State::Done;
+                        self.state = FramingState::Done;
                     } else {
                         self.trailer(&line);
                     }
                 }
-                State::Done => return Ok(None),
+                FramingState::Done => return Ok(None),
             }
         }
     }
@@ -139,12 +139,12 @@ impl Chunks {
         let name = HeaderName::from_bytes(line[..colon].trim_ascii());
         let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
         if let (Ok(name), Ok(value)) = (name, value) {
-            let mut all = self
+            let mut headers = self
                 .trailers
                 .0
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            HeaderMap::insert(&mut all, name, value);
+            HeaderMap::insert(&mut headers, name, value);
         }
     }
 }
@@ -170,11 +170,13 @@ impl Stream for Chunks {
                     return Poll::Ready(Some(Err(std::io::Error::other(error))));
                 }
                 // Some clients leave out the empty line after the last chunk.
-                Poll::Ready(None) if matches!(self.state, State::Trailer | State::Done) => {
+                Poll::Ready(None)
+                    if matches!(self.state, FramingState::Trailer | FramingState::Done) =>
+                {
                     return Poll::Ready(None);
                 }
                 Poll::Ready(None) => {
-                    self.state = State::Done;
+                    self.state = FramingState::Done;
                     return Poll::Ready(Some(Err(broken("body ended within a chunk"))));
                 }
             }

@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime};
 
 /// Cheap to clone; all clones show the same time.
 #[derive(Clone, Default)]
-pub struct Clock(Arc<Mutex<State>>);
+pub struct Clock(Arc<Mutex<ClockState>>);
 
 #[derive(Default)]
-struct State {
+struct ClockState {
     /// Where the clock stands still; `None` runs with the machine's.
     frozen: Option<SystemTime>,
     ahead: Duration,
@@ -35,7 +35,7 @@ impl Clock {
 
     /// Stops the clock at `time`.
     pub fn set(&self, time: SystemTime) {
-        *self.state() = State {
+        *self.state() = ClockState {
             frozen: Some(time),
             ahead: Duration::ZERO,
         };
@@ -46,7 +46,7 @@ impl Clock {
         self.state().ahead += by;
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ClockState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -63,7 +63,7 @@ pub fn iso_date(time: SystemTime) -> String {
 
 fn stamp(time: SystemTime, format: &str) -> String {
     jiff::Timestamp::try_from(time)
-        .map(|at| at.strftime(format).to_string())
+        .map(|timestamp| timestamp.strftime(format).to_string())
         .unwrap_or_default()
 }
 

@@ -52,10 +52,10 @@ impl Front {
 }
 
 #[derive(Default)]
-pub(crate) struct Cloud(Mutex<State>);
+pub(crate) struct Cloud(Mutex<CloudState>);
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct CloudState {
     options: CloudOptions,
     sites: BTreeMap<String, Site>,
     policies: BTreeMap<String, CachePolicy>,
@@ -70,7 +70,7 @@ impl Cloud {
         cloud
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, CloudState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -165,7 +165,7 @@ impl Cloud {
         &self,
         id: &str,
         now: SystemTime,
-        change: impl FnOnce(&State, &Distribution) -> Result<Distribution, E>,
+        change: impl FnOnce(&CloudState, &Distribution) -> Result<Distribution, E>,
     ) -> Option<Result<(), E>> {
         let mut state = self.lock();
         let until = now + state.options.deploy_time;
@@ -233,14 +233,14 @@ impl Cloud {
     /// What an edge answers a viewer. 503 where there is no such edge.
     pub(super) fn get(&self, store: &Store, id: &str, number: usize, path: &str) -> Answer {
         let now = store.clock.now();
-        let found = {
+        let edge_state = {
             let state = self.lock();
             state.sites.get(id).and_then(|site| {
                 let cache = site.caches.get(number)?.clone();
                 Some((state.at_edges(id, now)?, cache, state.due(site, now)))
             })
         };
-        let Some((distribution, cache, due)) = found else {
+        let Some((distribution, cache, due)) = edge_state else {
             return Answer {
                 status: 503,
                 ..Answer::default()
@@ -296,17 +296,19 @@ impl Cloud {
         let options = state.options.clone();
         let site = state.sites.get_mut(id).ok_or(Refusal::NoSuchDistribution)?;
         check(&items, &options)?;
-        let mut known = site.invalidations.iter();
-        if let Some(known) = known.find(|known| known.caller_reference == caller_reference) {
-            return match *known.items == items {
-                true => Ok(known.clone()),
-                false => Err(Refusal::BatchAlreadyExists),
+        let mut earlier = site.invalidations.iter();
+        if let Some(earlier) = earlier.find(|earlier| earlier.caller_reference == caller_reference)
+        {
+            return if *earlier.items == items {
+                Ok(earlier.clone())
+            } else {
+                Err(Refusal::BatchAlreadyExists)
             };
         }
         let running = site
             .invalidations
             .iter()
-            .filter(|one| one.completes > now)
+            .filter(|invalidation| invalidation.completes > now)
             .count();
         if options.most_in_progress.is_some_and(|most| running >= most) {
             return Err(Refusal::TooManyInProgress);
@@ -324,7 +326,7 @@ impl Cloud {
     }
 }
 
-impl State {
+impl CloudState {
     pub(super) fn is_live(&self, function: &str) -> bool {
         let stages = self.functions.get(function);
         stages.is_some_and(|stages| stages.live.is_some())
@@ -350,9 +352,9 @@ impl State {
     /// What has taken effect by now. As the order of acceptance is that of completion, this only ever grows at its end.
     fn due(&self, site: &Site, now: SystemTime) -> Vec<Arc<Vec<String>>> {
         let early = self.options.takes_effect == TakesEffect::WhenAccepted;
-        let all = site.invalidations.iter();
-        let due = all.take_while(|one| early || one.completes <= now);
-        due.map(|one| one.items.clone()).collect()
+        let invalidations = site.invalidations.iter();
+        let due = invalidations.take_while(|invalidation| early || invalidation.completes <= now);
+        due.map(|invalidation| invalidation.items.clone()).collect()
     }
 }
 

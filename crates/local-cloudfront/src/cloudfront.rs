@@ -151,12 +151,12 @@ fn route(
         "ListDistributionTenants" => Ok(tenants::list(shared, body)),
         "ListDistributions" => Ok(list_distributions(shared, &info.query)),
         "GetDistribution" => {
-            let found = distribution(shared, id)?;
-            Ok(Done::ok(whole(shared, &found)).with("etag", tag(&found)))
+            let distribution = distribution(shared, id)?;
+            Ok(Done::ok(whole(shared, &distribution)).with("etag", tag(&distribution)))
         }
         "GetDistributionConfig" => {
-            let found = distribution(shared, id)?;
-            Ok(Done::ok(found.config()).with("etag", tag(&found)))
+            let distribution = distribution(shared, id)?;
+            Ok(Done::ok(distribution.config()).with("etag", tag(&distribution)))
         }
         "GetCachePolicy" => match shared.cloud.policy_by_id(id) {
             Some(policy) => {
@@ -184,8 +184,8 @@ fn missing(code: &'static str, what: &str) -> Failed {
 }
 
 fn distribution(shared: &Shared, id: &str) -> Result<Distribution, Failed> {
-    let found = shared.cloud.distribution(id);
-    found.ok_or_else(|| Refusal::NoSuchDistribution.into())
+    let distribution = shared.cloud.distribution(id);
+    distribution.ok_or_else(|| Refusal::NoSuchDistribution.into())
 }
 
 /// Changes whenever the distribution does.
@@ -197,27 +197,34 @@ fn tag(distribution: &Distribution) -> String {
     )
 }
 
-fn whole(shared: &Shared, found: &Distribution) -> Element {
-    let all = shared.cloud.invalidations(&found.id).unwrap_or_default();
+fn whole(shared: &Shared, distribution: &Distribution) -> Element {
+    let invalidations = shared
+        .cloud
+        .invalidations(&distribution.id)
+        .unwrap_or_default();
     let now = shared.clock.now();
-    let running = all.iter().filter(|one| one.completes > now).count();
-    let status = match shared.cloud.is_deployed(&found.id, now) {
-        true => found.status.as_str(),
-        false => "InProgress",
+    let running = invalidations
+        .iter()
+        .filter(|invalidation| invalidation.completes > now)
+        .count();
+    let status = if shared.cloud.is_deployed(&distribution.id, now) {
+        distribution.status.as_str()
+    } else {
+        "InProgress"
     };
     let untrusted = |name: &str| node(name, [leaf("Enabled", false), leaf("Quantity", 0)]);
     node(
         "Distribution",
         [
-            leaf("Id", &found.id),
-            leaf("ARN", found.arn()),
+            leaf("Id", &distribution.id),
+            leaf("ARN", distribution.arn()),
             leaf("Status", status),
             leaf("LastModifiedTime", iso_date(shared.begun)),
             leaf("InProgressInvalidationBatches", running),
-            leaf("DomainName", &found.domain),
+            leaf("DomainName", &distribution.domain),
             untrusted("ActiveTrustedSigners"),
             untrusted("ActiveTrustedKeyGroups"),
-            found.config(),
+            distribution.config(),
         ],
     )
 }
@@ -263,58 +270,73 @@ fn create(shared: &Shared, id: &str, body: &str) -> Result<Done, Failed> {
     Ok(answer)
 }
 
-fn status(shared: &Shared, one: &Invalidation) -> Element {
-    let done = one.completes <= shared.clock.now();
+fn status(shared: &Shared, invalidation: &Invalidation) -> Element {
+    let done = invalidation.completes <= shared.clock.now();
     leaf("Status", if done { "Completed" } else { "InProgress" })
 }
 
-fn invalidation(shared: &Shared, one: &Invalidation) -> Element {
+fn invalidation(shared: &Shared, invalidation: &Invalidation) -> Element {
     let batch = node(
         "InvalidationBatch",
         [
-            list("Paths", one.items.iter().map(|item| leaf("Path", item))),
-            leaf("CallerReference", &one.caller_reference),
+            list(
+                "Paths",
+                invalidation.items.iter().map(|item| leaf("Path", item)),
+            ),
+            leaf("CallerReference", &invalidation.caller_reference),
         ],
     );
-    let time = leaf("CreateTime", iso_date(one.accepted));
+    let time = leaf("CreateTime", iso_date(invalidation.accepted));
     node(
         "Invalidation",
-        [leaf("Id", &one.id), status(shared, one), time, batch],
+        [
+            leaf("Id", &invalidation.id),
+            status(shared, invalidation),
+            time,
+            batch,
+        ],
     )
 }
 
 fn get_invalidation(shared: &Shared, id: &str, wanted: &str) -> Result<Done, Failed> {
-    let all = shared
+    let invalidations = shared
         .cloud
         .invalidations(id)
         .ok_or(Refusal::NoSuchDistribution)?;
-    let found = all.iter().find(|one| one.id == wanted);
+    let found = invalidations
+        .iter()
+        .find(|invalidation| invalidation.id == wanted);
     let found = found.ok_or_else(|| missing("NoSuchInvalidation", "invalidation"))?;
     Ok(Done::ok(invalidation(shared, found)))
 }
 
 /// One page by the Marker and MaxItems of a query.
-fn queried<T>(all: Vec<T>, id: impl Fn(&T) -> &str, query: &str, most: usize) -> (Vec<T>, Element) {
+fn queried<T>(
+    items: Vec<T>,
+    id: impl Fn(&T) -> &str,
+    query: &str,
+    most: usize,
+) -> (Vec<T>, Element) {
     let marker = parameter(query, "Marker").unwrap_or_default();
     let asked = parameter(query, "MaxItems").and_then(|text| text.parse().ok());
-    page(all, id, &marker, asked, most)
+    page(items, id, &marker, asked, most)
 }
 
 /// One page out of what is to be listed: after the marker, at most as many as are asked for.
 fn page<T>(
-    all: Vec<T>,
+    items: Vec<T>,
     id: impl Fn(&T) -> &str,
     marker: &str,
     asked: Option<usize>,
     most: usize,
 ) -> (Vec<T>, Element) {
     let most = asked.unwrap_or(most).min(most).max(1);
-    let from = all
+    let from = items
         .iter()
-        .position(|one| id(one) == marker)
-        .map_or(0, |at| at + 1);
-    let left = all.len() - from;
-    let shown: Vec<T> = all.into_iter().skip(from).take(most).collect();
+        .position(|item| id(item) == marker)
+        .map_or(0, |position| position + 1);
+    let left = items.len() - from;
+    let shown: Vec<T> = items.into_iter().skip(from).take(most).collect();
     let mut head = node("Head", [leaf("Marker", marker)]);
     if left > most {
         let next = shown.last().map(&id).unwrap_or_default();
@@ -332,26 +354,43 @@ fn listed(name: &str, head: Element, items: Vec<Element>) -> Element {
 
 /// The newest first.
 fn list_invalidations(shared: &Shared, id: &str, query: &str) -> Result<Done, Failed> {
-    let mut all = shared
+    let mut invalidations = shared
         .cloud
         .invalidations(id)
         .ok_or(Refusal::NoSuchDistribution)?;
-    all.reverse();
-    let (shown, head) = queried(all, |one| one.id.as_str(), query, shared.cloud.page());
-    let items = shown.iter().map(|one| {
-        let time = leaf("CreateTime", iso_date(one.accepted));
+    invalidations.reverse();
+    let (shown, head) = queried(
+        invalidations,
+        |invalidation| invalidation.id.as_str(),
+        query,
+        shared.cloud.page(),
+    );
+    let items = shown.iter().map(|invalidation| {
+        let time = leaf("CreateTime", iso_date(invalidation.accepted));
         node(
             "InvalidationSummary",
-            [leaf("Id", &one.id), time, status(shared, one)],
+            [
+                leaf("Id", &invalidation.id),
+                time,
+                status(shared, invalidation),
+            ],
         )
     });
     Ok(Done::ok(listed("InvalidationList", head, items.collect())))
 }
 
 fn list_distributions(shared: &Shared, query: &str) -> Done {
-    let all = shared.cloud.distributions();
-    let (shown, head) = queried(all, |one| one.id.as_str(), query, shared.cloud.page());
+    let distributions = shared.cloud.distributions();
+    let (shown, head) = queried(
+        distributions,
+        |distribution| distribution.id.as_str(),
+        query,
+        shared.cloud.page(),
+    );
     let time = iso_date(shared.begun);
-    let items = shown.iter().map(|one| one.summary(&time)).collect();
+    let items = shown
+        .iter()
+        .map(|distribution| distribution.summary(&time))
+        .collect();
     Done::ok(listed("DistributionList", head, items))
 }

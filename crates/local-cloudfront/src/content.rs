@@ -70,7 +70,7 @@ struct Sums {
 
 impl Sums {
     fn new(wanted: &[String]) -> Self {
-        let has = |name: &str| wanted.iter().any(|one| one == name);
+        let has = |name: &str| wanted.iter().any(|wanted| wanted == name);
         Self {
             md5: md5::Md5::new(),
             size: 0,
@@ -321,8 +321,8 @@ const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 pub(crate) fn base64(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let at = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
-        let group = at(0) << 16 | at(1) << 8 | at(2);
+        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
+        let group = byte(0) << 16 | byte(1) << 8 | byte(2);
         for place in 0..4 {
             let digit = (group >> (18 - 6 * place)) as usize & 63;
             let shown = place <= chunk.len();

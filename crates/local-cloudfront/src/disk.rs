@@ -180,7 +180,7 @@ impl Disk {
     }
 
     pub(super) fn has(&self, content: &ContentId) -> bool {
-        fs::metadata(self.path(content)).is_ok_and(|found| found.len() == content.size)
+        fs::metadata(self.path(content)).is_ok_and(|file| file.len() == content.size)
     }
 
     pub(super) fn forget(&self, content: &ContentId) {
@@ -193,10 +193,10 @@ impl Disk {
     }
 
     pub(super) fn read(&self, content: &ContentId) -> Result<Bytes, DiskError> {
-        let mut all = Vec::new();
+        let mut bytes = Vec::new();
         let mut file = self.open_content(content)?;
-        at(&self.path(content), file.read_to_end(&mut all))?;
-        Ok(Bytes::from(all))
+        at(&self.path(content), file.read_to_end(&mut bytes))?;
+        Ok(Bytes::from(bytes))
     }
 }
 

@@ -226,11 +226,11 @@ impl Distribution {
 
     /// The behavior that a path (with its leading slash) falls under.
     pub fn behavior(&self, path: &str) -> &Behavior {
-        let found = self
+        let behavior = self
             .behaviors
             .iter()
-            .find(|one| matches(&one.pattern, path));
-        found.unwrap_or(&self.default)
+            .find(|behavior| matches(&behavior.pattern, path));
+        behavior.unwrap_or(&self.default)
     }
 }
 
@@ -277,28 +277,28 @@ impl CachePolicy {
 pub(crate) fn matches(pattern: &str, path: &str) -> bool {
     let bare = |text: &str| text.strip_prefix('/').unwrap_or(text).as_bytes().to_vec();
     let (pattern, path) = (bare(pattern), bare(path));
-    let (mut at, mut here) = (0, 0);
+    let (mut in_pattern, mut in_path) = (0, 0);
     let mut retry = None;
-    while here < path.len() {
-        match pattern.get(at) {
+    while in_path < path.len() {
+        match pattern.get(in_pattern) {
             Some(b'*') => {
-                retry = Some((at, here));
-                at += 1;
+                retry = Some((in_pattern, in_path));
+                in_pattern += 1;
             }
-            Some(byte) if *byte == b'?' || *byte == path[here] => {
-                at += 1;
-                here += 1;
+            Some(byte) if *byte == b'?' || *byte == path[in_path] => {
+                in_pattern += 1;
+                in_path += 1;
             }
             _ => match &mut retry {
                 None => return false,
                 Some((star, from)) => {
                     *from += 1;
-                    (at, here) = (*star + 1, *from);
+                    (in_pattern, in_path) = (*star + 1, *from);
                 }
             },
         }
     }
-    pattern[at..].iter().all(|byte| *byte == b'*')
+    pattern[in_pattern..].iter().all(|byte| *byte == b'*')
 }
 
 #[cfg(test)]

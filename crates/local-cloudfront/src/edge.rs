@@ -30,8 +30,8 @@ pub struct Answer {
 impl Answer {
     /// Returns the first header of this name, which is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str())
+        let header = self.headers.iter().find(|(known, _)| known == name);
+        header.map(|(_, value)| value.as_str())
     }
 
     /// The body as text, what is not UTF-8 replaced.
@@ -56,10 +56,10 @@ struct Entry {
 
 /// One cache of one distribution.
 #[derive(Default)]
-pub(super) struct Cache(Mutex<Inside>);
+pub(super) struct Cache(Mutex<CacheState>);
 
 #[derive(Default)]
-struct Inside {
+struct CacheState {
     entries: BTreeMap<String, Entry>,
     /// How many of the distribution's invalidations have taken effect here.
     settled: usize,
@@ -78,7 +78,7 @@ pub(super) fn hits(item: &str, entry: &str, tags: &[String]) -> bool {
 }
 
 impl Cache {
-    fn lock(&self) -> MutexGuard<'_, Inside> {
+    fn lock(&self) -> MutexGuard<'_, CacheState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -96,7 +96,7 @@ impl Cache {
     }
 }
 
-impl Inside {
+impl CacheState {
     /// Lets all invalidations take effect that are due.
     fn settle(&mut self, due: &[Arc<Vec<String>>]) {
         for items in due.iter().skip(self.settled) {
@@ -150,7 +150,7 @@ impl Edge<'_> {
 
     fn lookup(
         &self,
-        inside: &mut Inside,
+        inside: &mut CacheState,
         key: &str,
         uri: &str,
         behavior: &Behavior,
@@ -190,7 +190,7 @@ impl Edge<'_> {
     /// Asks the origin and keeps what it says. 304: the old entry lives on with the headers that it had.
     fn refresh(
         &self,
-        inside: &mut Inside,
+        inside: &mut CacheState,
         key: &str,
         uri: &str,
         behavior: &Behavior,
@@ -240,7 +240,7 @@ impl Edge<'_> {
 
     fn fetch(
         &self,
-        inside: &mut Inside,
+        inside: &mut CacheState,
         uri: &str,
         behavior: &Behavior,
         etag: Option<&str>,
@@ -269,7 +269,7 @@ impl Edge<'_> {
     }
 
     /// An error as viewers see it, and how long it is kept under the failing URL.
-    fn failed(&self, inside: &mut Inside, reply: Reply, said: &str) -> (Reply, Lifetime) {
+    fn failed(&self, inside: &mut CacheState, reply: Reply, said: &str) -> (Reply, Lifetime) {
         let errors = &self.distribution.errors;
         let custom = errors.iter().find(|custom| custom.code == reply.status);
         let configured = custom.map(|custom| custom.min_ttl);

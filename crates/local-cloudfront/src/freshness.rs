@@ -23,7 +23,7 @@ pub(crate) struct Directives {
 
 impl Directives {
     pub(crate) fn parse(text: &str) -> Self {
-        let mut found = Self::default();
+        let mut directives = Self::default();
         let (mut shared, mut age) = (None, None);
         for directive in text.split(',') {
             let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
@@ -31,28 +31,31 @@ impl Directives {
             match name.trim().to_ascii_lowercase().as_str() {
                 "s-maxage" => shared = seconds,
                 "max-age" => age = seconds,
-                "no-store" | "no-cache" | "private" => found.forbidden = true,
-                "stale-while-revalidate" => found.revalidate = seconds.unwrap_or(0),
-                "stale-if-error" => found.error = seconds.unwrap_or(0),
+                "no-store" | "no-cache" | "private" => directives.forbidden = true,
+                "stale-while-revalidate" => directives.revalidate = seconds.unwrap_or(0),
+                "stale-if-error" => directives.error = seconds.unwrap_or(0),
                 _ => {}
             }
         }
-        found.age = shared.or(age);
-        found
+        directives.age = shared.or(age);
+        directives
     }
 }
 
 /// The lifetime of a good answer under a cache policy.
 pub(crate) fn lifetime(cache_control: &str, policy: &CachePolicy) -> Lifetime {
     let said = Directives::parse(cache_control);
-    let asked = match said.forbidden {
-        true => 0,
-        false => said.age.unwrap_or(policy.default_ttl),
+    let asked = if said.forbidden {
+        0
+    } else {
+        said.age.unwrap_or(policy.default_ttl)
     };
     let fresh = asked.min(policy.max_ttl).max(policy.min_ttl);
-    let stale = |window: u64| match said.forbidden {
-        true => 0,
-        false => window.min(policy.max_ttl.saturating_sub(fresh)),
+    let stale = |window: u64| {
+        if said.forbidden {
+            return 0;
+        }
+        window.min(policy.max_ttl.saturating_sub(fresh))
     };
     Lifetime {
         fresh,

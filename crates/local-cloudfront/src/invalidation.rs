@@ -64,8 +64,9 @@ pub(crate) fn check(items: &[String], options: &CloudOptions) -> Result<(), Refu
             && !refused
             && item.bytes().all(|byte| byte.is_ascii_graphic())
     };
-    match items.iter().all(good) {
-        true => Ok(()),
-        false => Err(Refusal::InvalidArgument),
+    if items.iter().all(good) {
+        Ok(())
+    } else {
+        Err(Refusal::InvalidArgument)
     }
 }

@@ -19,7 +19,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/');
 
 #[derive(Default)]
-struct Asked {
+struct PageRequest {
     prefix: String,
     delimiter: String,
     /// Exclusive.
@@ -27,12 +27,12 @@ struct Asked {
     most: usize,
 }
 
-enum Found {
+enum ListedName {
     Key(String),
     Prefix(String),
 }
 
-impl Found {
+impl ListedName {
     fn name(&self) -> &str {
         match self {
             Self::Key(key) => key,
@@ -44,10 +44,10 @@ impl Found {
 /// One page of keys and common prefixes in byte order, and whether there are more.
 fn page(
     bucket: &bucket::Bucket,
-    asked: &Asked,
+    asked: &PageRequest,
     shown: impl Fn(&[Version]) -> bool,
-) -> (Vec<Found>, bool) {
-    let mut found: Vec<Found> = Vec::new();
+) -> (Vec<ListedName>, bool) {
+    let mut listed: Vec<ListedName> = Vec::new();
     let from = if asked.after.as_str() < asked.prefix.as_str() {
         Bound::Included(asked.prefix.as_str())
     } else {
@@ -62,27 +62,27 @@ fn page(
         }
         let cut = match asked.delimiter.as_str() {
             "" => None,
-            delimiter => rest.find(delimiter).map(|at| at + delimiter.len()),
+            delimiter => rest.find(delimiter).map(|index| index + delimiter.len()),
         };
         let next = match cut {
-            None => Found::Key(key.clone()),
+            None => ListedName::Key(key.clone()),
             Some(cut) => {
                 let prefix = &key[..asked.prefix.len() + cut];
                 // A page that ended with this prefix, or this page's last.
-                let seen = asked.after == prefix
-                    || matches!(found.last(), Some(Found::Prefix(last)) if last == prefix);
-                if seen {
+                let is_shown = asked.after == prefix
+                    || matches!(listed.last(), Some(ListedName::Prefix(last)) if last == prefix);
+                if is_shown {
                     continue;
                 }
-                Found::Prefix(prefix.to_owned())
+                ListedName::Prefix(prefix.to_owned())
             }
         };
-        if found.len() == asked.most {
-            return (found, asked.most > 0);
+        if listed.len() == asked.most {
+            return (listed, asked.most > 0);
         }
-        found.push(next);
+        listed.push(next);
     }
-    (found, false)
+    (listed, false)
 }
 
 fn most(asked: Option<i32>) -> S3Result<usize> {
@@ -93,11 +93,12 @@ fn most(asked: Option<i32>) -> S3Result<usize> {
 
 fn encoder(encoding: Option<&EncodingType>) -> impl Fn(&str) -> String + use<> {
     let url = encoding.is_some_and(|encoding| encoding.as_str() == "url");
-    move |text| match url {
-        true => utf8_percent_encode(text, PLAIN)
-            .to_string()
-            .replace("%20", "+"),
-        false => text.to_owned(),
+    move |text| {
+        if !url {
+            return text.to_owned();
+        }
+        let encoded = utf8_percent_encode(text, PLAIN).to_string();
+        encoded.replace("%20", "+")
     }
 }
 
@@ -117,7 +118,7 @@ fn name_of(token: &str) -> S3Result<String> {
     }
     let pairs = (0..token.len()).step_by(2);
     let bytes: Result<Vec<u8>, _> = pairs
-        .map(|at| u8::from_str_radix(&token[at..at + 2], 16))
+        .map(|index| u8::from_str_radix(&token[index..index + 2], 16))
         .collect();
     String::from_utf8(bytes.map_err(|_| refused())?).map_err(|_| refused())
 }
@@ -146,14 +147,14 @@ fn is_there(versions: &[Version]) -> bool {
 /// Splits a page into objects and common prefixes.
 fn shown(
     bucket: &bucket::Bucket,
-    found: &[Found],
+    listed: &[ListedName],
     encode: &impl Fn(&str) -> String,
 ) -> (Vec<Object>, Vec<CommonPrefix>) {
     let (mut objects, mut prefixes) = (Vec::new(), Vec::new());
-    for one in found {
-        match one {
-            Found::Key(key) => objects.extend(object(bucket, key, encode)),
-            Found::Prefix(prefix) => prefixes.push(CommonPrefix {
+    for name in listed {
+        match name {
+            ListedName::Key(key) => objects.extend(object(bucket, key, encode)),
+            ListedName::Prefix(prefix) => prefixes.push(CommonPrefix {
                 prefix: Some(encode(prefix)),
             }),
         }
@@ -171,7 +172,7 @@ impl Api {
             Some(token) => name_of(token)?,
             None => input.start_after.clone().unwrap_or_default(),
         };
-        let asked = Asked {
+        let asked = PageRequest {
             prefix: input.prefix.clone().unwrap_or_default(),
             delimiter: input.delimiter.clone().unwrap_or_default(),
             after,
@@ -179,9 +180,9 @@ impl Api {
         };
         let encode = encoder(input.encoding_type.as_ref());
         let output = self.store.read(&input.bucket, |bucket| {
-            let (found, more) = page(bucket, &asked, is_there);
-            let (objects, prefixes) = shown(bucket, &found, &encode);
-            let next = found
+            let (listed, more) = page(bucket, &asked, is_there);
+            let (objects, prefixes) = shown(bucket, &listed, &encode);
+            let next = listed
                 .last()
                 .filter(|_| more)
                 .map(|last| token_of(last.name()));
@@ -189,7 +190,7 @@ impl Api {
                 name: Some(input.bucket.clone()),
                 prefix: Some(encode(&asked.prefix)),
                 max_keys: Some(asked.most as i32),
-                key_count: Some(found.len() as i32),
+                key_count: Some(listed.len() as i32),
                 is_truncated: Some(more),
                 next_continuation_token: next,
                 contents: Some(objects),
@@ -209,7 +210,7 @@ impl Api {
         request: S3Request<ListObjectsInput>,
     ) -> S3Result<ListObjectsOutput> {
         let input = request.input;
-        let asked = Asked {
+        let asked = PageRequest {
             prefix: input.prefix.clone().unwrap_or_default(),
             delimiter: input.delimiter.clone().unwrap_or_default(),
             after: input.marker.clone().unwrap_or_default(),
@@ -217,13 +218,13 @@ impl Api {
         };
         let encode = encoder(input.encoding_type.as_ref());
         let output = self.store.read(&input.bucket, |bucket| {
-            let (found, more) = page(bucket, &asked, is_there);
-            let (objects, prefixes) = shown(bucket, &found, &encode);
+            let (listed, more) = page(bucket, &asked, is_there);
+            let (objects, prefixes) = shown(bucket, &listed, &encode);
             ListObjectsOutput {
                 name: Some(input.bucket.clone()),
                 prefix: Some(encode(&asked.prefix)),
                 marker: Some(encode(&asked.after)),
-                next_marker: found
+                next_marker: listed
                     .last()
                     .filter(|_| more)
                     .map(|last| encode(last.name())),
@@ -245,7 +246,7 @@ impl Api {
         request: S3Request<ListObjectVersionsInput>,
     ) -> S3Result<ListObjectVersionsOutput> {
         let input = request.input;
-        let asked = Asked {
+        let asked = PageRequest {
             prefix: input.prefix.clone().unwrap_or_default(),
             delimiter: input.delimiter.clone().unwrap_or_default(),
             after: input.key_marker.clone().unwrap_or_default(),
@@ -253,12 +254,12 @@ impl Api {
         };
         let encode = encoder(input.encoding_type.as_ref());
         let output = self.store.read(&input.bucket, |bucket| {
-            let (found, more) = page(bucket, &asked, |versions| !versions.is_empty());
+            let (listed, more) = page(bucket, &asked, |versions| !versions.is_empty());
             let mut output = ListObjectVersionsOutput {
                 name: Some(input.bucket.clone()),
                 prefix: Some(encode(&asked.prefix)),
                 key_marker: Some(encode(&asked.after)),
-                next_key_marker: found
+                next_key_marker: listed
                     .last()
                     .filter(|_| more)
                     .map(|last| encode(last.name())),
@@ -266,12 +267,12 @@ impl Api {
                 is_truncated: Some(more),
                 encoding_type: input.encoding_type.clone(),
                 delimiter: input.delimiter.as_deref().map(&encode),
-                common_prefixes: Some(shown(bucket, &found, &encode).1),
+                common_prefixes: Some(shown(bucket, &listed, &encode).1),
                 ..ListObjectVersionsOutput::default()
             };
             let (mut versions, mut markers) = (Vec::new(), Vec::new());
-            for one in &found {
-                if let Found::Key(key) = one {
+            for name in &listed {
+                if let ListedName::Key(key) = name {
                     list_versions(bucket, key, &encode, &mut versions, &mut markers);
                 }
             }
@@ -290,8 +291,8 @@ fn list_versions(
     versions: &mut Vec<ObjectVersion>,
     markers: &mut Vec<DeleteMarkerEntry>,
 ) {
-    let all = bucket.keys.get(key).map_or(&[][..], Vec::as_slice);
-    for (age, version) in all.iter().rev().enumerate() {
+    let kept = bucket.keys.get(key).map_or(&[][..], Vec::as_slice);
+    for (age, version) in kept.iter().rev().enumerate() {
         let id = match bucket.versioning {
             Versioning::Never => NULL_VERSION.to_owned(),
             _ => version.id.clone(),

@@ -22,8 +22,8 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str())
+        let header = self.headers.iter().find(|(known, _)| known == name);
+        header.map(|(_, value)| value.as_str())
     }
 }
 
@@ -77,9 +77,10 @@ fn website(
     missing: Option<&str>,
     etag: Option<&str>,
 ) -> Reply {
-    let asked = match key.is_empty() || key.ends_with('/') {
-        true => format!("{key}{index}"),
-        false => key.to_owned(),
+    let asked = if key.is_empty() || key.ends_with('/') {
+        format!("{key}{index}")
+    } else {
+        key.to_owned()
     };
     if let Ok(whole) = store.get_whole(bucket, &asked) {
         return match &whole.1.headers.redirect {
@@ -121,11 +122,11 @@ fn error(status: u16, code: &str) -> Reply {
 
 fn found((version, object, body): (Version, Arc<Object>, Bytes), etag: Option<&str>) -> Reply {
     let quoted = super::fields::quoted(&object.etag);
-    let known = etag == Some(quoted.as_str());
+    let is_known = etag == Some(quoted.as_str());
     Reply {
-        status: if known { 304 } else { 200 },
+        status: if is_known { 304 } else { 200 },
         headers: headers_of(&version, &object, quoted),
-        body: if known { Bytes::new() } else { body },
+        body: if is_known { Bytes::new() } else { body },
         failed: false,
     }
 }

@@ -26,12 +26,12 @@ pub(crate) const UNSAFE: &AsciiSet = &CONTROLS
 pub(crate) fn normal_path(path: &str) -> String {
     let bytes = path.as_bytes();
     let mut normal = String::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let byte = bytes[at];
+    let mut position = 0;
+    while position < bytes.len() {
+        let byte = bytes[position];
         let digit = |index: usize| Some(char::from(*bytes.get(index)?).to_digit(16)? as u8);
         if byte == b'%'
-            && let (Some(high), Some(low)) = (digit(at + 1), digit(at + 2))
+            && let (Some(high), Some(low)) = (digit(position + 1), digit(position + 2))
         {
             let value = high * 16 + low;
             match value {
@@ -39,12 +39,12 @@ pub(crate) fn normal_path(path: &str) -> String {
                 _ if value.is_ascii_alphanumeric() => normal.push(char::from(value)),
                 _ => normal.push_str(&format!("%{value:02X}")),
             }
-            at += 3;
+            position += 3;
             continue;
         }
         let piece = [byte];
         normal.extend(percent_encoding::percent_encode(&piece, UNSAFE));
-        at += 1;
+        position += 1;
     }
     if !normal.starts_with('/') {
         normal.insert(0, '/');

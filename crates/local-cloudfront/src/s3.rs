@@ -105,7 +105,7 @@ impl Api {
     ) -> S3Result<(Version, Arc<Object>, bool)> {
         let versioned = self
             .store
-            .read(bucket, |found| found.versioning != Versioning::Never)?;
+            .read(bucket, |bucket| bucket.versioning != Versioning::Never)?;
         let version = self.store.version(bucket, key, id)?;
         match version.object.clone() {
             Some(object) => Ok((version, object, versioned)),
@@ -225,7 +225,7 @@ impl Api {
 
     /// A version's id where the bucket has versions.
     pub(super) fn shown_id(&self, bucket: &str, version: &Version) -> S3Result<Option<String>> {
-        let versioning = self.store.read(bucket, |found| found.versioning)?;
+        let versioning = self.store.read(bucket, |bucket| bucket.versioning)?;
         Ok((versioning != Versioning::Never).then(|| version.id.clone()))
     }
 

@@ -181,9 +181,9 @@ impl Store {
         expect: &Expect,
     ) -> Result<Version, StoreError> {
         let mut inner = self.lock();
-        let found = inner.buckets.get(bucket).ok_or(StoreError::NoSuchBucket)?;
-        expect.holds(found, key)?;
-        if found.options.kms {
+        let in_bucket = inner.buckets.get(bucket).ok_or(StoreError::NoSuchBucket)?;
+        expect.holds(in_bucket, key)?;
+        if in_bucket.options.kms {
             object.kms = true;
             object.etag = uuid::Uuid::new_v4().simple().to_string();
         }
@@ -197,7 +197,7 @@ impl Store {
             _ => {}
         }
         let version = Version {
-            id: new_version_id(found.versioning),
+            id: new_version_id(in_bucket.versioning),
             modified: self.clock.millis(),
             object: Some(Arc::new(object)),
         };
@@ -215,8 +215,8 @@ impl Store {
         change: impl FnOnce(&mut Object),
     ) -> Result<(), StoreError> {
         let mut inner = self.lock();
-        let found = inner.buckets.get(bucket).ok_or(StoreError::NoSuchBucket)?;
-        let version = pick(found, key, id)?;
+        let in_bucket = inner.buckets.get(bucket).ok_or(StoreError::NoSuchBucket)?;
+        let version = pick(in_bucket, key, id)?;
         let mut object = match &version.object {
             Some(object) => Object::clone(object),
             None => return Err(StoreError::NoSuchKey),
@@ -241,14 +241,15 @@ impl Store {
         expect: &Expect,
     ) -> Result<Deleted, StoreError> {
         let mut inner = self.lock();
-        let found = inner.buckets.get(bucket).ok_or(StoreError::NoSuchBucket)?;
-        expect.holds(found, key)?;
-        let versions = found.keys.get(key);
+        let in_bucket = inner.buckets.get(bucket).ok_or(StoreError::NoSuchBucket)?;
+        expect.holds(in_bucket, key)?;
+        let versions = in_bucket.keys.get(key);
         let name = bucket.to_owned();
         if let Some(id) = id {
-            let gone = versions.and_then(|all| all.iter().find(|version| version.id == id));
-            let marker = gone.is_some_and(|version| version.object.is_none());
-            if gone.is_some() {
+            let version_named =
+                versions.and_then(|versions| versions.iter().find(|version| version.id == id));
+            let marker = version_named.is_some_and(|version| version.object.is_none());
+            if version_named.is_some() {
                 self.commit(&mut inner, Record::Remove(name, key.to_owned(), id.into()))?;
             }
             return Ok(Deleted {
@@ -256,7 +257,7 @@ impl Store {
                 marker,
             });
         }
-        let versioning = found.versioning;
+        let versioning = in_bucket.versioning;
         if versioning == Versioning::Never {
             if versions.is_some() {
                 let null = NULL_VERSION.to_owned();
@@ -284,7 +285,7 @@ impl Store {
         key: &str,
         id: Option<&str>,
     ) -> Result<Version, StoreError> {
-        self.read(bucket, |found| pick(found, key, id).cloned())?
+        self.read(bucket, |bucket| pick(bucket, key, id).cloned())?
     }
 
     /// The key's newest object.
@@ -304,11 +305,11 @@ impl Store {
         bucket: &str,
         key: &str,
     ) -> Result<(Version, Arc<Object>, Bytes), StoreError> {
-        let found = self.read(bucket, |found| {
-            let (version, object) = found.latest(key).ok_or(StoreError::NoSuchKey)?;
+        let whole = self.read(bucket, |bucket| {
+            let (version, object) = bucket.latest(key).ok_or(StoreError::NoSuchKey)?;
             Ok((version.clone(), object.clone(), self.bytes(object)?))
         });
-        found?
+        whole?
     }
 
     /// An object's whole content. For what is known to be small.
@@ -338,8 +339,8 @@ fn pick<'a>(bucket: &'a Bucket, key: &str, id: Option<&str>) -> Result<&'a Versi
     match (versions, id) {
         (None, None) => Err(StoreError::NoSuchKey),
         (None, Some(_)) => Err(StoreError::NoSuchVersion),
-        (Some(all), None) => all.last().ok_or(StoreError::NoSuchKey),
-        (Some(all), Some(id)) => all
+        (Some(versions), None) => versions.last().ok_or(StoreError::NoSuchKey),
+        (Some(versions), Some(id)) => versions
             .iter()
             .find(|version| version.id == id)
             .ok_or(StoreError::NoSuchVersion),
@@ -367,15 +368,15 @@ impl Inner {
                 self.count(&version);
                 let bucket = self.buckets.entry(name).or_default();
                 let versions = bucket.keys.entry(key).or_default();
-                let old = versions.iter().position(|one| one.id == version.id);
-                let old = old.map(|at| versions.remove(at));
+                let old = versions.iter().position(|old| old.id == version.id);
+                let old = old.map(|index| versions.remove(index));
                 versions.push(version);
                 lost.extend(old.and_then(|old| self.release(&old)));
             }
             Record::Amend(name, key, version) => {
                 let bucket = self.buckets.entry(name).or_default();
                 let versions = bucket.keys.entry(key).or_default();
-                if let Some(old) = versions.iter_mut().find(|one| one.id == version.id) {
+                if let Some(old) = versions.iter_mut().find(|old| old.id == version.id) {
                     *old = version;
                 }
             }
@@ -384,8 +385,8 @@ impl Inner {
                 let Some(versions) = bucket.keys.get_mut(&key) else {
                     return lost;
                 };
-                let old = versions.iter().position(|one| one.id == id);
-                let old = old.map(|at| versions.remove(at));
+                let old = versions.iter().position(|old| old.id == id);
+                let old = old.map(|index| versions.remove(index));
                 if versions.is_empty() {
                     bucket.keys.remove(&key);
                 }
@@ -434,7 +435,8 @@ impl Inner {
         self.buckets.iter().flat_map(|(name, bucket)| {
             let first = Record::Bucket(name.clone(), bucket.options.clone(), bucket.versioning);
             let rest = bucket.keys.iter().flat_map(move |(key, versions)| {
-                let record = |one: &Version| Record::Put(name.clone(), key.clone(), one.clone());
+                let record =
+                    |version: &Version| Record::Put(name.clone(), key.clone(), version.clone());
                 versions.iter().map(record)
             });
             std::iter::once(first).chain(rest)

@@ -45,8 +45,8 @@ impl Uploads {
     }
 
     fn with<T>(&self, id: &str, key: &str, work: impl FnOnce(&mut Upload) -> T) -> S3Result<T> {
-        let mut all = self.lock();
-        let upload = all.get_mut(id).filter(|upload| upload.key == key);
+        let mut uploads = self.lock();
+        let upload = uploads.get_mut(id).filter(|upload| upload.key == key);
         Ok(work(upload.ok_or_else(|| s3_error!(NoSuchUpload))?))
     }
 }
@@ -256,8 +256,8 @@ impl Api {
     ) -> S3Result<ListMultipartUploadsOutput> {
         let input = request.input;
         let prefix = input.prefix.clone().unwrap_or_default();
-        let all = self.uploads.lock();
-        let ours = all
+        let open = self.uploads.lock();
+        let ours = open
             .iter()
             .filter(|(_, upload)| upload.bucket == input.bucket && upload.key.starts_with(&prefix));
         let mut uploads: Vec<MultipartUpload> = ours
@@ -268,7 +268,7 @@ impl Api {
                 ..MultipartUpload::default()
             })
             .collect();
-        uploads.sort_by(|one, other| one.key.cmp(&other.key));
+        uploads.sort_by(|first, second| first.key.cmp(&second.key));
         Ok(ListMultipartUploadsOutput {
             bucket: Some(input.bucket),
             prefix: input.prefix,
@@ -305,7 +305,7 @@ fn pick_parts<'a>(upload: &'a Upload, named: &[CompletedPart]) -> S3Result<Vec<&
     }
     let mut parts = Vec::new();
     let mut before = 0;
-    for (at, part) in named.iter().enumerate() {
+    for (index, part) in named.iter().enumerate() {
         let number = part.part_number.unwrap_or_default();
         if number <= before {
             return Err(s3_error!(InvalidPartOrder));
@@ -319,7 +319,7 @@ fn pick_parts<'a>(upload: &'a Upload, named: &[CompletedPart]) -> S3Result<Vec<&
         if etag.is_some_and(|etag| etag != staged.content.md5.to_string()) {
             return Err(s3_error!(InvalidPart));
         }
-        if at + 1 < named.len() && staged.content.size < SMALLEST_PART {
+        if index + 1 < named.len() && staged.content.size < SMALLEST_PART {
             return Err(s3_error!(
                 EntityTooSmall,
                 "Your proposed upload is smaller than the minimum allowed size"
@@ -332,15 +332,15 @@ fn pick_parts<'a>(upload: &'a Upload, named: &[CompletedPart]) -> S3Result<Vec<&
 
 /// The checksum of the parts' checksums, then `-N`.
 fn composite(parts: &[&Staged], algorithm: &str) -> BTreeMap<String, String> {
-    let mut all = Vec::new();
+    let mut sums = Vec::new();
     for part in parts {
         let sum = part
             .checksums
             .get(algorithm)
             .map(|sum| content::unbase64(sum));
-        all.extend(sum.flatten().unwrap_or_default());
+        sums.extend(sum.flatten().unwrap_or_default());
     }
-    let sum = content::sum_of(&all, algorithm);
+    let sum = content::sum_of(&sums, algorithm);
     let text = format!("{sum}-{}", parts.len());
     BTreeMap::from([(algorithm.to_owned(), text)])
 }

@@ -64,9 +64,9 @@ impl EdgeHandle {
             .map_or("/", |target| target.as_str());
         let answer = self.ask(target);
         let etag = answer.header("etag").unwrap_or_default();
-        let known = http::header(request.headers(), "if-none-match").unwrap_or_default();
+        let tags = http::header(request.headers(), "if-none-match").unwrap_or_default();
         let same =
-            answer.status == 200 && !etag.is_empty() && known.split(", ").any(|tag| tag == etag);
+            answer.status == 200 && !etag.is_empty() && tags.split(", ").any(|tag| tag == etag);
         let length = answer.body.len();
         let body = if head || same {
             Bytes::new()

@@ -123,7 +123,7 @@ impl Shared {
             uploads: uploads.clone(),
         };
         let cloud = Cloud::new();
-        cloud.options(|all| *all = options.cloud.clone());
+        cloud.options(|current| *current = options.cloud.clone());
         Ok(Self {
             store,
             uploads,
@@ -250,10 +250,10 @@ impl World {
 
     /// The keys that hold an object, in S3's order. Empty for a bucket that is not there.
     pub fn keys(&self, bucket: &str) -> Vec<String> {
-        let keys = self.shared.store.read(bucket, |found| {
-            let there = found.keys.keys();
-            let there = there.filter(|key| found.latest(key).is_some());
-            there.cloned().collect()
+        let keys = self.shared.store.read(bucket, |bucket| {
+            let keys = bucket.keys.keys();
+            let keys = keys.filter(|key| bucket.latest(key).is_some());
+            keys.cloned().collect()
         });
         keys.unwrap_or_default()
     }
@@ -278,7 +278,7 @@ impl World {
         let versions = self
             .shared
             .store
-            .read(bucket, |found| found.keys.get(key).cloned());
+            .read(bucket, |bucket| bucket.keys.get(key).cloned());
         versions.ok().flatten().unwrap_or_default()
     }
 
@@ -309,11 +309,11 @@ impl World {
 
     /// Deletes a key as somebody else would.
     pub fn delete_object(&self, bucket: &str, key: &str) -> Result<(), StoreError> {
-        let done = self
+        let deleted = self
             .shared
             .store
             .delete(bucket, key, None, &Expect::default());
-        done.map(|_| ())
+        deleted.map(|_| ())
     }
 
     /// How many multipart uploads were begun and neither completed nor aborted.

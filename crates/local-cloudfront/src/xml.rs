@@ -33,11 +33,11 @@ pub(crate) fn leaf(name: &str, text: impl ToString) -> Element {
 /// CloudFront's form of a list: `Quantity` and `Items`, which is left out when empty.
 pub(crate) fn list(name: &str, items: impl IntoIterator<Item = Element>) -> Element {
     let items: Vec<Element> = items.into_iter().collect();
-    let mut all = node(name, [leaf("Quantity", items.len())]);
+    let mut element = node(name, [leaf("Quantity", items.len())]);
     if !items.is_empty() {
-        all.children.push(node("Items", items));
+        element.children.push(node("Items", items));
     }
-    all
+    element
 }
 
 impl Element {
@@ -53,7 +53,7 @@ impl Element {
 
     /// The text at a path; empty where there is none.
     pub(crate) fn text_at(&self, path: &str) -> &str {
-        self.at(path).map_or("", |found| found.text.as_str())
+        self.at(path).map_or("", |element| element.text.as_str())
     }
 
     /// The children of `NAME/Items`.

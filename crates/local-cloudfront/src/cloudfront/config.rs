@@ -10,17 +10,17 @@ use crate::xml::{Element, leaf, list, node};
 impl Distribution {
     /// DistributionConfig, DefaultRootObject and all.
     pub(crate) fn config(&self) -> Element {
-        let mut all = vec![leaf("CallerReference", &self.id)];
-        all.push(list(
+        let mut parts = vec![leaf("CallerReference", &self.id)];
+        parts.push(list(
             "Aliases",
             self.aliases.iter().map(|name| leaf("CNAME", name)),
         ));
-        all.push(leaf(
+        parts.push(leaf(
             "DefaultRootObject",
             self.root.as_deref().unwrap_or_default(),
         ));
-        all.extend(self.common());
-        all.push(node(
+        parts.extend(self.common());
+        parts.push(node(
             "Logging",
             [
                 leaf("Enabled", false),
@@ -29,34 +29,35 @@ impl Distribution {
                 leaf("Prefix", ""),
             ],
         ));
-        all.push(leaf("ContinuousDeploymentPolicyId", ""));
+        parts.push(leaf("ContinuousDeploymentPolicyId", ""));
         if let Some(name) = &self.tag_header {
-            all.push(node("CacheTagConfig", [leaf("HeaderName", name)]));
+            parts.push(node("CacheTagConfig", [leaf("HeaderName", name)]));
         }
-        node("DistributionConfig", all)
+        node("DistributionConfig", parts)
     }
 
     /// What ListDistributions says: neither DefaultRootObject nor CacheTagConfig.
     pub(crate) fn summary(&self, modified: &str) -> Element {
-        let mut all = vec![
+        let mut parts = vec![
             leaf("Id", &self.id),
             leaf("ARN", self.arn()),
             leaf("Status", &self.status),
             leaf("LastModifiedTime", modified),
             leaf("DomainName", &self.domain),
         ];
-        all.push(list(
+        parts.push(list(
             "Aliases",
             self.aliases.iter().map(|name| leaf("CNAME", name)),
         ));
-        all.extend(self.common());
-        node("DistributionSummary", all)
+        parts.extend(self.common());
+        node("DistributionSummary", parts)
     }
 
     /// What the config and the summary have alike.
     fn common(&self) -> Vec<Element> {
         let behaviors = self.behaviors.iter();
-        let behaviors = behaviors.map(|one| one.element("CacheBehavior", Some(&one.pattern)));
+        let behaviors =
+            behaviors.map(|behavior| behavior.element("CacheBehavior", Some(&behavior.pattern)));
         vec![
             list("Origins", self.origins.iter().map(Origin::element)),
             node("OriginGroups", [leaf("Quantity", 0)]),
@@ -93,13 +94,13 @@ impl Distribution {
 
 impl Origin {
     fn element(&self) -> Element {
-        let mut all = vec![
+        let mut parts = vec![
             leaf("Id", &self.id),
             leaf("DomainName", self.host()),
             leaf("OriginPath", &self.path),
             node("CustomHeaders", [leaf("Quantity", 0)]),
         ];
-        all.push(match &self.kind {
+        parts.push(match &self.kind {
             OriginKind::S3 { .. } => node("S3OriginConfig", [leaf("OriginAccessIdentity", "")]),
             _ => node(
                 "CustomOriginConfig",
@@ -113,26 +114,26 @@ impl Origin {
                 ],
             ),
         });
-        all.push(leaf("ConnectionAttempts", 3));
-        all.push(leaf("ConnectionTimeout", 10));
-        all.push(node("OriginShield", [leaf("Enabled", false)]));
+        parts.push(leaf("ConnectionAttempts", 3));
+        parts.push(leaf("ConnectionTimeout", 10));
+        parts.push(node("OriginShield", [leaf("Enabled", false)]));
         let control =
             matches!(self.kind, OriginKind::S3 { .. }).then(|| format!("E{}", code_of(&self.id)));
-        all.push(leaf("OriginAccessControlId", control.unwrap_or_default()));
-        node("Origin", all)
+        parts.push(leaf("OriginAccessControlId", control.unwrap_or_default()));
+        node("Origin", parts)
     }
 }
 
 impl Behavior {
     fn element(&self, name: &str, pattern: Option<&str>) -> Element {
-        let mut all: Vec<Element> = pattern
+        let mut parts: Vec<Element> = pattern
             .iter()
             .map(|text| leaf("PathPattern", text))
             .collect();
         let methods = || ["HEAD", "GET"].map(|method| leaf("Method", method));
         let mut allowed = list("AllowedMethods", methods());
         allowed.children.push(list("CachedMethods", methods()));
-        all.extend([
+        parts.extend([
             leaf("TargetOriginId", &self.origin),
             node(
                 "TrustedSigners",
@@ -162,10 +163,10 @@ impl Behavior {
             leaf("FieldLevelEncryptionId", ""),
         ]);
         match &self.caching {
-            Caching::Policy(id) => all.push(leaf("CachePolicyId", id)),
-            Caching::Legacy(policy) => all.extend(policy.legacy()),
+            Caching::Policy(id) => parts.push(leaf("CachePolicyId", id)),
+            Caching::Legacy(policy) => parts.extend(policy.legacy()),
         }
-        node(name, all)
+        node(name, parts)
     }
 }
 

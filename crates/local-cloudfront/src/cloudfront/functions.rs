@@ -23,8 +23,8 @@ fn refused<T>(status: u16, code: &'static str, said: &str) -> Result<T, Failed> 
 }
 
 fn stages(shared: &Shared, name: &str) -> Result<Stages, Failed> {
-    let found = shared.cloud.stages(name);
-    found.ok_or_else(|| missing("NoSuchFunctionExists", "function"))
+    let stages = shared.cloud.stages(name);
+    stages.ok_or_else(|| missing("NoSuchFunctionExists", "function"))
 }
 
 /// The function in the stage that the query names.
@@ -64,7 +64,7 @@ pub(super) fn create(shared: &Shared, body: &str) -> Result<Done, Failed> {
         return refused(400, "InvalidArgument", "The function's name is not valid.");
     }
     let (code, comment) = sent(&request)?;
-    let stages = shared.cloud.alter_function(name, |known| match known {
+    let stages = shared.cloud.alter_function(name, |stages| match stages {
         Some(_) => refused(409, "FunctionAlreadyExists", "There is one of that name."),
         None => Ok(Stages {
             development: Function::of(code),
@@ -87,8 +87,8 @@ pub(super) fn update(
     body: &str,
 ) -> Result<Done, Failed> {
     let (code, comment) = sent(&Element::parse(body).unwrap_or_default())?;
-    let stages = shared.cloud.alter_function(name, |known| {
-        matching(known, headers).map(|known| Stages {
+    let stages = shared.cloud.alter_function(name, |before| {
+        matching(before, headers).map(|before| Stages {
             development: Function::of(code),
             comment,
             ..known
@@ -100,9 +100,9 @@ pub(super) fn update(
 }
 
 pub(super) fn publish(shared: &Shared, name: &str, headers: &HeaderMap) -> Result<Done, Failed> {
-    let stages = shared.cloud.alter_function(name, |known| {
-        matching(known, headers).map(|known| Stages {
-            live: Some(known.development.clone()),
+    let stages = shared.cloud.alter_function(name, |before| {
+        matching(before, headers).map(|before| Stages {
+            live: Some(before.development.clone()),
             ..known
         })
     })?;
@@ -126,15 +126,15 @@ fn sent(request: &Element) -> Result<(String, String), Failed> {
 }
 
 /// What is there, if the request's If-Match says so.
-fn matching(known: Option<Stages>, headers: &HeaderMap) -> Result<Stages, Failed> {
-    let known = known.ok_or_else(|| missing("NoSuchFunctionExists", "function"))?;
+fn matching(stages: Option<Stages>, headers: &HeaderMap) -> Result<Stages, Failed> {
+    let stages = stages.ok_or_else(|| missing("NoSuchFunctionExists", "function"))?;
     match header(headers, "if-match") {
         None => refused(
             400,
             "InvalidIfMatchVersion",
             "The If-Match version is missing.",
         ),
-        Some(tag) if tag == etag(&known.development) => Ok(known),
+        Some(tag) if tag == etag(&stages.development) => Ok(stages),
         Some(_) => refused(412, "PreconditionFailed", "The function was changed."),
     }
 }
@@ -177,7 +177,8 @@ pub(super) fn update_distribution(
     headers: &HeaderMap,
     body: &str,
 ) -> Result<Done, Failed> {
-    let Some(config) = Element::parse(body).filter(|it| it.name == "DistributionConfig") else {
+    let Some(config) = Element::parse(body).filter(|element| element.name == "DistributionConfig")
+    else {
         return refused(400, "MalformedXML", "The XML is not well formed.");
     };
     let condition = header(headers, "if-match");
@@ -197,8 +198,10 @@ pub(super) fn update_distribution(
             Some(_) => {}
         }
         let changed = with_functions(known, &config)?;
-        let all = changed.behaviors.iter().chain([&changed.default]);
-        let functions: Vec<&str> = all.filter_map(|one| one.function.as_deref()).collect();
+        let behaviors = changed.behaviors.iter().chain([&changed.default]);
+        let functions: Vec<&str> = behaviors
+            .filter_map(|behavior| behavior.function.as_deref())
+            .collect();
         if functions.into_iter().any(|name| !cloud.is_live(name)) {
             let said = "The function does not exist or was never published.";
             return refused(400, "InvalidFunctionAssociation", said);
@@ -214,28 +217,28 @@ pub(super) fn update_distribution(
         }
     });
     updated.ok_or(super::Refusal::NoSuchDistribution)??;
-    let found = distribution(shared, id)?;
-    Ok(Done::ok(whole(shared, &found)).with("etag", tag(&found)))
+    let updated = distribution(shared, id)?;
+    Ok(Done::ok(whole(shared, &updated)).with("etag", tag(&updated)))
 }
 
 /// The distribution with the functions that a configuration associates with viewer requests.
 fn with_functions(known: &Distribution, config: &Element) -> Result<Distribution, Failed> {
     let mut changed = known.clone();
     let default = config.at("DefaultCacheBehavior");
-    let others = config.items("CacheBehaviors").iter();
-    let all = changed.behaviors.iter_mut().zip(others);
-    let all = all.chain(default.map(|one| (&mut changed.default, one)));
-    for (behavior, sent) in all {
+    let behaviors = config.items("CacheBehaviors").iter();
+    let pairs = changed.behaviors.iter_mut().zip(behaviors);
+    let pairs = pairs.chain(default.map(|sent| (&mut changed.default, sent)));
+    for (behavior, sent) in pairs {
         set_function(behavior, sent)?;
     }
     Ok(changed)
 }
 
 fn set_function(behavior: &mut Behavior, sent: &Element) -> Result<(), Failed> {
-    let mut found = sent.items("FunctionAssociations").iter();
-    let wanted = found.next();
-    if found.next().is_some()
-        || wanted.is_some_and(|one| one.text_at("EventType") != "viewer-request")
+    let mut associations = sent.items("FunctionAssociations").iter();
+    let wanted = associations.next();
+    if associations.next().is_some()
+        || wanted.is_some_and(|association| association.text_at("EventType") != "viewer-request")
     {
         return refused(
             400,
@@ -243,7 +246,7 @@ fn set_function(behavior: &mut Behavior, sent: &Element) -> Result<(), Failed> {
             "One viewer-request function at most.",
         );
     }
-    let arn = wanted.map(|one| one.text_at("FunctionARN"));
+    let arn = wanted.map(|association| association.text_at("FunctionARN"));
     behavior.function = arn
         .and_then(|arn| arn.rsplit('/').next())
         .map(str::to_owned);

@@ -9,49 +9,50 @@ use crate::xml::{Element, leaf, node};
 
 /// The tenant of this id or name.
 pub(super) fn tenant(shared: &Shared, name: &str) -> Result<Tenant, Failed> {
-    let all = shared.cloud.tenants().into_iter();
-    let found = all
+    let tenants = shared.cloud.tenants().into_iter();
+    let tenant = tenants
         .into_iter()
-        .find(|one| one.id == name || one.name == name);
-    found.ok_or_else(|| missing("EntityNotFound", "entity"))
+        .find(|tenant| tenant.id == name || tenant.name == name);
+    tenant.ok_or_else(|| missing("EntityNotFound", "entity"))
 }
 
 pub(super) fn get(shared: &Shared, name: &str) -> Result<Done, Failed> {
-    let found = tenant(shared, name)?;
-    let document = node("DistributionTenant", parts(shared, &found));
-    Ok(Done::ok(document).with("etag", etag(&found)))
+    let tenant = tenant(shared, name)?;
+    let document = node("DistributionTenant", parts(shared, &tenant));
+    Ok(Done::ok(document).with("etag", etag(&tenant)))
 }
 
 pub(super) fn by_domain(shared: &Shared, query: &str) -> Result<Done, Failed> {
     let domain = parameter(query, "domain").unwrap_or_default();
-    let mut all = shared.cloud.tenants().into_iter();
-    let has = |one: &Tenant| {
-        one.domains
+    let mut tenants = shared.cloud.tenants().into_iter();
+    let has = |tenant: &Tenant| {
+        tenant
+            .domains
             .iter()
             .any(|own| own.eq_ignore_ascii_case(&domain))
     };
-    let found = all
+    let tenant = tenants
         .find(has)
         .ok_or_else(|| missing("EntityNotFound", "entity"))?;
-    get(shared, &found.id)
+    get(shared, &tenant.id)
 }
 
 pub(super) fn list(shared: &Shared, body: &str) -> Done {
     let request = Element::parse(body).unwrap_or_default();
-    let of = request.text_at("AssociationFilter/DistributionId");
-    let mut all = shared.cloud.tenants();
-    all.retain(|one| of.is_empty() || one.distribution == of);
+    let distribution = request.text_at("AssociationFilter/DistributionId");
+    let mut tenants = shared.cloud.tenants();
+    tenants.retain(|tenant| distribution.is_empty() || tenant.distribution == distribution);
     let marker = request.text_at("Marker");
     let (shown, head) = page(
-        all,
-        |one| one.id.as_str(),
+        tenants,
+        |tenant| tenant.id.as_str(),
         marker,
         None,
         shared.cloud.page(),
     );
-    let summary = |one: &Tenant| {
-        let mut parts = parts(shared, one);
-        parts.push(leaf("ETag", etag(one)));
+    let summary = |tenant: &Tenant| {
+        let mut parts = parts(shared, tenant);
+        parts.push(leaf("ETag", etag(tenant)));
         node("DistributionTenantSummary", parts)
     };
     let mut parts: Vec<Element> = head.child("NextMarker").cloned().into_iter().collect();
