@@ -1,14 +1,21 @@
-//! The command line as clap reads it: every flag, no default, no I/O. What a flag overrides is [`crate::config`]'s.
+//! The command line as clap reads it: every flag, no default, no I/O. Fields are named like the setting that they give, or
+//! `no_SETTING`; those that are no setting are skipped. Settings are checked here and kept as they are written.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
+use serde_json::Value;
 
-use crate::config::values::{
+use crate::edge::Mode;
+use crate::error::Error;
+use crate::scan::Symlinks;
+use crate::settings::values::{
     Account, Bucket, DistributionSetting, Endpoint, FieldValue, Glob, Memory, Period, Prefix,
-    PurgeMode, StatePlace, Symlinks, read,
+    StatePlace, checked, read,
 };
+use crate::settings::{FlagSettings, FlagText};
 
 const PLACE: &str = "Where to";
 const REACH: &str = "Reaching AWS";
@@ -40,17 +47,18 @@ pub struct Cli {
 }
 
 /// Flags that every command takes.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Common {
     /// Bucket: NAME or s3://NAME/PREFIX
-    #[arg(long, global = true, help_heading = PLACE, value_name = "NAME", value_parser = read::<Bucket>)]
-    pub bucket: Option<Bucket>,
+    #[arg(long, global = true, help_heading = PLACE, value_name = "NAME", value_parser = checked::<Bucket>)]
+    pub bucket: Option<String>,
     /// Folder in the bucket that holds the site
-    #[arg(long, global = true, help_heading = PLACE, value_name = "FOLDER", value_parser = read::<Prefix>)]
-    pub prefix: Option<Prefix>,
+    #[arg(long, global = true, help_heading = PLACE, value_name = "FOLDER", value_parser = checked::<Prefix>)]
+    pub prefix: Option<String>,
     /// Id, alias, auto or none; repeatable
-    #[arg(long = "distribution", global = true, help_heading = PLACE, value_name = "ID", value_parser = read::<DistributionSetting>)]
-    pub distributions: Vec<DistributionSetting>,
+    #[arg(long, global = true, help_heading = PLACE, value_name = "ID", value_parser = checked::<DistributionSetting>)]
+    pub distribution: Vec<String>,
     /// Tenant of it: id or domain
     #[arg(
         long,
@@ -60,8 +68,8 @@ pub struct Common {
     )]
     pub distribution_tenant: Option<String>,
     /// State, instead of at PREFIX/.unstale/
-    #[arg(long, global = true, help_heading = PLACE, value_name = "S3-URL", value_parser = read::<StatePlace>)]
-    pub state: Option<StatePlace>,
+    #[arg(long, global = true, help_heading = PLACE, value_name = "S3-URL", value_parser = checked::<StatePlace>)]
+    pub state: Option<String>,
     /// No AWS: S3 and CloudFront kept in DIR
     #[arg(
         long,
@@ -82,8 +90,8 @@ pub struct Common {
     #[arg(long, global = true, help_heading = REACH, value_name = "NAME")]
     pub region: Option<String>,
     /// Endpoint of S3 and CloudFront
-    #[arg(long, global = true, help_heading = REACH, value_name = "URL", value_parser = read::<Endpoint>)]
-    pub endpoint_url: Option<Endpoint>,
+    #[arg(long, global = true, help_heading = REACH, value_name = "URL", value_parser = checked::<Endpoint>)]
+    pub endpoint_url: Option<String>,
     /// Bucket in the path, not the host
     #[arg(long, global = true, help_heading = REACH)]
     pub path_style: bool,
@@ -96,14 +104,16 @@ pub struct Common {
     )]
     pub ca_bundle: Option<PathBuf>,
     /// Refuse other accounts' buckets
-    #[arg(long, global = true, help_heading = REACH, value_name = "ACCOUNT", value_parser = read::<Account>)]
-    pub expected_bucket_owner: Option<Account>,
+    #[arg(long, global = true, help_heading = REACH, value_name = "ACCOUNT", value_parser = checked::<Account>)]
+    pub expected_bucket_owner: Option<String>,
 
     /// Settings file, instead of ./deploy.toml
     #[arg(long, global = true, help_heading = OUTPUT, value_name = "FILE")]
+    #[serde(skip)]
     pub config: Option<PathBuf>,
     /// Take [env.NAME] of the settings too
     #[arg(long, global = true, help_heading = OUTPUT, value_name = "NAME")]
+    #[serde(skip)]
     pub env: Option<String>,
     /// One JSON object a line; the last is the summary
     #[arg(long, global = true, help_heading = OUTPUT)]
@@ -122,7 +132,8 @@ pub struct Common {
     pub verbose: bool,
 }
 
-#[derive(Debug, Clone, Subcommand)]
+#[derive(Debug, Clone, Subcommand, Serialize)]
+#[serde(untagged)]
 pub enum Command {
     /// Upload what changed, purge exactly that, wait for it
     #[command(after_help = "\
@@ -185,145 +196,184 @@ Examples:
     Init,
 }
 
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Deploy {
     #[command(flatten)]
+    #[serde(flatten)]
     pub build: BuildArgs,
     #[command(flatten)]
+    #[serde(flatten)]
     pub change: ChangeArgs,
     #[command(flatten)]
+    #[serde(flatten)]
     pub purge: PurgeArgs,
     #[command(flatten)]
+    #[serde(flatten)]
     pub work: WorkArgs,
     /// Ask the edge for every changed path afterwards
     #[arg(long, help_heading = WORK)]
     pub verify: bool,
     /// Ask here instead of the distribution's domain
     #[arg(long, help_heading = WORK, value_name = "URL", value_parser = read::<Endpoint>)]
+    #[serde(skip)]
     pub url: Option<Endpoint>,
 }
 
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Plan {
     #[command(flatten)]
+    #[serde(flatten)]
     pub build: BuildArgs,
     #[command(flatten)]
+    #[serde(flatten)]
     pub change: ChangeArgs,
     #[command(flatten)]
+    #[serde(flatten)]
     pub purge: PurgeArgs,
     #[command(flatten)]
+    #[serde(flatten)]
     pub work: WorkArgs,
     /// Exit 3 where there is something to do
     #[arg(long)]
+    #[serde(skip)]
     pub check: bool,
     /// Why this key or URL is changed and purged, or not
     #[arg(long, value_name = "KEY_OR_URL")]
+    #[serde(skip)]
     pub explain: Option<String>,
     /// Propose rules for what differs at every build
     #[arg(long)]
+    #[serde(skip)]
     pub suspect_noise: bool,
 }
 
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Preview {
     #[command(flatten)]
+    #[serde(flatten)]
     pub build: BuildArgs,
     /// Port on 127.0.0.1; 0 picks one
     #[arg(long, value_name = "N")]
+    #[serde(skip)]
     pub port: Option<u16>,
 }
 
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Invalidate {
     /// Paths as viewers ask for them; a final `*` is a wildcard
     #[arg(required = true, value_name = "PATH")]
+    #[serde(skip)]
     pub paths: Vec<String>,
     #[command(flatten)]
+    #[serde(flatten)]
     pub wait: WaitArgs,
 }
 
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Invalidations {
     /// Show this one alone
+    #[serde(skip)]
     pub id: Option<String>,
     /// Wait until it, or all, are completed
     #[arg(long)]
+    #[serde(skip)]
     pub wait: bool,
     /// Longest wait: 10m, 1h
-    #[arg(long, value_name = "DURATION", value_parser = read::<Period>)]
-    pub timeout: Option<Period>,
+    #[arg(long, value_name = "DURATION", value_parser = checked::<Period>)]
+    pub timeout: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct History {
     /// Show this deploy in full
+    #[serde(skip)]
     pub id: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Rollback {
     /// The deploy to go back to; without it the one before the last
+    #[serde(skip)]
     pub id: Option<String>,
     /// Show what it would do; change nothing
     #[arg(long)]
+    #[serde(skip)]
     pub plan: bool,
     #[command(flatten)]
+    #[serde(flatten)]
     pub purge: PurgeArgs,
     #[command(flatten)]
+    #[serde(flatten)]
     pub work: WorkArgs,
 }
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Args, Serialize)]
 pub struct State {
     #[command(subcommand)]
+    #[serde(skip)]
     pub command: StateCommand,
 }
 
-#[derive(Debug, Clone, Subcommand)]
+#[derive(Debug, Clone, Subcommand, Serialize)]
 pub enum StateCommand {
     /// Lock, debts and manifest in words
     Show,
 }
 
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Verify {
     #[command(flatten)]
+    #[serde(flatten)]
     pub build: BuildArgs,
     #[command(flatten)]
+    #[serde(flatten)]
     pub work: WorkArgs,
     /// Only what the last deploy changed
     #[arg(long)]
+    #[serde(skip)]
     pub changed: bool,
     /// Ask here instead of the distribution's domain
     #[arg(long, value_name = "URL", value_parser = read::<Endpoint>)]
+    #[serde(skip)]
     pub url: Option<Endpoint>,
 }
 
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Redirects {
     /// Print them as a CloudFront Function
     #[arg(long)]
+    #[serde(skip)]
     pub function: bool,
 }
 
 /// What the build is and what each file of it becomes.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct BuildArgs {
     /// The built site
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Leave out (as .gitignore writes it); repeatable
-    #[arg(long, help_heading = BUILD, value_name = "GLOB", value_parser = read::<Glob>)]
-    pub exclude: Vec<Glob>,
+    #[arg(long, help_heading = BUILD, value_name = "GLOB", value_parser = checked::<Glob>)]
+    pub exclude: Vec<String>,
     /// Take in though left out otherwise; repeatable
-    #[arg(long, help_heading = BUILD, value_name = "GLOB", value_parser = read::<Glob>)]
-    pub include: Vec<Glob>,
+    #[arg(long, help_heading = BUILD, value_name = "GLOB", value_parser = checked::<Glob>)]
+    pub include: Vec<String>,
     /// Links: follow inside ones, all or none
     #[arg(long, help_heading = BUILD, value_name = "HOW")]
     pub symlinks: Option<Symlinks>,
     /// Cache-Control of what no rule speaks of
-    #[arg(long, help_heading = BUILD, value_name = "VALUE", value_parser = read::<FieldValue>)]
-    pub cache_control: Option<FieldValue>,
+    #[arg(long, help_heading = BUILD, value_name = "VALUE", value_parser = checked::<FieldValue>)]
+    pub cache_control: Option<String>,
     /// Deploy a folder that looks like a project's root
     #[arg(long, help_heading = BUILD)]
     pub allow_project_root: bool,
@@ -333,7 +383,8 @@ pub struct BuildArgs {
 }
 
 /// What a deploy may do to the bucket.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ChangeArgs {
     /// Leave in the bucket what the build no longer has
     #[arg(long, help_heading = CHANGES)]
@@ -350,117 +401,115 @@ pub struct ChangeArgs {
     #[arg(long, help_heading = CHANGES)]
     pub adopt: bool,
     /// Keep fingerprinted assets that left the build: 7d, 0s
-    #[arg(long, help_heading = CHANGES, value_name = "DURATION", value_parser = read::<Period>)]
-    pub retain: Option<Period>,
+    #[arg(long, help_heading = CHANGES, value_name = "DURATION", value_parser = checked::<Period>)]
+    pub retain: Option<String>,
     /// Delete due assets though nothing else changed
     #[arg(long, help_heading = CHANGES)]
+    #[serde(skip)]
     pub sweep: bool,
     /// Finish what an interrupted deploy owes
     #[arg(long, help_heading = CHANGES)]
+    #[serde(skip)]
     pub resume: bool,
     /// Upload everything again
     #[arg(long, help_heading = CHANGES)]
+    #[serde(skip)]
     pub force: bool,
     /// Forget a debt of a distribution that is gone
     #[arg(long, help_heading = CHANGES, value_name = "ID")]
+    #[serde(skip)]
     pub drop_debt: Vec<String>,
 }
 
 /// What is sent to CloudFront, and how long to wait for it.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct PurgeArgs {
     /// How to choose the paths
     #[arg(long, help_heading = PURGE, value_name = "MODE")]
-    pub purge: Option<PurgeMode>,
+    #[serde(rename = "purge-mode")]
+    pub purge: Option<Mode>,
     /// Free paths that this deploy may take
     #[arg(long, help_heading = PURGE, value_name = "N")]
+    #[serde(skip)]
     pub free_paths: Option<u64>,
     #[command(flatten)]
+    #[serde(flatten)]
     pub wait: WaitArgs,
 }
 
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct WaitArgs {
     /// End once CloudFront has accepted the purge
     #[arg(long, help_heading = PURGE)]
     pub no_wait: bool,
     /// Longest wait for the purge: 10m, 1h
-    #[arg(long, help_heading = PURGE, value_name = "DURATION", value_parser = read::<Period>)]
-    pub timeout: Option<Period>,
+    #[arg(long, help_heading = PURGE, value_name = "DURATION", value_parser = checked::<Period>)]
+    pub timeout: Option<String>,
 }
 
 /// How the work is done.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct WorkArgs {
     /// Requests at once
     #[arg(long, help_heading = WORK, value_name = "N")]
     pub concurrency: Option<NonZeroUsize>,
     /// Memory for buffers: 256MiB
-    #[arg(long, help_heading = WORK, value_name = "SIZE", value_parser = read::<Memory>)]
-    pub max_memory: Option<Memory>,
+    #[arg(long, help_heading = WORK, value_name = "SIZE", value_parser = checked::<Memory>)]
+    pub max_memory: Option<String>,
     /// Longest wait for another deploy's lock: 90s, 0s
-    #[arg(long, help_heading = WORK, value_name = "DURATION", value_parser = read::<Period>)]
-    pub lock_wait: Option<Period>,
+    #[arg(long, help_heading = WORK, value_name = "DURATION", value_parser = checked::<Period>)]
+    pub lock_wait: Option<String>,
 }
 
-impl Command {
-    /// The flags about the build, of those commands that have them.
-    pub fn build(&self) -> Option<&BuildArgs> {
-        match self {
-            Self::Deploy(it) => Some(&it.build),
-            Self::Plan(it) => Some(&it.build),
-            Self::Preview(it) => Some(&it.build),
-            Self::Verify(it) => Some(&it.build),
-            _ => None,
-        }
+impl Cli {
+    /// Returns what the flags say of settings.
+    ///
+    /// # Errors
+    /// `Exit::Usage` where a path is not UTF-8.
+    pub fn settings(&self) -> Result<FlagSettings, Error> {
+        let not_text = |error| Error::usage("the command line is not UTF-8").because(error);
+        let common = serde_json::to_value(&self.common).map_err(not_text)?;
+        let command = serde_json::to_value(&self.command).map_err(not_text)?;
+        // A command without flags is no object.
+        let fields = [common, command]
+            .into_iter()
+            .filter_map(|flags| match flags {
+                Value::Object(fields) => Some(fields),
+                _ => None,
+            });
+        Ok(FlagSettings {
+            config: self.common.config.clone(),
+            env: self.common.env.clone(),
+            flags: fields.flatten().filter_map(flag_text).collect(),
+        })
     }
+}
 
-    pub fn change(&self) -> Option<&ChangeArgs> {
-        match self {
-            Self::Deploy(it) => Some(&it.change),
-            Self::Plan(it) => Some(&it.change),
-            _ => None,
-        }
+/// Turns a field into the setting that it gives, if the flag was given.
+fn flag_text((name, value): (String, Value)) -> Option<FlagText> {
+    let text = |value: Value| match value {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(true) => Some("true".to_owned()),
+        _ => None,
+    };
+    let texts: Vec<String> = match value {
+        Value::Array(values) => values.into_iter().filter_map(text).collect(),
+        value => text(value).into_iter().collect(),
+    };
+    if texts.is_empty() {
+        return None;
     }
-
-    pub fn purge(&self) -> Option<&PurgeArgs> {
-        match self {
-            Self::Deploy(it) => Some(&it.purge),
-            Self::Plan(it) => Some(&it.purge),
-            Self::Rollback(it) => Some(&it.purge),
-            _ => None,
-        }
-    }
-
-    pub fn wait(&self) -> Option<&WaitArgs> {
-        match self {
-            Self::Invalidate(it) => Some(&it.wait),
-            _ => self.purge().map(|purge| &purge.wait),
-        }
-    }
-
-    /// `--timeout` of a command that has it beside other flags of its own.
-    pub fn own_timeout(&self) -> Option<Period> {
-        match self {
-            Self::Invalidations(it) => it.timeout,
-            _ => None,
-        }
-    }
-
-    /// `deploy --verify`.
-    pub fn verifies(&self) -> bool {
-        matches!(self, Self::Deploy(it) if it.verify)
-    }
-
-    pub fn work(&self) -> Option<&WorkArgs> {
-        match self {
-            Self::Deploy(it) => Some(&it.work),
-            Self::Plan(it) => Some(&it.work),
-            Self::Rollback(it) => Some(&it.work),
-            Self::Verify(it) => Some(&it.work),
-            _ => None,
-        }
-    }
+    Some(match name.strip_prefix("no-") {
+        Some(key) => FlagText {
+            key: key.to_owned(),
+            texts: vec!["false".to_owned()],
+        },
+        None => FlagText { key: name, texts },
+    })
 }
 
 #[cfg(test)]
@@ -506,8 +555,11 @@ mod tests {
                 Some(".unstale-local".as_ref()),
                 "{line}"
             );
-            assert_eq!(cli.common.bucket.unwrap().name, "b", "{line}");
-            let dir = cli.command.build().unwrap().dir.clone();
+            assert_eq!(cli.common.bucket.unwrap(), "b", "{line}");
+            let Command::Deploy(deploy) = cli.command else {
+                panic!("{line}");
+            };
+            let dir = deploy.build.dir;
             assert_eq!(dir.as_deref(), Some("public".as_ref()), "{line}");
         }
     }

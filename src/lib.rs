@@ -8,7 +8,6 @@
 pub mod app;
 pub mod aws;
 pub mod cli;
-pub mod config;
 pub mod deploy;
 pub mod domain;
 pub mod edge;
@@ -16,4 +15,5 @@ pub mod error;
 pub mod plan;
 pub mod report;
 pub mod scan;
+pub mod settings;
 pub mod state;

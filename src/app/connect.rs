@@ -8,17 +8,17 @@ use local_cloudfront::{Local, Session, open_or_attach};
 
 use super::App;
 use crate::aws::{Aws, Connection};
-use crate::config::{
-    self, DistributionSetting, HEADERS_FILE, Index, PurgeMode, REDIRECTS_FILE, Settings, SiteFiles,
-    StatePlace, Symlinks,
-};
 use crate::deploy::redirects::Placed;
 use crate::deploy::{Job, Teller, Wish};
 use crate::domain::key::MAX_KEY_BYTES;
 use crate::domain::redirects::Redirect;
-use crate::edge::{self, Mode, Money, Prices};
+use crate::edge::{Index, Money, Prices};
 use crate::error::Error;
 use crate::scan;
+use crate::settings::{
+    self, DistributionSetting, HEADERS_FILE, PurgeSettings, REDIRECTS_FILE, Settings, SiteFiles,
+    StatePlace,
+};
 
 /// Requests at once, at most, where nothing is said: more gained nothing when measured.
 const CONCURRENCY: usize = 384;
@@ -44,10 +44,11 @@ impl App {
             region: settings.region.clone(),
             endpoint_url: match &session {
                 Some(session) => Some(session.endpoint().to_owned()),
-                None => settings.endpoint_url.clone(),
+                None => settings.endpoint_url.as_ref().map(|url| url.0.clone()),
             },
             path_style: settings.path_style.or(session.as_ref().map(|_| true)),
-            expected_bucket_owner: settings.expected_bucket_owner.clone(),
+            expected_bucket_owner: (settings.expected_bucket_owner.as_ref())
+                .map(|account| account.0.clone()),
             local: session.is_some(),
         };
         Ok(Link {
@@ -79,7 +80,7 @@ impl App {
 
     /// The whole job: where to, how, and with which build.
     pub(super) fn job(&self, link: &Link) -> Result<Job, Error> {
-        let dir = config::build_dir(&self.settings, Path::new(""))?;
+        let dir = settings::build_dir(&self.settings, Path::new(""))?;
         self.job_for(link, dir)
     }
 
@@ -107,15 +108,11 @@ impl App {
             commit: commit(&dir),
             scan: scan::Options {
                 exclude: exclude(settings),
-                include: settings.include.clone(),
-                symlinks: match settings.symlinks {
-                    Symlinks::Inside => scan::Symlinks::InsideOnly,
-                    Symlinks::Follow => scan::Symlinks::Follow,
-                    Symlinks::Skip => scan::Symlinks::Skip,
-                },
-                max_key_bytes: MAX_KEY_BYTES.saturating_sub(settings.prefix.len()),
+                include: settings.include.texts(),
+                symlinks: settings.symlinks,
+                max_key_bytes: MAX_KEY_BYTES.saturating_sub(settings.prefix.0.len()),
                 cache: settings.cache.then(cache_folder).flatten(),
-                keep_small: Some(KEPT.min(settings.max_memory / 4)),
+                keep_small: Some(KEPT.min(settings.max_memory.0 / 4)),
                 ..scan::Options::default()
             },
             dir,
@@ -133,36 +130,34 @@ impl App {
             wishes: wishes(settings, link.session.as_ref()),
             tenant: settings.distribution_tenant.clone(),
             endpoints: endpoint.as_deref().and_then(host).into_iter().collect(),
-            index: index(settings.index),
+            index: settings.index,
             rules,
             rule_name: Box::new(move |at| named.rule_name_with(&files, at)),
             noise: Arc::new(settings.noise_rules()?),
-            strip_extension: settings.strip_extension.clone(),
+            strip_extension: settings.extensions(),
             directory_objects: settings.directory_objects,
-            redirect_function: settings.redirect_function.clone(),
+            redirect_function: (settings.redirect_function.as_ref()).map(|name| name.0.clone()),
             tags: settings.tags,
             redirects,
             error_documents: error_documents(settings),
             prices: prices(&settings.purge),
-            free_paths: settings.purge.share,
+            free_paths: None,
             month_left: settings.purge.free_paths,
             delete: settings.delete,
-            max_delete: settings
-                .max_delete
-                .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
+            max_delete: settings.max_delete,
             adopt: settings.adopt,
             force: false,
-            retain: settings.retain,
+            retain: settings.retain.0,
             sweep: false,
             wait: settings.wait,
-            timeout: settings.timeout.min(Duration::from_secs(86_400)),
-            lock_wait: settings.lock_wait,
+            timeout: settings.timeout.0.min(Duration::from_secs(86_400)),
+            lock_wait: settings.lock_wait.0,
             concurrency: settings.concurrency.map_or(CONCURRENCY, usize::from),
-            max_memory: settings.max_memory,
+            max_memory: settings.max_memory.0,
             resume: false,
             drop_debts: Vec::new(),
             rollback: None,
-            prefix: settings.prefix.clone(),
+            prefix: settings.prefix.0.clone(),
             bucket,
         })
     }
@@ -171,14 +166,13 @@ impl App {
 /// What is read and not uploaded is left out too.
 fn exclude(settings: &Settings) -> Vec<String> {
     let read = [HEADERS_FILE, REDIRECTS_FILE].map(|name| format!("/{name}"));
-    settings.exclude.iter().cloned().chain(read).collect()
+    settings.exclude.texts().into_iter().chain(read).collect()
 }
 
 /// Where deploys write the function themselves, or index documents are not meant, none stands there before.
 async fn open_local(dir: &Path, settings: &Settings) -> Result<Session, Error> {
     let local = Local {
-        index_documents: settings.redirect_function.is_none()
-            && settings.index != config::Index::None,
+        index_documents: settings.redirect_function.is_none() && settings.index != Index::None,
         ..Local::new(settings.bucket()?)
     };
     open_or_attach(dir, local).await.map_err(|error| {
@@ -198,30 +192,17 @@ fn wishes(settings: &Settings, session: Option<&Session>) -> Vec<Wish> {
         (DistributionSetting::Auto, None) => Some(Wish::Auto),
         (DistributionSetting::Named(name), _) => Some(Wish::Named(name.clone())),
     };
-    settings.distributions.iter().filter_map(wish).collect()
+    settings.distribution.0.iter().filter_map(wish).collect()
 }
 
-fn prices(purge: &config::Purge) -> Prices {
+fn prices(purge: &PurgeSettings) -> Prices {
     Prices {
-        mode: match purge.mode {
-            PurgeMode::Cheapest => Mode::Cheapest,
-            PurgeMode::Exact => Mode::Exact,
-            PurgeMode::All => Mode::All,
-            PurgeMode::None => Mode::None,
-        },
-        path: Money::from_dollars(purge.path_price),
-        refetch: Money::from_dollars(purge.refetch_price),
-        wait: Money::from_dollars(purge.wait_price),
+        mode: purge.mode,
+        path: Money::from_dollars(purge.path_price.0),
+        refetch: Money::from_dollars(purge.refetch_price.0),
+        wait: Money::from_dollars(purge.wait_price.0),
         opaque: purge.opaque_weight,
         ..Prices::default()
-    }
-}
-
-pub(super) fn index(index: Index) -> edge::Index {
-    match index {
-        Index::Auto => edge::Index::Auto,
-        Index::Directory => edge::Index::Directory,
-        Index::None => edge::Index::None,
     }
 }
 
@@ -230,7 +211,7 @@ pub(super) fn error_documents(settings: &Settings) -> Vec<String> {
     let usual = ["404.html", "403.html", "500.html", "50x.html"].map(str::to_owned);
     usual
         .into_iter()
-        .chain(settings.error_documents.iter().cloned())
+        .chain(settings.error_documents.0.iter().cloned())
         .collect()
 }
 

@@ -11,7 +11,7 @@ use crate::report;
 
 pub(super) async fn deploy(app: &App, flags: &cli::Deploy) -> Result<Exit, Error> {
     let link = app.connect().await?;
-    let job = with_flags(app.job(&link)?, &flags.change);
+    let job = with_flags(app.job(&link)?, &flags.change, &flags.purge);
     let url = flags.url.as_ref().map(|url| url.0.as_str());
     let verifies = app.settings.verify;
     // The summary comes last, so what is found out afterwards has to come before it.
@@ -44,7 +44,7 @@ pub(super) async fn deploy(app: &App, flags: &cli::Deploy) -> Result<Exit, Error
 
 pub(super) async fn plan(app: &App, flags: &cli::Plan) -> Result<Exit, Error> {
     let link = app.connect().await?;
-    let job = with_flags(app.job(&link)?, &flags.change);
+    let job = with_flags(app.job(&link)?, &flags.change, &flags.purge);
     if flags.suspect_noise {
         return suspect_noise(app, &link, &job).await;
     }
@@ -107,7 +107,8 @@ pub(super) async fn show(
     })
 }
 
-fn with_flags(mut job: Job, flags: &cli::ChangeArgs) -> Job {
+fn with_flags(mut job: Job, flags: &cli::ChangeArgs, purge: &cli::PurgeArgs) -> Job {
+    job.free_paths = purge.free_paths;
     job.force = flags.force;
     job.sweep = flags.sweep;
     job.resume = flags.resume;

@@ -5,10 +5,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Cli, Common};
-use crate::config::values::DistributionSetting;
-use crate::config::{self, FILE};
 use crate::error::{Error, Exit};
 use crate::report::Printer;
+use crate::settings::values::{Bucket, read};
+use crate::settings::{self, FILE};
 
 /// Reads no settings: there are none yet.
 pub(super) fn init(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
@@ -18,7 +18,7 @@ pub(super) fn init(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
         return Err(already(&shown));
     }
     let here = path.parent().unwrap_or(Path::new(""));
-    let found: Vec<&str> = config::build_folders(here).collect();
+    let found: Vec<&str> = settings::build_folders(here).collect();
     let [dir, others @ ..] = found.as_slice() else {
         return Err(Error::usage("there is no build here")
             .hint("build the site first; deploy.toml can name any folder: dir = \"FOLDER\""));
@@ -50,18 +50,24 @@ fn already(shown: &str) -> Error {
 
 /// What the flags say is written down; what nobody said is left to defaults.
 fn written(dir: &str, flags: &Common) -> String {
-    let inside = (flags.bucket.as_ref()).and_then(|bucket| bucket.prefix.as_ref());
-    let prefix = flags.prefix.as_ref().or(inside);
-    let distribution = match flags.distributions.as_slice() {
-        [DistributionSetting::Named(name)] => Some(name.as_str()),
-        [DistributionSetting::None] => Some("none"),
+    let bucket = flags
+        .bucket
+        .as_ref()
+        .and_then(|text| read::<Bucket>(text).ok());
+    let inside = bucket.as_ref().and_then(|bucket| bucket.prefix.as_ref());
+    let prefix = flags
+        .prefix
+        .as_deref()
+        .or(inside.map(|prefix| prefix.0.as_str()));
+    let distribution = match flags.distribution.as_slice() {
+        [name] if name != "auto" => Some(name.as_str()),
         _ => None,
     };
     let mut text = String::new();
     for (key, value) in [
         ("dir", Some(dir)),
-        ("bucket", flags.bucket.as_ref().map(|one| one.name.as_str())),
-        ("prefix", prefix.map(|prefix| prefix.0.as_str())),
+        ("bucket", bucket.as_ref().map(|bucket| bucket.name.as_str())),
+        ("prefix", prefix),
         ("region", flags.region.as_deref()),
         ("profile", flags.profile.as_deref()),
         ("distribution", distribution),

@@ -15,10 +15,10 @@ mod show;
 mod verify;
 
 use crate::cli::{Cli, Command};
-use crate::config::{self, Settings};
 use crate::deploy::Stop;
 use crate::error::{Error, Exit};
 use crate::report::Printer;
+use crate::settings::{self, Settings};
 
 /// Runs a command to its end. Errors are for the caller to show.
 pub async fn run(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
@@ -26,7 +26,7 @@ pub async fn run(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
         // Its settings are those that it writes.
         return init::init(cli, printer);
     }
-    let settings = config::load(cli)?;
+    let settings = settings::load(&cli.settings()?)?;
     for warning in &settings.warnings {
         printer.warn(warning);
     }

@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 
 use super::App;
-use crate::config::{DistributionSetting, PurgeMode, Settings};
+use crate::edge::Mode;
 use crate::error::{Error, Exit};
+use crate::settings::{DistributionSetting, Settings};
 
 pub(super) fn policy(app: &App) -> Result<Exit, Error> {
     let policy = least(&app.settings)?;
@@ -23,18 +24,18 @@ fn least(settings: &Settings) -> Result<Value, Error> {
     let partition = partition(settings.region.as_deref().unwrap_or_default());
     let bucket = settings.bucket()?;
     let mut statements = vec![
-        listing(partition, bucket, &settings.prefix, "List"),
+        listing(partition, bucket, &settings.prefix.0, "List"),
         bucket_itself(partition, bucket),
         objects(
             partition,
             bucket,
-            &settings.prefix,
+            &settings.prefix.0,
             "Objects",
             uses_tags(settings),
         ),
     ];
     if let Some(state) = &settings.state {
-        let inside = state.bucket == bucket && state.prefix.starts_with(&settings.prefix);
+        let inside = state.bucket == bucket && state.prefix.starts_with(&settings.prefix.0);
         if !inside {
             let (bucket, prefix) = (&state.bucket, &state.prefix);
             statements.push(listing(partition, bucket, prefix, "ListState"));
@@ -107,14 +108,15 @@ fn objects(partition: &str, bucket: &str, prefix: &str, sid: &str, tags: bool) -
 
 /// Distributions can be named in a policy; their list, and who owns an alias, cannot.
 fn purging(settings: &Settings, partition: &str) -> Vec<Value> {
-    let none = settings.distributions == [DistributionSetting::None];
+    let none = settings.distribution.0 == [DistributionSetting::None];
     let tenant = settings.distribution_tenant.as_deref();
-    if settings.purge.mode == PurgeMode::None || none && tenant.is_none() {
+    if settings.purge.mode == Mode::None || none && tenant.is_none() {
         return Vec::new();
     }
-    let account = settings.expected_bucket_owner.as_deref().unwrap_or("*");
+    let account =
+        (settings.expected_bucket_owner.as_ref()).map_or("*", |account| account.0.as_str());
     let arn = |what: &str| format!("arn:{partition}:cloudfront::{account}:{what}");
-    let ids: Option<Vec<&str>> = settings.distributions.iter().map(id).collect();
+    let ids: Option<Vec<&str>> = settings.distribution.0.iter().map(id).collect();
     let ids = ids.filter(|_| tenant.is_none());
     let resources: Vec<String> = match &ids {
         Some(ids) => ids
@@ -134,7 +136,10 @@ fn purging(settings: &Settings, partition: &str) -> Vec<Value> {
             "cloudfront:ListInvalidations",
         ]);
     }
-    let function = settings.redirect_function.as_deref();
+    let function = settings
+        .redirect_function
+        .as_ref()
+        .map(|name| name.0.as_str());
     if function.is_some() {
         reads.push("cloudfront:UpdateDistribution");
     }
@@ -186,11 +191,12 @@ fn id(setting: &DistributionSetting) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::StatePlace;
+    use crate::settings::StatePlace;
+    use crate::settings::values::{Account, Bucket, FunctionName, List, Prefix};
 
     fn settings() -> Settings {
         Settings {
-            bucket: Some("b".into()),
+            bucket: Some(Bucket::named("b")),
             ..Settings::default()
         }
     }
@@ -208,7 +214,7 @@ mod tests {
     #[test]
     fn only_what_is_deployed_may_be_touched() {
         let policy = least(&Settings {
-            prefix: "docs/".into(),
+            prefix: Prefix("docs/".into()),
             state: Some(StatePlace {
                 bucket: "s".into(),
                 prefix: "x/".into(),
@@ -246,7 +252,7 @@ mod tests {
             };
             let distributions = names.iter().map(named).collect();
             let policy = least(&Settings {
-                distributions,
+                distribution: List(distributions),
                 ..settings()
             });
             let policy = policy.unwrap();
@@ -268,7 +274,7 @@ mod tests {
     fn a_function_is_written_only_where_the_settings_name_one() {
         let of = |function: Option<&str>| {
             least(&Settings {
-                redirect_function: function.map(str::to_owned),
+                redirect_function: function.map(|name| FunctionName(name.to_owned())),
                 ..settings()
             })
             .unwrap()
@@ -288,7 +294,7 @@ mod tests {
     fn a_tenant_is_purged_by_itself() {
         let policy = least(&Settings {
             distribution_tenant: Some("dt_1".into()),
-            expected_bucket_owner: Some("123456789012".into()),
+            expected_bucket_owner: Some(Account("123456789012".into())),
             ..settings()
         });
         let policy = policy.unwrap();

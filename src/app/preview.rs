@@ -4,16 +4,17 @@ use std::path::PathBuf;
 
 use super::App;
 use crate::cli;
-use crate::config::LOCAL_DIR;
 use crate::deploy;
 use crate::error::{Error, Exit};
+use crate::settings::LOCAL_DIR;
+use crate::settings::values::Bucket;
 
 pub(super) async fn preview(app: &App, flags: &cli::Preview) -> Result<Exit, Error> {
     let mut settings = app.settings.clone();
     settings
         .local
         .get_or_insert_with(|| PathBuf::from(LOCAL_DIR));
-    settings.bucket.get_or_insert_with(|| "site".to_owned());
+    settings.bucket.get_or_insert_with(|| Bucket::named("site"));
     let app = App {
         settings,
         printer: app.printer.clone(),

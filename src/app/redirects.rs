@@ -4,12 +4,12 @@ use std::path::Path;
 
 use super::{App, connect};
 use crate::cli;
-use crate::config::{self, SiteFiles};
 use crate::deploy::function::rewrite;
 use crate::domain::function::{self, MAX_FUNCTION_BYTES, RUNTIME};
 use crate::domain::redirects::Redirects;
 use crate::error::{Error, Exit};
 use crate::report::text::{count, counted};
+use crate::settings::{self, SiteFiles};
 
 /// The document that stands for a folder.
 const INDEX: &str = "index.html";
@@ -17,7 +17,7 @@ const INDEX: &str = "index.html";
 pub(super) fn redirects(app: &App, flags: &cli::Redirects) -> Result<Exit, Error> {
     let settings = &app.settings;
     let files = match &settings.dir {
-        Some(_) => SiteFiles::read(&config::build_dir(settings, Path::new(""))?)?,
+        Some(_) => SiteFiles::read(&settings::build_dir(settings, Path::new(""))?)?,
         None => SiteFiles::default(),
     };
     let redirects = settings.redirects_with(&files)?;
@@ -59,8 +59,7 @@ fn print_function(app: &App, redirects: &Redirects) -> Result<Exit, Error> {
     let settings = &app.settings;
     let kept = connect::error_documents(settings).into_iter();
     let kept = kept.map(|key| format!("/{key}")).collect();
-    let index = connect::index(settings.index);
-    let rewrite = rewrite(index, &settings.strip_extension, kept);
+    let rewrite = rewrite(settings.index, &settings.extensions(), kept);
     let code = function::generate(redirects.all(), &rewrite, "")
         .map_err(|error| Error::usage(error.to_string()))?;
     app.printer.line(code.trim_end());

@@ -13,6 +13,7 @@ use crate::state::RecentDeploy;
 pub(super) async fn rollback(app: &App, flags: &cli::Rollback) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let mut job = app.job_for(&link, PathBuf::new())?;
+    job.free_paths = flags.purge.free_paths;
     let place = survey::open(&link.aws, &job, None).await?.place;
     if !place.bucket.is_versioned().await? {
         return Err(unversioned(place.bucket.name()));

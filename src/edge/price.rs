@@ -4,6 +4,9 @@ use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, Mul};
 
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
 /// An amount in billionths of a dollar, so that sums are exact. Saturates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Money(pub u64);
@@ -57,14 +60,15 @@ impl fmt::Display for Money {
     }
 }
 
-/// How patterns are chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+// What stood at a variant, `--help` would show at length.
+/// How invalidation paths are chosen. `Cheapest`: the cheapest set that covers what changed; `Exact`: nothing that did not
+/// change, except where CloudFront cannot be told otherwise; `All`: `/*`; `None`: nothing now, it stays owed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum Mode {
     #[default]
     Cheapest,
-    /// Nothing unchanged is purged, except where CloudFront cannot be told otherwise.
     Exact,
-    /// `/*`.
     All,
     None,
 }

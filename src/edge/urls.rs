@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
+
 use super::distribution::{Behavior, Distribution, Origin, Rewrite};
 use super::path::{self, Dialect};
 
-/// How index documents below the root are found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How index documents below the root are found, which no API tells for certain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Index {
     /// As website endpoints and the functions' code tell.
     #[default]

@@ -17,6 +17,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 use tokio::task::{JoinError, spawn_blocking};
 
 use crate::domain::Key;
@@ -51,15 +53,15 @@ pub struct Options {
     pub keep_small: Option<u64>,
 }
 
-/// What becomes of symbolic links.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+// What stood at a variant, `--help` would show at length.
+/// What becomes of symbolic links. `Inside`: followed where they lead to something in the build, errors elsewhere; `Follow`:
+/// wherever they lead; `Skip`: left out, as sockets, pipes and devices are then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum Symlinks {
-    /// Followed where they lead to something in the build, else an error.
     #[default]
-    InsideOnly,
-    /// Followed wherever they lead.
+    Inside,
     Follow,
-    /// Left out, as sockets, pipes and devices are then.
     Skip,
 }
 

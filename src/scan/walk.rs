@@ -142,7 +142,7 @@ impl<'a> Walk<'a> {
             match self.symlinks {
                 Symlinks::Skip => return Ok(None),
                 Symlinks::Follow => {}
-                Symlinks::InsideOnly => self.check_inside(entry.path())?,
+                Symlinks::Inside => self.check_inside(entry.path())?,
             }
         }
         let kind = entry.file_type();
@@ -202,7 +202,7 @@ impl<'a> Walk<'a> {
         if let Some(ancestor) = error.loop_ancestor() {
             let target = target.unwrap_or_else(|| ancestor.to_owned());
             // A link to what lies above the build is one that leaves it.
-            if self.symlinks == Symlinks::InsideOnly
+            if self.symlinks == Symlinks::Inside
                 && let Err(error) = self.check_inside(&path)
             {
                 return error;

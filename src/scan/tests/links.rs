@@ -9,7 +9,7 @@ fn links_inside_the_build_are_followed() {
     symlink("../d/e", dir.path().join("d/f")).expect("a link");
     symlink(dir.path().join("d"), dir.path().join("z")).expect("a link");
     let followed = ["a", "b", "d/e/y", "d/f/y", "d/x", "z/e/y", "z/f/y", "z/x"];
-    for symlinks in [Symlinks::InsideOnly, Symlinks::Follow] {
+    for symlinks in [Symlinks::Inside, Symlinks::Follow] {
         assert_eq!(
             keys(&run(dir.path(), &with(symlinks)).expect("a build")),
             followed
@@ -47,7 +47,7 @@ fn links_that_lead_nowhere_good_are_errors_by_name() {
         let root = dir.path().join("build");
         symlink(&target, root.join("d/link")).expect("a link");
         for (symlinks, check) in [
-            (Symlinks::InsideOnly, inside),
+            (Symlinks::Inside, inside),
             (Symlinks::Follow, follow),
             (Symlinks::Skip, None),
         ] {

@@ -1,21 +1,36 @@
 //! Single values as people write them: `7d`, `256MiB`, `s3://bucket/folder`. The same readers serve deploy.toml, the
 //! environment and the command line, so that one spelling holds everywhere.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use ignore::gitignore::GitignoreBuilder;
-use serde::Deserialize;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{IntoDeserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
 
 /// Reads a value from text, as an environment variable or a flag gives it.
 pub fn read<T: TryFrom<String, Error = String>>(text: &str) -> Result<T, String> {
     T::try_from(text.to_owned())
 }
 
+/// Checks a value that the command line gives, and leaves it as it is written.
+pub fn checked<T: TryFrom<String, Error = String>>(text: &str) -> Result<String, String> {
+    read::<T>(text).map(|_| text.to_owned())
+}
+
 /// A length of time: numbers with `ms`, `s`, `m`, `h`, `d` or `w`, added up (`1h30m`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Period(pub Duration);
+
+impl Period {
+    pub const fn seconds(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+}
 
 impl TryFrom<String> for Period {
     type Error = String;
@@ -113,16 +128,22 @@ pub struct Bucket {
     pub prefix: Option<Prefix>,
 }
 
+impl Bucket {
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            prefix: None,
+        }
+    }
+}
+
 impl TryFrom<String> for Bucket {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
         let Some(rest) = text.strip_prefix("s3://") else {
             check_bucket(&text)?;
-            return Ok(Self {
-                name: text,
-                prefix: None,
-            });
+            return Ok(Self::named(&text));
         };
         let (name, folder) = rest.split_once('/').unwrap_or((rest, ""));
         check_bucket(name)?;
@@ -272,13 +293,13 @@ impl TryFrom<String> for FieldValue {
     fn try_from(text: String) -> Result<Self, String> {
         let text = text.trim();
         let allowed = |byte: u8| matches!(byte, b' '..=b'~');
-        match !text.is_empty() && text.bytes().all(allowed) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(format!(
-                "`{}` cannot be a header's value: one line of printable ASCII",
-                text.escape_default()
-            )),
+        if !text.is_empty() && text.bytes().all(allowed) {
+            return Ok(Self(text.to_owned()));
         }
+        Err(format!(
+            "`{}` cannot be a header's value: one line of printable ASCII",
+            text.escape_default()
+        ))
     }
 }
 
@@ -314,10 +335,10 @@ impl TryFrom<String> for Account {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            true => Ok(Self(text)),
-            false => Err(format!("`{text}` is no AWS account: twelve digits")),
+        if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(Self(text));
         }
+        Err(format!("`{text}` is no AWS account: twelve digits"))
     }
 }
 
@@ -331,12 +352,12 @@ impl TryFrom<String> for FunctionName {
 
     fn try_from(text: String) -> Result<Self, String> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        match (1..=64).contains(&text.len()) && text.bytes().all(fits) {
-            true => Ok(Self(text)),
-            false => Err(format!(
-                "`{text}` is no function's name: 1 to 64 letters, digits, - and _"
-            )),
+        if (1..=64).contains(&text.len()) && text.bytes().all(fits) {
+            return Ok(Self(text));
         }
+        Err(format!(
+            "`{text}` is no function's name: 1 to 64 letters, digits, - and _"
+        ))
     }
 }
 
@@ -349,10 +370,10 @@ impl TryFrom<String> for Extension {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        match text.len() > 1 && text.starts_with('.') && !text.contains('/') {
-            true => Ok(Self(text)),
-            false => Err(format!("`{text}` is no extension: write it as .html")),
+        if text.len() > 1 && text.starts_with('.') && !text.contains('/') {
+            return Ok(Self(text));
         }
+        Err(format!("`{text}` is no extension: write it as .html"))
     }
 }
 
@@ -365,10 +386,10 @@ impl TryFrom<f64> for Price {
     type Error = String;
 
     fn try_from(price: f64) -> Result<Self, String> {
-        match price.is_finite() && price >= 0.0 {
-            true => Ok(Self(price)),
-            false => Err(format!("`{price}` is no price: 0 or more")),
+        if price.is_finite() && price >= 0.0 {
+            return Ok(Self(price));
         }
+        Err(format!("`{price}` is no price: 0 or more"))
     }
 }
 
@@ -384,38 +405,60 @@ impl TryFrom<String> for Price {
     }
 }
 
-/// What becomes of symlinks in the build. `Inside`: followed where they stay in it, errors elsewhere; `Follow`: wherever they
-/// lead; `Skip`: left out. (What stands at a variant, `--help` shows at length.)
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Symlinks {
-    #[default]
-    Inside,
-    Follow,
-    Skip,
+/// One value, or a list of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List<T>(pub Vec<T>);
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
 }
 
-/// Whether a folder's URL answers with its index document, which no API tells for certain; `Auto`: as the distribution's
-/// configuration and functions say.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Index {
-    #[default]
-    Auto,
-    Directory,
-    None,
+impl List<Glob> {
+    pub fn texts(&self) -> Vec<String> {
+        self.0.iter().map(|glob| glob.0.clone()).collect()
+    }
 }
 
-/// How invalidation paths are chosen. `Cheapest`: the cheapest set that covers what changed; `Exact`: nothing that did not
-/// change; `All`: `/*`; `None`: nothing now, it stays owed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum PurgeMode {
-    #[default]
-    Cheapest,
-    Exact,
-    All,
-    None,
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct ListVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
+            type Value = List<T>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a string or a list of strings")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<List<T>, E> {
+                T::deserialize(text.into_deserializer()).map(|value| List(vec![value]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<List<T>, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(List)
+            }
+        }
+        input.deserialize_any(ListVisitor(PhantomData))
+    }
+}
+
+/// A table of a file and the line that it begins in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbered<T> {
+    pub line: usize,
+    pub rule: T,
+}
+
+/// Takes the first byte for the line: only who has the text can count.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Numbered<T> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let table = Spanned::<T>::deserialize(input)?;
+        Ok(Self {
+            line: table.span().start,
+            rule: table.into_inner(),
+        })
+    }
 }
 
 #[cfg(test)]

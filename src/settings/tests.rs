@@ -3,6 +3,7 @@
 use clap::Parser;
 
 use super::*;
+use crate::cli::Cli;
 
 fn resolve(text: Option<&str>, env: &[(&str, &str)], line: &str) -> Result<Settings, Error> {
     let file = text.map(|text| (PathBuf::from(FILE), text.to_owned()));
@@ -11,7 +12,7 @@ fn resolve(text: Option<&str>, env: &[(&str, &str)], line: &str) -> Result<Setti
         .map(|(name, value)| (name.to_string(), value.to_string()));
     let words = ["unstale"].into_iter().chain(line.split_whitespace());
     let cli = Cli::try_parse_from(words).expect("flags");
-    Settings::resolve(file, &env.collect(), &cli)
+    Settings::resolve(file, &env.collect(), &cli.settings()?)
 }
 
 #[test]
@@ -42,7 +43,7 @@ fn each_layer_overrules_those_below() {
         ),
     ] {
         let settings = resolve(text, env, line).unwrap();
-        assert_eq!(settings.bucket.as_deref(), bucket, "{line} {env:?}");
+        assert_eq!(settings.bucket().ok(), bucket, "{line} {env:?}");
     }
 }
 
@@ -69,29 +70,28 @@ headers = []
 mode = "all"
 "#;
     let plain = resolve(Some(file), &[], "deploy").unwrap();
-    assert_eq!((plain.prefix.as_str(), plain.delete), ("docs/", false));
-    assert_eq!(plain.distributions.len(), 2);
+    assert_eq!((plain.prefix.0.as_str(), plain.delete), ("docs/", false));
+    assert_eq!(plain.distribution.0.len(), 2);
     assert_eq!(plain.headers.len(), 1);
     assert_eq!(plain.headers[0].line, 9);
-    assert_eq!(plain.purge.path_price, 1.0);
-    let line = "deploy --env x --exclude c --retain 0s -v --free-paths 3 dist --no-wait";
+    assert_eq!(plain.purge.path_price, Price(1.0));
+    let line = "deploy --env x --exclude c --retain 0s -v dist --no-wait";
     let env = [("UNSTALE_DELETE", "true"), ("UNSTALE_DISTRIBUTION", "none")];
     let other = resolve(Some(file), &env, line).unwrap();
-    assert_eq!(other.exclude, ["a", "b", "c"]);
+    assert_eq!(other.exclude.texts(), ["a", "b", "c"]);
     assert_eq!(other.headers, []);
-    assert_eq!(other.distributions, [DistributionSetting::None]);
+    assert_eq!(other.distribution.0, [DistributionSetting::None]);
     assert_eq!(other.dir.as_deref(), Some(Path::new("dist")));
     assert_eq!((other.delete, other.wait), (true, false));
     assert_eq!((other.quiet, other.verbose), (false, true));
-    assert_eq!(other.retain, Duration::ZERO);
+    assert_eq!(other.retain, Period::seconds(0));
     assert_eq!(
         other.purge,
-        Purge {
-            mode: PurgeMode::All,
+        PurgeSettings {
+            mode: Mode::All,
             free_paths: Some(5),
-            share: Some(3),
-            path_price: 1.0,
-            ..Purge::default()
+            path_price: Price(1.0),
+            ..PurgeSettings::default()
         }
     );
 }
@@ -101,7 +101,7 @@ fn paths_of_a_file_are_relative_to_it() {
     let text = "dir = \"public\"\nca-bundle = \"/etc/ca.pem\"".to_owned();
     let cli = Cli::parse_from(["unstale", "plan"]);
     let file = Some((PathBuf::from("sites/a.toml"), text));
-    let settings = Settings::resolve(file, &BTreeMap::new(), &cli).unwrap();
+    let settings = Settings::resolve(file, &BTreeMap::new(), &cli.settings().unwrap()).unwrap();
     assert_eq!(settings.dir.unwrap(), Path::new("sites/public"));
     assert_eq!(settings.ca_bundle.unwrap(), Path::new("/etc/ca.pem"));
 }
@@ -128,7 +128,7 @@ fn the_folder_of_the_bucket_is_said_once() {
         ),
     ] {
         let settings = resolve(Some(text), &[("UNSTALE_BUCKET", env)], line);
-        let found = settings.ok().map(|settings| settings.prefix);
+        let found = settings.ok().map(|settings| settings.prefix.0);
         assert_eq!(found.as_deref(), prefix, "{text} {env} {line}");
     }
 }
@@ -280,7 +280,7 @@ fn a_byte_order_mark_and_windows_line_ends_do_no_harm() {
     let text = "\u{feff}bucket = \"b\"\r\ndelete = false\r\n";
     let settings = resolve(Some(text), &[], "deploy").unwrap();
     assert_eq!(
-        (settings.bucket.as_deref(), settings.delete),
+        (settings.bucket().ok(), settings.delete),
         (Some("b"), false)
     );
 }
@@ -334,7 +334,7 @@ fn whole_example() -> String {
 /// The keys of a table, as its own error about a key that it does not know lists them.
 fn keys_of(table: &str) -> Vec<String> {
     let text = format!("{table}\nno-such-key = 1");
-    let error = toml::from_str::<Layer>(&text).unwrap_err();
+    let error = toml::from_str::<Settings>(&text).unwrap_err();
     let names = error.message().split('`').skip(3).step_by(2);
     names.map(str::to_owned).collect()
 }
@@ -421,7 +421,6 @@ fn every_scalar_key_has_a_variable_that_does_the_same() {
         };
         let from_file = Settings {
             file: None,
-            env: None,
             ..resolve(Some(&text), &[], "deploy --env x").unwrap()
         };
         assert_eq!(from_variable, from_file, "{name}");

@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use super::{Numbered, Settings};
+use super::Settings;
+use super::values::Numbered;
 use crate::domain::redirects::{Redirect, Redirects};
 use crate::domain::rules::{HeaderRule, HeaderRules};
 use crate::domain::{headers_file, redirects_file};
@@ -127,6 +128,7 @@ fn at(place: &str, field: &str, problem: &dyn Display) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::values::FieldValue;
     use super::*;
 
     fn build(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -165,7 +167,7 @@ mod tests {
             ..HeaderRule::default()
         };
         let settings = Settings {
-            cache_control: Some("no-cache".into()),
+            cache_control: Some(FieldValue("no-cache".into())),
             headers: vec![Numbered { line: 7, rule: own }],
             redirects: vec![Numbered {
                 line: 9,

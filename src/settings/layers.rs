@@ -1,0 +1,284 @@
+//! The layers of settings, each a table of what a file, the environment or the flags say, laid over each other.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue, Deserializer};
+
+use super::mistake::{closest, position, reword, unknown_key};
+use super::values::{Bucket, Prefix, read};
+use super::{FILE, FlagText, Settings};
+use crate::error::Error;
+
+/// Settings by their keys in deploy.toml, as they were written.
+pub(super) type Layer<'t> = DeTable<'t>;
+
+/// Keys of the settings file that are paths, relative to its folder.
+const PATHS: [&str; 3] = ["dir", "local", "ca-bundle"];
+/// Keys whose flags add to the list instead of replacing it.
+const ADDED: [&str; 2] = ["exclude", "include"];
+/// The table of deploy.toml whose keys variables and flags write as `purge-KEY`.
+const PURGE: &str = "purge";
+const ENV: &str = "env";
+
+fn spanned<T>(value: T) -> Spanned<T> {
+    Spanned::new(0..0, value)
+}
+
+/// Reads the settings of a table. Bytes in errors and lines are of the text that the table was parsed from.
+pub(super) fn read_settings(layer: Layer<'_>) -> Result<Settings, toml::de::Error> {
+    Settings::deserialize(Deserializer::from(spanned(layer)))
+}
+
+/// Parses a settings file, with its `[env.NAME]` laid over it. Every table of it is checked, whether it is asked for or not.
+pub(super) fn from_file<'t>(
+    path: &Path,
+    text: &'t str,
+    name: Option<&str>,
+) -> Result<Layer<'t>, Error> {
+    let shown = path.display();
+    let wrong = |error: toml::de::Error| {
+        let (line, column) = position(text, error.span().map_or(0, |span| span.start));
+        let message = reword(error.message());
+        Error::usage(format!("{shown}:{line}:{column}: {message}"))
+    };
+    let mut file = DeTable::parse(text).map_err(wrong)?.into_inner();
+    let mut tables = BTreeMap::new();
+    if let Some(env) = file.remove(ENV) {
+        let span = env.span();
+        let DeValue::Table(env) = env.into_inner() else {
+            let (line, column) = position(text, span.start);
+            return Err(Error::usage(format!(
+                "{shown}:{line}:{column}: `env` is a table of tables: [env.NAME] for each"
+            )));
+        };
+        for (name, table) in env {
+            let name = name.into_inner().into_owned();
+            let (line, column) = position(text, table.span().start);
+            let DeValue::Table(table) = table.into_inner() else {
+                return Err(Error::usage(format!(
+                    "{shown}:{line}:{column}: `env.{name}` is a table: [env.{name}]"
+                )));
+            };
+            if table.contains_key(ENV) {
+                return Err(Error::usage(format!(
+                    "{shown}: [env.{name}] cannot hold another [env]"
+                )));
+            }
+            tables.insert(name, table);
+        }
+    }
+    for table in tables.values().chain([&file]) {
+        read_settings(table.clone()).map_err(wrong)?;
+    }
+    let place = format!("{shown}: `bucket` and `prefix`");
+    split_bucket(&mut file, &place)?;
+    if let Some(name) = name {
+        let Some(mut table) = tables.remove(name) else {
+            return Err(unknown_env(path, name, tables.keys()));
+        };
+        split_bucket(&mut table, &place)?;
+        lay_over(&mut file, table);
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for key in PATHS {
+        let path = file.get_mut(key).map(Spanned::get_mut);
+        if let Some(DeValue::String(path)) = path {
+            *path = folder.join(&**path).display().to_string().into();
+        }
+    }
+    Ok(file)
+}
+
+fn unknown_env<'a>(file: &Path, name: &str, names: impl Iterator<Item = &'a String>) -> Error {
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    let error = Error::usage(format!("{} has no [env.{name}]", file.display()));
+    if names.is_empty() {
+        return error;
+    }
+    error.hint(format!("it has {}", names.join(", ")))
+}
+
+/// Reads the `UNSTALE_*` variables, those that are not empty; and a warning for each that is no setting. Lists have no
+/// variables, but for `UNSTALE_DISTRIBUTION`, whose names are parted by commas.
+pub(super) fn from_variables(
+    variables: &BTreeMap<String, String>,
+) -> Result<(Layer<'_>, Vec<String>), Error> {
+    let (mut layer, mut warnings) = (Layer::new(), Vec::new());
+    for (name, text) in variables {
+        let Some(bare) = name.strip_prefix("UNSTALE_") else {
+            continue;
+        };
+        if matches!(bare, "CONFIG" | "ENV") {
+            continue;
+        }
+        let key = bare.to_lowercase().replace('_', "-");
+        let is_list = key != "distribution" && fits(&key, DeValue::Array(DeArray::new())).is_ok();
+        match &fits(&key, DeValue::String(text.into())) {
+            Err(why) if let Some((_, keys)) = unknown_key(why) => {
+                warnings.push(no_setting(name, &key, &keys));
+            }
+            _ if is_list || bare != bare.to_uppercase() => {
+                warnings.push(format!("{name} is no setting"));
+            }
+            _ if text.is_empty() => {}
+            _ => {
+                let value = value_of(&key, text);
+                let value = value.map_err(|why| Error::usage(format!("{name}: {why}")))?;
+                insert(&mut layer, &key, value);
+            }
+        }
+    }
+    split_bucket(&mut layer, "UNSTALE_BUCKET and UNSTALE_PREFIX")?;
+    Ok((layer, warnings))
+}
+
+fn no_setting(name: &str, key: &str, keys: &[&str]) -> String {
+    let (table, key) = match key.strip_prefix("purge-") {
+        Some(key) => ("purge-", key),
+        None => ("", key),
+    };
+    match closest(key, keys) {
+        Some(meant) => {
+            let meant = format!("{table}{meant}").to_uppercase().replace('-', "_");
+            format!("{name} is no setting: did you mean UNSTALE_{meant}?")
+        }
+        None => format!("{name} is no setting"),
+    }
+}
+
+/// Reads what the flags give.
+pub(super) fn from_flags(flags: &[FlagText]) -> Result<Layer<'_>, Error> {
+    let mut layer = Layer::new();
+    for FlagText { key, texts } in flags {
+        let values = texts.iter().map(|text| {
+            let value = value_of(key, text);
+            value.map_err(|why| Error::usage(format!("--{key}: {why}")))
+        });
+        let mut values = values.collect::<Result<Vec<_>, _>>()?;
+        let value = match values.pop() {
+            Some(value) if values.is_empty() && !ADDED.contains(&key.as_str()) => value,
+            last => array(values.into_iter().chain(last)),
+        };
+        insert(&mut layer, key, value);
+    }
+    // `-v` overrules a `quiet` from below, and the other way round.
+    for (key, other) in [("quiet", "verbose"), ("verbose", "quiet")] {
+        if layer.contains_key(key) && !layer.contains_key(other) {
+            insert(&mut layer, other, DeValue::Boolean(false));
+        }
+    }
+    split_bucket(&mut layer, "--bucket and --prefix")?;
+    Ok(layer)
+}
+
+fn array<'t>(values: impl Iterator<Item = DeValue<'t>>) -> DeValue<'t> {
+    DeValue::Array(values.map(spanned).collect())
+}
+
+/// Finds the value that a text stands for: itself, a number, a truth or names parted by commas, whichever the key takes.
+fn value_of<'t>(key: &str, text: &'t str) -> Result<DeValue<'t>, String> {
+    let string = |text: &'t str| DeValue::String(text.into());
+    let why = match fits(key, string(text)) {
+        Ok(value) => return Ok(value),
+        Err(why) => why,
+    };
+    let number = DeValue::parse(text.trim()).ok().map(Spanned::into_inner);
+    let number = number.filter(|value| value.is_bool() || value.is_integer() || value.is_float());
+    let truth = match text {
+        "1" => Some(DeValue::Boolean(true)),
+        "0" => Some(DeValue::Boolean(false)),
+        _ => None,
+    };
+    let names = array(text.split(',').map(|name| string(name.trim())));
+    let others = number.into_iter().chain(truth).chain([names]);
+    let mut others = others.map(|value| fits(key, value));
+    others.find_map(Result::ok).ok_or_else(|| reword(&why))
+}
+
+/// The value, if the key takes it; else serde's message.
+fn fits<'t>(key: &str, value: DeValue<'t>) -> Result<DeValue<'t>, String> {
+    let mut layer = Layer::new();
+    insert(&mut layer, key, value.clone());
+    match read_settings(layer) {
+        Ok(_) => Ok(value),
+        Err(error) => Err(error.message().to_owned()),
+    }
+}
+
+/// Puts a setting under its key, `purge-mode` under `mode` of the table `purge`.
+fn insert<'t>(layer: &mut Layer<'t>, key: &str, value: DeValue<'t>) {
+    let Some(inner) = key.strip_prefix("purge-") else {
+        layer.insert(spanned(key.to_owned().into()), spanned(value));
+        return;
+    };
+    let mut table = Layer::new();
+    insert(&mut table, inner, value);
+    let mut purge = Layer::new();
+    let table = spanned(DeValue::Table(table));
+    purge.insert(spanned(PURGE.into()), table);
+    lay_over(layer, purge);
+}
+
+/// Lays `above` over `below`, key by key; of `[purge]` too.
+pub(super) fn lay_over<'t>(below: &mut Layer<'t>, above: Layer<'t>) {
+    for (key, value) in above {
+        let existing = below.get_mut(&**key.get_ref()).map(Spanned::get_mut);
+        match (existing, value.get_ref()) {
+            (Some(DeValue::Table(below)), DeValue::Table(above)) => lay_over(below, above.clone()),
+            _ => {
+                below.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Adds what flags add to the lists below them, and lays the rest over.
+pub(super) fn lay_flags_over<'t>(below: &mut Layer<'t>, mut flags: Layer<'t>) {
+    for key in ADDED {
+        let Some((key, added)) = flags.remove_entry(key) else {
+            continue;
+        };
+        let mut listed = match below.remove(&**key.get_ref()).map(Spanned::into_inner) {
+            Some(DeValue::Array(listed)) => listed,
+            Some(value) => DeArray::from_iter([spanned(value)]),
+            None => DeArray::new(),
+        };
+        if let DeValue::Array(added) = added.into_inner() {
+            added.into_iter().for_each(|value| listed.push(value));
+        }
+        below.insert(key, spanned(DeValue::Array(listed)));
+    }
+    lay_over(below, flags);
+}
+
+/// Parts `bucket = "s3://NAME/FOLDER"` into bucket and prefix.
+fn split_bucket(layer: &mut Layer<'_>, place: &str) -> Result<(), Error> {
+    let text = |key: &str| layer.get(key)?.get_ref().as_str().map(str::to_owned);
+    let Some(Ok(Bucket {
+        name,
+        prefix: Some(inside),
+    })) = text("bucket").map(|bucket| read(&bucket))
+    else {
+        return Ok(());
+    };
+    let given = text("prefix").map(|prefix| read::<Prefix>(&prefix));
+    if let Some(Ok(prefix)) = given.filter(|prefix| prefix.as_ref() != Ok(&inside)) {
+        return Err(Error::usage(format!(
+            "{place} name two folders: `{}` and `{}`",
+            inside.0, prefix.0
+        )));
+    }
+    insert(layer, "bucket", DeValue::String(name.into()));
+    insert(layer, "prefix", DeValue::String(inside.0.into()));
+    Ok(())
+}
+
+/// The error where `--env` is given and there is no file.
+pub(super) fn no_file_for(name: &str) -> Error {
+    Error::usage(format!(
+        "`--env {name}` needs a {FILE} with [env.{name}], and there is no {FILE} here"
+    ))
+}
