@@ -91,7 +91,7 @@ pub(super) fn update(
         matching(before, headers).map(|before| Stages {
             development: Function::of(code),
             comment,
-            ..known
+            ..before
         })
     })?;
     let done = Done::ok(summary(shared, name, "DEVELOPMENT", &stages));
@@ -103,7 +103,7 @@ pub(super) fn publish(shared: &Shared, name: &str, headers: &HeaderMap) -> Resul
     let stages = shared.cloud.alter_function(name, |before| {
         matching(before, headers).map(|before| Stages {
             live: Some(before.development.clone()),
-            ..known
+            ..before
         })
     })?;
     Ok(Done::ok(summary(shared, name, "LIVE", &stages)))
