@@ -121,7 +121,7 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    /// What a key holds now. `None` for no key and for a delete marker.
+    /// Returns what a key holds now; `None` for no key and for a delete marker.
     pub(crate) fn latest(&self, key: &str) -> Option<(&Version, &Arc<Object>)> {
         let version = self.keys.get(key)?.last()?;
         Some((version, version.object.as_ref()?))

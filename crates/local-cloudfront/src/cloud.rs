@@ -99,7 +99,7 @@ impl Cloud {
         self.lock().functions.insert(name.to_owned(), stages);
     }
 
-    /// What edges run under this name.
+    /// Returns what edges run under this name.
     pub(super) fn function(&self, name: &str) -> Option<Function> {
         self.lock().functions.get(name)?.live.clone()
     }
@@ -180,7 +180,7 @@ impl Cloud {
         Some(Ok(()))
     }
 
-    /// Whether the edges know what a distribution is by now.
+    /// Says whether the edges know what a distribution is by now.
     pub(super) fn is_deployed(&self, id: &str, now: SystemTime) -> bool {
         let state = self.lock();
         let before = state.sites.get(id).and_then(|site| site.before.as_ref());
@@ -230,7 +230,7 @@ impl Cloud {
             .map_or(0, |site| site.caches.len())
     }
 
-    /// What an edge answers a viewer. 503 where there is no such edge.
+    /// Answers a viewer at an edge: 503 where there is no such edge.
     pub(super) fn get(&self, store: &Store, id: &str, number: usize, path: &str) -> Answer {
         let now = store.clock.now();
         let edge_state = {
@@ -257,7 +257,7 @@ impl Cloud {
         edge.get(path)
     }
 
-    /// What another process needs to go on from here.
+    /// Collects what another process needs to go on from here.
     pub(super) fn kept(&self) -> Kept {
         let state = self.lock();
         let functions = state.functions.iter();
@@ -339,7 +339,7 @@ impl CloudState {
         }
     }
 
-    /// What the edges of a distribution or a tenant know.
+    /// Returns the distribution that the edges of a distribution or a tenant know.
     fn at_edges(&self, id: &str, now: SystemTime) -> Option<Distribution> {
         let site = self.sites.get(id)?;
         match (&site.front, &site.before) {
@@ -349,7 +349,7 @@ impl CloudState {
         }
     }
 
-    /// What has taken effect by now. As the order of acceptance is that of completion, this only ever grows at its end.
+    /// Lists what has taken effect by now. As the order of acceptance is that of completion, this only ever grows at its end.
     fn due(&self, site: &Site, now: SystemTime) -> Vec<Arc<Vec<String>>> {
         let early = self.options.takes_effect == TakesEffect::WhenAccepted;
         let invalidations = site.invalidations.iter();

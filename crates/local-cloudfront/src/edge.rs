@@ -66,7 +66,7 @@ struct CacheState {
     fetches: u64,
 }
 
-/// What an invalidation names.
+/// Says whether an item of an invalidation names an entry or one of its tags.
 pub(super) fn hits(item: &str, entry: &str, tags: &[String]) -> bool {
     if let Some(tag) = item.strip_prefix('#') {
         return tags.iter().any(|known| known.eq_ignore_ascii_case(tag));
@@ -309,7 +309,7 @@ impl Edge<'_> {
             .collect()
     }
 
-    /// What a viewer-request function makes of a URI, or what it answers itself.
+    /// Returns what a viewer-request function makes of a URI, or what it answers itself.
     fn run_function(&self, behavior: &Behavior, uri: &str, query: &str) -> Result<String, Reply> {
         let function = behavior.function.as_deref();
         let Some(function) = function.and_then(|name| self.cloud.function(name)) else {

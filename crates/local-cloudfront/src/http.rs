@@ -95,7 +95,7 @@ pub(crate) async fn drain(body: Body) {
     let _ = body.collect().await;
 }
 
-/// What the request does, without faults.
+/// Carries a request out, without faults.
 pub(crate) async fn effect(
     shared: &Arc<Shared>,
     info: &RequestInfo,
@@ -144,7 +144,7 @@ async fn s3(
     }
 }
 
-/// What a bucket's options refuse before the operation is looked at.
+/// Refuses what a bucket's options forbid, before the operation is looked at.
 fn refuse(shared: &Shared, info: &RequestInfo, parts: &mut Parts) -> Option<Response<Body>> {
     let head = parts.method == Method::HEAD;
     let denied = || failure(Service::S3, 403, "AccessDenied", "Access Denied", head);

@@ -42,7 +42,7 @@ pub(crate) enum Refusal {
     BatchAlreadyExists,
 }
 
-/// What paths may be (Developer Guide, "Specify files to invalidate").
+/// Refuses what paths may not be (Developer Guide, "Specify files to invalidate").
 pub(crate) fn check(items: &[String], options: &CloudOptions) -> Result<(), Refusal> {
     if items.is_empty() {
         return Err(Refusal::InvalidArgument);

@@ -229,7 +229,7 @@ impl Api {
         Ok((versioning != Versioning::Never).then(|| version.id.clone()))
     }
 
-    /// What a copy source names, if it meets the request's conditions on it.
+    /// Finds what a copy source names, if it meets the request's conditions on it.
     pub(super) fn source(
         &self,
         source: &CopySource,

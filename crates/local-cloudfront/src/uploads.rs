@@ -39,7 +39,7 @@ impl Uploads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many uploads were begun and neither completed nor aborted.
+    /// Counts the uploads that were begun and neither completed nor aborted.
     pub(crate) fn open(&self) -> usize {
         self.lock().len()
     }

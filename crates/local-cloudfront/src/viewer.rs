@@ -22,7 +22,7 @@ pub struct EdgeHandle {
 }
 
 impl EdgeHandle {
-    /// What a viewer gets for a path with or without a query string, percent-encoded as a browser sends it.
+    /// Answers a viewer who asks for a path with or without a query string, percent-encoded as a browser sends it.
     pub async fn get(&self, path_and_query: &str) -> Answer {
         self.ask(path_and_query)
     }
@@ -34,13 +34,13 @@ impl EdgeHandle {
             .get(&shared.store, &self.distribution, self.number, path)
     }
 
-    /// What it keeps: paths with their query strings where those belong to the key.
+    /// Lists what it keeps: paths with their query strings where those belong to the key.
     pub fn entries(&self) -> Vec<String> {
         let cache = self.shared.cloud.cache(&self.distribution, self.number);
         cache.map(|cache| cache.keys()).unwrap_or_default()
     }
 
-    /// How often it asked an origin.
+    /// Counts how often it asked an origin.
     pub fn fetches(&self) -> u64 {
         let cache = self.shared.cloud.cache(&self.distribution, self.number);
         cache.map_or(0, |cache| cache.fetches())

@@ -258,7 +258,7 @@ impl World {
         keys.unwrap_or_default()
     }
 
-    /// What a key holds now, with its version id and time.
+    /// Returns what a key holds now, with its version id and time.
     pub fn object(&self, bucket: &str, key: &str) -> Option<Arc<Object>> {
         self.shared
             .store
@@ -316,7 +316,7 @@ impl World {
         deleted.map(|_| ())
     }
 
-    /// How many multipart uploads were begun and neither completed nor aborted.
+    /// Counts the multipart uploads that were begun and neither completed nor aborted.
     pub fn open_uploads(&self) -> usize {
         self.shared.uploads.open()
     }
@@ -358,7 +358,7 @@ impl World {
         self.shared.cloud.set_function(name, function);
     }
 
-    /// What edges run under this name.
+    /// Returns what edges run under this name.
     pub fn function(&self, name: &str) -> Option<Function> {
         self.shared.cloud.function(name)
     }

@@ -36,7 +36,7 @@ impl Distribution {
         node("DistributionConfig", parts)
     }
 
-    /// What ListDistributions says: neither DefaultRootObject nor CacheTagConfig.
+    /// Writes what ListDistributions says: neither DefaultRootObject nor CacheTagConfig.
     pub(crate) fn summary(&self, modified: &str) -> Element {
         let mut parts = vec![
             leaf("Id", &self.id),
@@ -53,7 +53,7 @@ impl Distribution {
         node("DistributionSummary", parts)
     }
 
-    /// What the config and the summary have alike.
+    /// Writes what the config and the summary have alike.
     fn common(&self) -> Vec<Element> {
         let behaviors = self.behaviors.iter();
         let behaviors =

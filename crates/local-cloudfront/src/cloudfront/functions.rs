@@ -125,7 +125,7 @@ fn sent(request: &Element) -> Result<(String, String), Failed> {
     Ok((code, request.text_at("FunctionConfig/Comment").to_owned()))
 }
 
-/// What is there, if the request's If-Match says so.
+/// Returns what is there, if the request's If-Match says so.
 fn matching(stages: Option<Stages>, headers: &HeaderMap) -> Result<Stages, Failed> {
     let stages = stages.ok_or_else(|| missing("NoSuchFunctionExists", "function"))?;
     match header(headers, "if-match") {

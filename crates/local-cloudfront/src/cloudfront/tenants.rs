@@ -64,7 +64,7 @@ fn etag(tenant: &Tenant) -> String {
     format!("E{}", code_of(&format!("{tenant:?}")))
 }
 
-/// What a tenant and its summary have alike.
+/// Writes what a tenant and its summary have alike.
 fn parts(shared: &Shared, tenant: &Tenant) -> Vec<Element> {
     let domain = |name: &String| node("member", [leaf("Domain", name), leaf("Status", "active")]);
     let time = iso_date(shared.begun);
