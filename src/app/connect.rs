@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use local_cloudfront::{Local, Session, open_or_attach};
+use local_cloudfront::{FolderOptions, FolderSession, open_or_attach};
 
 use super::App;
 use crate::aws::{Aws, Connection};
@@ -29,7 +29,7 @@ const KEPT: u64 = 1 << 20;
 pub(super) struct Link {
     pub(super) aws: Aws,
     /// With `--local`: S3 and CloudFront, here or in another process.
-    pub(super) session: Option<Session>,
+    pub(super) session: Option<FolderSession>,
 }
 
 impl App {
@@ -170,10 +170,10 @@ fn exclude(settings: &Settings) -> Vec<String> {
 }
 
 /// Where deploys write the function themselves, or index documents are not meant, none stands there before.
-async fn open_local(dir: &Path, settings: &Settings) -> Result<Session, Error> {
-    let local = Local {
+async fn open_local(dir: &Path, settings: &Settings) -> Result<FolderSession, Error> {
+    let local = FolderOptions {
         index_documents: settings.redirect_function.is_none() && settings.index != Index::None,
-        ..Local::new(settings.bucket()?)
+        ..FolderOptions::new(settings.bucket()?)
     };
     open_or_attach(dir, local).await.map_err(|error| {
         Error::failed(format!("--local cannot use {}", dir.display()))
@@ -183,7 +183,7 @@ async fn open_local(dir: &Path, settings: &Settings) -> Result<Session, Error> {
 }
 
 /// With `--local`, `auto` is the distribution that stands before the bucket there.
-fn wishes(settings: &Settings, session: Option<&Session>) -> Vec<Wish> {
+fn wishes(settings: &Settings, session: Option<&FolderSession>) -> Vec<Wish> {
     let wish = |setting: &DistributionSetting| match (setting, session) {
         (DistributionSetting::None, _) => None,
         (DistributionSetting::Auto, Some(session)) => {

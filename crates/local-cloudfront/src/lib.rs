@@ -53,7 +53,7 @@ pub use headers::Headers;
 pub use invalidation::Invalidation;
 pub use options::{CloudOptions, TakesEffect};
 pub use request::{LogEntry, RequestInfo, Service};
-pub use share::{Local, Session, open_or_attach};
+pub use share::{FolderOptions, FolderSession, open_or_attach};
 pub use store::StoreError;
 pub use viewer::EdgeHandle;
 pub use world::{Error, Options, World};

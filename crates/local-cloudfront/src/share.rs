@@ -23,7 +23,7 @@ pub(super) const STATUS_PATH: &str = "/2020-05-31/.local-cloudfront";
 
 /// How `--local` opens its folder.
 #[derive(Clone)]
-pub struct Local {
+pub struct FolderOptions {
     /// Made where it is missing, with versions and with a distribution in front of it.
     pub bucket: String,
     /// Of the S3 and CloudFront endpoint, if this process serves it; 0 picks one.
@@ -34,7 +34,7 @@ pub struct Local {
     pub index_documents: bool,
 }
 
-impl Local {
+impl FolderOptions {
     /// Names the bucket. Any port, invalidations that take a second, and index documents.
     pub fn new(bucket: &str) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl Local {
 }
 
 /// A folder that is served, by this process or by another.
-pub struct Session {
+pub struct FolderSession {
     /// `None` where another process serves the folder.
     pub world: Option<World>,
     endpoint: String,
@@ -57,7 +57,7 @@ pub struct Session {
     pub edge_urls: Vec<String>,
 }
 
-impl Session {
+impl FolderSession {
     /// Of S3 and CloudFront: `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
@@ -77,7 +77,7 @@ struct Status {
 }
 
 /// Serves `dir`, or attaches to the process that does. Never opens the store beside another process.
-pub async fn open_or_attach(dir: &Path, local: Local) -> Result<Session, Error> {
+pub async fn open_or_attach(dir: &Path, local: FolderOptions) -> Result<FolderSession, Error> {
     let file = |path: &Path, cause: io::Error| Error::File {
         path: path.to_owned(),
         cause,
@@ -108,7 +108,7 @@ pub async fn open_or_attach(dir: &Path, local: Local) -> Result<Session, Error> 
 const ATTEMPTS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(50);
 
-async fn serve(dir: &Path, local: Local, lock: File) -> Result<Session, Error> {
+async fn serve(dir: &Path, local: FolderOptions, lock: File) -> Result<FolderSession, Error> {
     let port_path = dir.join("port");
     let _ = fs::remove_file(&port_path);
     let options = Options {
@@ -146,7 +146,7 @@ async fn serve(dir: &Path, local: Local, lock: File) -> Result<Session, Error> {
     let distribution = Distribution::for_bucket(&local.bucket).id;
     let endpoint = world.endpoint();
     write_port(&port_path, &endpoint)?;
-    Ok(Session {
+    Ok(FolderSession {
         world: Some(world),
         endpoint,
         distribution,
@@ -190,7 +190,7 @@ fn write_port(path: &Path, endpoint: &str) -> Result<(), Error> {
 }
 
 /// `None` where nobody answers yet.
-async fn attach(dir: &Path, local: &Local) -> Result<Option<Session>, Error> {
+async fn attach(dir: &Path, local: &FolderOptions) -> Result<Option<FolderSession>, Error> {
     let Ok(port) = fs::read_to_string(dir.join("port")) else {
         return Ok(None);
     };
@@ -204,7 +204,7 @@ async fn attach(dir: &Path, local: &Local) -> Result<Option<Session>, Error> {
         return Ok(None);
     };
     match serde_json::from_str::<Status>(&body) {
-        Ok(status) if code == 200 => Ok(Some(Session {
+        Ok(status) if code == 200 => Ok(Some(FolderSession {
             world: None,
             endpoint: format!("http://127.0.0.1:{port}"),
             distribution: status.distribution,

@@ -5,12 +5,12 @@ use super::*;
 #[tokio::test]
 async fn a_second_process_attaches_and_a_later_one_finds_everything() {
     let dir = tempfile::tempdir().unwrap();
-    let first = open_or_attach(dir.path(), Local::new(BUCKET))
+    let first = open_or_attach(dir.path(), FolderOptions::new(BUCKET))
         .await
         .unwrap();
     let served = first.world.clone().unwrap();
     let url = served.serve_edge(&first.distribution, 0, 0).await.unwrap();
-    let second = open_or_attach(dir.path(), Local::new("second"))
+    let second = open_or_attach(dir.path(), FolderOptions::new("second"))
         .await
         .unwrap();
     assert!(first.owns() && !second.owns());
@@ -41,7 +41,7 @@ async fn a_second_process_attaches_and_a_later_one_finds_everything() {
     let mut text = std::fs::read(&journal).unwrap();
     text.extend_from_slice(b"{\"Put\":[\"bucket\",\"torn");
     std::fs::write(&journal, text).unwrap();
-    let third = open_or_attach(dir.path(), Local::new(BUCKET))
+    let third = open_or_attach(dir.path(), FolderOptions::new(BUCKET))
         .await
         .unwrap();
     let world = third.world.unwrap();
