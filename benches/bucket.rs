@@ -5,6 +5,7 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use local_cloudfront::{Headers, Options, World};
 use tokio::runtime::Runtime;
+use unstale::aws::list::KeyRange;
 use unstale::aws::{Aws, Bucket, Connection};
 use unstale::domain::manifest::{DeployId, DeployRef, Entry, Manifest, Served};
 use unstale::domain::{ETag, HeaderFingerprint, Key, Md5};
@@ -50,7 +51,7 @@ fn listing(bencher: Bencher, count: usize) {
         (world, bucket)
     });
     bencher.counter(ItemsCount::new(count)).bench_local(|| {
-        let listed = runtime.block_on(bucket.list_range("", None, None, usize::MAX, |_| ()));
+        let listed = runtime.block_on(bucket.list_range(KeyRange::default(), usize::MAX, |_| ()));
         assert_eq!(listed.map(|(listed, _)| listed.len()).ok(), Some(count));
     });
 }

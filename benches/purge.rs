@@ -5,7 +5,7 @@ use std::hint::black_box;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use unstale::domain::{HeaderFingerprint, Key, Sort};
-use unstale::edge::cover::{Entry, cover};
+use unstale::edge::cover::{Entry, Universe, cover};
 use unstale::edge::path::Dialect;
 use unstale::edge::{
     Behavior, Change, Content, Distribution, Origin, Prices, QueryKey, Served, Site, purge,
@@ -44,11 +44,16 @@ fn cheapest_cover(bencher: Bencher, (count, percent): (usize, u64)) {
         weight: 1,
     };
     let texts = paths.iter().map(String::as_str).enumerate();
-    let universe: Vec<Entry<'_>> = texts.map(entry).collect();
-    let (prices, dialect) = (Prices::default(), Dialect::default());
+    let entries: Vec<Entry<'_>> = texts.map(entry).collect();
+    let universe = Universe {
+        entries: &entries,
+        regions: &[],
+        dialect: Dialect::default(),
+    };
+    let prices = Prices::default();
     bencher
         .counter(ItemsCount::new(count))
-        .bench_local(|| cover(black_box(&universe), &[], &prices, dialect));
+        .bench_local(|| cover(black_box(universe), &prices));
 }
 
 fn distribution() -> Distribution {

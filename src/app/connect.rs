@@ -8,8 +8,7 @@ use local_cloudfront::{FolderOptions, FolderSession, open_or_attach};
 
 use super::App;
 use crate::aws::{Aws, Connection};
-use crate::deploy::redirects::Placed;
-use crate::deploy::{Job, Teller, Wish};
+use crate::deploy::{Job, Placed, Teller, Wish};
 use crate::domain::key::MAX_KEY_BYTES;
 use crate::domain::redirects::Redirect;
 use crate::edge::{Index, Money, Prices};
@@ -113,7 +112,6 @@ impl App {
                 max_key_bytes: MAX_KEY_BYTES.saturating_sub(settings.prefix.0.len()),
                 cache: settings.cache.then(cache_folder).flatten(),
                 keep_small: Some(KEPT.min(settings.max_memory.0 / 4)),
-                ..scan::Options::default()
             },
             dir,
             state: settings

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use percent_encoding::percent_decode_str;
 
 use super::App;
-use crate::deploy::{Job, Scene, scene_site};
+use crate::deploy::{Job, Scene};
 use crate::domain::manifest::Life;
 use crate::domain::{Headers, Key};
 use crate::edge::{Explanation, request_paths};
@@ -78,7 +78,7 @@ fn decoded(path: &str) -> String {
 /// The keys that answer at a decoded path of some distribution.
 fn answering(job: &Job, scene: &Scene, keys: &BTreeSet<Key>, path: &str) -> Vec<Key> {
     let mut found = Vec::new();
-    for site in (scene.targets.found.iter()).filter_map(|found| scene_site(job, found)) {
+    for site in (scene.targets.found.iter()).filter_map(|found| found.site(job)) {
         for key in keys {
             let mut answers = false;
             site.visit_paths(key.as_str(), &mut |text, _, _| {
@@ -246,7 +246,7 @@ fn purges(
         let Some(purge) = plan.purges.iter().find(|one| one.target == found.id()) else {
             continue;
         };
-        let Some(site) = scene_site(job, found) else {
+        let Some(site) = found.site(job) else {
             all.push((purge.target.clone(), of(purge, only.unwrap_or(key))));
             continue;
         };

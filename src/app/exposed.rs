@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::App;
 use super::connect::Link;
 use crate::aws::viewer::Viewer;
-use crate::deploy::{Job, Scene, scene_site};
+use crate::deploy::{Job, Scene};
 use crate::edge::{Kind, Site, request_paths};
 use crate::error::Error;
 
@@ -31,7 +31,7 @@ pub(super) async fn warn(
     let viewer = Viewer::new(app.authorities()?.as_deref(), PATIENCE);
     let state = place.store.key(crate::state::NAME);
     for found in &scene.targets.found {
-        let Some(site) = scene_site(job, found) else {
+        let Some(site) = found.site(job) else {
             continue;
         };
         // The state's key is whole, wherever the site begins.

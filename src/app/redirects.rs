@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{App, connect};
 use crate::cli;
-use crate::deploy::function::rewrite;
+use crate::deploy::rewrite;
 use crate::domain::function::{self, MAX_FUNCTION_BYTES, RUNTIME};
 use crate::domain::redirects::Redirects;
 use crate::error::{Error, Exit};

@@ -9,12 +9,11 @@ use super::App;
 use super::connect::Link;
 use crate::aws::viewer::{Seen, Viewer};
 use crate::cli;
-use crate::deploy::expect::{Question, Questions, questions};
+use crate::deploy::expect::{ExpectedObjects, Question, Questions, questions};
+use crate::deploy::known::Known;
 use crate::deploy::survey::{self, Opened};
-use crate::deploy::tailor::Known;
 use crate::deploy::{Job, Scene, Source};
 use crate::domain::Key;
-use crate::domain::manifest::Manifest;
 use crate::edge::expect::{Answer, faults};
 use crate::error::{Error, Exit};
 use crate::plan::{Plan, Want};
@@ -62,7 +61,12 @@ pub(super) async fn verify(app: &App, flags: &cli::Verify) -> Result<Exit, Error
         let removed = record.changes.into_iter().filter(|one| one.after.is_none());
         gone = removed.map(|one| one.key).collect();
     }
-    let asked = questions(&job, &targets, &manifest, &wants, &gone);
+    let objects = ExpectedObjects {
+        manifest: &manifest,
+        wants: &wants,
+        gone: &gone,
+    };
+    let asked = questions(&job, &targets, objects);
     let url = flags.url.as_ref().map(|url| url.0.as_str());
     ask_all(app, &link, asked, url).await
 }
@@ -80,8 +84,12 @@ pub(super) async fn verify_deployed(
     let mut wants: Vec<Want> = scene.wanted(job);
     wants.retain(|want| changed.contains(&want.key));
     let gone: Vec<Key> = plan.deletions.iter().map(|one| one.key.clone()).collect();
-    let manifest: &Manifest = &scene.remote.loaded.manifest;
-    let asked = questions(job, &scene.targets, manifest, &wants, &gone);
+    let objects = ExpectedObjects {
+        manifest: &scene.remote.loaded.manifest,
+        wants: &wants,
+        gone: &gone,
+    };
+    let asked = questions(job, &scene.targets, objects);
     ask_all(app, link, asked, url).await
 }
 

@@ -1,12 +1,14 @@
 //! What is asked of CloudFront.
 
 use aws_sdk_cloudfront::Client;
+/// What other rooms read of a distribution's configuration.
+pub use aws_sdk_cloudfront::types;
 use aws_sdk_cloudfront::types::{
     CachePolicyConfig, DistributionConfig, DistributionSummary, Invalidation, InvalidationBatch,
     InvalidationSummary, Paths,
 };
 
-use super::error::{AwsError, Kind};
+use super::error::{AwsError, Kind, failed};
 use super::watch::ServerClock;
 
 /// CloudFront's API. Cheap to clone.
@@ -28,7 +30,7 @@ pub enum PurgeTarget {
 }
 
 impl PurgeTarget {
-    /// The distribution's or tenant's id.
+    /// Returns the distribution's or tenant's id.
     pub fn id(&self) -> &str {
         match self {
             Self::Distribution(id) | Self::Tenant(id) => id,
@@ -66,100 +68,71 @@ impl From<Invalidation> for Accepted {
     }
 }
 
-pub(super) fn nonsense(action: &'static str, resource: &str, what: &str) -> AwsError {
-    AwsError {
-        action,
-        resource: resource.to_owned(),
-        kind: Kind::NotTheService,
-        status: 200,
-        message: what.to_owned(),
-    }
-}
-
 impl CloudFront {
-    /// All distributions of the account, as their list shows them.
+    /// Lists all distributions of the account.
     pub async fn distributions(&self) -> Result<Vec<DistributionSummary>, AwsError> {
-        let mut found = Vec::new();
+        let mut distributions = Vec::new();
         let mut marker = None;
         loop {
-            let answer = self
-                .client
-                .list_distributions()
-                .set_marker(marker)
-                .send()
-                .await
-                .map_err(|error| AwsError::new("cloudfront:ListDistributions", "*", error))?;
+            let request = self.client.list_distributions().set_marker(marker);
+            let answer = request.send().await;
+            let answer = answer.map_err(failed("cloudfront:ListDistributions", "*"))?;
             let Some(list) = answer.distribution_list else {
-                break;
+                return Ok(distributions);
             };
-            found.extend(list.items.unwrap_or_default());
+            distributions.extend(list.items.unwrap_or_default());
             marker = list.next_marker.filter(|_| list.is_truncated);
             if marker.is_none() {
-                break;
+                return Ok(distributions);
             }
         }
-        Ok(found)
     }
 
-    /// A distribution's configuration, by whichever of the two reads is allowed.
+    /// Reads a distribution's configuration, by whichever of the two reads is allowed.
     pub async fn describe(&self, id: &str) -> Result<Described, AwsError> {
-        const NOTHING: &str = "the answer holds no distribution";
-        let whole = self.client.get_distribution().id(id).send().await;
-        match whole.map_err(|error| AwsError::new("cloudfront:GetDistribution", id, error)) {
+        const ACTION: &str = "cloudfront:GetDistribution";
+        let missing = || AwsError::nonsense(ACTION, id, "the answer holds no distribution");
+        let answer = self.client.get_distribution().id(id).send().await;
+        match answer.map_err(failed(ACTION, id)) {
             Ok(answer) => {
-                let found = answer
-                    .distribution
-                    .ok_or_else(|| nonsense("cloudfront:GetDistribution", id, NOTHING))?;
-                let config = found
-                    .distribution_config
-                    .ok_or_else(|| nonsense("cloudfront:GetDistribution", id, NOTHING))?;
+                let distribution = answer.distribution.ok_or_else(missing)?;
                 Ok(Described {
-                    id: found.id,
-                    domain_name: Some(found.domain_name),
-                    config,
+                    config: distribution.distribution_config.ok_or_else(missing)?,
+                    id: distribution.id,
+                    domain_name: Some(distribution.domain_name),
                 })
             }
             Err(error) if matches!(error.kind, Kind::AccessDenied | Kind::NotImplemented) => {
-                let answer = self
-                    .client
-                    .get_distribution_config()
-                    .id(id)
-                    .send()
-                    .await
-                    .map_err(|error| {
-                        AwsError::new("cloudfront:GetDistributionConfig", id, error)
-                    })?;
-                let config = answer
-                    .distribution_config
-                    .ok_or_else(|| nonsense("cloudfront:GetDistributionConfig", id, NOTHING))?;
                 Ok(Described {
                     id: id.to_owned(),
                     domain_name: None,
-                    config,
+                    config: self.config(id).await?.0,
                 })
             }
             Err(error) => Err(error),
         }
     }
 
+    /// Reads a distribution's configuration, and the ETag by which it is changed.
+    pub(super) async fn config(
+        &self,
+        id: &str,
+    ) -> Result<(DistributionConfig, Option<String>), AwsError> {
+        const ACTION: &str = "cloudfront:GetDistributionConfig";
+        let answer = self.client.get_distribution_config().id(id).send().await;
+        let answer = answer.map_err(failed(ACTION, id))?;
+        let missing = || AwsError::nonsense(ACTION, id, "the answer holds no distribution");
+        let config = answer.distribution_config.ok_or_else(missing)?;
+        Ok((config, answer.e_tag))
+    }
+
     pub async fn cache_policy(&self, id: &str) -> Result<CachePolicyConfig, AwsError> {
-        let answer = self
-            .client
-            .get_cache_policy()
-            .id(id)
-            .send()
-            .await
-            .map_err(|error| AwsError::new("cloudfront:GetCachePolicy", id, error))?;
-        answer
-            .cache_policy
+        const ACTION: &str = "cloudfront:GetCachePolicy";
+        let answer = self.client.get_cache_policy().id(id).send().await;
+        let policy = answer.map_err(failed(ACTION, id))?.cache_policy;
+        policy
             .and_then(|policy| policy.cache_policy_config)
-            .ok_or_else(|| {
-                nonsense(
-                    "cloudfront:GetCachePolicy",
-                    id,
-                    "the answer holds no policy",
-                )
-            })
+            .ok_or_else(|| AwsError::nonsense(ACTION, id, "the answer holds no policy"))
     }
 
     /// Asks for a purge. The same reference with the same paths answers with the first invalidation.
@@ -170,178 +143,134 @@ impl CloudFront {
         reference: &str,
     ) -> Result<Accepted, AwsError> {
         const ACTION: &str = "cloudfront:CreateInvalidation";
+        const OF_TENANT: &str = "cloudfront:CreateInvalidationForDistributionTenant";
         let count = i32::try_from(paths.len()).unwrap_or(i32::MAX);
-        let items = Paths::builder()
+        let paths = Paths::builder()
             .quantity(count)
-            .set_items(Some(paths.to_vec()))
-            .build();
-        let batch = items.and_then(|items| {
-            InvalidationBatch::builder()
-                .paths(items)
-                .caller_reference(reference)
-                .build()
+            .set_items(Some(paths.to_vec()));
+        let batch = paths.build().and_then(|paths| {
+            let batch = InvalidationBatch::builder().paths(paths);
+            batch.caller_reference(reference).build()
         });
-        let batch = batch.map_err(|error| nonsense(ACTION, target.id(), &error.to_string()))?;
+        let nonsense = |what: &str| AwsError::nonsense(ACTION, target.id(), what);
+        let batch = batch.map_err(|error| nonsense(&error.to_string()))?;
         let invalidation = match target {
             PurgeTarget::Distribution(id) => {
                 let request = self.client.create_invalidation().distribution_id(id);
                 let answer = request.invalidation_batch(batch).send().await;
-                answer
-                    .map_err(|error| AwsError::new(ACTION, id, error))?
-                    .invalidation
+                answer.map_err(failed(ACTION, id))?.invalidation
             }
             PurgeTarget::Tenant(id) => {
-                let request = self
-                    .client
-                    .create_invalidation_for_distribution_tenant()
-                    .id(id);
-                let answer = request.invalidation_batch(batch).send().await;
-                answer
-                    .map_err(|error| {
-                        AwsError::new(
-                            "cloudfront:CreateInvalidationForDistributionTenant",
-                            id,
-                            error,
-                        )
-                    })?
-                    .invalidation
+                let request = self.client.create_invalidation_for_distribution_tenant();
+                let answer = request.id(id).invalidation_batch(batch).send().await;
+                answer.map_err(failed(OF_TENANT, id))?.invalidation
             }
         };
-        let missing = || nonsense(ACTION, target.id(), "the answer holds no invalidation");
+        let missing = || nonsense("the answer holds no invalidation");
         invalidation.map(Accepted::from).ok_or_else(missing)
     }
 
-    /// How an invalidation stands.
+    /// Reads how an invalidation stands.
     pub async fn invalidation(
         &self,
         target: &PurgeTarget,
         id: &str,
     ) -> Result<Invalidation, AwsError> {
         const ACTION: &str = "cloudfront:GetInvalidation";
+        const OF_TENANT: &str = "cloudfront:GetInvalidationForDistributionTenant";
         let resource = format!("{}/{id}", target.id());
-        let answer = match target {
+        let invalidation = match target {
             PurgeTarget::Distribution(distribution) => {
-                let request = self
-                    .client
-                    .get_invalidation()
-                    .distribution_id(distribution)
-                    .id(id);
-                let answer = request.send().await;
-                answer
-                    .map_err(|error| AwsError::new(ACTION, &resource, error))?
-                    .invalidation
+                let request = self.client.get_invalidation().distribution_id(distribution);
+                let answer = request.id(id).send().await;
+                answer.map_err(failed(ACTION, &resource))?.invalidation
             }
             PurgeTarget::Tenant(tenant) => {
                 let request = self.client.get_invalidation_for_distribution_tenant();
                 let answer = request.distribution_tenant_id(tenant).id(id).send().await;
-                answer
-                    .map_err(|error| {
-                        AwsError::new(
-                            "cloudfront:GetInvalidationForDistributionTenant",
-                            &resource,
-                            error,
-                        )
-                    })?
-                    .invalidation
+                answer.map_err(failed(OF_TENANT, &resource))?.invalidation
             }
         };
-        answer.ok_or_else(|| nonsense(ACTION, &resource, "the answer holds no invalidation"))
+        invalidation
+            .ok_or_else(|| AwsError::nonsense(ACTION, resource, "the answer holds no invalidation"))
     }
 
-    /// The invalidations of a distribution or a tenant, newest first, until `enough` says so. A distribution's are not those of
-    /// its tenants.
+    /// Lists the invalidations of a distribution or a tenant, newest first, until `enough` says so. A distribution's are not
+    /// those of its tenants.
     pub async fn invalidations(
         &self,
         target: &PurgeTarget,
         enough: impl Fn(&[InvalidationSummary]) -> bool,
     ) -> Result<Vec<InvalidationSummary>, AwsError> {
-        let mut found = Vec::new();
+        const ACTION: &str = "cloudfront:ListInvalidations";
+        const OF_TENANT: &str = "cloudfront:ListInvalidationsForDistributionTenant";
+        let mut invalidations = Vec::new();
         let mut marker = None;
         loop {
             let list = match target {
                 PurgeTarget::Distribution(id) => {
                     let request = self.client.list_invalidations().distribution_id(id);
                     let answer = request.set_marker(marker).send().await;
-                    let failed = |error| AwsError::new("cloudfront:ListInvalidations", id, error);
-                    answer.map_err(failed)?.invalidation_list
+                    answer.map_err(failed(ACTION, id))?.invalidation_list
                 }
                 PurgeTarget::Tenant(id) => {
-                    const ACTION: &str = "cloudfront:ListInvalidationsForDistributionTenant";
                     let request = self.client.list_invalidations_for_distribution_tenant();
                     let answer = request.id(id).set_marker(marker).send().await;
-                    let failed = |error| AwsError::new(ACTION, id, error);
-                    answer.map_err(failed)?.invalidation_list
+                    answer.map_err(failed(OF_TENANT, id))?.invalidation_list
                 }
             };
-            let Some(list) = list else { break };
-            found.extend(list.items.unwrap_or_default());
+            let Some(list) = list else {
+                return Ok(invalidations);
+            };
+            invalidations.extend(list.items.unwrap_or_default());
             marker = list.next_marker.filter(|_| list.is_truncated);
-            if marker.is_none() || enough(&found) {
-                break;
+            if marker.is_none() || enough(&invalidations) {
+                return Ok(invalidations);
             }
         }
-        Ok(found)
     }
 
-    /// All tenants of the account's distributions: their ids, and what they are called.
+    /// Lists all tenants of the account's distributions: their ids, and what they are called.
     pub async fn tenants(&self) -> Result<Vec<(String, String)>, AwsError> {
-        let mut found = Vec::new();
+        let mut tenants = Vec::new();
         let mut marker = None;
         loop {
             let request = self.client.list_distribution_tenants();
             let answer = request.set_marker(marker).send().await;
-            let answer = answer
-                .map_err(|error| AwsError::new("cloudfront:ListDistributionTenants", "*", error))?;
+            let answer = answer.map_err(failed("cloudfront:ListDistributionTenants", "*"))?;
             let list = answer.distribution_tenant_list.unwrap_or_default();
-            found.extend(list.into_iter().map(|one| {
-                let domain = one.domains.into_iter().next().map(|one| one.domain);
-                (one.id, domain.unwrap_or(one.name))
+            tenants.extend(list.into_iter().map(|tenant| {
+                let domain = tenant.domains.into_iter().next().map(|first| first.domain);
+                (tenant.id, domain.unwrap_or(tenant.name))
             }));
             marker = answer.next_marker.filter(|next| !next.is_empty());
             if marker.is_none() {
-                return Ok(found);
+                return Ok(tenants);
             }
         }
     }
 
-    /// The tenant of this id or domain: its id, its distribution's id and its domains.
+    /// Finds the tenant of this id or domain: its id, its distribution's id and its domains.
     pub async fn tenant(
         &self,
         name: &str,
     ) -> Result<(String, Option<String>, Vec<String>), AwsError> {
         const ACTION: &str = "cloudfront:GetDistributionTenant";
-        let found = if name.contains('.') {
-            let answer = self
-                .client
-                .get_distribution_tenant_by_domain()
-                .domain(name)
-                .send()
-                .await;
-            answer
-                .map_err(|error| {
-                    AwsError::new("cloudfront:GetDistributionTenantByDomain", name, error)
-                })?
-                .distribution_tenant
+        const BY_DOMAIN: &str = "cloudfront:GetDistributionTenantByDomain";
+        let tenant = if name.contains('.') {
+            let request = self.client.get_distribution_tenant_by_domain().domain(name);
+            let answer = request.send().await.map_err(failed(BY_DOMAIN, name))?;
+            answer.distribution_tenant
         } else {
-            let answer = self
-                .client
-                .get_distribution_tenant()
-                .identifier(name)
-                .send()
-                .await;
-            answer
-                .map_err(|error| AwsError::new(ACTION, name, error))?
-                .distribution_tenant
+            let request = self.client.get_distribution_tenant().identifier(name);
+            let answer = request.send().await.map_err(failed(ACTION, name))?;
+            answer.distribution_tenant
         };
-        let found = found.ok_or_else(|| nonsense(ACTION, name, "the answer holds no tenant"))?;
-        let id = found
-            .id
-            .ok_or_else(|| nonsense(ACTION, name, "the tenant has no id"))?;
-        let domains = found
-            .domains
-            .unwrap_or_default()
-            .into_iter()
-            .map(|one| one.domain);
-        Ok((id, found.distribution_id, domains.collect()))
+        let nonsense = |what| AwsError::nonsense(ACTION, name, what);
+        let tenant = tenant.ok_or_else(|| nonsense("the answer holds no tenant"))?;
+        let id = tenant.id.ok_or_else(|| nonsense("the tenant has no id"))?;
+        let domains = tenant.domains.unwrap_or_default().into_iter();
+        let domains = domains.map(|result| result.domain).collect();
+        Ok((id, tenant.distribution_id, domains))
     }
 }

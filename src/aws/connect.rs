@@ -7,20 +7,19 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_s3::config::{
-    Credentials, RequestChecksumCalculation, ResponseChecksumValidation,
+    Credentials, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
     StalledStreamProtectionConfig,
 };
-
-use super::cloudfront::CloudFront;
-use super::s3::{Bucket, SMALL, attempt_timeout};
-use super::watch::{ServerClock, Watch};
-use aws_sdk_s3::config::SharedHttpClient;
 use aws_smithy_http_client::pool::{Client, ConnectionPool, DriverSpawner, Partition, PartitionId};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::box_error::BoxError;
 use tokio::runtime::Handle;
+
+use super::cloudfront::CloudFront;
+use super::s3::{Bucket, SMALL, attempt_timeout};
+use super::watch::{ServerClock, Watch};
 
 /// How to reach AWS, as the settings say.
 #[derive(Debug, Clone, Default)]
@@ -95,33 +94,30 @@ impl Aws {
         })
     }
 
-    /// The endpoint of S3, where it is not AWS's own.
+    /// Returns the endpoint of S3 that the environment, the profile or a flag gives: none for AWS's own.
     pub fn s3_endpoint(&self) -> Option<String> {
-        base_endpoint(&self.config, "S3")
+        let variable = std::env::var("AWS_ENDPOINT_URL_S3").ok();
+        variable
+            .filter(|url| !url.is_empty())
+            .or_else(|| self.config.endpoint_url().map(str::to_owned))
     }
 
-    /// The bucket of this name, in the given region or the configured one.
+    /// Returns the bucket of this name, in the given region or the configured one.
     pub fn bucket(&self, name: &str, region: Option<&str>) -> Bucket {
         let region = region
             .map(|region| Region::new(region.to_owned()))
             .or_else(|| self.config.region().cloned())
             .unwrap_or(Region::from_static("us-east-1"));
-        let base = aws_sdk_s3::config::Builder::from(&self.config);
-        let custom = self.s3_endpoint();
         let path_style = self.connection.path_style.unwrap_or_else(|| {
-            custom.is_some_and(|url| !url.contains(".amazonaws.com")) || name.contains('.')
+            let endpoint = self.s3_endpoint();
+            name.contains('.') || endpoint.is_some_and(|url| !url.contains(".amazonaws.com"))
         });
         let clock = ServerClock::default();
-        let config = base
+        let config = aws_sdk_s3::config::Builder::from(&self.config)
             .region(region)
             .force_path_style(path_style)
             .retry_partition(unbounded_retries("s3"))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(CONNECT_TIMEOUT)
-                    .operation_attempt_timeout(attempt_timeout(SMALL))
-                    .build(),
-            )
+            .timeout_config(timeouts(attempt_timeout(SMALL)))
             .interceptor(self.watch.clone())
             .interceptor(clock.clone());
         Bucket {
@@ -129,7 +125,6 @@ impl Aws {
             clock,
             name: name.to_owned(),
             owner: self.connection.expected_bucket_owner.clone(),
-            watch: self.watch.clone(),
         }
     }
 
@@ -138,7 +133,7 @@ impl Aws {
     }
 }
 
-/// `ca`: certificates in PEM that are trusted besides the system's.
+/// Makes the client for both services. It trusts the certificates in `ca`, in PEM, besides the system's.
 fn http_client(ca: Option<&[u8]>) -> Result<SharedHttpClient, BoxError> {
     let mut builder = ConnectionPool::builder()
         .proxy_config(ProxyConfig::from_env())
@@ -155,18 +150,13 @@ fn http_client(ca: Option<&[u8]>) -> Result<SharedHttpClient, BoxError> {
     Ok(SharedHttpClient::new(Client::from_partition(&pool, id)?))
 }
 
-/// CloudFront's API lives in us-east-1 whatever the bucket's region.
+/// Makes CloudFront's client. Its API lives in us-east-1 whatever the bucket's region.
 fn cloudfront(config: &SdkConfig, watch: &Watch) -> CloudFront {
     let clock = ServerClock::default();
     let config = aws_sdk_cloudfront::config::Builder::from(config)
         .region(Region::from_static("us-east-1"))
         .retry_partition(unbounded_retries("cloudfront"))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(CONNECT_TIMEOUT)
-                .operation_attempt_timeout(Duration::from_secs(20))
-                .build(),
-        )
+        .timeout_config(timeouts(Duration::from_secs(20)))
         .interceptor(watch.clone())
         .interceptor(clock.clone());
     CloudFront {
@@ -175,18 +165,17 @@ fn cloudfront(config: &SdkConfig, watch: &Watch) -> CloudFront {
     }
 }
 
-/// The SDK's shared bucket of retry tokens empties in a burst of 5xx and then lets failures surface at once: each request
-/// has its own bound already.
+fn timeouts(attempt: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(attempt)
+        .build()
+}
+
+/// Lifts the bound on all retries together. The SDK's shared bucket of retry tokens empties in a burst of 5xx, and then failures
+/// surface at once; each request has its own bound already.
 fn unbounded_retries(name: &'static str) -> RetryPartition {
     RetryPartition::custom(name)
         .token_bucket(TokenBucket::unlimited())
         .build()
-}
-
-/// The endpoint that the environment or the profile gives for a service, as far as the SDK tells it.
-fn base_endpoint(config: &SdkConfig, service: &str) -> Option<String> {
-    std::env::var(format!("AWS_ENDPOINT_URL_{service}"))
-        .ok()
-        .filter(|url| !url.is_empty())
-        .or_else(|| config.endpoint_url().map(str::to_owned))
 }

@@ -1,5 +1,7 @@
 //! What S3 or CloudFront answered when it did not do as asked, sorted by what can be done about it.
 
+use std::fmt;
+
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::error::metadata::ErrorMetadata;
@@ -54,33 +56,69 @@ pub enum Kind {
 
 impl AwsError {
     /// Sorts an SDK's error.
-    pub fn new<E>(
+    pub(super) fn new<E>(
         action: &'static str,
-        resource: impl Into<String>,
+        resource: String,
         error: SdkError<E, HttpResponse>,
     ) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let status = error
-            .raw_response()
-            .map_or(0, |answer| answer.status().as_u16());
-        let region = error
-            .raw_response()
+        let answer = error.raw_response();
+        let status = answer.map_or(0, |answer| answer.status().as_u16());
+        let region = answer
             .and_then(|answer| answer.headers().get("x-amz-bucket-region"))
             .map(str::to_owned);
+        let nothing_said = ErrorMetadata::builder().build();
         let meta = match &error {
-            SdkError::ServiceError(service) => Some(service.err().meta()),
-            _ => None,
+            SdkError::ServiceError(service) => service.err().meta(),
+            _ => &nothing_said,
         };
-        let kind = kind_of(&error, meta, status, region);
-        let message = message_of(&error, meta, status, &kind);
+        let code = meta.code().unwrap_or_default();
+        let kind = kind_of_code(code, &region)
+            .or_else(|| kind_of_failure(&error))
+            .unwrap_or_else(|| kind_of_status(status, code, region));
+        let message = match (meta.code(), meta.message()) {
+            (Some(code), Some(message)) => format!("{code}: {message}"),
+            (Some(code), None) => code.to_owned(),
+            (None, _) => message_of(&error, status, &kind),
+        };
         Self {
             action,
-            resource: resource.into(),
+            resource,
             kind,
             status,
             message,
+        }
+    }
+
+    /// Says that an answer is none that the service gives.
+    pub(super) fn nonsense(
+        action: &'static str,
+        resource: impl Into<String>,
+        what: impl Into<String>,
+    ) -> Self {
+        Self {
+            action,
+            resource: resource.into(),
+            kind: Kind::NotTheService,
+            status: 200,
+            message: what.into(),
+        }
+    }
+
+    /// Says that an answer ended before its body did.
+    pub(super) fn broke_off(
+        action: &'static str,
+        resource: String,
+        error: impl fmt::Display,
+    ) -> Self {
+        Self {
+            action,
+            resource,
+            kind: Kind::Unreachable,
+            status: 0,
+            message: format!("the answer broke off: {error}"),
         }
     }
 
@@ -88,7 +126,16 @@ impl AwsError {
         self.kind == *kind
     }
 
-    /// Whether trying the same later may well succeed.
+    /// Takes the answer that there is no such thing for `None`.
+    pub(super) fn if_there<T>(answer: Result<T, Self>) -> Result<Option<T>, Self> {
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if error.is(&Kind::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tells whether trying the same later may well succeed.
     pub fn is_passing(&self) -> bool {
         matches!(
             self.kind,
@@ -96,13 +143,13 @@ impl AwsError {
         ) || self.status >= 500 && self.kind != Kind::NotImplemented
     }
 
-    /// Whether what was asked may have been done, or may yet be: no answer came, or one that leaves it open.
+    /// Tells whether what was asked may have been done, or may yet be: no answer came, or one that leaves it open.
     pub fn leaves_open(&self) -> bool {
         self.status == 0 && !matches!(self.kind, Kind::NoCredentials | Kind::BadCredentials)
             || self.status >= 500 && self.kind != Kind::NotImplemented
     }
 
-    /// What to do about it, in a line, where there is something to do.
+    /// Says in a line what to do about it, where there is something to do.
     pub fn hint(&self) -> Option<String> {
         Some(match &self.kind {
             Kind::AccessDenied => format!(
@@ -129,32 +176,35 @@ impl AwsError {
 
     fn arn(&self) -> String {
         match self.resource.strip_prefix("s3://") {
-            Some(rest) => format!("arn:aws:s3:::{rest}"),
+            Some(path) => format!("arn:aws:s3:::{path}"),
             None => self.resource.clone(),
         }
     }
 }
 
-fn kind_of<E>(
-    error: &SdkError<E, HttpResponse>,
-    meta: Option<&ErrorMetadata>,
-    status: u16,
-    region: Option<String>,
-) -> Kind
+/// Makes an SDK's error of a request ours.
+pub(super) fn failed<E>(
+    action: &'static str,
+    resource: &str,
+) -> impl FnOnce(SdkError<E, HttpResponse>) -> AwsError
 where
-    E: std::error::Error + 'static,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let code = meta.and_then(ErrorMetadata::code).unwrap_or_default();
-    match code {
+    move |error| AwsError::new(action, resource.to_owned(), error)
+}
+
+/// Sorts by the code that the service gave.
+pub(super) fn kind_of_code(code: &str, region: &Option<String>) -> Option<Kind> {
+    Some(match code {
         "AccessDenied" | "AllAccessDisabled" | "AccessDeniedException" | "Forbidden" => {
-            return Kind::AccessDenied;
+            Kind::AccessDenied
         }
-        "NoSuchBucket" => return Kind::NoSuchBucket,
-        "NoSuchDistribution" => return Kind::NoSuchDistribution,
+        "NoSuchBucket" => Kind::NoSuchBucket,
+        "NoSuchDistribution" => Kind::NoSuchDistribution,
         "PermanentRedirect"
         | "AuthorizationHeaderMalformed"
         | "IllegalLocationConstraintException"
-        | "TemporaryRedirect" => return Kind::WrongRegion(region),
+        | "TemporaryRedirect" => Kind::WrongRegion(region.clone()),
         "ExpiredToken"
         | "ExpiredTokenException"
         | "InvalidAccessKeyId"
@@ -162,56 +212,45 @@ where
         | "InvalidClientTokenId"
         | "InvalidToken"
         | "RequestExpired"
-        | "TokenRefreshRequired" => {
-            return Kind::BadCredentials;
-        }
-        "PreconditionFailed" => return Kind::Precondition,
-        "ConditionalRequestConflict" | "OperationAborted" => return Kind::Conflict,
-        "NotImplemented" => return Kind::NotImplemented,
-        "BadDigest" | "InvalidDigest" | "XAmzContentChecksumMismatch" => return Kind::BadDigest,
-        "TooManyInvalidationsInProgress" => return Kind::TooManyInvalidations,
-        "BatchTooLarge" => return Kind::BatchTooLarge,
-        "InvalidationBatchAlreadyExists" => return Kind::InvalidationExists,
-        "InvalidArgument" => return Kind::InvalidArgument,
+        | "TokenRefreshRequired" => Kind::BadCredentials,
+        "PreconditionFailed" => Kind::Precondition,
+        "ConditionalRequestConflict" | "OperationAborted" => Kind::Conflict,
+        "NotImplemented" => Kind::NotImplemented,
+        "BadDigest" | "InvalidDigest" | "XAmzContentChecksumMismatch" => Kind::BadDigest,
+        "TooManyInvalidationsInProgress" => Kind::TooManyInvalidations,
+        "BatchTooLarge" => Kind::BatchTooLarge,
+        "InvalidationBatchAlreadyExists" => Kind::InvalidationExists,
+        "InvalidArgument" => Kind::InvalidArgument,
         "SlowDown"
         | "Throttling"
         | "ThrottlingException"
         | "RequestLimitExceeded"
-        | "TooManyRequests" => {
-            return Kind::Throttled;
-        }
+        | "TooManyRequests" => Kind::Throttled,
         "NoSuchKey" | "NotFound" | "NoSuchVersion" | "NoSuchUpload" | "NoSuchInvalidation" => {
-            return Kind::NotFound;
+            Kind::NotFound
         }
-        _ => {}
-    }
+        _ => return None,
+    })
+}
+
+/// Sorts a request that got no answer; `None` where there is one.
+fn kind_of_failure<E>(error: &SdkError<E, HttpResponse>) -> Option<Kind>
+where
+    E: std::error::Error + 'static,
+{
     match error {
-        SdkError::TimeoutError(_) => Kind::TimedOut,
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => Kind::TimedOut,
-        SdkError::DispatchFailure(failure) if failure.is_io() => Kind::Unreachable,
-        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => credentials_kind(error),
-        _ => match status {
-            301 | 307 => Kind::WrongRegion(region),
-            403 if region.is_some() && meta.is_none() => Kind::AccessDenied,
-            403 => Kind::AccessDenied,
-            // The services give every 404 a code, and the SDK one to those of HEAD.
-            404 if code.is_empty() => Kind::NotTheService,
-            404 => Kind::NotFound,
-            409 => Kind::Conflict,
-            412 => Kind::Precondition,
-            413 => Kind::BatchTooLarge,
-            429 | 503 => Kind::Throttled,
-            501 => Kind::NotImplemented,
-            status if status >= 500 => Kind::Other,
-            _ if code.is_empty() => Kind::NotTheService,
-            _ => Kind::Other,
-        },
+        SdkError::TimeoutError(_) => Some(Kind::TimedOut),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => Some(Kind::TimedOut),
+        SdkError::DispatchFailure(failure) if failure.is_io() => Some(Kind::Unreachable),
+        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {
+            Some(credentials_kind(&DisplayErrorContext(error).to_string()))
+        }
+        _ => None,
     }
 }
 
-/// What fails before a request is sent is the credentials' fault, unless the network's.
-fn credentials_kind<E: std::error::Error + 'static>(error: &SdkError<E, HttpResponse>) -> Kind {
-    let text = DisplayErrorContext(error).to_string();
+/// Sorts what fails before a request is sent: it is the credentials' fault, unless the network's.
+fn credentials_kind(text: &str) -> Kind {
     let has = |part: &str| text.contains(part);
     // The instance's metadata is asked last: when it has none, nothing had.
     if has("IMDS")
@@ -227,23 +266,26 @@ fn credentials_kind<E: std::error::Error + 'static>(error: &SdkError<E, HttpResp
     }
 }
 
-fn message_of<E>(
-    error: &SdkError<E, HttpResponse>,
-    meta: Option<&ErrorMetadata>,
-    status: u16,
-    kind: &Kind,
-) -> String
-where
-    E: std::error::Error + 'static,
-{
-    if let Some(meta) = meta
-        && let Some(code) = meta.code()
-    {
-        return match meta.message() {
-            Some(message) => format!("{code}: {message}"),
-            None => code.to_owned(),
-        };
+/// Sorts an answer whose code, if it has one, says nothing.
+fn kind_of_status(status: u16, code: &str, region: Option<String>) -> Kind {
+    match status {
+        301 | 307 => Kind::WrongRegion(region),
+        403 => Kind::AccessDenied,
+        // The services give every 404 a code, and the SDK one to those of HEAD.
+        404 if code.is_empty() => Kind::NotTheService,
+        404 => Kind::NotFound,
+        409 => Kind::Conflict,
+        412 => Kind::Precondition,
+        413 => Kind::BatchTooLarge,
+        429 | 503 => Kind::Throttled,
+        501 => Kind::NotImplemented,
+        500.. => Kind::Other,
+        _ if code.is_empty() => Kind::NotTheService,
+        _ => Kind::Other,
     }
+}
+
+fn message_of(error: &dyn std::error::Error, status: u16, kind: &Kind) -> String {
     match kind {
         Kind::NoCredentials => "no AWS credentials were found".into(),
         Kind::NotTheService => format!("the answer (status {status}) is not one of this service"),
@@ -253,7 +295,7 @@ where
     }
 }
 
-/// The innermost cause, which says most in fewest words.
+/// Returns the innermost cause, which says most in fewest words.
 fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {

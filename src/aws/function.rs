@@ -3,11 +3,11 @@
 use aws_sdk_cloudfront::primitives::Blob;
 use aws_sdk_cloudfront::types::{
     DistributionConfig, EventType, FunctionAssociation, FunctionAssociations, FunctionConfig,
-    FunctionRuntime, FunctionStage,
+    FunctionRuntime, FunctionStage, FunctionSummary,
 };
 
-use super::cloudfront::{CloudFront, nonsense};
-use super::error::{AwsError, Kind};
+use super::cloudfront::CloudFront;
+use super::error::{AwsError, Kind, failed};
 
 /// A function's code, and the ETag by which it is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,25 +25,23 @@ pub enum Association {
 }
 
 impl CloudFront {
-    /// The code of a CloudFront Function: as viewers run it, or as it was last written. `None`: there is none.
+    /// Reads the code of a CloudFront Function: as viewers run it, or as it was last written. `None`: there is none.
     pub async fn function(&self, name: &str, live: bool) -> Result<Option<Code>, AwsError> {
-        let stage = match live {
-            true => FunctionStage::Live,
-            false => FunctionStage::Development,
+        let stage = if live {
+            FunctionStage::Live
+        } else {
+            FunctionStage::Development
         };
         let answer = self.client.get_function().name(name).stage(stage);
         let answer = answer.send().await;
-        match answer.map_err(|error| AwsError::new("cloudfront:GetFunction", name, error)) {
-            Ok(answer) => {
-                let code = answer.function_code.map(|blob| blob.into_inner());
-                Ok(Some(Code {
-                    text: String::from_utf8_lossy(&code.unwrap_or_default()).into_owned(),
-                    etag: answer.e_tag.unwrap_or_default(),
-                }))
+        let answer = AwsError::if_there(answer.map_err(failed("cloudfront:GetFunction", name)))?;
+        Ok(answer.map(|answer| {
+            let code = answer.function_code.map(Blob::into_inner);
+            Code {
+                text: String::from_utf8_lossy(&code.unwrap_or_default()).into_owned(),
+                etag: answer.e_tag.unwrap_or_default(),
             }
-            Err(error) if error.is(&Kind::NotFound) => Ok(None),
-            Err(error) => Err(error),
-        }
+        }))
     }
 
     /// Writes a function's code, over the one of this ETag or as a new one, and answers the ETag that it has now. No viewer
@@ -55,55 +53,41 @@ impl CloudFront {
         over: Option<&str>,
     ) -> Result<String, AwsError> {
         const CREATE: &str = "cloudfront:CreateFunction";
+        const UPDATE: &str = "cloudfront:UpdateFunction";
+        let nonsense = |what: &str| AwsError::nonsense(CREATE, name, what);
         let config = FunctionConfig::builder()
             .comment("Redirects, written by unstale")
             .runtime(FunctionRuntime::CloudfrontJs20)
             .build();
-        let config = config.map_err(|error| nonsense(CREATE, name, &error.to_string()))?;
+        let config = config.map_err(|error| nonsense(&error.to_string()))?;
         let code = Blob::new(code.as_bytes());
-        let etag = match over {
-            None => {
-                let request = self.client.create_function().name(name);
-                let answer = request.function_config(config).function_code(code).send();
-                let answer = answer.await;
-                answer
-                    .map_err(|error| AwsError::new(CREATE, name, error))?
-                    .e_tag
-            }
-            Some(etag) => {
-                let request = self.client.update_function().name(name).if_match(etag);
-                let answer = request.function_config(config).function_code(code).send();
-                let answer = answer.await;
-                answer
-                    .map_err(|error| AwsError::new("cloudfront:UpdateFunction", name, error))?
-                    .e_tag
-            }
+        let etag = if let Some(etag) = over {
+            let request = self.client.update_function().name(name).if_match(etag);
+            let request = request.function_config(config).function_code(code);
+            request.send().await.map_err(failed(UPDATE, name))?.e_tag
+        } else {
+            let request = self.client.create_function().name(name);
+            let request = request.function_config(config).function_code(code);
+            request.send().await.map_err(failed(CREATE, name))?.e_tag
         };
-        etag.ok_or_else(|| nonsense(CREATE, name, "the answer has no ETag"))
+        etag.ok_or_else(|| nonsense("the answer has no ETag"))
     }
 
     /// Puts the code of this ETag before viewers, and answers the function's ARN.
     pub async fn publish_function(&self, name: &str, etag: &str) -> Result<String, AwsError> {
         const ACTION: &str = "cloudfront:PublishFunction";
         let request = self.client.publish_function().name(name).if_match(etag);
-        let answer = request.send().await;
-        let answer = answer.map_err(|error| AwsError::new(ACTION, name, error))?;
-        let metadata = answer.function_summary.and_then(|it| it.function_metadata);
-        metadata
-            .map(|it| it.function_arn)
-            .ok_or_else(|| nonsense(ACTION, name, "the answer has no ARN"))
+        let answer = request.send().await.map_err(failed(ACTION, name))?;
+        arn(ACTION, name, answer.function_summary)
     }
 
-    /// The ARN of a function that is live.
+    /// Reads the ARN of a function that is live.
     pub async fn function_arn(&self, name: &str) -> Result<String, AwsError> {
         const ACTION: &str = "cloudfront:DescribeFunction";
         let request = self.client.describe_function().name(name);
         let answer = request.stage(FunctionStage::Live).send().await;
-        let answer = answer.map_err(|error| AwsError::new(ACTION, name, error))?;
-        let metadata = answer.function_summary.and_then(|it| it.function_metadata);
-        metadata
-            .map(|it| it.function_arn)
-            .ok_or_else(|| nonsense(ACTION, name, "the answer has no ARN"))
+        let answer = answer.map_err(failed(ACTION, name))?;
+        arn(ACTION, name, answer.function_summary)
     }
 
     /// Has the default behavior's requests go through a function, where they go through none. All else stays as it is,
@@ -112,23 +96,18 @@ impl CloudFront {
         const ACTION: &str = "cloudfront:UpdateDistribution";
         let mut tries = 0;
         loop {
-            let answer = self.client.get_distribution_config().id(id).send().await;
-            let answer = answer
-                .map_err(|error| AwsError::new("cloudfront:GetDistributionConfig", id, error))?;
-            let mut config = answer
-                .distribution_config
-                .ok_or_else(|| nonsense(ACTION, id, "the answer holds no configuration"))?;
+            let (mut config, etag) = self.config(id).await?;
             match viewer_request(&config) {
                 Some(arn) if arn == function => return Ok(Association::Done),
-                Some(other) => return Ok(Association::Taken(other)),
+                Some(arn) => return Ok(Association::Taken(arn)),
                 None => {}
             }
-            add_function(&mut config, function)
-                .map_err(|why| nonsense(ACTION, id, &format!("it cannot be changed: {why}")))?;
-            let request = self.client.update_distribution().id(id);
-            let request = request.set_if_match(answer.e_tag);
+            add_function(&mut config, function).map_err(|why| {
+                AwsError::nonsense(ACTION, id, format!("it cannot be changed: {why}"))
+            })?;
+            let request = self.client.update_distribution().id(id).set_if_match(etag);
             let answer = request.distribution_config(config).send().await;
-            match answer.map_err(|error| AwsError::new(ACTION, id, error)) {
+            match answer.map_err(failed(ACTION, id)) {
                 Ok(_) => return Ok(Association::Done),
                 Err(error) if error.is(&Kind::Precondition) && tries < 3 => tries += 1,
                 Err(error) => return Err(error),
@@ -136,28 +115,39 @@ impl CloudFront {
         }
     }
 
-    /// Whether all edges know a distribution as it is configured.
+    /// Tells whether all edges know a distribution as it is configured.
     pub async fn is_deployed(&self, id: &str) -> Result<bool, AwsError> {
         let answer = self.client.get_distribution().id(id).send().await;
-        let answer =
-            answer.map_err(|error| AwsError::new("cloudfront:GetDistribution", id, error))?;
-        let status = answer.distribution.map(|found| found.status);
-        Ok(status.is_none_or(|status| status.eq_ignore_ascii_case("deployed")))
+        let answer = answer.map_err(failed("cloudfront:GetDistribution", id))?;
+        let distribution = answer.distribution;
+        Ok(distribution
+            .is_none_or(|distribution| distribution.status.eq_ignore_ascii_case("deployed")))
     }
 }
 
-/// What sees the default behavior's requests first, by its ARN.
+fn arn(
+    action: &'static str,
+    name: &str,
+    summary: Option<FunctionSummary>,
+) -> Result<String, AwsError> {
+    let metadata = summary.and_then(|summary| summary.function_metadata);
+    metadata
+        .map(|metadata| metadata.function_arn)
+        .ok_or_else(|| AwsError::nonsense(action, name, "the answer has no ARN"))
+}
+
+/// Finds what sees the default behavior's requests first, by its ARN.
 fn viewer_request(config: &DistributionConfig) -> Option<String> {
     let default = config.default_cache_behavior.as_ref()?;
     let functions = default.function_associations.iter();
-    let mut functions = functions.flat_map(FunctionAssociations::items);
+    let mut functions = functions.flat_map(|list| list.items());
     let lambdas = default.lambda_function_associations.iter();
     let mut lambdas = lambdas.flat_map(|list| list.items());
-    let function = functions.find(|one| one.event_type == EventType::ViewerRequest);
-    let lambda = lambdas.find(|one| one.event_type == EventType::ViewerRequest);
+    let function = functions.find(|function| function.event_type == EventType::ViewerRequest);
+    let lambda = lambdas.find(|lambda| lambda.event_type == EventType::ViewerRequest);
     function
-        .map(|one| one.function_arn.clone())
-        .or_else(|| lambda.map(|one| one.lambda_function_arn.clone()))
+        .map(|function| function.function_arn.clone())
+        .or_else(|| lambda.map(|lambda| lambda.lambda_function_arn.clone()))
 }
 
 fn add_function(config: &mut DistributionConfig, arn: &str) -> Result<(), String> {
@@ -168,14 +158,14 @@ fn add_function(config: &mut DistributionConfig, arn: &str) -> Result<(), String
         .event_type(EventType::ViewerRequest)
         .build()
         .map_err(|error| error.to_string())?;
-    let there = default.function_associations.take();
-    let mut all = there.and_then(|list| list.items).unwrap_or_default();
-    all.push(ours);
-    let count = i32::try_from(all.len()).unwrap_or(i32::MAX);
-    let all = FunctionAssociations::builder()
+    let present = default.function_associations.take();
+    let mut functions = present.and_then(|list| list.items).unwrap_or_default();
+    functions.push(ours);
+    let count = i32::try_from(functions.len()).unwrap_or(i32::MAX);
+    let list = FunctionAssociations::builder()
         .quantity(count)
-        .set_items(Some(all))
+        .set_items(Some(functions))
         .build();
-    default.function_associations = Some(all.map_err(|error| error.to_string())?);
+    default.function_associations = Some(list.map_err(|error| error.to_string())?);
     Ok(())
 }

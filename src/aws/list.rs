@@ -1,12 +1,11 @@
 //! Listing a bucket.
 
+use aws_sdk_s3::types::EncodingType;
 use percent_encoding::percent_decode_str;
 
 use super::error::AwsError;
-use super::s3::{Bucket, attempt_timeout};
+use super::s3::{Bucket, attempt_timeout, within};
 use crate::domain::ETag;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::types::EncodingType;
 
 /// An object as ListObjectsV2 shows it. Its key is whole, prefix included.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,96 +25,106 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// The keys under `prefix` that come after `after`, up to and with `last`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KeyRange<'a> {
+    pub prefix: &'a str,
+    pub after: Option<&'a str>,
+    pub last: Option<&'a str>,
+}
+
+const ACTION: &str = "s3:ListBucket";
+
 impl Bucket {
-    /// One page of what lies under `prefix`: the one that `next` names, or else the first after the key `after`.
+    /// Lists one page of what lies under `prefix`: the one that `next` names, or else the first after the key `after`.
     pub async fn list_page(
         &self,
         prefix: &str,
         after: Option<&str>,
         next: Option<String>,
     ) -> Result<Page, AwsError> {
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(attempt_timeout(1 << 20));
-        let first = next.is_none();
+        let after = after.filter(|_| next.is_none()).map(str::to_owned);
         let answer = self
             .client
             .list_objects_v2()
-            .bucket(self.name())
+            .bucket(&self.name)
             .prefix(prefix)
-            .set_start_after(after.filter(|_| first).map(str::to_owned))
+            .set_start_after(after)
             .set_continuation_token(next)
             .set_expected_bucket_owner(self.owner.clone())
             // Without it one control character in a key makes the whole page unreadable.
             .encoding_type(EncodingType::Url)
             .customize()
-            .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts.build()))
+            .config_override(within(attempt_timeout(1 << 20)))
             .send()
             .await
-            .map_err(|error| {
-                AwsError::new("s3:ListBucket", format!("s3://{}", self.name()), error)
-            })?;
-        let encoded = answer.encoding_type == Some(EncodingType::Url);
-        let truncated = answer.is_truncated.unwrap_or_default();
-        let mut page = Page {
-            objects: Vec::new(),
-            next: answer.next_continuation_token.filter(|_| truncated),
+            .map_err(|error| AwsError::new(ACTION, format!("s3://{}", self.name), error))?;
+        let nonsense = |what| AwsError::nonsense(ACTION, self.url(prefix), what);
+        let next = if answer.is_truncated.unwrap_or_default() {
+            let next = answer.next_continuation_token;
+            let lost = || nonsense("the listing breaks off without saying where to go on");
+            Some(next.ok_or_else(lost)?)
+        } else {
+            None
         };
-        if truncated && page.next.is_none() {
-            return Err(self.nonsense(
-                "s3:ListBucket",
-                prefix,
-                "the listing breaks off without saying where to go on",
-            ));
-        }
-        for object in answer.contents.unwrap_or_default() {
-            let key = object.key.unwrap_or_default();
-            let key = if encoded { decode(&key) } else { Some(key) };
-            let key = key.ok_or_else(|| {
-                self.nonsense("s3:ListBucket", prefix, "a listed key is not UTF-8")
-            })?;
-            page.objects.push(Listed {
-                key: key.into(),
+        let contents = answer.contents.unwrap_or_default().into_iter();
+        let objects = contents.map(|object| {
+            let key = decoded(object.key, answer.encoding_type.as_ref());
+            Ok(Listed {
+                key: key
+                    .ok_or_else(|| nonsense("a listed key is not UTF-8"))?
+                    .into(),
                 size: object.size.unwrap_or_default().max(0) as u64,
                 etag: ETag::parse(&object.e_tag.unwrap_or_default()),
                 modified: object.last_modified.map(|time| time.secs()),
-            });
-        }
-        Ok(page)
+            })
+        });
+        Ok(Page {
+            objects: objects.collect::<Result<_, AwsError>>()?,
+            next,
+        })
     }
 
-    /// What lies under `prefix` with keys after `after`, up to and with `last`, sorted by the bytes of the keys, and whether that
-    /// is all: no more than so many `pages` are asked for.
+    /// Lists a range of keys, sorted by their bytes, and tells whether that is all: no more than so many `pages` are asked for.
     pub async fn list_range(
         &self,
-        prefix: &str,
-        after: Option<&str>,
-        last: Option<&str>,
+        range: KeyRange<'_>,
         pages: usize,
         seen: impl Fn(usize),
     ) -> Result<(Vec<Listed>, bool), AwsError> {
+        let past = |object: &Listed| range.last.is_some_and(|last| *object.key > *last);
         let mut objects = Vec::new();
         let (mut next, mut whole) = (None, false);
         for _ in 0..pages {
-            let page = self.list_page(prefix, after, next).await?;
+            let page = self.list_page(range.prefix, range.after, next).await?;
             seen(page.objects.len());
-            let past = |object: &Listed| last.is_some_and(|last| *object.key > *last);
-            let ended = page.objects.last().is_some_and(past);
+            whole = page.next.is_none() || page.objects.last().is_some_and(past);
             objects.extend(page.objects.into_iter().filter(|object| !past(object)));
             next = page.next;
-            whole = ended || next.is_none();
             if whole {
                 break;
             }
         }
         // Not every server sorts by bytes once the keys are encoded.
-        if !objects.is_sorted_by(|one, other| one.key <= other.key) {
-            objects.sort_by(|one, other| one.key.cmp(&other.key));
+        if !objects.is_sorted_by(|first, second| first.key <= second.key) {
+            objects.sort_by(|first, second| first.key.cmp(&second.key));
         }
         Ok((objects, whole))
     }
 }
 
+/// Returns a key as it is, whether it was encoded or not; `None`: it is not UTF-8.
+pub(super) fn decoded(key: Option<String>, encoding: Option<&EncodingType>) -> Option<String> {
+    let key = key.unwrap_or_default();
+    if encoding == Some(&EncodingType::Url) {
+        decode(&key)
+    } else {
+        Some(key)
+    }
+}
+
 /// Undoes EncodingType=url, which the SDK leaves to its caller; a plus is a space.
-pub(super) fn decode(encoded: &str) -> Option<String> {
+fn decode(encoded: &str) -> Option<String> {
     if !encoded.contains(['%', '+']) {
         return Some(encoded.to_owned());
     }

@@ -1,15 +1,19 @@
 //! S3 and CloudFront: endpoint, credentials, retries, and one function per thing that is asked of them.
 
+pub mod checksum;
 pub mod cloudfront;
 mod connect;
-pub mod error;
+mod delete;
+mod error;
 pub mod function;
 pub mod list;
 pub mod multipart;
+pub mod read;
 pub mod s3;
 pub mod viewer;
 mod watch;
 
+pub use aws_smithy_types::base64;
 pub use cloudfront::CloudFront;
 pub use connect::{Aws, Connection};
 pub use error::{AwsError, Kind};

@@ -5,12 +5,14 @@ use std::time::Duration;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, EncodingType, StorageClass};
 use aws_smithy_types::base64;
-use bytes::Bytes;
 
 use super::error::{AwsError, Kind};
-use super::list::decode;
-use super::s3::{Bucket, Condition, Written, attempt_timeout, tagging, within};
-use crate::domain::{ETag, Headers, Md5};
+use super::list::decoded;
+use super::s3::{
+    Bucket, COPY_TIMEOUT, CheckedBody, Condition, CopySource, Written, attempt_timeout, tagging,
+    within,
+};
+use crate::domain::{ETag, Headers};
 
 /// An upload that is under way: bytes already sent are paid for until it is completed or aborted.
 #[derive(Debug, Clone)]
@@ -27,12 +29,16 @@ pub struct Part {
     pub etag: String,
 }
 
+/// What IAM calls all that writes an object.
+const WRITE: &str = "s3:PutObject";
+
 impl Bucket {
+    /// Begins an upload in parts, of an object with these headers.
     pub async fn begin_upload(&self, key: &str, headers: &Headers) -> Result<Upload, AwsError> {
-        let mut request = self
+        let answer = self
             .client
             .create_multipart_upload()
-            .bucket(self.name())
+            .bucket(&self.name)
             .key(key)
             .set_expected_bucket_owner(self.owner.clone())
             .set_cache_control(headers.cache_control.clone())
@@ -42,50 +48,41 @@ impl Bucket {
             .set_content_encoding(headers.content_encoding.clone())
             .set_website_redirect_location(headers.redirect.clone())
             .set_storage_class(headers.storage_class.as_deref().map(StorageClass::from))
-            .set_tagging(tagging(headers));
-        for (name, value) in &headers.metadata {
-            request = request.metadata(name, value);
-        }
-        let answer = request
+            .set_tagging(tagging(headers))
+            .set_metadata(Some(headers.metadata.clone().into_iter().collect()))
             .send()
             .await
-            .map_err(|error| AwsError::new("s3:PutObject", self.url(key), error))?;
-        let id = answer.upload_id;
-        let id =
-            id.ok_or_else(|| self.nonsense("s3:PutObject", key, "the answer has no UploadId"))?;
+            .map_err(self.failed(WRITE, key))?;
         Ok(Upload {
             key: key.to_owned(),
-            id,
+            id: self.answered(WRITE, key, "UploadId", answer.upload_id)?,
         })
     }
 
-    /// Sends part `number`, from 1; S3 refuses bytes that differ from `md5`.
+    /// Sends part `number`, from 1.
     pub async fn put_part(
         &self,
         upload: &Upload,
         number: i32,
-        body: Bytes,
-        md5: Md5,
+        body: CheckedBody,
     ) -> Result<Part, AwsError> {
-        let size = body.len() as u64;
+        let limit = attempt_timeout(body.bytes.len() as u64);
         let answer = self
             .client
             .upload_part()
-            .bucket(self.name())
+            .bucket(&self.name)
             .key(&upload.key)
             .upload_id(&upload.id)
             .part_number(number)
             .set_expected_bucket_owner(self.owner.clone())
-            .content_md5(base64::encode(md5.0))
-            .body(ByteStream::from(body))
+            .content_md5(base64::encode(body.md5.0))
+            .body(ByteStream::from(body.bytes))
             .customize()
-            .config_override(within(attempt_timeout(size)))
+            .config_override(within(limit))
             .send()
             .await
-            .map_err(|error| AwsError::new("s3:PutObject", self.url(&upload.key), error))?;
-        let etag = answer.e_tag;
-        let etag = etag
-            .ok_or_else(|| self.nonsense("s3:PutObject", &upload.key, "the answer has no ETag"))?;
+            .map_err(self.failed(WRITE, &upload.key))?;
+        let etag = self.answered(WRITE, &upload.key, "ETag", answer.e_tag)?;
         Ok(Part { number, etag })
     }
 
@@ -94,29 +91,27 @@ impl Bucket {
         &self,
         upload: &Upload,
         number: i32,
-        from: (&str, Option<&str>, &ETag),
+        source: CopySource<'_>,
         (first, last): (u64, u64),
     ) -> Result<Part, AwsError> {
-        let (key, version, source) = from;
         let answer = self
             .client
             .upload_part_copy()
-            .bucket(self.name())
+            .bucket(&self.name)
             .key(&upload.key)
             .upload_id(&upload.id)
             .part_number(number)
-            .copy_source(self.copy_source(key, version))
-            .copy_source_if_match(source.quoted())
+            .copy_source(self.copy_source(source))
+            .copy_source_if_match(source.etag.quoted())
             .copy_source_range(format!("bytes={first}-{last}"))
             .set_expected_bucket_owner(self.owner.clone())
             .customize()
-            .config_override(within(Duration::from_secs(120)))
+            .config_override(within(COPY_TIMEOUT))
             .send()
             .await
-            .map_err(|error| AwsError::new("s3:PutObject", self.url(&upload.key), error))?;
+            .map_err(self.failed(WRITE, &upload.key))?;
         let etag = answer.copy_part_result.and_then(|result| result.e_tag);
-        let etag = etag
-            .ok_or_else(|| self.nonsense("s3:PutObject", &upload.key, "the answer has no ETag"))?;
+        let etag = self.answered(WRITE, &upload.key, "ETag", etag)?;
         Ok(Part { number, etag })
     }
 
@@ -138,30 +133,25 @@ impl Bucket {
         let parts = CompletedMultipartUpload::builder()
             .set_parts(Some(parts.collect()))
             .build();
-        let mut request = self
+        let answer = self
             .client
             .complete_multipart_upload()
-            .bucket(self.name())
+            .bucket(&self.name)
             .key(&upload.key)
             .upload_id(&upload.id)
             .multipart_upload(parts)
-            .set_expected_bucket_owner(self.owner.clone());
-        match condition {
-            Condition::Always => {}
-            Condition::Absent => request = request.if_none_match("*"),
-            Condition::Is(etag) => request = request.if_match(etag.quoted()),
-        }
-        let answer = request
+            .set_expected_bucket_owner(self.owner.clone())
+            .set_if_match(condition.if_match())
+            .set_if_none_match(condition.if_none_match())
             .customize()
             .config_override(within(Duration::from_secs(300)))
             .send()
             .await
-            .map_err(|error| AwsError::new("s3:PutObject", self.url(&upload.key), error));
-        let error = match answer {
-            Ok(answer) if answer.e_tag.is_some() => {
-                return self.written("s3:PutObject", &upload.key, answer.e_tag, answer.version_id);
-            }
-            Ok(_) => self.nonsense("s3:PutObject", &upload.key, "the answer has no ETag"),
+            .map_err(self.failed(WRITE, &upload.key));
+        let written =
+            answer.and_then(|answer| self.written(&upload.key, answer.e_tag, answer.version_id));
+        let error = match written {
+            Ok(written) => return Ok(written),
             Err(error) => error,
         };
         // An upload that a first try completed is unknown to the second, and some servers answer what the SDK cannot read.
@@ -182,15 +172,15 @@ impl Bucket {
         Err(error)
     }
 
-    /// The uploads under way of keys that begin so, with the time at which each began, in unix seconds.
+    /// Lists the uploads under way of keys that begin so, with the time at which each began, in unix seconds.
     pub async fn uploads(&self, prefix: &str) -> Result<Vec<(Upload, i64)>, AwsError> {
-        let mut found = Vec::new();
+        let mut uploads = Vec::new();
         let (mut key, mut id) = (None, None);
         loop {
             let answer = self
                 .client
                 .list_multipart_uploads()
-                .bucket(self.name())
+                .bucket(&self.name)
                 .prefix(prefix)
                 .set_key_marker(key)
                 .set_upload_id_marker(id)
@@ -198,21 +188,18 @@ impl Bucket {
                 .encoding_type(EncodingType::Url)
                 .send()
                 .await
-                .map_err(|error| {
-                    AwsError::new("s3:ListBucketMultipartUploads", self.url(""), error)
-                })?;
-            let encoded = answer.encoding_type == Some(EncodingType::Url);
+                .map_err(self.failed("s3:ListBucketMultipartUploads", ""))?;
             for upload in answer.uploads.unwrap_or_default() {
                 let begun = upload.initiated.map_or(i64::MAX, |time| time.secs());
-                let key = upload.key.unwrap_or_default();
-                let key = if encoded { decode(&key) } else { Some(key) };
+                let key = decoded(upload.key, answer.encoding_type.as_ref());
+                // A key that is not UTF-8 is somebody else's.
                 if let (Some(key), Some(id)) = (key, upload.upload_id) {
-                    found.push((Upload { key, id }, begun));
+                    uploads.push((Upload { key, id }, begun));
                 }
             }
             (key, id) = (answer.next_key_marker, answer.next_upload_id_marker);
             if !answer.is_truncated.unwrap_or_default() || key.is_none() {
-                return Ok(found);
+                return Ok(uploads);
             }
         }
     }
@@ -222,17 +209,13 @@ impl Bucket {
         let answer = self
             .client
             .abort_multipart_upload()
-            .bucket(self.name())
+            .bucket(&self.name)
             .key(&upload.key)
             .upload_id(&upload.id)
             .set_expected_bucket_owner(self.owner.clone())
             .send()
-            .await;
-        match answer
-            .map_err(|error| AwsError::new("s3:AbortMultipartUpload", self.url(&upload.key), error))
-        {
-            Err(error) if !error.is(&Kind::NotFound) => Err(error),
-            _ => Ok(()),
-        }
+            .await
+            .map_err(self.failed("s3:AbortMultipartUpload", &upload.key));
+        AwsError::if_there(answer).map(drop)
     }
 }

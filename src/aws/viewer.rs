@@ -30,15 +30,15 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// The first of this name, which is in lower case.
+    /// Finds the first header of this name, which is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut named = self.headers.iter().filter(|(known, _)| known == name);
-        named.next().map(|(_, value)| value.as_str())
+        let header = self.headers.iter().find(|header| header.0 == name);
+        header.map(|(_, value)| value.as_str())
     }
 }
 
 impl Viewer {
-    /// `ca` is the content of a PEM file with further authorities; `timeout` holds for connecting and for the answer's head.
+    /// Makes a client. `ca` is the content of a PEM file with further authorities; `timeout` holds for connecting and for the answer's head.
     pub fn new(ca: Option<&[u8]>, timeout: Duration) -> Self {
         let settings = HttpConnectorSettings::builder()
             .connect_timeout(timeout)
@@ -60,14 +60,18 @@ impl Viewer {
         let mut request = HttpRequest::get(url).map_err(|error| error.to_string())?;
         let agent = concat!("unstale/", env!("CARGO_PKG_VERSION"));
         request.headers_mut().insert("user-agent", agent);
-        let answer = self.0.call(request).await.map_err(|error| told(&error))?;
+        let answer = self
+            .0
+            .call(request)
+            .await
+            .map_err(|error| with_causes(&error))?;
         let headers = answer.headers().iter();
         let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
         let (status, headers) = (answer.status().as_u16(), headers.collect());
         let mut body = ByteStream::new(answer.into_body());
         let (mut size, mut hasher) = (0, Hasher::new());
         while let Some(part) = body.next().await {
-            let part = part.map_err(|error| told(&error))?;
+            let part = part.map_err(|error| with_causes(&error))?;
             size += part.len() as u64;
             hasher.update(&part);
         }
@@ -80,14 +84,14 @@ impl Viewer {
     }
 }
 
-/// An error with its causes, which hold what is of use.
-fn told(error: &dyn std::error::Error) -> String {
+/// Words an error with its causes, which hold what is of use.
+fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
-        let more = inner.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
+        let detail = inner.to_string();
+        if !text.contains(&detail) {
+            text = format!("{text}: {detail}");
         }
         cause = inner.source();
     }

@@ -14,21 +14,21 @@ use aws_smithy_types::date_time::Format;
 
 /// Shared by all clients of a run. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Watch(Arc<Counts>);
+pub struct Watch(Arc<RequestCounts>);
 
 #[derive(Debug, Default)]
-struct Counts {
+struct RequestCounts {
     requests: AtomicU64,
     throttled: AtomicU64,
 }
 
 impl Watch {
-    /// Attempts answered so far.
+    /// Returns the number of attempts answered so far.
     pub fn requests(&self) -> u64 {
         self.0.requests.load(Ordering::Relaxed)
     }
 
-    /// Answers so far that asked us to slow down.
+    /// Returns the number of answers so far that asked us to slow down.
     pub fn throttled(&self) -> u64 {
         self.0.throttled.load(Ordering::Relaxed)
     }
@@ -42,7 +42,7 @@ pub struct ServerClock(
 );
 
 impl ServerClock {
-    /// Seconds since 1970 as the server counts them, from its last Date and our own clock since. Our wall clock is never
+    /// Returns seconds since 1970 as the server counts them, from its last Date and our own clock since. Our wall clock is never
     /// asked once a server has answered.
     pub fn server_now(&self) -> i64 {
         match self.0.load(Ordering::Relaxed) {
@@ -52,7 +52,7 @@ impl ServerClock {
     }
 }
 
-/// Time since the machine started, suspend included, so that a laptop that slept knows that its lease ran out.
+/// Returns the time since the machine started, suspend included, so that a laptop that slept knows that its lease ran out.
 pub fn uptime() -> Duration {
     let now = rustix::time::clock_gettime(CLOCK);
     Duration::new(now.tv_sec.max(0) as u64, now.tv_nsec.max(0) as u32)

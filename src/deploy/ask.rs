@@ -1,6 +1,7 @@
 //! Asks S3, and the files, about objects of which neither ETag nor manifest tells enough.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use tokio::task::spawn_blocking;
@@ -10,12 +11,12 @@ use super::event::Event;
 use super::pool::{self, Level};
 use super::stop::Stop;
 use super::survey::Place;
-use crate::aws::AwsError;
-use crate::aws::s3::{FullChecksum, Head};
+use crate::aws::read::Head;
+use crate::aws::{AwsError, Kind};
 use crate::domain::diff::{Answer, Ask};
 use crate::domain::{ETag, Headers, Key, Md5};
-use crate::plan::Answered;
-use crate::scan::{self, Checksum};
+use crate::plan::{Answered, Want};
+use crate::scan;
 
 /// One object to ask about.
 #[derive(Debug)]
@@ -37,101 +38,120 @@ pub enum KnownContent {
     Digest(Md5),
 }
 
-/// Asks them all, several at once.
-pub async fn ask(
-    place: &Place,
-    level: &mut Level,
-    stop: &Stop,
-    tell: &Teller,
-    questions: Vec<Question>,
-) -> Result<HashMap<Key, Answered>, AwsError> {
-    let total = questions.len() as u64;
-    let mut answers = HashMap::new();
-    let mut failed = None;
-    let start = |question: Question| {
-        let place = place.clone();
-        async move {
-            let answered = one(&place, &question).await;
-            (question.key, answered)
-        }
-    };
-    pool::run(
-        level,
-        stop,
-        questions,
-        start,
-        |(key, answered)| match answered {
-            Ok(answered) => {
-                answers.insert(key, answered);
-                tell.tell(Event::Asked {
-                    done: answers.len() as u64,
-                    total,
-                });
+/// Asks about many objects, several at once.
+pub struct ObjectAsker<'a> {
+    pub place: Place,
+    pub level: &'a mut Level,
+    pub stop: &'a Stop,
+    pub tell: &'a Teller,
+}
+
+impl ObjectAsker<'_> {
+    /// Asks each question. Returns what was answered until all were, or `stop` was set.
+    pub async fn each<Q, A, F>(
+        &mut self,
+        questions: Vec<Q>,
+        ask: impl Fn(Place, Q) -> F,
+    ) -> Result<HashMap<Key, A>, AwsError>
+    where
+        A: Send + 'static,
+        F: Future<Output = Result<(Key, A), AwsError>> + Send + 'static,
+    {
+        let total = questions.len() as u64;
+        let mut answers = HashMap::new();
+        let mut failed = None;
+        let done = |answered| match answered {
+            Ok((key, answer)) => {
+                answers.insert(key, answer);
+                let done = answers.len() as u64;
+                self.tell.tell(Event::Asked { done, total });
                 true
             }
             Err(error) => {
                 failed = Some(error);
                 false
             }
-        },
-    )
-    .await;
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(answers),
+        };
+        let start = |question| ask(self.place.clone(), question);
+        pool::run(self.level, self.stop, questions, start, done).await;
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(answers),
+        }
     }
 }
 
-async fn one(place: &Place, question: &Question) -> Result<Answered, AwsError> {
+/// Finds out whether an object is as it should be.
+pub async fn compare(place: Place, question: Question) -> Result<(Key, Answered), AwsError> {
     let full = place.full(question.key.as_str());
     let Some(head) = place.bucket.head(&full, None).await? else {
         // Gone since it was listed.
-        return Ok(Answered::default());
+        return Ok((question.key, Answered::default()));
     };
-    let same_content = match question.ask.content {
-        true => match &question.content {
-            KnownContent::File(file) => same_content(question, file, &head).await,
-            KnownContent::Digest(digest) => {
-                let there = place.bucket.digest(&full, &question.etag).await?;
-                Some(there == Some(*digest))
-            }
-        },
-        false => None,
+    let same_content = match &question.content {
+        _ if !question.ask.content => None,
+        KnownContent::File(file) => same_content(&question, file, &head).await,
+        KnownContent::Digest(digest) => {
+            let there = place.bucket.digest(&full, &question.etag).await?;
+            Some(there == Some(*digest))
+        }
     };
     let mut headers = normal(head.headers);
     if !question.headers.tags.is_empty() {
         headers.tags = place.bucket.tags(&full, None).await?;
     }
-    let same_headers = Some(headers == normal(question.headers.clone()));
-    Ok(Answered {
+    let same_headers = Some(headers == normal(question.headers));
+    let answered = Answered {
         answer: Answer {
             same_content,
             same_headers,
         },
         headers,
         version_id: head.version_id,
-    })
+    };
+    Ok((question.key, answered))
 }
 
-/// Without what S3 may or may not say of the default.
+/// Finds out what the version that is wanted is, with its tags where the rest is not all that was set; `None`: it is gone.
+pub async fn version_head(place: Place, want: Want) -> Result<(Key, Option<Head>), AwsError> {
+    let full = place.full(want.key.as_str());
+    let version = want.version.as_ref().map(|version| version.id.as_str());
+    let Some(mut head) = place.bucket.head(&full, version).await? else {
+        return Ok((want.key, None));
+    };
+    head.headers = normal(head.headers);
+    if head.headers.fingerprint() != want.fingerprint {
+        match place.bucket.tags(&full, version).await {
+            Ok(tags) => head.headers.tags = tags,
+            // Whoever may not read tags did not set them.
+            Err(error) if matches!(error.kind, Kind::AccessDenied | Kind::NotImplemented) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((want.key, Some(head)))
+}
+
+/// Returns headers without what S3 may or may not say of the default.
 fn normal(mut headers: Headers) -> Headers {
     headers.storage_class.take_if(|class| class == "STANDARD");
     headers
 }
 
+/// Returns whether a file is what the object holds, where anything tells.
 async fn same_content(question: &Question, file: &Path, head: &Head) -> Option<bool> {
     if head.etag != question.etag || head.size != question.size {
         return Some(false);
     }
     let (file, size, etag) = (file.to_owned(), question.size, question.etag.clone());
     let checksum = head.checksum.clone();
+    let asked = spawn_blocking(move || {
+        by_parts(&file, size, &etag).or_else(|| checksum?.is_of(&file).ok())
+    });
     // A file that cannot be read now fails by name when it is uploaded.
-    spawn_blocking(move || by_parts(&file, size, &etag).or_else(|| by_checksum(&file, checksum?)))
-        .await
-        .unwrap_or_default()
+    asked.await.ok().flatten()
 }
 
-/// Whether an upload in parts, of a size that some tool uses, gives this ETag.
+/// Returns `true` where an upload in parts, of a size that some tool uses, gives this ETag; otherwise it says nothing.
 fn by_parts(file: &Path, size: u64, etag: &ETag) -> Option<bool> {
     let ETag::Multipart(_, parts) = etag else {
         return None;
@@ -141,15 +161,4 @@ fn by_parts(file: &Path, size: u64, etag: &ETag) -> Option<bool> {
         .iter()
         .any(|part| scan::multipart_etag(file, *part).is_ok_and(|made| made == *etag));
     same.then_some(true)
-}
-
-fn by_checksum(file: &std::path::Path, checksum: FullChecksum) -> Option<bool> {
-    let (kind, wanted) = match checksum {
-        FullChecksum::Crc64Nvme(value) => (Checksum::Crc64Nvme, value),
-        FullChecksum::Crc32(value) => (Checksum::Crc32, value),
-        FullChecksum::Crc32C(value) => (Checksum::Crc32c, value),
-        FullChecksum::Sha1(value) => (Checksum::Sha1, value),
-        FullChecksum::Sha256(value) => (Checksum::Sha256, value),
-    };
-    Some(scan::full_checksum(file, kind).ok()? == wanted)
 }

@@ -1,9 +1,8 @@
-//! Which request paths a site answers at, and with what: what `verify` asks for.
+//! Finds the request paths that a site answers at, and what it answers there: `verify` asks for them.
 
 use std::collections::{BTreeMap, HashSet};
 
 use super::job::Job;
-use super::scene;
 use super::targets::{Found, Targets};
 use crate::domain::function;
 use crate::domain::manifest::Manifest;
@@ -33,19 +32,22 @@ pub struct Questions {
     pub blind: bool,
 }
 
-/// All questions about these objects, by distribution. `gone` were removed. Where no distribution is known, the site is taken
-/// to be served by a plain one.
-pub fn questions(
-    job: &Job,
-    targets: &Targets,
-    manifest: &Manifest,
-    wants: &[Want],
-    gone: &[Key],
-) -> Vec<Questions> {
-    let of = |found: Option<&Found>, site: &Site| Questions {
-        target: found.map(|found| found.id().to_owned()),
-        domain: found.and_then(Found::domain).map(str::to_owned),
-        all: of_site(job, site, manifest, wants, gone),
+/// The objects that are asked for.
+#[derive(Clone, Copy)]
+pub struct ExpectedObjects<'a> {
+    pub manifest: &'a Manifest,
+    pub wants: &'a [Want],
+    /// Keys that were removed.
+    pub gone: &'a [Key],
+}
+
+/// Returns all questions about these objects, by distribution. Where no distribution is known, the site is taken to be served
+/// by a plain one.
+pub fn questions(job: &Job, targets: &Targets, objects: ExpectedObjects) -> Vec<Questions> {
+    let asked = |target: Option<&Found>, site: &Site| Questions {
+        target: target.map(|target| target.id().to_owned()),
+        domain: target.and_then(Found::domain).map(str::to_owned),
+        all: of_site(job, site, objects),
         blind: site.has_unknown_rewrite(),
     };
     if targets.found.is_empty() {
@@ -53,16 +55,19 @@ pub fn questions(
         let mut site = Site::new(&plain, vec![ORIGIN.to_owned()]);
         site.prefix.clone_from(&job.prefix);
         site.index = job.index;
-        return vec![of(None, &site)];
+        return vec![asked(None, &site)];
     }
-    let sites = targets.found.iter();
-    sites
-        .filter_map(|found| Some(of(Some(found), &scene::site(job, found)?)))
+    // Of a distribution whose configuration could not be read nobody knows what it answers.
+    let readable = targets.found.iter();
+    let readable = readable.filter_map(|target| Some((target, target.site(job)?)));
+    readable
+        .map(|(target, site)| asked(Some(target), &site))
         .collect()
 }
 
 const ORIGIN: &str = "bucket";
 
+/// Returns a distribution that shows each key at its own path, and a root document.
 fn plain() -> Distribution {
     Distribution {
         default_root_object: Some("index.html".to_owned()),
@@ -78,64 +83,50 @@ fn plain() -> Distribution {
     }
 }
 
-fn of_site(
-    job: &Job,
-    site: &Site,
-    manifest: &Manifest,
-    wants: &[Want],
-    gone: &[Key],
-) -> Vec<Question> {
+/// Returns all questions about these objects at one distribution.
+fn of_site(job: &Job, site: &Site, objects: ExpectedObjects) -> Vec<Question> {
+    let wanted: HashSet<&Key> = objects.wants.iter().map(|want| &want.key).collect();
+    // A page shown for errors with a status of 200 hides what is gone.
+    let mut responses = site.distribution.error_responses.iter();
+    let hidden = responses.any(|response| response.response_code == Some(200));
+    let gone = objects.gone.iter();
+    let gone = gone.filter(|key| !hidden && !wanted.contains(key));
+    let wants = objects.wants.iter().map(|want| (&want.key, Some(want)));
     let mut asked: BTreeMap<String, (Kind, Question)> = BTreeMap::new();
-    let mut ask = |key: &Key, expected: &dyn Fn(Kind) -> Expected| {
-        for path in request_paths(site, key.as_str()) {
-            if path.is_query() {
-                continue;
-            }
-            let expected = match answered_by_function(job, site, path.behavior, &path.text) {
-                Some(to) => Expected::Redirect(to),
-                None => expected(path.kind),
-            };
-            let question = Question {
-                path: path.text.clone(),
-                key: key.clone(),
-                expected,
+    for (key, want) in wants.chain(gone.map(|key| (key, None))) {
+        let paths = request_paths(site, key.as_str()).into_iter();
+        for path in paths.filter(|path| !path.is_query()) {
+            let redirect = answered_by_function(job, path.behavior, &path.text);
+            let expected = match (redirect, want) {
+                (Some(to), _) => Expected::Redirect(to),
+                (None, Some(want)) => expected(want, path.kind, site, objects.manifest),
+                (None, None) => Expected::Gone,
             };
             // An object's own path is its own, whatever else would answer there.
-            let known = asked.get(&path.text).map(|(kind, _)| *kind);
-            if known.is_none_or(|known| path.kind < known) {
+            let other = asked.get(&path.text).map(|(kind, _)| *kind);
+            if other.is_none_or(|kind| path.kind < kind) {
+                let question = Question {
+                    path: path.text.clone(),
+                    key: key.clone(),
+                    expected,
+                };
                 asked.insert(path.text, (path.kind, question));
             }
-        }
-    };
-    for want in wants {
-        ask(&want.key, &|kind| wanted(want, kind, site, manifest));
-    }
-    let wanted: HashSet<&Key> = wants.iter().map(|want| &want.key).collect();
-    // A page shown for errors with a status of 200 hides what is gone.
-    let hidden = (site.distribution.error_responses.iter())
-        .any(|response| response.response_code == Some(200));
-    for key in gone {
-        if !hidden && !wanted.contains(key) {
-            ask(key, &|_| Expected::Gone);
         }
     }
     asked.into_values().map(|(_, question)| question).collect()
 }
 
-fn wanted(want: &Want, kind: Kind, site: &Site, manifest: &Manifest) -> Expected {
+/// Returns what a viewer is to see of an object at a path of this kind.
+fn expected(want: &Want, kind: Kind, site: &Site, manifest: &Manifest) -> Expected {
     let website = site.origins().any(|origin| origin.website);
     if let Some(to) = want.headers.redirect.as_ref().filter(|_| website) {
         return Expected::Redirect(to.clone());
     }
     if kind == Kind::FolderRedirect {
-        let folder = want.key.as_str().rsplit_once('/');
-        let folder = request_paths(site, want.key.as_str())
-            .into_iter()
-            .find(|path| path.kind == Kind::Folder)
-            .map_or_else(
-                || format!("/{}/", folder.map_or("", |(folder, _)| folder)),
-                |path| path.text,
-            );
+        let mut paths = request_paths(site, want.key.as_str()).into_iter();
+        let folder = paths.find(|path| path.kind == Kind::Folder);
+        let folder = folder.map_or_else(|| format!("/{}/", folder_of(&want.key)), |path| path.text);
         return Expected::Redirect(folder);
     }
     let entry = manifest.entries.get(&want.key);
@@ -150,13 +141,18 @@ fn wanted(want: &Want, kind: Kind, site: &Site, manifest: &Manifest) -> Expected
     }
 }
 
-/// Where a function that `redirects --function` wrote sends this path.
-fn answered_by_function(job: &Job, site: &Site, behavior: usize, path: &str) -> Option<String> {
-    let code = site.behavior(behavior)?.function.as_ref()?;
+fn folder_of(key: &Key) -> &str {
+    let folder = key.as_str().rsplit_once('/');
+    folder.map_or("", |(folder, _)| folder)
+}
+
+/// Returns where a function that `redirects --function` wrote sends this path.
+fn answered_by_function(job: &Job, behavior: &Behavior, path: &str) -> Option<String> {
+    let code = behavior.function.as_ref()?;
     let redirects = job.redirects.iter().map(|placed| &placed.redirect);
     redirects
-        .filter(|one| function::missing(code, [*one]).is_none())
-        .find_map(|one| one.location(path))
+        .filter(|redirect| function::missing(code, [*redirect]).is_none())
+        .find_map(|redirect| redirect.location(path))
 }
 
 #[cfg(test)]
@@ -168,8 +164,8 @@ mod tests {
         let plain = plain();
         let site = Site::new(&plain, vec![ORIGIN.to_owned()]);
         let paths = |key| -> Vec<String> {
-            let all = request_paths(&site, key).into_iter();
-            all.map(|path| path.text).collect()
+            let paths = request_paths(&site, key).into_iter();
+            paths.map(|path| path.text).collect()
         };
         assert_eq!(paths("index.html"), ["/index.html", "/"]);
         assert_eq!(paths("a b/index.html"), ["/a%20b/index.html"]);

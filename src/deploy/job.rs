@@ -6,12 +6,26 @@ use std::time::Duration;
 
 use crate::domain::manifest::DeployId;
 use crate::domain::noise::NoiseRules;
+use crate::domain::redirects::Redirect;
 use crate::domain::rules::HeaderRules;
 use crate::edge::{Index, Prices};
 use crate::scan;
 
-use super::redirects::Placed;
-use super::targets::Wish;
+/// A distribution that the settings ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// The one whose origin is the bucket.
+    Auto,
+    /// An id or an alias.
+    Named(String),
+}
+
+/// A redirect and where it stands: `deploy.toml:12`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    pub redirect: Redirect,
+    pub place: String,
+}
 
 /// One site, one build, and how to bring one to the other.
 pub struct Job {

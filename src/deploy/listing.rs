@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 
-use crate::aws::list::Listed;
+use crate::aws::list::{KeyRange, Listed};
 use crate::aws::{AwsError, Bucket};
 use crate::domain::Key;
 
@@ -107,8 +107,13 @@ async fn read(
 ) -> Result<Shown, AwsError> {
     let (bucket, prefix) = (bucket.clone(), prefix.to_owned());
     let listed = async move {
-        let (after, end) = (part.0.as_deref(), part.1.as_deref());
-        let listed = bucket.list_range(&prefix, after, end, PAGES, told).await;
+        let (after, last) = (part.0.as_deref(), part.1.as_deref());
+        let range = KeyRange {
+            prefix: &prefix,
+            after,
+            last,
+        };
+        let listed = bucket.list_range(range, PAGES, told).await;
         listed.map(|(objects, whole)| Shown {
             part,
             objects,

@@ -1,44 +1,49 @@
 //! Looks at build, bucket and distributions, has a Plan made, and applies it in order. Tells [`Event`]s.
 //!
-//! [`survey`] looks, `scene` has the Plan made (`wants`, `ask`), `steps` carries it out in its order (`put`, [`function`], `sender`,
+//! [`survey`] looks, `scene` has the Plan made (`wants`, `ask`), `steps` carries it out in its order (`put`, `function`, `sender`,
 //! `record`), [`run`] goes round that until the bucket stands as planned.
 
 mod ask;
 mod conclude;
+mod configuration;
 pub mod event;
 pub mod expect;
-pub mod function;
+mod function;
 pub mod job;
+pub mod known;
 mod listing;
 mod names;
 pub mod past;
 mod pool;
 mod put;
 mod record;
-pub mod redirects;
+mod redirects;
 mod room;
 mod run;
 mod scene;
+mod search;
 pub mod send;
 mod sender;
+mod serving;
 mod source;
 mod steps;
 mod stop;
 pub mod survey;
 pub mod suspect;
-pub mod tailor;
+mod tailor;
 pub mod targets;
+mod wanted_function;
 mod wants;
 
 use std::sync::Arc;
 
 pub use event::{Event, Invalidated, Summary};
-pub use job::Job;
+pub use job::{Job, Placed, Wish};
 pub use run::{Deployed, deploy, plan};
-pub use scene::{Scene, site as scene_site};
+pub use scene::Scene;
 pub use source::Source;
 pub use stop::Stop;
-pub use targets::Wish;
+pub use wanted_function::rewrite;
 
 /// Whom events are told. Cheap to clone.
 #[derive(Clone)]

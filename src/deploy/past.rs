@@ -1,22 +1,18 @@
 //! The site as it was after an earlier deploy: what history says of each key, undone from the newest record backwards.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use md5::{Digest, Md5 as Hasher};
 
-use super::Teller;
-use super::event::Event;
+use super::ask::{ObjectAsker, version_head};
 use super::job::Job;
-use super::pool::{self, Level};
-use super::source::Source;
-use super::stop::Stop;
+use super::serving::ServingRules;
 use super::survey::{Place, Remote};
 use super::targets::Targets;
-use super::wants::Wants;
-use crate::aws::s3::Head;
-use crate::aws::{AwsError, Kind};
+use crate::aws::read::Head;
 use crate::domain::manifest::{DeployId, Life, Manifest};
 use crate::domain::page::is_page;
 use crate::domain::rules::Matched;
@@ -24,7 +20,7 @@ use crate::domain::{ETag, Key, Md5};
 use crate::error::Error;
 use crate::plan::order::Stage;
 use crate::plan::{Plan, Version, Want};
-use crate::state::history::{HistoryRecord, PastObject as Was};
+use crate::state::history::{HistoryRecord, PastObject};
 
 /// Records read at once.
 const AT_ONCE: usize = 16;
@@ -42,7 +38,7 @@ pub struct Past {
 }
 
 impl Past {
-    /// The site after this deploy; nothing is known of it before [`Past::look`].
+    /// Returns the site after this deploy; nothing is known of it before [`Past::look`].
     pub fn after(to: DeployId) -> Self {
         Self {
             to,
@@ -59,60 +55,55 @@ impl Past {
         targets: &Targets,
         job: &Job,
     ) -> Result<(), Error> {
-        let recent = &remote.state.object.recent;
-        let Some(at) = recent.iter().position(|one| one.id == self.to) else {
+        let recent = remote.state.object.recent.iter();
+        let mut since = recent.skip_while(|deploy| deploy.id != self.to);
+        if since.next().is_none() {
             return Err(Error::usage(format!(
                 "the record of the deploy {} is gone",
                 self.to
             )));
-        };
-        let since = recent.get(at + 1..).unwrap_or_default();
-        let records: Vec<HistoryRecord> = stream::iter(since.iter().rev())
-            .map(|one| place.store.read_history(one))
+        }
+        let since: Vec<_> = since.collect();
+        let records: Vec<HistoryRecord> = stream::iter(since.into_iter().rev())
+            .map(|deploy| place.store.read_history(deploy))
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
-        let live = before(&remote.loaded.manifest, &records);
-        let nothing = Source::Past(Self::after(self.to.clone()));
-        let rules = Wants::new(job, &nothing, targets);
-        self.wants = live
-            .into_iter()
-            .map(|(key, was)| want(key, was, &rules))
-            .collect();
+        let rules = ServingRules::new(job, &[], Path::new(""), targets);
+        let live = live_before(&remote.loaded.manifest, &records).into_iter();
+        self.wants = live.map(|(key, was)| want(key, was, &rules)).collect();
         self.fill();
         Ok(())
     }
 
-    /// Asks S3 for what the plan is about to copy; answers whether that told anything new.
+    /// Asks S3 for what the plan is about to copy. Returns whether that told anything new.
     pub(super) async fn look_up(
         &mut self,
         plan: &Plan,
-        place: &Place,
-        level: &mut Level,
-        stop: &Stop,
-        tell: &Teller,
+        asker: &mut ObjectAsker<'_>,
     ) -> Result<bool, Error> {
-        let asked: Vec<Want> = (plan.changes.iter())
-            .filter(|change| !self.heads.contains_key(&change.key))
+        let changes = plan.changes.iter();
+        let unknown = changes.filter(|change| !self.heads.contains_key(&change.key));
+        let asked: Vec<Want> = unknown
             .filter_map(|change| self.find(&change.key).cloned())
             .collect();
         if asked.is_empty() {
             return Ok(false);
         }
         let total = asked.len();
-        let heads = heads(asked, place, level, stop, tell).await?;
+        let heads = asker.each(asked, version_head).await?;
         if heads.len() < total {
             return Err(Error::interrupted("interrupted while looking up versions"));
         }
         self.heads.extend(heads);
         self.fill();
-        self.gone()?;
+        self.check_versions()?;
         Ok(true)
     }
 
     fn find(&self, key: &Key) -> Option<&Want> {
-        let at = self.wants.binary_search_by(|want| want.key.cmp(key));
-        self.wants.get(at.ok()?)
+        let position = self.wants.binary_search_by(|want| want.key.cmp(key));
+        self.wants.get(position.ok()?)
     }
 
     /// Puts what S3 told into what is wanted.
@@ -123,7 +114,7 @@ impl Past {
                 want.headers = Arc::new(head.headers.clone());
                 want.fingerprint = want.headers.fingerprint();
                 // A name without an ending does not tell a page.
-                let page = (want.headers.content_type.as_deref()).is_some_and(is_page);
+                let page = want.headers.content_type.as_deref().is_some_and(is_page);
                 if want.stage == Stage::Asset && page && !want.fingerprinted {
                     want.stage = Stage::Page;
                 }
@@ -132,16 +123,16 @@ impl Past {
     }
 
     /// Fails where a version that is needed is no longer there.
-    fn gone(&self) -> Result<(), Error> {
+    fn check_versions(&self) -> Result<(), Error> {
         let is_gone = |want: &&Want| match (self.heads.get(&want.key), &want.version) {
             (Some(None), _) => true,
             (Some(Some(head)), Some(version)) => head.etag != version.etag,
             _ => false,
         };
         let gone: Vec<&Want> = self.wants.iter().filter(is_gone).collect();
-        let Some(_) = gone.first() else {
+        if gone.is_empty() {
             return Ok(());
-        };
+        }
         let mut error = Error::failed(format!(
             "the versions of {} objects from then are gone, so the site cannot be put back: nothing was changed",
             gone.len()
@@ -153,11 +144,11 @@ impl Past {
     }
 }
 
-/// What was live before these records, the newest first.
-fn before(manifest: &Manifest, records: &[HistoryRecord]) -> BTreeMap<Key, Was> {
-    let mut site: BTreeMap<Key, Was> = BTreeMap::new();
+/// Returns what was live before these records, the newest first.
+fn live_before(manifest: &Manifest, records: &[HistoryRecord]) -> BTreeMap<Key, PastObject> {
+    let mut site: BTreeMap<Key, PastObject> = BTreeMap::new();
     for (key, entry) in &manifest.entries {
-        let was = Was {
+        let now = PastObject {
             etag: entry.etag.clone(),
             version_id: entry.version_id.clone(),
             digest: entry.digest,
@@ -165,7 +156,7 @@ fn before(manifest: &Manifest, records: &[HistoryRecord]) -> BTreeMap<Key, Was> 
             headers: None,
             life: entry.life,
         };
-        site.insert(key.clone(), was);
+        site.insert(key.clone(), now);
     }
     for change in records.iter().flat_map(|record| &record.changes) {
         match &change.before {
@@ -177,8 +168,8 @@ fn before(manifest: &Manifest, records: &[HistoryRecord]) -> BTreeMap<Key, Was> 
     site
 }
 
-fn want(key: Key, was: Was, rules: &Wants) -> Want {
-    let served = rules.served(&key, &mut Matched::default());
+fn want(key: Key, was: PastObject, rules: &ServingRules) -> Want {
+    let served = rules.of_name(&key, &mut Matched::default());
     Want {
         size: 0,
         md5: content(&was),
@@ -196,69 +187,14 @@ fn want(key: Key, was: Was, rules: &Wants) -> Want {
     }
 }
 
-/// The content's digest; where nobody knows it, one that no content has, so that it is compared anew by the next deploy.
-fn content(was: &Was) -> Md5 {
+/// Returns the content's digest; where nobody knows it, one that no content has, so that it is compared anew by the next
+/// deploy.
+fn content(was: &PastObject) -> Md5 {
     match (was.digest, &was.etag) {
         (Some(digest), _) => digest,
         (None, ETag::Md5(digest)) => *digest,
         (None, etag) => Md5(Hasher::digest(format!("of {etag}")).into()),
     }
-}
-
-async fn heads(
-    asked: Vec<Want>,
-    place: &Place,
-    level: &mut Level,
-    stop: &Stop,
-    tell: &Teller,
-) -> Result<HashMap<Key, Option<Head>>, AwsError> {
-    let total = asked.len() as u64;
-    let mut found = HashMap::new();
-    let mut failed = None;
-    let start = |want: Want| {
-        let place = place.clone();
-        async move {
-            let head = head(&place, &want).await;
-            (want.key, head)
-        }
-    };
-    pool::run(level, stop, asked, start, |(key, head)| match head {
-        Ok(head) => {
-            found.insert(key, head);
-            let done = found.len() as u64;
-            tell.tell(Event::Asked { done, total });
-            true
-        }
-        Err(error) => {
-            failed = Some(error);
-            false
-        }
-    })
-    .await;
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(found),
-    }
-}
-
-/// What a version is, with its tags where the rest is not all that was set.
-async fn head(place: &Place, want: &Want) -> Result<Option<Head>, AwsError> {
-    let full = place.full(want.key.as_str());
-    let version = want.version.as_ref().map(|version| version.id.as_str());
-    let Some(mut head) = place.bucket.head(&full, version).await? else {
-        return Ok(None);
-    };
-    let class = &mut head.headers.storage_class;
-    class.take_if(|class| class == "STANDARD");
-    if head.headers.fingerprint() != want.fingerprint {
-        match place.bucket.tags(&full, version).await {
-            Ok(tags) => head.headers.tags = tags,
-            // Whoever may not read tags did not set them.
-            Err(error) if matches!(error.kind, Kind::AccessDenied | Kind::NotImplemented) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(Some(head))
 }
 
 #[cfg(test)]
@@ -268,8 +204,8 @@ mod tests {
     use crate::domain::manifest::{Entry, Served};
     use crate::state::history::{KeyChange, PastOutcome};
 
-    fn was(content: u8, life: Life) -> Was {
-        Was {
+    fn was(content: u8, life: Life) -> PastObject {
+        PastObject {
             etag: ETag::Md5(Md5([content; 16])),
             version_id: Some(format!("v{content}").into()),
             digest: None,
@@ -279,8 +215,8 @@ mod tests {
         }
     }
 
-    fn record(changes: &[(&str, Option<Was>)]) -> HistoryRecord {
-        let change = |(key, before): &(&str, Option<Was>)| KeyChange {
+    fn record(changes: &[(&str, Option<PastObject>)]) -> HistoryRecord {
+        let change = |(key, before): &(&str, Option<PastObject>)| KeyChange {
             key: Key::new(key),
             before: before.clone(),
             after: None,
@@ -325,7 +261,7 @@ mod tests {
             ("gone", Some(was(5, Life::Live))),
         ]);
         let older = record(&[("changed", Some(was(1, Life::Live))), ("added", None)]);
-        let site = before(&manifest, &[newest, older]);
+        let site = live_before(&manifest, &[newest, older]);
         let shown: Vec<_> = site
             .iter()
             .map(|(key, was)| (key.as_str(), was.version_id.as_deref().unwrap()))

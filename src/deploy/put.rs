@@ -14,7 +14,7 @@ use super::job::Job;
 use super::room::Room;
 use super::survey::Place;
 use crate::aws::multipart::{Part, Upload};
-use crate::aws::s3::Written;
+use crate::aws::s3::{CheckedBody, CopySource, Written};
 use crate::aws::{AwsError, Condition, Kind};
 use crate::domain::encoding;
 use crate::domain::{ETag, Md5};
@@ -145,7 +145,15 @@ impl Tools {
                 },
             };
             bucket
-                .put(&full, body, change.md5, &change.headers, &condition)
+                .put(
+                    &full,
+                    CheckedBody {
+                        bytes: body,
+                        md5: change.md5,
+                    },
+                    &change.headers,
+                    &condition,
+                )
                 .await
         } else {
             let parts = self.upload_parts(change, &path, &full, &condition, &expected);
@@ -332,7 +340,7 @@ impl Tools {
         let part = self
             .place
             .bucket
-            .put_part(upload, number, body, md5)
+            .put_part(upload, number, CheckedBody { bytes: body, md5 })
             .await?;
         self.room.arrived(bytes);
         self.tell.tell(Event::BytesSent(bytes));
@@ -348,17 +356,15 @@ impl Tools {
         let bucket = &self.place.bucket;
         let (key, version, etag) = from;
         let (source, full) = (self.place.full(key), self.place.full(change.key.as_str()));
+        let source = CopySource {
+            key: &source,
+            version,
+            etag,
+        };
         let condition = self.condition(change);
         if change.size <= MAX_COPY {
             let copied = bucket
-                .copy(
-                    &source,
-                    version,
-                    Some(etag),
-                    &full,
-                    &change.headers,
-                    &condition,
-                )
+                .copy(source, &full, &change.headers, &condition)
                 .await;
             return match copied {
                 Err(error) if error.is(&Kind::Precondition) && key != change.key.as_str() => {
@@ -374,10 +380,9 @@ impl Tools {
             let count = change.size.div_ceil(COPY_PART);
             for at in 0..count {
                 let (first, last) = (at * COPY_PART, ((at + 1) * COPY_PART).min(change.size) - 1);
-                let from = (source.as_str(), version, etag);
                 parts.push(
                     bucket
-                        .copy_part(&upload, at as i32 + 1, from, (first, last))
+                        .copy_part(&upload, at as i32 + 1, source, (first, last))
                         .await?,
                 );
             }

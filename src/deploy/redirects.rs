@@ -1,72 +1,53 @@
 //! Which redirects become objects that a website endpoint answers with, and what to say of the others. Pure.
 
-use super::targets::Targets;
+use super::job::{Job, Placed};
+use super::targets::{Found, Targets};
 use crate::domain::function;
 use crate::domain::redirects::Redirect;
-use crate::edge::Behavior;
+use crate::edge::{Behavior, Site, path, request_paths};
+use crate::scan::LocalFile;
 
 /// The index document of website endpoints.
 const INDEX: &str = "index.html";
 
-/// A redirect and where it stands: `deploy.toml:12`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placed {
-    pub redirect: Redirect,
-    pub place: String,
-}
-
-/// What comes of all of them.
+/// The redirects that are objects, and what is wrong with the others.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct RedirectObjects {
     /// Keys and where each leads, sorted by key.
     pub objects: Vec<(String, String)>,
     pub warnings: Vec<String>,
 }
 
-/// Sorts out the redirects. `is_file` says whether the build has a file under a key; `deploys` that the function for default
-/// behaviors is the deploy's own business.
-pub fn outcome(
-    all: &[Placed],
+/// Returns the objects that a website endpoint answers with. `is_file` says whether the build has a file under a key.
+pub fn objects(
+    redirects: &[Placed],
     targets: &Targets,
-    deploys: bool,
     is_file: impl Fn(&str) -> bool,
-) -> Outcome {
-    let mut outcome = Outcome::default();
-    if all.is_empty() {
+) -> RedirectObjects {
+    let mut outcome = RedirectObjects::default();
+    if !has_website(targets) {
         return outcome;
     }
-    if has_website(targets) {
-        for one in all {
-            match object(one, &is_file) {
-                Ok(object) => outcome.objects.push(object),
-                Err(why) => outcome.warnings.push(why),
-            }
+    for placed in redirects {
+        match object(placed, &is_file) {
+            Ok(object) => outcome.objects.push(object),
+            Err(why) => outcome.warnings.push(why),
         }
-        outcome.objects.sort();
-        // The first of several that come to the same key answers.
-        outcome.objects.dedup_by(|later, first| later.0 == first.0);
     }
-    outcome.warnings.extend(unanswered(all, targets, deploys));
+    outcome.objects.sort();
+    // The first of several that come to the same key answers.
+    outcome.objects.dedup_by(|later, first| later.0 == first.0);
     outcome
 }
 
-/// Whether redirect objects are heeded: at a website endpoint, or where nothing is known and the bucket may be one. Elsewhere
-/// S3 answers them with their empty body.
+/// Returns whether redirect objects are heeded: at a website endpoint, or where nothing is known and the bucket may be one.
+/// Elsewhere S3 answers them with their empty body.
 pub fn has_website(targets: &Targets) -> bool {
-    let mut origins = targets.found.iter().flat_map(|found| {
-        let distribution = found.distribution.as_ref().ok();
-        let origins = distribution.map(|one| one.origins.as_slice());
-        let ours = |id: &str| found.ours.iter().any(|one| one == id);
-        origins
-            .unwrap_or_default()
-            .iter()
-            .filter(move |origin| ours(&origin.id))
-    });
-    targets.found.is_empty() || origins.any(|origin| origin.website)
+    targets.found.is_empty() || targets.found.iter().any(Found::has_website)
 }
 
-fn object(one: &Placed, is_file: impl Fn(&str) -> bool) -> Result<(String, String), String> {
-    let Placed { redirect, place } = one;
+fn object(placed: &Placed, is_file: impl Fn(&str) -> bool) -> Result<(String, String), String> {
+    let Placed { redirect, place } = placed;
     let (key, to) = redirect.as_object(INDEX).map_err(|why| {
         format!(
             "{place}: the redirect of {} does nothing at a website endpoint: {why}",
@@ -82,43 +63,83 @@ fn object(one: &Placed, is_file: impl Fn(&str) -> bool) -> Result<(String, Strin
     Ok((key, to))
 }
 
-/// A word for each distribution before a REST endpoint where no function answers all of them.
-fn unanswered(all: &[Placed], targets: &Targets, deploys: bool) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for found in &targets.found {
-        let Ok(distribution) = &found.distribution else {
-            continue;
+/// Returns the objects that lead from the names that files had to the keys that they are stored under, where a website
+/// endpoint heeds them.
+pub fn of_stripped_names(
+    files: &[LocalFile],
+    job: &Job,
+    targets: &Targets,
+) -> Vec<(String, String)> {
+    if job.strip_extension.is_empty() || !has_website(targets) {
+        return Vec::new();
+    }
+    let mut websites = targets.found.iter().filter(|target| target.has_website());
+    let site = websites.next().and_then(|target| target.site(job));
+    let leading = |file: &LocalFile| {
+        let key = file.key.as_str();
+        let path = match &site {
+            Some(site) => own_path(site, key)?,
+            None => format!("/{}", encoded(&format!("{}{key}", job.prefix))),
         };
-        let origins = distribution.origins.iter();
-        let mut ours = origins.filter(|origin| found.ours.contains(&origin.id));
-        if ours.any(|origin| origin.website) {
-            continue;
+        Some((file.name().as_str().to_owned(), path))
+    };
+    let stripped = files.iter().filter(|file| is_stripped(file));
+    stripped.filter_map(leading).collect()
+}
+
+/// Returns whether a file is stored without its ending.
+pub fn is_stripped(file: &LocalFile) -> bool {
+    let (name, key) = (file.name().as_str(), file.key.as_str());
+    name.len() > key.len() && name.starts_with(key) && !key.ends_with('/')
+}
+
+/// Returns the path that names a key.
+pub fn own_path(site: &Site, key: &str) -> Option<String> {
+    let paths = request_paths(site, key).into_iter();
+    let mut named = paths.filter(|path| !path.is_query()).map(|path| path.text);
+    named.find(|path| !path.ends_with('/'))
+}
+
+fn encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    path::encode(text, &mut encoded);
+    encoded
+}
+
+/// Warns of each distribution before a REST endpoint where no function answers all redirects. `written` are the behaviors
+/// whose function the deploy writes itself.
+pub fn unanswered(
+    redirects: &[Placed],
+    targets: &Targets,
+    written: impl Fn(&Behavior) -> bool,
+) -> Vec<String> {
+    let lacks = |behavior: &Behavior| {
+        let redirects = redirects.iter().map(|placed| &placed.redirect);
+        let mut meant = redirects.filter(|redirect| may_see(behavior, redirect));
+        match &behavior.function {
+            Some(code) => function::missing(code, meant),
+            None => meant.next(),
         }
-        let behaviors = distribution.behaviors.iter();
-        let leading = behaviors.filter(|one| found.ours.iter().any(|id| one.leads_to(id)));
-        let leading = leading.filter(|one| !deploys || one.pattern != "*");
-        let lacks = |behavior: &Behavior| {
-            let all = all.iter().map(|one| &one.redirect);
-            let mut meant = all.filter(|one| may_see(behavior, one));
-            match &behavior.function {
-                Some(code) => function::missing(code, meant),
-                None => meant.next(),
-            }
-            .map(|one| &one.from)
-        };
-        if let Some(from) = leading.filter_map(lacks).next() {
+    };
+    let mut warnings = Vec::new();
+    for target in targets.found.iter().filter(|target| !target.has_website()) {
+        let behaviors = target.behaviors().iter();
+        let mut leading =
+            behaviors.filter(|behavior| target.leads_here(behavior) && !written(behavior));
+        if let Some(redirect) = leading.find_map(lacks) {
             warnings.push(format!(
-                "{}: nobody answers the redirect of {from}: its origin is S3's REST endpoint, which does not redirect, and no \
+                "{}: nobody answers the redirect of {}: its origin is S3's REST endpoint, which does not redirect, and no \
                  function that was read does; `redirect-function` in deploy.toml has deploys write one for the default behavior, \
                  and `unstale redirects --function` prints it, to be associated with viewer requests",
-                found.id()
+                target.id(),
+                redirect.from
             ));
         }
     }
     warnings
 }
 
-/// Whether a path that is redirected may fall to a behavior.
+/// Returns whether a path that is redirected may fall to a behavior.
 fn may_see(behavior: &Behavior, redirect: &Redirect) -> bool {
     let prefix = redirect.literal_prefix();
     if redirect.is_exact() {
@@ -130,7 +151,6 @@ fn may_see(behavior: &Behavior, redirect: &Redirect) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::targets::Found;
     use super::*;
     use crate::aws::cloudfront::PurgeTarget;
     use crate::domain::function::{Rewrite, generate};
@@ -163,20 +183,20 @@ mod tests {
             }],
             ..Distribution::default()
         };
-        let found = Found {
+        let target = Found {
             target: PurgeTarget::Distribution("E1".into()),
             distribution: Ok(distribution),
             ours: vec!["o".into()],
         };
         Targets {
-            found: vec![found],
+            found: vec![target],
             ..Targets::default()
         }
     }
 
     #[test]
     fn a_website_endpoint_answers_exact_ones_by_objects() {
-        let all = [
+        let redirects = [
             placed("/old/", "/new", false),
             placed("/a/*", "/b", false),
             placed("/file", "/x", false),
@@ -184,7 +204,7 @@ mod tests {
         ];
         let is_file = |key: &str| key == "file" || key == "forced";
         for targets in [targets(true, None), Targets::default()] {
-            let outcome = outcome(&all, &targets, false, is_file);
+            let outcome = objects(&redirects, &targets, is_file);
             let keys: Vec<_> = outcome
                 .objects
                 .iter()
@@ -198,19 +218,23 @@ mod tests {
 
     #[test]
     fn a_rest_endpoint_needs_a_function_that_knows_them() {
-        let all = [placed("/old", "/new", false), placed("/é", "/x", false)];
+        let redirects = [placed("/old", "/new", false), placed("/é", "/x", false)];
         let told = |function| {
-            let outcome = outcome(&all, &targets(false, function), false, |_| false);
-            assert!(outcome.objects.is_empty());
-            outcome.warnings
+            let targets = targets(false, function);
+            let outcome = objects(&redirects, &targets, |_| false);
+            assert_eq!(outcome, RedirectObjects::default());
+            unanswered(&redirects, &targets, |_| false)
         };
-        let code = |all: &[Placed]| {
-            let all: Vec<Redirect> = all.iter().map(|one| one.redirect.clone()).collect();
-            generate(&all, &Rewrite::default(), "").unwrap()
+        let code = |redirects: &[Placed]| {
+            let plain: Vec<Redirect> = redirects
+                .iter()
+                .map(|placed| placed.redirect.clone())
+                .collect();
+            generate(&plain, &Rewrite::default(), "").unwrap()
         };
         assert!(told(None)[0].contains("/old"));
         assert!(told(Some("other".into()))[0].contains("/old"));
-        assert!(told(Some(code(&all[..1])))[0].contains("/é"));
-        assert_eq!(told(Some(code(&all))), [""; 0]);
+        assert!(told(Some(code(&redirects[..1])))[0].contains("/é"));
+        assert_eq!(told(Some(code(&redirects))), [""; 0]);
     }
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::Teller;
 use super::conclude::{self, Conclusion};
 use super::event::{Event, Summary};
-use super::function;
 use super::job::Job;
 use super::listing::Splits;
 use super::past::Past;
@@ -20,6 +19,7 @@ use super::steps::{DeployProgress, Halt, RunningDeploy, until};
 use super::stop::Stop;
 use super::survey::{self, Opened, Place, Remote};
 use super::targets::Targets;
+use super::wanted_function;
 use crate::aws::Aws;
 use crate::domain::Key;
 use crate::domain::journal::Journal;
@@ -51,7 +51,7 @@ pub async fn plan(
     };
     let (mut source, targets, (place, remote)) = tokio::try_join!(
         source(job, &splits, tell),
-        function::find_targets(aws, job),
+        wanted_function::find_targets(aws, job),
         look
     )?;
     if let Some(holder) = remote.state.holder(&place.store) {
@@ -100,7 +100,7 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
     };
     let (source, targets, (place, remote)) = tokio::try_join!(
         source(job, &splits, tell),
-        function::find_targets(aws, job),
+        wanted_function::find_targets(aws, job),
         look
     )?;
     let mut run = DeployRun {

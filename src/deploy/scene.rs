@@ -4,15 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Teller;
-use super::ask::{self, KnownContent, Question};
-use super::function::Function;
+use super::ask::{self, KnownContent, ObjectAsker, Question};
 use super::job::Job;
 use super::names;
 use super::pool::Level;
 use super::source::Source;
 use super::stop::Stop;
 use super::survey::{Place, Remote};
-use super::targets::{Found, Targets};
+use super::targets::{Function, Targets};
 use super::wants::Wants;
 use crate::aws::list::Listed;
 use crate::domain::diff::{Answer, Ask};
@@ -187,6 +186,12 @@ impl Scene {
     ) -> Result<Plan, Error> {
         Wants::new(job, &self.source, &self.targets).check_limits()?;
         self.check_state_apart()?;
+        let mut asker = ObjectAsker {
+            place: self.place.clone(),
+            level,
+            stop,
+            tell,
+        };
         loop {
             self.settle();
             match self.make(job, Dialect::default()) {
@@ -196,7 +201,7 @@ impl Scene {
                         plan.warnings.extend(told);
                         return Ok(plan);
                     };
-                    if !past.look_up(&plan, &self.place, level, stop, tell).await? {
+                    if !past.look_up(&plan, &mut asker).await? {
                         return Ok(plan);
                     }
                 }
@@ -208,7 +213,7 @@ impl Scene {
                 }
                 Err(asks) => {
                     let questions = self.questions(job, asks);
-                    let answers = ask::ask(&self.place, level, stop, tell, questions).await?;
+                    let answers = asker.each(questions, ask::compare).await?;
                     self.answers.extend(answers);
                 }
             }
@@ -264,7 +269,7 @@ impl Scene {
         };
         let listing = self.remote.listing.iter().map(|object| self.shown(object));
         let sites: Vec<(String, Site)> = (self.targets.found.iter())
-            .filter_map(|found| Some((found.id().to_owned(), site(job, found)?)))
+            .filter_map(|found| Some((found.id().to_owned(), found.site(job)?)))
             .collect();
         let mut critics: Vec<Critic> = sites.iter().map(|(_, site)| Critic::new(site)).collect();
         let wanted = wants.all(&mut matched).inspect(|want| {
@@ -320,7 +325,7 @@ impl Scene {
                 let config = (found.distribution.as_ref()).map_or(0, Distribution::fingerprint);
                 let tagged = tags && !dialect.quote_refused && self.open.are_paid();
                 let known = told.is_some_and(|it| it.config == config && it.tags_since.is_some());
-                let site = site(job, found).map(|site| Site {
+                let site = found.site(job).map(|site| Site {
                     dialect,
                     tagged: tagged && known,
                     ..site
@@ -417,14 +422,4 @@ impl Scene {
             .all(&mut Matched::default())
             .collect()
     }
-}
-
-/// The site as a distribution shows it; none where its configuration could not be read.
-pub fn site<'a>(job: &Job, found: &'a Found) -> Option<Site<'a>> {
-    let distribution = found.distribution.as_ref().ok()?;
-    let mut site = Site::new(distribution, found.ours.clone());
-    site.prefix.clone_from(&job.prefix);
-    site.index = job.index;
-    site.error_documents.clone_from(&job.error_documents);
-    Some(site)
 }

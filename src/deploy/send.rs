@@ -21,9 +21,9 @@ const POLLS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 pub fn batches(deploy: &DeployId, first: usize, paths: &[String]) -> Vec<PurgeBatch> {
     let numbered = batch::batches(paths).into_iter().enumerate();
     numbered
-        .map(|(at, batch)| PurgeBatch {
+        .map(|(at, paths)| PurgeBatch {
             reference: format!("unstale-{deploy}-{}", first + at + 1),
-            paths: batch.paths,
+            paths,
             late: false,
         })
         .collect()

@@ -5,129 +5,94 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::job::Job;
-use super::names;
 use super::past::Past;
-use super::survey::{Place, Remote};
-use super::tailor::{self, Known};
-use super::targets::Targets;
-use super::wants::Wants;
 use crate::domain::Key;
-use crate::error::Error;
 use crate::scan::{Build, LocalFile};
 
 #[derive(Debug)]
 pub enum Source {
-    Build(Site),
+    Build(BuiltSite),
     Past(Past),
 }
 
 /// A build, and what of it is stored.
 #[derive(Debug)]
-pub struct Site {
+pub struct BuiltSite {
     build: Build,
     /// In place of the build's files, where settings make other objects of them.
     tailored: Option<Vec<LocalFile>>,
 }
 
 impl Source {
-    /// A build, all of whose files are stored as they are until [`Source::look`] finds otherwise.
+    /// Returns a build, all of whose files are stored as they are until [`Source::look`] finds otherwise.
     pub fn of(build: Build) -> Self {
-        Self::Build(Site {
+        Self::Build(BuiltSite {
             build,
             tailored: None,
         })
     }
 
-    /// The files as they are stored, sorted by key.
-    pub fn files(&self) -> &[LocalFile] {
+    fn built(&self) -> Option<&BuiltSite> {
         match self {
-            Self::Build(site) => site.tailored.as_deref().unwrap_or(&site.build.files),
-            Self::Past(_) => &[],
+            Self::Build(site) => Some(site),
+            Self::Past(_) => None,
         }
     }
 
-    /// The file that is stored under a key.
-    pub fn file(&self, key: &str) -> Option<&LocalFile> {
-        let files = self.files();
-        let at = files.binary_search_by(|file| file.key.as_str().cmp(key));
-        files.get(at.ok()?)
+    /// Returns the files as they are stored, sorted by key.
+    pub fn files(&self) -> &[LocalFile] {
+        self.built().map_or(&[], BuiltSite::files)
     }
 
-    /// The content that is in memory still, as it was hashed, by the file's key.
+    /// Returns the build's folder.
+    pub fn root(&self) -> &Path {
+        self.built().map_or(Path::new(""), BuiltSite::root)
+    }
+
+    /// Returns the file that is stored under a key.
+    pub fn file(&self, key: &str) -> Option<&LocalFile> {
+        let files = self.files();
+        let position = files.binary_search_by(|file| file.key.as_str().cmp(key));
+        files.get(position.ok()?)
+    }
+
+    /// Takes the content that is in memory still, as it was hashed, by the file's key.
     pub fn take_kept(&mut self) -> HashMap<Key, Bytes> {
         match self {
             Self::Build(site) => std::mem::take(&mut site.build.kept),
             Self::Past(_) => HashMap::new(),
         }
     }
+}
 
-    /// The build's folder.
-    pub fn root(&self) -> &Path {
-        match self {
-            Self::Build(site) => &site.build.root,
-            Self::Past(_) => Path::new(""),
-        }
+impl BuiltSite {
+    pub(super) fn files(&self) -> &[LocalFile] {
+        self.tailored.as_deref().unwrap_or(&self.build.files)
     }
 
-    /// Finds out what is to be stored, given what the bucket is known to hold.
-    pub(super) async fn look(
-        &mut self,
-        place: &Place,
-        remote: &Remote,
-        targets: &Targets,
-        job: &Job,
-    ) -> Result<(), Error> {
-        match self {
-            Self::Past(past) => past.look(place, remote, targets, job).await,
-            Self::Build(_) => self.tailor(place, &Known::of(remote), targets, job).await,
-        }
+    pub(super) fn root(&self) -> &Path {
+        &self.build.root
     }
 
-    /// [`Source::look`] of a build: its keys, what stays but for noise, and what is compressed.
-    pub async fn tailor(
-        &mut self,
-        place: &Place,
-        known: &Known<'_>,
-        targets: &Targets,
-        job: &Job,
-    ) -> Result<(), Error> {
-        let Self::Build(site) = self else {
-            return Ok(());
-        };
-        site.tailored = None;
-        if names::are_given(job) {
-            let named = names::named(&Wants::new(job, self, targets), job)?;
-            self.replace(Some(named));
-        }
-        if !job.noise.is_empty() {
-            let kept = tailor::keep(self, place, known, targets, job).await;
-            self.change(kept);
-        }
-        if job.rules.compress() {
-            let encoded = tailor::encode(self, place, known, targets, job).await;
-            self.change(encoded);
-        }
-        Ok(())
+    /// Stores these files, sorted by key, instead of all others; without them the build's own as they are.
+    pub(super) fn store(&mut self, files: Option<Vec<LocalFile>>) {
+        self.tailored = files;
     }
 
-    fn replace(&mut self, files: Option<Vec<LocalFile>>) {
-        if let Self::Build(site) = self {
-            site.tailored = files;
-        }
-    }
-
-    /// Puts these files in place of those at the same positions.
-    fn change(&mut self, changed: Vec<(usize, LocalFile)>) {
+    /// Stores each of these files instead of the one that has its key.
+    pub(super) fn replace(&mut self, changed: Vec<LocalFile>) {
         if changed.is_empty() {
             return;
         }
-        let mut files = self.files().to_vec();
-        for (at, file) in changed {
-            if let Some(place) = files.get_mut(at) {
-                *place = file;
+        let files = self
+            .tailored
+            .get_or_insert_with(|| self.build.files.clone());
+        let changed = changed.into_iter().map(|file| (file.key.clone(), file));
+        let mut changed: HashMap<Key, LocalFile> = changed.collect();
+        for file in files {
+            if let Some(new) = changed.remove(&file.key) {
+                *file = new;
             }
         }
-        self.replace(Some(files));
     }
 }

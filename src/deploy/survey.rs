@@ -7,7 +7,6 @@ use super::Teller;
 use super::event::Event;
 use super::job::Job;
 use super::listing::{self, Splits};
-use super::targets::{self, Search, Targets};
 use crate::aws::list::{Listed, Page};
 use crate::aws::{Aws, AwsError, Bucket, Kind};
 use crate::domain::Key;
@@ -17,6 +16,8 @@ use crate::scan::{self, Build, ScanError};
 use crate::state::{
     self, LeaseTiming, LeftOpen, LoadedManifest, ObservedState, StateError, StateStore,
 };
+
+pub use super::search::find_targets;
 
 /// Where the site lies: its bucket and its state. Regions are put right.
 #[derive(Debug, Clone)]
@@ -329,22 +330,6 @@ fn sort_out(place: &Place, mut objects: Vec<Listed>) -> Listing {
         !state && object.key.len() > place.prefix.len()
     });
     Listing { objects, files }
-}
-
-/// The distributions that the settings ask for.
-pub async fn find_targets(aws: &Aws, job: &Job) -> Result<Targets, Error> {
-    if job.wishes.is_empty() && job.tenant.is_none() {
-        return Ok(Targets::default());
-    }
-    let search = Search {
-        wishes: &job.wishes,
-        tenant: job.tenant.as_deref(),
-        bucket: &job.bucket,
-        endpoints: &job.endpoints,
-        index: job.index,
-        redirects: !job.redirects.is_empty() || job.redirect_function.is_some(),
-    };
-    targets::find(&aws.cloudfront(), &search).await
 }
 
 impl From<ScanError> for Error {

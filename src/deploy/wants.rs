@@ -1,96 +1,58 @@
-//! What each object is wanted to be: its content, and by the rules its headers.
+//! The site as it is wanted: the content of each object, and by the rules its headers.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
 
 use md5::{Digest, Md5 as Hasher};
 
 use super::job::Job;
-use super::names;
 use super::redirects;
-use super::source::Source as From;
-use super::targets::{Found, Targets};
-use crate::domain::content_type::content_type;
-use crate::domain::rules::{Explanation, Facts, Matched, Served, Source, check_limits};
-use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5, Sort, tags};
-use crate::edge::Site;
+use super::serving::ServingRules;
+use super::source::Source;
+use super::targets::Targets;
+use crate::domain::rules::{self, Explanation, Matched, Served, check_limits};
+use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5, tags};
+use crate::edge::Behavior;
 use crate::error::Error;
 use crate::plan::Want;
-use crate::plan::order::{Stage, stage};
 use crate::scan::LocalFile;
 
 /// Sets of headers that are kept to be shared; a site has a few by type.
 const SHARED: usize = 64;
-/// Bytes that are enough to tell HTML from other things.
-const SNIFFED: usize = 1024;
-/// What a redirect's object is served as.
-const HTML: &str = "text/html; charset=utf-8";
 
-/// Answers for any key what it is to be served with.
+/// The objects that are wanted, and what is known of each.
 pub struct Wants<'a> {
     job: &'a Job,
-    source: &'a From,
+    source: &'a Source,
+    rules: ServingRules<'a>,
     /// What is no file: redirects, or objects known by their versions. Sorted by key; a file of the same key gives way.
-    others: Cow<'a, [Want]>,
-    /// Rules that were of use to `others`.
+    extras: Cow<'a, [Want]>,
+    /// Rules that were of use to `extras`.
     matched: Matched,
     /// What people should know of the redirects.
     pub warnings: Vec<String>,
     /// Sets of headers that many objects have.
     shared: RefCell<Vec<(HeaderFingerprint, Arc<Headers>)>>,
-    /// Folders that hold an HLS playlist.
-    playlists: HashSet<&'a str>,
-    error_documents: HashSet<String>,
-    /// The key that `/` shows.
-    root: String,
-    /// Whether objects get cache tags.
-    tagged: bool,
-}
-
-fn folder(key: &str) -> &str {
-    key.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 impl<'a> Wants<'a> {
-    pub fn new(job: &'a Job, source: &'a From, targets: &Targets) -> Self {
-        let playlists = source.files().iter().map(|file| file.key.as_str());
-        let playlists = playlists
-            .filter(|key| key.ends_with(".m3u8"))
-            .map(folder)
-            .collect();
-        let mut error_documents: HashSet<String> = job.error_documents.iter().cloned().collect();
-        let mut root = "index.html".to_owned();
-        for found in &targets.found {
-            if let Ok(distribution) = &found.distribution {
-                let site = Site {
-                    prefix: job.prefix.clone(),
-                    ..Site::new(distribution, found.ours.clone())
-                };
-                error_documents.extend(site.error_page_keys());
-                root = distribution.default_root_object.clone().unwrap_or(root);
-            }
-        }
+    pub fn new(job: &'a Job, source: &'a Source, targets: &Targets) -> Self {
         let mut wants = Self {
             job,
             source,
-            others: Cow::Borrowed(&[]),
+            rules: ServingRules::new(job, source.files(), source.root(), targets),
+            extras: Cow::Borrowed(&[]),
             matched: Matched::default(),
             warnings: Vec::new(),
             shared: RefCell::default(),
-            playlists,
-            error_documents,
-            root,
-            tagged: targets.found.iter().any(|found| found.takes_tags(job.tags)),
         };
         match source {
-            From::Build(_) => wants.redirect(targets),
-            From::Past(past) => wants.others = Cow::Borrowed(&past.wants),
+            Source::Build(_) => wants.redirect(targets),
+            Source::Past(past) => wants.extras = Cow::Borrowed(&past.wants),
         }
-        if job.tags && !wants.tagged {
+        if job.tags && !wants.rules.tagged {
             wants.warnings.push(no_tags(targets));
         }
         wants
@@ -98,101 +60,66 @@ impl<'a> Wants<'a> {
 
     /// Adds the redirects that are objects.
     fn redirect(&mut self, targets: &Targets) {
-        let is_file = |key: &str| self.file(key).is_some();
-        let deploys = self.job.redirect_function.is_some();
-        let mut outcome = redirects::outcome(&self.job.redirects, targets, deploys, is_file);
-        let own: HashSet<&str> = outcome
-            .objects
-            .iter()
-            .map(|(key, _)| key.as_str())
-            .collect();
-        let mut stripped = names::redirects(self.source.files(), self.job, targets);
+        let (job, source) = (self.job, self.source);
+        let is_file = |key: &str| source.file(key).is_some();
+        let mut outcome = redirects::objects(&job.redirects, targets, is_file);
+        let written =
+            |behavior: &Behavior| job.redirect_function.is_some() && behavior.pattern == "*";
+        let unanswered = redirects::unanswered(&job.redirects, targets, written);
+        outcome.warnings.extend(unanswered);
+        let own = outcome.objects.iter().map(|(key, _)| key.as_str());
+        let own: HashSet<&str> = own.collect();
+        let mut stripped = redirects::of_stripped_names(source.files(), job, targets);
         stripped.retain(|(key, _)| !own.contains(key.as_str()) && !is_file(key));
         outcome.objects.extend(stripped);
         outcome.objects.sort();
-        let mut matched = Matched::default();
-        let wants = outcome.objects.into_iter().map(|(key, to)| {
-            let key = Key::new(key);
-            // A browser that does not follow it shows it as a page.
-            let served = self.served_as(&key, HTML, &mut matched);
-            let (mut headers, tags) = self.with_tags(&key, served);
-            headers.redirect = Some(to);
-            Want {
-                size: 0,
-                md5: Md5(Hasher::digest(b"").into()),
-                parts: None,
-                fingerprint: headers.fingerprint(),
-                headers: Arc::new(headers),
-                // What it leads to is live before it.
-                stage: if *key.as_str() == self.root {
-                    Stage::Root
-                } else {
-                    Stage::Feed
-                },
-                fingerprinted: false,
-                tags,
-                version: None,
-                key,
-            }
-        });
-        let wants: Vec<Want> = wants.collect();
-        self.others = Cow::Owned(wants);
-        self.matched = matched;
+        let mut extras = Vec::new();
+        for (key, to) in outcome.objects {
+            extras.push(self.redirect_object(Key::new(key), to));
+        }
+        self.extras = Cow::Owned(extras);
         self.warnings = outcome.warnings;
     }
 
-    /// All that is wanted, sorted by key. `matched` gathers which rules are of use.
-    pub fn all<'b>(&'b self, matched: &'b mut Matched) -> impl Iterator<Item = Want> + 'b {
-        matched.merge(&self.matched);
-        let mut files = self.source.files().iter().peekable();
-        let mut others = self.others.iter().peekable();
-        std::iter::from_fn(move || {
-            let other = match (files.peek(), others.peek()) {
-                (Some(file), Some(other)) => other.key <= file.key,
-                (_, other) => other.is_some(),
-            };
-            if !other {
-                return files.next().map(|file| self.want(file, matched));
-            }
-            let want = others.next().cloned();
-            files.next_if(|file| want.as_ref().is_some_and(|want| want.key == file.key));
-            want
-        })
-    }
-
-    /// When a key goes live that is served so.
-    pub fn stage(&self, key: &Key, served: &Served) -> Stage {
-        stage(key.as_str(), served.page, served.fingerprinted, &self.root)
-    }
-
-    /// What is no file, by its key.
-    pub fn other(&self, key: &str) -> Option<&Want> {
-        let at = self
-            .others
-            .binary_search_by(|want| want.key.as_str().cmp(key));
-        self.others.get(at.ok()?)
-    }
-
-    /// The headers that a key is wanted with.
-    pub fn headers(&self, key: &Key) -> Headers {
-        match self.other(key.as_str()) {
-            Some(want) => (*want.headers).clone(),
-            None => {
-                let served = self.served(key, &mut Matched::default());
-                let (headers, _) = self.with_tags(key, served);
-                match self.file(key.as_str()) {
-                    Some(file) => encoded(headers, file),
-                    None => headers,
-                }
-            }
+    fn redirect_object(&mut self, key: Key, to: String) -> Want {
+        let served = self.rules.of_redirect(&key, &mut self.matched);
+        let (mut headers, tags) = self.rules.with_tags(&key, served);
+        headers.redirect = Some(to);
+        Want {
+            size: 0,
+            md5: Md5(Hasher::digest(b"").into()),
+            parts: None,
+            fingerprint: headers.fingerprint(),
+            headers: Arc::new(headers),
+            stage: self.rules.redirect_stage(&key),
+            fingerprinted: false,
+            tags,
+            version: None,
+            key,
         }
     }
 
+    /// Returns all that is wanted, sorted by key. `matched` gathers which rules are of use.
+    pub fn all<'b>(&'b self, matched: &'b mut Matched) -> impl Iterator<Item = Want> + 'b {
+        matched.merge(&self.matched);
+        let mut files = self.source.files().iter().peekable();
+        let mut extras = self.extras.iter().peekable();
+        std::iter::from_fn(move || {
+            let extra =
+                extras.next_if(|extra| files.peek().is_none_or(|file| extra.key <= file.key));
+            let Some(want) = extra else {
+                return files.next().map(|file| self.want(file, matched));
+            };
+            files.next_if(|file| want.key == file.key);
+            Some(want.clone())
+        })
+    }
+
     fn want(&self, file: &LocalFile, matched: &mut Matched) -> Want {
-        let served = self.served_file(file, matched);
-        let stage = self.stage(&file.key, &served);
+        let served = self.rules.of_file(file, matched);
+        let stage = self.rules.stage(&file.key, &served);
         let fingerprinted = served.fingerprinted;
-        let (headers, tags) = self.with_tags(&file.key, served);
+        let (headers, tags) = self.rules.with_tags(&file.key, served);
         let (fingerprint, headers) = self.share(encoded(headers, file));
         Want {
             key: file.key.clone(),
@@ -208,93 +135,71 @@ impl<'a> Wants<'a> {
         }
     }
 
-    /// One copy of the headers for all objects that have them.
+    /// Returns one copy of the headers for all objects that have them.
     fn share(&self, headers: Headers) -> (HeaderFingerprint, Arc<Headers>) {
         let mut shared = self.shared.borrow_mut();
-        let mut others = shared.iter().filter(|_| !self.tagged);
-        if let Some(known) = others.find(|(_, known)| **known == headers) {
-            return known.clone();
+        if let Some(same) = shared.iter().find(|(_, kept)| **kept == headers) {
+            return same.clone();
         }
-        let known = (headers.fingerprint(), Arc::new(headers));
+        let new = (headers.fingerprint(), Arc::new(headers));
         // No two objects have the same tags.
-        if shared.len() < SHARED && !self.tagged {
-            shared.push(known.clone());
+        if shared.len() < SHARED && !self.rules.tagged {
+            shared.push(new.clone());
         }
-        known
+        new
     }
 
-    /// What a key is served with; its name tells where it is no file's.
+    /// Returns what is no file, by its key.
+    fn extra(&self, key: &str) -> Option<&Want> {
+        let extras = &self.extras;
+        let position = extras.binary_search_by(|want| want.key.as_str().cmp(key));
+        extras.get(position.ok()?)
+    }
+
+    /// Returns the file that a key is to hold.
+    pub fn file(&self, key: &str) -> Option<&'a LocalFile> {
+        match self.extra(key) {
+            Some(_) => None,
+            None => self.source.file(key),
+        }
+    }
+
+    /// Returns the ETag that an upload will get, unless the bucket's encryption makes another of it.
+    pub fn expected(&self, key: &str) -> Option<ETag> {
+        let file = self.file(key)?;
+        let parts = file.parts.as_deref().cloned();
+        Some(parts.unwrap_or(ETag::Md5(file.md5)))
+    }
+
+    /// Returns what a key is served with; its name tells where it is no file's.
     pub fn served(&self, key: &Key, matched: &mut Matched) -> Served<'_> {
         match self.file(key.as_str()) {
-            Some(file) => self.served_file(file, matched),
-            None => {
-                let content_type = content_type(key.as_str(), self.beside_playlist(key), &[]);
-                self.served_as(key, &content_type, matched)
-            }
+            Some(file) => self.rules.of_file(file, matched),
+            None => self.rules.of_name(key, matched),
         }
     }
 
-    /// What a file is served with, but for the encoding that it is stored in. Rules are about its path in the build.
-    pub fn served_file(&self, file: &LocalFile, matched: &mut Matched) -> Served<'_> {
-        let content_type = self.type_of(file);
-        let facts = self.facts(&content_type, [&file.key, file.name()]);
-        let name = file.name().as_str();
-        self.job.rules.headers_for(name, &facts, matched)
-    }
-
-    fn type_of(&self, file: &LocalFile) -> Cow<'static, str> {
-        let name = file.name();
-        let first = match name.extension() {
-            None => first_bytes(&file.path(self.source.root())),
-            Some(_) => Vec::new(),
-        };
-        content_type(name.as_str(), self.beside_playlist(name), &first)
-    }
-
-    fn beside_playlist(&self, key: &Key) -> bool {
-        key.extension() == Some("ts") && self.playlists.contains(folder(key.as_str()))
-    }
-
-    fn facts<'t>(&self, content_type: &'t str, names: [&Key; 2]) -> Facts<'t> {
-        let is_error = |name: &Key| self.error_documents.contains(name.as_str());
-        Facts {
-            content_type,
-            error_document: names.into_iter().any(is_error),
+    /// Returns the headers that a key is wanted with.
+    pub fn headers(&self, key: &Key) -> Headers {
+        if let Some(want) = self.extra(key.as_str()) {
+            return (*want.headers).clone();
+        }
+        let served = self.served(key, &mut Matched::default());
+        let (headers, _) = self.rules.with_tags(key, served);
+        match self.file(key.as_str()) {
+            Some(file) => encoded(headers, file),
+            None => headers,
         }
     }
 
-    /// The files as they are stored, sorted by key.
-    pub fn files(&self) -> &'a [LocalFile] {
-        self.source.files()
-    }
-
-    /// Whether something outside of the build goes by a key: the distribution's root and its error pages.
-    pub fn is_named_elsewhere(&self, key: &str) -> bool {
-        key == self.root || self.error_documents.contains(key)
-    }
-
-    fn served_as(&self, key: &Key, content_type: &str, matched: &mut Matched) -> Served<'_> {
-        let facts = self.facts(content_type, [key, key]);
-        self.job.rules.headers_for(key.as_str(), &facts, matched)
-    }
-
-    /// The headers with the object's cache tags, where it is to have them.
-    fn with_tags(&self, key: &Key, served: Served) -> (Headers, Option<Sort>) {
-        let mut headers = served.headers;
-        let sort = self.tagged.then(|| Sort::of(served.page));
-        if let Some(sort) = sort {
-            tags::add(&mut headers, key.as_str(), sort);
-        }
-        (headers, sort)
-    }
-
-    /// What several rules give together, cache tags among it, is within S3's limits and CloudFront's, as each alone is.
+    /// Checks that what several rules give together, cache tags among it, is within S3's limits and CloudFront's, as each
+    /// alone is.
     ///
     /// # Errors
     /// `Exit::Usage`, naming the last rule that adds to what is too much.
     pub fn check_limits(&self) -> Result<(), Error> {
         let rules = &self.job.rules;
-        let tagged = self.tagged && rules.set_metadata();
+        let tagged = self.rules.tagged && rules.set_metadata();
         if !tagged && !rules.may_exceed_limits() {
             return Ok(());
         }
@@ -305,12 +210,14 @@ impl<'a> Wants<'a> {
                 _ => continue,
             };
             let explained = self.explanations(&want.key).into_iter();
-            let adding = explained.filter(|one| one.header.starts_with(field));
-            let rules = adding.filter_map(|one| match one.source {
-                Source::Rule(at) => Some(at),
-                Source::Default(_) => None,
+            let adding = explained.filter(|explanation| explanation.header.starts_with(field));
+            let indexes = adding.filter_map(|explanation| match explanation.source {
+                rules::Source::Rule(index) => Some(index),
+                rules::Source::Default(_) => None,
             });
-            let place = (self.job.rule_name)(rules.max().unwrap_or_default());
+            let last = indexes.max().map(|index| (self.job.rule_name)(index));
+            // Defaults alone are within the limits.
+            let place = last.unwrap_or_else(|| "the defaults".to_owned());
             return Err(Error::usage(format!(
                 "{place}: {field}: with the rules before it, for {}: {problem}",
                 want.key
@@ -319,70 +226,49 @@ impl<'a> Wants<'a> {
         Ok(())
     }
 
-    /// Where each header of a key comes from; none for what is not wanted.
+    /// Returns where each header of a key comes from; none for what is not wanted.
     fn explanations(&self, key: &Key) -> Vec<Explanation> {
-        let (content_type, name) = match (self.other(key.as_str()), self.file(key.as_str())) {
-            (Some(_), _) => (HTML.into(), key),
-            (None, None) => return Vec::new(),
-            (None, Some(file)) => (self.type_of(file), file.name()),
-        };
-        let facts = self.facts(&content_type, [key, name]);
-        self.job.rules.explain(name.as_str(), &facts)
-    }
-
-    /// Which rule or default set what the key is served with, a line each; none for what is not wanted.
-    pub fn explain(&self, key: &Key) -> Vec<String> {
-        let line = |one: Explanation| {
-            let by = match one.source {
-                Source::Default(name) => format!("default: {name}"),
-                Source::Rule(at) => (self.job.rule_name)(at),
-            };
-            format!(
-                "{}: {}  ({by})",
-                one.header,
-                one.value.as_deref().unwrap_or("not set")
-            )
-        };
-        let redirect = (self.other(key.as_str()))
-            .and_then(|want| Some(format!("redirect: {}", want.headers.redirect.as_ref()?)));
-        let explained = self.explanations(key);
-        let tags = (!explained.is_empty() && self.tagged).then(|| {
-            let mut headers = self.headers(key);
-            let value = headers.metadata.remove(tags::METADATA);
-            format!("cache tags: {}  (tags = true)", value.unwrap_or_default())
-        });
-        let explained = explained.into_iter().map(line);
-        redirect.into_iter().chain(explained).chain(tags).collect()
-    }
-
-    /// The file that a key is to hold.
-    pub fn file(&self, key: &str) -> Option<&'a LocalFile> {
-        if self.other(key).is_some() {
-            return None;
+        match (self.extra(key.as_str()), self.file(key.as_str())) {
+            (Some(_), _) => self.rules.explain_redirect(key),
+            (None, Some(file)) => self.rules.explain_file(file),
+            (None, None) => Vec::new(),
         }
-        self.source.file(key)
     }
 
-    /// The ETag that an upload will get, unless the bucket's encryption makes another of it.
-    pub fn expected(&self, key: &str) -> Option<ETag> {
-        let file = self.file(key)?;
-        Some(
-            file.parts
-                .as_deref()
-                .cloned()
-                .unwrap_or(ETag::Md5(file.md5)),
-        )
+    /// Returns which rule or default set what the key is served with, a line each; none for what is not wanted.
+    pub fn explain(&self, key: &Key) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some(want) = self.extra(key.as_str())
+            && let Some(to) = &want.headers.redirect
+        {
+            lines.push(format!("redirect: {to}"));
+        }
+        let explained = self.explanations(key);
+        let tagged = self.rules.tagged && !explained.is_empty();
+        for explanation in explained {
+            let by = match explanation.source {
+                rules::Source::Default(name) => format!("default: {name}"),
+                rules::Source::Rule(index) => (self.job.rule_name)(index),
+            };
+            let value = explanation.value.as_deref().unwrap_or("not set");
+            lines.push(format!("{}: {value}  ({by})", explanation.header));
+        }
+        if tagged {
+            let value = self.headers(key).metadata.remove(tags::METADATA);
+            let value = value.unwrap_or_default();
+            lines.push(format!("cache tags: {value}  (tags = true)"));
+        }
+        lines
     }
 }
 
-/// Why objects get no cache tags, though they are wanted.
+/// Says why objects get no cache tags, though they are wanted.
 fn no_tags(targets: &Targets) -> String {
-    let header = |found: &Found| found.distribution.as_ref().ok()?.cache_tag_header.clone();
-    let mut others = targets
-        .found
-        .iter()
-        .filter_map(|found| Some((found.id(), header(found)?)));
-    let why = match others.next() {
+    let mut headers = targets.found.iter().filter_map(|target| {
+        let header = target.readable()?.cache_tag_header.as_ref()?;
+        Some((target.id(), header))
+    });
+    let why = match headers.next() {
         Some((id, header)) => format!("{id} reads cache tags from the header {header}"),
         None => "no distribution that is purged is known to read cache tags".to_owned(),
     };
@@ -392,19 +278,10 @@ fn no_tags(targets: &Targets) -> String {
     )
 }
 
-/// With the encoding that a file is stored in.
+/// Returns the headers with the encoding that a file is stored in.
 fn encoded(mut headers: Headers, file: &LocalFile) -> Headers {
     if let Some(encoding) = file.made.as_ref().and_then(|made| made.encoding) {
         headers.content_encoding = Some(encoding.name().to_owned());
     }
     headers
-}
-
-/// A file that cannot be read now will fail when it is uploaded.
-fn first_bytes(path: &Path) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if let Ok(file) = std::fs::File::open(path) {
-        let _ = file.take(SNIFFED as u64).read_to_end(&mut bytes);
-    }
-    bytes
 }

@@ -2,30 +2,10 @@
 
 use super::path::Dialect;
 use super::price::{Mode, Money, Prices};
-use super::solve::{self, Choice, Rates};
-use super::tree::{self, Item, Tree};
+use super::solve::{Rates, solve};
+use super::tree::{self, Tree};
 
-/// A request path that an edge may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry<'a> {
-    /// Encoded; no two entries have the same.
-    pub text: &'a str,
-    /// Whether its answer changed.
-    pub changed: bool,
-    /// Whether it can be purged alone. Where not, `text` is a prefix: if changed, a wildcard must take all that begins so.
-    pub exact: bool,
-    pub weight: u64,
-}
-
-/// What other origins answer: all paths with a prefix, except those that begin with a shield (an earlier behavior took them).
-///
-/// A wildcard that takes the prefix itself takes the region; each wildcard within it takes some of it, and is priced alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opaque {
-    pub prefix: String,
-    pub weight: u64,
-    pub shields: Vec<String>,
-}
+pub use super::tree::{Entry, ForeignRegion};
 
 /// One invalidation path or tag, and what it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,20 +31,45 @@ pub struct Tag {
 }
 
 impl Pattern {
+    /// Makes a pattern that takes nothing yet.
+    pub(super) fn new(text: String, tag: Option<Tag>) -> Self {
+        Self {
+            text,
+            changed: 0,
+            unchanged: 0,
+            needless: 0,
+            tag,
+        }
+    }
+
     pub fn is_wildcard(&self) -> bool {
         self.text.ends_with('*')
     }
 
-    /// Whether it takes the request path (one that ends in `?` stands for all query strings).
+    /// Returns whether it takes the request path (one that ends in `?` stands for all query strings).
     pub fn takes(&self, path: &str) -> bool {
         if let Some(tag) = &self.tag {
-            let found = tag.takes.binary_search_by(|taken| taken.as_str().cmp(path));
-            return found.is_ok();
+            let place = tag.takes.binary_search_by(|taken| taken.as_str().cmp(path));
+            return place.is_ok();
         }
         match self.text.strip_suffix('*') {
             Some(prefix) => path.starts_with(prefix),
             None => path == self.text,
         }
+    }
+
+    /// Counts an entry as one that it takes.
+    pub(super) fn count(&mut self, entry: &Entry<'_>) {
+        if entry.changed {
+            self.changed += 1;
+        } else {
+            self.unchanged += 1;
+            self.add_needless(entry.weight);
+        }
+    }
+
+    fn add_needless(&mut self, weight: u64) {
+        self.needless = self.needless.saturating_add(weight);
     }
 }
 
@@ -90,141 +95,94 @@ impl Cover {
         self.path_cost + self.refetch_cost + self.wait_cost
     }
 
-    /// How many unchanged request paths are purged.
+    /// Counts the unchanged request paths that are purged.
     pub fn unchanged(&self) -> u64 {
         self.patterns.iter().map(|pattern| pattern.unchanged).sum()
+    }
+
+    pub(super) fn needless(&self) -> u64 {
+        self.patterns.iter().map(|pattern| pattern.needless).sum()
     }
 
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.patterns.iter().map(|pattern| pattern.text.as_str())
     }
+
+    /// Prices patterns.
+    pub(super) fn new(mut patterns: Vec<Pattern>, prices: &Prices) -> Self {
+        patterns.sort_by(|a, b| a.text.cmp(&b.text));
+        let wildcards = patterns.iter().filter(|pattern| pattern.is_wildcard());
+        let wildcards = wildcards.count() as u64;
+        let paths = patterns.len() as u64;
+        let needless = patterns.iter().map(|pattern| pattern.needless);
+        Self {
+            wildcards,
+            free: paths.min(prices.free),
+            path_cost: prices.path * paths.saturating_sub(prices.free),
+            refetch_cost: needless.map(|weight| prices.refetch * weight).sum(),
+            wait_cost: prices.wait * wildcards,
+            patterns,
+        }
+    }
 }
 
-/// The cheapest purge under `prices`: exactly the least of `path × max(0, patterns − free) + refetch × Σ weight + wait × wildcards`,
-/// then of patterns, then of what is purged needlessly, then of wildcards. In [`Mode::Exact`] what is purged needlessly counts
-/// before all else. The same input always gives the same answer.
-pub fn cover(
-    universe: &[Entry<'_>],
-    opaque: &[Opaque],
-    prices: &Prices,
-    dialect: Dialect,
-) -> Cover {
-    let modes = [prices.mode];
-    let found = covers(universe, opaque, prices, dialect, &modes);
-    found.into_iter().next().unwrap_or_default()
+/// What there is to cover: the request paths of a site, and what other origins answer beside them.
+#[derive(Clone, Copy, Debug)]
+pub struct Universe<'u> {
+    /// Sorted by text; no two entries of one kind have the same.
+    pub entries: &'u [Entry<'u>],
+    pub regions: &'u [ForeignRegion],
+    pub dialect: Dialect,
 }
 
-/// [`cover`] in several modes at once, in their order; the tree is built once.
-pub fn covers(
-    universe: &[Entry<'_>],
-    opaque: &[Opaque],
-    prices: &Prices,
-    dialect: Dialect,
-    modes: &[Mode],
-) -> Vec<Cover> {
-    let items = tree::items(universe, opaque);
-    let tree = Tree::build(&items, opaque, dialect);
-    let in_mode = |mode: &Mode| {
-        let texts = patterns(&tree, *mode, prices);
-        let weighed = texts.into_iter().map(|text| weigh(text, &items, opaque));
-        price(weighed.collect(), prices)
-    };
-    modes.iter().map(in_mode).collect()
+/// Finds the cheapest purge under `prices`: exactly the least of `path × max(0, patterns − free) + refetch × Σ weight + wait ×
+/// wildcards`, then of patterns, then of what is purged needlessly, then of wildcards. In [`Mode::Exact`] what is purged needlessly
+/// counts before all else. The same input always gives the same answer.
+pub fn cover(universe: Universe<'_>, prices: &Prices) -> Cover {
+    universe.cover(&universe.tree(), prices)
 }
 
-/// What [`cover`] consists of, unweighed.
-pub(super) fn texts(
-    universe: &[Entry<'_>],
-    opaque: &[Opaque],
-    prices: &Prices,
-    dialect: Dialect,
-) -> Vec<String> {
-    let items = tree::items(universe, opaque);
-    let tree = Tree::build(&items, opaque, dialect);
-    patterns(&tree, prices.mode, prices)
+impl<'u> Universe<'u> {
+    pub(super) fn tree(self) -> Tree<'u> {
+        Tree::build(self.entries, self.regions, self.dialect)
+    }
+
+    /// Returns the cheapest purge, with the tree of the universe.
+    pub(super) fn cover(self, tree: &Tree<'_>, prices: &Prices) -> Cover {
+        let paths = paths(tree, prices).into_iter();
+        Cover::new(paths.map(|path| self.weigh(path)).collect(), prices)
+    }
+
+    /// Counts what an invalidation path takes.
+    pub(super) fn weigh(self, path: String) -> Pattern {
+        let mut pattern = Pattern::new(path, None);
+        let prefix = pattern.text.trim_end_matches('*').to_owned();
+        let first = self.entries.partition_point(|entry| entry.text < &*prefix);
+        let entries = self.entries.iter().skip(first);
+        let taken = entries
+            .clone()
+            .take_while(|entry| pattern.takes(entry.text));
+        let taken = taken.count();
+        entries.take(taken).for_each(|entry| pattern.count(entry));
+        if pattern.is_wildcard() {
+            let beneath = self.regions.iter();
+            let beneath = beneath.filter(|region| region.prefix.starts_with(&prefix));
+            beneath.for_each(|region| pattern.add_needless(region.weight));
+            let (around, _) = tree::surroundings(&prefix, self.regions);
+            pattern.add_needless(around);
+        }
+        pattern
+    }
 }
 
-/// These tags, and of these paths those that take something owed of what the tags leave.
-pub(super) fn beside(
-    tags: Vec<Pattern>,
-    texts: Vec<String>,
-    left: &[Entry<'_>],
-    opaque: &[Opaque],
-    prices: &Prices,
-) -> Cover {
-    let items = tree::items(left, opaque);
-    let paths = texts.into_iter().map(|text| weigh(text, &items, opaque));
-    let paths = paths.filter(|path| path.changed > 0);
-    let mut patterns: Vec<Pattern> = tags.into_iter().chain(paths).collect();
-    patterns.sort_by(|one, other| one.text.cmp(&other.text));
-    price(patterns, prices)
-}
-
-fn patterns(tree: &Tree<'_>, mode: Mode, prices: &Prices) -> Vec<String> {
-    let rates = match mode {
+/// Chooses the invalidation paths, sorted.
+pub(super) fn paths(tree: &Tree<'_>, prices: &Prices) -> Vec<String> {
+    let rates = match prices.mode {
         Mode::None => return Vec::new(),
         Mode::All if tree.nodes.is_empty() => return Vec::new(),
         Mode::All => return vec!["/*".to_owned()],
         Mode::Cheapest => Rates::cheapest(prices),
         Mode::Exact => Rates::exact(prices),
     };
-    let mut texts = Vec::new();
-    for choice in solve::solve(tree, &rates) {
-        match choice {
-            Choice::Wildcard(node) => texts.extend(tree.nodes.get(node).map(|n| n.wildcard())),
-            Choice::Own(node) => {
-                let (first, end) = tree.nodes.get(node).map_or((0, 0), |n| n.own);
-                let own = tree.exact.get(first..end).unwrap_or_default();
-                texts.extend(own.iter().map(|text| (*text).to_owned()));
-            }
-        }
-    }
-    texts.sort();
-    texts
-}
-
-/// Counts what a pattern takes of the sorted items.
-fn weigh(text: String, items: &[Item<'_>], opaque: &[Opaque]) -> Pattern {
-    let mut pattern = Pattern {
-        text,
-        changed: 0,
-        unchanged: 0,
-        needless: 0,
-        tag: None,
-    };
-    let prefix = pattern.text.strip_suffix('*').unwrap_or(&pattern.text);
-    let first = items.partition_point(|item| item.text < prefix);
-    let rest = items.get(first..).unwrap_or_default();
-    let end = rest.partition_point(|item| pattern.takes(item.text));
-    for item in rest.get(..end).unwrap_or_default() {
-        if item.changed {
-            pattern.changed += 1;
-        } else if item.counted || pattern.is_wildcard() {
-            pattern.unchanged += u64::from(item.counted);
-            pattern.needless = pattern.needless.saturating_add(item.weight);
-        }
-    }
-    if let Some(prefix) = pattern.text.strip_suffix('*') {
-        let (around, _) = tree::surroundings(prefix, opaque);
-        pattern.needless = pattern.needless.saturating_add(around);
-    }
-    pattern
-}
-
-fn price(patterns: Vec<Pattern>, prices: &Prices) -> Cover {
-    let mut cover = Cover {
-        patterns,
-        ..Cover::default()
-    };
-    let wild = cover
-        .patterns
-        .iter()
-        .filter(|pattern| pattern.is_wildcard());
-    cover.wildcards = wild.count() as u64;
-    cover.free = cover.paths().min(prices.free);
-    cover.path_cost = prices.path * (cover.paths() - cover.free);
-    let needless = cover.patterns.iter().map(|pattern| pattern.needless);
-    cover.refetch_cost = needless.map(|weight| prices.refetch * weight).sum();
-    cover.wait_cost = prices.wait * cover.wildcards;
-    cover
+    tree.paths(&solve(tree, &rates))
 }

@@ -18,14 +18,20 @@ const COMPRESSED: std::ops::RangeInclusive<u64> = 1_000..=10_000_000;
 #[derive(Debug)]
 pub struct Critic<'s, 'a> {
     site: &'s Site<'a>,
-    /// Positions of behaviors that could defeat some header.
-    suspects: Vec<usize>,
+    suspects: Vec<SuspectBehavior<'a>>,
     controls: HashMap<String, CacheControl>,
-    found: BTreeMap<(usize, Fault), Example>,
 }
 
+/// A behavior that could defeat some header, and the objects of which it does.
+#[derive(Debug)]
+struct SuspectBehavior<'a> {
+    behavior: &'a Behavior,
+    defeats: BTreeMap<Defeat, Example>,
+}
+
+/// How a behavior defeats what an object is served with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Fault {
+enum Defeat {
     KeptDespite,
     CutShort,
     Uncompressed,
@@ -41,16 +47,19 @@ struct Example {
 
 impl<'s, 'a> Critic<'s, 'a> {
     pub fn new(site: &'s Site<'a>) -> Self {
-        let suspect = |behavior: &Behavior| {
-            behavior.min_ttl > TOLERATED || behavior.max_ttl < 31_536_000 || !behavior.compress
+        let is_suspect = |behavior: &&Behavior| {
+            let heeds = behavior.min_ttl <= TOLERATED && behavior.max_ttl >= 31_536_000;
+            site.is_ours(behavior) && !(heeds && behavior.compress)
         };
-        let behaviors = site.distribution.behaviors.iter().enumerate();
-        let suspects = behaviors.filter(|(_, one)| site.is_ours(one) && suspect(one));
+        let suspects = site.distribution.behaviors.iter().filter(is_suspect);
+        let suspects = suspects.map(|behavior| SuspectBehavior {
+            behavior,
+            defeats: BTreeMap::new(),
+        });
         Self {
-            suspects: suspects.map(|(at, _)| at).collect(),
+            suspects: suspects.collect(),
             site,
             controls: HashMap::new(),
-            found: BTreeMap::new(),
         }
     }
 
@@ -60,19 +69,20 @@ impl<'s, 'a> Critic<'s, 'a> {
             return;
         }
         let mut under = None;
-        let site = self.site;
-        site.visit_paths(key, &mut |_, kind, behavior| {
+        self.site.visit_paths(key, &mut |_, kind, behavior| {
             if kind == Kind::Own {
                 under = Some(behavior);
             }
         });
-        let Some(at) = under.filter(|at| self.suspects.contains(at)) else {
-            return;
+        let mut suspects = self.suspects.iter_mut();
+        let is_under = |suspect: &&mut SuspectBehavior<'a>| {
+            under.is_some_and(|behavior| std::ptr::eq(behavior, suspect.behavior))
         };
-        let Some(behavior) = site.behavior(at) else {
+        let Some(SuspectBehavior { behavior, defeats }) = suspects.find(is_under) else {
             return;
         };
         let header = headers.cache_control.as_deref().unwrap_or_default();
+        // Nearly all objects share a few headers.
         let control = match self.controls.get(header) {
             Some(control) => *control,
             None => {
@@ -81,72 +91,44 @@ impl<'s, 'a> Critic<'s, 'a> {
                 control
             }
         };
-        let long = control.s_maxage.filter(|_| !control.uncached);
-        for (fault, is) in [
-            (
-                Fault::KeptDespite,
-                behavior.min_ttl > TOLERATED && control.uncached,
-            ),
-            (
-                Fault::CutShort,
-                long.is_some_and(|ttl| ttl > behavior.max_ttl),
-            ),
-            (
-                Fault::Uncompressed,
-                !behavior.compress && COMPRESSED.contains(&size) && is_text(headers),
-            ),
-        ] {
-            if is {
-                let example = self.found.entry((at, fault)).or_insert_with(|| Example {
-                    count: 0,
-                    key: key.to_owned(),
-                    header: header.to_owned(),
-                });
-                example.count += 1;
-            }
-        }
-    }
-
-    /// What there is to say, a sentence each; the distribution's name is the caller's to add.
-    pub fn warnings(self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        for ((at, fault), example) in &self.found {
-            let Some(behavior) = self.site.behavior(*at) else {
-                continue;
-            };
-            let Example { count, key, header } = example;
-            let of = match count {
-                1 => key.clone(),
-                more => format!("{more} objects, such as {key}"),
-            };
-            let pattern = &behavior.pattern;
-            warnings.push(match fault {
-                Fault::KeptDespite => format!(
-                    "edges keep {of} for {} s in spite of `{header}`, since the minimum TTL of the behavior {pattern} goes before it: \
-                     a cache policy with a minimum TTL of 0 heeds it",
-                    behavior.min_ttl
-                ),
-                Fault::CutShort => format!(
-                    "edges keep {of} for {} s at most, less than `{header}` asks for, since that is the maximum TTL of the behavior \
-                     {pattern}: a cache policy with a longer one saves requests to S3",
-                    behavior.max_ttl
-                ),
-                Fault::Uncompressed => format!(
-                    "{of} go to viewers as they are: the behavior {pattern} does not compress, and they are stored plain"
-                ),
+        let mut note = |defeat: Defeat| {
+            let example = defeats.entry(defeat).or_insert_with(|| Example {
+                count: 0,
+                key: key.to_owned(),
+                header: header.to_owned(),
             });
+            example.count += 1;
+        };
+        if behavior.min_ttl > TOLERATED && control.uncached {
+            note(Defeat::KeptDespite);
         }
-        warnings.extend(self.long_errors());
-        warnings
+        let long = control.s_maxage.filter(|_| !control.uncached);
+        if long.is_some_and(|ttl| ttl > behavior.max_ttl) {
+            note(Defeat::CutShort);
+        }
+        if !behavior.compress && COMPRESSED.contains(&size) && is_text(headers) {
+            note(Defeat::Uncompressed);
+        }
     }
 
-    /// A single-page app's page that is kept for hours under URLs that nobody can list.
+    /// Returns what there is to say, a sentence each; the distribution's name is the caller's to add.
+    pub fn warnings(self) -> Vec<String> {
+        let suspects = self.suspects.iter();
+        let warnings = suspects.flat_map(|suspect| {
+            let defeats = suspect.defeats.iter();
+            defeats.map(|(defeat, example)| example.warning(*defeat, suspect.behavior))
+        });
+        warnings.chain(self.long_errors()).collect()
+    }
+
+    /// Warns of a single-page app's page that is kept for hours under URLs that nobody can list.
     fn long_errors(&self) -> Option<String> {
         let responses = &self.site.distribution.error_responses;
         let is_app = |page: &Option<String>| page.as_ref().is_some_and(|page| page != "/404.html");
-        let response = responses
-            .iter()
-            .find(|one| one.response_code == Some(200) && is_app(&one.page) && one.ttl() >= HOUR)?;
+        let response = responses.iter().find(|response| {
+            let is_long = response.ttl() >= HOUR;
+            response.response_code == Some(200) && is_app(&response.page) && is_long
+        })?;
         Some(format!(
             "edges keep the answer to error {} ({}) for {} s under every URL of the app, so that each change of it has to purge them \
              all: an error caching minimum TTL of 10 s or less spares that",
@@ -157,7 +139,33 @@ impl<'s, 'a> Critic<'s, 'a> {
     }
 }
 
-/// Whether CloudFront would compress it.
+impl Example {
+    fn warning(&self, defeat: Defeat, behavior: &Behavior) -> String {
+        let Self { count, key, header } = self;
+        let objects = match count {
+            1 => key.clone(),
+            more => format!("{more} objects, such as {key}"),
+        };
+        let pattern = &behavior.pattern;
+        match defeat {
+            Defeat::KeptDespite => format!(
+                "edges keep {objects} for {} s in spite of `{header}`, since the minimum TTL of the behavior {pattern} goes before it: \
+                 a cache policy with a minimum TTL of 0 heeds it",
+                behavior.min_ttl
+            ),
+            Defeat::CutShort => format!(
+                "edges keep {objects} for {} s at most, less than `{header}` asks for, since that is the maximum TTL of the behavior \
+                 {pattern}: a cache policy with a longer one saves requests to S3",
+                behavior.max_ttl
+            ),
+            Defeat::Uncompressed => format!(
+                "{objects} go to viewers as they are: the behavior {pattern} does not compress, and they are stored plain"
+            ),
+        }
+    }
+}
+
+/// Returns whether CloudFront would compress it.
 fn is_text(headers: &Headers) -> bool {
     let kind = headers.content_type.as_deref().unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default();

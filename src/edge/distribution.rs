@@ -117,22 +117,22 @@ impl ErrorResponse {
 }
 
 impl Behavior {
-    /// Whether its pattern matches the path (with its leading slash). Case sensitive, `*` for any run and `?` for one
+    /// Returns whether its pattern matches the path (with its leading slash). Case sensitive, `*` for any run and `?` for one
     /// character (Developer Guide, "Path pattern").
     pub fn matches(&self, path: &str) -> bool {
         let pattern = strip_slash(&self.pattern).as_bytes();
         glob(pattern, strip_slash(path).as_bytes())
     }
 
-    /// What every path that it matches begins with, leading slash included.
+    /// Returns what every path that it matches begins with, leading slash included.
     pub fn literal_prefix(&self) -> String {
         let pattern = strip_slash(&self.pattern);
         let end = pattern.find(['*', '?']).unwrap_or(pattern.len());
         format!("/{}", pattern.get(..end).unwrap_or_default())
     }
 
-    /// Whether it takes every path that begins with its literal prefix.
-    pub fn is_whole_prefix(&self) -> bool {
+    /// Returns whether it takes every path that begins with its literal prefix.
+    pub(super) fn is_whole_prefix(&self) -> bool {
         let pattern = strip_slash(&self.pattern);
         pattern.find(['*', '?']) == pattern.len().checked_sub(1) && pattern.ends_with('*')
     }
@@ -154,46 +154,38 @@ fn strip_slash(text: &str) -> &str {
     text.strip_prefix('/').unwrap_or(text)
 }
 
-/// Matches by stepping back to the last `*` alone, so in time of at most the product of both lengths.
+/// Matches a glob. It steps back to the last `*` alone, so in time of at most the product of both lengths.
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut at, mut place) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while place < text.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                star = Some((at + 1, place));
-                at += 1;
+    let (mut rest, mut left) = (pattern, text);
+    // The pattern behind the last `*`, and what of the text that `*` may take yet.
+    let mut star: Option<(&[u8], &[u8])> = None;
+    while let [first, behind @ ..] = left {
+        match (rest, star) {
+            ([b'*', after @ ..], _) => {
+                star = Some((after, left));
+                rest = after;
             }
-            Some(byte) if *byte == b'?' || Some(byte) == text.get(place) => {
-                at += 1;
-                place += 1;
+            ([byte, after @ ..], _) if *byte == b'?' || byte == first => {
+                (rest, left) = (after, behind);
             }
-            _ => match star {
-                Some((after, taken)) => {
-                    star = Some((after, taken + 1));
-                    at = after;
-                    place = taken + 1;
-                }
-                None => return false,
-            },
+            (_, Some((after, [_, taken @ ..]))) => {
+                star = Some((after, taken));
+                (rest, left) = (after, taken);
+            }
+            _ => return false,
         }
     }
-    pattern.iter().skip(at).all(|byte| *byte == b'*')
+    rest.iter().all(|byte| *byte == b'*')
 }
 
 impl Distribution {
-    /// The position of the behavior that a path falls to.
-    pub fn behavior_of(&self, path: &str) -> Option<usize> {
-        self.behaviors
-            .iter()
-            .position(|behavior| behavior.matches(path))
+    /// Returns the behavior that a path falls to.
+    pub(super) fn behavior_of(&self, path: &str) -> Option<&Behavior> {
+        let mut behaviors = self.behaviors.iter();
+        behaviors.find(|behavior| behavior.matches(path))
     }
 
-    pub fn origin(&self, id: &str) -> Option<&Origin> {
-        self.origins.iter().find(|origin| origin.id == id)
-    }
-
-    /// Tells two configurations apart by all that decides what is purged; the names that people give it do not count.
+    /// Returns a number that tells two configurations apart by all that decides what is purged; the names that people give it do not count.
     pub fn fingerprint(&self) -> u64 {
         let told = Self {
             domain_name: String::new(),
@@ -209,53 +201,37 @@ impl Distribution {
             .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
     }
 
-    /// The ids of the origins that are this bucket. `endpoints` are further host names by which it is known.
+    /// Returns the ids of the origins that are this bucket. `endpoints` are further host names by which it is known.
     pub fn bucket_origins(&self, bucket: &str, endpoints: &[String]) -> Vec<String> {
         let ours = |origin: &&Origin| {
-            bucket_domain(&origin.domain, bucket).is_some() || endpoints.contains(&origin.domain)
+            is_bucket_domain(&origin.domain, bucket) || endpoints.contains(&origin.domain)
         };
         let ids = self.origins.iter().filter(ours);
         ids.map(|origin| origin.id.clone()).collect()
     }
 }
 
-/// How a host name reaches a bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    Rest,
-    Website,
-}
-
-/// Whether `domain` is an S3 host name of `bucket`, and of which kind: `BUCKET.s3.amazonaws.com` with a region, dualstack or
-/// neither, the older `s3-REGION`, and `s3-website` with `-REGION` or `.REGION`; in China under `.com.cn`.
-pub fn bucket_domain(domain: &str, bucket: &str) -> Option<Endpoint> {
+/// Returns whether `domain` is an S3 host name of `bucket`: `BUCKET.s3.amazonaws.com` with a region, dualstack or neither, the
+/// older `s3-REGION`, and `s3-website` with `-REGION` or `.REGION`; in China under `.com.cn`.
+pub fn is_bucket_domain(domain: &str, bucket: &str) -> bool {
     let domain = domain.to_ascii_lowercase();
     let host = domain
         .strip_suffix(".amazonaws.com.cn")
-        .or_else(|| domain.strip_suffix(".amazonaws.com"))?;
-    let service = host.strip_prefix(bucket)?.strip_prefix('.')?;
-    let labels: Vec<&str> = service.split('.').collect();
+        .or_else(|| domain.strip_suffix(".amazonaws.com"));
+    let service = host.and_then(|host| host.strip_prefix(bucket)?.strip_prefix('.'));
+    let labels: Vec<&str> = service.map_or(Vec::new(), |service| service.split('.').collect());
     let is_region = |text: &str| {
-        let ends_in_number = text
-            .rsplit('-')
-            .next()
-            .is_some_and(|last| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()));
-        text.contains('-') && ends_in_number
+        let (_, number) = text.rsplit_once('-').unwrap_or_default();
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
     };
     match labels.as_slice() {
-        ["s3" | "s3-accelerate" | "s3-external-1"] => Some(Endpoint::Rest),
-        ["s3" | "s3-fips", region] if is_region(region) => Some(Endpoint::Rest),
-        ["s3" | "s3-fips", "dualstack", region] if is_region(region) => Some(Endpoint::Rest),
-        ["s3-accelerate", "dualstack"] => Some(Endpoint::Rest),
-        ["s3-website", region] if is_region(region) => Some(Endpoint::Website),
-        [label] => {
-            let region = label.strip_prefix("s3-")?;
-            match region.strip_prefix("website-") {
-                Some(region) => is_region(region).then_some(Endpoint::Website),
-                None => is_region(region).then_some(Endpoint::Rest),
-            }
-        }
-        _ => None,
+        ["s3" | "s3-accelerate" | "s3-external-1"] | ["s3-accelerate", "dualstack"] => true,
+        ["s3" | "s3-fips" | "s3-website", region] => is_region(region),
+        ["s3" | "s3-fips", "dualstack", region] => is_region(region),
+        [label] => label
+            .strip_prefix("s3-")
+            .is_some_and(|region| is_region(region.strip_prefix("website-").unwrap_or(region))),
+        _ => false,
     }
 }
 
@@ -291,30 +267,26 @@ mod tests {
 
     #[test]
     fn a_bucket_is_known_by_its_host_names() {
-        use Endpoint::{Rest, Website};
-        for (host, kind) in [
-            ("b.s3.amazonaws.com", Some(Rest)),
-            ("b.s3.eu-west-1.amazonaws.com", Some(Rest)),
-            ("B.S3.eu-west-1.amazonaws.com", Some(Rest)),
-            ("b.s3-eu-west-1.amazonaws.com", Some(Rest)),
-            ("b.s3.dualstack.us-gov-west-1.amazonaws.com", Some(Rest)),
-            ("b.s3.cn-north-1.amazonaws.com.cn", Some(Rest)),
-            ("b.s3-website-us-east-1.amazonaws.com", Some(Website)),
-            ("b.s3-website.eu-central-1.amazonaws.com", Some(Website)),
-            ("b.s3-website.cn-north-1.amazonaws.com.cn", Some(Website)),
-            ("x.b.s3.amazonaws.com", None),
-            ("b.s3.s3.amazonaws.com", None),
-            ("b.c.s3.amazonaws.com", None),
-            ("bb.s3.amazonaws.com", None),
-            ("b.example.com", None),
-            ("b.s3.amazonaws.com.evil.com", None),
+        for (host, is_known) in [
+            ("b.s3.amazonaws.com", true),
+            ("b.s3.eu-west-1.amazonaws.com", true),
+            ("B.S3.eu-west-1.amazonaws.com", true),
+            ("b.s3-eu-west-1.amazonaws.com", true),
+            ("b.s3.dualstack.us-gov-west-1.amazonaws.com", true),
+            ("b.s3.cn-north-1.amazonaws.com.cn", true),
+            ("b.s3-website-us-east-1.amazonaws.com", true),
+            ("b.s3-website.eu-central-1.amazonaws.com", true),
+            ("b.s3-website.cn-north-1.amazonaws.com.cn", true),
+            ("x.b.s3.amazonaws.com", false),
+            ("b.s3.s3.amazonaws.com", false),
+            ("b.c.s3.amazonaws.com", false),
+            ("bb.s3.amazonaws.com", false),
+            ("b.example.com", false),
+            ("b.s3.amazonaws.com.evil.com", false),
         ] {
-            assert_eq!(bucket_domain(host, "b"), kind, "{host}");
+            assert_eq!(is_bucket_domain(host, "b"), is_known, "{host}");
         }
-        assert_eq!(
-            bucket_domain("www.b.org.s3.amazonaws.com", "www.b.org"),
-            Some(Rest)
-        );
+        assert!(is_bucket_domain("www.b.org.s3.amazonaws.com", "www.b.org"));
     }
 
     #[test]

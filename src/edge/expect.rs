@@ -31,12 +31,13 @@ pub struct Answer<'a> {
 
 impl Answer<'_> {
     fn header(&self, name: &str) -> Option<&str> {
-        let mut named = self.headers.iter().filter(|(known, _)| known == name);
-        named.next().map(|(_, value)| value.as_str())
+        let mut headers = self.headers.iter();
+        let header = headers.find(|(listed, _)| listed == name)?;
+        Some(header.1.as_str())
     }
 }
 
-/// In which ways the answer is not what is expected; none where it is.
+/// Returns in which ways the answer is not what is expected; none where it is.
 pub fn faults(expected: &Expected, answer: &Answer) -> Vec<String> {
     match expected {
         Expected::Gone if answer.status >= 400 => Vec::new(),
@@ -52,13 +53,13 @@ pub fn faults(expected: &Expected, answer: &Answer) -> Vec<String> {
             etag,
         } => {
             let mut faults = Vec::new();
-            let other = md5.is_some_and(|md5| md5 != answer.md5);
+            let differs = md5.is_some_and(|md5| md5 != answer.md5);
             // What was kept or stored compressed is known by its digest alone.
-            if other && *size == 0 {
+            if differs && *size == 0 {
                 faults.push("other content".to_owned());
-            } else if answer.size != *size && (other || md5.is_none()) {
+            } else if answer.size != *size && (differs || md5.is_none()) {
                 faults.push(format!("{} bytes instead of {size}", answer.size));
-            } else if other {
+            } else if differs {
                 faults.push("other content of the same size".to_owned());
             }
             faults.extend(differing(headers, answer));
@@ -79,10 +80,7 @@ fn redirect(to: &str, answer: &Answer) -> Vec<String> {
         return vec![format!("answers {} instead of redirecting", answer.status)];
     }
     // S3 puts its own host before a path.
-    let ends_so = |seen: &str| match to.starts_with('/') {
-        true => seen == to || past_host(seen) == Some(to),
-        false => seen == to,
-    };
+    let ends_so = |seen: &str| seen == to || to.starts_with('/') && past_host(seen) == Some(to);
     match answer.header("location") {
         Some(seen) if ends_so(seen) => Vec::new(),
         seen => vec![format!(
@@ -94,7 +92,7 @@ fn redirect(to: &str, answer: &Answer) -> Vec<String> {
 
 fn past_host(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
-    rest.find('/').and_then(|at| rest.get(at..))
+    rest.find('/').and_then(|start| rest.get(start..))
 }
 
 fn differing(headers: &Headers, answer: &Answer) -> impl Iterator<Item = String> {
@@ -141,7 +139,7 @@ mod tests {
     fn told(expected: &Expected, status: u16, size: u64, md5: u8, headers: &str) -> String {
         let headers: Vec<(String, String)> = headers
             .split(';')
-            .filter_map(|one| one.split_once(": "))
+            .filter_map(|header| header.split_once(": "))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         let answer = Answer {

@@ -1,39 +1,41 @@
-//! What CloudFront is sent: from changed objects to the cheapest purge. Pure.
+//! Decides what CloudFront is sent: from changed objects to the cheapest purge. Pure.
 //!
-//! [`distribution`] models the configuration ([`rewrite`] reads functions), [`urls`] tells at which request paths a key answers
-//! ([`path`] writes them), [`stale`] which of them are owed ([`ttl`]), [`cover`] the cheapest patterns that take those (`tree`,
-//! `solve`, `front`), `tagged` cache tags beside them (`wide`), [`price`] what they cost, [`batch`] how they are sent, [`purge`]
-//! all of it at once (`universe`), with its reasons; [`expect`] what viewers must see afterwards, [`critic`] what the configuration
-//! defeats.
+//! The way of a changed key: its [`Change`] says which answer edges may hold, and what the deploy leaves. [`urls`] gives its
+//! [`RequestPath`]s; `stale` judges each by [`ttl`], and notes it as owed with its [`Reason`] or as [`Spared`] ([`reason`]). `held`
+//! puts the owed ones among all paths that edges may hold, each one [`Entry`](cover::Entry). `tree` leaves the `Node`s where there is
+//! a choice (costs: `figures`), `solve` and `front` choose between a node's wildcard and its own paths, `tagged` and `wide` put cache
+//! tags in their place, and [`cover`] weighs what was chosen as [`Pattern`]s. [`batch`] parts their texts into what is sent at once.
+//! Beside that: [`expect`] knows what viewers must see then, [`critic`] warns of what a [`distribution`] defeats.
 
 pub mod batch;
 pub mod cover;
 pub mod critic;
 pub mod distribution;
 pub mod expect;
+mod figures;
 mod front;
+mod held;
 #[cfg(test)]
 mod oracle;
 pub mod path;
 pub mod price;
 pub mod purge;
+pub mod reason;
 pub mod rewrite;
 mod solve;
-pub mod stale;
+mod stale;
 mod tagged;
 #[cfg(test)]
 mod tagged_oracle;
 mod tree;
 pub mod ttl;
-mod universe;
 pub mod urls;
-mod vector;
 mod wide;
 
 pub use cover::{Cover, Pattern};
 pub use distribution::{Behavior, Distribution, ErrorResponse, Origin, QueryKey, Rewrite};
 pub use price::{Mode, Money, Prices};
 pub use purge::{Explanation, Purge, purge};
+pub use reason::{Change, Content, Reason, Served, Spared, Stale};
 pub use rewrite::rewrite_of;
-pub use stale::{Change, Content, Reason, Served, Spared, Stale};
 pub use urls::{Index, Kind, RequestPath, Site, request_paths};

@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::cover::{Cover, Entry, Opaque, cover};
+use super::cover::{Cover, Entry, ForeignRegion, Universe, cover};
 use super::path::{self, Dialect};
 use super::price::{Mode, Money, Prices};
-use super::solve::{Choice, Rates, solve_within};
-use super::tree::{self, Tree};
+use super::solve::{Rates, solve_within};
 
 const DIALECT: Dialect = Dialect {
     quote_refused: true,
@@ -26,7 +25,7 @@ struct Owned {
 #[derive(Clone, Debug)]
 struct Case {
     entries: Vec<Owned>,
-    opaque: Vec<Opaque>,
+    opaque: Vec<ForeignRegion>,
     prices: Prices,
 }
 
@@ -45,12 +44,21 @@ impl Case {
     }
 
     fn solve(&self) -> Cover {
-        cover(&self.entries(), &self.opaque, &self.prices, DIALECT)
+        let entries = self.entries();
+        cover(self.universe(&entries), &self.prices)
+    }
+
+    fn universe<'u>(&'u self, entries: &'u [Entry<'u>]) -> Universe<'u> {
+        Universe {
+            entries,
+            regions: &self.opaque,
+            dialect: DIALECT,
+        }
     }
 
     /// What a wildcard pays for regions that it lies within.
     fn around(&self, prefix: &str) -> u64 {
-        let within = |region: &&Opaque| {
+        let within = |region: &&ForeignRegion| {
             prefix.len() > region.prefix.len()
                 && prefix.starts_with(&region.prefix)
                 && !region
@@ -257,10 +265,10 @@ fn entry(length: usize, changed: f64) -> impl Strategy<Value = Owned> {
     })
 }
 
-fn region() -> impl Strategy<Value = Opaque> {
+fn region() -> impl Strategy<Value = ForeignRegion> {
     let plain = &["a", "b", "/", "~"];
     let shields = prop::collection::vec(text(plain, 3), 0..2);
-    (text(plain, 2), 0u64..6, shields).prop_map(|(prefix, weight, shields)| Opaque {
+    (text(plain, 2), 0u64..6, shields).prop_map(|(prefix, weight, shields)| ForeignRegion {
         prefix,
         weight,
         shields,
@@ -364,21 +372,12 @@ proptest! {
     #[test]
     fn splitting_finds_the_same(case in case(60, 6, 0.5, 25)) {
         let entries = case.entries();
-        let items = tree::items(&entries, &case.opaque);
-        let tree = Tree::build(&items, &case.opaque, DIALECT);
+        let tree = case.universe(&entries).tree();
         let rates = match case.prices.mode {
             Mode::Exact => Rates::exact(&case.prices),
             _ => Rates::cheapest(&case.prices),
         };
-        let texts = |choice: Choice| match choice {
-            Choice::Wildcard(at) => vec![tree.nodes[at].wildcard()],
-            Choice::Own(at) => {
-                let (first, end) = tree.nodes[at].own;
-                tree.exact[first..end].iter().map(|text| (*text).to_owned()).collect()
-            }
-        };
-        let choices = solve_within(&tree, &rates, 0).into_iter();
-        let patterns: Vec<String> = choices.flat_map(texts).collect();
+        let patterns = tree.paths(&solve_within(&tree, &rates, 0));
         prop_assert_eq!(case.cost(&patterns), Some(case.by_table()));
     }
 
@@ -431,8 +430,10 @@ fn sent(paths: &[&str]) -> Vec<String> {
         free: 0,
         ..Prices::default()
     };
+    let mut entries: Vec<Owned> = entries.collect();
+    entries.sort_by(|a, b| a.text.cmp(&b.text));
     let case = Case {
-        entries: entries.collect(),
+        entries,
         opaque: Vec::new(),
         prices,
     };
@@ -496,7 +497,12 @@ fn deep_keys_do_not_overflow_the_stack() {
         free: 50,
         ..Prices::default()
     };
-    let found = cover(&entries, &[], &prices, Dialect::default());
+    let universe = Universe {
+        entries: &entries,
+        regions: &[],
+        dialect: Dialect::default(),
+    };
+    let found = cover(universe, &prices);
     assert!(found.paths() <= 50);
     assert!(
         entries

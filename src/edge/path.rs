@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// The most characters that CloudFront takes in an invalidation path (CloudFront Developer Guide, "Invalidate files").
-pub const MAX_PATH: usize = 4000;
+const MAX_PATH: usize = 4000;
 
 /// What a distribution takes in an invalidation path besides what the guide says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,16 +36,16 @@ fn escape(byte: u8, out: &mut String) {
     let _ = write!(out, "%{byte:02X}");
 }
 
-/// Whether the path can be purged alone, by its own text.
+/// Returns whether the path can be purged alone, by its own text.
 pub fn is_exact(path: &str, dialect: Dialect) -> bool {
     path.len() <= MAX_PATH
         && !path.ends_with('*')
         && !path.bytes().any(|byte| dialect.forbids(byte))
 }
 
-/// The longest length at which a wildcard that takes `path` may be cut: before the first character that cannot be sent, before
+/// Returns the longest length at which a wildcard that takes `path` may be cut: before the first character that cannot be sent, before
 /// a final run of `*`, and short enough for the wildcard itself. Always a cut where [`is_cut`] holds.
-pub fn reach(path: &str, dialect: Dialect) -> usize {
+pub(super) fn reach(path: &str, dialect: Dialect) -> usize {
     let open = path
         .bytes()
         .position(|byte| dialect.forbids(byte))
@@ -53,34 +53,34 @@ pub fn reach(path: &str, dialect: Dialect) -> usize {
     cut_before(path.as_bytes(), open.min(MAX_PATH - 1))
 }
 
-/// The last cut at or before `limit`.
-pub fn cut_before(path: &[u8], limit: usize) -> usize {
-    let mut at = limit.min(path.len());
-    while !is_cut(path, at) {
-        at -= 1;
+/// Returns the last cut at or before `limit`.
+pub(super) fn cut_before(path: &[u8], limit: usize) -> usize {
+    let mut end = limit.min(path.len());
+    while !is_cut(path, end) {
+        end -= 1;
     }
-    at
+    end
 }
 
-/// The first cut after `from`, at most `limit`.
-pub fn cut_after(path: &[u8], from: usize, limit: usize) -> usize {
-    let mut at = (from + 1).min(limit);
-    while at < limit && !is_cut(path, at) {
-        at += 1;
+/// Returns the first cut after `from`, at most `limit`.
+pub(super) fn cut_after(path: &[u8], from: usize, limit: usize) -> usize {
+    let mut end = (from + 1).min(limit);
+    while end < limit && !is_cut(path, end) {
+        end += 1;
     }
-    at
+    end
 }
 
-/// Whether a wildcard's prefix may end at `at`: not within an escape or a UTF-8 sequence of escapes, and not behind a `*`. This
-/// hangs on what stands before `at` alone, so paths agree on it as far as they are alike.
-pub fn is_cut(path: &[u8], at: usize) -> bool {
-    let Some(head) = path.get(..at) else {
+/// Returns whether a wildcard's prefix may end at `end`: not within an escape or a UTF-8 sequence of escapes, and not behind a
+/// `*`. This hangs on what stands before `end` alone, so paths agree on it as far as they are alike.
+pub(super) fn is_cut(path: &[u8], end: usize) -> bool {
+    let Some(head) = path.get(..end) else {
         return false;
     };
-    if at <= 1 {
+    if end <= 1 {
         return true;
     }
-    let tail = |back: usize| at.checked_sub(back).and_then(|place| head.get(place));
+    let tail = |back: usize| end.checked_sub(back).and_then(|place| head.get(place));
     if tail(1) == Some(&b'*') || tail(1) == Some(&b'%') || tail(2) == Some(&b'%') {
         return false;
     }

@@ -108,7 +108,7 @@ impl Default for Prices {
     }
 }
 
-/// This deploy's share of the month's free paths: what is left, by the deploys still expected, itself among them.
+/// Returns this deploy's share of the month's free paths: what is left, by the deploys still expected, itself among them.
 ///
 /// `day` counts from 1 in a month of `days`; `past` is how many deploys a month sees by [`monthly_deploys`].
 pub fn share(left: u64, day: u32, days: u32, past: u32) -> u64 {
@@ -118,23 +118,23 @@ pub fn share(left: u64, day: u32, days: u32, past: u32) -> u64 {
     left / expected
 }
 
-/// How many deploys 30 days see, by those of the past 30: `ages` are the seconds that they
+/// Reckons how many deploys 30 days see, by those of the past 30: `ages` are the seconds that they
 /// lie back, of the newest `most` at most. Days before the first deploy count for one each.
 pub fn monthly_deploys(ages: impl Iterator<Item = u64>, most: usize) -> u32 {
     const DAY: u64 = 86_400;
     const MONTH: u64 = 30;
-    let (mut all, mut past, mut oldest) = (0, 0, 0);
+    let (mut count, mut past, mut oldest) = (0, 0, 0);
     for age in ages {
-        all += 1;
+        count += 1;
         past += u64::from(age < MONTH * DAY);
         oldest = age.max(oldest);
     }
-    let known = oldest.div_ceil(DAY).clamp(1, MONTH);
-    let expected = match all {
+    let known_days = oldest.div_ceil(DAY).clamp(1, MONTH);
+    let expected = match count {
         0 => MONTH,
         // Older ones are forgotten: what is known goes on as it went.
-        _ if all >= most => (past * MONTH).div_ceil(known),
-        _ => past + MONTH - known,
+        _ if count >= most => (past * MONTH).div_ceil(known_days),
+        _ => past + MONTH - known_days,
     };
     u32::try_from(expected).unwrap_or(u32::MAX)
 }
@@ -146,7 +146,7 @@ pub const WILDCARDS_PER_SECOND: u64 = 1;
 /// About what an invalidation needs to complete once it is accepted, in seconds (P95, 2026).
 pub const COMPLETION_SECONDS: u64 = 25;
 
-/// How many seconds it takes to send so many paths, `wildcards` of them wildcards, at CloudFront's rates.
+/// Returns how many seconds it takes to send so many paths, `wildcards` of them wildcards, at CloudFront's rates.
 pub fn sending_seconds(paths: u64, wildcards: u64) -> u64 {
     let by_paths = paths.saturating_sub(1) / PATHS_PER_SECOND;
     let by_wildcards = wildcards.saturating_sub(1) / WILDCARDS_PER_SECOND;
@@ -200,8 +200,8 @@ mod tests {
             (vec![40 * DAY, 41 * DAY], 100, 0),
             (vec![0, DAY, 2 * DAY, 3 * DAY], 4, 40),
         ] {
-            let found = monthly_deploys(ages.iter().copied(), most);
-            assert_eq!(found, expected, "{ages:?}");
+            let monthly = monthly_deploys(ages.iter().copied(), most);
+            assert_eq!(monthly, expected, "{ages:?}");
         }
     }
 

@@ -1,11 +1,12 @@
 //! The purge of one distribution, with its reasons, its price and what else it could have been.
 
-use super::cover::{self, Cover, Opaque, Pattern};
+use super::cover::{Cover, ForeignRegion, Pattern, Universe};
+use super::held::HeldPaths;
 use super::path;
 use super::price::{Mode, Prices};
-use super::stale::{self, Change, Reason, Served, Spared, Stale};
+use super::reason::{Change, Reason, Served, Spared, Stale};
+use super::stale::stale;
 use super::tagged;
-use super::universe::Universe;
 use super::urls::Site;
 use crate::domain::{Key, Sort};
 
@@ -34,7 +35,7 @@ pub struct Explanation {
     pub spared: Option<Spared>,
 }
 
-/// The cheapest purge for what changed.
+/// Finds the cheapest purge for what changed.
 ///
 /// `pages` says how the unchanged ones of [`Site::error_page_keys`] are served. `keys` are all keys that the site has before or after
 /// the deploy, in any order, repeated or not, each with the sort by whose tags edges may hold it; sorted ones are faster. `debts`
@@ -47,62 +48,60 @@ pub fn purge<'k>(
     debts: &[String],
     prices: &Prices,
 ) -> Purge {
-    let mut stale = stale::stale(site, changes, pages);
-    let mut universe = Universe::default();
-    universe.add_keys(site, changes, keys, &mut stale);
+    let mut stale = stale(site, changes, pages);
+    let mut held = HeldPaths::new(site);
+    held.add_keys(changes, keys, &mut stale);
     for debt in debts {
         stale.owe(debt.clone(), Reason::Debt);
     }
-    universe.add_owed(site, &stale);
-    universe.add_others(site);
-    universe.sort();
-    let carriers = universe.carriers(changes);
-    universe.settle();
-    let entries = universe.entries(prices);
-    let regions = opaque(site, prices);
-    let modes = [prices.mode, Mode::Exact, Mode::All];
-    let (cover, modes) = match carriers.is_empty() {
-        true => (None, &modes[..]),
-        false => {
-            let found = tagged::cover(&entries, &carriers, &regions, prices, site.dialect);
-            (Some(found), &modes[1..])
-        }
+    held.finish(&stale);
+    let entries = held.entries(prices);
+    let carriers = held.carriers(changes, &entries);
+    let universe = Universe {
+        entries: &entries,
+        regions: &foreign_regions(site, prices),
+        dialect: site.dialect,
     };
-    let covers = cover::covers(&entries, &regions, prices, site.dialect, modes);
-    let mut covers = covers.into_iter();
-    let mut next = || covers.next().unwrap_or_default();
+    let tree = universe.tree();
+    let in_mode = |mode| universe.cover(&tree, &Prices { mode, ..*prices });
+    let cover = if carriers.is_empty() {
+        in_mode(prices.mode)
+    } else {
+        tagged::cover(universe, &carriers, prices)
+    };
     Purge {
         stale,
-        cover: cover.unwrap_or_else(&mut next),
-        exact: next(),
-        all: next(),
+        cover,
+        exact: in_mode(Mode::Exact),
+        all: in_mode(Mode::All),
         universe: entries.len() as u64,
     }
 }
 
 impl Purge {
-    /// Why a URL (whole, or its path alone) is purged or not.
+    /// Explains why a URL (whole, or its path alone) is purged or not.
     pub fn explain(&self, url: &str) -> Explanation {
         let mut path = canonical(url);
-        let known =
+        let is_judged =
             |owed: &str| self.stale.owed.contains_key(owed) || self.stale.spared.contains_key(owed);
         // Where query strings are no part of the cache key, the bare path is what an edge holds.
-        if path.ends_with('?') && !known(&format!("{path}*")) {
+        if path.ends_with('?') && !is_judged(&format!("{path}*")) {
             path.pop();
         }
-        let owed = match path.ends_with('?') {
-            true => format!("{path}*"),
-            false => path.clone(),
-        };
+        let star = if path.ends_with('?') { "*" } else { "" };
+        let owed = format!("{path}{star}");
         let takes = |pattern: &&Pattern| pattern.takes(&path);
-        let by_region = |(owed, _): &(&String, &Reason)| {
-            owed.strip_suffix('*')
-                .is_some_and(|prefix| path.starts_with(prefix))
+        let holds = |owed: &str| {
+            let prefix = owed.strip_suffix('*');
+            prefix.is_some_and(|prefix| path.starts_with(prefix))
         };
-        let reason = self.stale.owed.get(&owed).cloned().or_else(|| {
-            let region = self.stale.owed.iter().find(by_region);
-            region.map(|(_, reason)| reason.clone())
-        });
+        let by_wildcard = || {
+            let mut patterns = self.stale.owed.iter();
+            patterns
+                .find(|(owed, _)| holds(owed))
+                .map(|(_, reason)| reason)
+        };
+        let reason = self.stale.owed.get(&owed).or_else(by_wildcard).cloned();
         Explanation {
             pattern: self.cover.patterns.iter().find(takes).cloned(),
             spared: self.stale.spared.get(&owed).copied(),
@@ -112,10 +111,12 @@ impl Purge {
     }
 }
 
-/// A URL's path as it is purged: without scheme, host and fragment, escaped as we escape, and a `?` for any query string.
+/// Writes a URL's path as it is purged: without scheme, host and fragment, escaped as we escape, and a `?` for any query string.
 fn canonical(url: &str) -> String {
     let rest = match url.split_once("://") {
-        Some((_, rest)) => rest.find(['/', '?', '#']).and_then(|at| rest.get(at..)),
+        Some((_, rest)) => rest
+            .find(['/', '?', '#'])
+            .and_then(|start| rest.get(start..)),
         None => Some(url),
     };
     let rest = rest.unwrap_or("/");
@@ -135,35 +136,36 @@ fn decode(path: &str) -> String {
     let mut bytes = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let [first, tail @ ..] = rest {
-        let digit = |at: usize| tail.get(at).and_then(|byte| (*byte as char).to_digit(16));
-        match (first, digit(0), digit(1)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push((high * 16 + low) as u8);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
+        let digit = |byte: &u8| (*byte as char).to_digit(16);
+        rest = tail;
+        if let (b'%', [high, low, behind @ ..]) = (first, tail)
+            && let (Some(high), Some(low)) = (digit(high), digit(low))
+        {
+            bytes.push((high * 16 + low) as u8);
+            rest = behind;
+        } else {
+            bytes.push(*first);
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The regions that other origins answer; whatever an earlier behavior takes whole is shielded from a later one.
-fn opaque(site: &Site<'_>, prices: &Prices) -> Vec<Opaque> {
-    let behaviors = &site.distribution.behaviors;
+/// Returns the regions that other origins answer; whatever an earlier behavior takes whole is shielded from a later one.
+fn foreign_regions(site: &Site<'_>, prices: &Prices) -> Vec<ForeignRegion> {
+    let mut shields = Vec::new();
     let mut regions = Vec::new();
-    for (at, behavior) in behaviors.iter().enumerate() {
-        if site.is_ours(behavior) || !behavior.pattern.contains(['*', '?']) {
-            continue;
+    for behavior in &site.distribution.behaviors {
+        let prefix = behavior.literal_prefix();
+        if !site.is_ours(behavior) && behavior.pattern.contains(['*', '?']) {
+            regions.push(ForeignRegion {
+                prefix: prefix.clone(),
+                weight: prices.opaque,
+                shields: shields.clone(),
+            });
         }
-        let earlier = behaviors.iter().take(at).filter(|it| it.is_whole_prefix());
-        regions.push(Opaque {
-            prefix: behavior.literal_prefix(),
-            weight: prices.opaque,
-            shields: earlier.map(|it| it.literal_prefix()).collect(),
-        });
+        if behavior.is_whole_prefix() {
+            shields.push(prefix);
+        }
     }
     regions
 }
@@ -172,7 +174,7 @@ fn opaque(site: &Site<'_>, prices: &Prices) -> Vec<Opaque> {
 mod tests {
     use super::super::distribution::{Behavior, Distribution, Origin};
     use super::super::price::Money;
-    use super::super::stale::Content;
+    use super::super::reason::Content;
     use super::*;
     use crate::domain::HeaderFingerprint;
 
@@ -233,27 +235,27 @@ mod tests {
             free: 0,
             ..Prices::default()
         };
-        let found = run(&changes, &keys, &[], paid);
+        let result = run(&changes, &keys, &[], paid);
         // `/*` would empty the other origin's region, which weighs more than another path costs.
-        assert_eq!(texts(&found), ["/a", "/x/*"]);
-        assert_eq!(found.cover.total(), Money(10_005_200));
-        assert_eq!(found.exact.paths(), 3);
-        assert_eq!(found.exact.path_cost, Money(15_000_000));
-        let [all] = found.all.patterns.as_slice() else {
+        assert_eq!(texts(&result), ["/a", "/x/*"]);
+        assert_eq!(result.cover.total(), Money(10_005_200));
+        assert_eq!(result.exact.paths(), 3);
+        assert_eq!(result.exact.path_cost, Money(15_000_000));
+        let [all] = result.all.patterns.as_slice() else {
             panic!("one path");
         };
         assert_eq!((all.changed, all.unchanged, all.needless), (3, 3, 10_003));
-        assert_eq!(found.universe, 6);
+        assert_eq!(result.universe, 6);
         let free = run(&changes, &keys, &[], Prices::default());
         assert_eq!(texts(&free), ["/a", "/x/1", "/x/2"]);
     }
 
     #[test]
     fn debts_are_paid_with_the_rest() {
-        let found = run(&[], &["a", "b"], &["/gone", "/x/*"], Prices::default());
-        assert_eq!(texts(&found), ["/gone", "/x/*"]);
-        let found = run(&[], &["a", "b"], &["/a", "/*"], Prices::default());
-        assert_eq!(texts(&found), ["/*"]);
+        let result = run(&[], &["a", "b"], &["/gone", "/x/*"], Prices::default());
+        assert_eq!(texts(&result), ["/gone", "/x/*"]);
+        let result = run(&[], &["a", "b"], &["/a", "/*"], Prices::default());
+        assert_eq!(texts(&result), ["/*"]);
         assert!(texts(&run(&[], &["a"], &[], Prices::default())).is_empty());
     }
 
@@ -261,11 +263,11 @@ mod tests {
     fn a_new_key_where_another_answered_is_owed() {
         // `/x` was a redirect to `/x/`.
         let new = [change("x", None, served("1"))];
-        let found = run(&new, &["x", "x/index.html"], &[], Prices::default());
-        assert_eq!(texts(&found), ["/x"]);
-        assert_eq!(found.stale.owed.get("/x"), Some(&Reason::Answered));
-        let found = run(&new, &["x", "y/index.html"], &[], Prices::default());
-        assert!(texts(&found).is_empty());
+        let result = run(&new, &["x", "x/index.html"], &[], Prices::default());
+        assert_eq!(texts(&result), ["/x"]);
+        assert_eq!(result.stale.owed.get("/x"), Some(&Reason::Answered));
+        let result = run(&new, &["x", "y/index.html"], &[], Prices::default());
+        assert!(texts(&result).is_empty());
     }
 
     #[test]
@@ -274,16 +276,16 @@ mod tests {
             change("é/a", served("1"), served("2")),
             change("n", None, served("1")),
         ];
-        let found = run(&changes, &["é/a", "n", "b"], &[], Prices::default());
+        let result = run(&changes, &["é/a", "n", "b"], &[], Prices::default());
         for url in ["/é/a", "https://example.com/%c3%a9/a#x", "é/a"] {
-            let told = found.explain(url);
+            let told = result.explain(url);
             assert_eq!(told.path, "/%C3%A9/a");
             assert_eq!(told.reason, Some(Reason::Content));
             assert!(told.pattern.is_some());
         }
-        assert_eq!(found.explain("/n").spared, Some(Spared::New));
-        assert_eq!(found.explain("/b").reason, None);
-        assert_eq!(found.explain("https://example.com").path, "/");
-        assert_eq!(found.explain("/b?x=1").path, "/b");
+        assert_eq!(result.explain("/n").spared, Some(Spared::New));
+        assert_eq!(result.explain("/b").reason, None);
+        assert_eq!(result.explain("https://example.com").path, "/");
+        assert_eq!(result.explain("/b?x=1").path, "/b");
     }
 }

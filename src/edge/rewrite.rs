@@ -2,7 +2,7 @@
 
 use super::distribution::Rewrite;
 
-/// What the function does to the URI. Only well-known shapes are told: every write to `uri` must append an index document
+/// Tells what the function does to the URI. Only well-known shapes are told: every write to `uri` must append an index document
 /// (as AWS's sample "Add index.html to request URLs" does) or merely copy the URI; anything else is
 /// [`Unknown`](Rewrite::Unknown). A function that never writes it rewrites nothing.
 pub fn rewrite_of(source: &str) -> Rewrite {
@@ -38,10 +38,10 @@ pub fn rewrite_of(source: &str) -> Rewrite {
     rewrite
 }
 
-/// Whether something of the request is named by what the code computes. `request`, and whatever else stands for it.
+/// Returns whether something of the request is named by what the code computes. `request`, and whatever else stands for it.
 fn writes_by_name(code: &str) -> bool {
-    let name_before = |at: usize| {
-        let before = code.get(..at).unwrap_or_default();
+    let name_before = |end: usize| {
+        let before = code.get(..end).unwrap_or_default();
         let is_part = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '$');
         let start = before.trim_end_matches(is_part).len();
         // The white space is gone, and with it what parts a name from the word before it.
@@ -50,8 +50,8 @@ fn writes_by_name(code: &str) -> bool {
         words.fold(name, |name, word| name.strip_prefix(word).unwrap_or(name))
     };
     let bound = code.match_indices("=event.request");
-    let names = bound.map(|(at, _)| name_before(at)).chain(["request"]);
-    let mut brackets = code.match_indices('[').map(|(at, _)| name_before(at));
+    let names = bound.map(|(end, _)| name_before(end)).chain(["request"]);
+    let mut brackets = code.match_indices('[').map(|(end, _)| name_before(end));
     let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
     brackets.any(|name| names.contains(&name))
 }
@@ -87,8 +87,8 @@ fn squeeze(source: &str) -> String {
 
 /// The right-hand sides of all writes to something that ends in `uri`; of an appending one with a leading `+`.
 fn assignments(code: &str) -> impl Iterator<Item = &str> {
-    code.match_indices("uri").filter_map(|(at, name)| {
-        let rest = code.get(at + name.len()..)?;
+    code.match_indices("uri").filter_map(|(start, name)| {
+        let rest = code.get(start + name.len()..)?;
         let (value, append) = match rest.strip_prefix("+=") {
             Some(value) => (value, true),
             None => (rest.strip_prefix('=')?, false),

@@ -1,21 +1,20 @@
 //! The exact optimum over the tree. Free paths make the cost of a path jump from nothing to its price, so the least cost of
-//! each count of paths matters; a price between the two, chosen so that the count meets the free paths, leaves few to look at.
+//! each count of paths matters.
+//!
+//! There are three searches, each for what the one before leaves. (1) A price for each path between nothing and the full one,
+//! chosen so that the count meets the free paths, gives a lower bound and a good answer, in a few passes over all nodes; mostly
+//! they meet, and that is the optimum. (2) Where they do not, [`front`](super::front) looks at every count of paths, but only at
+//! what loses no more than the gap between bound and answer: that is exact in one pass, and cheap as long as few nodes have a
+//! second way within the gap. (3) Where one large folder goes over all at once at that price, the gap is wide and nearly all
+//! nodes have one: then the problem is split into "this folder by its wildcard" and "not so", which narrows the gap of both halves.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::front;
+use super::figures::{Figures, NodeOptions, PathPrice, Vector};
+use super::front::Front;
 use super::price::Prices;
 use super::tree::Tree;
-use super::vector::Vector;
-
-/// What the optimum consists of, as nodes of the tree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Choice {
-    /// The node's wildcard.
-    Wildcard(usize),
-    /// The node's own paths, each by itself.
-    Own(usize),
-}
 
 /// What things cost, in the order of what counts first.
 #[derive(Clone, Copy, Debug)]
@@ -57,323 +56,244 @@ impl Rates {
         }
     }
 
-    /// The whole cost of `count` paths that cost `rest` besides what is paid for paths past the free ones.
-    fn total(&self, count: i128, rest: Vector) -> Vector {
-        rest + self.paid * (count - self.free).max(0)
+    /// Returns the whole cost of a set of patterns, with what is paid for paths past the free ones.
+    fn total(&self, figures: Figures) -> Vector {
+        figures.rest + self.paid * (figures.count - self.free).max(0)
     }
 }
 
-/// A price for each path: `sum` divided by `parts`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PathPrice {
-    pub(super) sum: Vector,
-    pub(super) parts: i128,
-}
-
-/// A set of patterns by its figures: how many, and what they cost besides.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Figures {
-    pub(super) count: i128,
-    pub(super) rest: Vector,
-}
-
-impl Figures {
-    pub(super) fn plus(self, other: Self) -> Self {
-        Self {
-            count: self.count + other.count,
-            rest: self.rest + other.rest,
-        }
-    }
-
-    /// The cost at a price for each path, times the price's `parts`.
-    pub(super) fn at(self, price: PathPrice) -> Vector {
-        self.rest * price.parts + price.sum * self.count
-    }
-}
-
-/// The two ways to cover what is beneath a node.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Options {
-    pub(super) wildcard: Figures,
-    pub(super) wildcard_allowed: bool,
-    /// None where a wildcard is the only way.
-    pub(super) open: Option<Figures>,
-    pub(super) takes_wildcard: bool,
-}
-
-impl Options {
-    pub(super) fn best(&self) -> Figures {
-        match self.open {
-            Some(open) if !self.takes_wildcard => open,
-            _ => self.wildcard,
-        }
-    }
-}
-
-/// A choice made beforehand: the node, and whether its wildcard is taken.
-type Fix = (usize, bool);
-
-/// The tree with some choices made.
-struct Problem<'t> {
-    tree: &'t Tree<'t>,
-    rates: &'t Rates,
-    fixes: Vec<Fix>,
-}
-
-impl Problem<'_> {
-    /// The cheapest choice for each node at a price for every path; ties go to fewer paths, or to more.
-    fn choose(&self, price: PathPrice, more: bool) -> Vec<Options> {
-        let mut chosen: Vec<Options> = Vec::with_capacity(self.tree.nodes.len());
-        let mut stack: Vec<Figures> = Vec::new();
-        let mut fixes = self.fixes.iter().peekable();
-        for (at, node) in self.tree.nodes.iter().enumerate() {
-            let own = (node.own.1 - node.own.0) as i128;
-            let children = stack.split_off(stack.len() - node.children);
-            let mine = Figures {
-                count: own,
-                rest: self.rates.path * own,
-            };
-            let open = children.into_iter().fold(mine, Figures::plus);
-            let wildcard = self.rates.wildcard_of(node.needless);
-            let fixed = fixes.next_if(|fix| fix.0 == at).map(|fix| fix.1);
-            let takes_wildcard = match open.at(price).cmp(&wildcard.at(price)) {
-                _ if node.forced => true,
-                _ if fixed.is_some() => fixed == Some(true),
-                Ordering::Equal if more => open.count < 1,
-                Ordering::Equal => open.count > 1,
-                order => order.is_gt(),
-            };
-            let options = Options {
-                wildcard,
-                wildcard_allowed: fixed != Some(false),
-                open: (!node.forced && fixed != Some(true)).then_some(open),
-                takes_wildcard,
-            };
-            stack.push(options.best());
-            chosen.push(options);
-        }
-        chosen
-    }
-
-    /// The same with one more choice made.
-    fn with(&self, fix: Fix) -> Self {
-        let mut fixes = self.fixes.clone();
-        fixes.push(fix);
-        fixes.sort();
-        Self { fixes, ..*self }
-    }
-}
-
-fn figures(chosen: &[Options]) -> Figures {
-    chosen.last().map(Options::best).unwrap_or_default()
-}
-
-/// The best set of patterns that is known, and its cost.
-struct Best {
+/// The best set of patterns so far, and its cost.
+struct BestCover {
     cost: Vector,
     takes_wildcard: Vec<bool>,
 }
 
-/// Keeps what is cheaper.
-fn offer(best: &mut Option<Best>, cost: Vector, takes_wildcard: impl Iterator<Item = bool>) {
-    if best.as_ref().is_none_or(|best| cost < best.cost) {
-        let takes_wildcard = takes_wildcard.collect();
-        *best = Some(Best {
-            cost,
-            takes_wildcard,
-        });
+impl BestCover {
+    /// Keeps what is cheaper.
+    fn offer(&mut self, cost: Vector, takes_wildcard: Vec<bool>) {
+        if cost < self.cost {
+            *self = Self {
+                cost,
+                takes_wildcard,
+            };
+        }
     }
 }
 
-fn decisions(chosen: &[Options]) -> impl Iterator<Item = bool> + '_ {
-    chosen.iter().map(|options| options.takes_wildcard)
+/// What is chosen where two ways cost the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ties {
+    FewerPaths,
+    MorePaths,
 }
 
-/// Up to how many nodes with more than one way [`front`] is left to look through them; past that the problem is split.
+/// The cheapest choice for each node at a price for every path, and what all of it comes to.
+struct Choices {
+    price: PathPrice,
+    options: Vec<NodeOptions>,
+    whole: Figures,
+}
+
+impl Choices {
+    fn takes_wildcard(&self) -> Vec<bool> {
+        let options = self.options.iter();
+        options.map(|options| options.takes_wildcard).collect()
+    }
+
+    /// Returns the wildcards that are taken, not what lies beneath one, and could be opened: positions and options.
+    fn wildcards(&self, tree: &Tree<'_>) -> Vec<(usize, &NodeOptions)> {
+        let reached = tree.walk(&self.takes_wildcard());
+        let wildcards = reached.into_iter().filter(|(.., wildcard)| *wildcard);
+        let options = wildcards.filter_map(|(position, ..)| {
+            let options = self.options.get(position)?;
+            options.open.is_some().then_some((position, options))
+        });
+        options.collect()
+    }
+
+    /// Returns the wildcard that could as well be opened, of those the one that this gives the most paths.
+    fn hinge(&self, tree: &Tree<'_>) -> Option<usize> {
+        let wildcards = self.wildcards(tree).into_iter();
+        let even = wildcards
+            .filter(|(_, options)| options.opening_loss(self.price) == Some(Vector::default()));
+        let widest =
+            even.max_by_key(|(position, options)| (options.open.map(|open| open.count), *position));
+        widest.map(|(position, _)| position)
+    }
+}
+
+/// The tree with some choices made beforehand: by position, whether the node's wildcard is taken.
+struct Problem<'t> {
+    tree: &'t Tree<'t>,
+    rates: &'t Rates,
+    fixes: BTreeMap<usize, bool>,
+}
+
+/// Up to how many nodes with more than one way [`Front`] is left to look through them; past that the problem is split.
 const LOOSE: usize = 20_000;
 
-/// How often a problem is split at most, before [`front`] must do.
+/// How often a problem is split at most, before [`Front`] must do.
 const SPLITS: usize = 12;
 
-/// The cheapest patterns.
-pub(super) fn solve(tree: &Tree<'_>, rates: &Rates) -> Vec<Choice> {
+/// Finds the cheapest patterns: returns for each node of the tree whether its wildcard is taken.
+pub(super) fn solve(tree: &Tree<'_>, rates: &Rates) -> Vec<bool> {
     solve_within(tree, rates, LOOSE)
 }
 
 /// Exact: any price `y` between nothing and the full price bounds every answer from below by `min (rest + y × count) − y × free`.
 /// An answer that meets the best such bound is the optimum. Otherwise the problem is split by a node on which the bound hangs, or
-/// [`front`] looks through all that the gap leaves possible, where that leaves at most `loose` nodes.
-pub(super) fn solve_within(tree: &Tree<'_>, rates: &Rates, loose: usize) -> Vec<Choice> {
-    let mut best: Option<Best> = None;
-    let mut todo = Vec::new();
-    if !tree.nodes.is_empty() {
-        let fixes = Vec::new();
-        todo.push(Problem { tree, rates, fixes });
-    }
+/// [`Front`] looks through all that the gap leaves possible, where that leaves at most `loose` nodes.
+pub(super) fn solve_within(tree: &Tree<'_>, rates: &Rates, loose: usize) -> Vec<bool> {
+    let Some(root) = tree.nodes.last() else {
+        return Vec::new();
+    };
+    let mut best = BestCover {
+        cost: rates.total(rates.wildcard_of(root.needless)),
+        takes_wildcard: vec![true; tree.nodes.len()],
+    };
+    let fixes = BTreeMap::new();
+    let mut todo = vec![Problem { tree, rates, fixes }];
     while let Some(problem) = todo.pop() {
-        let Some(open) = problem.relax(&mut best) else {
+        let Some(choices) = problem.relax(&mut best) else {
             continue;
         };
-        let Some(cost) = best.as_ref().map(|best| best.cost) else {
-            continue;
-        };
-        let gap = cost * open.price.parts - open.bound;
+        let price = choices.price;
+        let bound = choices.whole.cost(price) - price.sum * rates.free;
+        let gap = best.cost * price.parts - bound;
         if gap <= Vector::default() {
             continue;
         }
-        let budgets = front::budgets(tree, &open.chosen, open.price, gap);
-        let few = front::loose(&open.chosen, &budgets, open.price) <= loose;
-        match open.hinge(tree) {
-            Some(node) if !few && problem.fixes.len() < SPLITS => {
-                todo.push(problem.with((node, false)));
-                todo.push(problem.with((node, true)));
-            }
-            _ => {
-                let total = |it: Figures| rates.total(it.count, it.rest);
-                let found = front::search(tree, &open.chosen, open.price, &budgets, total);
-                if let Some((cost, takes_wildcard)) = found {
-                    offer(&mut best, cost, takes_wildcard.into_iter());
-                }
-            }
+        let front = Front::new(tree, &choices.options, price, gap);
+        if front.loose() > loose
+            && problem.fixes.len() < SPLITS
+            && let Some(node) = choices.hinge(tree)
+        {
+            todo.push(problem.with(node, false));
+            todo.push(problem.with(node, true));
+        } else if let Some((cost, takes_wildcard)) =
+            front.search(|more| rates.total(choices.whole + more))
+        {
+            best.offer(cost, takes_wildcard);
         }
     }
-    best.map_or(Vec::new(), |best| walk(tree, &best.takes_wildcard))
-}
-
-/// What is left of a problem whose bound no answer meets yet.
-struct Relaxed {
-    price: PathPrice,
-    /// Times the price's parts.
-    bound: Vector,
-    /// The best choices at the price, of the fewest paths.
-    chosen: Vec<Options>,
-}
-
-impl Relaxed {
-    /// The wildcard that could as well be opened, of those the one that this gives the most paths.
-    fn hinge(&self, tree: &Tree<'_>) -> Option<usize> {
-        let takes_wildcard: Vec<bool> = decisions(&self.chosen).collect();
-        let mut widest: Option<(i128, usize)> = None;
-        for choice in walk(tree, &takes_wildcard) {
-            if let Choice::Wildcard(at) = choice
-                && let Some(options) = self.chosen.get(at)
-                && let Some(open) = options.open
-                && open.at(self.price) == options.wildcard.at(self.price)
-            {
-                widest = widest.max(Some((open.count, at)));
-            }
-        }
-        widest.map(|(_, at)| at)
-    }
+    best.takes_wildcard
 }
 
 impl Problem<'_> {
-    fn offer(&self, best: &mut Option<Best>, chosen: &[Options]) {
-        let found = figures(chosen);
-        let cost = self.rates.total(found.count, found.rest);
-        offer(best, cost, decisions(chosen));
+    /// Returns the same with one more choice made.
+    fn with(&self, node: usize, takes_wildcard: bool) -> Self {
+        let mut fixes = self.fixes.clone();
+        fixes.insert(node, takes_wildcard);
+        Self { fixes, ..*self }
     }
 
-    /// Offers good answers; `None` where the best of them is the optimum.
-    fn relax(&self, best: &mut Option<Best>) -> Option<Relaxed> {
+    fn choose(&self, price: PathPrice, ties: Ties) -> Choices {
+        let mut options: Vec<NodeOptions> = Vec::with_capacity(self.tree.nodes.len());
+        let mut stack: Vec<Figures> = Vec::new();
+        for (position, node) in self.tree.nodes.iter().enumerate() {
+            let count = node.own.len() as i128;
+            let rest = self.rates.path * count;
+            let mut open = Figures { count, rest };
+            for child in stack.drain(stack.len() - node.children..) {
+                open = open + child;
+            }
+            let wildcard = self.rates.wildcard_of(node.needless);
+            let fixed = self.fixes.get(&position).copied();
+            let takes_wildcard = match (open - wildcard).cost(price).cmp(&Vector::default()) {
+                _ if node.forced => true,
+                _ if fixed.is_some() => fixed == Some(true),
+                Ordering::Equal if ties == Ties::MorePaths => open.count < 1,
+                Ordering::Equal => open.count > 1,
+                order => order.is_gt(),
+            };
+            let node = NodeOptions {
+                wildcard,
+                wildcard_allowed: fixed != Some(false),
+                open: (!node.forced && fixed != Some(true)).then_some(open),
+                takes_wildcard,
+            };
+            stack.push(node.best());
+            options.push(node);
+        }
+        Choices {
+            price,
+            options,
+            whole: stack.into_iter().fold(Figures::default(), |a, b| a + b),
+        }
+    }
+
+    fn offer(&self, best: &mut BestCover, choices: &Choices) {
+        best.offer(self.rates.total(choices.whole), choices.takes_wildcard());
+    }
+
+    /// Offers good answers. Returns the best choices at the price on which the bound hangs, of the fewest paths; `None` where the
+    /// best answer is the optimum.
+    fn relax(&self, best: &mut BestCover) -> Option<Choices> {
         let parts = 1;
         let sum = Vector::default();
-        let many = self.choose(PathPrice { sum, parts }, false);
+        let many = self.choose(PathPrice { sum, parts }, Ties::FewerPaths);
         self.offer(best, &many);
-        if figures(&many).count <= self.rates.free {
+        if many.whole.count <= self.rates.free {
             return None;
         }
         let sum = self.rates.paid;
-        let few = self.choose(PathPrice { sum, parts }, true);
+        let few = self.choose(PathPrice { sum, parts }, Ties::MorePaths);
         self.offer(best, &few);
-        if figures(&few).count >= self.rates.free {
+        if few.whole.count >= self.rates.free {
             return None;
         }
-        self.between(best, figures(&few), figures(&many))
+        self.between(best, few.whole, many.whole)
     }
 
     /// Finds the price at which fewer paths than are free do as well as more.
     fn between(
         &self,
-        best: &mut Option<Best>,
+        best: &mut BestCover,
         mut few: Figures,
         mut many: Figures,
-    ) -> Option<Relaxed> {
-        let free = self.rates.free;
+    ) -> Option<Choices> {
         loop {
             let price = PathPrice {
                 sum: few.rest - many.rest,
                 parts: many.count - few.count,
             };
-            let chosen = self.choose(price, false);
-            self.offer(best, &chosen);
-            let found = figures(&chosen);
-            if found.at(price) == few.at(price) {
-                self.offer(best, &self.choose(price, true));
-                self.fill(best, price, &chosen);
-                let bound = found.at(price) - price.sum * free;
-                return Some(Relaxed {
-                    price,
-                    bound,
-                    chosen,
-                });
+            let choices = self.choose(price, Ties::FewerPaths);
+            self.offer(best, &choices);
+            let whole = choices.whole;
+            if whole.cost(price) == few.cost(price) {
+                self.offer(best, &self.choose(price, Ties::MorePaths));
+                self.fill(best, &choices);
+                return Some(choices);
             }
-            match found.count.cmp(&free) {
+            match whole.count.cmp(&self.rates.free) {
                 Ordering::Equal => return None,
-                Ordering::Less => few = found,
-                Ordering::Greater => many = found,
+                Ordering::Less => few = whole,
+                Ordering::Greater => many = whole,
             }
         }
     }
 
     /// Opens wildcards as long as free paths are left, those first that lose least by it, and offers what comes of it.
-    fn fill(&self, best: &mut Option<Best>, price: PathPrice, chosen: &[Options]) {
-        let mut takes_wildcard: Vec<bool> = decisions(chosen).collect();
-        let mut total = figures(chosen);
-        let mut closed: Vec<(Vector, i128, usize)> = Vec::new();
-        for choice in walk(self.tree, &takes_wildcard) {
-            if let Choice::Wildcard(at) = choice
-                && let Some(options) = chosen.get(at)
-                && let Some(open) = options.open
-            {
-                let loss = open.at(price) - options.wildcard.at(price);
-                closed.push((loss, -open.count, at));
+    fn fill(&self, best: &mut BestCover, choices: &Choices) {
+        let wildcards = choices.wildcards(self.tree).into_iter();
+        let mut gains: Vec<(Vector, Reverse<i128>, usize, Figures)> = wildcards
+            .filter_map(|(position, options)| {
+                let gain = options.open? - options.wildcard;
+                let loss = gain.cost(choices.price);
+                Some((loss, Reverse(gain.count), position, gain))
+            })
+            .collect();
+        gains.sort();
+        let mut whole = choices.whole;
+        let mut opened = BTreeSet::new();
+        for (_, _, position, gain) in gains {
+            if gain.count > 0 && whole.count + gain.count <= self.rates.free {
+                whole = whole + gain;
+                opened.insert(position);
             }
         }
-        closed.sort();
-        for (_, _, at) in closed {
-            let Some(options) = chosen.get(at) else {
-                continue;
-            };
-            let open = options.open.unwrap_or(options.wildcard);
-            if open.count > 1 && total.count + open.count - 1 <= self.rates.free {
-                total.count += open.count - 1;
-                total.rest = total.rest + open.rest - options.wildcard.rest;
-                if let Some(taken) = takes_wildcard.get_mut(at) {
-                    *taken = false;
-                }
-            }
-        }
-        let cost = self.rates.total(total.count, total.rest);
-        offer(best, cost, takes_wildcard.into_iter());
+        let decisions = choices.takes_wildcard().into_iter().enumerate();
+        let decisions = decisions.map(|(position, taken)| taken && !opened.contains(&position));
+        best.offer(self.rates.total(whole), decisions.collect());
     }
-}
-
-/// The patterns that decisions amount to: from the root down, nothing beneath a wildcard.
-fn walk(tree: &Tree<'_>, takes_wildcard: &[bool]) -> Vec<Choice> {
-    let mut choices = Vec::new();
-    let mut end = tree.nodes.len();
-    while let Some(at) = end.checked_sub(1) {
-        let (Some(node), Some(wildcard)) = (tree.nodes.get(at), takes_wildcard.get(at)) else {
-            break;
-        };
-        if *wildcard {
-            choices.push(Choice::Wildcard(at));
-            end = end.saturating_sub(node.size);
-        } else {
-            choices.push(Choice::Own(at));
-            end = at;
-        }
-    }
-    choices
 }

@@ -1,199 +1,38 @@
 //! What a deploy makes stale: which request paths an edge may still answer with something else than what is now deployed.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt;
+use std::collections::{BTreeSet, HashMap};
 
 use super::distribution::{Behavior, DEFAULT_ERROR_TTL, ErrorResponse};
+use super::reason::{Change, KEPT_LONGEST, Reason, Served, Spared, Stale};
 use super::ttl::{edge_ttl, stated_ttl};
 use super::urls::{Kind, RequestPath, Site, request_paths};
-use crate::domain::{HeaderFingerprint, Key, Md5, Sort};
-
-/// Names a body: equal for equal ones, different for different ones.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
-    Digest(Md5),
-    /// Known by another name only.
-    Named(Box<str>),
-}
-
-/// A Cache-Control for what nobody knows the real one of: edges may keep it for as long as they keep anything.
-pub const KEPT_LONGEST: &str = "max-age=31536000000";
-
-/// What an object was, or will be, served as.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Served {
-    pub content: Content,
-    pub headers: HeaderFingerprint,
-    /// By which edges kept it; of what will be served, neither this nor `redirect` matters.
-    pub cache_control: Option<Box<str>>,
-    /// `x-amz-website-redirect-location`.
-    pub redirect: Option<Box<str>>,
-    /// The sort by which it carries its cache tags, where it is certain to.
-    pub tags: Option<Sort>,
-}
-
-/// One of the answers that an edge may hold for a key, none included, beside what the deploy leaves there. A key has as many of
-/// these as there are such answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    pub key: Key,
-    pub before: Option<Served>,
-    pub after: Option<Served>,
-    /// Whether its name holds a hash of its content.
-    pub fingerprinted: bool,
-}
-
-impl Change {
-    /// Whether the answer is what the deploy leaves there.
-    pub fn is_same(&self) -> bool {
-        match (&self.before, &self.after) {
-            (None, None) => true,
-            (Some(before), Some(after)) => {
-                before.content == after.content && before.headers == after.headers
-            }
-            _ => false,
-        }
-    }
-}
-
-/// Why a request path is owed a purge. Times are seconds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    Content,
-    Headers,
-    Removed,
-    /// It is new, and errors are kept there for so long.
-    ErrorsKept {
-        ttl: u64,
-    },
-    /// It is new, but another object answered there.
-    Answered,
-    /// The page shown for this error code changed, and copies of it are kept under every failing URL.
-    ErrorPage {
-        code: u16,
-        ttl: u64,
-    },
-    /// The website's error document changed.
-    ErrorDocument {
-        ttl: u64,
-    },
-    /// A function rewrites URLs in a way that nothing tells.
-    UnknownRewrite,
-    /// An earlier deploy left it, or a redirect that a function answers changed.
-    Debt,
-}
-
-/// Why a request path of a changed object is not owed a purge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spared {
-    Unchanged,
-    /// It is new: nothing but a short-lived error can be kept there.
-    New,
-    /// No edge answers from its copy without asking.
-    NeverKept,
-    /// Its name holds its content's hash, so that a copy that is left cannot be wrong.
-    Fingerprinted,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Content => out.write_str("its content changed"),
-            Self::Headers => out.write_str("its headers changed"),
-            Self::Removed => out.write_str("it is removed"),
-            Self::ErrorsKept { ttl } => {
-                write!(out, "it is new, and errors are kept there for {ttl} s")
-            }
-            Self::Answered => out.write_str("it is new, and something else answered there"),
-            Self::ErrorPage { code, ttl } => {
-                write!(
-                    out,
-                    "the page for error {code} changed, and copies are kept for {ttl} s"
-                )
-            }
-            Self::ErrorDocument { ttl } => {
-                write!(
-                    out,
-                    "the error document changed, and copies are kept for {ttl} s"
-                )
-            }
-            Self::UnknownRewrite => {
-                out.write_str("a function rewrites URLs, and nothing tells how")
-            }
-            Self::Debt => {
-                out.write_str("it is owed from before this deploy, or by a redirect that changed")
-            }
-        }
-    }
-}
-
-impl fmt::Display for Spared {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Unchanged => "nothing changed there",
-            Self::New => "it is new, and errors are not kept for long there",
-            Self::NeverKept => "no edge answers from its copy without asking the origin",
-            Self::Fingerprinted => {
-                "its name holds its content's hash: a copy of it cannot be wrong"
-            }
-        })
-    }
-}
-
-/// What is owed and what is not, by request path; those that end in `*` stand for all paths that begin so.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stale {
-    pub owed: BTreeMap<String, Reason>,
-    pub spared: BTreeMap<String, Spared>,
-}
-
-impl Stale {
-    /// Owes `path` for `reason`, unless it is owed already.
-    pub fn owe(&mut self, path: String, reason: Reason) {
-        self.spared.remove(&path);
-        self.owed.entry(path).or_insert(reason);
-    }
-
-    fn spare(&mut self, path: String, why: Spared) {
-        if !self.owed.contains_key(&path) {
-            self.spared.insert(path, why);
-        }
-    }
-
-    /// Why everything is owed, if it is.
-    pub fn whole(&self) -> Option<&Reason> {
-        self.owed.get("/*")
-    }
-}
+use crate::domain::Key;
 
 /// Errors that are kept no longer than this, in seconds, are borne.
-pub const BORNE_ERROR_TTL: u64 = DEFAULT_ERROR_TTL;
+const BORNE_ERROR_TTL: u64 = DEFAULT_ERROR_TTL;
 
-/// What the changes make stale. `pages` says how the unchanged ones of [`Site::error_page_keys`] are served.
-pub fn stale(site: &Site<'_>, changes: &[Change], pages: &[(Key, Served)]) -> Stale {
-    let mut found = Stale::default();
-    let errors = Errors::new(site, changes, pages);
+/// Finds what the changes make stale. `pages` says how the unchanged ones of [`Site::error_page_keys`] are served.
+pub(super) fn stale(site: &Site<'_>, changes: &[Change], pages: &[(Key, Served)]) -> Stale {
+    let mut stale = Stale::default();
+    let errors = ErrorTtls::new(site, changes, pages);
     let mut rewritten = false;
     for change in changes {
         if change.is_same() {
             continue;
         }
-        errors.owe_pages(site, change, &mut found);
+        errors.owe_pages(change, &mut stale);
         rewritten |= change.before.is_some() && !leaves_for_good(change);
         for path in request_paths(site, change.key.as_str()) {
-            let Some(behavior) = site.behavior(path.behavior) else {
-                continue;
-            };
-            match judge(change, &path, behavior, errors.ttl(site, behavior)) {
-                Ok(reason) => found.owe(path.owed(), reason),
-                Err(why) => found.spare(path.owed(), why),
+            match judge(change, &path, errors.missing(path.behavior)) {
+                Ok(reason) => stale.owe(path.owed(), reason),
+                Err(why) => stale.spare(path.owed(), why),
             }
         }
     }
     if rewritten && site.has_unknown_rewrite() {
-        found.owe("/*".to_owned(), Reason::UnknownRewrite);
+        stale.owe("/*".to_owned(), Reason::UnknownRewrite);
     }
-    found
+    stale
 }
 
 fn leaves_for_good(change: &Change) -> bool {
@@ -202,13 +41,8 @@ fn leaves_for_good(change: &Change) -> bool {
     change.fingerprinted && change.after.is_none() && !change.before.as_ref().is_some_and(unknown)
 }
 
-/// The verdict on one path of a changed object.
-fn judge(
-    change: &Change,
-    path: &RequestPath,
-    behavior: &Behavior,
-    error_ttl: u64,
-) -> Result<Reason, Spared> {
+/// Judges one path of a changed object, under which errors are kept for `error_ttl` seconds.
+fn judge(change: &Change, path: &RequestPath<'_>, error_ttl: u64) -> Result<Reason, Spared> {
     let Some(before) = &change.before else {
         return match error_ttl {
             ttl if ttl > BORNE_ERROR_TTL => Ok(Reason::ErrorsKept { ttl }),
@@ -222,11 +56,10 @@ fn judge(
     if redirects && change.after.is_some() {
         return Err(Spared::Unchanged);
     }
+    let is_kept = |control: Option<&str>| !edge_ttl(control, path.behavior).is_zero();
     // A redirect is answered without the object's Cache-Control: the default TTL holds.
-    let mut kept = !redirects && !edge_ttl(before.cache_control.as_deref(), behavior).is_zero();
-    if redirects || before.redirect.is_some() {
-        kept |= !edge_ttl(None, behavior).is_zero();
-    }
+    let kept = !redirects && is_kept(before.cache_control.as_deref())
+        || (redirects || before.redirect.is_some()) && is_kept(None);
     match &change.after {
         Some(after) if after.content == before.content => Ok(Reason::Headers),
         // Copies that came without their tags could be found valid later, and none of them be found by a tag.
@@ -237,101 +70,91 @@ fn judge(
     }
 }
 
-/// How errors were kept before the deploy.
-struct Errors<'a> {
-    /// How error pages were served, by key.
-    before: HashMap<&'a str, &'a Served>,
+/// How long errors were kept before the deploy.
+struct ErrorTtls<'a> {
+    site: &'a Site<'a>,
+    /// The longest lifetime in seconds that each error page stated, by its key.
+    stated: HashMap<&'a str, u64>,
 }
 
-impl<'a> Errors<'a> {
-    fn new(site: &Site<'_>, changes: &'a [Change], pages: &'a [(Key, Served)]) -> Self {
+impl<'a> ErrorTtls<'a> {
+    fn new(site: &'a Site<'a>, changes: &'a [Change], pages: &'a [(Key, Served)]) -> Self {
         let keys = site.error_page_keys();
-        let mut before: HashMap<&str, &Served> = HashMap::new();
-        for (key, served) in pages {
-            before.insert(key.as_str(), served);
+        let is_page = |change: &&Change| keys.contains(change.key.as_str());
+        let changed: Vec<&Change> = changes.iter().filter(is_page).collect();
+        let changed_keys: BTreeSet<&Key> = changed.iter().map(|change| &change.key).collect();
+        let unchanged = pages.iter().filter(|(key, _)| !changed_keys.contains(key));
+        let unchanged = unchanged.map(|(key, served)| (key, served));
+        let before = changed.into_iter();
+        let before = before.filter_map(|change| Some((&change.key, change.before.as_ref()?)));
+        let mut stated: HashMap<&str, u64> = HashMap::new();
+        for (key, served) in unchanged.chain(before) {
+            let ttl = stated_ttl(served.cache_control.as_deref());
+            let longest = stated.entry(key.as_str()).or_default();
+            *longest = ttl.max(*longest);
         }
-        for change in changes {
-            if !keys.contains(change.key.as_str()) {
-                continue;
-            }
-            before.remove(change.key.as_str());
-        }
-        let ttl = |served: &Served| stated_ttl(served.cache_control.as_deref());
-        for change in changes {
-            if let Some(served) = &change.before
-                && keys.contains(change.key.as_str())
-            {
-                let kept = before.entry(change.key.as_str()).or_insert(served);
-                if ttl(served) > ttl(kept) {
-                    *kept = served;
-                }
-            }
-        }
-        Self { before }
+        Self { site, stated }
     }
 
-    fn stated(&self, key: &str) -> u64 {
-        let served = self.before.get(key);
-        served.map_or(0, |served| stated_ttl(served.cache_control.as_deref()))
-    }
-
-    /// How long an error response is kept: ErrorCachingMinTTL, or longer by the page's own Cache-Control.
-    fn response_ttl(&self, site: &Site<'_>, response: &ErrorResponse) -> u64 {
+    /// Returns how long an error response is kept: ErrorCachingMinTTL, or longer by the page's own Cache-Control.
+    fn response(&self, response: &ErrorResponse) -> u64 {
         let page = response.page.as_deref().unwrap_or_default();
-        let ours = self
-            .before
-            .keys()
-            .filter(|key| site.is_error_page(key, page));
-        let stated = ours.map(|key| self.stated(key)).max();
-        response.ttl().max(stated.unwrap_or(0))
+        let pages = self.stated.iter();
+        let stated = pages.filter(|(key, _)| self.site.is_error_page(key, page));
+        let longest = stated.map(|(_, ttl)| *ttl).max();
+        response.ttl().max(longest.unwrap_or(0))
     }
 
-    /// How long a behavior keeps the answer for a key that is not there: 403 or 404.
-    fn ttl(&self, site: &Site<'_>, behavior: &Behavior) -> u64 {
-        let responses = site.distribution.error_responses.iter();
+    /// Returns how long a behavior keeps the answer for a key that is not there: 403 or 404.
+    fn missing(&self, behavior: &Behavior) -> u64 {
+        let responses = self.site.distribution.error_responses.iter();
         let missing = responses.filter(|response| matches!(response.code, 403 | 404));
-        let told = missing
-            .map(|response| self.response_ttl(site, response))
-            .max();
-        let documents = site.error_documents.iter();
-        let documents = documents.filter(|_| is_website(site, behavior));
-        let stated = documents.map(|key| self.stated(key)).max();
-        told.unwrap_or(DEFAULT_ERROR_TTL).max(stated.unwrap_or(0))
+        let longest = missing.map(|response| self.response(response)).max();
+        let documents = self.site.error_documents.iter();
+        let documents = documents.filter(|_| is_website(self.site, behavior));
+        let stated = documents.filter_map(|key| self.stated.get(key.as_str()));
+        let stated = stated.copied().max();
+        longest
+            .unwrap_or(DEFAULT_ERROR_TTL)
+            .max(stated.unwrap_or(0))
     }
 
     /// Owes the copies of an error page that changed.
-    fn owe_pages(&self, site: &Site<'_>, change: &Change, found: &mut Stale) {
+    fn owe_pages(&self, change: &Change, stale: &mut Stale) {
         let key = change.key.as_str();
-        for response in &site.distribution.error_responses {
+        for response in &self.site.distribution.error_responses {
             let page = response.page.as_deref().unwrap_or_default();
-            let ttl = self.response_ttl(site, response);
-            if !page.is_empty() && site.is_error_page(key, page) && ttl > BORNE_ERROR_TTL {
+            let ttl = self.response(response);
+            if !page.is_empty() && self.site.is_error_page(key, page) && ttl > BORNE_ERROR_TTL {
                 let code = response.code;
-                found.owe("/*".to_owned(), Reason::ErrorPage { code, ttl });
+                stale.owe("/*".to_owned(), Reason::ErrorPage { code, ttl });
             }
         }
-        if !site.error_documents.iter().any(|document| document == key) {
+        let mut documents = self.site.error_documents.iter();
+        if !documents.any(|document| document == key) {
             return;
         }
-        for behavior in &site.distribution.behaviors {
-            let ttl = self.ttl(site, behavior);
-            if is_website(site, behavior) && ttl > BORNE_ERROR_TTL {
+        for behavior in &self.site.distribution.behaviors {
+            let ttl = self.missing(behavior);
+            if is_website(self.site, behavior) && ttl > BORNE_ERROR_TTL {
                 let pattern = format!("{}*", behavior.literal_prefix());
-                found.owe(pattern, Reason::ErrorDocument { ttl });
+                stale.owe(pattern, Reason::ErrorDocument { ttl });
             }
         }
     }
 }
 
 fn is_website(site: &Site<'_>, behavior: &Behavior) -> bool {
-    let mut ours = site.origins();
-    ours.any(|origin| origin.website && behavior.leads_to(&origin.id))
+    let mut origins = site.origins();
+    origins.any(|origin| origin.website && behavior.leads_to(&origin.id))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{HeaderFingerprint, Sort};
     use crate::edge::distribution::{Distribution, Origin};
+    use crate::edge::reason::Content;
 
     const DAY: &str = "max-age=86400";
 

@@ -6,31 +6,12 @@
 //! just a path that stands where the shortest does, and the tree's optimum is the optimum with such tags. The tags of sorts and
 //! folders are sets chosen beforehand, each with the tree's optimum for what they leave: all such sets where there are few.
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet};
 
-use super::cover::{self, Cover, Entry, Opaque, Pattern, Tag};
-use super::path::Dialect;
+use super::cover::{self, Cover, Entry, Pattern, Tag, Universe};
 use super::price::{Mode, Prices};
-use super::wide::{Wide, wide};
-use crate::domain::Sort;
+use super::wide::{Carrier, WideTag, wide_tags};
 use crate::domain::tags::{self, key_tag};
-
-/// What edges may keep of one object that carries its tags.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Carrier<'a> {
-    pub(super) key: &'a str,
-    pub(super) sort: Sort,
-    pub(super) paths: Vec<Kept>,
-}
-
-/// One entry of the universe under which it may be kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Kept {
-    /// The entry's position.
-    pub(super) entry: usize,
-    /// Whether a tag takes all that is owed there: nothing else was answered there, and all of it carries the tags.
-    pub(super) whole: bool,
-}
 
 /// Up to how many tags of sorts and folders every set is looked at.
 const FEW: usize = 4;
@@ -38,140 +19,127 @@ const FEW: usize = 4;
 const WORK: usize = 320_000;
 const ATTEMPTS: std::ops::RangeInclusive<usize> = 4..=64;
 
-/// The cheapest purge by paths, wildcards and tags, never dearer than [`cover::cover`]'s.
+/// Finds the cheapest purge by paths, wildcards and tags, never dearer than [`cover::cover`]'s.
 ///
 /// It is the optimum of those in which the tag of one object takes nothing unchanged, where what such a tag takes all begins with
 /// the shortest of it, at most four tags of sorts and folders are worth a thought, and there are at most 20,000 entries. Past
 /// that, sets of tags are improved one tag at a time. [`Mode::Exact`] takes no tag that something unchanged carries. The same
 /// input always gives the same answer.
-pub(super) fn cover(
-    universe: &[Entry<'_>],
-    carriers: &[Carrier<'_>],
-    opaque: &[Opaque],
-    prices: &Prices,
-    dialect: Dialect,
-) -> Cover {
+pub(super) fn cover(universe: Universe<'_>, carriers: &[Carrier<'_>], prices: &Prices) -> Cover {
     let plain = matches!(prices.mode, Mode::All | Mode::None) || carriers.is_empty();
-    if plain || !universe.iter().any(|entry| entry.changed) {
-        return cover::cover(universe, opaque, prices, dialect);
+    if plain || !universe.entries.iter().any(|entry| entry.changed) {
+        return cover::cover(universe, prices);
     }
-    let problem = Problem {
+    let mut search = TagSearch {
         universe,
         carriers,
-        opaque,
         prices,
-        dialect,
-        units: units(universe, carriers),
-        wide: wide(universe, carriers, prices.mode),
+        heads: HashMap::new(),
+        units: Vec::new(),
+        wide: wide_tags(carriers, prices.mode),
     };
-    problem.search()
+    search.add_units();
+    search.best().named()
 }
 
-/// By the position of the entry where it stands: the object whose tag is to be weighed as a path there; and what of it that
-/// leaves out.
-#[derive(Debug, Default)]
-struct Units {
-    heads: BTreeMap<usize, usize>,
-    rest: Vec<bool>,
-}
-
-/// The objects for which a tag may do better than paths.
-fn units(universe: &[Entry<'_>], carriers: &[Carrier<'_>]) -> Units {
-    let mut units = Units {
-        rest: vec![false; universe.len()],
-        ..Units::default()
-    };
-    let at = |kept: &Kept| universe.get(kept.entry);
-    for (number, carrier) in carriers.iter().enumerate() {
-        let changed = |kept: &Kept| at(kept).is_some_and(|entry| entry.changed);
-        if !carrier.paths.iter().all(changed) {
-            continue;
-        }
-        let whole = || carrier.paths.iter().filter(|kept| kept.whole);
-        let alone = |kept: &Kept| at(kept).is_some_and(|entry| entry.exact);
-        if whole().count() < 2 && whole().all(alone) {
-            continue;
-        }
-        // Entries are sorted, so that what begins with a head follows it.
-        let mut head: Option<&str> = None;
-        for kept in whole() {
-            let text = at(kept).map_or("", |entry| entry.text);
-            if head.is_some_and(|head| text.starts_with(head)) {
-                if let Some(rest) = units.rest.get_mut(kept.entry) {
-                    *rest = true;
-                }
-            } else {
-                units.heads.insert(kept.entry, number);
-                head = Some(text);
-            }
-        }
-    }
-    units
-}
-
-struct Problem<'p, 'a> {
-    universe: &'p [Entry<'a>],
+/// The tags of objects, folders and sorts that a purge may choose from.
+struct TagSearch<'p, 'a> {
+    universe: Universe<'p>,
     carriers: &'p [Carrier<'a>],
-    opaque: &'p [Opaque],
     prices: &'p Prices,
-    dialect: Dialect,
-    units: Units,
-    wide: Vec<Wide<'a>>,
+    /// The objects for which a tag may do better than paths, by the path where their tag is weighed as a path.
+    heads: HashMap<&'p str, &'p Carrier<'a>>,
+    /// The entries with such a path for what the tag takes, and their positions.
+    units: Vec<(usize, Entry<'p>)>,
+    wide: Vec<WideTag<'a>>,
 }
 
-/// The best purge that is known, the tags of sorts and folders in it, and its cost.
-struct Best {
+/// A tag in a purge, and the objects that carry it.
+struct ChosenTag<'p, 'a> {
+    tag: String,
+    /// What it stands for, as people read it.
+    of: String,
+    carriers: Vec<&'p Carrier<'a>>,
+}
+
+/// The best purge so far, the tags in it, and its cost.
+struct BestPurge<'p, 'a> {
     cost: [u64; 4],
-    chosen: Vec<usize>,
-    /// The objects whose own tags are in it.
-    objects: Vec<usize>,
+    wide: Vec<&'p WideTag<'a>>,
+    tags: Vec<ChosenTag<'p, 'a>>,
     cover: Cover,
 }
 
-impl Problem<'_, '_> {
-    fn search(&self) -> Cover {
-        let first = self.attempt(Vec::new());
-        let attempts =
-            (WORK / self.universe.len().max(1)).clamp(*ATTEMPTS.start(), *ATTEMPTS.end());
-        let count = self.wide.len();
-        let best = match count {
-            0 => first,
-            1..=FEW if 1 << count <= attempts => self.all(first),
-            _ => self.improve(first, attempts),
+impl<'p, 'a: 'p> TagSearch<'p, 'a> {
+    /// Finds the objects for which a tag may do better than paths.
+    fn add_units(&mut self) {
+        let mut rest: HashSet<usize> = HashSet::new();
+        for carrier in self.carriers {
+            let alone = carrier.owed().count() < 2 && carrier.owed().all(|entry| entry.exact);
+            if alone || carrier.unchanged().next().is_some() {
+                continue;
+            }
+            // Paths are sorted, so that what begins with a head follows it.
+            let mut head: Option<&str> = None;
+            for path in carrier.paths.iter().filter(|path| path.whole) {
+                let text = path.entry.text;
+                if head.is_some_and(|head| text.starts_with(head)) {
+                    rest.insert(path.position);
+                } else {
+                    self.heads.insert(text, carrier);
+                    head = Some(text);
+                }
+            }
+        }
+        let entries = self.universe.entries.iter().enumerate();
+        let entries = entries.filter(|(position, _)| !rest.contains(position));
+        let unit = |entry: &Entry<'p>| Entry {
+            exact: entry.exact || self.heads.contains_key(entry.text),
+            ..*entry
         };
-        self.name(best)
+        self.units = entries
+            .map(|(position, entry)| (position, unit(entry)))
+            .collect();
+    }
+
+    fn best(&'p self) -> BestPurge<'p, 'a> {
+        let first = self.attempt(Vec::new());
+        let attempts = WORK / self.universe.entries.len().max(1);
+        let attempts = attempts.clamp(*ATTEMPTS.start(), *ATTEMPTS.end());
+        match self.wide.len() {
+            0 => first,
+            count @ 1..=FEW if 1 << count <= attempts => self.try_all(first),
+            _ => self.improve(first, attempts),
+        }
     }
 
     /// Looks at every set.
-    fn all(&self, mut best: Best) -> Best {
+    fn try_all(&'p self, mut best: BestPurge<'p, 'a>) -> BestPurge<'p, 'a> {
         for set in 1u32..1 << self.wide.len() {
-            let chosen = (0..self.wide.len()).filter(|at| set >> at & 1 == 1);
-            self.try_set(chosen.collect(), &mut best);
+            let chosen = self.wide.iter().enumerate();
+            let chosen = chosen.filter(|(bit, _)| set >> bit & 1 == 1);
+            self.try_set(chosen.map(|(_, tag)| tag).collect(), &mut best);
         }
         best
     }
 
     /// Adds, takes away and exchanges one tag after the other, as long as that makes it cheaper.
-    fn improve(&self, mut best: Best, mut attempts: usize) -> Best {
-        let pure =
-            (0..self.wide.len()).filter(|at| self.wide.get(*at).is_some_and(|it| it.needless == 0));
-        let mut try_set = |chosen: Vec<usize>, best: &mut Best| {
+    fn improve(&'p self, mut best: BestPurge<'p, 'a>, mut attempts: usize) -> BestPurge<'p, 'a> {
+        let mut try_set = |chosen: Vec<&'p WideTag<'a>>, best: &mut BestPurge<'p, 'a>| {
             attempts = attempts.saturating_sub(1);
             attempts > 0 && self.try_set(chosen, best)
         };
+        let pure = self.wide.iter().filter(|tag| tag.needless == 0);
         try_set(pure.collect(), &mut best);
         loop {
             let mut better = false;
-            for at in 0..self.wide.len() {
-                let mut chosen = best.chosen.clone();
-                match chosen.iter().position(|other| *other == at) {
-                    Some(place) => {
-                        chosen.remove(place);
-                    }
-                    None => {
-                        chosen.retain(|other| !self.overlap(*other, at));
-                        chosen.push(at);
-                    }
+            for tag in &self.wide {
+                let mut chosen = best.wide.clone();
+                if chosen.contains(&tag) {
+                    chosen.retain(|kept| *kept != tag);
+                } else {
+                    chosen.retain(|kept| !kept.overlaps(tag));
+                    chosen.push(tag);
                 }
                 better |= try_set(chosen, &mut best);
             }
@@ -181,36 +149,27 @@ impl Problem<'_, '_> {
         }
     }
 
-    fn overlap(&self, one: usize, other: usize) -> bool {
-        match (self.wide.get(one), self.wide.get(other)) {
-            (Some(one), Some(other)) => one.holds(other) || other.holds(one),
-            _ => false,
-        }
-    }
-
     /// Keeps what these tags make of the purge, if that is better.
-    fn try_set(&self, chosen: Vec<usize>, best: &mut Best) -> bool {
-        let pairs = || chosen.iter().enumerate();
-        let doubled = pairs().any(|(at, one)| {
-            let mut others = chosen.iter().skip(at + 1);
-            others.any(|other| self.overlap(*one, *other))
+    fn try_set(&'p self, chosen: Vec<&'p WideTag<'a>>, best: &mut BestPurge<'p, 'a>) -> bool {
+        let doubled = chosen.iter().enumerate().any(|(index, tag)| {
+            let mut later = chosen.iter().skip(index + 1);
+            later.any(|later| tag.overlaps(later))
         });
-        let wide = chosen.iter().filter_map(|at| self.wide.get(*at));
-        let needless = wide.map(|it| it.needless).sum();
+        let needless = chosen.iter().map(|tag| tag.needless).sum();
         // Whatever comes of it costs as much as the tags themselves.
         let least = self.cost(chosen.len() as u64, needless, 0);
         if doubled || least >= best.cost {
             return false;
         }
-        let found = self.attempt(chosen);
-        let better = found.cost < best.cost;
+        let purge = self.attempt(chosen);
+        let better = purge.cost < best.cost;
         if better {
-            *best = found;
+            *best = purge;
         }
         better
     }
 
-    /// The objective, in the order of what counts first.
+    /// Returns the objective, in the order of what counts first.
     fn cost(&self, paths: u64, needless: u64, wildcards: u64) -> [u64; 4] {
         let prices = self.prices;
         let sent = prices.path * paths.saturating_sub(prices.free) + prices.wait * wildcards;
@@ -223,126 +182,102 @@ impl Problem<'_, '_> {
         }
     }
 
-    /// The best that can be done beside these tags.
-    fn attempt(&self, chosen: Vec<usize>) -> Best {
-        let mut taken = vec![false; self.universe.len()];
-        let mut patterns: Vec<Pattern> = Vec::new();
-        for wide in chosen.iter().filter_map(|at| self.wide.get(*at)) {
-            let carriers = self.carriers.iter().filter(|carrier| wide.takes(carrier));
-            patterns.push(self.take(&wide.tag(), wide.of(), carriers, &mut taken));
-        }
-        let flags = taken.iter().zip(&self.units.rest);
-        let left = self.universe.iter().zip(flags).enumerate();
-        let left: Vec<Entry<'_>> = left
-            .filter(|(_, (_, (taken, rest)))| !**taken && !**rest)
-            .map(|(at, (entry, _))| Entry {
-                exact: entry.exact || self.units.heads.contains_key(&at),
-                ..*entry
-            })
-            .collect();
+    /// Finds the best that can be done beside these tags.
+    fn attempt(&'p self, wide: Vec<&'p WideTag<'a>>) -> BestPurge<'p, 'a> {
+        let mut taken = vec![false; self.universe.entries.len()];
+        let chosen = |wide: &&WideTag<'a>| ChosenTag {
+            tag: wide.tag(),
+            of: wide.of(),
+            carriers: (self.carriers.iter())
+                .filter(|carrier| wide.takes(carrier))
+                .collect(),
+        };
+        let mut tags: Vec<ChosenTag<'p, 'a>> = wide.iter().map(chosen).collect();
+        let mut patterns: Vec<Pattern> = tags.iter().map(|tag| tag.take(&mut taken)).collect();
+        let is_left = |position: usize| taken.get(position) == Some(&false);
+        let left = self.units.iter().filter(|(position, _)| is_left(*position));
+        let left: Vec<Entry<'_>> = left.map(|(_, entry)| *entry).collect();
         let prices = Prices {
-            free: self.prices.free.saturating_sub(chosen.len() as u64),
+            free: self.prices.free.saturating_sub(wide.len() as u64),
             ..*self.prices
         };
-        let texts = cover::texts(&left, self.opaque, &prices, self.dialect);
-        let (own, texts): (Vec<_>, Vec<_>) = texts
-            .into_iter()
-            .partition(|text| self.unit(text).is_some());
-        let mut objects: Vec<usize> = own.iter().filter_map(|text| self.unit(text)).collect();
-        objects.sort_unstable();
-        objects.dedup();
-        for carrier in objects.iter().filter_map(|at| self.carriers.get(*at)) {
-            let tag = key_tag(carrier.key);
-            let of = carrier.key.to_owned();
-            patterns.push(self.take(&tag, of, [carrier].into_iter(), &mut taken));
-        }
-        let rest = self
-            .universe
-            .iter()
-            .zip(&taken)
-            .filter(|(_, taken)| !**taken);
-        let rest: Vec<Entry<'_>> = rest.map(|(entry, _)| *entry).collect();
-        let cover = cover::beside(patterns, texts, &rest, self.opaque, self.prices);
-        let needless = cover.patterns.iter().map(|it| it.needless).sum();
-        Best {
-            cost: self.cost(cover.paths(), needless, cover.wildcards),
-            chosen,
-            objects,
+        let left = Universe {
+            entries: &left,
+            ..self.universe
+        };
+        let mut paths = cover::paths(&left.tree(), &prices);
+        let mut keys = HashSet::new();
+        paths.retain(|path| {
+            let Some(carrier) = self.heads.get(path.as_str()) else {
+                return true;
+            };
+            if keys.insert(carrier.key) {
+                let tag = ChosenTag {
+                    tag: key_tag(carrier.key),
+                    of: carrier.key.to_owned(),
+                    carriers: vec![*carrier],
+                };
+                patterns.push(tag.take(&mut taken));
+                tags.push(tag);
+            }
+            false
+        });
+        let rest = self.universe.entries.iter().zip(&taken);
+        let rest = rest.filter(|(_, taken)| !**taken).map(|(entry, _)| *entry);
+        let rest: Vec<Entry<'_>> = rest.collect();
+        let rest = Universe {
+            entries: &rest,
+            ..self.universe
+        };
+        let paths = paths.into_iter().map(|path| rest.weigh(path));
+        // What the tags take already needs no path.
+        patterns.extend(paths.filter(|path| path.changed > 0));
+        let cover = Cover::new(patterns, self.prices);
+        BestPurge {
+            cost: self.cost(cover.paths(), cover.needless(), cover.wildcards),
+            wide,
+            tags,
             cover,
         }
     }
+}
 
-    /// The object whose tag stands for this text.
-    fn unit(&self, text: &str) -> Option<usize> {
-        let found = self.universe.binary_search_by(|entry| entry.text.cmp(text));
-        self.units.heads.get(&found.ok()?).copied()
-    }
-
-    /// A tag, with what it takes of what none before it took.
-    fn take<'c>(
-        &self,
-        tag: &str,
-        of: String,
-        carriers: impl Iterator<Item = &'c Carrier<'c>>,
-        taken: &mut [bool],
-    ) -> Pattern {
-        let mut pattern = Pattern {
-            text: tags::invalidation_item(tag),
-            changed: 0,
-            unchanged: 0,
-            needless: 0,
-            tag: Some(Tag {
-                of,
-                takes: Vec::new(),
-            }),
+impl ChosenTag<'_, '_> {
+    /// Returns the pattern, with what it takes of what none before it took.
+    fn take(&self, taken: &mut [bool]) -> Pattern {
+        let tag = Tag {
+            of: self.of.clone(),
+            takes: Vec::new(),
         };
-        for kept in carriers.flat_map(|carrier| &carrier.paths) {
-            let place = (self.universe.get(kept.entry), taken.get_mut(kept.entry));
-            let (Some(entry), Some(taken)) = place else {
-                continue;
-            };
+        let mut pattern = Pattern::new(tags::invalidation_item(&self.tag), Some(tag));
+        for path in self.carriers.iter().flat_map(|carrier| &carrier.paths) {
             // What it does not take whole is left to others.
-            if *taken || (entry.changed && !kept.whole) {
-                continue;
-            }
-            *taken = true;
-            if entry.changed {
-                pattern.changed += 1;
-            } else {
-                pattern.unchanged += 1;
-                pattern.needless = pattern.needless.saturating_add(entry.weight);
+            if (path.whole || !path.entry.changed)
+                && let Some(taken) = taken.get_mut(path.position).filter(|taken| !**taken)
+            {
+                *taken = true;
+                pattern.count(path.entry);
             }
         }
         pattern
     }
+}
 
+impl BestPurge<'_, '_> {
     /// Notes with each tag which entries it takes.
-    fn name(&self, best: Best) -> Cover {
-        let mut carriers: BTreeMap<String, Vec<&Carrier<'_>>> = BTreeMap::new();
-        for wide in best.chosen.iter().filter_map(|at| self.wide.get(*at)) {
-            let taken = self.carriers.iter().filter(|carrier| wide.takes(carrier));
-            carriers.insert(tags::invalidation_item(&wide.tag()), taken.collect());
-        }
-        for carrier in best.objects.iter().filter_map(|at| self.carriers.get(*at)) {
-            carriers.insert(
-                tags::invalidation_item(&key_tag(carrier.key)),
-                vec![carrier],
-            );
-        }
-        let mut cover = best.cover;
+    fn named(self) -> Cover {
+        let carriers = self.tags.into_iter();
+        let carriers = carriers.map(|tag| (tags::invalidation_item(&tag.tag), tag.carriers));
+        let carriers: HashMap<String, Vec<&Carrier<'_>>> = carriers.collect();
+        let mut cover = self.cover;
         for pattern in &mut cover.patterns {
-            let (Some(tag), Some(carriers)) = (&mut pattern.tag, carriers.get(&pattern.text))
-            else {
-                continue;
-            };
-            let kept = carriers.iter().flat_map(|carrier| &carrier.paths);
-            let entries = kept.filter_map(|kept| {
-                let entry = self.universe.get(kept.entry)?;
-                (kept.whole || !entry.changed).then(|| entry.text.to_owned())
-            });
-            tag.takes = entries.collect();
-            tag.takes.sort();
-            tag.takes.dedup();
+            if let (Some(tag), Some(carriers)) = (&mut pattern.tag, carriers.get(&pattern.text)) {
+                let paths = carriers.iter().flat_map(|carrier| &carrier.paths);
+                let taken = paths.filter(|path| path.whole || !path.entry.changed);
+                tag.takes = taken.map(|path| path.entry.text.to_owned()).collect();
+                tag.takes.sort();
+                tag.takes.dedup();
+            }
         }
         cover
     }

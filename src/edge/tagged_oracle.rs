@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::cover::{self, Cover, Entry};
+use super::cover::{self, Cover, Entry, Universe};
 use super::path::{self, Dialect};
 use super::price::{Mode, Money, Prices};
-use super::tagged::{self, Carrier, Kept};
+use super::tagged;
+use super::wide::{CarriedPath, Carrier};
 use crate::domain::Sort;
 use crate::domain::tags::{invalidation_item, tags};
 
@@ -34,6 +35,13 @@ struct Case {
     /// Objects answer under a second name, with which their paths do not all begin alike.
     twice: bool,
     prices: Prices,
+}
+
+/// Where something may be kept, by its position, and whether a tag takes all that is owed there.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    entry: usize,
+    whole: bool,
 }
 
 /// A case laid out: texts with what is known of them, and who carries what.
@@ -103,6 +111,14 @@ impl Case {
     }
 }
 
+fn universe<'u>(entries: &'u [Entry<'u>]) -> Universe<'u> {
+    Universe {
+        entries,
+        regions: &[],
+        dialect: DIALECT,
+    }
+}
+
 impl Laid {
     fn entries(&self) -> Vec<Entry<'_>> {
         let entry = |(text, changed, weight): &'_ (String, bool, u64)| {
@@ -118,31 +134,29 @@ impl Laid {
         .collect()
     }
 
-    fn carriers(&self) -> Vec<Carrier<'_>> {
-        let carrier =
-            |(key, sort, paths): &'_ (String, Sort, Vec<Kept>)| (*sort, paths.clone(), key.len());
-        let rows = self
-            .carriers
-            .iter()
-            .map(|row| (row.0.as_str(), carrier(row)));
-        rows.map(|(key, (sort, paths, _))| Carrier { key, sort, paths })
-            .collect()
+    fn carriers<'e>(&'e self, entries: &'e [Entry<'e>]) -> Vec<Carrier<'e>> {
+        let path = |kept: &Kept| CarriedPath {
+            entry: &entries[kept.entry],
+            position: kept.entry,
+            whole: kept.whole,
+        };
+        let carriers = self.carriers.iter().map(|(key, sort, paths)| Carrier {
+            key,
+            sort: *sort,
+            paths: paths.iter().map(path).collect(),
+        });
+        carriers.collect()
     }
 
     fn solve(&self) -> Cover {
-        tagged::cover(
-            &self.entries(),
-            &self.carriers(),
-            &[],
-            &self.prices,
-            DIALECT,
-        )
+        let entries = self.entries();
+        tagged::cover(universe(&entries), &self.carriers(&entries), &self.prices)
     }
 
     /// The objective, of a set of items as they are sent; `None` where something changed is left.
     fn cost(&self, items: &[String]) -> Option<[u64; 4]> {
-        let carriers = self.carriers();
         let entries = self.entries();
+        let carriers = self.carriers(&entries);
         let mut covered: BTreeSet<usize> = BTreeSet::new();
         let mut needless: BTreeSet<usize> = BTreeSet::new();
         for (at, entry) in entries.iter().enumerate() {
@@ -162,9 +176,9 @@ impl Laid {
                 .collect();
             if items.iter().any(|item| own.contains(item)) {
                 for kept in &carrier.paths {
-                    needless.insert(kept.entry);
+                    needless.insert(kept.position);
                     if kept.whole {
-                        covered.insert(kept.entry);
+                        covered.insert(kept.position);
                     }
                 }
             }
@@ -222,7 +236,7 @@ impl Laid {
         });
         let exact = entries.iter().filter(|it| it.changed && it.exact);
         let exact = exact.map(|it| it.text.to_owned());
-        let carriers = self.carriers();
+        let carriers = self.carriers(&entries);
         let mut tagged: BTreeMap<Vec<bool>, String> = BTreeMap::new();
         let names = carriers
             .iter()
@@ -237,17 +251,14 @@ impl Laid {
                     .filter(|(_, is)| **is)
                     .flat_map(|(it, _)| &it.paths)
             };
-            let spares = all().all(|kept| entries[kept.entry].changed);
+            let spares = all().all(|kept| kept.entry.changed);
             let whole = |it: &Carrier<'_>| it.paths.iter().any(|kept| kept.whole);
             let owed = carriers
                 .iter()
                 .zip(&carries)
                 .filter(|(it, is)| **is && whole(it));
             let one = owed.count() < 2;
-            let weighs = |kept: &Kept| {
-                let entry = &entries[kept.entry];
-                !entry.changed && entry.weight > 0
-            };
+            let weighs = |kept: &CarriedPath<'_>| !kept.entry.changed && kept.entry.weight > 0;
             let strict = one || (self.prices.mode == Mode::Exact && all().any(weighs));
             if all().any(|kept| kept.whole) && (spares || !strict) {
                 tagged.entry(carries).or_insert(invalidation_item(&tag));
@@ -297,7 +308,7 @@ impl Laid {
             "each changed path is told of once: {:?}",
             found
         );
-        let plain = cover::cover(&self.entries(), &[], &self.prices, DIALECT);
+        let plain = cover::cover(universe(&self.entries()), &self.prices);
         let needless = plain.patterns.iter().map(|it| it.needless).sum();
         let without = self.rank(plain.paths(), needless, plain.wildcards);
         prop_assert!(ranked <= without, "{:?} {:?}", texts, plain);

@@ -1,21 +1,31 @@
 //! The radix tree of all request paths, reduced to the nodes where a choice is to be made.
 
-use super::cover::{Entry, Opaque};
 use super::path::{self, Dialect};
 
-/// A request path, or a mark that only weighs or only cuts.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Item<'a> {
-    pub(super) text: &'a str,
-    pub(super) weight: u64,
-    pub(super) changed: bool,
-    pub(super) exact: bool,
-    /// Whether it is a request path rather than a mark.
-    pub(super) counted: bool,
+/// A request path that an edge may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Encoded.
+    pub text: &'a str,
+    /// Whether its answer changed.
+    pub changed: bool,
+    /// Whether it can be purged alone. Where not, `text` is a prefix: if changed, a wildcard must take all that begins so.
+    pub exact: bool,
+    pub weight: u64,
+}
+
+/// What other origins answer: all paths with a prefix, except those that begin with a shield (an earlier behavior took them).
+///
+/// A wildcard that takes the prefix itself takes the region; each wildcard within it takes some of it, and is priced alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignRegion {
+    pub prefix: String,
+    pub weight: u64,
+    pub shields: Vec<String>,
 }
 
 /// A place where either one wildcard takes all beneath, or its own paths and its children's choices do.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Node<'a> {
     text: &'a str,
     /// The wildcard's prefix is longer than `shortest` and at most `len` bytes of `text`.
@@ -23,8 +33,8 @@ pub(super) struct Node<'a> {
     shortest: usize,
     /// What a wildcard here takes needlessly.
     pub(super) needless: u64,
-    /// Changed paths that end here and can be purged alone: a range of [`Tree::exact`].
-    pub(super) own: (usize, usize),
+    /// Changed paths that end here and can be purged alone.
+    pub(super) own: Vec<&'a str>,
     /// Something that ends here can be purged by a wildcard alone.
     pub(super) forced: bool,
     pub(super) children: usize,
@@ -33,100 +43,50 @@ pub(super) struct Node<'a> {
 }
 
 /// Nodes in post-order: children before parents, the root last.
-#[derive(Debug, Default)]
 pub(super) struct Tree<'a> {
     pub(super) nodes: Vec<Node<'a>>,
-    pub(super) exact: Vec<&'a str>,
-}
-
-#[derive(Default)]
-struct Open<'a> {
-    text: &'a str,
-    len: usize,
-    needless: u64,
-    own: Vec<&'a str>,
-    forced: bool,
-    children: usize,
-    size: usize,
-}
-
-/// The items in order: the entries, and the marks of regions and of what is shielded from them.
-pub(super) fn items<'a>(universe: &[Entry<'a>], opaque: &'a [Opaque]) -> Vec<Item<'a>> {
-    let mark = |text, weight| Item {
-        text,
-        weight,
-        changed: false,
-        exact: false,
-        counted: false,
-    };
-    let paths = universe.iter().map(|entry| Item {
-        text: entry.text,
-        weight: entry.weight,
-        changed: entry.changed,
-        exact: entry.exact,
-        counted: true,
-    });
-    let marks = opaque.iter().flat_map(|region| {
-        let shields = region
-            .shields
-            .iter()
-            .map(move |text| mark(text.as_str(), 0));
-        shields.chain([mark(&region.prefix, region.weight)])
-    });
-    let mut all: Vec<Item<'a>> = paths.chain(marks).collect();
-    all.sort_by(|a, b| a.text.cmp(b.text));
-    all
+    regions: &'a [ForeignRegion],
 }
 
 impl<'a> Tree<'a> {
-    /// Builds the tree of sorted items, in one pass and without recursion.
-    pub(super) fn build(items: &[Item<'a>], opaque: &[Opaque], dialect: Dialect) -> Self {
-        let mut tree = Self::default();
-        let mut stack = vec![Open {
-            len: 1,
-            text: "/",
-            ..Open::default()
-        }];
+    /// Builds the tree of sorted entries, in one pass and without recursion.
+    pub(super) fn build(
+        universe: &[Entry<'a>],
+        regions: &'a [ForeignRegion],
+        dialect: Dialect,
+    ) -> Self {
+        let nodes = Vec::new();
+        let mut tree = Self { nodes, regions };
+        let mut stack = vec![Node::begun("/", 1)];
         let mut last: (&str, usize) = ("/", 1);
-        for item in items {
-            let reach = path::reach(item.text, dialect).max(1);
-            let alike = common(last.0, item.text, last.1.min(reach)).max(1);
-            tree.close(&mut stack, alike, opaque);
+        for entry in with_marks(universe, regions) {
+            let reach = path::reach(entry.text, dialect).max(1);
+            let alike = common(last.0, entry.text, last.1.min(reach)).max(1);
+            tree.close(&mut stack, alike);
             if stack.last().is_none_or(|top| top.len < reach) {
-                stack.push(Open {
-                    text: item.text,
-                    len: reach,
-                    ..Open::default()
-                });
+                stack.push(Node::begun(entry.text, reach));
             }
             if let Some(top) = stack.last_mut() {
-                top.add(item);
+                top.add(&entry);
             }
-            last = (item.text, reach);
+            last = (entry.text, reach);
         }
-        tree.close(&mut stack, 1, opaque);
+        tree.close(&mut stack, 1);
         if let Some(root) = stack.pop() {
-            tree.emit(root, 0, opaque);
+            tree.emit(root, 0);
         }
         tree
     }
 
     /// Closes every open node that is longer than `len`, and sees that one of that length is open.
-    fn close(&mut self, stack: &mut Vec<Open<'a>>, len: usize, opaque: &[Opaque]) {
-        while stack.last().is_some_and(|top| top.len > len) {
-            let Some(open) = stack.pop() else { return };
+    fn close(&mut self, stack: &mut Vec<Node<'a>>, len: usize) {
+        while let Some(node) = stack.pop_if(|top| top.len > len) {
             if stack.last().is_none_or(|below| below.len < len) {
-                stack.push(Open {
-                    text: open.text,
-                    len,
-                    ..Open::default()
-                });
+                stack.push(Node::begun(node.text, len));
             }
-            let parent = stack.last().map_or(0, |below| below.len);
-            let needless = open.needless;
-            let (children, size) = self.emit(open, parent, opaque);
             if let Some(below) = stack.last_mut() {
-                below.needless = below.needless.saturating_add(needless);
+                below.needless = below.needless.saturating_add(node.needless);
+                let (children, size) = self.emit(node, below.len);
                 below.children += children;
                 below.size += size;
             }
@@ -134,45 +94,93 @@ impl<'a> Tree<'a> {
     }
 
     /// Writes a node, unless there is nothing to choose: nothing changed beneath it, or one child whose wildcard takes as much
-    /// that changed and no more. How many children and nodes its parent gains.
-    fn emit(&mut self, open: Open<'a>, parent: usize, opaque: &[Opaque]) -> (usize, usize) {
-        let plain = open.own.is_empty() && !open.forced;
-        if plain && open.children < 2 {
-            return (open.children, open.size);
+    /// that changed and no more. Returns how many children and nodes its parent gains.
+    fn emit(&mut self, mut node: Node<'a>, parent: usize) -> (usize, usize) {
+        let plain = node.own.is_empty() && !node.forced;
+        if plain && node.children < 2 {
+            return (node.children, node.size);
         }
-        let prefix = open.text.get(..open.len).unwrap_or_default();
-        let (around, shield) = surroundings(prefix, opaque);
-        let first = self.exact.len();
-        self.exact.extend(open.own);
-        self.nodes.push(Node {
-            text: open.text,
-            len: open.len,
-            shortest: parent.max(shield.saturating_sub(1)),
-            needless: open.needless.saturating_add(around),
-            own: (first, self.exact.len()),
-            forced: open.forced,
-            children: open.children,
-            size: open.size + 1,
-        });
-        (1, open.size + 1)
+        let prefix = node.text.get(..node.len).unwrap_or_default();
+        let (around, shield) = surroundings(prefix, self.regions);
+        node.shortest = parent.max(shield.saturating_sub(1));
+        node.needless = node.needless.saturating_add(around);
+        node.size += 1;
+        let size = node.size;
+        self.nodes.push(node);
+        (1, size)
+    }
+
+    /// Walks from the root down, not beneath a node whose wildcard is taken: nodes with their positions, and whether it is.
+    pub(super) fn walk(&self, takes_wildcard: &[bool]) -> Vec<(usize, &Node<'a>, bool)> {
+        let mut reached = Vec::new();
+        let mut end = self.nodes.len();
+        let nodes = self.nodes.iter().zip(takes_wildcard).enumerate();
+        for (position, (node, wildcard)) in nodes.rev() {
+            if position < end {
+                reached.push((position, node, *wildcard));
+                end = if *wildcard {
+                    end.saturating_sub(node.size)
+                } else {
+                    position
+                };
+            }
+        }
+        reached
+    }
+
+    /// Returns the invalidation paths that decisions amount to, sorted.
+    pub(super) fn paths(&self, takes_wildcard: &[bool]) -> Vec<String> {
+        let mut paths = Vec::new();
+        for (_, node, wildcard) in self.walk(takes_wildcard) {
+            if wildcard {
+                paths.push(node.wildcard());
+            } else {
+                paths.extend(node.own.iter().map(|text| (*text).to_owned()));
+            }
+        }
+        paths.sort();
+        paths
     }
 }
 
-impl<'a> Open<'a> {
-    fn add(&mut self, item: &Item<'a>) {
-        if !item.changed {
-            self.needless = self.needless.saturating_add(item.weight);
-        } else if !item.exact {
+/// Returns the entries in order, with marks that only weigh for the regions, and marks that only cut for what is shielded.
+fn with_marks<'a>(universe: &[Entry<'a>], regions: &'a [ForeignRegion]) -> Vec<Entry<'a>> {
+    let mark = |text: &'a str, weight| Entry {
+        text,
+        weight,
+        changed: false,
+        exact: false,
+    };
+    let marks = regions.iter().flat_map(|region| {
+        let shields = region.shields.iter().map(move |text| mark(text, 0));
+        shields.chain([mark(&region.prefix, region.weight)])
+    });
+    let mut entries: Vec<Entry<'a>> = universe.iter().copied().chain(marks).collect();
+    entries.sort_by(|a, b| a.text.cmp(b.text));
+    entries
+}
+
+impl<'a> Node<'a> {
+    fn begun(text: &'a str, len: usize) -> Self {
+        Self {
+            text,
+            len,
+            ..Self::default()
+        }
+    }
+
+    fn add(&mut self, entry: &Entry<'a>) {
+        if !entry.changed {
+            self.needless = self.needless.saturating_add(entry.weight);
+        } else if !entry.exact {
             self.forced = true;
-        } else if self.own.last() != Some(&item.text) {
-            self.own.push(item.text);
+        } else if self.own.last() != Some(&entry.text) {
+            self.own.push(entry.text);
         }
     }
-}
 
-impl Node<'_> {
-    /// The wildcard: its prefix as short as it takes no more, but behind the last `/` that it need not cross.
-    pub(super) fn wildcard(&self) -> String {
+    /// Returns the wildcard: its prefix as short as it takes no more, but behind the last `/` that it need not cross.
+    fn wildcard(&self) -> String {
         let bytes = self.text.as_bytes();
         let open = bytes.get(self.shortest..self.len).unwrap_or_default();
         let end = match open.iter().rposition(|byte| *byte == b'/') {
@@ -183,17 +191,17 @@ impl Node<'_> {
     }
 }
 
-/// How far both agree, up to `limit`, cut back to where a wildcard may end.
+/// Returns how far both agree, up to `limit`, cut back to where a wildcard may end.
 fn common(a: &str, b: &str, limit: usize) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let alike = a.iter().zip(b).take(limit).take_while(|(x, y)| x == y);
     path::cut_before(b, alike.count())
 }
 
-/// The weight of the regions that a prefix lies within, and the length of the longest shield that it relies on.
-pub(super) fn surroundings(prefix: &str, opaque: &[Opaque]) -> (u64, usize) {
+/// Returns the weight of the regions that a prefix lies within, and the length of the longest shield that it relies on.
+pub(super) fn surroundings(prefix: &str, regions: &[ForeignRegion]) -> (u64, usize) {
     let (mut weight, mut longest) = (0u64, 0);
-    for region in opaque {
+    for region in regions {
         if region.prefix.len() >= prefix.len() || !prefix.starts_with(&region.prefix) {
             continue;
         }

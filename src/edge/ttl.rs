@@ -4,16 +4,16 @@ use super::distribution::Behavior;
 
 /// Seconds that an edge may answer from its copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EdgeTtl {
+pub(super) struct EdgeTtl {
     /// Without asking the origin.
-    pub fresh: u64,
+    fresh: u64,
     /// Beyond that, by stale-while-revalidate or stale-if-error.
-    pub stale: u64,
+    stale: u64,
 }
 
 impl EdgeTtl {
-    /// Whether no edge ever answers from its copy without asking the origin.
-    pub fn is_zero(self) -> bool {
+    /// Returns whether no edge ever answers from its copy without asking the origin.
+    pub(super) fn is_zero(self) -> bool {
         self.fresh == 0 && self.stale == 0
     }
 }
@@ -29,23 +29,23 @@ pub(super) struct CacheControl {
 }
 
 impl CacheControl {
-    /// Repeated directives count by their longest; a number that cannot be read counts as forever.
+    /// Reads a header. Repeated directives count by their longest; a number that cannot be read counts as forever.
     pub(super) fn parse(text: &str) -> Self {
-        let mut found = Self::default();
+        let mut control = Self::default();
         for directive in text.split(',') {
             let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
             let seconds = || value.trim().trim_matches('"').parse().unwrap_or(u64::MAX);
             match name.trim().to_ascii_lowercase().as_str() {
-                "max-age" => found.max_age = found.max_age.max(Some(seconds())),
-                "s-maxage" => found.s_maxage = found.s_maxage.max(Some(seconds())),
+                "max-age" => control.max_age = control.max_age.max(Some(seconds())),
+                "s-maxage" => control.s_maxage = control.s_maxage.max(Some(seconds())),
                 "stale-while-revalidate" | "stale-if-error" => {
-                    found.stale = found.stale.max(seconds());
+                    control.stale = control.stale.max(seconds());
                 }
-                "no-cache" | "no-store" | "private" => found.uncached = true,
+                "no-cache" | "no-store" | "private" => control.uncached = true,
                 _ => {}
             }
         }
-        found
+        control
     }
 
     fn lifetime(&self) -> Option<u64> {
@@ -57,9 +57,9 @@ impl CacheControl {
     }
 }
 
-/// How long an edge keeps an object with this Cache-Control under a behavior. MinTTL overrides no-cache, no-store and
+/// Returns how long an edge keeps an object with this Cache-Control under a behavior. MinTTL overrides no-cache, no-store and
 /// private; without an age the default TTL holds; stale allowances are capped by MaxTTL.
-pub fn edge_ttl(cache_control: Option<&str>, behavior: &Behavior) -> EdgeTtl {
+pub(super) fn edge_ttl(cache_control: Option<&str>, behavior: &Behavior) -> EdgeTtl {
     let control = CacheControl::parse(cache_control.unwrap_or_default());
     let wanted = control.lifetime().unwrap_or(behavior.default_ttl);
     EdgeTtl {
@@ -68,7 +68,7 @@ pub fn edge_ttl(cache_control: Option<&str>, behavior: &Behavior) -> EdgeTtl {
     }
 }
 
-/// The lifetime that the header itself states, 0 where it states none: what an error document adds to an error's TTL.
+/// Returns the lifetime that the header itself states, 0 where it states none: what an error document adds to an error's TTL.
 pub fn stated_ttl(cache_control: Option<&str>) -> u64 {
     let control = CacheControl::parse(cache_control.unwrap_or_default());
     control.lifetime().unwrap_or(0)

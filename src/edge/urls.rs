@@ -52,29 +52,29 @@ pub enum Kind {
 }
 
 /// A path as a viewer asks for it, encoded. One that ends in `?` stands for all query strings behind it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RequestPath {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestPath<'a> {
     pub text: String,
     pub kind: Kind,
-    /// The position of the behavior that it falls to.
-    pub behavior: usize,
+    /// The behavior that it falls to.
+    pub behavior: &'a Behavior,
 }
 
-impl RequestPath {
-    /// Whether it stands for all query strings of a path, which a wildcard alone can purge.
+impl RequestPath<'_> {
+    /// Returns whether it stands for all query strings of a path, which a wildcard alone can purge.
     pub fn is_query(&self) -> bool {
         self.text.ends_with('?')
     }
 
-    /// As it is owed and shown: with a `*` where it stands for query strings.
-    pub fn owed(&self) -> String {
+    /// Returns the path as it is owed and shown: with a `*` where it stands for query strings.
+    pub(super) fn owed(&self) -> String {
         let star = if self.is_query() { "*" } else { "" };
         format!("{}{star}", self.text)
     }
 }
 
 impl<'a> Site<'a> {
-    /// A site at the root of its bucket, with what CloudFront and S3 take for granted.
+    /// Makes a site at the root of its bucket, with what CloudFront and S3 take for granted.
     pub fn new(distribution: &'a Distribution, ours: Vec<String>) -> Self {
         Self {
             distribution,
@@ -88,30 +88,24 @@ impl<'a> Site<'a> {
         }
     }
 
-    /// The origins that are ours.
+    /// Returns the origins that are ours.
     pub fn origins(&self) -> impl Iterator<Item = &'a Origin> {
-        let known = self.distribution.origins.iter();
-        known.filter(|origin| self.ours.contains(&origin.id))
+        let origins = self.distribution.origins.iter();
+        origins.filter(|origin| self.ours.contains(&origin.id))
     }
 
-    pub fn behavior(&self, at: usize) -> Option<&'a Behavior> {
-        self.distribution.behaviors.get(at)
-    }
-
-    /// Whether a behavior leads to one of our origins.
+    /// Returns whether a behavior leads to one of our origins.
     pub fn is_ours(&self, behavior: &Behavior) -> bool {
         self.ours.iter().any(|id| behavior.leads_to(id))
     }
 
-    /// Whether a function that nobody could read stands before our objects, and no setting speaks for it: then nothing tells
-    /// at which paths an object answers.
+    /// Returns whether a function that nobody could read stands before our objects, and no setting speaks for it: then nothing
+    /// tells at which paths an object answers.
     pub fn has_unknown_rewrite(&self) -> bool {
+        let is_unknown = |behavior: &Behavior| behavior.rewrite == Rewrite::Unknown;
+        let mut behaviors = self.distribution.behaviors.iter();
         self.index == Index::Auto
-            && self
-                .distribution
-                .behaviors
-                .iter()
-                .any(|behavior| behavior.rewrite == Rewrite::Unknown && self.is_ours(behavior))
+            && behaviors.any(|behavior| is_unknown(behavior) && self.is_ours(behavior))
     }
 
     fn rewrites(&self, behavior: &Behavior) -> bool {
@@ -122,7 +116,7 @@ impl<'a> Site<'a> {
         }
     }
 
-    /// The key's path at an origin, not encoded, with its leading slash; none where it lies outside of OriginPath.
+    /// Returns the key's path at an origin, not encoded, with its leading slash; none where it lies outside of OriginPath.
     fn path_at(&self, origin: &Origin, key: &str) -> Option<String> {
         let prefix = self.prefix.trim_matches('/');
         let slash = if prefix.is_empty() { "" } else { "/" };
@@ -137,78 +131,69 @@ impl<'a> Site<'a> {
 
     /// Calls `each` with the encoded path, its kind and its behavior, once for every path at which the key answers; query
     /// strings as a path that ends in `?`.
-    pub fn visit_paths(&self, key: &str, each: &mut impl FnMut(&str, Kind, usize)) {
+    pub fn visit_paths(&self, key: &str, each: &mut impl FnMut(&str, Kind, &'a Behavior)) {
         let mut text = String::new();
         for origin in self.origins() {
-            let Some(raw) = self.path_at(origin, key) else {
-                continue;
-            };
-            text.clear();
-            path::encode(&raw, &mut text);
-            self.visit_at(origin, &mut text, each);
+            if let Some(path) = self.path_at(origin, key) {
+                text.clear();
+                path::encode(&path, &mut text);
+                self.visit_at(origin, &text, each);
+            }
         }
     }
 
+    /// Visits the paths at which the object whose own path is `own` answers by way of one origin.
     fn visit_at(
         &self,
         origin: &Origin,
-        own: &mut String,
-        each: &mut impl FnMut(&str, Kind, usize),
+        own: &str,
+        each: &mut impl FnMut(&str, Kind, &'a Behavior),
     ) {
-        self.emit(origin, own, Kind::Own, |_| true, each);
+        let mut visit = |path: &str, kind: Kind, behavior: &'a Behavior| {
+            each(path, kind, behavior);
+            if behavior.keys_on_query() {
+                each(&format!("{path}?"), kind, behavior);
+            }
+        };
+        if let Some(behavior) = self.behavior_at(origin, own) {
+            visit(own, Kind::Own, behavior);
+        }
         let root = self.distribution.default_root_object.as_deref();
         let is_root = root.is_some_and(|root| {
             !root.is_empty() && own.get(1..) == Some(root.trim_start_matches('/'))
         });
-        if is_root {
-            self.emit(origin, &mut "/".to_owned(), Kind::Root, |_| true, each);
+        if is_root && let Some(behavior) = self.behavior_at(origin, "/") {
+            visit("/", Kind::Root, behavior);
         }
-        let Some(folder) = own.strip_suffix(self.index_document.as_str()) else {
+        let folder = own.strip_suffix(self.index_document.as_str());
+        let Some(folder) = folder.filter(|folder| folder.ends_with('/')) else {
             return;
         };
-        if !folder.ends_with('/') {
-            return;
-        }
-        let rewrites = |behavior: &Behavior| self.rewrites(behavior);
-        let shown = |behavior: &Behavior| origin.website || rewrites(behavior);
-        if folder != "/" || !is_root {
-            self.emit(origin, &mut folder.to_owned(), Kind::Folder, shown, each);
+        if (folder != "/" || !is_root)
+            && let Some(behavior) = self.behavior_at(origin, folder)
+            && (origin.website || self.rewrites(behavior))
+        {
+            visit(folder, Kind::Folder, behavior);
         }
         let bare = folder.trim_end_matches('/');
-        if !bare.is_empty() {
-            let mut bare = bare.to_owned();
-            self.emit(origin, &mut bare, Kind::Folder, rewrites, each);
-            let redirects = |behavior: &Behavior| origin.website && !rewrites(behavior);
-            self.emit(origin, &mut bare, Kind::FolderRedirect, redirects, each);
+        if !bare.is_empty()
+            && let Some(behavior) = self.behavior_at(origin, bare)
+        {
+            if self.rewrites(behavior) {
+                visit(bare, Kind::Folder, behavior);
+            } else if origin.website {
+                visit(bare, Kind::FolderRedirect, behavior);
+            }
         }
     }
 
-    fn emit(
-        &self,
-        origin: &Origin,
-        text: &mut String,
-        kind: Kind,
-        shown: impl Fn(&Behavior) -> bool,
-        each: &mut impl FnMut(&str, Kind, usize),
-    ) {
-        let Some(at) = self.distribution.behavior_of(text) else {
-            return;
-        };
-        let Some(behavior) = self.behavior(at) else {
-            return;
-        };
-        if !behavior.leads_to(&origin.id) || !shown(behavior) {
-            return;
-        }
-        each(text, kind, at);
-        if behavior.keys_on_query() {
-            text.push('?');
-            each(text, kind, at);
-            text.pop();
-        }
+    /// Returns the behavior that a path falls to, if it leads to the origin.
+    fn behavior_at(&self, origin: &Origin, path: &str) -> Option<&'a Behavior> {
+        let behavior = self.distribution.behavior_of(path)?;
+        behavior.leads_to(&origin.id).then_some(behavior)
     }
 
-    /// The keys of the site that stand behind error pages: custom error responses' and the website's error document.
+    /// Returns the keys of the site that stand behind error pages: custom error responses' and the website's error document.
     pub fn error_page_keys(&self) -> BTreeSet<String> {
         let pages = self.distribution.error_responses.iter();
         let pages = pages.filter_map(|response| response.page.as_deref());
@@ -218,7 +203,7 @@ impl<'a> Site<'a> {
         from_pages.chain(documents.cloned()).collect()
     }
 
-    /// The key of ours that a path names at an origin: [`path_at`](Self::path_at) backwards.
+    /// Returns the key of ours that a path names at an origin: [`path_at`](Self::path_at) backwards.
     fn key_at(&self, origin: &Origin, page: &str) -> Option<String> {
         let root = origin.path.trim_matches('/');
         let full = format!("{root}/{}", page.trim_start_matches('/'));
@@ -231,27 +216,26 @@ impl<'a> Site<'a> {
         Some(rest.to_owned())
     }
 
-    /// Whether the key is the page of that error response.
-    pub fn is_error_page(&self, key: &str, page: &str) -> bool {
+    /// Returns whether the key is the page of that error response.
+    pub(super) fn is_error_page(&self, key: &str, page: &str) -> bool {
         self.origins()
             .any(|origin| self.key_at(origin, page).as_deref() == Some(key))
     }
 }
 
-/// The request paths at which a key answers, each once.
-pub fn request_paths(site: &Site<'_>, key: &str) -> Vec<RequestPath> {
-    let mut found: Vec<RequestPath> = Vec::new();
+/// Returns the request paths at which a key answers, each once.
+pub fn request_paths<'a>(site: &Site<'a>, key: &str) -> Vec<RequestPath<'a>> {
+    let mut paths: Vec<RequestPath<'a>> = Vec::new();
     site.visit_paths(key, &mut |text, kind, behavior| {
-        if !found.iter().any(|path| path.text == text) {
-            let text = text.to_owned();
-            found.push(RequestPath {
-                text,
+        if !paths.iter().any(|path| path.text == text) {
+            paths.push(RequestPath {
+                text: text.to_owned(),
                 kind,
                 behavior,
             });
         }
     });
-    found
+    paths
 }
 
 #[cfg(test)]

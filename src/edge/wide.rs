@@ -1,22 +1,53 @@
-//! The tags of sorts and folders: which of them may make a purge cheaper.
+//! Objects that carry cache tags, and the tags of sorts and folders: which of them may make a purge cheaper.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::cover::Entry;
 use super::price::Mode;
-use super::tagged::Carrier;
 use crate::domain::Sort;
 use crate::domain::tags::{self, folder_tag};
+
+/// What edges may keep of one object that carries its tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Carrier<'a> {
+    pub(super) key: &'a str,
+    pub(super) sort: Sort,
+    pub(super) paths: Vec<CarriedPath<'a>>,
+}
+
+/// A request path under which it may be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CarriedPath<'a> {
+    pub(super) entry: &'a Entry<'a>,
+    /// The entry's position in the universe.
+    pub(super) position: usize,
+    /// Whether a tag takes all that is owed there: nothing else was answered there, and all of it carries the tags.
+    pub(super) whole: bool,
+}
+
+impl<'a> Carrier<'a> {
+    /// Returns the paths at which its tags take all that is owed.
+    pub(super) fn owed(&self) -> impl Iterator<Item = &'a Entry<'a>> {
+        let whole = self.paths.iter().filter(|path| path.whole);
+        whole.map(|path| path.entry)
+    }
+
+    /// Returns the unchanged paths that its tags take.
+    pub(super) fn unchanged(&self) -> impl Iterator<Item = &'a Entry<'a>> {
+        let unchanged = self.paths.iter().filter(|path| !path.entry.changed);
+        unchanged.map(|path| path.entry)
+    }
+}
 
 /// The most that are looked at: those that take the most.
 const MOST: usize = 32;
 
 /// A tag of a sort, or of a sort in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wide<'a> {
+pub(super) struct WideTag<'a> {
     sort: Sort,
-    /// None: everywhere.
+    /// `None`: everywhere.
     folder: Option<&'a str>,
     /// Entries that it takes as they are owed; objects that they are of; and the weight of what it takes needlessly.
     changed: u64,
@@ -24,7 +55,7 @@ pub(super) struct Wide<'a> {
     pub(super) needless: u64,
 }
 
-impl Wide<'_> {
+impl WideTag<'_> {
     pub(super) fn tag(&self) -> String {
         match self.folder {
             Some(folder) => folder_tag(folder, self.sort),
@@ -32,7 +63,7 @@ impl Wide<'_> {
         }
     }
 
-    /// What it stands for.
+    /// Returns what it stands for, as people read it.
     pub(super) fn of(&self) -> String {
         match self.folder {
             Some(folder) => format!("{}s in {folder}/", self.sort.tag()),
@@ -44,8 +75,12 @@ impl Wide<'_> {
         self.sort == carrier.sort && self.folder.is_none_or(|folder| is_in(carrier.key, folder))
     }
 
-    /// Whether it takes all that the other does.
-    pub(super) fn holds(&self, other: &Self) -> bool {
+    /// Returns whether one of both takes all that the other does.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        self.holds(other) || other.holds(self)
+    }
+
+    fn holds(&self, other: &Self) -> bool {
         self.sort == other.sort
             && match (self.folder, other.folder) {
                 (None, _) => true,
@@ -60,95 +95,57 @@ fn is_in(key: &str, folder: &str) -> bool {
     rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// The tags of sorts and folders that may do better than others, those that take the most first.
-pub(super) fn wide<'a>(
-    universe: &[Entry<'_>],
-    carriers: &[Carrier<'a>],
-    mode: Mode,
-) -> Vec<Wide<'a>> {
-    let mut found: Vec<Wide<'a>> = Vec::new();
-    let mut places: HashMap<(Sort, Option<&'a str>), usize> = HashMap::new();
-    let owed =
-        |carrier: &Carrier<'_>| carrier.paths.iter().filter(|kept| kept.whole).count() as u64;
-    for carrier in carriers.iter().filter(|carrier| owed(carrier) > 0) {
-        for folder in names(carrier.key) {
-            let sort = carrier.sort;
-            let place = *places.entry((sort, folder)).or_insert(found.len());
-            if place == found.len() {
-                found.push(Wide {
-                    sort,
-                    folder,
-                    changed: 0,
-                    objects: 0,
-                    needless: 0,
-                });
-            }
-            if let Some(wide) = found.get_mut(place) {
-                wide.changed += owed(carrier);
-                wide.objects += 1;
-            }
-        }
-    }
-    // Neighbours share their folder.
-    let mut last: Option<(Sort, &str)> = None;
-    let mut above: Vec<usize> = Vec::new();
+/// Returns the tags of sorts and folders that may do better than others, those that take the most first.
+pub(super) fn wide_tags<'a>(carriers: &[Carrier<'a>], mode: Mode) -> Vec<WideTag<'a>> {
+    let mut tags: HashMap<(Sort, Option<&'a str>), WideTag<'a>> = HashMap::new();
     for carrier in carriers {
-        let place = (carrier.sort, folder_of(carrier.key));
-        if last != Some(place) {
-            last = Some(place);
-            let known = names(carrier.key).map(|folder| places.get(&(carrier.sort, folder)));
-            above = known.flatten().copied().collect();
-        }
-        let entries = carrier
-            .paths
-            .iter()
-            .filter_map(|kept| universe.get(kept.entry));
-        let unchanged = entries.filter(|entry| !entry.changed);
-        let needless: u64 = unchanged.map(|entry| entry.weight).sum();
-        for place in above.iter().filter(|_| needless > 0) {
-            if let Some(wide) = found.get_mut(*place) {
-                wide.needless = wide.needless.saturating_add(needless);
-            }
+        let (changed, sort) = (carrier.owed().count() as u64, carrier.sort);
+        let needless: u64 = carrier.unchanged().map(|entry| entry.weight).sum();
+        for folder in folders(carrier.key) {
+            let tag = tags.entry((sort, folder)).or_insert(WideTag {
+                sort,
+                folder,
+                changed: 0,
+                objects: 0,
+                needless: 0,
+            });
+            tag.changed += changed;
+            tag.objects += u64::from(changed > 0);
+            tag.needless = tag.needless.saturating_add(needless);
         }
     }
     // A tag of one object takes no more than its key's.
-    found.retain(|wide| wide.objects > 1 && (mode != Mode::Exact || wide.needless == 0));
-    best(found)
+    let tags = tags.into_values();
+    let tags = tags.filter(|tag| tag.objects > 1 && (mode != Mode::Exact || tag.needless == 0));
+    best(tags.collect())
 }
 
 /// Leaves out what another takes for the same price, or all of what is owed for less, and all past the [`MOST`].
-fn best(mut found: Vec<Wide<'_>>) -> Vec<Wide<'_>> {
-    let depth = |wide: &Wide<'_>| {
-        wide.folder
-            .map_or(0, |folder| 1 + folder.matches('/').count())
-    };
-    found.sort_by_key(|it| {
+fn best(mut tags: Vec<WideTag<'_>>) -> Vec<WideTag<'_>> {
+    let depth = |folder: &str| 1 + folder.matches('/').count();
+    tags.sort_by_key(|tag| {
         (
-            Reverse(it.changed),
-            it.needless,
-            depth(it),
-            it.sort,
-            it.folder,
+            Reverse(tag.changed),
+            tag.needless,
+            tag.folder.map_or(0, depth),
+            tag.sort,
+            tag.folder,
         )
     });
-    let mut kept: Vec<Wide<'_>> = Vec::new();
-    for wide in found {
-        let beaten = kept.iter().any(|other| {
-            (other.holds(&wide) && other.needless == wide.needless)
-                || (wide.holds(other) && other.changed == wide.changed)
+    let mut kept: Vec<WideTag<'_>> = Vec::new();
+    for tag in tags {
+        let beaten = kept.iter().any(|better| {
+            (better.holds(&tag) && better.needless == tag.needless)
+                || (tag.holds(better) && better.changed == tag.changed)
         });
         if !beaten && kept.len() < MOST {
-            kept.push(wide);
+            kept.push(tag);
         }
     }
     kept
 }
 
-/// The folders by which a key is tagged, and everywhere.
-fn names(key: &str) -> impl Iterator<Item = Option<&str>> {
+/// Returns the folders by which a key is tagged, and `None` for everywhere.
+fn folders(key: &str) -> impl Iterator<Item = Option<&str>> {
     [None].into_iter().chain(tags::folders(key).map(Some))
-}
-
-fn folder_of(key: &str) -> &str {
-    key.rsplit_once('/').map_or("", |(folder, _)| folder)
 }

@@ -1,101 +1,23 @@
-//! From what was found to the Plan: a merge of build, listing and manifest, key by key.
+//! From what the merge is given to the Plan: build, listing and manifest, key by key.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::open::{CLOCK_SLACK, OpenDeploys};
-use super::order::{self, Stage, rank};
-use super::purge::{self, Target};
+use super::facts::{Facts, is_alive};
+use super::object::{Object, Want};
+use super::order::{self, rank};
+use super::purge;
 use super::{Action, Adopted, Change, ClaimedObject, Deletion, KeyMoves, Plan, Reason};
-use crate::domain::diff::{self, Answer, Ask, Found, Known, Verdict};
-use crate::domain::manifest::{Entry, Life, Manifest};
-use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5, Sort};
-use crate::edge::{self, Change as Moved};
+use crate::domain::diff::{self, Ask, Found, Known, Verdict};
+use crate::domain::manifest::{Entry, Life};
+use crate::domain::{ETag, Key, Md5};
+use crate::edge;
 
 /// Bytes from which an object that lies in the bucket under another key is copied rather than uploaded.
 const MIN_COPY: u64 = 64 << 10;
 /// Bytes up to which CopyObject works (Amazon S3 API Reference, "CopyObject").
 pub const MAX_COPY: u64 = 5_000_000_000;
-
-/// An object as the build wants it.
-#[derive(Clone, Debug)]
-pub struct Want {
-    pub key: Key,
-    pub size: u64,
-    pub md5: Md5,
-    pub parts: Option<ETag>,
-    pub headers: Arc<Headers>,
-    pub fingerprint: HeaderFingerprint,
-    pub stage: Stage,
-    /// Whether its name holds a hash of its content.
-    pub fingerprinted: bool,
-    /// The sort by which its headers give it its cache tags.
-    pub tags: Option<Sort>,
-    /// Where the content lies, if it is no file.
-    pub version: Option<Version>,
-}
-
-/// A version of an object, to be copied back. Its size and its headers are known once somebody asked for them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version {
-    /// As S3 names it; `null` where it was put before the bucket kept versions.
-    pub id: String,
-    pub etag: ETag,
-}
-
-impl Want {
-    /// How the content gets there.
-    fn action(&self) -> Action {
-        match &self.version {
-            None => Action::Upload,
-            Some(Version { id, etag }) => Action::Restore {
-                version: id.clone(),
-                etag: etag.clone(),
-            },
-        }
-    }
-}
-
-/// An object of the listing, its key relative to the site's prefix.
-#[derive(Clone, Copy, Debug)]
-pub struct Object<'a> {
-    pub key: &'a str,
-    pub size: u64,
-    pub etag: &'a ETag,
-    /// When it was last written, in seconds since 1970.
-    pub modified: Option<i64>,
-}
-
-/// What HEAD told of an object, and what follows from it.
-#[derive(Clone, Debug, Default)]
-pub struct Answered {
-    pub answer: Answer,
-    /// The headers that it has.
-    pub headers: Headers,
-    pub version_id: Option<String>,
-}
-
-/// All that a plan follows from, besides the build and the listing.
-pub struct Facts<'a> {
-    pub manifest: &'a Manifest,
-    pub open: &'a OpenDeploys,
-    pub answers: &'a HashMap<Key, Answered>,
-    pub targets: &'a [Target<'a>],
-    /// Seconds since 1970, by the server's clock.
-    pub now: i64,
-    /// Seconds that fingerprinted assets stay after they left the build.
-    pub retain: i64,
-    /// Delete retained assets whose time has come even if nothing else changes.
-    pub sweep: bool,
-    pub delete: bool,
-    pub adopt: bool,
-    /// Upload everything, whatever is there.
-    pub force: bool,
-    /// Whether a key of the bucket that the build no longer has is a page.
-    pub is_page: &'a dyn Fn(&Key) -> bool,
-    /// Whether a rule or the name says that the content under a key can never change.
-    pub is_fingerprinted: &'a dyn Fn(&Key) -> bool,
-}
 
 /// Makes the Plan, or says which objects must be asked about first. `wants` and `listing` are sorted by key.
 pub fn make<'a>(
@@ -107,28 +29,20 @@ pub fn make<'a>(
     let (mut wants, mut listing) = (wants.peekable(), listing.peekable());
     loop {
         let order = match (wants.peek(), listing.peek()) {
-            (None, None) => break,
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
             (Some(want), Some(object)) => want.key.as_str().cmp(object.key),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return maker.finish(),
         };
-        match order {
-            std::cmp::Ordering::Less => wants
-                .next()
-                .into_iter()
-                .for_each(|want| maker.missing(want)),
-            std::cmp::Ordering::Greater => listing
-                .next()
-                .into_iter()
-                .for_each(|object| maker.leaving(object)),
-            std::cmp::Ordering::Equal => {
-                if let (Some(want), Some(object)) = (wants.next(), listing.next()) {
-                    maker.present(want, object);
-                }
-            }
+        let want = wants.next_if(|_| order.is_le());
+        let object = listing.next_if(|_| order.is_ge());
+        match (want, object) {
+            (Some(want), Some(object)) => maker.present(want, object),
+            (Some(want), None) => maker.missing(want),
+            (None, Some(object)) => maker.leaving(object),
+            (None, None) => {}
         }
     }
-    maker.finish()
 }
 
 struct Maker<'f, 'a> {
@@ -158,11 +72,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         }
     }
 
-    fn entry(&self, key: &str) -> Option<&'f Entry> {
-        self.facts.manifest.entries.get(key)
-    }
-
-    /// In the build, not in the bucket.
+    /// Takes an object of the build that the bucket has not.
     fn missing(&mut self, want: Want) {
         let reason = if self.facts.force {
             Reason::Forced
@@ -173,19 +83,15 @@ impl<'f, 'a> Maker<'f, 'a> {
         self.change(want, None, reason, action);
     }
 
-    /// In both.
+    /// Takes an object of the build that the bucket has.
     fn present(&mut self, want: Want, object: Object<'a>) {
-        let alive = self.entry(object.key).filter(|entry| is_alive(entry));
+        let alive = self.facts.entry(object.key).filter(|entry| is_alive(entry));
         let touched = self.facts.open.touches(object.key);
         if touched && self.facts.open.put(&object) {
             self.claim(&object);
         }
         let answered = self.facts.answers.get(object.key);
-        let noted = alive.is_some_and(|entry| {
-            let set = answered.map(|answered| answered.headers.fingerprint());
-            let as_set = set.is_none_or(|set| set == entry.headers);
-            as_set && !touched && self.is_ours(entry, &object)
-        });
+        let noted = !touched && alive.is_some_and(|entry| self.facts.is_ours(entry, &object));
         let sure = noted && !self.facts.open.may_touch(object.key);
         let known = alive.map(|entry| Known {
             etag: &entry.etag,
@@ -224,36 +130,39 @@ impl<'f, 'a> Maker<'f, 'a> {
             Verdict::Headers => {
                 self.change(want, Some(object), Reason::Headers, Action::SetHeaders)
             }
-            Verdict::Same => self.same(want, object, noted),
+            Verdict::Same => {
+                self.same(&want, &object);
+                if !noted {
+                    self.adopt(want, &object);
+                }
+            }
         }
     }
 
-    fn same(&mut self, want: Want, object: Object<'a>, known: bool) {
+    fn same(&mut self, want: &Want, object: &Object<'a>) {
         self.plan.unchanged += 1;
         self.plan.unchanged_bytes += object.size;
         if object.size >= MIN_COPY && matches!(object.etag, ETag::Md5(_)) {
-            self.sources
-                .insert((want.md5, object.size), (object.key, object.etag));
+            let content = (want.md5, object.size);
+            self.sources.insert(content, (object.key, object.etag));
         }
-        let entry = self.entry(object.key);
+        let entry = self.facts.entry(object.key);
         if entry.is_some_and(|entry| matches!(entry.life, Life::Retained { .. })) {
             self.plan.returned.push(want.key.clone());
         }
-        self.becomes(&want, Some(&object));
-        if !known {
-            let version_id = self
-                .facts
-                .answers
-                .get(object.key)
-                .and_then(|answered| answered.version_id.clone());
-            self.plan.adopted.push(Adopted {
-                etag: object.etag.clone(),
-                md5: want.md5,
-                key: want.key,
-                headers: want.headers,
-                version_id,
-            });
-        }
+        self.becomes(want, Some(object));
+    }
+
+    /// Notes an object that is as it should be, but that the manifest does not know so.
+    fn adopt(&mut self, want: Want, object: &Object) {
+        let answered = self.facts.answers.get(object.key);
+        self.plan.adopted.push(Adopted {
+            etag: object.etag.clone(),
+            md5: want.md5,
+            key: want.key,
+            headers: want.headers,
+            version_id: answered.and_then(|answered| answered.version_id.clone()),
+        });
     }
 
     fn change(&mut self, want: Want, before: Option<Object<'a>>, reason: Reason, action: Action) {
@@ -273,53 +182,21 @@ impl<'f, 'a> Maker<'f, 'a> {
 
     /// Notes that a key will be as the build has it.
     fn becomes(&mut self, want: &Want, object: Option<&Object>) {
-        self.met += usize::from(self.entry(want.key.as_str()).is_some());
+        self.met += usize::from(self.facts.entry(want.key.as_str()).is_some());
         self.moves.keys.push(want.key.clone());
-        let after = purge::served(want.md5, want.fingerprint, want.tags);
-        let fingerprinted = want.fingerprinted;
-        self.note_moves(&want.key, object, Some(after), fingerprinted, false);
+        let left = left(
+            &want.key,
+            Some(purge::served(want.md5, want.fingerprint, want.tags)),
+            want.fingerprinted,
+        );
+        self.moves.now.extend(self.facts.moves(object, &left));
     }
 
-    /// Notes how each answer that an edge may hold for a key differs from what the deploy leaves there.
-    fn note_moves(
-        &mut self,
-        key: &Key,
-        object: Option<&Object>,
-        after: Option<edge::Served>,
-        fingerprinted: bool,
-        late: bool,
-    ) {
-        // Nobody to be told: then there may be a million that nobody asks for.
-        if self.facts.targets.is_empty() {
-            return;
-        }
-        let moves = if late {
-            &mut self.moves.late
-        } else {
-            &mut self.moves.now
-        };
-        for before in held(self.facts, key, object) {
-            let moved = Moved {
-                key: key.clone(),
-                before,
-                after: after.clone(),
-                fingerprinted,
-            };
-            if !moved.is_same() {
-                moves.push(moved);
-            }
-        }
-    }
-
-    fn is_ours(&self, entry: &Entry, object: &Object) -> bool {
-        is_ours(self.facts.manifest, entry, object)
-    }
-
-    /// In the bucket, not in the build.
+    /// Takes an object of the bucket that the build has not.
     fn leaving(&mut self, object: Object<'a>) {
         let key = Key::new(object.key);
         self.moves.keys.push(key.clone());
-        let entry = self.entry(object.key);
+        let entry = self.facts.entry(object.key);
         self.met += usize::from(entry.is_some());
         let alive = entry.filter(|entry| is_alive(entry));
         let open = self.facts.open;
@@ -327,27 +204,14 @@ impl<'f, 'a> Maker<'f, 'a> {
             || alive.is_some_and(|entry| entry.etag == *object.etag)
             || self.facts.adopt && !is_state(object.key);
         if !ours && open.possible_content(&object).is_some() {
-            let answered = self.facts.answers.get(object.key);
-            let Some(answered) = answered else {
+            let Some(answered) = self.facts.answers.get(object.key) else {
                 let (content, headers) = (true, false);
                 return self.asks.push((key, Ask { content, headers }));
             };
             ours = answered.answer.same_content == Some(true);
         }
         if !ours {
-            // Somebody else wrote it, or wrote over it: what the edges hold may be either.
-            if alive.is_some() {
-                self.plan.warnings.push(format!(
-                    "{key} was deployed from here and then changed by somebody else: it is left alone"
-                ));
-                self.plan.vanished.push(key.clone());
-            }
-            if alive.is_some() || open.touches(object.key) {
-                let after = purge::unknown(object.etag);
-                self.note_moves(&key, Some(&object), Some(after), false, false);
-            }
-            self.plan.foreign.push(key);
-            return;
+            return self.leave(key, &object, alive.is_some());
         }
         if alive.is_none_or(|entry| entry.etag != *object.etag) {
             self.claim(&object);
@@ -377,6 +241,21 @@ impl<'f, 'a> Maker<'f, 'a> {
         self.remove(deletion, object, alive);
     }
 
+    /// Leaves alone what somebody else wrote, or wrote over: what the edges hold may be either.
+    fn leave(&mut self, key: Key, object: &Object, was_deployed: bool) {
+        if was_deployed {
+            self.plan.warnings.push(format!(
+                "{key} was deployed from here and then changed by somebody else: it is left alone"
+            ));
+            self.plan.vanished.push(key.clone());
+        }
+        if was_deployed || self.facts.open.touches(object.key) {
+            let left = left(&key, Some(purge::unknown(object.etag)), false);
+            self.moves.now.extend(self.facts.moves(Some(object), &left));
+        }
+        self.plan.foreign.push(key);
+    }
+
     fn remove(&mut self, deletion: Deletion, object: Object<'a>, entry: Option<&'f Entry>) {
         let since = match entry.map(|entry| entry.life) {
             Some(Life::Retained { since }) => Some(since),
@@ -396,7 +275,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         }
     }
 
-    /// Whether a deploy that died put the object, and the manifest does not know it so.
+    /// Returns whether a deploy that died put the object, and the manifest does not know it so.
     fn claims(&self, object: &Object) -> bool {
         let last = self.plan.claimed.last();
         last.is_some_and(|claimed| claimed.key.as_str() == object.key)
@@ -415,8 +294,13 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 
     fn delete(&mut self, deletion: Deletion, object: &Object) {
-        let (fingerprinted, late) = (deletion.fingerprinted, !deletion.page);
-        self.note_moves(&deletion.key, Some(object), None, fingerprinted, late);
+        let left = left(&deletion.key, None, deletion.fingerprinted);
+        let moves = self.facts.moves(Some(object), &left);
+        if deletion.page {
+            self.moves.now.extend(moves);
+        } else {
+            self.moves.late.extend(moves);
+        }
         self.plan.deletions.push(deletion);
     }
 
@@ -447,7 +331,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         Ok(self.plan)
     }
 
-    /// Keys that are neither in the build nor in the bucket: entries whose object somebody deleted, and what deploys that died
+    /// Takes the keys that are neither in the build nor in the bucket: entries whose object somebody deleted, and what deploys that died
     /// put, or meant to, and that is gone again.
     fn vanished(&mut self) {
         let manifest = self.facts.manifest;
@@ -461,25 +345,20 @@ impl<'f, 'a> Maker<'f, 'a> {
         let vanished = alive.map(|(key, _)| key.clone());
         let vanished: Vec<Key> = vanished.filter(|key| !present.contains(key)).collect();
         let listed: HashSet<&Key> = vanished.iter().collect();
-        let others = open.into_iter().filter(|key| !present.contains(*key));
-        let others: Vec<&Key> = others.filter(|key| !listed.contains(key)).collect();
+        let open = open.into_iter().filter(|key| !present.contains(*key));
+        let others: Vec<&Key> = open.filter(|key| !listed.contains(key)).collect();
         for key in vanished.iter().chain(others) {
-            let fingerprinted = (self.facts.is_fingerprinted)(key);
-            self.note_moves(key, None, None, fingerprinted, false);
+            let left = left(key, None, (self.facts.is_fingerprinted)(key));
+            self.moves.now.extend(self.facts.moves(None, &left));
         }
         self.plan.vanished.extend(vanished);
     }
 
-    /// New objects whose bytes the bucket has already are copied there.
+    /// Copies new objects there whose bytes the bucket has already.
     fn copies(&mut self) {
-        let written: BTreeMap<&str, ()> = self
-            .plan
-            .changes
-            .iter()
-            .map(|change| (change.key.as_str(), ()))
-            .collect();
-        self.sources
-            .retain(|_, (key, _)| !written.contains_key(*key));
+        let changes = self.plan.changes.iter();
+        let written: HashSet<&str> = changes.map(|change| change.key.as_str()).collect();
+        self.sources.retain(|_, (key, _)| !written.contains(*key));
         for change in &mut self.plan.changes {
             let source = self.sources.get(&(change.md5, change.size));
             if let Some((key, etag)) = source
@@ -496,64 +375,17 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 }
 
-/// Whether a key is the state of some site, which nobody takes over.
+/// Returns whether a key is the state of some site, which nobody takes over.
 fn is_state(key: &str) -> bool {
     key.split('/').any(|segment| segment == ".unstale")
 }
 
-fn is_alive(entry: &Entry) -> bool {
-    !matches!(entry.life, Life::Tombstone { .. })
-}
-
-/// Whether the object is what the deploy that the entry tells of left there: nobody wrote the same bytes over it since.
-fn is_ours(manifest: &Manifest, entry: &Entry, object: &Object) -> bool {
-    let put = manifest.tables.deploy_at(entry.last);
-    let later = match (put, object.modified) {
-        (Some(put), Some(modified)) => modified > put.at.saturating_add(CLOCK_SLACK),
-        _ => false,
-    };
-    entry.etag == *object.etag && is_alive(entry) && !later
-}
-
-/// All that an edge may hold of a key (`None`: that there is nothing): what it was last told, what each deploy that died put or
-/// meant to put, and what lies in the bucket now (`object`) if that is none of these.
-fn held(facts: &Facts, key: &Key, object: Option<&Object>) -> Vec<Option<edge::Served>> {
-    let entry = facts.manifest.entries.get(key.as_str());
-    let answered = facts.answers.get(key.as_str());
-    let ours = match (entry, object) {
-        (Some(entry), Some(object)) => {
-            let set = answered.map(|answered| answered.headers.fingerprint());
-            let as_set = set.is_none_or(|set| set == entry.headers);
-            as_set && is_ours(facts.manifest, entry, object)
-        }
-        _ => false,
-    };
-    let mut held = Vec::with_capacity(1);
-    let mut add = |served: Option<edge::Served>| {
-        if !held.contains(&served) {
-            held.push(served);
-        }
-    };
-    let settled = facts.open.settled(key.as_str());
-    match settled {
-        Some(intended) => add(intended.served()),
-        None => {
-            let touched = facts.open.touches(key.as_str());
-            let certain = ours && !touched;
-            add(entry.map(|entry| purge::last_served(facts.manifest, entry, certain)));
-            let unexplained = object.filter(|_| !ours);
-            let meant = facts.open.meant(key.as_str(), unexplained);
-            meant.for_each(|intended| add(intended.served()));
-        }
+/// Returns what the deploy leaves under a key, to be held against each answer that edges may hold.
+fn left(key: &Key, after: Option<edge::Served>, fingerprinted: bool) -> edge::Change {
+    edge::Change {
+        key: key.clone(),
+        before: None,
+        after,
+        fingerprinted,
     }
-    match object {
-        Some(object) if !ours && facts.open.explanation(object, answered).is_none() => {
-            add(Some(purge::unknown(object.etag)));
-        }
-        Some(_) => {}
-        // Since it went missing, edges may hold errors in its place.
-        None if entry.is_some_and(is_alive) || settled.is_none() => add(None),
-        None => {}
-    }
-    held
 }

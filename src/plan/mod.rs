@@ -1,7 +1,10 @@
 //! The Plan: a value that says what a deploy will do, in which order and why. Pure.
 
+mod facts;
 pub mod guard;
+mod intended;
 mod make;
+mod object;
 pub mod open;
 pub mod order;
 mod purge;
@@ -16,7 +19,9 @@ use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
 use crate::edge::{self, Purge};
 use order::UploadRank;
 
-pub use make::{Answered, Facts, MAX_COPY, Object, Version, Want, make};
+pub use facts::Facts;
+pub use make::{MAX_COPY, make};
+pub use object::{Answered, Object, Version, Want};
 pub use open::OpenDeploys;
 pub use purge::Target;
 
@@ -137,15 +142,15 @@ pub struct KeyMoves {
 }
 
 impl KeyMoves {
-    /// Of these keys alone.
+    /// Returns those of these keys alone.
     fn only(&self, keys: &HashSet<Key>) -> Self {
-        let of = |moves: &[edge::Change]| {
+        let only = |moves: &[edge::Change]| {
             let kept = moves.iter().filter(|moved| keys.contains(&moved.key));
             kept.cloned().collect()
         };
         Self {
-            now: of(&self.now),
-            late: of(&self.late),
+            now: only(&self.now),
+            late: only(&self.late),
             keys: self.keys.clone(),
             changes: self.changes,
         }
@@ -205,7 +210,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether there is nothing to do: nothing is written, nothing purged.
+    /// Returns whether there is nothing to do: nothing is written, nothing purged.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
             && self.deletions.is_empty()
@@ -219,7 +224,7 @@ impl Plan {
             && self.purges.iter().all(TargetPurge::is_empty)
     }
 
-    /// The purges for these keys alone, or for all, at the targets as they are now.
+    /// Returns the purges for these keys alone, or for all, at the targets as they are now.
     pub fn purges_of(
         &self,
         targets: &[Target],
@@ -230,15 +235,17 @@ impl Plan {
         purge::purges(targets, manifest, some.as_ref().unwrap_or(&self.moves)).targets
     }
 
-    /// Keys that are gone already, and that edges may hold all the same.
+    /// Returns the keys that are gone already, and that edges may hold all the same.
     pub fn gone(&self) -> impl Iterator<Item = &Key> {
         let gone = self.moves.now.iter().filter(|moved| moved.after.is_none());
-        let deleted: HashSet<&Key> = self.deletions.iter().map(|one| &one.key).collect();
-        let gone: HashSet<&Key> = gone.map(|moved| &moved.key).collect();
-        gone.into_iter().filter(move |key| !deleted.contains(key))
+        let mut gone: HashSet<&Key> = gone.map(|moved| &moved.key).collect();
+        for deletion in &self.deletions {
+            gone.remove(&deletion.key);
+        }
+        gone.into_iter()
     }
 
-    /// Bytes that will be sent to the bucket.
+    /// Counts the bytes that will be sent to the bucket.
     pub fn upload_bytes(&self) -> u64 {
         let uploads = self
             .changes
@@ -247,7 +254,7 @@ impl Plan {
         uploads.map(|change| change.size).sum()
     }
 
-    /// How many changes there are of each reason, deletions among them.
+    /// Counts the changes of each reason, deletions among them.
     pub fn counts(&self) -> BTreeMap<Reason, usize> {
         let mut counts = BTreeMap::new();
         for change in &self.changes {

@@ -2,17 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::make::{Answered, Object};
-use super::purge;
+use super::intended::{IntendedKey, is_as_meant};
+use super::object::{Answered, Object};
 use crate::domain::journal::{
     Journal, OpenJournal, OwedPaths, PurgeBatch, TouchAction, TouchedKey, UnpaidPurge,
 };
 use crate::domain::manifest::DeployId;
-use crate::domain::{ETag, HeaderFingerprint, Key, Md5};
-use crate::edge::Served;
-
-/// Seconds by which the server's clock, as it is reckoned from its answers, may be late.
-pub(super) const CLOCK_SLACK: i64 = 2;
+use crate::domain::{HeaderFingerprint, Key, Md5};
 
 /// What deploys that did not end, or ended with purges unpaid, left behind.
 #[derive(Clone, Debug, Default)]
@@ -45,16 +41,6 @@ pub struct ResentBatch {
     pub newest: i64,
 }
 
-/// What a deploy meant a key to become.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IntendedKey {
-    pub touched: TouchedKey,
-    /// Unix seconds after which that deploy wrote nothing more.
-    until: i64,
-    /// That deploy is struck already, but may have had a request under way.
-    suspect: bool,
-}
-
 /// What there is to know of them.
 #[derive(Debug, Default)]
 pub struct OpenRecords<'a> {
@@ -70,32 +56,6 @@ pub struct OpenRecords<'a> {
     pub dropped: &'a [String],
 }
 
-impl IntendedKey {
-    /// What edges hold if they have it; `None`: that there is nothing.
-    pub(super) fn served(&self) -> Option<Served> {
-        let touched = &self.touched;
-        (!touched.is_absent()).then(|| purge::intended(touched))
-    }
-
-    /// Whether the object may be what was meant, by its ETag and the time at which it was written.
-    fn explains(&self, object: &Object) -> bool {
-        let etag = self.touched.etag.as_ref();
-        !self.touched.is_absent() && etag == Some(object.etag) && self.in_time(object)
-    }
-
-    /// Whether the object was written while that deploy may have been writing.
-    fn in_time(&self, object: &Object) -> bool {
-        let until = self.until.saturating_add(CLOCK_SLACK);
-        self.suspect || object.modified.is_none_or(|at| at <= until)
-    }
-
-    /// Whether the object may be what was meant though its ETag is another: one that the bucket's encryption made.
-    fn may_be(&self, object: &Object) -> bool {
-        let touched = &self.touched;
-        !touched.is_absent() && touched.size == object.size && touched.content().is_some()
-    }
-}
-
 impl OpenDeploys {
     pub fn new(records: &OpenRecords) -> Self {
         let mut open = Self::default();
@@ -103,14 +63,14 @@ impl OpenDeploys {
             let id = journal.id.to_string();
             let dropped = records.dropped.contains(&id);
             open.ids.push(id);
-            let known = match &journal.journal {
-                Ok(known) => known,
+            let content = match &journal.journal {
+                Ok(content) => content,
                 Err(why) => {
                     open.lose(&journal.id, why, records.targets);
                     continue;
                 }
             };
-            for touched in &known.keys {
+            for touched in &content.keys {
                 let intended = IntendedKey {
                     touched: touched.clone(),
                     until: journal.until,
@@ -121,8 +81,8 @@ impl OpenDeploys {
             if dropped {
                 continue;
             }
-            let resendable = records.pays && is_resendable(known, records.targets);
-            for (target, owed) in &known.purges {
+            let resendable = records.pays && is_resendable(content, records.targets);
+            for (target, owed) in &content.purges {
                 if records.targets.contains(target) {
                     open.owe(target, &owed.paths);
                 } else if !owed.batches.is_empty() {
@@ -209,12 +169,12 @@ impl OpenDeploys {
         }
     }
 
-    /// Whether a deploy died: then what it did is unknown until it is looked at.
+    /// Returns whether a deploy died: then what it did is unknown until it is looked at.
     pub fn any_dead(&self) -> bool {
         self.any_key || !self.journals.is_empty()
     }
 
-    /// Whether nothing is left of what dead deploys did to the site.
+    /// Returns whether nothing is left of what dead deploys did to the site.
     pub fn are_paid(&self) -> bool {
         self.ids.is_empty()
             && self
@@ -224,26 +184,26 @@ impl OpenDeploys {
                 .all(|intended| intended.suspect)
     }
 
-    /// Whether nobody knows what the key's object was given last.
+    /// Returns whether nobody knows what the key's object was given last.
     pub fn touches(&self, key: &str) -> bool {
         let sure = |intended: &IntendedKey| !intended.suspect;
-        self.any_key || self.of(key).iter().any(sure)
+        self.any_key || self.intentions(key).iter().any(sure)
     }
 
-    /// Whether a struck deploy may give the key's object other headers yet, which its ETag would not tell.
+    /// Returns whether a struck deploy may give the key's object other headers yet, which its ETag would not tell.
     pub fn may_touch(&self, key: &str) -> bool {
         let copies = |intended: &IntendedKey| intended.touched.action == TouchAction::Copy;
-        self.of(key)
+        self.intentions(key)
             .iter()
             .any(|intended| intended.suspect && copies(intended))
     }
 
-    /// The keys that dead deploys touched, or meant to.
+    /// Returns the keys that dead deploys touched, or meant to.
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
         self.intended.keys()
     }
 
-    fn of(&self, key: &str) -> &[IntendedKey] {
+    fn intentions(&self, key: &str) -> &[IntendedKey] {
         self.intended.get(key).map_or(&[], Vec::as_slice)
     }
 
@@ -251,19 +211,20 @@ impl OpenDeploys {
         self.settled.get(key)
     }
 
-    /// What edges may have seen of a key by dead deploys. What suspects meant counts once it is there: `object` is what lies
+    /// Returns what edges may have seen of a key by dead deploys. What suspects meant counts once it is there: `object` is what lies
     /// there, unless it is as the edges were told.
     pub(super) fn meant<'a>(
         &'a self,
         key: &str,
         object: Option<&'a Object<'a>>,
     ) -> impl Iterator<Item = &'a IntendedKey> {
-        let there = move |intended: &IntendedKey| object.is_some_and(|it| intended.explains(it));
-        let all = self.of(key).iter();
-        all.filter(move |intended| !intended.suspect || there(intended))
+        let there =
+            move |intended: &IntendedKey| object.is_some_and(|object| intended.explains(object));
+        let intentions = self.intentions(key).iter();
+        intentions.filter(move |intended| !intended.suspect || there(intended))
     }
 
-    /// The dead deploy's intention that the object is, if one is.
+    /// Returns the dead deploy's intention that the object is, if one is.
     pub(super) fn explanation(
         &self,
         object: &Object,
@@ -271,7 +232,7 @@ impl OpenDeploys {
     ) -> Option<&IntendedKey> {
         let same_content = answered.and_then(|answered| answered.answer.same_content);
         let headers = answered.map(|answered| answered.headers.fingerprint());
-        self.of(object.key).iter().rev().find(|intended| {
+        self.intentions(object.key).iter().rev().find(|intended| {
             let encrypted = same_content == Some(true) && intended.may_be(object);
             let there = intended.explains(object) || encrypted && intended.in_time(object);
             let set = intended.touched.headers;
@@ -281,52 +242,52 @@ impl OpenDeploys {
         })
     }
 
-    /// The content that a dead deploy meant an object to have which may be its, though its ETag is another.
+    /// Returns the content that a dead deploy meant an object to have which may be its, though its ETag is another.
     pub fn possible_content(&self, object: &Object) -> Option<Md5> {
-        let all = self.of(object.key).iter().rev();
-        let mut possible = all.filter(|intended| intended.may_be(object));
+        let intentions = self.intentions(object.key).iter().rev();
+        let mut possible = intentions.filter(|intended| intended.may_be(object));
         possible.find_map(|intended| intended.touched.content())
     }
 
-    /// Whether a dead deploy put the object, by its ETag.
+    /// Returns whether a dead deploy put the object, by its ETag.
     pub(super) fn put(&self, object: &Object) -> bool {
         let etag = Some(object.etag);
         let put = |intended: &IntendedKey| {
             !intended.touched.is_absent() && intended.touched.etag.as_ref() == etag
         };
-        self.of(object.key).iter().any(put)
+        self.intentions(object.key).iter().any(put)
     }
 
-    /// What the dead meant the key to have, as far as the journals say: for an object that is taken over.
+    /// Returns what the dead meant the key to have, as far as the journals say: for an object that is taken over.
     pub(super) fn headers(&self, object: &Object) -> Option<(HeaderFingerprint, Option<Md5>)> {
-        let found = self.of(object.key).iter().rev();
-        let mut found =
-            found.filter(|intended| intended.explains(object) || intended.may_be(object));
-        let touched = &found.next()?.touched;
+        let mut intentions = self.intentions(object.key).iter().rev();
+        let touched = intentions
+            .find(|intended| intended.explains(object) || intended.may_be(object))
+            .map(|intended| &intended.touched)?;
         Some((touched.headers?, touched.content()))
     }
 
-    /// The keys that dead deploys may change yet, by what they had under way: those that are not as they meant them to be, and
+    /// Returns the keys that dead deploys may change yet, by what they had under way: those that are not as they meant them to be, and
     /// those that more than one of them named, since only one of them was it then.
     pub fn unchanged_keys<'a>(
         &self,
         find: impl Fn(&Key) -> Option<Object<'a>>,
     ) -> Vec<&TouchedKey> {
-        let as_meant = |touched: &TouchedKey, intended: &IntendedKey| match find(&touched.key) {
-            None => touched.is_absent(),
-            Some(object) => touched.action != TouchAction::Copy && intended.explains(&object),
+        let as_meant = |intended: &IntendedKey| match find(&intended.touched.key) {
+            None => intended.touched.is_absent(),
+            Some(object) => {
+                intended.touched.action != TouchAction::Copy && intended.explains(&object)
+            }
         };
         let mut unchanged = Vec::new();
-        for all in self.intended.values() {
-            let dead = all.iter().filter(|intended| !intended.suspect);
+        for intentions in self.intended.values() {
+            let dead = intentions.iter().filter(|intended| !intended.suspect);
             let changes = dead.filter(|intended| intended.touched.action.changes());
             let changes: Vec<&IntendedKey> = changes.collect();
             let alone = changes.len() == 1;
-            let open = changes
-                .into_iter()
-                .map(|intended| (&intended.touched, intended));
-            let open = open.filter(|(touched, intended)| !alone || !as_meant(touched, intended));
-            unchanged.extend(open.map(|(touched, _)| touched));
+            let open = changes.into_iter();
+            let open = open.filter(|intended| !alone || !as_meant(intended));
+            unchanged.extend(open.map(|intended| &intended.touched));
         }
         unchanged
     }
@@ -341,20 +302,20 @@ impl OpenDeploys {
         self.settled.clear();
         self.resend.clear();
         let last = |key: &Key, until: i64| {
-            let all = self.intended.get(key).into_iter().flatten();
-            all.filter(|intended| !intended.suspect)
-                .all(|intended| intended.until <= until)
+            let intentions = self.intentions(key.as_str()).iter();
+            let mut dead = intentions.filter(|intended| !intended.suspect);
+            dead.all(|intended| intended.until <= until)
         };
         let mut settled = HashMap::new();
         let mut resend: BTreeMap<String, Vec<ResentBatch>> = BTreeMap::new();
         for (journal, resendable) in self.journals.iter().zip(&self.resendable) {
-            let Ok(known) = &journal.journal else {
+            let Ok(content) = &journal.journal else {
                 continue;
             };
             if !resendable || self.any_key {
                 continue;
             }
-            let spoken = known.keys.iter().filter(|touched| !touched.failed);
+            let spoken = content.keys.iter().filter(|touched| !touched.failed);
             let (late, soon): (Vec<&TouchedKey>, Vec<&TouchedKey>) =
                 spoken.partition(|touched| touched.action == TouchAction::DeleteLate);
             let mut newest = i64::MIN;
@@ -367,7 +328,7 @@ impl OpenDeploys {
                 continue;
             }
             let late_too = !late.is_empty() && late.iter().all(|touched| as_meant(touched));
-            for (target, owed) in &known.purges {
+            for (target, owed) in &content.purges {
                 let due = owed.batches.iter().filter(|batch| !batch.late || late_too);
                 let batches = due.map(|batch| ResentBatch {
                     batch: batch.clone(),
@@ -390,7 +351,7 @@ impl OpenDeploys {
     }
 }
 
-/// Whether recorded batches could be sent again at all: each target is spoken for, and no tag is among them, which would find no
+/// Returns whether recorded batches could be sent again at all: each target is spoken for, and no tag is among them, which would find no
 /// copy of what somebody put there afterwards.
 fn is_resendable(journal: &Journal, targets: &[String]) -> bool {
     let tagged = |batch: &PurgeBatch| batch.paths.iter().any(|path| path.starts_with('#'));
@@ -401,22 +362,4 @@ fn is_resendable(journal: &Journal, targets: &[String]) -> bool {
             .iter()
             .all(|target| journal.purges.contains_key(target))
         && journal.purges.keys().all(|target| targets.contains(target))
-}
-
-fn is_as_meant(
-    touched: &TouchedKey,
-    object: Option<Object>,
-    answers: &HashMap<Key, Answered>,
-) -> bool {
-    let Some(object) = object else {
-        return touched.is_absent();
-    };
-    let etag: Option<&ETag> = touched.etag.as_ref();
-    let answered = answers.get(&touched.key);
-    // Other headers on the same bytes show in an answer alone.
-    let headers = match answered {
-        Some(answered) => Some(answered.headers.fingerprint()) == touched.headers,
-        None => matches!(touched.action, TouchAction::Put | TouchAction::Keep),
-    };
-    !touched.is_absent() && etag == Some(object.etag) && headers
 }

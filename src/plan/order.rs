@@ -19,7 +19,7 @@ pub enum Stage {
     Root,
 }
 
-/// The stage of a key. `page` is what [`is_page`] or a rule says, `root` the default root object's key.
+/// Returns the stage of a key. `page` is what [`is_page`] or a rule says, `root` the default root object's key.
 ///
 /// A fingerprinted script may name other fingerprinted ones, but none of them is reachable before a page is.
 pub fn stage(key: &str, page: bool, fingerprinted: bool, root: &str) -> Stage {
@@ -54,7 +54,7 @@ pub enum UploadRank {
     Root,
 }
 
-/// The rank of an object; `new`: there is nothing under its key yet.
+/// Returns the rank of an object; `new`: there is nothing under its key yet.
 pub fn rank(stage: Stage, new: bool) -> UploadRank {
     match stage {
         Stage::Asset => UploadRank::Asset,
@@ -70,7 +70,7 @@ pub fn rank(stage: Stage, new: bool) -> UploadRank {
 /// Puts changes in the order in which they go live.
 pub(super) fn sort(changes: &mut [Change]) {
     let is_new_page = |change: &&mut Change| matches!(change.rank, UploadRank::NewPage(_));
-    changes.sort_by(|one, other| one.key.cmp(&other.key));
+    changes.sort_by(|a, b| a.key.cmp(&b.key));
     let new = changes.iter_mut().filter(is_new_page);
     let heights = heights(new.map(|change| change.key.as_str()));
     let new = changes.iter_mut().filter(is_new_page);
@@ -81,26 +81,26 @@ pub(super) fn sort(changes: &mut [Change]) {
     changes.sort_by_key(|change| change.rank);
 }
 
-/// The steps of new pages by their names alone: an index follows the pages beneath it. Keys come sorted, and steps in their order.
+/// Returns the steps of new pages by their names alone: an index follows the pages beneath it. Keys come sorted, and steps in their order.
 fn heights<'a>(keys: impl IntoIterator<Item = &'a str>) -> Vec<u16> {
     let mut heights = Vec::new();
     // The folders that the last key lies in.
     let mut open = vec![Folder::default()];
-    for (at, key) in keys.into_iter().enumerate() {
+    for (place, key) in keys.into_iter().enumerate() {
         heights.push(0);
         while let Some(folder) = open.pop_if(|folder| !key.starts_with(folder.name)) {
             close(folder, &mut open, &mut heights);
         }
-        let known = open.last().map_or(0, |folder| folder.name.len());
-        let ends = key.match_indices('/').map(|(at, _)| at + 1);
+        let depth = open.last().map_or(0, |folder| folder.name.len());
+        let ends = key.match_indices('/').map(|(slash, _)| slash + 1);
         let names = ends.filter_map(|end| key.get(..end));
-        open.extend(names.filter(|name| name.len() > known).map(|name| Folder {
+        open.extend(names.filter(|name| name.len() > depth).map(|name| Folder {
             name,
             ..Folder::default()
         }));
         if let Some(folder) = open.last_mut() {
             match folder_of_index(key) {
-                Some(_) => folder.index = Some(at),
+                Some(_) => folder.index = Some(place),
                 None => folder.next = folder.next.max(1),
             }
         }
@@ -122,10 +122,10 @@ struct Folder<'a> {
     next: u16,
 }
 
-/// All of a folder was seen: its index has its step.
+/// Gives a folder's index its step, once all of the folder was seen.
 fn close(folder: Folder, open: &mut [Folder], heights: &mut [u16]) {
     let mut next = folder.next;
-    if let Some(height) = folder.index.and_then(|at| heights.get_mut(at)) {
+    if let Some(height) = folder.index.and_then(|place| heights.get_mut(place)) {
         *height = next;
         next += 1;
     }
@@ -134,7 +134,7 @@ fn close(folder: Folder, open: &mut [Folder], heights: &mut [u16]) {
     }
 }
 
-/// What lists pages, by the names that generators give it.
+/// Returns whether it lists pages, by the names that generators give it.
 fn is_feed(key: &str, name: &str) -> bool {
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     let has = |words: &[&str]| words.iter().any(|word| stem.contains(word));
@@ -156,7 +156,7 @@ fn is_feed(key: &str, name: &str) -> bool {
     }
 }
 
-/// What may name assets.
+/// Returns whether it may name assets.
 fn is_linking(name: &str) -> bool {
     let extension = name
         .rsplit('.')

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::{KeyMoves, TargetPurge};
 use crate::domain::journal::TouchedKey;
-use crate::domain::manifest::{Entry as Known, Manifest, Told};
+use crate::domain::manifest::{Entry as ManifestEntry, Manifest, Told};
 use crate::domain::{ETag, HeaderFingerprint, Key, Md5, Sort};
-use crate::edge::cover::{self, Entry};
+use crate::edge::cover::{self, Entry, Universe};
 use crate::edge::path::{self, Dialect};
-use crate::edge::stale::KEPT_LONGEST;
+use crate::edge::reason::KEPT_LONGEST;
 use crate::edge::{self, Change, Content, Mode, Prices, Served, Site};
 
 /// A distribution, or a tenant of one, as the plan needs to know it.
@@ -32,31 +32,31 @@ pub struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Whether it is owed a purge whatever the build has changed.
+    /// Returns whether it is owed a purge whatever the build has changed.
     pub fn is_owed(&self) -> bool {
         let moved = self.told.is_none() || self.has_moved();
         self.prices.mode != Mode::None && (!self.owed.is_empty() || self.resend || moved)
     }
 
-    /// Whether it was configured otherwise when it was last told something.
+    /// Returns whether it was configured otherwise when it was last told something.
     fn has_moved(&self) -> bool {
         self.site.is_some() && self.told.is_some_and(|told| told.config != self.config)
     }
 
-    /// Whether it may hold copies from before cache tags, which no tag finds.
+    /// Returns whether it may hold copies from before cache tags, which no tag finds.
     fn lacks_tags(&self) -> bool {
         self.tags && self.told.is_some_and(|told| told.tags_since.is_none())
     }
 }
 
-/// The sort by which edges may hold a key's object with its cache tags.
+/// Returns the sort by which edges may hold a key's object with its cache tags.
 fn carried(manifest: &Manifest, key: &Key) -> Option<Sort> {
     let entry = manifest.entries.get(key)?;
     manifest.tables.served(entry.served)?.tags
 }
 
-/// What the manifest says that a key was last served as; `certain`: that nobody wrote over it without its tags.
-pub(super) fn last_served(manifest: &Manifest, entry: &Known, certain: bool) -> Served {
+/// Returns what the manifest says that a key was last served as; `certain`: that nobody wrote over it without its tags.
+pub(super) fn last_served(manifest: &Manifest, entry: &ManifestEntry, certain: bool) -> Served {
     let served = manifest.tables.served(entry.served);
     let text = |text: &Option<String>| text.as_deref().map(Into::into);
     Served {
@@ -71,7 +71,7 @@ pub(super) fn last_served(manifest: &Manifest, entry: &Known, certain: bool) -> 
     }
 }
 
-/// What an object will be served as.
+/// Returns what an object will be served as.
 pub(super) fn served(md5: Md5, fingerprint: HeaderFingerprint, tags: Option<Sort>) -> Served {
     Served {
         content: Content::Digest(md5),
@@ -82,7 +82,7 @@ pub(super) fn served(md5: Md5, fingerprint: HeaderFingerprint, tags: Option<Sort
     }
 }
 
-/// An object that nobody here described: it differs from everything.
+/// Returns what stands for an object that nobody here described: it differs from everything.
 pub(super) fn unknown(etag: &ETag) -> Served {
     Served {
         content: Content::Named(format!("unknown:{etag}").into()),
@@ -93,7 +93,7 @@ pub(super) fn unknown(etag: &ETag) -> Served {
     }
 }
 
-/// What a deploy that died put, or meant to; its journal does not say how long edges keep that.
+/// Returns what a deploy that died put, or meant to; its journal does not say how long edges keep that.
 pub(super) fn intended(touched: &TouchedKey) -> Served {
     let name = touched.etag.as_ref().map(ETag::to_string);
     Served {
@@ -114,7 +114,7 @@ pub(super) struct Purges {
     pub(super) warnings: Vec<String>,
 }
 
-/// The purges of all targets for what moved; what moves late goes only once the purge of the rest has completed.
+/// Finds the purges of all targets for what moved; what moves late goes only once the purge of the rest has completed.
 pub(super) fn purges(targets: &[Target], manifest: &Manifest, moves: &KeyMoves) -> Purges {
     let mut purges = Purges {
         targets: Vec::new(),
@@ -164,7 +164,7 @@ pub(super) fn purges(targets: &[Target], manifest: &Manifest, moves: &KeyMoves) 
     purges
 }
 
-/// Whether a target is owed everything, and what to say of it.
+/// Returns whether a target is owed everything, and what to say of it.
 fn whole(target: &Target, changes: bool) -> Option<Option<String>> {
     let id = &target.id;
     if let Some(why) = &target.unreadable {
@@ -184,7 +184,7 @@ fn whole(target: &Target, changes: bool) -> Option<Option<String>> {
     }
 }
 
-/// How the unchanged error pages are served.
+/// Returns how the unchanged error pages are served.
 fn error_pages(site: &Site, manifest: &Manifest, changes: &[Change]) -> Vec<(Key, Served)> {
     let changed: BTreeSet<&str> = changes.iter().map(|change| change.key.as_str()).collect();
     let keys = site.error_page_keys();
@@ -197,30 +197,28 @@ fn error_pages(site: &Site, manifest: &Manifest, changes: &[Change]) -> Vec<(Key
         .collect()
 }
 
-/// The purge of what is owed whatever else there is: of everything, or at a distribution whose configuration nobody could read.
+/// Finds the purge of what is owed whatever else there is: of everything, or at a distribution whose configuration nobody could read.
 fn blind(owed: &[String], prices: &Prices) -> edge::Purge {
-    let mut texts: Vec<&str> = owed.iter().map(String::as_str).collect();
-    texts.sort_unstable();
-    texts.dedup();
     let dialect = Dialect::default();
-    let entry = |owed: &&'_ str| {
+    let entries = owed.iter().map(|owed| {
         let text = owed.strip_suffix('*').unwrap_or(owed);
-        let exact = text.len() == owed.len() && path::is_exact(text, dialect);
-        (text.to_owned(), exact)
-    };
-    let texts: Vec<(String, bool)> = texts.iter().map(entry).collect();
-    let entries: Vec<Entry> = texts
-        .iter()
-        .map(|(text, exact)| Entry {
+        Entry {
             text,
             changed: true,
-            exact: *exact,
+            exact: text == owed && path::is_exact(text, dialect),
             weight: prices.weight,
-        })
-        .collect();
-    let cover = cover::cover(&entries, &[], prices, dialect);
+        }
+    });
+    let mut entries: Vec<Entry> = entries.collect();
+    entries.sort_by_key(|entry| (entry.text, entry.exact));
+    entries.dedup();
+    let universe = Universe {
+        entries: &entries,
+        regions: &[],
+        dialect,
+    };
     let mut purge = edge::Purge {
-        cover,
+        cover: cover::cover(universe, prices),
         ..edge::Purge::default()
     };
     for path in owed {

@@ -2,12 +2,11 @@
 //! build; whatever is wrong with it, it is as if it were not there.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use aws_smithy_checksums::ChecksumAlgorithm;
-use aws_smithy_checksums::http::HttpChecksum;
+use flate2::Crc;
 use md5::{Digest, Md5 as Hasher};
 
 use super::digest::{MULTIPART_FROM, part_size};
@@ -15,31 +14,31 @@ use super::file::{FileStamp, LocalFile};
 use crate::domain::{ETag, Md5};
 
 /// Another number for any change of the layout or of what [`part_size`] answers.
-const MAGIC: &[u8; 16] = b"unstale hashes 2";
+const MAGIC: &[u8; 16] = b"unstale hashes 3";
 /// A file that was touched this shortly before it was read might be written again without its times telling.
 const RACY_NS: i64 = 2_000_000_000;
 
-/// What an earlier scan left, as it lies in the file: MAGIC, entries sorted by their names, and the CRC-64 of both.
+/// What an earlier scan left, as it lies in the file: MAGIC, entries sorted by their names, and the CRC-32 of both.
 #[derive(Debug, Default)]
-pub(super) struct Cache {
+pub(super) struct HashCache {
     data: Vec<u8>,
 }
 
 /// The name of what is remembered, and the digest. Of a file of a million only these 32 bytes are kept, not its key.
-type Entry = [u8; 32];
+type CacheEntry = [u8; 32];
 
 /// What is remembered of a file.
 #[derive(Clone, Copy)]
-enum Of {
+enum DigestKind {
     Whole,
     /// The MD5 of the parts' ETag, for a file that is uploaded in parts.
     Parts,
 }
 
-/// A digest of all that must be as it was for the content to be as it was.
-fn name(key: &str, stamp: &FileStamp, of: Of) -> [u8; 16] {
+/// Names a digest by all that must be as it was for the content to be as it was.
+fn name(key: &str, stamp: &FileStamp, kind: DigestKind) -> [u8; 16] {
     let mut hasher = Hasher::new();
-    hasher.update([of as u8]);
+    hasher.update([kind as u8]);
     hasher.update(stamp.size.to_le_bytes());
     hasher.update(stamp.mtime_ns.to_le_bytes());
     hasher.update(stamp.inode.to_le_bytes());
@@ -48,78 +47,74 @@ fn name(key: &str, stamp: &FileStamp, of: Of) -> [u8; 16] {
     hasher.finalize().into()
 }
 
-impl Cache {
+impl HashCache {
     pub(super) fn load(path: &Path) -> Self {
-        fs::read(path)
-            .ok()
-            .and_then(Self::decode)
-            .unwrap_or_default()
+        let read = fs::read(path).ok();
+        read.and_then(Self::decode).unwrap_or_default()
     }
 
-    /// How many entries there are.
+    /// Returns how many entries there are.
     pub(super) fn len(&self) -> usize {
         self.entries().len()
     }
 
-    /// The digests of a file whose stamp is exactly as it was.
+    /// Finds the digests of a file whose stamp is exactly as it was.
     pub(super) fn find(&self, key: &str, stamp: &FileStamp) -> Option<(Md5, Option<ETag>)> {
-        let whole = self.digest(name(key, stamp, Of::Whole))?;
+        let whole = self.digest(name(key, stamp, DigestKind::Whole))?;
         if stamp.size < MULTIPART_FROM {
             return Some((whole, None));
         }
-        let parts = self.digest(name(key, stamp, Of::Parts))?;
+        let parts = self.digest(name(key, stamp, DigestKind::Parts))?;
         let count = u32::try_from(stamp.size.div_ceil(part_size(stamp.size))).ok()?;
         Some((whole, Some(ETag::Multipart(parts, count))))
     }
 
     fn digest(&self, name: [u8; 16]) -> Option<Md5> {
         let entries = self.entries();
-        let at = entries.binary_search_by(|entry| entry[..16].cmp(&name));
-        let (_, digest) = entries.get(at.ok()?)?.split_last_chunk()?;
+        let index = entries.binary_search_by(|entry| entry[..16].cmp(&name));
+        let (_, digest) = entries.get(index.ok()?)?.split_last_chunk()?;
         Some(Md5(*digest))
     }
 
-    fn entries(&self) -> &[Entry] {
+    fn entries(&self) -> &[CacheEntry] {
         let content = self.data.get(MAGIC.len()..).unwrap_or_default();
         content.as_chunks().0
     }
 
     fn decode(mut data: Vec<u8>) -> Option<Self> {
-        let (content, sum) = data.split_last_chunk::<8>()?;
-        let mut check = checksum();
-        check.update(content);
-        if check.finalize()[..] != sum[..] {
-            return None;
-        }
+        let (content, sum) = data.split_last_chunk()?;
+        let mut crc = Crc::new();
+        crc.update(content);
         let (_, rest) = content.strip_prefix(MAGIC)?.as_chunks::<32>();
-        if !rest.is_empty() {
+        if crc.sum().to_le_bytes() != *sum || !rest.is_empty() {
             return None;
         }
-        data.truncate(data.len() - 8);
+        data.truncate(content.len());
         let cache = Self { data };
-        (cache.entries())
-            .is_sorted_by(|one, other| one[..16] < other[..16])
-            .then_some(cache)
+        let is_sorted = cache
+            .entries()
+            .is_sorted_by(|entry, next| entry[..16] < next[..16]);
+        is_sorted.then_some(cache)
     }
 }
 
 /// Where a scan's digests go when it is done.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(super) struct CacheStore {
     folder: PathBuf,
     name: String,
     /// When the scan began, by the clock that stamps files.
     pub(super) began_ns: i64,
 }
 
-impl Store {
+impl CacheStore {
     /// Notes the time; to be called before the first file is read. `root` is the build's canonical path.
     pub(super) fn begin(folder: &Path, root: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let digest: [u8; 16] = Hasher::digest(root.as_os_str().as_bytes()).into();
+        let digest = Hasher::digest(root.as_os_str().as_bytes());
         let mut store = Self {
             folder: folder.to_owned(),
-            name: Md5(digest).to_string(),
+            name: Md5(digest.into()).to_string(),
             began_ns: 0,
         };
         let probe = store.temporary();
@@ -142,7 +137,7 @@ impl Store {
         let temporary = self.temporary();
         let settled = files.iter().filter(|file| self.is_settled(&file.stamp));
         let written = File::create_new(&temporary)
-            .and_then(|file| encode(entries(settled), BufWriter::new(file)))
+            .and_then(|file| encode(&entries(settled), file))
             .and_then(|()| fs::rename(&temporary, self.path()));
         if written.is_err() {
             let _ = fs::remove_file(&temporary);
@@ -150,7 +145,7 @@ impl Store {
         written
     }
 
-    /// Whether the file was last touched well before the scan began.
+    /// Tells whether the file was last touched well before the scan began.
     pub(super) fn is_settled(&self, stamp: &FileStamp) -> bool {
         stamp.mtime_ns.max(stamp.ctime_ns) < self.began_ns.saturating_sub(RACY_NS)
     }
@@ -161,43 +156,38 @@ impl Store {
     }
 }
 
-/// How many entries these files have once all of them are settled.
+/// Counts the entries that these files have once all of them are settled.
 pub(super) fn entries_of(files: &[LocalFile]) -> usize {
     let parts = files.iter().filter(|file| file.parts.is_some());
     files.len() + parts.count()
 }
 
-fn entries<'a>(files: impl Iterator<Item = &'a LocalFile>) -> Vec<Entry> {
+fn entries<'a>(files: impl Iterator<Item = &'a LocalFile>) -> Vec<CacheEntry> {
     let mut entries = Vec::new();
     for file in files {
-        let mut add = |of, digest: Md5| {
+        let mut add = |kind, digest: Md5| {
             let mut entry = [0; 32];
-            entry[..16].copy_from_slice(&name(file.key.as_str(), &file.stamp, of));
+            entry[..16].copy_from_slice(&name(file.key.as_str(), &file.stamp, kind));
             entry[16..].copy_from_slice(&digest.0);
             entries.push(entry);
         };
-        add(Of::Whole, file.md5);
+        add(DigestKind::Whole, file.md5);
         if let Some(ETag::Multipart(digest, _)) = file.parts.as_deref() {
-            add(Of::Parts, *digest);
+            add(DigestKind::Parts, *digest);
         }
     }
     entries.sort_unstable();
     entries
 }
 
-fn encode(entries: Vec<Entry>, mut out: impl Write) -> io::Result<()> {
-    let mut check = checksum();
-    let chunks = entries.chunks(2048).map(<[Entry]>::as_flattened);
-    for bytes in std::iter::once(&MAGIC[..]).chain(chunks) {
-        check.update(bytes);
+fn encode(entries: &[CacheEntry], mut out: impl Write) -> io::Result<()> {
+    let mut crc = Crc::new();
+    for bytes in [&MAGIC[..], entries.as_flattened()] {
+        crc.update(bytes);
         out.write_all(bytes)?;
     }
-    out.write_all(&check.finalize())?;
+    out.write_all(&crc.sum().to_le_bytes())?;
     out.flush()
-}
-
-fn checksum() -> Box<dyn HttpChecksum> {
-    ChecksumAlgorithm::Crc64Nvme.into_impl()
 }
 
 #[cfg(test)]
@@ -243,58 +233,58 @@ mod tests {
 
     fn encoded(files: &[LocalFile]) -> Vec<u8> {
         let mut data = Vec::new();
-        encode(entries(files.iter()), &mut data).expect("memory takes it");
+        encode(&entries(files.iter()), &mut data).expect("memory takes it");
         data
     }
 
     fn sealed(content: &[u8]) -> Vec<u8> {
-        let mut check = checksum();
-        check.update(content);
-        [content, &check.finalize()].concat()
+        let mut crc = Crc::new();
+        crc.update(content);
+        [content, &crc.sum().to_le_bytes()].concat()
     }
 
     proptest! {
         #[test]
         fn what_was_written_is_found(files in files()) {
-            let cache = Cache::decode(encoded(&files)).expect("a cache");
+            let cache = HashCache::decode(encoded(&files)).expect("a cache");
             prop_assert_eq!(cache.len(), entries_of(&files));
             for file in &files {
-                let found = cache.find(file.key.as_str(), &file.stamp);
-                prop_assert_eq!(found, Some((file.md5, file.parts.as_deref().cloned())));
-                for other in [
+                let digests = cache.find(file.key.as_str(), &file.stamp);
+                prop_assert_eq!(digests, Some((file.md5, file.parts.as_deref().cloned())));
+                for stale in [
                     FileStamp { size: file.stamp.size ^ 1, ..file.stamp },
                     FileStamp { mtime_ns: file.stamp.mtime_ns ^ 1, ..file.stamp },
                     FileStamp { inode: file.stamp.inode ^ 1, ..file.stamp },
                     FileStamp { ctime_ns: file.stamp.ctime_ns ^ 1, ..file.stamp },
                 ] {
-                    prop_assert_eq!(cache.find(file.key.as_str(), &other), None);
+                    prop_assert_eq!(cache.find(file.key.as_str(), &stale), None);
                 }
             }
         }
 
         #[test]
         fn one_wrong_byte_or_a_lost_end_is_noticed(
-            files in files(), at in any::<prop::sample::Index>(), change in 1_u8..
+            files in files(), place in any::<prop::sample::Index>(), change in 1_u8..
         ) {
             let whole = encoded(&files);
-            let at = at.index(whole.len());
-            prop_assert!(Cache::decode(whole[..at].to_vec()).is_none());
+            let place = place.index(whole.len());
+            prop_assert!(HashCache::decode(whole[..place].to_vec()).is_none());
             let mut wrong = whole;
-            wrong[at] ^= change;
-            prop_assert!(Cache::decode(wrong).is_none());
+            wrong[place] ^= change;
+            prop_assert!(HashCache::decode(wrong).is_none());
         }
 
         #[test]
         fn garbage_is_no_cache_and_no_panic(
             garbage in proptest::collection::vec(any::<u8>(), 1..300), files in files(), cut in any::<prop::sample::Index>()
         ) {
-            prop_assert!(Cache::decode(garbage.clone()).is_none());
+            prop_assert!(HashCache::decode(garbage.clone()).is_none());
             // A right checksum over wrong entries: ours, cut anywhere and gone on with garbage.
             let whole = encoded(&files);
-            let content = &whole[..whole.len() - 8];
+            let content = &whole[..whole.len() - 4];
             let cut = MAGIC.len() + cut.index(content.len() - MAGIC.len() + 1);
             let foreign = [&content[..cut], &garbage].concat();
-            if let Some(cache) = Cache::decode(sealed(&foreign)) {
+            if let Some(cache) = HashCache::decode(sealed(&foreign)) {
                 for file in &files {
                     cache.find(file.key.as_str(), &file.stamp);
                 }
@@ -306,13 +296,17 @@ mod tests {
     fn entries_out_of_order_are_no_cache() {
         for (names, good) in [([1, 2], true), ([2, 1], false), ([1, 1], false)] {
             let content = [&MAGIC[..], &[names[0]; 32], &[names[1]; 32]].concat();
-            assert_eq!(Cache::decode(sealed(&content)).is_some(), good, "{names:?}");
+            assert_eq!(
+                HashCache::decode(sealed(&content)).is_some(),
+                good,
+                "{names:?}"
+            );
         }
     }
 
     #[test]
     fn only_what_was_touched_well_before_the_scan_is_settled() {
-        let store = Store {
+        let store = CacheStore {
             folder: PathBuf::new(),
             name: String::new(),
             began_ns: 10 * RACY_NS,

@@ -1,10 +1,9 @@
-//! Digests of files: MD5s, the ETags of uploads in parts, and S3's full-object checksums. Streamed; these calls block.
+//! The ETags of uploads in parts. Streamed; these calls block.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use aws_smithy_checksums::ChecksumAlgorithm;
 use md5::{Digest, Md5 as Hasher};
 
 use crate::domain::{ETag, Md5};
@@ -17,25 +16,15 @@ const MAX_PARTS: u64 = 10_000;
 /// Files of at least this many bytes are uploaded in parts.
 pub const MULTIPART_FROM: u64 = 16 * MIB;
 
-/// A full-object checksum that S3 keeps beside an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Checksum {
-    Crc64Nvme,
-    Crc32,
-    Crc32c,
-    Sha1,
-    Sha256,
-}
-
-/// The size in bytes of the parts that a file of `size` bytes is uploaded in: 8 MiB, and for files that would need more
+/// Returns the size in bytes of the parts that a file of `size` bytes is uploaded in: 8 MiB, and for files that would need more
 /// than 10,000 of these the next whole number of MiB that does with 10,000.
 pub fn part_size(size: u64) -> u64 {
     let needed = size.div_ceil(MAX_PARTS).div_ceil(MIB) * MIB;
     needed.max(8 * MIB)
 }
 
-/// The part sizes in bytes, among those that tools use, of which a file of `size` bytes makes exactly `parts` parts, our
-/// own first.
+/// Lists the part sizes in bytes, among those that tools use, of which a file of `size` bytes makes exactly `parts` parts:
+/// our own first.
 pub fn candidate_part_sizes(size: u64, parts: u32) -> Vec<u64> {
     if parts == 0 {
         return Vec::new();
@@ -49,23 +38,23 @@ pub fn candidate_part_sizes(size: u64, parts: u32) -> Vec<u64> {
     let doubled = |start: u64| (1..10).map(move |times| (start * MIB) << times);
     // The web console's, and what Go's and Java's managers fall back on for many parts.
     let odd = [17_179_870, size / MAX_PARTS + 1, size.div_ceil(MAX_PARTS)];
-    let mut found = Vec::new();
-    for candidate in [part_size(size)]
+    let candidates = [part_size(size)]
         .into_iter()
         .chain(COMMON_MIB.map(|mib| mib * MIB))
         .chain(doubled(8))
         .chain(doubled(5))
-        .chain(odd)
-    {
+        .chain(odd);
+    let mut fitting = Vec::new();
+    for candidate in candidates {
         let fits = candidate > 0 && size.div_ceil(candidate) == u64::from(parts);
-        if fits && !found.contains(&candidate) {
-            found.push(candidate);
+        if fits && !fitting.contains(&candidate) {
+            fitting.push(candidate);
         }
     }
-    found
+    fitting
 }
 
-/// The ETag that a file gets when it is uploaded in parts of `part_size` bytes.
+/// Computes the ETag that a file gets when it is uploaded in parts of `part_size` bytes.
 ///
 /// # Errors
 /// When the file cannot be read, or `part_size` is 0.
@@ -73,35 +62,13 @@ pub fn multipart_etag(path: &Path, part_size: u64) -> io::Result<ETag> {
     if part_size == 0 {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    let mut parts = Parts::new(part_size);
-    each_chunk(path, |chunk| parts.update(chunk))?;
-    Ok(parts.finish())
-}
-
-/// The checksum of a whole file in base64, as HeadObject answers it.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn full_checksum(path: &Path, checksum: Checksum) -> io::Result<String> {
-    let algorithm = match checksum {
-        Checksum::Crc64Nvme => ChecksumAlgorithm::Crc64Nvme,
-        Checksum::Crc32 => ChecksumAlgorithm::Crc32,
-        Checksum::Crc32c => ChecksumAlgorithm::Crc32c,
-        Checksum::Sha1 => ChecksumAlgorithm::Sha1,
-        Checksum::Sha256 => ChecksumAlgorithm::Sha256,
-    };
-    let mut sum = algorithm.into_impl();
-    each_chunk(path, |chunk| sum.update(chunk))?;
-    Ok(aws_smithy_types::base64::encode(sum.finalize()))
-}
-
-fn each_chunk(path: &Path, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut parts = PartsHasher::new(part_size);
     let mut file = File::open(path)?;
     let mut buffer = vec![0; BUFFER];
     loop {
         match fill(&mut file, &mut buffer)? {
-            [] => return Ok(()),
-            chunk => take(chunk),
+            [] => return Ok(parts.finish()),
+            chunk => parts.update(chunk),
         }
     }
 }
@@ -122,7 +89,7 @@ pub(super) fn fill<'a>(file: &mut File, buffer: &'a mut [u8]) -> io::Result<&'a 
 }
 
 /// Computes the ETag of an upload in parts: the MD5 of the parts' MD5s and how many they are.
-pub(super) struct Parts {
+pub(super) struct PartsHasher {
     size: u64,
     left: u64,
     part: Hasher,
@@ -130,7 +97,7 @@ pub(super) struct Parts {
     count: u32,
 }
 
-impl Parts {
+impl PartsHasher {
     pub(super) fn new(size: u64) -> Self {
         Self {
             size,

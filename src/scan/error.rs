@@ -39,7 +39,7 @@ pub enum ScanError {
 }
 
 impl ScanError {
-    /// What the user can do about it.
+    /// Says what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Missing { .. } => "run the build first, or name the folder that it writes",

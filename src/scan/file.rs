@@ -1,10 +1,8 @@
 //! A file of the build as it was when it was hashed, kept small: sites have a million of them.
 
 use std::fs::Metadata;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
@@ -57,22 +55,22 @@ pub struct FileStamp {
 }
 
 impl LocalFile {
-    /// Its path relative to the build's root.
+    /// Returns its path relative to the build's root.
     pub fn name(&self) -> &Key {
         self.made.as_ref().map_or(&self.key, |made| &made.name)
     }
 
-    /// Where it lies.
+    /// Returns where it lies.
     pub fn path(&self, root: &Path) -> PathBuf {
         root.join(self.name().as_str())
     }
 
-    /// Whether what lies in the bucket stays in its place.
+    /// Tells whether what lies in the bucket stays in its place.
     pub fn is_kept(&self) -> bool {
         self.made.as_ref().is_some_and(|made| made.kept)
     }
 
-    /// What is stored in place of the file, to be changed.
+    /// Returns what is stored in place of the file, to be changed.
     pub fn made(&mut self) -> &mut Made {
         let name = &self.key;
         self.made.get_or_insert_with(|| {
@@ -85,24 +83,6 @@ impl LocalFile {
                 body: None,
             })
         })
-    }
-
-    /// When it was last modified.
-    pub fn mtime(&self) -> SystemTime {
-        let distance = Duration::from_nanos(self.stamp.mtime_ns.unsigned_abs());
-        match self.stamp.mtime_ns < 0 {
-            true => SystemTime::UNIX_EPOCH - distance,
-            false => SystemTime::UNIX_EPOCH + distance,
-        }
-    }
-
-    /// Whether the file is still the one that was hashed, as far as the file system tells. One stat.
-    ///
-    /// # Errors
-    /// When it cannot be asked for; a file that is gone is an error too.
-    pub fn is_unchanged(&self, root: &Path) -> io::Result<bool> {
-        let now = std::fs::metadata(self.path(root))?;
-        Ok(now.is_file() && FileStamp::of(&now) == self.stamp)
     }
 }
 

@@ -2,15 +2,12 @@
 
 use std::path::Path;
 
-use ignore::Match;
-use ignore::gitignore::Glob;
-
 use super::error::ScanError;
 use crate::domain::globs::{BadGlob, Globs};
 
 /// What is left out unless `include` names it: what file managers, editors and git leave behind, secrets, and what belongs to
 /// the deploy itself. Other dot files, such as `.well-known/`, `.nojekyll` and `.htaccess`, are deployed.
-pub const DEFAULT_EXCLUDES: [&str; 19] = [
+pub(super) const DEFAULT_EXCLUDES: [&str; 19] = [
     ".DS_Store",
     "._*",
     "Thumbs.db",
@@ -32,71 +29,34 @@ pub const DEFAULT_EXCLUDES: [&str; 19] = [
     "/deploy.toml",
 ];
 
-/// What one pattern left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
-    /// As it was written.
-    pub pattern: String,
-    /// One of [`DEFAULT_EXCLUDES`].
-    pub by_default: bool,
-    /// Files, and folders that were not even looked into.
-    pub entries: u64,
-}
-
 /// The rules. The nearest rule decides: one that matches the path itself, else its folder, and so on; at the same level
 /// `include` wins over `exclude`, a later `exclude` over an earlier one, and these over the defaults. So a folder that is
 /// included comes without its `.env`, while `folder/**` brings that too. As in git, `!` in `exclude` brings nothing back
 /// from a folder that is left out; `include` does.
-pub(super) struct Filter {
+pub(super) struct PathFilter {
     exclude: Globs,
     include: Globs,
     /// For each pattern of `include`, the folders that it names before its first wildcard.
     reach: Vec<Vec<String>>,
-    counts: Vec<LeftOut>,
 }
 
-/// Left out by `counts[.0]` of the filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rule(usize);
-
-impl Filter {
+impl PathFilter {
     pub(super) fn new(exclude: &[String], include: &[String]) -> Result<Self, ScanError> {
-        let mut counts: Vec<LeftOut> = Vec::new();
-        for (by_default, pattern) in (DEFAULT_EXCLUDES.iter().map(|pattern| (true, *pattern)))
-            .chain(exclude.iter().map(|pattern| (false, pattern.as_str())))
-        {
-            counts.push(LeftOut {
-                pattern: pattern.to_owned(),
-                by_default,
-                entries: 0,
-            });
-        }
-        let patterns = counts.iter().map(|rule| rule.pattern.as_str());
+        let excluded = exclude.iter().map(String::as_str);
         Ok(Self {
-            exclude: matcher(patterns)?,
+            exclude: matcher(DEFAULT_EXCLUDES.into_iter().chain(excluded))?,
             include: matcher(include.iter().map(String::as_str))?,
             reach: include.iter().filter_map(|line| reach(line)).collect(),
-            counts,
         })
     }
 
-    /// Whether an entry is left out, given what became of its folder.
-    pub(super) fn judge(&self, path: &Path, is_dir: bool, folder: Option<Rule>) -> Option<Rule> {
-        if self
-            .include
-            .as_gitignore()
-            .matched(path, is_dir)
-            .is_ignore()
-        {
-            return None;
-        }
-        match self.exclude.as_gitignore().matched(path, is_dir) {
-            Match::Ignore(glob) => Some(self.rule_of(glob)),
-            Match::None | Match::Whitelist(_) => folder,
-        }
+    /// Tells whether an entry is left out, given whether its folder is.
+    pub(super) fn leaves_out(&self, path: &Path, is_dir: bool, folder: bool) -> bool {
+        let matched = |globs: &Globs| globs.as_gitignore().matched(path, is_dir).is_ignore();
+        !matched(&self.include) && (folder || matched(&self.exclude))
     }
 
-    /// Whether `include` might bring back something from inside a folder.
+    /// Tells whether `include` might bring back something from inside a folder.
     pub(super) fn may_include_below(&self, folder: &Path) -> bool {
         self.reach.iter().any(|named| {
             let mut parts = folder.iter();
@@ -105,23 +65,6 @@ impl Filter {
                 .all(|name| parts.next().is_none_or(|part| part == name.as_str()))
         })
     }
-
-    pub(super) fn count(&mut self, rule: Rule) {
-        if let Some(counted) = self.counts.get_mut(rule.0) {
-            counted.entries += 1;
-        }
-    }
-
-    /// The patterns that left something out.
-    pub(super) fn left_out(self) -> Vec<LeftOut> {
-        let used = |rule: &LeftOut| rule.entries > 0;
-        self.counts.into_iter().filter(used).collect()
-    }
-
-    fn rule_of(&self, glob: &Glob) -> Rule {
-        let at = (self.counts.iter()).rposition(|rule| rule.pattern.trim_end() == glob.original());
-        Rule(at.unwrap_or(usize::MAX))
-    }
 }
 
 fn matcher<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<Globs, ScanError> {
@@ -129,7 +72,7 @@ fn matcher<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<Globs, ScanErr
         .map_err(|BadGlob { glob, why }| ScanError::Pattern { pattern: glob, why })
 }
 
-/// The folders that a pattern names before its first wildcard: empty where it matches at any depth, `None` where it
+/// Returns the folders that a pattern names before its first wildcard: empty where it matches at any depth, `None` where it
 /// brings nothing back.
 fn reach(line: &str) -> Option<Vec<String>> {
     let pattern = line.trim_end();
@@ -149,24 +92,24 @@ fn reach(line: &str) -> Option<Vec<String>> {
 mod tests {
     use super::*;
 
-    fn filter(exclude: &[&str], include: &[&str]) -> Filter {
+    fn filter(exclude: &[&str], include: &[&str]) -> PathFilter {
         let owned = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
         let (exclude, include): (Vec<String>, Vec<String>) = (owned(exclude), owned(include));
-        Filter::new(&exclude, &include).expect("patterns")
+        PathFilter::new(&exclude, &include).expect("patterns")
     }
 
     /// As the walk does it: a folder's verdict is handed down to what it holds.
-    fn keeps(filter: &Filter, key: &str) -> bool {
-        let mut verdict = None;
-        let ends = key.match_indices('/').map(|(at, _)| (at, true));
+    fn keeps(filter: &PathFilter, key: &str) -> bool {
+        let mut left_out = false;
+        let ends = key.match_indices('/').map(|(end, _)| (end, true));
         for (end, is_dir) in ends.chain([(key.len(), false)]) {
             let path = Path::new(&key[..end]);
-            verdict = filter.judge(path, is_dir, verdict);
-            if is_dir && verdict.is_some() && !filter.may_include_below(path) {
+            left_out = filter.leaves_out(path, is_dir, left_out);
+            if is_dir && left_out && !filter.may_include_below(path) {
                 return false;
             }
         }
-        verdict.is_none()
+        !left_out
     }
 
     #[test]
@@ -273,7 +216,7 @@ mod tests {
     #[test]
     fn a_pattern_that_cannot_be_read_is_named() {
         for pattern in ["a[", "{a", "[z-a]"] {
-            let error = Filter::new(&[pattern.to_owned()], &[])
+            let error = PathFilter::new(&[pattern.to_owned()], &[])
                 .map(|_| ())
                 .unwrap_err();
             assert!(

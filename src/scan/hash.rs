@@ -11,11 +11,11 @@ use bytes::Bytes;
 use md5::{Digest, Md5 as Hasher};
 
 use super::Progress;
-use super::cache::Cache;
-use super::digest::{BUFFER, MULTIPART_FROM, Parts, fill, part_size};
+use super::cache::HashCache;
+use super::digest::{BUFFER, MULTIPART_FROM, PartsHasher, fill, part_size};
 use super::error::ScanError;
 use super::file::{FileStamp, LocalFile};
-use super::queue::{Queue, StopOnDrop};
+use super::queue::{FileQueue, StopOnDrop};
 use crate::domain::{ETag, Key, Md5};
 
 /// A file this large leaves the rest of its batch to other readers.
@@ -26,9 +26,9 @@ const REPORT: u64 = 8 * 1024 * 1024;
 const KEEP: u64 = 64 * 1024;
 
 /// What the walk and the readers share.
-pub(super) struct Shared {
+pub(super) struct ScanShared {
     pub(super) root: PathBuf,
-    pub(super) queue: Queue,
+    pub(super) queue: FileQueue,
     pub(super) progress: Box<dyn Fn(Progress) + Send + Sync>,
     /// How many more bytes of content may be kept.
     pub(super) keep: AtomicU64,
@@ -40,37 +40,37 @@ pub(super) struct Shared {
 
 /// What one reader did.
 #[derive(Default)]
-pub(super) struct Done {
+pub(super) struct ReaderResult {
     pub(super) kept: Vec<(Key, Bytes)>,
     /// How many files had to be read since the cache did not know them.
     pub(super) read: u64,
 }
 
 /// Hashes what the queue hands out.
-pub(super) struct Reader<'a> {
-    shared: &'a Shared,
-    cache: &'a Cache,
+pub(super) struct FileReader<'a> {
+    shared: &'a ScanShared,
+    cache: &'a HashCache,
     buffer: Vec<u8>,
     batch: Vec<Key>,
     /// Bytes not reported yet.
     bytes: u64,
-    done: Done,
+    done: ReaderResult,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(shared: &'a Shared, cache: &'a Cache) -> Self {
+impl<'a> FileReader<'a> {
+    pub(super) fn new(shared: &'a ScanShared, cache: &'a HashCache) -> Self {
         Self {
             shared,
             cache,
             buffer: vec![0; BUFFER],
             batch: Vec::new(),
             bytes: 0,
-            done: Done::default(),
+            done: ReaderResult::default(),
         }
     }
 
     /// Reads until there is no more.
-    pub(super) fn run(mut self) -> Result<Done, ScanError> {
+    pub(super) fn run(mut self) -> Result<ReaderResult, ScanError> {
         // At a good end it stops nobody: then all is done.
         let _stop = StopOnDrop(&self.shared.queue);
         let mut files = Vec::new();
@@ -118,10 +118,11 @@ impl<'a> Reader<'a> {
         Err(ScanError::KeepsChanging { path })
     }
 
-    /// The digests of exactly as many bytes as the stamp says; `None` where the file has more or fewer.
-    fn hash(&mut self, file: &mut File, stamp: &FileStamp) -> io::Result<Option<Digests>> {
+    /// Computes the digests of exactly as many bytes as the stamp says; `None` where the file has more or fewer.
+    fn hash(&mut self, file: &mut File, stamp: &FileStamp) -> io::Result<Option<FileDigests>> {
         let mut whole = Hasher::new();
-        let mut parts = (stamp.size >= MULTIPART_FROM).then(|| Parts::new(part_size(stamp.size)));
+        let mut parts =
+            (stamp.size >= MULTIPART_FROM).then(|| PartsHasher::new(part_size(stamp.size)));
         let mut left = stamp.size;
         loop {
             // One byte more than is left: that shows a file that has grown, or one of the kernel's that says it is empty.
@@ -147,14 +148,14 @@ impl<'a> Reader<'a> {
             }
         }
         let digest = Md5(whole.finalize().into());
-        Ok((left == 0).then(|| (digest, parts.map(Parts::finish))))
+        Ok((left == 0).then(|| (digest, parts.map(PartsHasher::finish))))
     }
 }
 
 /// The MD5 of a file, and its ETag where it is to be uploaded in parts.
-type Digests = (Md5, Option<ETag>);
+type FileDigests = (Md5, Option<ETag>);
 
-fn local_file(key: Key, stamp: FileStamp, (md5, parts): Digests) -> LocalFile {
+fn local_file(key: Key, stamp: FileStamp, (md5, parts): FileDigests) -> LocalFile {
     LocalFile {
         key,
         size: stamp.size,
@@ -185,7 +186,7 @@ fn open(path: &Path) -> Result<(File, FileStamp), ScanError> {
     }
 }
 
-impl Shared {
+impl ScanShared {
     pub(super) fn hashed(&self) -> MutexGuard<'_, Vec<LocalFile>> {
         self.hashed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -196,7 +197,7 @@ impl Shared {
         (self.progress)(Progress::Hashed { files, bytes });
     }
 
-    /// The content of a small file, which the buffer still holds, as long as there is room for it.
+    /// Returns the content of a small file, which the buffer still holds, as long as there is room for it.
     fn keep(&self, stamp: &FileStamp, buffer: &[u8]) -> Option<Bytes> {
         if stamp.size > KEEP {
             return None;

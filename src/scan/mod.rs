@@ -12,6 +12,7 @@ mod tests;
 mod walk;
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -23,32 +24,27 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use crate::domain::Key;
 use crate::domain::key::MAX_KEY_BYTES;
-use cache::{Cache, Store};
-pub use digest::{
-    Checksum, MULTIPART_FROM, candidate_part_sizes, full_checksum, multipart_etag, part_size,
-};
+use cache::{CacheStore, HashCache};
+pub use digest::{MULTIPART_FROM, candidate_part_sizes, multipart_etag, part_size};
 pub use error::ScanError;
 pub use file::{FileStamp, LocalFile, Made};
-use filter::Filter;
-pub use filter::{DEFAULT_EXCLUDES, LeftOut};
-use hash::{Done, Reader, Shared};
-use queue::{Queue, StopOnDrop};
-use walk::Walk;
+use filter::PathFilter;
+use hash::{FileReader, ReaderResult, ScanShared};
+use queue::{FileQueue, StopOnDrop};
+use walk::FolderWalk;
 
 /// What to scan, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Left out, as in a .gitignore file, besides [`DEFAULT_EXCLUDES`].
+    /// Left out, as in a .gitignore file, besides the defaults.
     pub exclude: Vec<String>,
-    /// Brought back, whatever `exclude` and the defaults say of it; see [`DEFAULT_EXCLUDES`].
+    /// Brought back, whatever `exclude` and the defaults say of it.
     pub include: Vec<String>,
     pub symlinks: Symlinks,
     /// The most bytes that a key may have: 1,024 less the prefix.
     pub max_key_bytes: usize,
     /// The folder of the hash cache; `None` for no cache. It must not lie in the build.
     pub cache: Option<PathBuf>,
-    /// Files read at once; 0 for 8 to 16, by the number of cores.
-    pub readers: usize,
     /// Keeps the content of files of at most 64 KiB that had to be read, up to this many bytes in all.
     pub keep_small: Option<u64>,
 }
@@ -73,8 +69,6 @@ pub struct Build {
     pub files: Vec<LocalFile>,
     /// Of all files together.
     pub bytes: u64,
-    /// What was left out, by pattern.
-    pub left_out: Vec<LeftOut>,
     /// Content kept as [`Options::keep_small`] asks: what was hashed, byte for byte.
     pub kept: HashMap<Key, Bytes>,
 }
@@ -103,7 +97,6 @@ impl Default for Options {
             symlinks: Symlinks::default(),
             max_key_bytes: MAX_KEY_BYTES,
             cache: None,
-            readers: 0,
             keep_small: None,
         }
     }
@@ -121,10 +114,10 @@ pub async fn scan(
     options: &Options,
     progress: impl Fn(Progress) + Send + Sync + 'static,
 ) -> Result<Build, ScanError> {
-    let filter = Filter::new(&options.exclude, &options.include)?;
-    let shared = Arc::new(Shared {
+    let filter = PathFilter::new(&options.exclude, &options.include)?;
+    let shared = Arc::new(ScanShared {
         root: root.to_owned(),
-        queue: Queue::default(),
+        queue: FileQueue::default(),
         progress: Box::new(progress),
         keep: AtomicU64::new(options.keep_small.unwrap_or(0)),
         files: AtomicU64::new(0),
@@ -138,7 +131,7 @@ pub async fn scan(
     };
     let walk = {
         let (shared, options, canonical) = (shared.clone(), options.clone(), canonical.clone());
-        spawn_blocking(move || Walk::new(&shared, canonical, filter, &options).run())
+        spawn_blocking(move || FolderWalk::new(&shared, canonical, filter, &options).run())
     };
     let (store, cache) = match options.cache.clone() {
         Some(folder) => {
@@ -146,10 +139,11 @@ pub async fn scan(
         }
         None => (None, Arc::default()),
     };
-    let readers: Vec<_> = (0..readers(options.readers))
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let readers: Vec<_> = (0..cores.clamp(8, 16))
         .map(|_| {
             let (shared, cache) = (shared.clone(), cache.clone());
-            spawn_blocking(move || Reader::new(&shared, &cache).run())
+            spawn_blocking(move || FileReader::new(&shared, &cache).run())
         })
         .collect();
     let walked = finished(walk.await);
@@ -157,98 +151,73 @@ pub async fn scan(
     for reader in readers {
         results.push(finished(reader.await));
     }
-    let (left_out, results) = sort_out(walked, results)?;
-    let known = cache.len();
+    // What stopped the walk is a reader's error, which says more.
+    let results = match (walked, results.into_iter().collect::<Result<Vec<_>, _>>()) {
+        (Ok(()) | Err(ScanError::Stopped), Err(error)) => return Err(error),
+        (walked, results) => walked.and(results)?,
+    };
+    let remembered = cache.len();
     drop(cache);
-    let root = root.to_owned();
-    let files = std::mem::take(&mut *shared.hashed());
-    let join = move || Ok(join(root, left_out, files, results, store.as_ref(), known));
+    let build = Build {
+        root: root.to_owned(),
+        bytes: 0,
+        files: std::mem::take(&mut *shared.hashed()),
+        kept: HashMap::new(),
+    };
+    let join = move || Ok(join(build, results, store.as_ref(), remembered));
     finished(spawn_blocking(join).await)
 }
 
-/// The canonical path of a root that can be walked.
+/// Returns the canonical path of a root that can be walked.
 fn check_root(root: &Path) -> Result<PathBuf, ScanError> {
-    let unreadable = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::NotFound => ScanError::Missing {
-            path: root.to_owned(),
-        },
-        _ => ScanError::Unreadable {
-            path: root.to_owned(),
-            source,
-        },
+    let path = root.to_owned();
+    let unreadable = |source: io::Error| {
+        let path = root.to_owned();
+        if source.kind() == io::ErrorKind::NotFound {
+            return ScanError::Missing { path };
+        }
+        ScanError::Unreadable { path, source }
     };
     if !std::fs::metadata(root).map_err(unreadable)?.is_dir() {
-        return Err(ScanError::NotAFolder {
-            path: root.to_owned(),
-        });
+        return Err(ScanError::NotAFolder { path });
     }
     root.canonicalize().map_err(unreadable)
 }
 
-fn open_cache(folder: &Path, root: &Path) -> (Option<Store>, Arc<Cache>) {
-    match Store::begin(folder, root) {
+fn open_cache(folder: &Path, root: &Path) -> (Option<CacheStore>, Arc<HashCache>) {
+    match CacheStore::begin(folder, root) {
         Ok(store) => {
-            let cache = Cache::load(&store.path());
+            let cache = HashCache::load(&store.path());
             (Some(store), Arc::new(cache))
         }
         Err(_) => (None, Arc::default()),
     }
 }
 
-fn readers(wanted: usize) -> usize {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    match wanted {
-        0 => cores().clamp(8, 16),
-        some => some,
-    }
-}
-
-/// All results, or the error that stopped the others.
-fn sort_out(
-    walked: Result<Vec<LeftOut>, ScanError>,
-    readers: Vec<Result<Done, ScanError>>,
-) -> Result<(Vec<LeftOut>, Vec<Done>), ScanError> {
-    let stopped = matches!(walked, Err(ScanError::Stopped));
-    if !stopped {
-        let left_out = walked?;
-        let results = readers.into_iter().collect::<Result<_, _>>()?;
-        return Ok((left_out, results));
-    }
-    let failed = readers.into_iter().find_map(Result::err);
-    Err(failed.unwrap_or(ScanError::Stopped))
-}
-
+/// Sorts the files and remembers their digests, where some are not `remembered`.
 fn join(
-    root: PathBuf,
-    left_out: Vec<LeftOut>,
-    mut files: Vec<LocalFile>,
-    results: Vec<Done>,
-    store: Option<&Store>,
-    known: usize,
+    mut build: Build,
+    results: Vec<ReaderResult>,
+    store: Option<&CacheStore>,
+    remembered: usize,
 ) -> Build {
-    let mut kept = HashMap::new();
     let mut read = 0;
-    for done in results {
-        kept.extend(done.kept);
-        read += done.read;
+    for result in results {
+        build.kept.extend(result.kept);
+        read += result.read;
     }
-    files.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+    build.bytes = build.files.iter().map(|file| file.size).sum();
+    (build.files).sort_unstable_by(|file, other| file.key.cmp(&other.key));
     if let Some(store) = store
-        && (read > 0 || cache::entries_of(&files) != known)
+        && (read > 0 || cache::entries_of(&build.files) != remembered)
     {
         // Without a cache the next scan is slower, and nothing else.
-        let _ = store.write(&files);
+        let _ = store.write(&build.files);
     }
-    Build {
-        root,
-        bytes: files.iter().map(|file| file.size).sum(),
-        files,
-        left_out,
-        kept,
-    }
+    build
 }
 
-/// What a blocking task came to; its panic goes on here.
+/// Returns what a blocking task came to; its panic goes on here.
 fn finished<T>(ended: Result<Result<T, ScanError>, JoinError>) -> Result<T, ScanError> {
     match ended {
         Ok(result) => result,

@@ -10,13 +10,13 @@ pub(super) const BATCH: usize = 64;
 
 /// Files to be hashed, in batches.
 #[derive(Default)]
-pub(super) struct Queue {
-    state: Mutex<State>,
+pub(super) struct FileQueue {
+    state: Mutex<QueueState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     batches: VecDeque<Vec<Key>>,
     /// Batches in the hands of readers, who may give some back.
     busy: usize,
@@ -24,19 +24,19 @@ struct State {
     stopped: bool,
 }
 
-impl Queue {
+impl FileQueue {
     pub(super) fn add(&self, batch: Vec<Key>) {
         self.state().batches.push_back(batch);
         self.changed.notify_one();
     }
 
-    /// No more will be added.
+    /// Says that no more will be added.
     pub(super) fn walked(&self) {
         self.state().walked = true;
         self.changed.notify_all();
     }
 
-    /// Nothing more shall be done.
+    /// Has nothing more done.
     pub(super) fn stop(&self) {
         self.state().stopped = true;
         self.changed.notify_all();
@@ -72,13 +72,13 @@ impl Queue {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Stops everything when it is dropped: on an error, on a panic, and when nobody waits for the scan any more.
-pub(super) struct StopOnDrop<'a>(pub(super) &'a Queue);
+pub(super) struct StopOnDrop<'a>(pub(super) &'a FileQueue);
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn what_a_reader_gives_back_is_handed_out_again() {
-        let queue = Queue::default();
+        let queue = FileQueue::default();
         queue.add(batch("a"));
         queue.walked();
         assert_eq!(queue.take(), Some(batch("a")));
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn once_stopped_nothing_is_handed_out() {
-        let queue = Queue::default();
+        let queue = FileQueue::default();
         queue.add(batch("a"));
         drop(StopOnDrop(&queue));
         assert!(queue.is_stopped());

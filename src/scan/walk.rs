@@ -1,5 +1,6 @@
 //! Finds the files of the build and hands their keys on as it goes.
 
+use std::fs::FileType;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -7,8 +8,8 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::error::ScanError;
-use super::filter::{Filter, LeftOut, Rule};
-use super::hash::Shared;
+use super::filter::PathFilter;
+use super::hash::ScanShared;
 use super::queue::{BATCH, StopOnDrop};
 use super::{Options, PART, Progress, Symlinks};
 use crate::domain::Key;
@@ -16,28 +17,28 @@ use crate::domain::Key;
 /// Names this holds belong to the deploy's own state in the bucket, whichever folder's site it is.
 const RESERVED: &str = ".unstale";
 
-pub(super) struct Walk<'a> {
-    shared: &'a Shared,
+pub(super) struct FolderWalk<'a> {
+    shared: &'a ScanShared,
     /// The root with all links resolved.
     canonical: PathBuf,
-    filter: Filter,
+    filter: PathFilter,
     symlinks: Symlinks,
     max_key_bytes: usize,
-    /// What became of the folders that lead to the entry at hand; the root comes first.
-    folders: Vec<Option<Rule>>,
+    /// Whether the folders that lead to the entry at hand are left out; the root comes first.
+    folders: Vec<bool>,
     batch: Vec<Key>,
-    found: u64,
+    files: u64,
     /// Every [`STRIDE`]th key.
     sample: Vec<Key>,
 }
 
 const STRIDE: usize = 10;
 
-impl<'a> Walk<'a> {
+impl<'a> FolderWalk<'a> {
     pub(super) fn new(
-        shared: &'a Shared,
+        shared: &'a ScanShared,
         canonical: PathBuf,
-        filter: Filter,
+        filter: PathFilter,
         options: &Options,
     ) -> Self {
         Self {
@@ -46,15 +47,15 @@ impl<'a> Walk<'a> {
             filter,
             symlinks: options.symlinks,
             max_key_bytes: options.max_key_bytes,
-            folders: vec![None],
+            folders: vec![false],
             batch: Vec::with_capacity(BATCH),
-            found: 0,
+            files: 0,
             sample: Vec::new(),
         }
     }
 
-    /// Walks it all.
-    pub(super) fn run(mut self) -> Result<Vec<LeftOut>, ScanError> {
+    /// Walks the whole build.
+    pub(super) fn run(mut self) -> Result<(), ScanError> {
         let stop = StopOnDrop(&self.shared.queue);
         let mut entries = WalkDir::new(&self.shared.root)
             .min_depth(1)
@@ -66,13 +67,13 @@ impl<'a> Walk<'a> {
             }
         }
         self.shared.queue.add(self.batch);
-        (self.shared.progress)(Progress::Walked(self.found));
+        (self.shared.progress)(Progress::Walked(self.files));
         self.sample.sort_unstable();
         let splits = self.sample.into_iter().skip(1).step_by(PART / STRIDE);
         (self.shared.progress)(Progress::Found(splits.skip(1).collect()));
         self.shared.queue.walked();
         std::mem::forget(stop); // the readers are to go on
-        Ok(self.filter.left_out())
+        Ok(())
     }
 
     /// Takes one entry; false for a folder that need not be looked into.
@@ -89,16 +90,14 @@ impl<'a> Walk<'a> {
             .and_then(|path| path.strip_prefix(&self.shared.root).ok())
             .unwrap_or(Path::new(""));
         self.folders.truncate(depth.max(1));
-        let folder = self.folders.last().copied().flatten();
-        let verdict = self.filter.judge(relative, is_dir, folder);
-        if let Some(rule) = verdict {
+        let folder = self.folders.last() == Some(&true);
+        if self.filter.leaves_out(relative, is_dir, folder) {
             let is_walked = is_dir && entry.is_ok();
-            if is_walked && self.filter.may_include_below(relative) {
-                self.folders.push(verdict);
-                return Ok(true);
+            let may_include = is_walked && self.filter.may_include_below(relative);
+            if may_include {
+                self.folders.push(true);
             }
-            self.filter.count(rule);
-            return Ok(!is_walked);
+            return Ok(may_include || !is_walked);
         }
         let key = match &entry {
             Ok(entry) => self.key_of(entry, relative)?,
@@ -106,7 +105,7 @@ impl<'a> Walk<'a> {
         };
         entry.map_err(|error| self.failed(error))?;
         if is_dir {
-            self.folders.push(None);
+            self.folders.push(false);
         }
         if let Some(key) = key {
             self.hand_on(key)?;
@@ -115,24 +114,24 @@ impl<'a> Walk<'a> {
     }
 
     fn hand_on(&mut self, key: Key) -> Result<(), ScanError> {
-        if self.found.is_multiple_of(STRIDE as u64) {
+        if self.files.is_multiple_of(STRIDE as u64) {
             self.sample.push(key.clone());
         }
         self.batch.push(key);
-        self.found += 1;
+        self.files += 1;
         if self.batch.len() < BATCH {
             return Ok(());
         }
         let full = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
         self.shared.queue.add(full);
-        (self.shared.progress)(Progress::Walked(self.found));
-        match self.shared.queue.is_stopped() {
-            true => Err(ScanError::Stopped),
-            false => Ok(()),
+        (self.shared.progress)(Progress::Walked(self.files));
+        if self.shared.queue.is_stopped() {
+            return Err(ScanError::Stopped);
         }
+        Ok(())
     }
 
-    /// The key of an entry that is not left out, if it is a file.
+    /// Returns the key of an entry that is not left out, if it is a file.
     fn key_of(&self, entry: &DirEntry, relative: &Path) -> Result<Option<Key>, ScanError> {
         let path = || entry.path().to_owned();
         if entry.file_name() == RESERVED {
@@ -152,21 +151,12 @@ impl<'a> Walk<'a> {
         if kind.is_dir() {
             return Ok(None);
         }
-        let special = match () {
-            () if kind.is_fifo() => "named pipe",
-            () if kind.is_socket() => "socket",
-            () if kind.is_block_device() || kind.is_char_device() => "device",
-            () => "",
-        };
-        if self.symlinks == Symlinks::Skip && !special.is_empty() {
-            return Ok(None);
-        }
         if !kind.is_file() {
-            let kind = if special.is_empty() {
-                "special file"
-            } else {
-                special
-            };
+            let special = special(kind);
+            if self.symlinks == Symlinks::Skip && special.is_some() {
+                return Ok(None);
+            }
+            let kind = special.unwrap_or("special file");
             return Err(ScanError::NotAFile { path: path(), kind });
         }
         if text.len() > self.max_key_bytes {
@@ -186,13 +176,13 @@ impl<'a> Walk<'a> {
                 path: path.to_owned(),
                 source,
             })?;
-        match target.starts_with(&self.canonical) {
-            true => Ok(()),
-            false => Err(ScanError::LeavesBuild {
-                path: path.to_owned(),
-                target,
-            }),
+        if target.starts_with(&self.canonical) {
+            return Ok(());
         }
+        Err(ScanError::LeavesBuild {
+            path: path.to_owned(),
+            target,
+        })
     }
 
     /// Says what walkdir ran into.
@@ -222,5 +212,17 @@ impl<'a> Walk<'a> {
             }
             _ => ScanError::Unreadable { path, source },
         }
+    }
+}
+
+fn special(kind: FileType) -> Option<&'static str> {
+    if kind.is_fifo() {
+        Some("named pipe")
+    } else if kind.is_socket() {
+        Some("socket")
+    } else if kind.is_block_device() || kind.is_char_device() {
+        Some("device")
+    } else {
+        None
     }
 }

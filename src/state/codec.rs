@@ -1,7 +1,7 @@
 //! The form of what is stored, under zstd with its checksum: a line that says the version, then JSON. The manifest's files
 //! are sorted lines, an entry each, with a last line that counts them; they are never in memory as text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader, Write};
 
 use serde::de::DeserializeOwned;
@@ -20,7 +20,7 @@ pub(super) enum Damage {
 }
 
 impl Damage {
-    fn corrupt(why: impl ToString) -> Self {
+    pub(super) fn corrupt(why: impl ToString) -> Self {
         Self::Corrupt(why.to_string())
     }
 }
@@ -28,13 +28,13 @@ impl Damage {
 const LEVEL: i32 = 3;
 
 #[derive(Serialize, Deserialize)]
-struct Version {
+struct VersionLine {
     version: u64,
 }
 
 /// The first line of a manifest's file.
 #[derive(Serialize, Deserialize)]
-struct Header {
+struct ManifestHeader {
     version: u64,
     /// Unix seconds of the last deploy in it.
     at: i64,
@@ -44,7 +44,7 @@ struct Header {
 
 /// One entry; without an ETag the key is removed.
 #[derive(Serialize, Deserialize)]
-struct Row {
+struct ManifestRow {
     k: Key,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     e: Option<ETag>,
@@ -70,25 +70,31 @@ struct Row {
     t: Option<i64>,
 }
 
+/// A key that is removed.
+#[derive(Serialize)]
+struct RemovedRow<'a> {
+    k: &'a Key,
+}
+
 /// The last line.
 #[derive(Serialize, Deserialize)]
-struct Trailer {
+struct ManifestTrailer {
     count: u64,
 }
 
 /// Refuses what a later version wrote; takes what says no version for damaged.
 pub(super) fn check_version(json: &[u8]) -> Result<(), Damage> {
-    match serde_json::from_slice::<Version>(json) {
-        Ok(Version { version }) if version > VERSION => Err(Damage::Newer(version)),
+    match serde_json::from_slice::<VersionLine>(json) {
+        Ok(VersionLine { version }) if version > VERSION => Err(Damage::Newer(version)),
         Ok(_) => Ok(()),
         Err(error) => Err(Damage::corrupt(error)),
     }
 }
 
-/// A whole document: the version's line and one JSON value.
+/// Packs a whole document: the version's line and one JSON value.
 pub(super) fn pack<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
     let mut out = compressor()?;
-    line(&mut out, &Version { version: VERSION })?;
+    line(&mut out, &VersionLine { version: VERSION })?;
     serde_json::to_writer(&mut out, value)?;
     out.finish()
 }
@@ -99,21 +105,24 @@ pub(super) fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Damage> {
     serde_json::from_reader(lines).map_err(Damage::corrupt)
 }
 
-/// Writes a manifest's file; `rows` must be in the order of their keys. `at`: unix seconds of the last deploy in it.
+/// Makes a manifest's file; `rows` must be in the order of their keys. `last_deploy`: unix seconds of the last one in it.
 pub(super) fn encode<'a>(
     tables: &Tables,
-    at: i64,
+    last_deploy: i64,
     rows: impl Iterator<Item = (&'a Key, Option<&'a Entry>)> + Clone,
 ) -> io::Result<Vec<u8>> {
-    let used = Used::of(tables, rows.clone().filter_map(|(_, entry)| entry));
+    let used = UsedRows::of(tables, rows.clone().filter_map(|(_, entry)| entry))?;
     let mut out = compressor()?;
-    line(&mut out, &used.header(tables, at))?;
+    line(&mut out, &used.header(last_deploy))?;
     let mut count = 0;
     for (key, entry) in rows {
-        line(&mut out, &used.row(key, entry))?;
+        match entry {
+            Some(entry) => line(&mut out, &used.row(key, entry)?)?,
+            None => line(&mut out, &RemovedRow { k: key })?,
+        }
         count += 1;
     }
-    line(&mut out, &Trailer { count })?;
+    line(&mut out, &ManifestTrailer { count })?;
     out.finish()
 }
 
@@ -127,16 +136,12 @@ pub(super) fn decode(
     let mut lines = lines(bytes)?;
     let first = next_line(&mut lines)?;
     check_version(&first)?;
-    let header: Header = serde_json::from_slice(&first).map_err(Damage::corrupt)?;
-    let numbers = Numbers {
-        served: header
-            .served
-            .into_iter()
+    let header: ManifestHeader = serde_json::from_slice(&first).map_err(Damage::corrupt)?;
+    let numbers = TableNumbers {
+        served: (header.served.into_iter())
             .map(|row| tables.serve(row))
             .collect(),
-        deploys: header
-            .deploys
-            .into_iter()
+        deploys: (header.deploys.into_iter())
             .map(|row| tables.deploy(row))
             .collect(),
     };
@@ -147,7 +152,7 @@ pub(super) fn decode(
         if !text.starts_with(b"{\"k\":") {
             return end(&text, count, lines).map(|()| header.at);
         }
-        let row: Row = serde_json::from_slice(&text).map_err(Damage::corrupt)?;
+        let row: ManifestRow = serde_json::from_slice(&text).map_err(Damage::corrupt)?;
         if last.as_ref().is_some_and(|last| *last >= row.k) {
             return Err(Damage::corrupt("its keys are out of order"));
         }
@@ -159,10 +164,12 @@ pub(super) fn decode(
 }
 
 fn end(text: &[u8], count: u64, mut rest: impl BufRead) -> Result<(), Damage> {
-    let trailer: Trailer = serde_json::from_slice(text).map_err(Damage::corrupt)?;
+    let trailer: ManifestTrailer = serde_json::from_slice(text).map_err(Damage::corrupt)?;
     if trailer.count != count {
-        let why = format!("it has {count} entries instead of {}", trailer.count);
-        return Err(Damage::Corrupt(why));
+        let expected = trailer.count;
+        return Err(Damage::corrupt(format!(
+            "it has {count} entries instead of {expected}"
+        )));
     }
     if !rest.fill_buf().map_err(Damage::corrupt)?.is_empty() {
         return Err(Damage::corrupt("something follows its end"));
@@ -171,84 +178,85 @@ fn end(text: &[u8], count: u64, mut rest: impl BufRead) -> Result<(), Damage> {
 }
 
 /// The rows of the tables that a file needs, by their number in memory, with their number in the file.
-struct Used {
-    served: BTreeMap<ServedId, u32>,
-    deploys: BTreeMap<DeployNo, u32>,
+struct UsedRows<'a> {
+    served: BTreeMap<ServedId, (u32, &'a Served)>,
+    deploys: BTreeMap<DeployNo, (u32, &'a DeployRef)>,
 }
 
-impl Used {
-    fn of<'a>(tables: &Tables, entries: impl Iterator<Item = &'a Entry>) -> Self {
-        let mut used = Self {
-            served: BTreeMap::new(),
-            deploys: BTreeMap::new(),
-        };
+fn foreign() -> io::Error {
+    io::Error::other("an entry points outside its tables")
+}
+
+impl<'a> UsedRows<'a> {
+    fn of<'e>(tables: &'a Tables, entries: impl Iterator<Item = &'e Entry>) -> io::Result<Self> {
+        let (mut served, mut deploys) = (BTreeSet::new(), BTreeSet::new());
         for entry in entries {
-            used.served.insert(entry.served, 0);
-            used.deploys.insert(entry.first, 0);
-            used.deploys.insert(entry.last, 0);
+            served.insert(entry.served);
+            deploys.extend([entry.first, entry.last]);
         }
-        used.served.retain(|id, _| tables.served(*id).is_some());
-        used.deploys.retain(|id, _| tables.deploy_at(*id).is_some());
-        let number = |(place, slot): (usize, &mut u32)| *slot = place as u32;
-        used.served.values_mut().enumerate().for_each(number);
-        used.deploys.values_mut().enumerate().for_each(number);
-        used
+        let served = (0..).zip(served).map(|(number, id)| {
+            let row = tables.served(id).ok_or_else(foreign)?;
+            Ok((id, (number, row)))
+        });
+        let deploys = (0..).zip(deploys).map(|(number, id)| {
+            let row = tables.deploy_at(id).ok_or_else(foreign)?;
+            Ok((id, (number, row)))
+        });
+        Ok(Self {
+            served: served.collect::<io::Result<_>>()?,
+            deploys: deploys.collect::<io::Result<_>>()?,
+        })
     }
 
-    fn header(&self, tables: &Tables, at: i64) -> Header {
-        let served = self.served.keys().filter_map(|id| tables.served(*id));
-        let deploys = self.deploys.keys().filter_map(|id| tables.deploy_at(*id));
-        Header {
+    fn header(&self, last_deploy: i64) -> ManifestHeader {
+        let (served, deploys) = (self.served.values(), self.deploys.values());
+        ManifestHeader {
             version: VERSION,
-            at,
-            deploys: deploys.cloned().collect(),
-            served: served.cloned().collect(),
+            at: last_deploy,
+            deploys: deploys.map(|(_, row)| (*row).clone()).collect(),
+            served: served.map(|(_, row)| (*row).clone()).collect(),
         }
     }
 
-    fn row(&self, key: &Key, entry: Option<&Entry>) -> Row {
-        let served = |id| self.served.get(&id).copied().unwrap_or_default();
-        let deploy = |id| self.deploys.get(&id).copied().unwrap_or_default();
-        Row {
+    fn row(&self, key: &Key, entry: &Entry) -> io::Result<ManifestRow> {
+        let deploy = |id| Ok::<_, io::Error>(self.deploys.get(&id).ok_or_else(foreign)?.0);
+        let (retained, tombstone) = match entry.life {
+            Life::Live => (None, None),
+            Life::Retained { since } => (Some(since), None),
+            Life::Tombstone { until } => (None, Some(until)),
+        };
+        Ok(ManifestRow {
             k: key.clone(),
-            e: entry.map(|entry| entry.etag.clone()),
-            d: entry.and_then(|entry| entry.digest),
-            h: entry.map(|entry| entry.headers),
-            s: entry.map_or(0, |entry| served(entry.served)),
-            f: entry.map_or(0, |entry| deploy(entry.first)),
-            l: entry.map_or(0, |entry| deploy(entry.last)),
-            v: entry.and_then(|entry| entry.version_id.clone()),
-            n: entry
-                .and_then(|entry| entry.noise.as_ref())
-                .map(|noise| (noise.rule, noise.digest)),
-            o: entry.and_then(|entry| entry.source),
-            r: entry.and_then(|entry| match entry.life {
-                Life::Retained { since } => Some(since),
-                _ => None,
-            }),
-            t: entry.and_then(|entry| match entry.life {
-                Life::Tombstone { until } => Some(until),
-                _ => None,
-            }),
-        }
+            e: Some(entry.etag.clone()),
+            d: entry.digest,
+            h: Some(entry.headers),
+            s: self.served.get(&entry.served).ok_or_else(foreign)?.0,
+            f: deploy(entry.first)?,
+            l: deploy(entry.last)?,
+            v: entry.version_id.clone(),
+            n: (entry.noise.as_ref()).map(|noise| (noise.rule, noise.digest)),
+            o: entry.source,
+            r: retained,
+            t: tombstone,
+        })
     }
 }
 
 /// The numbers in memory of a file's tables.
-struct Numbers {
+struct TableNumbers {
     served: Vec<ServedId>,
     deploys: Vec<DeployNo>,
 }
 
-impl Numbers {
-    fn entry(&self, row: Row) -> Result<(Key, Option<Entry>), Damage> {
+impl TableNumbers {
+    fn entry(&self, row: ManifestRow) -> Result<(Key, Option<Entry>), Damage> {
         let unknown = || Damage::corrupt("an entry points outside its tables");
         let Some(etag) = row.e else {
             return Ok((row.k, None));
         };
         let deploy = |number: u32| self.deploys.get(number as usize).copied();
-        let headers = row.h;
-        let headers = headers.ok_or_else(|| Damage::corrupt("an entry lacks its headers"))?;
+        let lacking = || Damage::corrupt("an entry lacks its headers");
+        let headers = row.h.ok_or_else(lacking)?;
         let served = *self.served.get(row.s as usize).ok_or_else(unknown)?;
         let deploys = [
             deploy(row.f).ok_or_else(unknown)?,

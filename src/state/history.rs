@@ -1,11 +1,11 @@
 //! What each deploy did, for `history`, `rollback`, and to make good a manifest that was lost.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::codec::{self, Damage};
-use super::object::RecentDeploy;
 use super::{StateError, StateStore};
 use crate::domain::manifest::{DeployId, Life};
 use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
@@ -84,15 +84,31 @@ pub enum PastOutcome {
     Incomplete,
 }
 
+/// A deploy in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecentDeploy {
+    pub id: DeployId,
+    /// Unix seconds.
+    pub at: i64,
+    /// Invalidation paths that were sent.
+    pub paths: u64,
+    /// What its record of history is named by.
+    pub counter: u64,
+    pub outcome: PastOutcome,
+    /// Ids of the first few invalidations, by target.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub invalidations: BTreeMap<String, Vec<String>>,
+}
+
 pub(super) const FOLDER: &str = "history/";
 
 impl RecentDeploy {
-    /// The name of its record, relative to the state's root. Names sort as the deploys ended.
+    /// Returns the name of its record, relative to the state's root. Names sort as the deploys ended.
     pub(super) fn history_name(&self) -> String {
         name(self.counter, &self.id)
     }
 
-    /// Whether its id, or the random part of it, begins so.
+    /// Tells whether its id, or the random part of it, begins so.
     pub fn is_called(&self, prefix: &str) -> bool {
         let id = self.id.as_str();
         let random = id.split_once('-').map_or("", |(_, random)| random);
@@ -112,7 +128,7 @@ impl StateStore {
         self.write_file(&name, body).await
     }
 
-    /// Fails with [`StateError::Corrupt`] where it is damaged or gone.
+    /// Reads the record of a deploy. Fails with [`StateError::Corrupt`] where it is damaged or gone.
     pub async fn read_history(&self, deploy: &RecentDeploy) -> Result<HistoryRecord, StateError> {
         let mut record = self.read_record(&deploy.history_name()).await?;
         record.outcome = deploy.outcome;

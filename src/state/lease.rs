@@ -1,5 +1,4 @@
-//! The lease on a site, and the steps of a deploy as writes of `state`: begin, renew, note, end. One writer in a process: they
-//! queue.
+//! The lease on a site, and the steps of a deploy as writes of `state`: begin, renew, note, end.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -9,19 +8,17 @@ use std::task::Poll;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::{Mutex, watch};
-use tokio::task::JoinHandle;
-use tokio::time::sleep;
 
-use super::history::HistoryRecord;
-use super::manifest::{LoadedManifest, ManifestFiles, ManifestUpdate};
+use super::held::{HeldLease, RenewalTask};
+use super::history::{HistoryRecord, RecentDeploy};
+use super::manifest::{LoadedManifest, ManifestUpdate};
 use super::object::{
-    LeaseRecord, NAME, ObservedState, OpenDeploy, RecentDeploy, StateObject, SuspectKeys,
-    UnpaidDeploy,
+    LeaseRecord, ManifestFiles, ObservedState, OpenDeploy, StateObject, SuspectKeys, UnpaidDeploy,
 };
 use super::owner::ProcessOwner;
+use super::swap::WrittenState;
 use super::{StateError, StateStore, random};
-use crate::aws::{AwsError, Condition, Kind, uptime};
+use crate::aws::{Condition, Kind, uptime};
 use crate::domain::journal::{Journal, OwedPaths, TouchedKey};
 use crate::domain::manifest::{DeployId, Told};
 use crate::domain::{ETag, Md5};
@@ -42,27 +39,6 @@ pub struct Lease {
     _renewals: Option<Arc<RenewalTask>>,
 }
 
-#[derive(Debug)]
-struct RenewalTask(JoinHandle<()>);
-
-#[derive(Debug)]
-struct HeldLease {
-    store: StateStore,
-    /// What was written last.
-    written: Mutex<WrittenState>,
-    /// The uptime at which the lease runs out; zero once it is lost.
-    until: watch::Sender<Duration>,
-    lost: watch::Sender<bool>,
-    /// Why the endpoint knows no conditions.
-    unguarded: Option<String>,
-}
-
-#[derive(Debug, Clone)]
-struct WrittenState {
-    etag: ETag,
-    object: StateObject,
-}
-
 /// What a deploy becomes in the state.
 #[derive(Debug)]
 pub struct EndOfDeploy {
@@ -78,9 +54,6 @@ pub struct EndOfDeploy {
     /// Keys that a dead deploy may change until then, in unix seconds.
     pub suspects: Vec<(i64, Vec<TouchedKey>)>,
 }
-
-/// Pause before a renewal that failed is tried again.
-const RETRY: Duration = Duration::from_millis(500);
 
 impl StateStore {
     /// Takes the lease and notes the deploy, in one write that succeeds only if the state is still as observed. Without a
@@ -100,71 +73,64 @@ impl StateStore {
             let open = self.open_deploy(&next, deploy, source, journal).await?;
             next.open.push(open);
         }
-        let sent = uptime();
-        next.lease = Some(self.lease_of(deploy));
+        let (sent, write_id) = (uptime(), random());
+        next.lease = Some(LeaseRecord {
+            deploy: deploy.clone(),
+            owner: ProcessOwner::here(),
+            write_id: write_id.clone(),
+            deadline: self.deadline(),
+        });
         next.counter += 1;
-        let condition = match &observed.etag {
-            Some(etag) => Condition::Is(etag.clone()),
-            None => Condition::Absent,
-        };
-        let write_id = write_id(&next);
-        let began = |there: &StateObject| write_id.is_some() && self::write_id(there) == write_id;
-        match self.swap(next.clone(), &condition, began).await {
-            Ok(Some(written)) => self.hold(deploy, written, sent).await,
-            Ok(None) => Ok(BeginOutcome::Moved),
-            Err(StateError::Aws(error)) if error.is(&Kind::NotImplemented) => {
-                next.lease = None;
-                let written = self.write_always(next).await?;
-                Ok(BeginOutcome::Held(Lease::unguarded(
-                    self,
-                    written,
-                    error.message,
-                )))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn hold(
-        &self,
-        deploy: &DeployId,
-        mut written: WrittenState,
-        sent: Duration,
-    ) -> Result<BeginOutcome, StateError> {
-        if !written.object.conditional {
-            match self.probe(&written.object).await {
-                Ok(None) => written.object.conditional = true,
-                Err(error) => {
-                    // Nobody holds it in the background yet, so that it would stand until its deadline.
+        let condition = observed.etag.clone();
+        let condition = condition.map_or(Condition::Absent, Condition::Is);
+        let began = |seen: &StateObject| seen.write_id() == Some(&write_id);
+        let why = match self.swap(next.clone(), &condition, began).await {
+            Ok(None) => return Ok(BeginOutcome::Moved),
+            Ok(Some(mut written)) => {
+                let probed = self.probe(&written.object).await;
+                if let Ok(Some(why)) = probed {
+                    next = written.object;
+                    why
+                } else {
+                    written.object.conditional |= probed.is_ok();
                     let lease = Lease::start(self, written, sent);
-                    let _ = lease.give_up(Some(deploy), false).await;
-                    return Err(error);
-                }
-                Ok(Some(why)) => {
-                    written.object.lease = None;
-                    let written = self.write_always(written.object).await?;
-                    return Ok(BeginOutcome::Held(Lease::unguarded(self, written, why)));
+                    if probed.is_err() {
+                        // Nobody else gives it back: it would stand until its deadline.
+                        let _ = lease.give_up(Some(deploy), false).await;
+                    }
+                    return probed.map(|_| BeginOutcome::Held(lease));
                 }
             }
-        }
-        Ok(BeginOutcome::Held(Lease::start(self, written, sent)))
+            Err(StateError::Aws(error)) if error.is(&Kind::NotImplemented) => error.message,
+            Err(error) => return Err(error),
+        };
+        next.lease = None;
+        let written = self.write_always(next).await?;
+        Ok(BeginOutcome::Held(Lease {
+            held: Arc::new(HeldLease::unguarded(self, written, why)),
+            _renewals: None,
+        }))
     }
 
-    /// Why the endpoint knows no conditions, if it takes a write whose condition does not hold.
+    /// Finds out why the endpoint knows no conditions, where that is not known yet: it takes a write whose condition does not
+    /// hold.
     async fn probe(&self, object: &StateObject) -> Result<Option<String>, StateError> {
-        let mut other = object.clone();
-        other.counter += 1;
+        if object.conditional {
+            return Ok(None);
+        }
+        let mut probe = object.clone();
+        probe.counter += 1;
         let wrong = Condition::Is(ETag::Md5(Md5([0; 16])));
-        let body = other
-            .to_bytes()
-            .map_err(|error| self.unwritable(NAME, error))?;
-        match self.put(NAME, body, &wrong).await {
+        match self.put_state(&probe, &wrong).await {
             Ok(_) => Ok(Some(
                 "the endpoint ignores the conditions of conditional writes".to_owned(),
             )),
-            Err(error) if matches!(error.kind, Kind::Precondition | Kind::Conflict) => Ok(None),
-            Err(error) if error.is(&Kind::NotImplemented) => Ok(Some(error.message)),
-            Err(error) => Err(error.into()),
+            Err(StateError::Aws(error)) => match error.kind {
+                Kind::Precondition | Kind::Conflict => Ok(None),
+                Kind::NotImplemented => Ok(Some(error.message)),
+                _ => Err(error.into()),
+            },
+            Err(error) => Err(error),
         }
     }
 
@@ -178,7 +144,7 @@ impl StateStore {
             let mut next = seen.object;
             next.lease = None;
             next.counter += 1;
-            let freed = |there: &StateObject| there.lease.is_none();
+            let freed = |seen: &StateObject| seen.lease.is_none();
             let swapped = self.swap(next, &Condition::Is(etag), freed).await?;
             if swapped.is_some() {
                 return Ok(Some(lease));
@@ -186,7 +152,7 @@ impl StateStore {
         }
     }
 
-    /// How a deploy is noted in a state that is as large as `beside`.
+    /// Stores the journal of a deploy that is noted in a state as large as `beside`.
     async fn open_deploy(
         &self,
         beside: &StateObject,
@@ -202,99 +168,31 @@ impl StateStore {
         })
     }
 
-    fn lease_of(&self, deploy: &DeployId) -> LeaseRecord {
-        LeaseRecord {
-            deploy: deploy.clone(),
-            owner: ProcessOwner::here(),
-            write_id: random(),
-            deadline: self.deadline(),
-        }
-    }
-
-    fn deadline(&self) -> i64 {
+    /// Returns the deadline of a lease that is taken or renewed now.
+    pub(super) fn deadline(&self) -> i64 {
         let lease = self.timing.lease.as_secs() as i64;
         self.bucket.clock.server_now().saturating_add(lease)
     }
-
-    /// Writes if the condition holds; `None`: it does not. Where the answer leaves that open, or says no, the state is read: it says by `did` whether
-    /// our first try had succeeded.
-    async fn swap(
-        &self,
-        object: StateObject,
-        condition: &Condition,
-        did: impl Fn(&StateObject) -> bool,
-    ) -> Result<Option<WrittenState>, StateError> {
-        let body = object
-            .to_bytes()
-            .map_err(|error| self.unwritable(NAME, error))?;
-        let error = match self.put(NAME, body, condition).await {
-            Ok(written) => {
-                let etag = written.etag;
-                return Ok(Some(WrittenState { etag, object }));
-            }
-            Err(error) => error,
-        };
-        let refused = is_refused(&error);
-        if !refused && !error.is_passing() {
-            return Err(error.into());
-        }
-        let Ok(ObservedState { etag, object, .. }) = self.read_state().await else {
-            return Err(error.into());
-        };
-        let there = etag.map(|etag| WrittenState { etag, object });
-        match there.filter(|there| did(&there.object)) {
-            None if !refused => Err(error.into()),
-            there => Ok(there),
-        }
-    }
-
-    async fn write_always(&self, mut object: StateObject) -> Result<WrittenState, StateError> {
-        object.counter += 1;
-        let body = object
-            .to_bytes()
-            .map_err(|error| self.unwritable(NAME, error))?;
-        let etag = self.put(NAME, body, &Condition::Always).await?.etag;
-        Ok(WrittenState { etag, object })
-    }
-}
-
-/// A condition on an object that is gone is answered with 404.
-fn is_refused(error: &AwsError) -> bool {
-    matches!(
-        error.kind,
-        Kind::Precondition | Kind::Conflict | Kind::NotFound
-    )
-}
-
-fn write_id(object: &StateObject) -> Option<&str> {
-    object.lease.as_ref().map(|lease| lease.write_id.as_str())
 }
 
 impl Lease {
-    /// `sent`: the uptime just before the request that took it.
+    /// Holds a lease from now on. `sent`: the uptime just before the request that took it.
     fn start(store: &StateStore, written: WrittenState, sent: Duration) -> Self {
         let until = sent.saturating_add(store.timing.lease);
-        let held = Arc::new(HeldLease::new(store, written, until, None));
-        let renewals = tokio::spawn(Arc::clone(&held).renew_until_lost());
+        let held = Arc::new(HeldLease::new(store, written, until));
+        let renewals = RenewalTask::spawn(&held);
         Self {
             held,
-            _renewals: Some(Arc::new(RenewalTask(renewals))),
+            _renewals: Some(Arc::new(renewals)),
         }
     }
 
-    fn unguarded(store: &StateStore, written: WrittenState, why: String) -> Self {
-        Self {
-            held: Arc::new(HeldLease::new(store, written, Duration::MAX, Some(why))),
-            _renewals: None,
-        }
-    }
-
-    /// Why there is none: the endpoint knows no conditional writes.
+    /// Says why there is none: the endpoint knows no conditional writes.
     pub fn why_unguarded(&self) -> Option<&str> {
         self.held.unguarded.as_deref()
     }
 
-    /// False once it is lost, given back or has run out, for good.
+    /// Tells whether it is held: false once it is lost, given back or has run out, for good.
     pub fn is_held(&self) -> bool {
         !self.held.left().is_zero()
     }
@@ -313,7 +211,7 @@ impl Lease {
         .await
     }
 
-    /// The state as it is under this lease.
+    /// Returns the state as it is under this lease.
     pub async fn state(&self) -> Result<ObservedState, StateError> {
         let written = self.held.written.lock().await.clone();
         Ok(ObservedState {
@@ -349,11 +247,7 @@ impl Lease {
         let beside = self.held.object().await;
         let journal = self.held.store.store_document(journal, &beside).await?;
         self.held
-            .write(|next| {
-                if let Some(open) = next.open.iter_mut().find(|open| open.id == *deploy) {
-                    open.journal = journal;
-                }
-            })
+            .write(|next| next.replace_journal(deploy, journal))
             .await
     }
 
@@ -386,9 +280,7 @@ impl Lease {
         ended.remember(end.recent);
         if let Some(left) = &end.left {
             let journal = store.store_document(left, &ended).await?;
-            if let Some(open) = ended.open.iter_mut().find(|open| open.id == id) {
-                open.journal = journal;
-            }
+            ended.replace_journal(&id, journal);
         } else {
             ended.open.retain(|open| open.id != id);
             ended.lease = None;
@@ -401,14 +293,11 @@ impl Lease {
             let keys = store.store_document(&keys, &ended).await?;
             ended.suspects.push(SuspectKeys { until, keys });
         }
-        // Renewals meanwhile moved nothing but the lease and the counter.
         let end = |next: &mut StateObject| {
-            let lease = ended.lease.take().and(next.lease.take());
-            *next = StateObject {
-                counter: next.counter,
-                lease,
-                ..ended
-            };
+            // Renewals meanwhile moved nothing but the lease and the counter.
+            ended.counter = next.counter;
+            ended.lease = ended.lease.and(next.lease.take());
+            *next = ended;
         };
         self.held.write(end).await?;
         self.held.stop_renewing();
@@ -439,114 +328,4 @@ impl Lease {
         self.held.stop_renewing();
         wrote
     }
-}
-
-impl Drop for RenewalTask {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl HeldLease {
-    fn new(
-        store: &StateStore,
-        written: WrittenState,
-        until: Duration,
-        unguarded: Option<String>,
-    ) -> Self {
-        Self {
-            store: store.clone(),
-            written: Mutex::new(written),
-            until: watch::Sender::new(until),
-            lost: watch::Sender::new(false),
-            unguarded,
-        }
-    }
-
-    fn left(&self) -> Duration {
-        self.until.borrow().saturating_sub(uptime())
-    }
-
-    fn stop_renewing(&self) {
-        self.until.send_replace(Duration::ZERO);
-        self.lost.send_replace(true);
-    }
-
-    /// Returns once the lease is lost or has run out.
-    async fn lapse(&self) {
-        let mut lost = self.lost.subscribe();
-        while !self.left().is_zero() {
-            tokio::select! {
-                _ = lost.wait_for(|lost| *lost) => return,
-                () = sleep(self.left()) => {}
-            }
-        }
-    }
-
-    async fn renew_until_lost(self: Arc<Self>) {
-        let mut pause = self.store.timing.renew;
-        while !self.left().is_zero() {
-            sleep(pause.min(self.left())).await;
-            pause = match self.write(|_| ()).await {
-                Ok(()) => self.store.timing.renew,
-                Err(StateError::Aws(_)) => RETRY,
-                Err(_) => break,
-            };
-        }
-        self.stop_renewing();
-    }
-
-    async fn object(&self) -> StateObject {
-        self.written.lock().await.object.clone()
-    }
-
-    /// Writes the next state, which renews the lease unless the change frees it. [`StateError::Lost`]: it is another's.
-    async fn write(&self, change: impl FnOnce(&mut StateObject)) -> Result<(), StateError> {
-        let mut written = self.written.lock().await;
-        let mut next = written.object.clone();
-        next.counter += 1;
-        change(&mut next);
-        if self.unguarded.is_some() {
-            *written = self.store.write_always(next).await?;
-            return Ok(());
-        }
-        if self.left().is_zero() {
-            return Err(StateError::Lost);
-        }
-        let (sent, fresh) = (uptime(), random());
-        if let Some(lease) = &mut next.lease {
-            lease.write_id.clone_from(&fresh);
-            lease.deadline = self.store.deadline();
-        }
-        let ended = next.recent.last().map(|ended| ended.id.clone());
-        let ended = ended.filter(|ended| !ends(&written.object, ended));
-        // Where the lease is freed only the deploy's own record says that it took effect, also if another began since.
-        let did = |there: &StateObject| match next.lease {
-            Some(_) => write_id(there) == Some(fresh.as_str()),
-            None => *there == next || ended.as_ref().is_some_and(|ended| ends(there, ended)),
-        };
-        let condition = Condition::Is(written.etag.clone());
-        let Some(now) = self.store.swap(next.clone(), &condition, did).await? else {
-            self.stop_renewing();
-            return Err(StateError::Lost);
-        };
-        *written = now;
-        self.extend(sent.saturating_add(self.store.timing.lease));
-        Ok(())
-    }
-
-    /// Never from lost to held.
-    fn extend(&self, until: Duration) {
-        self.until.send_if_modified(|there| {
-            let later = !there.is_zero() && until > *there;
-            if later {
-                *there = until;
-            }
-            later
-        });
-    }
-}
-
-fn ends(there: &StateObject, deploy: &DeployId) -> bool {
-    there.recent.iter().any(|recent| recent.id == *deploy)
 }

@@ -1,5 +1,7 @@
 //! Files that the state does not name: swept once they are so old that nobody writes them any more.
 
+use std::collections::HashSet;
+
 use super::object::{NAME, StateObject};
 use super::{StateError, StateStore, document, history, manifest};
 use crate::aws::list::Listed;
@@ -9,15 +11,7 @@ use crate::aws::s3::MAX_DELETES;
 const LEFT_ALONE: i64 = 86_400;
 
 impl StateStore {
-    /// The files that lie where the state is kept.
-    pub async fn list_files(&self) -> Result<Vec<Listed>, StateError> {
-        let all = self
-            .bucket
-            .list_range(&self.root, None, None, usize::MAX, |_| {});
-        Ok(all.await?.0)
-    }
-
-    /// Whether a key is the state's, or named as its files are: nothing else that lies there is ours.
+    /// Tells whether a key is the state's, or named as its files are: nothing else that lies there is ours.
     pub fn is_own(&self, key: &str) -> bool {
         key.strip_prefix(&self.root) == Some(NAME) || self.is_file(key)
     }
@@ -41,10 +35,11 @@ impl StateStore {
         files: &[Listed],
         now: i64,
     ) -> Result<(), StateError> {
-        let named: std::collections::HashSet<String> =
-            state.names().map(|name| self.key(&name)).collect();
+        let named: HashSet<String> = state.names().map(|name| self.key(&name)).collect();
         let litter = files.iter().filter(|file| {
-            let old = file.modified.is_some_and(|at| now - at > LEFT_ALONE);
+            let old = file
+                .modified
+                .is_some_and(|modified| now - modified > LEFT_ALONE);
             old && self.is_file(&file.key) && !named.contains(&*file.key)
         });
         let litter: Vec<_> = litter.map(|file| (file.key.to_string(), None)).collect();

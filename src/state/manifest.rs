@@ -1,33 +1,14 @@
 //! The manifest: what lies of it in `state` itself and what in files, and which of them a change goes into.
 
-use aws_smithy_types::base64;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 
-use super::codec::{self, Damage};
-use super::document::StateFile;
-use super::object::{ObservedState, StateObject};
-use super::rescue::ReadableParts;
-use super::{NAME, StateError, StateStore, md5_of};
+use super::codec;
+use super::object::{ManifestFiles, NAME, ObservedState, StateFile, StateObject};
+use super::{StateError, StateStore, md5_of, or_warning};
+use crate::aws::base64;
 use crate::domain::Key;
 use crate::domain::entries::Entries;
 use crate::domain::manifest::{Delta, DeployRef, Entry, Manifest, Tables};
-
-/// The files that make up the manifest.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ManifestFiles {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base: Option<StateFile>,
-    /// What changed since the base.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mid: Option<StateFile>,
-    /// What changed since `mid`: base64 of a file's content.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub inline: String,
-    /// The base before, kept in case this one is damaged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous: Option<StateFile>,
-}
 
 /// The manifest, and what of it lies where.
 #[derive(Clone, Debug, Default)]
@@ -56,77 +37,53 @@ const MAX_INLINE_ENTRIES: usize = 2048;
 /// The base is written anew once what changed since is more than this part of it.
 const COMPACT_AT: u64 = 4;
 
-impl ManifestFiles {
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        [&self.base, &self.mid, &self.previous]
-            .into_iter()
-            .flatten()
-            .map(|file| file.name.as_str())
-    }
-}
+/// A part of the manifest as it is stored: its name and its bytes.
+type StoredLayer<'a> = Option<(&'a str, Bytes)>;
 
 impl StateStore {
-    /// The whole manifest. What is damaged is made good from the base before and from history. `found_more`: something lies where
-    /// the state is kept, though there is no state.
+    /// Reads the whole manifest. What is damaged is made good from the base before and from history. `found_more`: something
+    /// lies where the state is kept, though there is no state.
     pub async fn read_manifest(
         &self,
         observed: &ObservedState,
         found_more: bool,
     ) -> Result<LoadedManifest, StateError> {
         let files = &observed.object.manifest;
+        let mut loaded = LoadedManifest::default();
         if observed.etag.is_none() {
-            if !found_more {
-                return Ok(LoadedManifest::default());
+            if found_more {
+                self.rescue(observed, &mut loaded, i64::MAX).await?;
             }
-            let mut loaded = self
-                .rescue(observed, ReadableParts::default(), Vec::new())
-                .await?;
             if !loaded.warnings.is_empty() {
                 let warning = format!("{} is gone", self.url(NAME));
                 loaded.warnings.insert(0, warning);
             }
             return Ok(loaded);
         }
-        let read = async |file: &Option<StateFile>| match file {
-            Some(file) => self.read_file(file).await,
-            None => Ok(Bytes::new()),
+        let (base, mid) = tokio::join!(self.layer(&files.base), self.layer(&files.mid));
+        let inline = match files.inline.as_str() {
+            "" => Ok(None),
+            text => self.decode_inline(text).map(|bytes| Some((NAME, bytes))),
         };
-        let (base, mid) = tokio::join!(read(&files.base), read(&files.mid));
-        let mut manifest = Manifest {
-            distributions: observed.object.told.clone(),
-            ..Manifest::default()
-        };
-        let tables = &mut manifest.tables;
-        let base = or_warning(base.and_then(|bytes| self.base_of(files, bytes, tables)))?;
-        let mid = or_warning(mid.and_then(|bytes| self.mid_of(files, bytes, tables)))?;
-        let inline = or_warning(self.inline_of(files, tables))?;
-        match (base, mid, inline) {
-            (Ok(base), Ok(mid), Ok(inline)) => {
-                manifest.entries = base;
-                let mid = mid.map(|(delta, _)| delta).unwrap_or_default();
-                manifest.apply(mid.clone());
-                manifest.apply(inline.clone());
-                Ok(LoadedManifest {
-                    manifest,
-                    warnings: Vec::new(),
-                    mid,
-                    inline,
-                })
-            }
-            (base, mid, inline) => {
-                let mut warnings = Vec::new();
-                warnings.extend(base.as_ref().err().cloned());
-                warnings.extend(mid.as_ref().err().cloned());
-                warnings.extend(inline.as_ref().err().cloned());
-                manifest.entries = base.unwrap_or_default();
-                let readable = ReadableParts {
-                    manifest,
-                    mid: mid.ok().flatten(),
-                    inline: inline.unwrap_or_default(),
-                };
-                self.rescue(observed, readable, warnings).await
-            }
+        loaded.manifest.distributions = observed.object.told.clone();
+        let (tables, warnings) = (&mut loaded.manifest.tables, &mut loaded.warnings);
+        let base = base.and_then(|layer| self.base_of(files, layer, tables));
+        let mid = mid.and_then(|layer| self.delta_of(layer, tables));
+        let inline = inline.and_then(|layer| self.delta_of(layer, tables));
+        loaded.manifest.entries = or_warning(base, warnings)?.unwrap_or_default();
+        // Where there is no `mid` all of history comes before it.
+        let no_mid = (Delta::default(), i64::MAX);
+        let (mid, mid_at) = or_warning(mid, warnings)?.flatten().unwrap_or(no_mid);
+        let inline = or_warning(inline, warnings)?.flatten();
+        loaded.mid = mid;
+        loaded.inline = inline.map(|(delta, _)| delta).unwrap_or_default();
+        if loaded.warnings.is_empty() {
+            loaded.manifest.apply(loaded.mid.clone());
+            loaded.manifest.apply(loaded.inline.clone());
+        } else {
+            self.rescue(observed, &mut loaded, mid_at).await?;
         }
+        Ok(loaded)
     }
 
     /// Applies the update to `loaded`, writes the file that it goes into, if it goes into one, and answers with what `state` is
@@ -137,134 +94,127 @@ impl StateStore {
         loaded: &mut LoadedManifest,
         update: ManifestUpdate,
     ) -> Result<ManifestFiles, StateError> {
-        let mut files = state.manifest.clone();
-        let changes = update.delta.changes.len();
+        let files = &state.manifest;
+        let writer = ManifestWriter {
+            store: self,
+            counter: state.counter,
+            at: update.deploy.at,
+        };
+        let damaged = !loaded.warnings.is_empty();
         // Where there is nothing to add a large change to, all of it is written as a base.
-        let anew = files.base.is_none() && changes > MAX_INLINE_ENTRIES;
+        let anew =
+            damaged || files.base.is_none() && update.delta.changes.len() > MAX_INLINE_ENTRIES;
         if !anew {
             loaded.inline.merge(update.delta.clone());
         }
         loaded.manifest.apply(update.delta);
-        let size = serde_json::to_vec(state).map_or(FULL, |text| text.len());
-        let rest = size.saturating_sub(state.manifest.inline.len());
-        let place = ManifestPlace {
-            store: self,
-            counter: state.counter,
-            at: update.deploy.at,
-            room: FULL.saturating_sub(rest).min(MAX_INLINE),
-        };
-        place.put(&mut files, loaded, anew).await?;
+        let tables = &loaded.manifest.tables;
+        if !anew && loaded.inline.changes.len() <= MAX_INLINE_ENTRIES {
+            let inline = writer.inline(tables, &loaded.inline)?;
+            if inline.len() <= room_in(state) {
+                return Ok(ManifestFiles {
+                    inline,
+                    ..files.clone()
+                });
+            }
+        }
+        loaded.mid.merge(std::mem::take(&mut loaded.inline));
+        let base_bytes = files.base.as_ref().map_or(0, |base| base.bytes);
+        if !anew && base_bytes > 0 {
+            let mid = writer.encode(tables, rows_of(&loaded.mid))?;
+            if mid.len() as u64 * COMPACT_AT <= base_bytes {
+                let entries = loaded.mid.changes.len();
+                return Ok(ManifestFiles {
+                    mid: Some(writer.write("mid", mid, entries).await?),
+                    inline: String::new(),
+                    ..files.clone()
+                });
+            }
+        }
+        let base = writer.base(&loaded.manifest).await?;
+        loaded.mid = Delta::default();
         loaded.warnings.clear();
-        Ok(files)
+        // A damaged base is no fallback: the one before stays.
+        let before = if damaged {
+            &files.previous
+        } else {
+            &files.base
+        };
+        Ok(ManifestFiles {
+            base: Some(base),
+            mid: None,
+            inline: String::new(),
+            previous: before.clone(),
+        })
+    }
+
+    async fn layer<'a>(&self, file: &'a Option<StateFile>) -> Result<StoredLayer<'a>, StateError> {
+        match file {
+            Some(file) => Ok(Some((&file.name, self.read_file(file).await?))),
+            None => Ok(None),
+        }
     }
 
     fn base_of(
         &self,
         files: &ManifestFiles,
-        bytes: Bytes,
+        layer: StoredLayer<'_>,
         tables: &mut Tables,
     ) -> Result<Entries, StateError> {
+        let Some((name, bytes)) = layer else {
+            return Ok(Entries::default());
+        };
         let count = files.base.as_ref().map_or(0, |base| base.entries);
         // No entry takes less than a byte, whatever `state` says.
-        let count = usize::try_from(count).unwrap_or_default().min(bytes.len());
+        let count = count.min(bytes.len() as u64) as usize;
         let mut entries = Entries::with_capacity(count);
-        if let Some(file) = &files.base {
-            codec::decode(&bytes, tables, |key, entry| {
-                entries.extend(entry.map(|entry| (key, entry)));
-            })
-            .map_err(|damage| self.damaged(&file.name, damage))?;
-        }
+        let read = codec::decode(&bytes, tables, |key, entry| {
+            entries.extend(entry.map(|entry| (key, entry)));
+        });
+        read.map_err(|damage| self.damaged(name, damage))?;
         Ok(entries)
     }
 
-    /// With the time of the last deploy in it.
-    fn mid_of(
-        &self,
-        files: &ManifestFiles,
-        bytes: Bytes,
-        tables: &mut Tables,
-    ) -> Result<Option<(Delta, i64)>, StateError> {
-        let file = files.mid.as_ref();
-        file.map(|file| self.delta_of(&file.name, &bytes, tables))
-            .transpose()
-    }
-
-    fn inline_of(&self, files: &ManifestFiles, tables: &mut Tables) -> Result<Delta, StateError> {
-        if files.inline.is_empty() {
-            return Ok(Delta::default());
-        }
-        let bytes = base64::decode(&files.inline)
-            .map_err(|error| self.damaged(NAME, Damage::Corrupt(error.to_string())))?;
-        Ok(self.delta_of(NAME, &bytes, tables)?.0)
-    }
-
+    /// Reads changes, with the time of the last deploy in them.
     fn delta_of(
         &self,
-        name: &str,
-        bytes: &[u8],
+        layer: StoredLayer<'_>,
         tables: &mut Tables,
-    ) -> Result<(Delta, i64), StateError> {
+    ) -> Result<Option<(Delta, i64)>, StateError> {
+        let Some((name, bytes)) = layer else {
+            return Ok(None);
+        };
         let mut delta = Delta::default();
-        let read = codec::decode(bytes, tables, |key, entry| {
+        let read = codec::decode(&bytes, tables, |key, entry| {
             delta.changes.insert(key, entry);
         });
-        let at = read.map_err(|damage| self.damaged(name, damage))?;
-        Ok((delta, at))
+        let last_deploy = read.map_err(|damage| self.damaged(name, damage))?;
+        Ok(Some((delta, last_deploy)))
     }
 }
 
-/// Where a change of the manifest goes.
-struct ManifestPlace<'a> {
+/// Writes a change of the manifest.
+struct ManifestWriter<'a> {
     store: &'a StateStore,
     /// Of the state that the change is made to: files of later deploys sort behind those of earlier ones.
     counter: u64,
     /// Unix seconds of the last deploy in it.
     at: i64,
-    /// The most that `state` takes of it, in bytes of base64.
-    room: usize,
 }
 
-impl ManifestPlace<'_> {
-    async fn put(
-        &self,
-        files: &mut ManifestFiles,
-        loaded: &mut LoadedManifest,
-        anew: bool,
-    ) -> Result<(), StateError> {
-        let tables = &loaded.manifest.tables;
-        let damaged = !loaded.warnings.is_empty();
-        if !damaged && !anew && loaded.inline.changes.len() <= MAX_INLINE_ENTRIES {
-            let inline = self.encode(tables, rows_of(&loaded.inline))?;
-            let text = base64::encode(inline);
-            if loaded.inline.is_empty() || text.len() <= self.room {
-                let empty = loaded.inline.is_empty();
-                files.inline = if empty { String::new() } else { text };
-                return Ok(());
-            }
+impl ManifestWriter<'_> {
+    fn inline(&self, tables: &Tables, delta: &Delta) -> Result<String, StateError> {
+        if delta.is_empty() {
+            return Ok(String::new());
         }
-        loaded.mid.merge(std::mem::take(&mut loaded.inline));
-        files.inline.clear();
-        let base_bytes = files.base.as_ref().map_or(0, |base| base.bytes);
-        if !damaged && base_bytes > 0 {
-            let mid = self.encode(tables, rows_of(&loaded.mid))?;
-            if mid.len() as u64 * COMPACT_AT <= base_bytes {
-                let entries = loaded.mid.changes.len();
-                files.mid = Some(self.write("mid", mid, entries).await?);
-                return Ok(());
-            }
-        }
-        let rows = loaded.manifest.entries.iter();
-        let base = self.encode(tables, rows.map(|(key, entry)| (key, Some(entry))))?;
-        let entries = loaded.manifest.entries.len();
-        let file = self.write("base", base, entries).await?;
-        let before = files.base.replace(file);
-        // A damaged base is no fallback: the one before stays.
-        if !damaged {
-            files.previous = before;
-        }
-        files.mid = None;
-        loaded.mid = Delta::default();
-        Ok(())
+        Ok(base64::encode(self.encode(tables, rows_of(delta))?))
+    }
+
+    async fn base(&self, manifest: &Manifest) -> Result<StateFile, StateError> {
+        let rows = manifest.entries.iter();
+        let rows = rows.map(|(key, entry)| (key, Some(entry)));
+        let base = self.encode(&manifest.tables, rows)?;
+        self.write("base", base, manifest.entries.len()).await
     }
 
     fn encode<'a>(
@@ -294,18 +244,13 @@ impl ManifestPlace<'_> {
     }
 }
 
-fn rows_of(delta: &Delta) -> impl Iterator<Item = (&Key, Option<&Entry>)> + Clone {
-    delta
-        .changes
-        .iter()
-        .map(|(key, change)| (key, change.as_ref()))
+/// Returns the most that `state` takes of the manifest, in bytes of base64.
+fn room_in(state: &StateObject) -> usize {
+    let rest = state.size().saturating_sub(state.manifest.inline.len());
+    FULL.saturating_sub(rest).min(MAX_INLINE)
 }
 
-/// Damage is something to tell, anything else ends it.
-fn or_warning<T>(read: Result<T, StateError>) -> Result<Result<T, String>, StateError> {
-    match read {
-        Ok(value) => Ok(Ok(value)),
-        Err(error @ StateError::Corrupt { .. }) => Ok(Err(error.to_string())),
-        Err(error) => Err(error),
-    }
+fn rows_of(delta: &Delta) -> impl Iterator<Item = (&Key, Option<&Entry>)> + Clone {
+    let changes = delta.changes.iter();
+    changes.map(|(key, change)| (key, change.as_ref()))
 }

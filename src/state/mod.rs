@@ -5,6 +5,7 @@
 
 mod codec;
 mod document;
+mod held;
 pub mod history;
 mod lease;
 mod litter;
@@ -13,23 +14,26 @@ mod object;
 mod open;
 mod owner;
 mod rescue;
+mod swap;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use md5::{Digest, Md5 as Hasher};
 
-use crate::aws::s3::{Fetched, Written};
+use crate::aws::list::{KeyRange, Listed};
+use crate::aws::read::Fetched;
+use crate::aws::s3::{CheckedBody, Written};
 use crate::aws::{AwsError, Bucket, Condition};
 use crate::domain::manifest::DeployId;
 use crate::domain::{Headers, Md5};
 use crate::error::{Error, Exit};
 use codec::Damage;
 
-pub use history::HistoryRecord;
+pub use history::{HistoryRecord, RecentDeploy};
 pub use lease::{BeginOutcome, EndOfDeploy, Lease};
-pub use manifest::{LoadedManifest, ManifestFiles, ManifestUpdate};
-pub use object::{LeaseRecord, NAME, ObservedState, RECENT, RecentDeploy, StateObject};
+pub use manifest::{LoadedManifest, ManifestUpdate};
+pub use object::{LeaseRecord, ManifestFiles, NAME, ObservedState, RECENT, StateObject};
 pub use open::LeftOpen;
 pub use owner::ProcessOwner;
 
@@ -93,7 +97,7 @@ pub enum StateError {
 }
 
 impl StateStore {
-    /// The whole key of a state object.
+    /// Returns the whole key of a state object.
     pub fn key(&self, name: &str) -> String {
         format!("{}{name}", self.root)
     }
@@ -127,9 +131,12 @@ impl StateStore {
             content_type: Some(content_type(&body).into()),
             ..Headers::default()
         };
-        let digest = md5_of(&body);
+        let body = CheckedBody {
+            md5: md5_of(&body),
+            bytes: body,
+        };
         self.bucket
-            .put(&self.key(name), body, digest, &headers, condition)
+            .put(&self.key(name), body, &headers, condition)
             .await
     }
 
@@ -139,18 +146,28 @@ impl StateStore {
         Ok(())
     }
 
-    /// The names under `folder`, sorted, relative to the root.
+    /// Lists the files that lie where the state is kept.
+    pub async fn list_files(&self) -> Result<Vec<Listed>, StateError> {
+        self.list_folder("").await
+    }
+
+    async fn list_folder(&self, folder: &str) -> Result<Vec<Listed>, StateError> {
+        let range = KeyRange {
+            prefix: &self.key(folder),
+            ..KeyRange::default()
+        };
+        let (files, _) = self.bucket.list_range(range, usize::MAX, |_| {}).await?;
+        Ok(files)
+    }
+
+    /// Lists the names under `folder`, sorted, relative to the root.
     async fn list(&self, folder: &str) -> Result<Vec<String>, StateError> {
-        let folder = self.key(folder);
-        let listed = self
-            .bucket
-            .list_range(&folder, None, None, usize::MAX, |_| {});
-        let (listed, _) = listed.await?;
-        let name = |key: &str| key.strip_prefix(&self.root).map(str::to_owned);
-        Ok(listed
-            .iter()
-            .filter_map(|object| name(&object.key))
-            .collect())
+        let files = self.list_folder(folder).await?;
+        let names = files.iter().map(|file| {
+            let name = file.key.strip_prefix(self.root.as_str());
+            name.unwrap_or(&file.key).to_owned()
+        });
+        Ok(names.collect())
     }
 
     fn damaged(&self, name: &str, damage: Damage) -> StateError {
@@ -169,15 +186,32 @@ impl StateStore {
     }
 }
 
-/// A new deploy's id: its time (unix seconds by the server's clock) and 48 random bits.
-pub fn mint(now: i64) -> DeployId {
-    let time = jiff::Timestamp::from_second(now).unwrap_or_default();
-    let random = random();
-    let tail = random.get(20..).unwrap_or(&random);
-    DeployId::new(format!("{}-{tail}", time.strftime("%Y%m%dT%H%M%SZ")))
+/// Takes damage for `None` and tells of it once; anything else ends it.
+fn or_warning<T>(
+    read: Result<T, StateError>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<T>, StateError> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(error @ StateError::Corrupt { .. }) => {
+            let warning = error.to_string();
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
-/// 122 random bits in hex.
+/// Mints a new deploy's id: its time (unix seconds by the server's clock) and 48 random bits.
+pub fn mint(now: i64) -> DeployId {
+    let time = jiff::Timestamp::from_second(now).unwrap_or_default();
+    let time = time.strftime("%Y%m%dT%H%M%SZ");
+    DeployId::new(format!("{time}-{:.12}", random()))
+}
+
+/// Returns 122 random bits in hex.
 fn random() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
@@ -202,16 +236,13 @@ impl From<StateError> for Error {
             StateError::Newer { .. } => {
                 Error::failed(message).hint("install the newest unstale here too")
             }
-            StateError::Corrupt { object, .. } if !object.ends_with(&format!("/{NAME}")) => {
-                Error::failed(message)
-            }
-            StateError::Corrupt { object, .. } => Error::failed(message).hint(format!(
+            StateError::Corrupt { object, .. } if object.ends_with(&format!("/{NAME}")) => Error::failed(message).hint(format!(
                 "put an earlier version of it back, or delete it (aws s3 rm {object}): what is known is then made good from the \
                  history, and every distribution is purged once"
             )),
+            StateError::Corrupt { .. } | StateError::Unwritable { .. } => Error::failed(message),
             StateError::OtherSite { .. } => Error::usage(message)
                 .hint("give each site a place of its own: `state` in deploy.toml, or UNSTALE_STATE"),
-            StateError::Unwritable { .. } => Error::failed(message),
             StateError::Lost => Error::new(Exit::Incomplete, message)
                 .hint("deploy again: the next deploy finishes what this one began"),
         }

@@ -1,4 +1,4 @@
-//! The `state` object: what it holds, how it is written, and what was seen of it.
+//! The `state` object: what it holds, and its form.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::codec::{self, Damage};
-use super::document::Document;
-use super::history::PastOutcome;
-use super::manifest::ManifestFiles;
+use super::history::RecentDeploy;
 use super::owner::ProcessOwner;
-use super::{StateError, StateStore, VERSION, md5_of};
-use crate::domain::ETag;
+use super::{VERSION, md5_of};
 use crate::domain::manifest::{DeployId, Told};
+use crate::domain::{ETag, Md5};
 
 /// Its name, relative to the state's root.
 pub const NAME: &str = "state";
@@ -93,20 +91,40 @@ pub struct UnpaidDeploy {
     pub owed: Document,
 }
 
-/// A deploy in short.
+/// The files that make up the manifest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestFiles {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<StateFile>,
+    /// What changed since the base.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mid: Option<StateFile>,
+    /// What changed since `mid`: base64 of a file's content.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub inline: String,
+    /// The base before, kept in case this one is damaged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<StateFile>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecentDeploy {
-    pub id: DeployId,
-    /// Unix seconds.
-    pub at: i64,
-    /// Invalidation paths that were sent.
-    pub paths: u64,
-    /// What its record of history is named by.
-    pub counter: u64,
-    pub outcome: PastOutcome,
-    /// Ids of the first few invalidations, by target.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub invalidations: BTreeMap<String, Vec<String>>,
+#[serde(rename_all = "kebab-case")]
+pub enum Document {
+    /// Base64 of what would be the file's content.
+    Inline(String),
+    File(StateFile),
+}
+
+/// A file that `state` names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateFile {
+    /// Relative to the state's root.
+    pub name: String,
+    pub digest: Md5,
+    pub bytes: u64,
+    /// How many entries it has, where it is one of the manifest's.
+    #[serde(default)]
+    pub entries: u64,
 }
 
 /// The state as it was read.
@@ -121,7 +139,7 @@ pub struct ObservedState {
 
 /// What every form of the object begins with.
 #[derive(Serialize, Deserialize)]
-struct Envelope {
+struct StateEnvelope {
     version: u64,
     /// MD5 of the text that follows it.
     #[serde(default)]
@@ -129,7 +147,7 @@ struct Envelope {
 }
 
 impl StateObject {
-    /// The text that is written.
+    /// Returns the text that is written.
     pub(super) fn to_bytes(&self) -> Result<Bytes, serde_json::Error> {
         let rest = serde_json::to_string(self)?;
         let rest = rest.get(1..).unwrap_or_default();
@@ -139,23 +157,43 @@ impl StateObject {
 
     pub(super) fn from_bytes(body: &[u8]) -> Result<Self, Damage> {
         codec::check_version(body)?;
-        let corrupt = |why: &str| Damage::Corrupt(why.to_owned());
-        let envelope: Envelope =
-            serde_json::from_slice(body).map_err(|error| corrupt(&error.to_string()))?;
+        let envelope: StateEnvelope = serde_json::from_slice(body).map_err(Damage::corrupt)?;
         let mark = format!("\"checksum\":\"{}\",", envelope.checksum);
-        let text = std::str::from_utf8(body).map_err(|error| corrupt(&error.to_string()))?;
-        let rest = text.split_once(&mark).map(|(_, rest)| rest);
-        let sound =
-            rest.is_some_and(|rest| md5_of(rest.as_bytes()).to_string() == envelope.checksum);
-        if !sound {
-            return Err(corrupt("its content is not what was written"));
+        let text = std::str::from_utf8(body).map_err(Damage::corrupt)?;
+        let checked = text
+            .split_once(&mark)
+            .map(|(_, rest)| md5_of(rest.as_bytes()));
+        if checked.is_none_or(|digest| digest.to_string() != envelope.checksum) {
+            return Err(Damage::corrupt("its content is not what was written"));
         }
-        serde_json::from_slice(body).map_err(|error| corrupt(&error.to_string()))
+        serde_json::from_slice(body).map_err(Damage::corrupt)
     }
 
-    /// Invalidation paths sent in the month (UTC) of this time, in unix seconds.
-    pub fn paths_in_month(&self, at: i64) -> u64 {
-        let sent = self.paths_by_month.get(&month(at));
+    /// Returns the bytes that it takes. One that cannot be written has no room for more.
+    pub(super) fn size(&self) -> usize {
+        serde_json::to_vec(self).map_or(usize::MAX, |text| text.len())
+    }
+
+    /// Returns the id of the last write under the lease, where somebody holds it.
+    pub(super) fn write_id(&self) -> Option<&str> {
+        self.lease.as_ref().map(|lease| lease.write_id.as_str())
+    }
+
+    /// Tells whether it remembers the end of a deploy.
+    pub(super) fn has_ended(&self, deploy: &DeployId) -> bool {
+        self.recent.iter().any(|recent| recent.id == *deploy)
+    }
+
+    /// Gives an open deploy another journal.
+    pub(super) fn replace_journal(&mut self, deploy: &DeployId, journal: Document) {
+        if let Some(open) = self.open.iter_mut().find(|open| open.id == *deploy) {
+            open.journal = journal;
+        }
+    }
+
+    /// Returns the number of invalidation paths sent in the month (UTC) of this time, in unix seconds.
+    pub fn paths_in_month(&self, time: i64) -> u64 {
+        let sent = self.paths_by_month.get(&month(time));
         sent.copied().unwrap_or_default()
     }
 
@@ -169,89 +207,31 @@ impl StateObject {
         self.recent.drain(..excess);
     }
 
-    /// All files that it names.
+    /// Lists all files that it names.
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
         let open = self.open.iter().map(|open| &open.journal);
         let suspects = self.suspects.iter().map(|suspects| &suspects.keys);
         let unpaid = self.unpaid.iter().map(|unpaid| &unpaid.owed);
         let documents = open.chain(suspects).chain(unpaid);
-        let documents = documents.filter_map(Document::file_name);
+        let documents = documents.filter_map(|document| match document {
+            Document::Inline(_) => None,
+            Document::File(file) => Some(file.name.as_str()),
+        });
         let files = documents.chain(self.manifest.names()).map(str::to_owned);
         files.chain(self.recent.iter().map(RecentDeploy::history_name))
     }
 }
 
-impl ObservedState {
-    /// Who holds the lease, unless it has run out for certain.
-    pub fn holder(&self, store: &StateStore) -> Option<&LeaseRecord> {
-        let lease = self.object.lease.as_ref()?;
-        let grace = store.timing.grace.as_secs() as i64;
-        (self.at <= lease.deadline.saturating_add(grace)).then_some(lease)
+impl ManifestFiles {
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        [&self.base, &self.mid, &self.previous]
+            .into_iter()
+            .flatten()
+            .map(|file| file.name.as_str())
     }
 }
 
-impl StateStore {
-    /// Reads the state. Fails where it is damaged, of a newer version or of another site.
-    pub async fn read_state(&self) -> Result<ObservedState, StateError> {
-        let fetched = self.fetch(NAME).await?;
-        let at = self.bucket.clock.server_now();
-        let Some(fetched) = fetched else {
-            return Ok(self.no_state());
-        };
-        let (bucket, prefix) = self.site.clone();
-        let object =
-            StateObject::from_bytes(&fetched.body).map_err(|damage| self.damaged(NAME, damage))?;
-        if (&object.bucket, &object.prefix) != (&bucket, &prefix) {
-            return Err(StateError::OtherSite {
-                object: self.url(NAME),
-                bucket: object.bucket,
-                prefix: object.prefix,
-            });
-        }
-        Ok(ObservedState {
-            etag: Some(fetched.etag),
-            object,
-            at,
-        })
-    }
-
-    /// The state of a site that was never deployed.
-    pub fn no_state(&self) -> ObservedState {
-        let (bucket, prefix) = self.site.clone();
-        ObservedState {
-            etag: None,
-            object: StateObject {
-                bucket,
-                prefix,
-                ..StateObject::default()
-            },
-            at: self.bucket.clock.server_now(),
-        }
-    }
-
-    /// Waits up to `limit` for the lease to be free. Answers with what was seen last, free or not; `on_wait` is told of each
-    /// look that found it held.
-    pub async fn wait_for_lease(
-        &self,
-        mut seen: ObservedState,
-        limit: std::time::Duration,
-        mut on_wait: impl FnMut(&LeaseRecord),
-    ) -> Result<ObservedState, StateError> {
-        let end = crate::aws::uptime().saturating_add(limit);
-        while let Some(holder) = seen.holder(self) {
-            on_wait(holder);
-            let left = end.saturating_sub(crate::aws::uptime());
-            if left.is_zero() {
-                break;
-            }
-            tokio::time::sleep(left.min(self.timing.poll)).await;
-            seen = self.read_state().await?;
-        }
-        Ok(seen)
-    }
-}
-
-fn month(at: i64) -> String {
-    let time = jiff::Timestamp::from_second(at).unwrap_or_default();
+fn month(seconds: i64) -> String {
+    let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
     time.strftime("%Y-%m").to_string()
 }

@@ -12,7 +12,7 @@ pub struct ProcessOwner {
 }
 
 impl ProcessOwner {
-    /// This process.
+    /// Describes this process.
     pub fn here() -> Self {
         let user = ["USER", "LOGNAME", "USERNAME"]
             .into_iter()

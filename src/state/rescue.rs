@@ -3,49 +3,37 @@
 use futures_util::stream::{self, StreamExt};
 
 use super::codec;
-use super::history::{self, HistoryRecord, KeyChange, PastObject};
+use super::history::{self, HistoryRecord, KeyChange, PastObject, RecentDeploy};
 use super::manifest::{FOLDER, LoadedManifest};
-use super::object::{ObservedState, RecentDeploy};
-use super::{StateError, StateStore};
+use super::object::ObservedState;
+use super::{StateError, StateStore, or_warning};
 use crate::domain::Key;
 use crate::domain::entries::Entries;
-use crate::domain::manifest::{Delta, DeployNo, DeployRef, Entry, Manifest, Served, Tables};
+use crate::domain::manifest::{Delta, DeployNo, DeployRef, Entry, Manifest, Served};
 
 const AT_ONCE: usize = 8;
 
-/// What could be read of a damaged manifest.
-#[derive(Default)]
-pub(super) struct ReadableParts {
-    /// The base, without entries if it is that which is damaged, and the tables of all.
-    pub(super) manifest: Manifest,
-    /// With the time of the last deploy in it, in unix seconds.
-    pub(super) mid: Option<(Delta, i64)>,
-    pub(super) inline: Delta,
-}
-
 impl StateStore {
-    /// The answer is empty, without a warning, where nothing was ever written.
+    /// Completes what could be read of a damaged manifest. `mid_at`: unix seconds of the last deploy in its `mid`. Where nothing
+    /// was ever written it stays empty, without a warning.
     pub(super) async fn rescue(
         &self,
         observed: &ObservedState,
-        readable: ReadableParts,
-        mut warnings: Vec<String>,
-    ) -> Result<LoadedManifest, StateError> {
-        let mut manifest = readable.manifest;
+        loaded: &mut LoadedManifest,
+        mid_at: i64,
+    ) -> Result<(), StateError> {
+        let LoadedManifest {
+            manifest, warnings, ..
+        } = loaded;
         let mut since = i64::MIN;
-        if let Some((base, at)) = self.any_base(observed, &mut warnings).await? {
-            since = at;
-            manifest.entries = Entries::with_capacity(base.entries.len());
-            for (key, entry) in base.entries {
-                let entry = moved(&base.tables, entry, &mut manifest);
-                manifest.entries.extend(entry.map(|entry| (key, entry)));
-            }
+        if let Some(base_at) = self.read_any_base(observed, manifest, warnings).await? {
+            since = base_at;
             warnings.push(format!(
                 "the manifest was taken from a base of {} entries",
                 manifest.entries.len()
             ));
         }
-        let mut records = self.records(observed, &mut warnings).await?;
+        let mut records = self.records(observed, warnings).await?;
         records.retain(|record| record.at >= since);
         // Counters begin anew where the state was lost.
         records.sort_by_key(|record| record.at);
@@ -56,79 +44,58 @@ impl StateStore {
             ));
         }
         // Each as late as it is sure to be right, so that a record that is missing does the least harm.
-        let mut rest = records.as_slice();
-        if let Some((mid, at)) = readable.mid {
-            replay(
-                &mut manifest,
-                records.iter().filter(|record| record.at <= at),
-            );
-            manifest.apply(mid);
-            rest = &records[records.partition_point(|record| record.at < at)..];
-        }
-        replay(&mut manifest, rest.iter());
-        manifest.apply(readable.inline);
-        Ok(LoadedManifest {
+        let records = records.iter();
+        replay(
             manifest,
-            warnings,
-            ..LoadedManifest::default()
-        })
+            records.clone().filter(|record| record.at <= mid_at),
+        );
+        manifest.apply(std::mem::take(&mut loaded.mid));
+        replay(manifest, records.filter(|record| record.at >= mid_at));
+        manifest.apply(std::mem::take(&mut loaded.inline));
+        Ok(())
     }
 
-    /// The best base that can be read, and the time of the last deploy in it.
-    async fn any_base(
+    /// Reads the best base that can be read, and answers with the time of the last deploy in it.
+    async fn read_any_base(
         &self,
         observed: &ObservedState,
+        manifest: &mut Manifest,
         warnings: &mut Vec<String>,
-    ) -> Result<Option<(Manifest, i64)>, StateError> {
+    ) -> Result<Option<i64>, StateError> {
         let files = &observed.object.manifest;
-        let mut names: Vec<String> = [&files.base, &files.previous]
-            .into_iter()
-            .flatten()
-            .map(|file| file.name.clone())
-            .collect();
-        let listed = self.list(FOLDER).await?;
-        names.extend(
-            listed
-                .into_iter()
-                .rev()
-                .filter(|name| name.contains("-base-")),
-        );
-        for name in names {
+        let named = [&files.base, &files.previous].into_iter().flatten();
+        let named = named.map(|file| file.name.clone());
+        let mut listed = self.list(FOLDER).await?;
+        listed.retain(|name| name.contains("-base-"));
+        for name in named.chain(listed.into_iter().rev()) {
             let Some(fetched) = self.fetch(&name).await? else {
                 continue;
             };
-            let mut manifest = Manifest::default();
-            let entries = &mut manifest.entries;
+            let mut entries = Entries::default();
             let read = codec::decode(&fetched.body, &mut manifest.tables, |key, entry| {
                 entries.extend(entry.map(|entry| (key, entry)));
             });
-            match read.map_err(|damage| self.damaged(&name, damage)) {
-                Ok(at) => return Ok(Some((manifest, at))),
-                Err(error @ StateError::Corrupt { .. }) => {
-                    let warning = error.to_string();
-                    if !warnings.contains(&warning) {
-                        warnings.push(warning);
-                    }
-                }
-                Err(error) => return Err(error),
+            let read = read.map_err(|damage| self.damaged(&name, damage));
+            if let Some(last_deploy) = or_warning(read, warnings)? {
+                manifest.entries = entries;
+                return Ok(Some(last_deploy));
             }
         }
         Ok(None)
     }
 
-    /// The records of history, oldest first: those that the state names, or all where there is none. Damaged ones are told and
-    /// left out.
+    /// Reads the records of history, oldest first: those that the state names, or all where there is none. Damaged ones are
+    /// told and left out.
     async fn records(
         &self,
         observed: &ObservedState,
         warnings: &mut Vec<String>,
     ) -> Result<Vec<HistoryRecord>, StateError> {
-        let names: Vec<String> = match observed.etag {
-            Some(_) => {
-                let recent = observed.object.recent.iter();
-                recent.map(RecentDeploy::history_name).collect()
-            }
-            None => self.list(history::FOLDER).await?,
+        let names = if observed.etag.is_some() {
+            let recent = observed.object.recent.iter();
+            recent.map(RecentDeploy::history_name).collect()
+        } else {
+            self.list(history::FOLDER).await?
         };
         let read: Vec<_> = stream::iter(&names)
             .map(|name| self.read_record(name))
@@ -137,22 +104,10 @@ impl StateStore {
             .await;
         let mut records = Vec::new();
         for record in read {
-            match record {
-                Ok(record) => records.push(record),
-                Err(error @ StateError::Corrupt { .. }) => warnings.push(error.to_string()),
-                Err(error) => return Err(error),
-            }
+            records.extend(or_warning(record, warnings)?);
         }
         Ok(records)
     }
-}
-
-/// An entry of one manifest as another says it.
-fn moved(from: &Tables, mut entry: Entry, to: &mut Manifest) -> Option<Entry> {
-    entry.served = to.tables.serve(from.served(entry.served)?.clone());
-    entry.first = to.tables.deploy(from.deploy_at(entry.first)?.clone());
-    entry.last = to.tables.deploy(from.deploy_at(entry.last)?.clone());
-    Some(entry)
 }
 
 fn replay<'a>(manifest: &mut Manifest, records: impl Iterator<Item = &'a HistoryRecord>) {
@@ -172,7 +127,7 @@ fn replay<'a>(manifest: &mut Manifest, records: impl Iterator<Item = &'a History
     }
 }
 
-/// An entry as history tells of it.
+/// Makes an entry of what history tells of it.
 fn entry_of(manifest: &mut Manifest, key: &Key, after: &PastObject, deploy: DeployNo) -> Entry {
     let before = manifest.entries.get(key);
     let same = before.filter(|before| before.headers == after.fingerprint);

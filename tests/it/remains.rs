@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use local_cloudfront::{Fault, Gate, Headers, RequestInfo};
 
 use crate::interrupts::signal;
 use crate::mishap::{
     Side, as_deployed, assert_clean, assert_whole, at_request, builds, crash_at, debts, deploy,
-    deployed, lease_runs_out, lock_is_free, objects,
+    deployed, lease_runs_out, lock_is_free, objects, state,
 };
-use crate::support::{BUCKET, Site, World};
+use crate::support::{BUCKET, Site, Unstale, World};
 
 fn puts(key: &'static str) -> impl Fn(&RequestInfo) -> bool + Send + Sync {
     move |request| request.operation == "PutObject" && request.key == key
@@ -382,4 +382,34 @@ async fn a_denied_purge_says_what_to_allow_and_is_paid_by_the_next() {
     assert_eq!(world.purged(), ["/a.html"]);
     world.assert_fresh(&site, "").await;
     assert_clean(&world);
+}
+
+/// CloudFront's clock may be another than the bucket's: the lease goes by the bucket's alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_endpoint_s_date_does_not_set_the_lease_s_clock() {
+    let [a, _, _] = builds();
+    let (world, ahead) = (World::new().await, World::new().await);
+    ahead.clock().advance(Duration::from_hours(24));
+    let gate = Gate::new();
+    at_request(
+        &world,
+        1,
+        puts("index.html"),
+        Fault::HoldBefore(gate.clone()),
+    );
+    let run = Unstale::new("deploy --bucket")
+        .arg(BUCKET)
+        .arg(a.dir())
+        .with("--distribution")
+        .arg(&*ahead.distribution)
+        .env("AWS_ENDPOINT_URL_S3", world.endpoint())
+        .env("AWS_ENDPOINT_URL_CLOUDFRONT", ahead.endpoint())
+        .start();
+    gate.arrived().await;
+    assert_eq!(ahead.count("GetDistribution"), 1);
+    let now = world.clock().now().duration_since(UNIX_EPOCH).unwrap();
+    let deadline = state(&world)["lease"]["deadline"].as_i64().unwrap();
+    assert_eq!(deadline - now.as_secs() as i64, 60);
+    gate.open();
+    run.ended().await.succeeds();
 }

@@ -6,7 +6,7 @@ use super::*;
 fn remembered(build: &Build) -> (TempDir, Options) {
     let folder = tempfile::tempdir().expect("a folder");
     let root = build.root.canonicalize().expect("a root");
-    let mut store = Store::begin(folder.path(), &root).expect("a store");
+    let mut store = CacheStore::begin(folder.path(), &root).expect("a store");
     store.began_ns += 3600 * 1_000_000_000;
     store.write(&build.files).expect("written");
     let options = Options {

@@ -7,9 +7,8 @@ use super::{
 use crate::domain::journal::OwedPaths;
 use crate::domain::manifest::Life;
 use crate::domain::{ETag, HeaderFingerprint, Headers, Key};
-use crate::state::document::Document;
 use crate::state::history::{HistoryRecord, KeyChange, PastObject, PastOutcome, PastPurge};
-use crate::state::object::StateObject;
+use crate::state::object::{Document, StateObject};
 use crate::state::{StateError, VERSION};
 
 const JOURNALS: &str = "site/.unstale/journal/";
@@ -166,7 +165,7 @@ async fn a_journal_of_a_newer_version_is_refused() {
     let (server, store) = store().await;
     begin(&store, "a", Some(&journal(1))).await;
     let packed = zstd::encode_all(&b"{\"version\":9}\n{}"[..], 3).unwrap();
-    let text = aws_smithy_types::base64::encode(packed);
+    let text = crate::aws::base64::encode(packed);
     alter(&server, |state| {
         state.open[0].journal = Document::Inline(text)
     })

@@ -1,0 +1,284 @@
+//! Reads a distribution's configuration, with the policies and functions that it names, into the model of [`crate::edge`].
+
+use std::collections::HashMap;
+
+use aws_sdk_cloudfront::types::{
+    CachePolicyConfig, CachePolicyQueryStringBehavior, CustomErrorResponse, EventType,
+    ForwardedValues, FunctionAssociations, LambdaFunctionAssociations, OriginGroups,
+};
+
+use super::job::Job;
+use crate::aws::cloudfront::Described;
+use crate::aws::{AwsError, CloudFront};
+use crate::edge::{
+    Behavior, Distribution, ErrorResponse, Index, Origin, QueryKey, Rewrite, rewrite_of,
+};
+
+/// Seconds that objects are kept where neither they nor the configuration say otherwise (CloudFront API Reference,
+/// "CachePolicyConfig").
+const DEFAULT_TTL: u64 = 86_400;
+const MAX_TTL: u64 = 31_536_000;
+
+/// The members of each origin group, by its id.
+type OriginGroupMembers = HashMap<String, Vec<String>>;
+
+/// The settings that the default behavior and the others have in common.
+struct BehaviorSettings {
+    pattern: String,
+    origin: String,
+    compress: bool,
+    policy: Option<String>,
+    forwarded: Option<ForwardedValues>,
+    ttls: [Option<i64>; 3],
+    functions: Option<FunctionAssociations>,
+    lambdas: Option<LambdaFunctionAssociations>,
+}
+
+/// Reads the same fields of CloudFront's two types of behaviors.
+macro_rules! settings {
+    ($behavior:expr, $pattern:expr) => {{
+        let (behavior, pattern) = ($behavior, $pattern);
+        #[allow(deprecated)]
+        BehaviorSettings {
+            pattern,
+            origin: behavior.target_origin_id,
+            compress: behavior.compress.unwrap_or_default(),
+            policy: behavior.cache_policy_id.filter(|id| !id.is_empty()),
+            forwarded: behavior.forwarded_values,
+            ttls: [behavior.min_ttl, behavior.default_ttl, behavior.max_ttl],
+            functions: behavior.function_associations,
+            lambdas: behavior.lambda_function_associations,
+        }
+    }};
+}
+
+/// Reads a configuration.
+///
+/// # Errors
+/// Where a cache policy cannot be read. A function that cannot is a rewrite that nobody knows.
+pub async fn read(
+    cloudfront: &CloudFront,
+    described: Described,
+    job: &Job,
+) -> Result<Distribution, AwsError> {
+    let config = described.config;
+    let mut reader = ConfigurationReader {
+        cloudfront,
+        job,
+        groups: config.origin_groups.map(members).unwrap_or_default(),
+        policies: HashMap::new(),
+        functions: HashMap::new(),
+    };
+    let listed = config.cache_behaviors.and_then(|list| list.items);
+    let mut behaviors = Vec::new();
+    for mut behavior in listed.unwrap_or_default() {
+        let pattern = std::mem::take(&mut behavior.path_pattern);
+        let settings = settings!(behavior, pattern);
+        behaviors.push(reader.behavior(settings).await?);
+    }
+    if let Some(default) = config.default_cache_behavior {
+        let settings = settings!(default, "*".to_owned());
+        behaviors.push(reader.behavior(settings).await?);
+    }
+    let aliases = config.aliases.and_then(|aliases| aliases.items);
+    let origins = config.origins.map(|origins| origins.items);
+    let origins = origins.unwrap_or_default().into_iter();
+    let errors = config.custom_error_responses.and_then(|list| list.items);
+    let errors = errors.unwrap_or_default().into_iter();
+    Ok(Distribution {
+        id: described.id,
+        domain_name: described.domain_name.unwrap_or_default(),
+        aliases: aliases.unwrap_or_default(),
+        default_root_object: config.default_root_object.filter(|key| !key.is_empty()),
+        origins: origins.map(origin).collect(),
+        behaviors,
+        error_responses: errors.map(error_response).collect(),
+        cache_tag_header: config.cache_tag_config.map(|tags| tags.header_name),
+    })
+}
+
+fn members(groups: OriginGroups) -> OriginGroupMembers {
+    let groups = groups.items.unwrap_or_default().into_iter();
+    let ids = groups.map(|group| {
+        let members = group.members.map(|members| members.items);
+        let members = members.unwrap_or_default().into_iter();
+        (group.id, members.map(|member| member.origin_id).collect())
+    });
+    ids.collect()
+}
+
+fn origin(origin: aws_sdk_cloudfront::types::Origin) -> Origin {
+    let path = origin.origin_path.unwrap_or_default();
+    let domain = origin.domain_name;
+    Origin {
+        website: domain.contains(".s3-website-") || domain.contains(".s3-website."),
+        path: path.trim_end_matches('/').to_owned(),
+        id: origin.id,
+        domain,
+    }
+}
+
+fn error_response(response: CustomErrorResponse) -> ErrorResponse {
+    let ttl = response.error_caching_min_ttl;
+    ErrorResponse {
+        code: u16::try_from(response.error_code).unwrap_or_default(),
+        page: response.response_page_path.filter(|page| !page.is_empty()),
+        response_code: response.response_code.and_then(|code| code.parse().ok()),
+        caching_min_ttl: ttl.and_then(|ttl| u64::try_from(ttl).ok()),
+    }
+}
+
+/// What a cache policy, or the settings from before there were policies, say of a behavior.
+#[derive(Clone)]
+struct CacheSettings {
+    /// The minimum, the default and the maximum, in seconds.
+    ttls: [u64; 3],
+    query: QueryKey,
+}
+
+/// Reads behaviors, and each policy and function that they name once.
+struct ConfigurationReader<'a> {
+    cloudfront: &'a CloudFront,
+    job: &'a Job,
+    groups: OriginGroupMembers,
+    policies: HashMap<String, CacheSettings>,
+    /// Their code, where it may be read.
+    functions: HashMap<String, Option<String>>,
+}
+
+impl ConfigurationReader<'_> {
+    async fn behavior(&mut self, settings: BehaviorSettings) -> Result<Behavior, AwsError> {
+        let cache = match &settings.policy {
+            Some(id) => self.policy(id).await?,
+            None => legacy(&settings),
+        };
+        let associated = associated(&settings);
+        let function = self.function(associated.as_deref()).await;
+        let rewrite = match (&associated, &function) {
+            _ if self.job.index != Index::Auto => Rewrite::None,
+            (None, _) => Rewrite::None,
+            (_, Some(code)) => rewrite_of(code),
+            (_, None) => Rewrite::Unknown,
+        };
+        let group = self.groups.get(&settings.origin).cloned();
+        let [min_ttl, default_ttl, max_ttl] = cache.ttls;
+        Ok(Behavior {
+            origins: group.unwrap_or_else(|| vec![settings.origin]),
+            pattern: settings.pattern,
+            query: cache.query,
+            min_ttl,
+            default_ttl,
+            max_ttl,
+            compress: settings.compress,
+            rewrite,
+            associated,
+            function,
+        })
+    }
+
+    async fn policy(&mut self, id: &str) -> Result<CacheSettings, AwsError> {
+        if let Some(policy) = managed(id) {
+            return Ok(policy);
+        }
+        if let Some(policy) = self.policies.get(id) {
+            return Ok(policy.clone());
+        }
+        let policy = from_policy(self.cloudfront.cache_policy(id).await?);
+        self.policies.insert(id.to_owned(), policy.clone());
+        Ok(policy)
+    }
+
+    /// Reads the code of a function, where it is of use and may be read; Lambdas have none that is.
+    async fn function(&mut self, associated: Option<&str>) -> Option<String> {
+        let name = associated?.strip_prefix("function/")?;
+        let redirects = !self.job.redirects.is_empty() || self.job.redirect_function.is_some();
+        if self.job.index != Index::Auto && !redirects {
+            return None;
+        }
+        if let Some(code) = self.functions.get(name) {
+            return code.clone();
+        }
+        let read = self.cloudfront.function(name, true).await;
+        let code = read.ok().flatten().map(|code| code.text);
+        self.functions.insert(name.to_owned(), code.clone());
+        code
+    }
+}
+
+/// Returns what sees requests before the origin does, a Lambda or else a function, as the end of its ARN.
+fn associated(settings: &BehaviorSettings) -> Option<String> {
+    let on_request =
+        |event: &EventType| matches!(event, EventType::ViewerRequest | EventType::OriginRequest);
+    let lambdas = settings.lambdas.iter().flat_map(|list| list.items());
+    let lambdas = lambdas.filter(|lambda| on_request(&lambda.event_type));
+    let functions = settings.functions.iter().flat_map(|list| list.items());
+    let functions = functions.filter(|function| on_request(&function.event_type));
+    let arn = lambdas
+        .map(|lambda| &lambda.lambda_function_arn)
+        .chain(functions.map(|function| &function.function_arn))
+        .next()?;
+    // arn:aws:cloudfront::ACCOUNT:function/NAME, arn:aws:lambda:REGION:ACCOUNT:function:NAME:VERSION
+    arn.splitn(6, ':').last().map(str::to_owned)
+}
+
+/// Returns the managed policies that never change (CloudFront Developer Guide, "Use managed cache policies").
+fn managed(id: &str) -> Option<CacheSettings> {
+    let ttls = match id {
+        // CachingOptimized, CachingOptimizedForUncompressedObjects
+        "658327ea-f89d-4fab-a63d-7e88639e58f6" | "b2884449-e4de-46a7-ac36-70bc7f1ddd6d" => {
+            [1, DEFAULT_TTL, MAX_TTL]
+        }
+        // CachingDisabled
+        "4135ea2d-6df8-44a3-9df3-4b5a84be39ad" => [0, 0, 0],
+        _ => return None,
+    };
+    let query = QueryKey::None;
+    Some(CacheSettings { ttls, query })
+}
+
+/// Returns the minimum, the default and the maximum, with CloudFront's defaults where nothing is said.
+fn ttls([min, default, max]: [Option<i64>; 3]) -> [u64; 3] {
+    let seconds = |ttl: Option<i64>, default: u64| {
+        ttl.and_then(|ttl| u64::try_from(ttl).ok())
+            .unwrap_or(default)
+    };
+    let min = seconds(min, 0);
+    [
+        min,
+        seconds(default, DEFAULT_TTL.max(min)),
+        seconds(max, MAX_TTL.max(min)),
+    ]
+}
+
+fn from_policy(config: CachePolicyConfig) -> CacheSettings {
+    let parameters = config.parameters_in_cache_key_and_forwarded_to_origin;
+    let strings = parameters.and_then(|parameters| parameters.query_strings_config);
+    let query = match strings {
+        None => QueryKey::None,
+        Some(strings) => match strings.query_string_behavior {
+            CachePolicyQueryStringBehavior::None => QueryKey::None,
+            CachePolicyQueryStringBehavior::Whitelist => {
+                let names = strings.query_strings.and_then(|names| names.items);
+                QueryKey::Some(names.unwrap_or_default())
+            }
+            _ => QueryKey::All,
+        },
+    };
+    let ttls = ttls([Some(config.min_ttl), config.default_ttl, config.max_ttl]);
+    CacheSettings { ttls, query }
+}
+
+/// Reads ForwardedValues, MinTTL and their like, as they were before there were policies.
+fn legacy(settings: &BehaviorSettings) -> CacheSettings {
+    let query = match &settings.forwarded {
+        Some(forwarded) if forwarded.query_string => match &forwarded.query_string_cache_keys {
+            Some(keys) if keys.quantity > 0 => {
+                QueryKey::Some(keys.items.clone().unwrap_or_default())
+            }
+            _ => QueryKey::All,
+        },
+        _ => QueryKey::None,
+    };
+    let ttls = ttls(settings.ttls);
+    CacheSettings { ttls, query }
+}

@@ -1,0 +1,192 @@
+//! Finds the distributions that the settings ask for: by id, by alias, or by their origin.
+
+use aws_sdk_cloudfront::types::DistributionSummary;
+
+use super::configuration;
+use super::job::{Job, Wish};
+use super::targets::{Found, Targets};
+use crate::aws::cloudfront::PurgeTarget;
+use crate::aws::{Aws, AwsError, CloudFront, Kind};
+use crate::edge::distribution::is_bucket_domain;
+use crate::error::Error;
+
+/// Finds the distributions that the settings ask for, and reads their configuration.
+pub async fn find_targets(aws: &Aws, job: &Job) -> Result<Targets, Error> {
+    let mut search = DistributionSearch {
+        cloudfront: aws.cloudfront(),
+        job,
+        summaries: None,
+        targets: Targets::default(),
+    };
+    if let Some(name) = &job.tenant {
+        let tenant = search.tenant(name).await?;
+        search.targets.found.push(tenant);
+        return Ok(search.targets);
+    }
+    for wish in &job.wishes {
+        if let Some(id) = search.id_of(wish).await?
+            && !search.targets.found.iter().any(|target| target.id() == id)
+        {
+            let distribution = search.read(&id).await?;
+            search.targets.found.push(distribution);
+        }
+    }
+    Ok(search.targets)
+}
+
+struct DistributionSearch<'a> {
+    cloudfront: CloudFront,
+    job: &'a Job,
+    /// All distributions of the account, once they were listed.
+    summaries: Option<Vec<DistributionSummary>>,
+    targets: Targets,
+}
+
+impl DistributionSearch<'_> {
+    /// Reads the distribution of a tenant, which answers at the tenant's domains.
+    async fn tenant(&mut self, name: &str) -> Result<Found, Error> {
+        let (id, distribution, domains) = self.cloudfront.tenant(name).await?;
+        let target = PurgeTarget::Tenant(id);
+        let Some(distribution) = distribution else {
+            return Ok(Found::unreadable(target, "it has no distribution".into()));
+        };
+        let mut tenant = self.read(&distribution).await?;
+        tenant.target = target;
+        if let Ok(distribution) = &mut tenant.distribution {
+            distribution.aliases = domains;
+        }
+        Ok(tenant)
+    }
+
+    /// Returns the id of the distribution that is wished for; none where `auto` finds none, which is warned of.
+    async fn id_of(&mut self, wish: &Wish) -> Result<Option<String>, Error> {
+        match wish {
+            Wish::Named(name) if is_id(name) => Ok(Some(name.clone())),
+            Wish::Named(alias) => Ok(Some(by_alias(self.list().await?, alias)?)),
+            Wish::Auto => {
+                let job = self.job;
+                let problem = match self.list().await {
+                    Ok(list) => match by_bucket(list, job)? {
+                        Some(id) => return Ok(Some(id)),
+                        None => format!(
+                            "no distribution has the bucket {} as its origin: nothing is purged (name one with --distribution, or say none)",
+                            job.bucket
+                        ),
+                    },
+                    Err(error) if may_be_denied(&error) => format!(
+                        "no distribution is purged: {error}; name it with --distribution, or say --distribution none"
+                    ),
+                    Err(error) => return Err(error.into()),
+                };
+                self.targets.warnings.push(problem);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Lists the distributions of the account, once.
+    async fn list(&mut self) -> Result<&[DistributionSummary], AwsError> {
+        let list = match self.summaries.take() {
+            Some(list) => list,
+            None => self.cloudfront.distributions().await?,
+        };
+        Ok(self.summaries.insert(list))
+    }
+
+    /// Reads a distribution and finds the origins of it that are the bucket.
+    async fn read(&mut self, id: &str) -> Result<Found, Error> {
+        let target = PurgeTarget::Distribution(id.to_owned());
+        let unreadable = |what: &str, error: AwsError| {
+            let action = error.action;
+            let why = format!("its {what} cannot be read ({error}; allow {action} on it)");
+            Ok(Found::unreadable(target.clone(), why))
+        };
+        let described = match self.cloudfront.describe(id).await {
+            Ok(described) => described,
+            Err(error) if may_be_denied(&error) => return unreadable("configuration", error),
+            Err(error) => return Err(error.into()),
+        };
+        let distribution = match configuration::read(&self.cloudfront, described, self.job).await {
+            Ok(distribution) => distribution,
+            Err(error) => return unreadable("cache policy", error),
+        };
+        let mut ours = distribution.bucket_origins(&self.job.bucket, &self.job.endpoints);
+        if ours.is_empty() {
+            // Named by hand, so it is the site's, whatever its origin is called.
+            let default = distribution.behaviors.last().into_iter();
+            ours.extend(default.flat_map(|default| default.origins.clone()));
+            let domains = distribution.origins.iter();
+            let domains: Vec<_> = domains.map(|origin| origin.domain.as_str()).collect();
+            self.targets.warnings.push(format!(
+                "no origin of {id} is known to be the bucket {} ({}): its default behavior's is taken for it",
+                self.job.bucket,
+                domains.join(", ")
+            ));
+        }
+        Ok(Found {
+            target,
+            distribution: Ok(distribution),
+            ours,
+        })
+    }
+}
+
+fn may_be_denied(error: &AwsError) -> bool {
+    matches!(error.kind, Kind::AccessDenied | Kind::NotImplemented)
+}
+
+/// Returns whether a name is an id: 13 or 14 capitals and digits that begin with an E; imitations have shorter ones.
+fn is_id(name: &str) -> bool {
+    let is_capital_or_digit = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    name.bytes().all(is_capital_or_digit)
+}
+
+fn aliases(summary: &DistributionSummary) -> &[String] {
+    let aliases = summary.aliases.as_ref();
+    aliases.map_or(&[], |aliases| aliases.items())
+}
+
+fn by_alias(list: &[DistributionSummary], alias: &str) -> Result<String, Error> {
+    let named = |summary: &&DistributionSummary| {
+        let mut names = aliases(summary).iter().chain([&summary.domain_name]);
+        names.any(|name| name.eq_ignore_ascii_case(alias))
+    };
+    let summary = list.iter().find(named).ok_or_else(|| {
+        Error::usage(format!("no distribution of this account has the alias {alias}"))
+            .hint("`unstale distributions` lists them; --distribution takes an id, an alias, auto or none")
+    })?;
+    Ok(summary.id.clone())
+}
+
+/// Returns the id of the only distribution with the bucket as an origin.
+///
+/// # Errors
+/// `Exit::Usage`, naming them, where there are several.
+fn by_bucket(list: &[DistributionSummary], job: &Job) -> Result<Option<String>, Error> {
+    let is_bucket =
+        |domain: &String| is_bucket_domain(domain, &job.bucket) || job.endpoints.contains(domain);
+    let leads_here = |summary: &&DistributionSummary| {
+        let origins = summary.origins.as_ref();
+        let mut origins = origins.map_or(&[][..], |origins| origins.items()).iter();
+        !summary.staging && origins.any(|origin| is_bucket(&origin.domain_name))
+    };
+    let leading: Vec<_> = list.iter().filter(leads_here).collect();
+    match leading.as_slice() {
+        [] => Ok(None),
+        [summary] => Ok(Some(summary.id.clone())),
+        several => {
+            let names = several.iter().map(|summary| match aliases(summary) {
+                [] => format!("{} ({})", summary.id, summary.domain_name),
+                aliases => format!("{} ({})", summary.id, aliases.join(", ")),
+            });
+            let mut error = Error::usage(format!(
+                "{} distributions have the bucket {} as their origin",
+                several.len(),
+                job.bucket
+            ))
+            .hint("name those to purge with --distribution, once for each");
+            error.causes = names.collect();
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Finds what each key is served with, by its type and by the rules.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::io::Read;
+use std::path::Path;
+
+use super::job::Job;
+use super::targets::Targets;
+use crate::domain::content_type::content_type;
+use crate::domain::rules::{Explanation, Facts, Matched, Served};
+use crate::domain::{Headers, Key, Sort, tags};
+use crate::plan::order::{Stage, stage};
+use crate::scan::LocalFile;
+
+/// Bytes that are enough to tell HTML from other things.
+const SNIFFED: u64 = 1024;
+/// What a redirect's object is served as: a browser that does not follow it shows it as a page.
+const REDIRECT_TYPE: &str = "text/html; charset=utf-8";
+
+/// The rules, with all that they hang on besides a key.
+pub struct ServingRules<'a> {
+    job: &'a Job,
+    /// The build's folder.
+    dir: &'a Path,
+    /// Folders that hold an HLS playlist.
+    playlists: HashSet<&'a str>,
+    error_documents: HashSet<String>,
+    /// The key that `/` shows.
+    root: String,
+    /// Objects get cache tags.
+    pub tagged: bool,
+}
+
+fn folder(key: &str) -> &str {
+    key.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+impl<'a> ServingRules<'a> {
+    /// Returns the rules for these files, which lie in the folder `dir`.
+    pub fn new(job: &'a Job, files: &'a [LocalFile], dir: &'a Path, targets: &Targets) -> Self {
+        let keys = files.iter().map(|file| file.key.as_str());
+        let playlists = keys.filter(|key| key.ends_with(".m3u8"));
+        let mut error_documents: HashSet<String> = job.error_documents.iter().cloned().collect();
+        let mut root = "index.html".to_owned();
+        for site in targets.found.iter().filter_map(|target| target.site(job)) {
+            error_documents.extend(site.error_page_keys());
+            root = site
+                .distribution
+                .default_root_object
+                .clone()
+                .unwrap_or(root);
+        }
+        Self {
+            job,
+            dir,
+            playlists: playlists.map(folder).collect(),
+            error_documents,
+            root,
+            tagged: targets
+                .found
+                .iter()
+                .any(|target| target.takes_tags(job.tags)),
+        }
+    }
+
+    /// Returns what a file is served with, but for the encoding that it is stored in. Rules are about its path in the build.
+    pub fn of_file(&self, file: &LocalFile, matched: &mut Matched) -> Served<'a> {
+        let content_type = self.type_of(file);
+        let facts = self.facts(&content_type, [&file.key, file.name()]);
+        let name = file.name().as_str();
+        self.job.rules.headers_for(name, &facts, matched)
+    }
+
+    /// Returns what a key is served with that is no file's, as far as its name tells.
+    pub fn of_name(&self, key: &Key, matched: &mut Matched) -> Served<'a> {
+        let content_type = content_type(key.as_str(), self.is_beside_playlist(key), &[]);
+        self.of_type(key, &content_type, matched)
+    }
+
+    /// Returns what a redirect's object is served with.
+    pub fn of_redirect(&self, key: &Key, matched: &mut Matched) -> Served<'a> {
+        self.of_type(key, REDIRECT_TYPE, matched)
+    }
+
+    fn of_type(&self, key: &Key, content_type: &str, matched: &mut Matched) -> Served<'a> {
+        let facts = self.facts(content_type, [key, key]);
+        self.job.rules.headers_for(key.as_str(), &facts, matched)
+    }
+
+    /// Returns where each header of a file comes from.
+    pub fn explain_file(&self, file: &LocalFile) -> Vec<Explanation> {
+        let content_type = self.type_of(file);
+        let facts = self.facts(&content_type, [&file.key, file.name()]);
+        self.job.rules.explain(file.name().as_str(), &facts)
+    }
+
+    /// Returns where each header of a redirect's object comes from.
+    pub fn explain_redirect(&self, key: &Key) -> Vec<Explanation> {
+        let facts = self.facts(REDIRECT_TYPE, [key, key]);
+        self.job.rules.explain(key.as_str(), &facts)
+    }
+
+    /// Returns the headers with the object's cache tags, where it is to have them.
+    pub fn with_tags(&self, key: &Key, served: Served) -> (Headers, Option<Sort>) {
+        let mut headers = served.headers;
+        let sort = self.tagged.then(|| Sort::of(served.page));
+        if let Some(sort) = sort {
+            tags::add(&mut headers, key.as_str(), sort);
+        }
+        (headers, sort)
+    }
+
+    /// Returns when a key goes live that is served so.
+    pub fn stage(&self, key: &Key, served: &Served) -> Stage {
+        stage(key.as_str(), served.page, served.fingerprinted, &self.root)
+    }
+
+    /// Returns when a redirect goes live: what it leads to is live before it.
+    pub fn redirect_stage(&self, key: &Key) -> Stage {
+        if *key.as_str() == self.root {
+            Stage::Root
+        } else {
+            Stage::Feed
+        }
+    }
+
+    /// Returns whether something outside of the build goes by a key: the distribution's root and its error pages.
+    pub fn is_named_elsewhere(&self, key: &str) -> bool {
+        key == self.root || self.error_documents.contains(key)
+    }
+
+    fn type_of(&self, file: &LocalFile) -> Cow<'static, str> {
+        let name = file.name();
+        let first = match name.extension() {
+            None => first_bytes(&file.path(self.dir)),
+            Some(_) => Vec::new(),
+        };
+        content_type(name.as_str(), self.is_beside_playlist(name), &first)
+    }
+
+    fn is_beside_playlist(&self, key: &Key) -> bool {
+        key.extension() == Some("ts") && self.playlists.contains(folder(key.as_str()))
+    }
+
+    fn facts<'t>(&self, content_type: &'t str, names: [&Key; 2]) -> Facts<'t> {
+        let is_error = |name: &Key| self.error_documents.contains(name.as_str());
+        Facts {
+            content_type,
+            error_document: names.into_iter().any(is_error),
+        }
+    }
+}
+
+/// Reads the start of a file. One that cannot be read now will fail when it is uploaded.
+fn first_bytes(path: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Ok(file) = std::fs::File::open(path) {
+        let _ = file.take(SNIFFED).read_to_end(&mut bytes);
+    }
+    bytes
+}

@@ -1,0 +1,317 @@
+//! All request paths of a site that an edge may hold, before and after a deploy: which of them are owed, and which objects'
+//! cache tags could purge them.
+
+use std::collections::HashSet;
+
+use super::cover::Entry;
+use super::path;
+use super::price::Prices;
+use super::reason::{Change, Reason, Spared, Stale};
+use super::urls::{Kind, Site};
+use super::wide::{CarriedPath, Carrier};
+use crate::domain::Sort;
+
+/// A request path, once for each reason to look at it.
+#[derive(Default)]
+struct HeldPath<'k> {
+    text: Box<str>,
+    changed: bool,
+    exact: bool,
+    /// Another origin's path, which weighs more.
+    foreign: bool,
+    by_tag: ByTag,
+    /// The key that answers there, and by which sort's tags edges may hold it; only where tags may be of use.
+    key: Option<(&'k str, Option<Sort>)>,
+}
+
+/// Whether what is kept under a path carries the tags of the object that answers there.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum ByTag {
+    #[default]
+    Never,
+    Partly,
+    Wholly,
+}
+
+/// The request paths that an edge may hold.
+pub(super) struct HeldPaths<'s, 'k> {
+    site: &'s Site<'s>,
+    paths: Vec<HeldPath<'k>>,
+}
+
+impl<'s, 'k> HeldPaths<'s, 'k> {
+    pub(super) fn new(site: &'s Site<'s>) -> Self {
+        let paths = Vec::new();
+        Self { site, paths }
+    }
+
+    /// Adds every path of every key. A new path that an older key answered at is owed after all.
+    pub(super) fn add_keys(
+        &mut self,
+        changes: &[Change],
+        keys: impl IntoIterator<Item = (&'k str, Option<Sort>)>,
+        stale: &mut Stale,
+    ) {
+        let site = self.site;
+        let is_old = |change: &&Change| change.before.is_some();
+        let old: HashSet<_> = changes
+            .iter()
+            .filter(is_old)
+            .map(|change| &change.key)
+            .collect();
+        let new = changes.iter().map(|change| &change.key);
+        let new: HashSet<&str> = new
+            .filter(|key| !old.contains(key))
+            .map(|key| key.as_str())
+            .collect();
+        let any_new = stale.spared.values().any(|why| *why == Spared::New);
+        let is_spared = |path: &str| stale.spared.get(path) == Some(&Spared::New);
+        let mut answered = Vec::new();
+        for (key, sort) in keys {
+            let is_older = any_new && !new.contains(key);
+            site.visit_paths(key, &mut |text, kind, behavior| {
+                let by_tag = if kind == Kind::FolderRedirect {
+                    // A redirect is no object's answer.
+                    ByTag::Never
+                } else if behavior.origins.iter().all(|id| site.ours.contains(id)) {
+                    ByTag::Wholly
+                } else {
+                    ByTag::Partly
+                };
+                self.paths.push(HeldPath {
+                    text: text.into(),
+                    exact: !text.ends_with('?') && path::is_exact(text, site.dialect),
+                    by_tag,
+                    key: site.tagged.then_some((key, sort)),
+                    ..HeldPath::default()
+                });
+                if is_older {
+                    let paths = [text.to_owned(), format!("{text}*")].into_iter();
+                    answered.extend(paths.filter(|path| is_spared(path)).take(1));
+                }
+            });
+        }
+        for path in answered {
+            stale.owe(path, Reason::Answered);
+        }
+    }
+
+    /// Adds what is owed, and the single paths that other origins answer; sorts all of it. Nothing is added afterwards.
+    pub(super) fn finish(&mut self, stale: &Stale) {
+        for (owed, reason) in &stale.owed {
+            let text = owed.strip_suffix('*').unwrap_or(owed);
+            self.paths.push(HeldPath {
+                text: text.into(),
+                changed: true,
+                exact: text == owed && path::is_exact(owed, self.site.dialect),
+                by_tag: match reason {
+                    Reason::Content | Reason::Headers | Reason::Removed => ByTag::Wholly,
+                    _ => ByTag::Never,
+                },
+                ..HeldPath::default()
+            });
+        }
+        for behavior in &self.site.distribution.behaviors {
+            if !self.site.is_ours(behavior) && !behavior.pattern.contains(['*', '?']) {
+                self.paths.push(HeldPath {
+                    text: behavior.literal_prefix().into(),
+                    exact: true,
+                    foreign: true,
+                    ..HeldPath::default()
+                });
+            }
+        }
+        self.paths.sort_by(|a, b| a.text.cmp(&b.text));
+    }
+
+    fn runs(&self) -> impl Iterator<Item = &[HeldPath<'k>]> {
+        self.paths.chunk_by(|a, b| a.text == b.text)
+    }
+
+    /// Returns each path once, sorted: changed if any of them is, and exact if all that changed are.
+    pub(super) fn entries(&self, prices: &Prices) -> Vec<Entry<'_>> {
+        let entry = |run: &'_ [HeldPath<'k>]| {
+            let changed = run.iter().any(|path| path.changed);
+            let mut decide = run.iter().filter(|path| path.changed == changed);
+            let exact = decide.all(|path| path.exact);
+            let foreign = run.iter().any(|path| path.foreign);
+            let weight = if foreign {
+                prices.opaque
+            } else {
+                prices.weight
+            };
+            (changed, exact, weight)
+        };
+        let entries = self.runs().filter_map(|run| {
+            let (changed, exact, weight) = entry(run);
+            Some(Entry {
+                text: &run.first()?.text,
+                changed,
+                exact,
+                weight,
+            })
+        });
+        entries.collect()
+    }
+
+    /// Returns the objects that tags may purge, with the entries that they are held under. None where nothing that changed is
+    /// known to be held with its tags.
+    pub(super) fn carriers<'e>(
+        &self,
+        changes: &[Change],
+        entries: &'e [Entry<'e>],
+    ) -> Vec<Carrier<'e>>
+    where
+        'k: 'e,
+    {
+        // A redirect's answer carries no tags.
+        let is_tagged = |change: &&Change| {
+            let before = change.before.as_ref();
+            before.is_some_and(|before| before.tags.is_some() && before.redirect.is_none())
+        };
+        let (tagged, untagged): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(is_tagged);
+        let mut known: HashSet<&str> = tagged.iter().map(|change| change.key.as_str()).collect();
+        // A tag finds none of the copies that came without it.
+        for change in untagged {
+            known.remove(change.key.as_str());
+        }
+        if known.is_empty() || !self.site.tagged {
+            return Vec::new();
+        }
+        let mut carried: Vec<(&'k str, Sort, CarriedPath<'e>)> = Vec::new();
+        for (position, (run, entry)) in self.runs().zip(entries).enumerate() {
+            let mut keys: Vec<(&'k str, Option<Sort>, ByTag)> = Vec::new();
+            for path in run {
+                if let Some((key, sort)) = path.key
+                    && !keys.iter().any(|(listed, ..)| *listed == key)
+                {
+                    keys.push((key, sort, path.by_tag));
+                }
+            }
+            let is_wholly = |path: &HeldPath<'_>| path.by_tag == ByTag::Wholly && !path.foreign;
+            let alone = keys.len() == 1 && entry.changed && run.iter().all(is_wholly);
+            for (key, sort, by_tag) in keys {
+                if let Some(sort) = sort.filter(|_| by_tag != ByTag::Never) {
+                    let path = CarriedPath {
+                        entry,
+                        position,
+                        whole: alone && known.contains(key),
+                    };
+                    carried.push((key, sort, path));
+                }
+            }
+        }
+        // Stable: an object's paths stay sorted.
+        carried.sort_by_key(|(key, ..)| *key);
+        let objects = carried.chunk_by(|a, b| a.0 == b.0);
+        let carriers = objects.filter_map(|paths| {
+            let (key, sort, _) = *paths.first()?;
+            let paths = paths.iter().map(|(.., path)| *path).collect();
+            Some(Carrier { key, sort, paths })
+        });
+        carriers.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::distribution::{Behavior, Distribution, Origin};
+    use super::super::purge::purge;
+    use super::super::reason::{Content, Served};
+    use super::*;
+    use crate::domain::{HeaderFingerprint, Key};
+
+    fn served(content: &str, tags: Option<Sort>) -> Served {
+        Served {
+            content: Content::Named(content.into()),
+            headers: HeaderFingerprint(0),
+            cache_control: None,
+            redirect: None,
+            tags,
+        }
+    }
+
+    fn changed(key: &str, before: Served) -> Change {
+        Change {
+            key: Key::new(key),
+            after: Some(served("after", before.tags)),
+            before: Some(before),
+            fingerprinted: false,
+        }
+    }
+
+    fn site(distribution: &Distribution) -> Site<'_> {
+        let mut site = Site::new(distribution, vec!["web".to_owned()]);
+        site.tagged = true;
+        site
+    }
+
+    fn distribution(origins: &[&str]) -> Distribution {
+        Distribution {
+            default_root_object: Some("index.html".to_owned()),
+            origins: vec![Origin {
+                id: "web".to_owned(),
+                website: true,
+                ..Origin::default()
+            }],
+            behaviors: vec![Behavior {
+                origins: origins.iter().map(|id| (*id).to_owned()).collect(),
+                ..Behavior::default()
+            }],
+            ..Distribution::default()
+        }
+    }
+
+    /// What is sent for one change, by tag as what the tag stands for.
+    fn sent(site: &Site<'_>, change: Change, keys: &[&str]) -> Vec<String> {
+        let keys = keys.iter().map(|key| (*key, Some(Sort::Page)));
+        let purge = purge(site, &[change], &[], keys, &[], &Prices::default());
+        let name = |pattern: &super::super::Pattern| match &pattern.tag {
+            Some(tag) => format!("#{}", tag.of),
+            None => pattern.text.clone(),
+        };
+        purge.cover.patterns.iter().map(name).collect()
+    }
+
+    #[test]
+    fn a_tag_takes_only_what_is_certain_to_carry_it() {
+        let page = || served("before", Some(Sort::Page));
+        let (key, index) = ("d/index.html", ["d/index.html"]);
+        let plain = distribution(&["web"]);
+        assert_eq!(
+            sent(&site(&plain), changed(key, page()), &index),
+            ["#d/index.html"]
+        );
+        let paths = ["/d/*"];
+        // Not known to carry it; a redirect; copies from before tags; another origin that answers at times.
+        let unknown = Served {
+            tags: None,
+            ..page()
+        };
+        assert_eq!(sent(&site(&plain), changed(key, unknown), &index), paths);
+        let redirect = Served {
+            redirect: Some("/".into()),
+            ..page()
+        };
+        let sent_for = sent(&site(&plain), changed(key, redirect), &index);
+        let is_tag = |item: &String| item.starts_with('#');
+        assert!(!sent_for.iter().any(is_tag), "{sent_for:?}");
+        let mut untagged = site(&plain);
+        untagged.tagged = false;
+        assert_eq!(sent(&untagged, changed(key, page()), &index), paths);
+        let mixed = distribution(&["web", "other"]);
+        assert_eq!(sent(&site(&mixed), changed(key, page()), &index), paths);
+        // Another object may have answered at /d/.
+        let both = ["d/", "d/index.html"];
+        assert_eq!(sent(&site(&plain), changed(key, page()), &both), paths);
+        // The redirect from /d to /d/ carries no object's tags.
+        let gone = Change {
+            after: None,
+            ..changed(key, page())
+        };
+        assert_eq!(
+            sent(&site(&plain), gone, &["d/index.html", "dx"]),
+            ["#d/index.html", "/d"]
+        );
+    }
+}

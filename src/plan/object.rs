@@ -1,0 +1,66 @@
+//! What the merge compares: objects as the build wants them, as the bucket lists them, and as S3 answered for them.
+
+use std::sync::Arc;
+
+use super::Action;
+use super::order::Stage;
+use crate::domain::diff::Answer;
+use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5, Sort};
+
+/// An object as the build wants it.
+#[derive(Clone, Debug)]
+pub struct Want {
+    pub key: Key,
+    pub size: u64,
+    pub md5: Md5,
+    pub parts: Option<ETag>,
+    pub headers: Arc<Headers>,
+    pub fingerprint: HeaderFingerprint,
+    pub stage: Stage,
+    /// Whether its name holds a hash of its content.
+    pub fingerprinted: bool,
+    /// The sort by which its headers give it its cache tags.
+    pub tags: Option<Sort>,
+    /// Where the content lies, if it is no file.
+    pub version: Option<Version>,
+}
+
+/// A version of an object, to be copied back. Its size and its headers are known once somebody asked for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// As S3 names it; `null` where it was put before the bucket kept versions.
+    pub id: String,
+    pub etag: ETag,
+}
+
+impl Want {
+    /// Returns how the content gets there.
+    pub(super) fn action(&self) -> Action {
+        match &self.version {
+            None => Action::Upload,
+            Some(Version { id, etag }) => Action::Restore {
+                version: id.clone(),
+                etag: etag.clone(),
+            },
+        }
+    }
+}
+
+/// An object of the listing, its key relative to the site's prefix.
+#[derive(Clone, Copy, Debug)]
+pub struct Object<'a> {
+    pub key: &'a str,
+    pub size: u64,
+    pub etag: &'a ETag,
+    /// When it was last written, in seconds since 1970.
+    pub modified: Option<i64>,
+}
+
+/// What HEAD told of an object, and what follows from it.
+#[derive(Clone, Debug, Default)]
+pub struct Answered {
+    pub answer: Answer,
+    /// The headers that it has.
+    pub headers: Headers,
+    pub version_id: Option<String>,
+}
