@@ -1,14 +1,14 @@
-//! How long it takes to read what a bucket holds: its listing, and the manifest, written and read back. The bucket is `local`'s in
+//! How long it takes to read what a bucket holds: its listing, and the manifest, written and read back. The bucket is the emulator's in
 //! this process, whose own share of the time is in the figures. `cargo bench --bench bucket`.
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use local_cloudfront::{Headers, Options, World};
 use tokio::runtime::Runtime;
 use unstale::aws::list::KeyRange;
 use unstale::aws::{Aws, Bucket, Connection};
 use unstale::domain::manifest::{DeployId, DeployRef, Entry, Manifest, Served};
-use unstale::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
-use unstale::local::{Options, World};
+use unstale::domain::{ETag, HeaderFingerprint, Key, Md5};
 use unstale::state::history::{HistoryRecord, KeyChange, PastOutcome};
 use unstale::state::{
     BeginOutcome, EndOfDeploy, LeaseTiming, LoadedManifest, ManifestUpdate, ObservedState,

@@ -3,7 +3,7 @@
 //! The folders follow the way of the data: a build is scanned ([`scan`]) and a bucket listed ([`aws`]); [`domain`] says what
 //! differs, [`edge`] which request paths that makes stale and what to purge, [`plan`] puts it all into one value, [`deploy`]
 //! applies it in order and leaves in the bucket ([`state`]) what the next deploy must know, [`report`] tells people.
-//! [`local`] is an S3 and a CloudFront in this process. [`app`] has a function per command. See ARCHITECTURE.md.
+//! [`app`] has a function per command. See ARCHITECTURE.md.
 
 pub mod app;
 pub mod aws;
@@ -12,7 +12,6 @@ pub mod deploy;
 pub mod domain;
 pub mod edge;
 pub mod error;
-pub mod local;
 pub mod plan;
 pub mod report;
 pub mod scan;

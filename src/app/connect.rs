@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use local_cloudfront::{FolderOptions, FolderSession, open_or_attach};
+
 use super::App;
 use crate::aws::{Aws, Connection};
 use crate::deploy::{Job, Placed, Teller, Wish};
@@ -11,7 +13,6 @@ use crate::domain::key::MAX_KEY_BYTES;
 use crate::domain::redirects::Redirect;
 use crate::edge::{Index, Money, Prices};
 use crate::error::Error;
-use crate::local::{self, Local, Session};
 use crate::scan;
 use crate::settings::{
     self, DistributionSetting, HEADERS_FILE, PurgeSettings, REDIRECTS_FILE, Settings, SiteFiles,
@@ -27,7 +28,7 @@ const KEPT: u64 = 1 << 20;
 pub(super) struct Link {
     pub(super) aws: Aws,
     /// With `--local`: S3 and CloudFront, here or in another process.
-    pub(super) session: Option<Session>,
+    pub(super) session: Option<FolderSession>,
 }
 
 impl App {
@@ -167,12 +168,12 @@ fn exclude(settings: &Settings) -> Vec<String> {
 }
 
 /// Where deploys write the function themselves, or index documents are not meant, none stands there before.
-async fn open_local(dir: &Path, settings: &Settings) -> Result<Session, Error> {
-    let local = Local {
+async fn open_local(dir: &Path, settings: &Settings) -> Result<FolderSession, Error> {
+    let local = FolderOptions {
         index_documents: settings.redirect_function.is_none() && settings.index != Index::None,
-        ..Local::new(settings.bucket()?)
+        ..FolderOptions::new(settings.bucket()?)
     };
-    local::open_or_attach(dir, local).await.map_err(|error| {
+    open_or_attach(dir, local).await.map_err(|error| {
         Error::failed(format!("--local cannot use {}", dir.display()))
             .because(error)
             .hint("name another folder with --local=DIR")
@@ -180,7 +181,7 @@ async fn open_local(dir: &Path, settings: &Settings) -> Result<Session, Error> {
 }
 
 /// With `--local`, `auto` is the distribution that stands before the bucket there.
-fn wishes(settings: &Settings, session: Option<&Session>) -> Vec<Wish> {
+fn wishes(settings: &Settings, session: Option<&FolderSession>) -> Vec<Wish> {
     let wish = |setting: &DistributionSetting| match (setting, session) {
         (DistributionSetting::None, _) => None,
         (DistributionSetting::Auto, Some(session)) => {

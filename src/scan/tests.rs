@@ -360,12 +360,6 @@ fn small_contents_are_kept_within_the_budget() {
     assert!(kept(None).values().all(Bytes::is_empty));
 }
 
-/// Sets a file's mtime to so many seconds ago.
-fn age(path: &Path, seconds: u64) {
-    let file = fs::File::options().append(true).open(path).expect("a file");
-    let then = SystemTime::now() - Duration::from_secs(seconds);
-    file.set_modified(then).expect("an mtime");
-}
 
 #[test]
 fn each_folder_has_its_own_verdict() {

@@ -85,6 +85,23 @@ fn the_table_allows_no_more_than_is_used() {
 }
 
 #[test]
+fn the_emulator_is_started_by_app_alone() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut users = BTreeSet::new();
+    for entry in walkdir::WalkDir::new(&src) {
+        let entry = entry.unwrap();
+        let path = entry.path().strip_prefix(&src).unwrap();
+        let is_test = path.iter().any(|part| part == "tests");
+        if entry.file_type().is_file() && !is_test {
+            let text = fs::read_to_string(entry.path()).unwrap();
+            let uses = text.contains("local_cloudfront");
+            users.extend(uses.then(|| path.iter().next().unwrap().to_owned()));
+        }
+    }
+    assert_eq!(users, BTreeSet::from(["app".into()]));
+}
+
+#[test]
 fn every_room_is_in_the_table() {
     let rooms: BTreeSet<String> = allowed().into_keys().collect();
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

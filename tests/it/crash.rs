@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use unstale::local::LogEntry;
+use local_cloudfront::LogEntry;
 
 use crate::mishap::{
     FOREIGN, Objects, STATE, Side, as_deployed, assert_clean, assert_whole, begin, builds, crash,
@@ -78,7 +78,7 @@ async fn new_headers_are_not_kept_when_the_rule_is_reverted_after_a_crash() {
     let before = as_deployed(&site).await;
     let world = deployed(&site).await;
     rule(&site, "max-age=3600");
-    let copies = |request: &unstale::local::RequestInfo| request.operation == "CopyObject";
+    let copies = |request: &local_cloudfront::RequestInfo| request.operation == "CopyObject";
     crash_at(&world, deploy(&world, &site), 1, Side::After, copies)
         .await
         .unwrap();
@@ -95,7 +95,7 @@ async fn a_page_that_a_dead_deploy_brought_goes_with_the_next_build() {
     let before = as_deployed(&site).await;
     let world = deployed(&site).await;
     site.write("extra/index.html", "<p>extra");
-    let puts = |request: &unstale::local::RequestInfo| request.key == "extra/index.html";
+    let puts = |request: &local_cloudfront::RequestInfo| request.key == "extra/index.html";
     crash_at(&world, deploy(&world, &site), 1, Side::After, puts)
         .await
         .unwrap();
@@ -109,7 +109,7 @@ async fn a_page_that_a_dead_deploy_brought_goes_with_the_next_build() {
 async fn builds_in_turn_each_crashing_leave_nothing_stale() {
     let [a, b, _] = builds();
     let world = deployed(&a).await;
-    let writes = |request: &unstale::local::RequestInfo| request.writes();
+    let writes = |request: &local_cloudfront::RequestInfo| request.writes();
     for (round, site) in [&b, &a, &b, &a, &b].into_iter().enumerate() {
         let side = [Side::Before, Side::After][round % 2];
         crash_at(&world, deploy(&world, site), 3 + round, side, writes)
@@ -122,7 +122,7 @@ async fn builds_in_turn_each_crashing_leave_nothing_stale() {
     assert_whole(&world, &a, &wanted).await;
 }
 
-fn invalidates(request: &unstale::local::RequestInfo) -> bool {
+fn invalidates(request: &local_cloudfront::RequestInfo) -> bool {
     request.operation == "CreateInvalidation"
 }
 
@@ -185,13 +185,13 @@ async fn what_is_uploaded_after_an_accepted_batch_is_purged_anew() {
 #[tokio::test]
 async fn a_crash_at_the_end_bills_nothing_twice() {
     let [a, b, _] = builds();
-    let ends = |request: &unstale::local::RequestInfo| {
+    let ends = |request: &local_cloudfront::RequestInfo| {
         request.operation == "PutObject" && request.key == STATE
     };
     // The second write of the state is the end.
     for side in [Side::Before, Side::After] {
         let world = deployed(&a).await;
-        let puts = |request: &unstale::local::RequestInfo| request.key == "index.html";
+        let puts = |request: &local_cloudfront::RequestInfo| request.key == "index.html";
         crash_at(&world, deploy(&world, &b), 1, Side::After, puts)
             .await
             .unwrap();
@@ -231,7 +231,7 @@ async fn without_purge_after_a_crash_the_debt_stays_too() {
     let [a, b, c] = builds();
     for at in [1, 2] {
         let world = deployed(&a).await;
-        let which = move |request: &unstale::local::RequestInfo| match at {
+        let which = move |request: &local_cloudfront::RequestInfo| match at {
             1 => invalidates(request),
             _ => request.key == "index.html",
         };
@@ -255,7 +255,7 @@ async fn what_is_owed_to_a_distribution_that_is_gone_is_told_and_purged_once_it_
     ]);
     rule(&site, "");
     let world = deployed(&site).await;
-    let mut other = unstale::local::Distribution::for_bucket("other");
+    let mut other = local_cloudfront::Distribution::for_bucket("other");
     other.origins = world.distribution(&world.distribution).unwrap().origins;
     let id = other.id.clone();
     world.set_distribution(other);
@@ -299,7 +299,7 @@ async fn a_dropped_debt_forgets_no_headers() {
     let before = as_deployed(&site).await;
     let world = deployed(&site).await;
     rule(&site, "max-age=3600");
-    let copies = |request: &unstale::local::RequestInfo| request.operation == "CopyObject";
+    let copies = |request: &local_cloudfront::RequestInfo| request.operation == "CopyObject";
     crash_at(&world, deploy(&world, &site), 1, Side::After, copies)
         .await
         .unwrap();

@@ -1,8 +1,7 @@
 //! Nothing is lost: only what was put here goes, never more than expected, never because a build was empty.
 
+use local_cloudfront::Headers;
 use std::time::Duration;
-
-use unstale::domain::Headers;
 
 use crate::support::{BUCKET, Site, World};
 
@@ -198,8 +197,8 @@ async fn a_key_that_s3_will_delete_later_is_asked_for_again() {
     world.deploy(&site).await.succeeds();
     world.warm(&site).await;
     remove(&site, 1);
-    let slow = |request: &unstale::local::RequestInfo| request.operation == "DeleteObjects";
-    let fault = unstale::local::Fault::ErrorIn200("SlowDown");
+    let slow = |request: &local_cloudfront::RequestInfo| request.operation == "DeleteObjects";
+    let fault = local_cloudfront::Fault::ErrorIn200("SlowDown");
     crate::mishap::at_request(&world, 1, slow, fault);
     world.deploy(&site).await.succeeds();
     world.clear_rule();

@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use unstale::domain::Headers;
-use unstale::local::{Fault, OriginKind};
+use local_cloudfront::{Fault, Headers, OriginKind};
 
 use crate::support::{BUCKET, Site, World};
 
@@ -46,7 +45,7 @@ async fn a_first_deploy_purges_everything_once_though_the_bucket_is_empty() {
     let (world, site) = (World::new().await, small());
     world.create_bucket("old").unwrap();
     let here = world.distribution(&world.distribution).unwrap();
-    let mut before = unstale::local::Distribution::for_bucket("old");
+    let mut before = local_cloudfront::Distribution::for_bucket("old");
     before.id.clone_from(&here.id);
     let old = world.put_object("old", "index.html", "<p>from long ago", Headers::default());
     old.await.unwrap();

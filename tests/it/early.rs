@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use unstale::domain::Headers;
-use unstale::local::{Fault, Gate, RequestInfo};
+use local_cloudfront::{Fault, Gate, Headers, RequestInfo};
 
 use crate::mishap::{STATE, assert_clean, deploy};
 use crate::support::{BUCKET, Ran, Site, World};

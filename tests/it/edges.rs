@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use unstale::local::INDEX_FUNCTION;
-use unstale::local::{
+use local_cloudfront::INDEX_FUNCTION;
+use local_cloudfront::{
     Behavior, CachePolicy, Caching, Distribution, ErrorResponse, Function, FunctionKind, Origin,
     OriginKind, QueryKey,
 };

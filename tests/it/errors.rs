@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use unstale::local::Fault;
+use local_cloudfront::Fault;
 
 use crate::support::{BUCKET, Site, Unstale, World};
 

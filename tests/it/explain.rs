@@ -1,6 +1,6 @@
 //! `plan --explain`, and what plans warn of.
 
-use unstale::local::{CachePolicy, Caching, ErrorResponse};
+use local_cloudfront::{CachePolicy, Caching, ErrorResponse};
 
 use super::support::{BUCKET, Site, World};
 

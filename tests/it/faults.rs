@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use unstale::local::{Fault, RequestInfo};
+use local_cloudfront::{Fault, RequestInfo};
 
 use crate::mishap::{as_deployed, assert_whole, builds, deploy, deployed, lease_runs_out, setting};
 use crate::support::World;
@@ -144,7 +144,7 @@ async fn a_crash_after_a_failed_upload_owes_what_that_changes_later() {
     let world = deployed(&site).await;
     site.write("index.html", "<p>2");
     site.write("x/a.html", "<p>b");
-    let gate = unstale::local::Gate::new();
+    let gate = local_cloudfront::Gate::new();
     let held = gate.clone();
     world.set_rule(move |request| match request.operation {
         "PutObject" if request.key == "index.html" => Fault::Fail(403, "AccessDenied"),
@@ -188,7 +188,7 @@ async fn no_more_is_sent_at_once_than_a_slow_line_carries_until_it_is_known() {
         site.write(&format!("{number}.bin"), format!("{number:40000}"));
     }
     let world = World::new().await;
-    let gate = unstale::local::Gate::new();
+    let gate = local_cloudfront::Gate::new();
     let (held, arrived) = (gate.clone(), Arc::new(AtomicUsize::new(0)));
     let count = arrived.clone();
     world.set_rule(move |request| match request.key.ends_with(".bin") {

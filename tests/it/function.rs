@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use local_cloudfront::{Fault, Function, OriginKind, RequestInfo};
 use unstale::domain::links::html_links;
-use unstale::local::{Fault, Function, OriginKind, RequestInfo};
 
 use crate::mishap::{Side, crash_at};
 use crate::support::{BUCKET, Site, Unstale, World};

@@ -200,8 +200,10 @@ fn reexports(files: &[SourceFile]) -> BTreeMap<String, String> {
 fn no_files_use_each_other_in_a_circle() {
     let files = source_files();
     let reexports = reexports(&files);
-    let modules: BTreeMap<&str, &SourceFile> =
-        files.iter().map(|file| (file.module.as_str(), file)).collect();
+    let modules: BTreeMap<&str, &SourceFile> = files
+        .iter()
+        .map(|file| (file.module.as_str(), file))
+        .collect();
     let mut uses: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for file in &files {
         for mut path in paths(file) {

@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use unstale::local::{Fault, Gate};
+use local_cloudfront::{Fault, Gate};
 
 use crate::support::{BUCKET, Site, World};
 

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use unstale::local::{Fault, Gate, RequestInfo};
+use local_cloudfront::{Fault, Gate, RequestInfo};
 
 use crate::mishap::{
     as_deployed, assert_whole, at_request, builds, debts, deploy, deployed, lease_runs_out,

@@ -75,6 +75,26 @@ async fn cloudfront_is_kept_too() {
 }
 
 #[tokio::test]
+async fn a_deploy_can_be_rolled_back() {
+    let (folder, site) = (TempDir::new().unwrap(), site());
+    local("deploy", &folder, &site).await.succeeds();
+    site.write("index.html", "<p>two");
+    site.remove("app.css");
+    site.write("new.html", "<p>new");
+    local("deploy", &folder, &site).await.succeeds();
+    let flag = format!("--local={}", folder.path().join("store").display());
+    let rollback = Unstale::new("rollback --json").arg(&flag).await.succeeds();
+    assert_eq!(rollback.summary()["outcome"], "done");
+    // The bucket is as the first build was.
+    site.write("index.html", "<p>one");
+    site.write("app.css", "p{}");
+    site.remove("new.html");
+    let again = local("deploy --json", &folder, &site).await.succeeds();
+    assert_eq!(again.summary()["outcome"], "nothing to do");
+    local("verify", &folder, &site).await.succeeds();
+}
+
+#[tokio::test]
 async fn folders_are_answered() {
     let folder = TempDir::new().unwrap();
     let site = Site::of(&[("index.html", "<p>one"), ("a/index.html", "<p>a")]);

@@ -17,6 +17,7 @@ mod errors;
 mod explain;
 mod faults;
 mod function;
+mod house;
 mod input;
 mod interrupts;
 mod local;

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use local_cloudfront::{Fault, Gate, Headers, RequestInfo};
 use md5::{Digest, Md5};
 use serde_json::Value;
-use unstale::domain::Headers;
-use unstale::local::{Fault, Gate, RequestInfo};
 
 use crate::support::{BUCKET, Ran, Site, Unstale, World};
 

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use local_cloudfront::{EdgeHandle, Fault, TakesEffect};
 use unstale::domain::links::html_links;
-use unstale::local::{self, EdgeHandle, Fault, TakesEffect};
 
 use crate::mishap::{Side, assert_clean, begin, builds, crash, deploy, setting, versions};
 use crate::support::{Site, World, fixture, url_of};
@@ -86,7 +86,7 @@ impl Probe {
 
 /// Looks before each request: at a warm edge, at one that forgets all now and then, and at a cold one.
 fn watch(world: &World, probe: &Arc<Probe>) {
-    let inner: local::World = (**world).clone();
+    let inner: local_cloudfront::World = (**world).clone();
     let (distribution, probe) = (world.distribution.clone(), probe.clone());
     let count = Mutex::new(0_u32);
     world.set_rule(move |request| {

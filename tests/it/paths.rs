@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use unstale::local::{
+use local_cloudfront::{
     Behavior, CachePolicy, Caching, Distribution, ErrorResponse, Fault, Function, FunctionKind,
     Origin, OriginKind, QueryKey,
 };
@@ -335,7 +335,7 @@ async fn a_website_error_document_that_is_kept_is_owed_with_a_new_page() {
 #[tokio::test]
 async fn a_function_that_finds_index_documents_is_read() {
     let indexed = |setup: &mut Setup| setup.distribution.default.function = Some("index".into());
-    let code = unstale::local::INDEX_FUNCTION.to_owned();
+    let code = local_cloudfront::INDEX_FUNCTION.to_owned();
     for by_viewer_uri in [false, true] {
         let site = small();
         let world = World::with(|setup| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use unstale::local::{Distribution, Fault};
+use local_cloudfront::{Distribution, Fault};
 
 use crate::support::{BUCKET, Site, World};
 
@@ -334,7 +334,7 @@ async fn all_is_one_path() {
 #[tokio::test]
 async fn a_bucket_that_was_filled_by_others_is_purged_whole_once() {
     let (world, site) = (World::new().await, site());
-    let headers = unstale::domain::Headers::default();
+    let headers = local_cloudfront::Headers::default();
     let put = world.put_object(BUCKET, "index.html", "<p>old", headers);
     put.await.unwrap();
     world.warm(&site).await;

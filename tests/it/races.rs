@@ -3,9 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use local_cloudfront::{Conditions, Fault, Gate, Headers, RequestInfo};
 use serde_json::json;
-use unstale::domain::Headers;
-use unstale::local::{Conditions, Fault, Gate, RequestInfo};
 
 use crate::mishap::{
     STATE, as_deployed, assert_clean, assert_whole, at_request, builds, debts, deploy, deployed,
@@ -56,7 +55,7 @@ async fn held_by_another_it_waits_and_says_who_and_until_when() {
     let ran = deploy(&world, &b).with("--lock-wait 2s").await.exits(6);
     assert_eq!(world.writes(), [""; 0]);
     let until = world.clock().now() + Duration::from_secs(40 + 30);
-    let until = unstale::local::clock::iso_date(until);
+    let until = local_cloudfront::iso_date(until);
     ran.says("mallory@elsewhere").says(&until[..19]);
 }
 

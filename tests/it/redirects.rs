@@ -1,6 +1,6 @@
 //! Redirects and headers from `_redirects`, `_headers` and deploy.toml, as viewers meet them.
 
-use unstale::local::{Function, FunctionKind, OriginKind};
+use local_cloudfront::{Function, FunctionKind, OriginKind};
 
 use super::support::{BUCKET, Site, World};
 

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
-use unstale::domain::Headers;
-use unstale::local::{Fault, Gate, RequestInfo};
+use local_cloudfront::{Fault, Gate, Headers, RequestInfo};
 
 use crate::interrupts::signal;
 use crate::mishap::{

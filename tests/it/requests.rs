@@ -4,8 +4,7 @@ use std::future::IntoFuture;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use unstale::domain::Headers;
-use unstale::local::{Fault, Gate};
+use local_cloudfront::{Fault, Gate, Headers};
 
 use crate::support::{BUCKET, Site, Unstale, World};
 

@@ -6,8 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use unstale::domain::Headers;
-use unstale::local::{Fault, Gate, RequestInfo};
+use local_cloudfront::{Fault, Gate, Headers, RequestInfo};
 
 use crate::faults::Lots;
 use crate::mishap::{

@@ -46,8 +46,8 @@ async fn the_policy_is_json_and_asks_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_quota_counts_this_month_over_all_distributions() {
+    use local_cloudfront::Distribution;
     use std::time::Duration;
-    use unstale::local::Distribution;
     // Pages of two, so that lists have several.
     let world = World::with(|setup| setup.cloud.page = 2).await;
     let other = Distribution::for_bucket("other");

@@ -1,7 +1,7 @@
 //! What is kept in the bucket: damaged, of a newer version, shared by several sites, kept elsewhere, and what it costs.
 
+use local_cloudfront::Headers;
 use serde_json::{Value, json};
-use unstale::domain::Headers;
 
 use crate::mishap::{
     STATE, Side, as_deployed, assert_clean, assert_whole, builds, crash_at, debts, deploy,
@@ -94,7 +94,7 @@ async fn without_any_state_what_is_there_is_adopted_or_left_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_journal_or_record_of_history_loses_nothing() {
     let invalidates =
-        |request: &unstale::local::RequestInfo| request.operation == "CreateInvalidation";
+        |request: &local_cloudfront::RequestInfo| request.operation == "CreateInvalidation";
     for name in [".unstale/journal/", ".unstale/history/"] {
         for way in 0..4 {
             let site = Site::of(&[("index.html", "<p>1")]);
@@ -226,7 +226,7 @@ async fn state_show_is_for_people() {
         .succeeds()
         .says("posts/a/index.html  live")
         .says("feed.json  live");
-    let puts = |request: &unstale::local::RequestInfo| request.key == "index.html";
+    let puts = |request: &local_cloudfront::RequestInfo| request.key == "index.html";
     crash_at(&world, deploy(&world, &b), 1, Side::Before, puts)
         .await
         .unwrap();
@@ -296,7 +296,7 @@ async fn state_may_lie_elsewhere() {
     assert_eq!(world.objects("").len(), world.keys(BUCKET).len());
     let keys = world.keys("elsewhere");
     assert!(keys.iter().all(|key| key.as_str().starts_with("my/site/")));
-    let puts = |request: &unstale::local::RequestInfo| request.key == "index.html";
+    let puts = |request: &local_cloudfront::RequestInfo| request.key == "index.html";
     crash_at(&world, deploy(&b), 1, Side::After, puts)
         .await
         .unwrap();

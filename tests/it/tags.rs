@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use unstale::domain::Headers;
-use unstale::local::{CachePolicy, Caching, Distribution, Fault, QueryKey, RequestInfo};
+use local_cloudfront::{CachePolicy, Caching, Distribution, Fault, Headers, QueryKey, RequestInfo};
 
 use crate::mishap::{Objects, Side, assert_whole, crash, crash_at, deploy, objects};
 use crate::support::{BUCKET, Site, World};

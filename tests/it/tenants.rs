@@ -1,6 +1,6 @@
 //! Tenants of a multi-tenant distribution: each has edges of its own, and is purged by itself.
 
-use unstale::local::{Fault, Tenant};
+use local_cloudfront::{Fault, Tenant};
 
 use crate::support::{Site, World};
 

@@ -1,6 +1,6 @@
 //! `unstale verify` and `deploy --verify`: what an edge answers against the build.
 
-use unstale::local::{Function, FunctionKind, OriginKind};
+use local_cloudfront::{Function, FunctionKind, OriginKind};
 
 use super::support::{BUCKET, Site, World};
 

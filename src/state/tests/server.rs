@@ -6,9 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use crate::domain::Headers;
-use crate::local::{Clock, Options, World};
-pub use crate::local::{Conditions, Fault, Gate};
+use local_cloudfront::{Clock, Headers, Options, World};
+pub use local_cloudfront::{Conditions, Fault, Gate};
 
 pub const BUCKET: &str = "bucket";
 /// Unix seconds at which a world begins.

@@ -5,9 +5,9 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use local_cloudfront::{Answer, BucketOptions, Clock, CloudOptions, Distribution, Options};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
-use unstale::local::{self, Answer, BucketOptions, Clock, CloudOptions, Distribution, Options};
 
 use super::{Ran, Site, Unstale};
 
@@ -29,7 +29,7 @@ pub struct Setup {
 
 /// A world whose clock stands until it is moved. Derefs to the local world: buckets, rules, log, invalidations.
 pub struct World {
-    local: local::World,
+    local: local_cloudfront::World,
     pub distribution: String,
     home: Arc<TempDir>,
     asked: Mutex<BTreeSet<String>>,
@@ -37,9 +37,9 @@ pub struct World {
 }
 
 impl Deref for World {
-    type Target = local::World;
+    type Target = local_cloudfront::World;
 
-    fn deref(&self) -> &local::World {
+    fn deref(&self) -> &local_cloudfront::World {
         &self.local
     }
 }
@@ -62,7 +62,7 @@ impl World {
             cloud: setup.cloud,
             ..Options::default()
         };
-        let local = local::World::start(options).await.unwrap();
+        let local = local_cloudfront::World::start(options).await.unwrap();
         local.create_bucket_with(BUCKET, setup.bucket).unwrap();
         let distribution = setup.distribution.id.clone();
         local.set_distribution(setup.distribution);

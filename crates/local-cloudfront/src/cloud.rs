@@ -1,0 +1,380 @@
+//! CloudFront's state: distributions and their tenants with their edges, policies, functions and invalidations.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::distribution::{
+    self, CACHING_DISABLED, CACHING_OPTIMIZED, CachePolicy, Caching, Distribution,
+};
+use super::edge::{Answer, Cache, Edge};
+use super::function::{Function, Stages};
+use super::invalidation::{Invalidation, Refusal, check};
+use super::kept::{INDEX_FUNCTION_NAME, Kept};
+use super::options::{CloudOptions, TakesEffect};
+use super::store::Store;
+
+/// A tenant of a multi-tenant distribution, whose configuration it has.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// `dt_` and some more.
+    pub id: String,
+    /// Its name, which the API takes for the id.
+    pub name: String,
+    /// The distribution's id.
+    pub distribution: String,
+    /// What viewers reach it by.
+    pub domains: Vec<String>,
+}
+
+struct Site {
+    front: Front,
+    /// What the edges hold to until then.
+    before: Option<(Distribution, SystemTime)>,
+    caches: Vec<Arc<Cache>>,
+    /// In the order of acceptance.
+    invalidations: Vec<Invalidation>,
+    next_free: Option<SystemTime>,
+}
+
+enum Front {
+    Distribution(Box<Distribution>),
+    Tenant(Tenant),
+}
+
+impl Front {
+    fn id(&self) -> &str {
+        match self {
+            Self::Distribution(distribution) => &distribution.id,
+            Self::Tenant(tenant) => &tenant.id,
+        }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Cloud(Mutex<CloudState>);
+
+#[derive(Default)]
+pub(super) struct CloudState {
+    options: CloudOptions,
+    sites: BTreeMap<String, Site>,
+    policies: BTreeMap<String, CachePolicy>,
+    functions: BTreeMap<String, Stages>,
+}
+
+impl Cloud {
+    pub(super) fn new() -> Self {
+        let cloud = Self::default();
+        cloud.set_policy(CACHING_OPTIMIZED, CachePolicy::optimized());
+        cloud.set_policy(CACHING_DISABLED, CachePolicy::disabled());
+        cloud
+    }
+
+    fn lock(&self) -> MutexGuard<'_, CloudState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn options(&self, change: impl FnOnce(&mut CloudOptions)) {
+        change(&mut self.lock().options);
+    }
+
+    pub(super) fn page(&self) -> usize {
+        self.lock().options.page
+    }
+
+    pub(super) fn set_policy(&self, id: &str, policy: CachePolicy) {
+        self.lock().policies.insert(id.to_owned(), policy);
+    }
+
+    pub(super) fn set_function(&self, name: &str, function: Function) {
+        let stages = Stages {
+            development: function.clone(),
+            live: Some(function),
+            comment: String::new(),
+        };
+        self.lock().functions.insert(name.to_owned(), stages);
+    }
+
+    pub(super) fn keep_function(&self, name: &str, stages: Stages) {
+        self.lock().functions.insert(name.to_owned(), stages);
+    }
+
+    /// Returns what edges run under this name.
+    pub(super) fn function(&self, name: &str) -> Option<Function> {
+        self.lock().functions.get(name)?.live.clone()
+    }
+
+    pub(super) fn stages(&self, name: &str) -> Option<Stages> {
+        self.lock().functions.get(name).cloned()
+    }
+
+    /// Lets `change` have what is there under a name, if anything, and keeps what it makes of it.
+    pub(super) fn alter_function<E>(
+        &self,
+        name: &str,
+        change: impl FnOnce(Option<Stages>) -> Result<Stages, E>,
+    ) -> Result<Stages, E> {
+        let mut state = self.lock();
+        let stages = change(state.functions.get(name).cloned())?;
+        state.functions.insert(name.to_owned(), stages.clone());
+        Ok(stages)
+    }
+
+    pub(super) fn policy_by_id(&self, id: &str) -> Option<CachePolicy> {
+        self.lock().policies.get(id).cloned()
+    }
+
+    /// A policy that nobody knows keeps nothing.
+    pub(super) fn policy(&self, caching: &Caching) -> CachePolicy {
+        match caching {
+            Caching::Legacy(policy) => policy.clone(),
+            Caching::Policy(id) => self.policy_by_id(id).unwrap_or_else(CachePolicy::disabled),
+        }
+    }
+
+    /// Adds a distribution with empty edges, or changes one and leaves its edges as they are.
+    pub(super) fn set(&self, distribution: Distribution, edges: usize) {
+        self.stand(Front::Distribution(Box::new(distribution)), edges);
+    }
+
+    /// As [`Cloud::set`], of a tenant.
+    pub(super) fn set_tenant(&self, tenant: Tenant, edges: usize) {
+        self.stand(Front::Tenant(tenant), edges);
+    }
+
+    fn stand(&self, front: Front, edges: usize) {
+        let mut state = self.lock();
+        match state.sites.get_mut(front.id()) {
+            Some(site) => (site.front, site.before) = (front, None),
+            None => {
+                let id = front.id().to_owned();
+                let site = Site {
+                    caches: (0..edges).map(|_| Arc::default()).collect(),
+                    invalidations: Vec::new(),
+                    next_free: None,
+                    before: None,
+                    front,
+                };
+                state.sites.insert(id, site);
+            }
+        }
+    }
+
+    /// Changes a distribution as UpdateDistribution does: the edges learn of it later.
+    pub(super) fn update<E>(
+        &self,
+        id: &str,
+        now: SystemTime,
+        change: impl FnOnce(&CloudState, &Distribution) -> Result<Distribution, E>,
+    ) -> Option<Result<(), E>> {
+        let mut state = self.lock();
+        let until = now + state.options.deploy_time;
+        let before = state.at_edges(id, now)?;
+        let changed = match change(&state, state.distribution(id)?) {
+            Ok(changed) => changed,
+            Err(error) => return Some(Err(error)),
+        };
+        let site = state.sites.get_mut(id)?;
+        site.before = Some((before, until));
+        site.front = Front::Distribution(Box::new(changed));
+        Some(Ok(()))
+    }
+
+    /// Says whether the edges know what a distribution is by now.
+    pub(super) fn is_deployed(&self, id: &str, now: SystemTime) -> bool {
+        let state = self.lock();
+        let before = state.sites.get(id).and_then(|site| site.before.as_ref());
+        before.is_none_or(|(_, until)| *until <= now)
+    }
+
+    pub(super) fn remove(&self, id: &str) {
+        self.lock().sites.remove(id);
+    }
+
+    /// All distributions, by id.
+    pub(crate) fn distributions(&self) -> Vec<Distribution> {
+        let state = self.lock();
+        let ids = state.sites.keys();
+        ids.filter_map(|id| state.distribution(id))
+            .cloned()
+            .collect()
+    }
+
+    pub(crate) fn distribution(&self, id: &str) -> Option<Distribution> {
+        self.lock().distribution(id).cloned()
+    }
+
+    /// All tenants, by id.
+    pub(crate) fn tenants(&self) -> Vec<Tenant> {
+        let state = self.lock();
+        let tenant = |site: &Site| match &site.front {
+            Front::Tenant(tenant) => Some(tenant.clone()),
+            Front::Distribution(_) => None,
+        };
+        state.sites.values().filter_map(tenant).collect()
+    }
+
+    /// A distribution's or tenant's invalidations in the order of acceptance.
+    pub(crate) fn invalidations(&self, id: &str) -> Option<Vec<Invalidation>> {
+        Some(self.lock().sites.get(id)?.invalidations.clone())
+    }
+
+    pub(super) fn cache(&self, id: &str, number: usize) -> Option<Arc<Cache>> {
+        self.lock().sites.get(id)?.caches.get(number).cloned()
+    }
+
+    pub(super) fn edges(&self, id: &str) -> usize {
+        self.lock()
+            .sites
+            .get(id)
+            .map_or(0, |site| site.caches.len())
+    }
+
+    /// Answers a viewer at an edge: 503 where there is no such edge.
+    pub(super) fn get(&self, store: &Store, id: &str, number: usize, path: &str) -> Answer {
+        let now = store.clock.now();
+        let edge_state = {
+            let state = self.lock();
+            state.sites.get(id).and_then(|site| {
+                let cache = site.caches.get(number)?.clone();
+                Some((state.at_edges(id, now)?, cache, state.due(site, now)))
+            })
+        };
+        let Some((distribution, cache, due)) = edge_state else {
+            return Answer {
+                status: 503,
+                ..Answer::default()
+            };
+        };
+        let edge = Edge {
+            store,
+            cloud: self,
+            distribution: &distribution,
+            cache: &cache,
+            due,
+            number,
+        };
+        edge.get(path)
+    }
+
+    /// Collects what another process needs to go on from here.
+    pub(super) fn kept(&self) -> Kept {
+        let state = self.lock();
+        let functions = state.functions.iter();
+        let functions = functions.filter(|(name, _)| *name != INDEX_FUNCTION_NAME);
+        let associated = state.sites.keys().filter_map(|id| {
+            let function = state.distribution(id)?.default.function.clone()?;
+            (function != INDEX_FUNCTION_NAME).then(|| (id.clone(), function))
+        });
+        let sent = state.sites.iter();
+        let sent = sent.map(|(id, site)| (id.clone(), site.invalidations.clone()));
+        Kept {
+            functions: functions
+                .map(|(name, stages)| (name.clone(), stages.into()))
+                .collect(),
+            associated: associated.collect(),
+            invalidations: sent.collect(),
+        }
+    }
+
+    /// Gives a distribution the invalidations of an earlier process.
+    pub(super) fn recall(&self, id: &str, invalidations: Vec<Invalidation>) {
+        if let Some(site) = self.lock().sites.get_mut(id) {
+            site.invalidations = invalidations;
+        }
+    }
+
+    /// Accepts a batch, or answers a caller reference that it knows with the invalidation of then.
+    pub(super) fn invalidate(
+        &self,
+        id: &str,
+        caller_reference: &str,
+        items: Vec<String>,
+        now: SystemTime,
+    ) -> Result<Invalidation, Refusal> {
+        let mut state = self.lock();
+        let options = state.options.clone();
+        let site = state.sites.get_mut(id).ok_or(Refusal::NoSuchDistribution)?;
+        check(&items, &options)?;
+        let mut earlier = site.invalidations.iter();
+        if let Some(earlier) = earlier.find(|earlier| earlier.caller_reference == caller_reference)
+        {
+            return if *earlier.items == items {
+                Ok(earlier.clone())
+            } else {
+                Err(Refusal::BatchAlreadyExists)
+            };
+        }
+        let running = site
+            .invalidations
+            .iter()
+            .filter(|invalidation| invalidation.completes > now)
+            .count();
+        if options.most_in_progress.is_some_and(|most| running >= most) {
+            return Err(Refusal::TooManyInProgress);
+        }
+        site.throttle(&items, &options, now)?;
+        let invalidation = Invalidation {
+            id: format!("I{}", distribution::code(uuid::Uuid::new_v4().as_bytes())),
+            caller_reference: caller_reference.to_owned(),
+            items: Arc::new(items),
+            accepted: now,
+            completes: now + options.invalidation_time,
+        };
+        site.invalidations.push(invalidation.clone());
+        Ok(invalidation)
+    }
+}
+
+impl CloudState {
+    pub(super) fn is_live(&self, function: &str) -> bool {
+        let stages = self.functions.get(function);
+        stages.is_some_and(|stages| stages.live.is_some())
+    }
+
+    fn distribution(&self, id: &str) -> Option<&Distribution> {
+        match &self.sites.get(id)?.front {
+            Front::Distribution(distribution) => Some(distribution),
+            Front::Tenant(_) => None,
+        }
+    }
+
+    /// Returns the distribution that the edges of a distribution or a tenant know.
+    fn at_edges(&self, id: &str, now: SystemTime) -> Option<Distribution> {
+        let site = self.sites.get(id)?;
+        match (&site.front, &site.before) {
+            (Front::Tenant(tenant), _) => self.at_edges(&tenant.distribution, now),
+            (_, Some((before, until))) if now < *until => Some(before.clone()),
+            (Front::Distribution(distribution), _) => Some((**distribution).clone()),
+        }
+    }
+
+    /// Lists what has taken effect by now. As the order of acceptance is that of completion, this only ever grows at its end.
+    fn due(&self, site: &Site, now: SystemTime) -> Vec<Arc<Vec<String>>> {
+        let early = self.options.takes_effect == TakesEffect::WhenAccepted;
+        let invalidations = site.invalidations.iter();
+        let due = invalidations.take_while(|invalidation| early || invalidation.completes <= now);
+        due.map(|invalidation| invalidation.items.clone()).collect()
+    }
+}
+
+impl Site {
+    fn throttle(
+        &mut self,
+        items: &[String],
+        options: &CloudOptions,
+        now: SystemTime,
+    ) -> Result<(), Refusal> {
+        let Some((paths, wildcards)) = options.rate else {
+            return Ok(());
+        };
+        if self.next_free.is_some_and(|free| now < free) {
+            return Err(Refusal::Throttling);
+        }
+        let wild = items.iter().filter(|item| item.ends_with('*')).count() as f64;
+        let exact = items.len() as f64 - wild;
+        let cost = (exact / paths).max(wild / wildcards);
+        self.next_free = Some(now + Duration::from_secs_f64(cost.max(0.0)));
+        Ok(())
+    }
+}

@@ -1,0 +1,249 @@
+//! Distributions and cache policies as the API writes them.
+
+use crate::distribution::{
+    Behavior, CachePolicy, Caching, Distribution, ErrorResponse, Origin, OriginKind, QueryKey,
+    code_of,
+};
+use crate::function::function_arn;
+use crate::xml::{Element, leaf, list, node};
+
+impl Distribution {
+    /// DistributionConfig, DefaultRootObject and all.
+    pub(crate) fn config(&self) -> Element {
+        let mut parts = vec![leaf("CallerReference", &self.id)];
+        parts.push(list(
+            "Aliases",
+            self.aliases.iter().map(|name| leaf("CNAME", name)),
+        ));
+        parts.push(leaf(
+            "DefaultRootObject",
+            self.root.as_deref().unwrap_or_default(),
+        ));
+        parts.extend(self.common());
+        parts.push(node(
+            "Logging",
+            [
+                leaf("Enabled", false),
+                leaf("IncludeCookies", false),
+                leaf("Bucket", ""),
+                leaf("Prefix", ""),
+            ],
+        ));
+        parts.push(leaf("ContinuousDeploymentPolicyId", ""));
+        if let Some(name) = &self.tag_header {
+            parts.push(node("CacheTagConfig", [leaf("HeaderName", name)]));
+        }
+        node("DistributionConfig", parts)
+    }
+
+    /// Writes what ListDistributions says: neither DefaultRootObject nor CacheTagConfig.
+    pub(crate) fn summary(&self, modified: &str) -> Element {
+        let mut parts = vec![
+            leaf("Id", &self.id),
+            leaf("ARN", self.arn()),
+            leaf("Status", &self.status),
+            leaf("LastModifiedTime", modified),
+            leaf("DomainName", &self.domain),
+        ];
+        parts.push(list(
+            "Aliases",
+            self.aliases.iter().map(|name| leaf("CNAME", name)),
+        ));
+        parts.extend(self.common());
+        node("DistributionSummary", parts)
+    }
+
+    /// Writes what the config and the summary have alike.
+    fn common(&self) -> Vec<Element> {
+        let behaviors = self.behaviors.iter();
+        let behaviors =
+            behaviors.map(|behavior| behavior.element("CacheBehavior", Some(&behavior.pattern)));
+        vec![
+            list("Origins", self.origins.iter().map(Origin::element)),
+            node("OriginGroups", [leaf("Quantity", 0)]),
+            self.default.element("DefaultCacheBehavior", None),
+            list("CacheBehaviors", behaviors),
+            list(
+                "CustomErrorResponses",
+                self.errors.iter().map(ErrorResponse::element),
+            ),
+            leaf("Comment", &self.comment),
+            leaf("PriceClass", "PriceClass_All"),
+            leaf("Enabled", self.enabled),
+            node(
+                "ViewerCertificate",
+                [
+                    leaf("CloudFrontDefaultCertificate", true),
+                    leaf("MinimumProtocolVersion", "TLSv1"),
+                ],
+            ),
+            node(
+                "Restrictions",
+                [node(
+                    "GeoRestriction",
+                    [leaf("RestrictionType", "none"), leaf("Quantity", 0)],
+                )],
+            ),
+            leaf("WebACLId", ""),
+            leaf("HttpVersion", "http2"),
+            leaf("IsIPV6Enabled", true),
+            leaf("Staging", self.staging),
+        ]
+    }
+}
+
+impl Origin {
+    fn element(&self) -> Element {
+        let mut parts = vec![
+            leaf("Id", &self.id),
+            leaf("DomainName", self.host()),
+            leaf("OriginPath", &self.path),
+            node("CustomHeaders", [leaf("Quantity", 0)]),
+        ];
+        parts.push(match &self.kind {
+            OriginKind::S3 { .. } => node("S3OriginConfig", [leaf("OriginAccessIdentity", "")]),
+            _ => node(
+                "CustomOriginConfig",
+                [
+                    leaf("HTTPPort", 80),
+                    leaf("HTTPSPort", 443),
+                    leaf("OriginProtocolPolicy", "http-only"),
+                    list("OriginSslProtocols", [leaf("SslProtocol", "TLSv1.2")]),
+                    leaf("OriginReadTimeout", 30),
+                    leaf("OriginKeepaliveTimeout", 5),
+                ],
+            ),
+        });
+        parts.push(leaf("ConnectionAttempts", 3));
+        parts.push(leaf("ConnectionTimeout", 10));
+        parts.push(node("OriginShield", [leaf("Enabled", false)]));
+        let control =
+            matches!(self.kind, OriginKind::S3 { .. }).then(|| format!("E{}", code_of(&self.id)));
+        parts.push(leaf("OriginAccessControlId", control.unwrap_or_default()));
+        node("Origin", parts)
+    }
+}
+
+impl Behavior {
+    fn element(&self, name: &str, pattern: Option<&str>) -> Element {
+        let mut parts: Vec<Element> = pattern
+            .iter()
+            .map(|text| leaf("PathPattern", text))
+            .collect();
+        let methods = || ["HEAD", "GET"].map(|method| leaf("Method", method));
+        let mut allowed = list("AllowedMethods", methods());
+        allowed.children.push(list("CachedMethods", methods()));
+        parts.extend([
+            leaf("TargetOriginId", &self.origin),
+            node(
+                "TrustedSigners",
+                [leaf("Enabled", false), leaf("Quantity", 0)],
+            ),
+            node(
+                "TrustedKeyGroups",
+                [leaf("Enabled", false), leaf("Quantity", 0)],
+            ),
+            leaf("ViewerProtocolPolicy", "redirect-to-https"),
+            allowed,
+            leaf("SmoothStreaming", false),
+            leaf("Compress", self.compress),
+            node("LambdaFunctionAssociations", [leaf("Quantity", 0)]),
+            list(
+                "FunctionAssociations",
+                self.function.iter().map(|name| {
+                    node(
+                        "FunctionAssociation",
+                        [
+                            leaf("FunctionARN", function_arn(name)),
+                            leaf("EventType", "viewer-request"),
+                        ],
+                    )
+                }),
+            ),
+            leaf("FieldLevelEncryptionId", ""),
+        ]);
+        match &self.caching {
+            Caching::Policy(id) => parts.push(leaf("CachePolicyId", id)),
+            Caching::Legacy(policy) => parts.extend(policy.legacy()),
+        }
+        node(name, parts)
+    }
+}
+
+impl CachePolicy {
+    fn legacy(&self) -> Vec<Element> {
+        let mut forwarded = vec![
+            leaf("QueryString", self.query != QueryKey::None),
+            node("Cookies", [leaf("Forward", "none")]),
+            node("Headers", [leaf("Quantity", 0)]),
+        ];
+        let names = match &self.query {
+            QueryKey::Only(names) => names.as_slice(),
+            _ => &[],
+        };
+        forwarded.push(list(
+            "QueryStringCacheKeys",
+            names.iter().map(|name| leaf("Name", name)),
+        ));
+        vec![
+            node("ForwardedValues", forwarded),
+            leaf("MinTTL", self.min_ttl),
+            leaf("DefaultTTL", self.default_ttl),
+            leaf("MaxTTL", self.max_ttl),
+        ]
+    }
+
+    /// CachePolicy as GetCachePolicy answers it.
+    pub(crate) fn element(&self, id: &str, modified: &str) -> Element {
+        let (behavior, names) = match &self.query {
+            QueryKey::None => ("none", None),
+            QueryKey::All => ("all", None),
+            QueryKey::Only(names) => ("whitelist", Some(names)),
+            QueryKey::Except(names) => ("allExcept", Some(names)),
+        };
+        let mut query = vec![leaf("QueryStringBehavior", behavior)];
+        query.extend(
+            names.map(|names| list("QueryStrings", names.iter().map(|name| leaf("Name", name)))),
+        );
+        let key = node(
+            "ParametersInCacheKeyAndForwardedToOrigin",
+            [
+                leaf("EnableAcceptEncodingGzip", true),
+                leaf("EnableAcceptEncodingBrotli", true),
+                node("HeadersConfig", [leaf("HeaderBehavior", "none")]),
+                node("CookiesConfig", [leaf("CookieBehavior", "none")]),
+                node("QueryStringsConfig", query),
+            ],
+        );
+        let config = node(
+            "CachePolicyConfig",
+            [
+                leaf("Comment", ""),
+                leaf("Name", &self.name),
+                leaf("DefaultTTL", self.default_ttl),
+                leaf("MaxTTL", self.max_ttl),
+                leaf("MinTTL", self.min_ttl),
+                key,
+            ],
+        );
+        node(
+            "CachePolicy",
+            [leaf("Id", id), leaf("LastModifiedTime", modified), config],
+        )
+    }
+}
+
+impl ErrorResponse {
+    fn element(&self) -> Element {
+        let response = self.response.map(|code| code.to_string());
+        node(
+            "CustomErrorResponse",
+            [
+                leaf("ErrorCode", self.code),
+                leaf("ResponsePagePath", self.page.as_deref().unwrap_or_default()),
+                leaf("ResponseCode", response.unwrap_or_default()),
+                leaf("ErrorCachingMinTTL", self.min_ttl),
+            ],
+        )
+    }
+}

@@ -1,0 +1,324 @@
+//! Distributions as tests describe them, and the DistributionConfig that the API answers for them.
+
+use super::digest::Md5;
+
+/// CloudFront's managed cache policies (Developer Guide, "Use managed cache policies").
+pub(crate) const CACHING_OPTIMIZED: &str = "658327ea-f89d-4fab-a63d-7e88639e58f6";
+pub(crate) const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
+
+/// One distribution. Make it with [`Distribution::for_bucket`] and change what differs.
+#[derive(Clone, Debug)]
+pub struct Distribution {
+    /// `E` and 13 capitals or digits.
+    pub id: String,
+    /// `dxxxxxxxxxxxxx.cloudfront.net`.
+    pub domain: String,
+    /// CNAMEs.
+    pub aliases: Vec<String>,
+    /// `Deployed` or `InProgress`.
+    pub status: String,
+    /// False: switched off.
+    pub enabled: bool,
+    /// True: of a continuous deployment.
+    pub staging: bool,
+    /// As the API shows it.
+    pub comment: String,
+    /// At least one.
+    pub origins: Vec<Origin>,
+    /// DefaultRootObject, without a leading slash.
+    pub root: Option<String>,
+    /// Its pattern is not looked at.
+    pub default: Behavior,
+    /// Tried in order before the default.
+    pub behaviors: Vec<Behavior>,
+    /// Custom error responses, by status.
+    pub errors: Vec<ErrorResponse>,
+    /// CacheTagConfig.HeaderName, such as `x-amz-meta-cache-tag`.
+    pub tag_header: Option<String>,
+    /// Caches under the URI that the viewer asked for rather than under what a function made of it. Nobody knows which
+    /// of the two CloudFront does; false by default.
+    pub cached_by_viewer_uri: bool,
+}
+
+/// Where a distribution fetches from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// What behaviors call it.
+    pub id: String,
+    /// OriginPath: empty, or with a leading slash and without a trailing one.
+    pub path: String,
+    /// What answers there.
+    pub kind: OriginKind,
+}
+
+/// What answers at an origin.
+#[derive(Clone, Debug)]
+pub enum OriginKind {
+    /// The REST endpoint through OAC. A missing key is 404 if the origin may list, else 403.
+    S3 {
+        /// Its name.
+        bucket: String,
+        /// Whether OAC grants s3:ListBucket.
+        may_list: bool,
+    },
+    /// The website endpoint with its index and error documents.
+    Website {
+        /// Its name.
+        bucket: String,
+        /// The index document's name.
+        index: String,
+        /// The error document's key.
+        error: Option<String>,
+    },
+    /// Some other server, which answers everything alike.
+    Fixed {
+        /// Its host name.
+        domain: String,
+        /// Of every answer.
+        status: u16,
+        /// Of every answer, names in lower case.
+        headers: Vec<(String, String)>,
+        /// Of every answer.
+        body: String,
+    },
+}
+
+/// A cache behavior.
+#[derive(Clone, Debug)]
+pub struct Behavior {
+    /// With `*` and `?`; `*` for the default.
+    pub pattern: String,
+    /// An origin's id.
+    pub origin: String,
+    /// How long answers are kept, and under which key.
+    pub caching: Caching,
+    /// As the API shows it; nothing is compressed here.
+    pub compress: bool,
+    /// The viewer-request function's name.
+    pub function: Option<String>,
+}
+
+/// How a behavior caches.
+#[derive(Clone, Debug)]
+pub enum Caching {
+    /// A cache policy by its id.
+    Policy(String),
+    /// ForwardedValues of old.
+    Legacy(CachePolicy),
+}
+
+/// Times in seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CachePolicy {
+    /// As the API shows it.
+    pub name: String,
+    /// Kept at least so long.
+    pub min_ttl: u64,
+    /// Kept so long where the origin says nothing.
+    pub default_ttl: u64,
+    /// Kept at most so long.
+    pub max_ttl: u64,
+    /// Whether the query string belongs to the cache key.
+    pub query: QueryKey,
+}
+
+/// Which query strings belong to the cache key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueryKey {
+    /// No parameter.
+    None,
+    /// The whole of it.
+    All,
+    /// These parameters.
+    Only(Vec<String>),
+    /// All but these parameters.
+    Except(Vec<String>),
+}
+
+/// A custom error response.
+#[derive(Clone, Debug)]
+pub struct ErrorResponse {
+    /// The origin's status.
+    pub code: u16,
+    /// With a leading slash.
+    pub page: Option<String>,
+    /// The status that viewers see instead.
+    pub response: Option<u16>,
+    /// ErrorCachingMinTTL in seconds.
+    pub min_ttl: u64,
+}
+
+impl CachePolicy {
+    /// Query strings are not in the key; 1 s, a day, a year.
+    pub fn optimized() -> Self {
+        Self {
+            name: "Managed-CachingOptimized".to_owned(),
+            min_ttl: 1,
+            default_ttl: 86_400,
+            max_ttl: 31_536_000,
+            query: QueryKey::None,
+        }
+    }
+
+    /// Nothing is kept.
+    pub fn disabled() -> Self {
+        Self {
+            name: "Managed-CachingDisabled".to_owned(),
+            min_ttl: 0,
+            default_ttl: 0,
+            max_ttl: 0,
+            query: QueryKey::None,
+        }
+    }
+}
+
+impl Behavior {
+    /// CachingOptimized, compressing, without a function.
+    pub fn new(pattern: &str, origin: &str) -> Self {
+        Self {
+            pattern: pattern.to_owned(),
+            origin: origin.to_owned(),
+            caching: Caching::Policy(CACHING_OPTIMIZED.to_owned()),
+            compress: true,
+            function: None,
+        }
+    }
+}
+
+impl Distribution {
+    /// A bucket behind OAC that the origin may list, root `index.html`, 404 shown as `/404.html` and kept for 10 s. The id
+    /// follows from the bucket's name.
+    pub fn for_bucket(bucket: &str) -> Self {
+        let code = code_of(bucket);
+        Self {
+            id: format!("E{code}"),
+            domain: format!("d{}.cloudfront.net", code.to_lowercase()),
+            aliases: Vec::new(),
+            status: "Deployed".to_owned(),
+            enabled: true,
+            staging: false,
+            comment: String::new(),
+            origins: vec![Origin {
+                id: "site".to_owned(),
+                path: String::new(),
+                kind: OriginKind::S3 {
+                    bucket: bucket.to_owned(),
+                    may_list: true,
+                },
+            }],
+            root: Some("index.html".to_owned()),
+            default: Behavior::new("*", "site"),
+            behaviors: Vec::new(),
+            errors: vec![ErrorResponse {
+                code: 404,
+                page: Some("/404.html".to_owned()),
+                response: Some(404),
+                min_ttl: 10,
+            }],
+            tag_header: None,
+            cached_by_viewer_uri: false,
+        }
+    }
+
+    pub(crate) fn arn(&self) -> String {
+        format!("arn:aws:cloudfront::111122223333:distribution/{}", self.id)
+    }
+
+    /// The behavior that a path (with its leading slash) falls under.
+    pub fn behavior(&self, path: &str) -> &Behavior {
+        let behavior = self
+            .behaviors
+            .iter()
+            .find(|behavior| matches(&behavior.pattern, path));
+        behavior.unwrap_or(&self.default)
+    }
+}
+
+/// 13 capitals and digits that follow from a text.
+pub(crate) fn code_of(text: &str) -> String {
+    code(&Md5::of(text).0)
+}
+
+/// 13 capitals and digits out of bytes.
+pub(crate) fn code(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let digit = |byte: &u8| char::from(DIGITS[usize::from(*byte) % 36]);
+    bytes.iter().take(13).map(digit).collect()
+}
+
+impl Origin {
+    pub(crate) fn host(&self) -> String {
+        match &self.kind {
+            OriginKind::S3 { bucket, .. } => format!("{bucket}.s3.us-east-1.amazonaws.com"),
+            OriginKind::Website { bucket, .. } => {
+                format!("{bucket}.s3-website-us-east-1.amazonaws.com")
+            }
+            OriginKind::Fixed { domain, .. } => domain.clone(),
+        }
+    }
+}
+
+impl CachePolicy {
+    /// The part of a query string (without `?`) that belongs to the cache key.
+    pub fn key_query(&self, query: &str) -> String {
+        let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+        let kept = |pair: &&str| match &self.query {
+            QueryKey::None => false,
+            QueryKey::All => true,
+            QueryKey::Only(names) => names.contains(&name(pair)),
+            QueryKey::Except(names) => !names.contains(&name(pair)),
+        };
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        pairs.filter(kept).collect::<Vec<_>>().join("&")
+    }
+}
+
+/// A path pattern: `*` for any characters, `?` for one; with or without a leading slash (Developer Guide, "Path pattern").
+pub(crate) fn matches(pattern: &str, path: &str) -> bool {
+    let bare = |text: &str| text.strip_prefix('/').unwrap_or(text).as_bytes().to_vec();
+    let (pattern, path) = (bare(pattern), bare(path));
+    let (mut in_pattern, mut in_path) = (0, 0);
+    let mut retry = None;
+    while in_path < path.len() {
+        match pattern.get(in_pattern) {
+            Some(b'*') => {
+                retry = Some((in_pattern, in_path));
+                in_pattern += 1;
+            }
+            Some(byte) if *byte == b'?' || *byte == path[in_path] => {
+                in_pattern += 1;
+                in_path += 1;
+            }
+            _ => match &mut retry {
+                None => return false,
+                Some((star, from)) => {
+                    *from += 1;
+                    (in_pattern, in_path) = (*star + 1, *from);
+                }
+            },
+        }
+    }
+    pattern[in_pattern..].iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_cloudfront_matches_them() {
+        for (pattern, path, expected) in [
+            ("*", "/", true),
+            ("/images/*", "/images/a/b.jpg", true),
+            ("images/*.jpg", "/images/a/b.jpg", true),
+            ("/images/*.jpg", "/images/a.png", false),
+            ("a?.html", "/ab.html", true),
+            ("a?.html", "/a.html", false),
+            ("/A", "/a", false),
+            ("*a*b", "/xaybzb", true),
+            ("/api/*", "/api", false),
+        ] {
+            assert_eq!(matches(pattern, path), expected, "{pattern} {path}");
+        }
+    }
+}

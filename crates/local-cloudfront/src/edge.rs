@@ -1,0 +1,378 @@
+//! Edges: caches that answer viewers as CloudFront would, each on its own.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+
+use super::cloud::Cloud;
+use super::distribution::{Behavior, CachePolicy, Distribution};
+use super::freshness::{self, Lifetime};
+use super::function::Outcome;
+use super::origin::{self, Reply};
+use super::path::{UNSAFE, normal_path};
+use super::store::Store;
+
+/// An edge's answer to a viewer. Header names in lower case.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// HTTP's.
+    pub status: u16,
+    /// In the order in which they are sent.
+    pub headers: Vec<(String, String)>,
+    /// Empty for a redirect.
+    pub body: Bytes,
+    /// Such as `Hit from cloudfront`.
+    pub x_cache: &'static str,
+}
+
+impl Answer {
+    /// Returns the first header of this name, which is in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let header = self.headers.iter().find(|(known, _)| known == name);
+        header.map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text, what is not UTF-8 replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+const HIT: &str = "Hit from cloudfront";
+const MISS: &str = "Miss from cloudfront";
+const REFRESHED: &str = "RefreshHit from cloudfront";
+const ERROR: &str = "Error from cloudfront";
+const FUNCTION: &str = "FunctionGeneratedResponse from cloudfront";
+
+#[derive(Clone)]
+struct Entry {
+    reply: Reply,
+    stored: SystemTime,
+    lifetime: Lifetime,
+    tags: Vec<String>,
+}
+
+/// One cache of one distribution.
+#[derive(Default)]
+pub(super) struct Cache(Mutex<CacheState>);
+
+#[derive(Default)]
+struct CacheState {
+    entries: BTreeMap<String, Entry>,
+    /// How many of the distribution's invalidations have taken effect here.
+    settled: usize,
+    fetches: u64,
+}
+
+/// Says whether an item of an invalidation names an entry or one of its tags.
+pub(super) fn hits(item: &str, entry: &str, tags: &[String]) -> bool {
+    if let Some(tag) = item.strip_prefix('#') {
+        return tags.iter().any(|known| known.eq_ignore_ascii_case(tag));
+    }
+    match item.strip_suffix('*') {
+        Some(prefix) => entry.starts_with(prefix),
+        None => item == entry,
+    }
+}
+
+impl Cache {
+    fn lock(&self) -> MutexGuard<'_, CacheState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The keys of all entries, fresh or not.
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.lock().entries.keys().cloned().collect()
+    }
+
+    pub(super) fn fetches(&self) -> u64 {
+        self.lock().fetches
+    }
+
+    pub(super) fn clear(&self) {
+        self.lock().entries.clear();
+    }
+}
+
+impl CacheState {
+    /// Lets all invalidations take effect that are due.
+    fn settle(&mut self, due: &[Arc<Vec<String>>]) {
+        for items in due.iter().skip(self.settled) {
+            self.entries
+                .retain(|key, entry| !items.iter().any(|item| hits(item, key, &entry.tags)));
+        }
+        self.settled = self.settled.max(due.len());
+    }
+}
+
+/// A cache with all it needs to answer.
+pub(super) struct Edge<'a> {
+    pub store: &'a Store,
+    pub cloud: &'a Cloud,
+    pub distribution: &'a Distribution,
+    pub cache: &'a Cache,
+    /// The invalidations that have taken effect, oldest first.
+    pub due: Vec<Arc<Vec<String>>>,
+    pub number: usize,
+}
+
+impl Edge<'_> {
+    /// Answers a GET of a path with or without a query string.
+    pub(super) fn get(&self, path_and_query: &str) -> Answer {
+        let target = path_and_query.split('#').next().unwrap_or_default();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let viewed = normal_path(path);
+        let behavior = self.distribution.behavior(&viewed);
+        let uri = match self.run_function(behavior, &viewed, query) {
+            Ok(uri) => uri,
+            Err(generated) => return self.dress(generated, FUNCTION, None),
+        };
+        let policy = self.cloud.policy(&behavior.caching);
+        let cached = if self.distribution.cached_by_viewer_uri {
+            &viewed
+        } else {
+            &uri
+        };
+        let key = match policy.key_query(query) {
+            empty if empty.is_empty() => cached.clone(),
+            kept => format!("{cached}?{kept}"),
+        };
+        let mut inside = self.cache.lock();
+        inside.settle(&self.due);
+        self.lookup(&mut inside, &key, &uri, behavior, &policy)
+    }
+
+    fn now(&self) -> SystemTime {
+        self.store.clock.now()
+    }
+
+    fn lookup(
+        &self,
+        inside: &mut CacheState,
+        key: &str,
+        uri: &str,
+        behavior: &Behavior,
+        policy: &CachePolicy,
+    ) -> Answer {
+        let old = inside.entries.get(key).cloned();
+        let age = old.as_ref().map_or(0, |old| self.age(old));
+        if let Some(old) = old.as_ref().filter(|old| age < old.lifetime.fresh) {
+            let x_cache = if old.reply.failed { ERROR } else { HIT };
+            return self.dress(old.reply.clone(), x_cache, Some(age));
+        }
+        let stale = old.filter(|old| !old.reply.failed);
+        let fresh = self.refresh(inside, key, uri, behavior, policy, stale.as_ref());
+        let Some(stale) = stale else {
+            let x_cache = if fresh.failed { ERROR } else { MISS };
+            return self.dress(fresh, x_cache, None);
+        };
+        // Within the window the viewer gets the old answer while the new one is fetched.
+        if age < stale.lifetime.fresh + stale.lifetime.revalidate {
+            return self.dress(stale.reply, HIT, Some(age));
+        }
+        match fresh.status {
+            304 => self.dress(stale.reply, REFRESHED, Some(0)),
+            500.. if age < stale.lifetime.fresh + stale.lifetime.error => {
+                self.dress(stale.reply, HIT, Some(age))
+            }
+            _ if fresh.failed => self.dress(fresh, ERROR, None),
+            _ => self.dress(fresh, MISS, None),
+        }
+    }
+
+    fn age(&self, entry: &Entry) -> u64 {
+        let age = self.now().duration_since(entry.stored);
+        age.unwrap_or(Duration::ZERO).as_secs()
+    }
+
+    /// Asks the origin and keeps what it says. 304: the old entry lives on with the headers that it had.
+    fn refresh(
+        &self,
+        inside: &mut CacheState,
+        key: &str,
+        uri: &str,
+        behavior: &Behavior,
+        policy: &CachePolicy,
+        stale: Option<&Entry>,
+    ) -> Reply {
+        let etag = stale.and_then(|stale| stale.reply.header("etag"));
+        let mut reply = self.fetch(inside, uri, behavior, etag);
+        if reply.status == 304 {
+            let said = stale.and_then(|stale| stale.reply.header("cache-control"));
+            let lifetime = freshness::lifetime(said.unwrap_or_default(), policy);
+            if let Some(entry) = inside.entries.get_mut(key) {
+                entry.stored = self.now();
+                entry.lifetime = lifetime;
+            }
+            return reply;
+        }
+        let said = reply.header("cache-control").unwrap_or_default().to_owned();
+        let mut lifetime = freshness::lifetime(&said, policy);
+        if reply.failed {
+            let failed_stale =
+                reply.status >= 500 && stale.is_some_and(|stale| self.may_outlive(stale));
+            (reply, lifetime) = self.failed(inside, reply, &said);
+            if failed_stale {
+                return reply;
+            }
+        }
+        let kept = lifetime.fresh + lifetime.revalidate + lifetime.error > 0;
+        // What is kept for no time at all is still there to be revalidated.
+        if kept || !reply.failed {
+            let entry = Entry {
+                tags: self.tags(&reply),
+                reply: reply.clone(),
+                stored: self.now(),
+                lifetime,
+            };
+            inside.entries.insert(key.to_owned(), entry);
+        } else {
+            inside.entries.remove(key);
+        }
+        reply
+    }
+
+    fn may_outlive(&self, stale: &Entry) -> bool {
+        self.age(stale) < stale.lifetime.fresh + stale.lifetime.error
+    }
+
+    fn fetch(
+        &self,
+        inside: &mut CacheState,
+        uri: &str,
+        behavior: &Behavior,
+        etag: Option<&str>,
+    ) -> Reply {
+        inside.fetches += 1;
+        let root = self
+            .distribution
+            .root
+            .as_deref()
+            .filter(|root| !root.is_empty());
+        let asked = match root {
+            Some(root) if uri == "/" => {
+                format!("/{}", percent_encoding::utf8_percent_encode(root, UNSAFE))
+            }
+            _ => uri.to_owned(),
+        };
+        let mut origins = self.distribution.origins.iter();
+        match origins.find(|origin| origin.id == behavior.origin) {
+            Some(origin) => origin::fetch(self.store, origin, &asked, etag),
+            None => Reply {
+                status: 502,
+                failed: true,
+                ..Reply::default()
+            },
+        }
+    }
+
+    /// An error as viewers see it, and how long it is kept under the failing URL.
+    fn failed(&self, inside: &mut CacheState, reply: Reply, said: &str) -> (Reply, Lifetime) {
+        let errors = &self.distribution.errors;
+        let custom = errors.iter().find(|custom| custom.code == reply.status);
+        let configured = custom.map(|custom| custom.min_ttl);
+        let mut fresh = freshness::error_lifetime(reply.status, said, configured);
+        let mut shown = reply;
+        let page = custom.and_then(|custom| Some((custom, custom.page.as_deref()?)));
+        if let Some((custom, page)) = page {
+            let page = normal_path(page);
+            let behavior = self.distribution.behavior(&page);
+            let fetched = self.fetch(inside, &page, behavior, None);
+            if !fetched.failed {
+                let own = fetched.header("cache-control").unwrap_or_default();
+                fresh = fresh.max(freshness::error_lifetime(custom.code, own, configured));
+                let status = custom.response.unwrap_or(custom.code);
+                shown = Reply {
+                    status,
+                    failed: true,
+                    ..fetched
+                };
+            }
+        }
+        let lifetime = Lifetime {
+            fresh,
+            ..Lifetime::default()
+        };
+        (shown, lifetime)
+    }
+
+    /// A cached error carries no object's metadata, so no tag.
+    fn tags(&self, reply: &Reply) -> Vec<String> {
+        let header = self.distribution.tag_header.as_deref();
+        let header = header.filter(|_| !reply.failed);
+        let text = header.and_then(|name| reply.header(&name.to_ascii_lowercase()));
+        let tags = text.unwrap_or_default().split(',').map(str::trim);
+        tags.filter(|tag| !tag.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Returns what a viewer-request function makes of a URI, or what it answers itself.
+    fn run_function(&self, behavior: &Behavior, uri: &str, query: &str) -> Result<String, Reply> {
+        let function = behavior.function.as_deref();
+        let Some(function) = function.and_then(|name| self.cloud.function(name)) else {
+            return Ok(uri.to_owned());
+        };
+        match function.run(uri, query) {
+            Outcome::Uri(uri) => Ok(uri),
+            Outcome::Redirect(status, place) => Err(Reply {
+                status,
+                headers: vec![("location".to_owned(), place)],
+                ..Reply::default()
+            }),
+        }
+    }
+
+    fn dress(&self, reply: Reply, x_cache: &'static str, age: Option<u64>) -> Answer {
+        let mut headers = reply.headers;
+        let host = &self.distribution.domain;
+        headers.push(("via".to_owned(), format!("1.1 {host} (CloudFront)")));
+        headers.push(("x-cache".to_owned(), x_cache.to_owned()));
+        headers.push(("x-amz-cf-pop".to_owned(), pop(self.number)));
+        headers.extend(age.map(|age| ("age".to_owned(), age.to_string())));
+        Answer {
+            status: reply.status,
+            headers,
+            body: reply.body,
+            x_cache,
+        }
+    }
+}
+
+/// The name of an edge's place.
+pub(super) fn pop(number: usize) -> String {
+    const PLACES: [&str; 6] = [
+        "FRA56-P1", "ICN57-P2", "IAD89-P3", "SYD62-P1", "GRU3-P4", "NRT51-P2",
+    ];
+    let place = PLACES.get(number).copied();
+    place.map_or_else(|| format!("LOC{number}-P1"), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invalidation_takes_what_the_guide_says() {
+        let tags = ["Blog".to_owned()];
+        for (item, entry, expected) in [
+            ("/a", "/a", true),
+            ("/a", "/a?x=1", false),
+            ("/a*", "/a?x=1", true),
+            ("/a*", "/ab/c", true),
+            ("/dir/*", "/dir", false),
+            ("/*a", "/ba", false),
+            ("/*a", "/*a", true),
+            ("/A", "/a", false),
+            ("/%c3%a9", "/%C3%A9", false),
+            ("/a%2Bb", "/a+b", false),
+            ("/%2A", "/*", false),
+            ("#blog", "/anything", true),
+            ("#news", "/anything", false),
+        ] {
+            assert_eq!(hits(item, entry, &tags), expected, "{item} {entry}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs, unreachable_pub)]
+
+mod bucket;
+mod buckets;
+mod chunked;
+mod clock;
+mod cloud;
+mod cloudfront;
+mod conditions;
+mod content;
+mod digest;
+mod disk;
+mod distribution;
+mod edge;
+#[cfg(feature = "faults")]
+mod faults;
+mod fields;
+mod freshness;
+mod function;
+mod headers;
+mod http;
+mod invalidation;
+mod kept;
+mod listing;
+mod options;
+mod origin;
+mod path;
+mod request;
+mod s3;
+mod share;
+mod store;
+mod tagging;
+mod uploads;
+mod viewer;
+mod world;
+mod written;
+mod xml;
+
+pub use bucket::{BucketOptions, Conditions, ContentId, Object, Version, Versioning};
+pub use clock::{Clock, iso_date};
+pub use cloud::Tenant;
+pub use digest::Md5;
+pub use disk::DiskError;
+pub use distribution::{
+    Behavior, CachePolicy, Caching, Distribution, ErrorResponse, Origin, OriginKind, QueryKey,
+};
+pub use edge::Answer;
+#[cfg(feature = "faults")]
+pub use faults::{Fault, Gate};
+pub use function::{Function, FunctionKind, INDEX_FUNCTION};
+pub use headers::Headers;
+pub use invalidation::Invalidation;
+pub use options::{CloudOptions, TakesEffect};
+pub use request::{LogEntry, RequestInfo, Service};
+pub use share::{FolderOptions, FolderSession, open_or_attach};
+pub use store::StoreError;
+pub use viewer::EdgeHandle;
+pub use world::{Error, Options, World};
+pub use written::WrittenFunction;
+
+#[cfg(test)]
+mod tests;

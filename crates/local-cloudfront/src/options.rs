@@ -1,0 +1,49 @@
+//! How CloudFront's API behaves.
+
+use std::time::Duration;
+
+/// When an accepted invalidation empties the edges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TakesEffect {
+    /// At once.
+    #[default]
+    WhenAccepted,
+    /// When it is shown as Completed.
+    WhenCompleted,
+}
+
+/// How the API behaves; tests change it at any time.
+#[derive(Clone, Debug)]
+pub struct CloudOptions {
+    /// From acceptance to Completed, on the world's clock.
+    pub invalidation_time: Duration,
+    /// When edges forget what it names.
+    pub takes_effect: TakesEffect,
+    /// A raw `'` in a path is refused, as in two public reports.
+    pub refuses_apostrophe: bool,
+    /// More paths in one batch: 413 BatchTooLarge.
+    pub most_paths: usize,
+    /// More batches in progress: TooManyInvalidationsInProgress.
+    pub most_in_progress: Option<usize>,
+    /// Paths and wildcards a second; a batch beyond what has accrued: Throttling.
+    pub rate: Option<(f64, f64)>,
+    /// The page size of lists.
+    pub page: usize,
+    /// From UpdateDistribution until the edges know of it.
+    pub deploy_time: Duration,
+}
+
+impl Default for CloudOptions {
+    fn default() -> Self {
+        Self {
+            invalidation_time: Duration::ZERO,
+            takes_effect: TakesEffect::WhenAccepted,
+            refuses_apostrophe: false,
+            most_paths: 3000,
+            most_in_progress: None,
+            rate: None,
+            page: 100,
+            deploy_time: Duration::ZERO,
+        }
+    }
+}

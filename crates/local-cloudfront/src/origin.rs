@@ -1,0 +1,164 @@
+//! What an origin answers an edge: S3's REST endpoint, its website endpoint, or some other server.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use percent_encoding::percent_decode_str;
+
+use super::bucket::{Object, Version};
+use super::clock::http_date;
+use super::distribution::{Origin, OriginKind};
+use super::store::{Store, StoreError};
+
+/// An origin's answer. Header names in lower case.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reply {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+    /// An error, or the page that is shown in its place.
+    pub failed: bool,
+}
+
+impl Reply {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let header = self.headers.iter().find(|(known, _)| known == name);
+        header.map(|(_, value)| value.as_str())
+    }
+}
+
+/// Fetches a path (percent-encoded, leading slash) from an origin. `etag`: If-None-Match.
+pub(crate) fn fetch(store: &Store, origin: &Origin, path: &str, etag: Option<&str>) -> Reply {
+    let full = format!("{}{path}", origin.path);
+    // One slash only belongs to the path: a key may begin with more.
+    let key = percent_decode_str(full.strip_prefix('/').unwrap_or(&full));
+    let Ok(key) = key.decode_utf8() else {
+        return error(400, "InvalidURI");
+    };
+    match &origin.kind {
+        OriginKind::S3 { bucket, may_list } => rest(store, bucket, &key, *may_list, etag),
+        OriginKind::Website {
+            bucket,
+            index,
+            error,
+        } => website(store, bucket, &key, index, error.as_deref(), etag),
+        OriginKind::Fixed {
+            status,
+            headers,
+            body,
+            ..
+        } => Reply {
+            status: *status,
+            headers: headers.clone(),
+            body: Bytes::from(body.clone()),
+            failed: *status >= 400,
+        },
+    }
+}
+
+fn rest(store: &Store, bucket: &str, key: &str, may_list: bool, etag: Option<&str>) -> Reply {
+    if key.is_empty() {
+        return error(403, "AccessDenied");
+    }
+    match store.get_whole(bucket, key) {
+        Ok(whole) => found(whole, etag),
+        Err(StoreError::Disk(_)) => error(500, "InternalError"),
+        Err(_) if may_list => error(404, "NoSuchKey"),
+        Err(_) => error(403, "AccessDenied"),
+    }
+}
+
+/// Index documents, redirects and the error document (S3 User Guide, "Configuring an index document").
+fn website(
+    store: &Store,
+    bucket: &str,
+    key: &str,
+    index: &str,
+    missing: Option<&str>,
+    etag: Option<&str>,
+) -> Reply {
+    let asked = if key.is_empty() || key.ends_with('/') {
+        format!("{key}{index}")
+    } else {
+        key.to_owned()
+    };
+    if let Ok(whole) = store.get_whole(bucket, &asked) {
+        return match &whole.1.headers.redirect {
+            Some(place) => redirect(301, place),
+            None => found(whole, etag),
+        };
+    }
+    if !key.ends_with('/') && store.get(bucket, &format!("{key}/{index}")).is_ok() {
+        let path = percent_encoding::utf8_percent_encode(key, super::path::UNSAFE);
+        return redirect(302, &format!("/{path}/"));
+    }
+    let mut reply = match missing.map(|missing| store.get_whole(bucket, missing)) {
+        Some(Ok(whole)) => found(whole, None),
+        _ => error(404, "NoSuchKey"),
+    };
+    reply.status = 404;
+    reply.failed = true;
+    reply
+}
+
+fn redirect(status: u16, place: &str) -> Reply {
+    Reply {
+        status,
+        headers: vec![("location".to_owned(), place.to_owned())],
+        body: Bytes::new(),
+        failed: false,
+    }
+}
+
+fn error(status: u16, code: &str) -> Reply {
+    let document = super::xml::node("Error", [super::xml::leaf("Code", code)]).document("");
+    Reply {
+        status,
+        headers: vec![("content-type".to_owned(), "application/xml".to_owned())],
+        body: Bytes::from(document),
+        failed: true,
+    }
+}
+
+fn found((version, object, body): (Version, Arc<Object>, Bytes), etag: Option<&str>) -> Reply {
+    let quoted = super::fields::quoted(&object.etag);
+    let is_known = etag == Some(quoted.as_str());
+    Reply {
+        status: if is_known { 304 } else { 200 },
+        headers: headers_of(&version, &object, quoted),
+        body: if is_known { Bytes::new() } else { body },
+        failed: false,
+    }
+}
+
+fn headers_of(version: &Version, object: &Object, etag: String) -> Vec<(String, String)> {
+    let millis = std::time::Duration::from_millis(u64::try_from(version.modified).unwrap_or(0));
+    let modified = http_date(std::time::SystemTime::UNIX_EPOCH + millis);
+    let headers = &object.headers;
+    let standard = [
+        ("etag", Some(etag)),
+        ("last-modified", Some(modified)),
+        (
+            "content-type",
+            Some(
+                headers
+                    .content_type
+                    .clone()
+                    .unwrap_or_else(|| "binary/octet-stream".to_owned()),
+            ),
+        ),
+        ("cache-control", headers.cache_control.clone()),
+        ("content-disposition", headers.content_disposition.clone()),
+        ("content-language", headers.content_language.clone()),
+        ("content-encoding", headers.content_encoding.clone()),
+        ("expires", object.expires.clone()),
+        ("x-amz-website-redirect-location", headers.redirect.clone()),
+        ("x-amz-storage-class", headers.storage_class.clone()),
+    ];
+    let standard = standard
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let meta = headers.metadata.iter();
+    let meta = meta.map(|(name, value)| (format!("x-amz-meta-{name}"), value.clone()));
+    standard.chain(meta).collect()
+}

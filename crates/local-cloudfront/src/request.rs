@@ -1,0 +1,55 @@
+//! Requests as the log and rules see them.
+
+use std::time::SystemTime;
+
+/// Which of the two services a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Objects and buckets.
+    S3,
+    /// Distributions, functions and invalidations.
+    CloudFront,
+}
+
+/// A request as rules and the log see it.
+#[derive(Clone, Debug)]
+pub struct RequestInfo {
+    /// Counts from 1 over both services and never starts again.
+    pub number: u64,
+    /// Which of the two it is for.
+    pub service: Service,
+    /// As AWS names it (`PutObject`, `CreateInvalidation`), or empty where it is none that is known.
+    pub operation: &'static str,
+    /// HTTP's, in capitals.
+    pub method: String,
+    /// As sent, percent-encoded.
+    pub path: String,
+    /// As sent, without the `?`.
+    pub query: String,
+    /// Of S3; empty for CloudFront.
+    pub bucket: String,
+    /// Of S3, decoded; empty for a request about the bucket.
+    pub key: String,
+}
+
+impl RequestInfo {
+    /// True for what changes a bucket or begins an invalidation.
+    pub fn writes(&self) -> bool {
+        self.method != "GET" && self.method != "HEAD"
+    }
+}
+
+/// One line of the request log.
+#[derive(Clone, Debug)]
+pub struct LogEntry {
+    /// What was asked.
+    pub request: RequestInfo,
+    /// When it came, by the world's clock.
+    pub at: SystemTime,
+    /// `None` while it runs, and for one that was never answered.
+    pub status: Option<u16>,
+    /// Content-Length of the request, 0 without one.
+    pub bytes_in: u64,
+    /// Length of the answer's body, as far as it was known beforehand.
+    pub bytes_out: u64,
+}

@@ -1,0 +1,105 @@
+//! CloudFront's API.
+
+use super::*;
+
+#[tokio::test]
+async fn a_caller_reference_counts_once() {
+    let (world, site) = site().await;
+    world.cloud_options(|options| options.invalidation_time = Duration::from_secs(5));
+    let first = invalidate(&world, &site.id, "ref", &["/a", "/b*"]).await;
+    assert_eq!(first.status, 201);
+    let id = xml::Element::parse(&first.text())
+        .unwrap()
+        .text_at("Id")
+        .to_owned();
+    assert!(
+        invalidate(&world, &site.id, "ref", &["/a", "/b*"])
+            .await
+            .text()
+            .contains(&id)
+    );
+    let other = invalidate(&world, &site.id, "ref", &["/c"]).await;
+    assert_eq!(other.status, 400);
+    assert!(
+        other
+            .text()
+            .contains("<Code>InvalidationBatchAlreadyExists</Code>")
+    );
+    assert_eq!(world.invalidations(&site.id).len(), 1);
+    let get = format!("GET /2020-05-31/distribution/{}/invalidation/{id}", site.id);
+    assert!(
+        send(&world, &get, b"")
+            .await
+            .text()
+            .contains("<Status>InProgress</Status>")
+    );
+    later(&world, 5);
+    assert!(
+        send(&world, &get, b"")
+            .await
+            .text()
+            .contains("<Status>Completed</Status>")
+    );
+    for (paths, status) in [
+        (&["a"][..], 400),
+        (&["/~a"], 400),
+        (&["/a b"], 400),
+        (&[], 400),
+        (&["/a'b", "#tag"], 201),
+    ] {
+        let reference = format!("{paths:?}");
+        assert_eq!(
+            invalidate(&world, &site.id, &reference, paths).await.status,
+            status,
+            "{paths:?}"
+        );
+    }
+    world.cloud_options(|options| options.most_in_progress = Some(1));
+    let busy = invalidate(&world, &site.id, "busy", &["/a"]).await.text();
+    assert!(busy.contains("TooManyInvalidationsInProgress"));
+    assert_eq!(
+        invalidate(&world, "EUNKNOWN", "x", &["/a"]).await.status,
+        404
+    );
+}
+
+#[tokio::test]
+async fn distributions_are_listed_page_by_page() {
+    let (world, site) = site().await;
+    world.set_distribution(Distribution {
+        aliases: vec!["www.example.com".to_owned()],
+        ..Distribution::for_bucket("other")
+    });
+    let list = |marker: String| {
+        let request = format!("GET /2020-05-31/distribution?MaxItems=1&Marker={marker}");
+        let world = world.clone();
+        async move { xml::Element::parse(&send(&world, &request, b"").await.text()).unwrap() }
+    };
+    let first = list(String::new()).await;
+    assert_eq!(
+        (first.text_at("IsTruncated"), first.text_at("Quantity")),
+        ("true", "1")
+    );
+    let second = list(first.text_at("NextMarker").to_owned()).await;
+    assert_eq!(second.text_at("IsTruncated"), "false");
+    let ids = [first, second].map(|page| page.text_at("Items/DistributionSummary/Id").to_owned());
+    assert!(ids.contains(&site.id) && ids[0] != ids[1]);
+    let config = format!("GET /2020-05-31/distribution/{}/config", site.id);
+    let config = send(&world, &config, b"").await;
+    assert!(config.header("etag").is_some());
+    assert!(
+        config
+            .text()
+            .contains("<DefaultRootObject>index.html</DefaultRootObject>")
+    );
+    let policy = format!(
+        "GET /2020-05-31/cache-policy/{}",
+        distribution::CACHING_OPTIMIZED
+    );
+    assert!(
+        send(&world, &policy, b"")
+            .await
+            .text()
+            .contains("<MaxTTL>31536000</MaxTTL>")
+    );
+}

@@ -1,0 +1,94 @@
+//! One edge as viewers have it, in process or over HTTP.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::HeaderValue;
+use hyper::{Method, Request, Response};
+
+use super::clock::http_date;
+use super::edge::Answer;
+use super::http;
+use super::world::Shared;
+
+/// One edge, asked in process.
+#[derive(Clone)]
+pub struct EdgeHandle {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) distribution: String,
+    /// Counted from 0.
+    pub number: usize,
+}
+
+impl EdgeHandle {
+    /// Answers a viewer who asks for a path with or without a query string, percent-encoded as a browser sends it.
+    pub async fn get(&self, path_and_query: &str) -> Answer {
+        self.ask(path_and_query)
+    }
+
+    fn ask(&self, path: &str) -> Answer {
+        let shared = &self.shared;
+        shared
+            .cloud
+            .get(&shared.store, &self.distribution, self.number, path)
+    }
+
+    /// Lists what it keeps: paths with their query strings where those belong to the key.
+    pub fn entries(&self) -> Vec<String> {
+        let cache = self.shared.cloud.cache(&self.distribution, self.number);
+        cache.map(|cache| cache.keys()).unwrap_or_default()
+    }
+
+    /// Counts how often it asked an origin.
+    pub fn fetches(&self) -> u64 {
+        let cache = self.shared.cloud.cache(&self.distribution, self.number);
+        cache.map_or(0, |cache| cache.fetches())
+    }
+
+    /// Forgets everything, as an edge does that has not been asked for long.
+    pub fn chill(&self) {
+        if let Some(cache) = self.shared.cloud.cache(&self.distribution, self.number) {
+            cache.clear();
+        }
+    }
+
+    pub(crate) fn answer(&self, request: &Request<Incoming>) -> Response<s3s::Body> {
+        let head = request.method() == Method::HEAD;
+        if !head && request.method() != Method::GET {
+            return http::xml(403, Vec::new());
+        }
+        let target = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
+        let answer = self.ask(target);
+        let etag = answer.header("etag").unwrap_or_default();
+        let tags = http::header(request.headers(), "if-none-match").unwrap_or_default();
+        let same =
+            answer.status == 200 && !etag.is_empty() && tags.split(", ").any(|tag| tag == etag);
+        let length = answer.body.len();
+        let body = if head || same {
+            Bytes::new()
+        } else {
+            answer.body
+        };
+        let mut response = Response::new(s3s::Body::from(body));
+        let status = if same { 304 } else { answer.status };
+        *response.status_mut() = status.try_into().unwrap_or_default();
+        let headers = response.headers_mut();
+        for (name, value) in &answer.headers {
+            let name = hyper::header::HeaderName::from_bytes(name.as_bytes());
+            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
+                headers.append(name, value);
+            }
+        }
+        if !same {
+            headers.insert("content-length", HeaderValue::from(length));
+        }
+        if let Ok(date) = HeaderValue::from_str(&http_date(self.shared.clock.now())) {
+            headers.insert("date", date);
+        }
+        response
+    }
+}
