@@ -6,9 +6,10 @@ use divan::counter::ItemsCount;
 use local_cloudfront::{Headers, Options, World};
 use tokio::runtime::Runtime;
 use unstale::aws::list::KeyRange;
-use unstale::aws::{Aws, Bucket, Connection};
-use unstale::domain::manifest::{DeployId, DeployRef, Entry, Manifest, Served};
-use unstale::domain::{ETag, HeaderFingerprint, Key, Md5};
+use unstale::aws::{AwsClients, AwsConnection, Bucket};
+use unstale::object::entry::ManifestEntry;
+use unstale::object::manifest::{DeployId, DeployRef, Manifest, ServedHeaders};
+use unstale::object::{ETag, HeaderFingerprint, Key, Md5};
 use unstale::state::history::{HistoryRecord, KeyChange, PastOutcome};
 use unstale::state::{
     BeginOutcome, EndOfDeploy, LeaseTiming, LoadedManifest, ManifestUpdate, ObservedState,
@@ -24,12 +25,14 @@ const BUCKET: &str = "site";
 async fn bucket() -> (World, Bucket) {
     let world = World::start(Options::default()).await.expect("a world");
     world.create_bucket(BUCKET).expect("a bucket");
-    let connection = Connection {
+    let connection = AwsConnection {
         endpoint_url: Some(world.endpoint()),
         local: true,
-        ..Connection::default()
+        ..AwsConnection::default()
     };
-    let aws = Aws::connect(connection, None).await.expect("a client");
+    let aws = AwsClients::connect(connection, None)
+        .await
+        .expect("a client");
     (world, aws.bucket(BUCKET, None))
 }
 
@@ -63,7 +66,7 @@ fn update(loaded: &mut LoadedManifest, count: usize) -> ManifestUpdate {
         id: DeployId::new("first"),
         at: 0,
     };
-    let served = tables.serve(Served {
+    let served = tables.serve(ServedHeaders {
         cache_control: Some("no-cache".to_owned()),
         content_type: Some("text/html; charset=utf-8".to_owned()),
         redirect: None,
@@ -78,7 +81,7 @@ fn update(loaded: &mut LoadedManifest, count: usize) -> ManifestUpdate {
         // As little alike as digests are.
         let mixed = (at as u128 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
         let etag = ETag::Md5(Md5(mixed.to_be_bytes()));
-        let entry = Entry::new(etag, HeaderFingerprint(7), served, [number; 2]);
+        let entry = ManifestEntry::new(etag, HeaderFingerprint(7), served, [number; 2]);
         update.delta.upsert(key(at), entry);
     }
     update

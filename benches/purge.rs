@@ -4,12 +4,13 @@ use std::hint::black_box;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use unstale::domain::{HeaderFingerprint, Key, Sort};
-use unstale::edge::cover::{Entry, Universe, cover};
-use unstale::edge::path::Dialect;
+use unstale::edge::cover::{PathUniverse, UniverseEntry, cover};
+use unstale::edge::path::PathDialect;
 use unstale::edge::{
-    Behavior, Change, Content, Distribution, Origin, Prices, QueryKey, Served, Site, purge,
+    Behavior, BodyName, Distribution, HeldChange, Origin, PurgePrices, QueryKey, ServedAnswer,
+    ShownSite, purge,
 };
+use unstale::object::{HeaderFingerprint, Key, ObjectSort};
 
 fn main() {
     divan::main();
@@ -37,20 +38,20 @@ const SIZES: [(usize, u64); 2] = [(100_000, 10), (1_000_000, 1)];
 #[divan::bench(args = SIZES, sample_count = 5)]
 fn cheapest_cover(bencher: Bencher, (count, percent): (usize, u64)) {
     let paths = paths(count);
-    let entry = |(at, text)| Entry {
+    let entry = |(at, text)| UniverseEntry {
         text,
         changed: changed(at, percent),
         exact: true,
         weight: 1,
     };
     let texts = paths.iter().map(String::as_str).enumerate();
-    let entries: Vec<Entry<'_>> = texts.map(entry).collect();
-    let universe = Universe {
+    let entries: Vec<UniverseEntry<'_>> = texts.map(entry).collect();
+    let universe = PathUniverse {
         entries: &entries,
         regions: &[],
-        dialect: Dialect::default(),
+        dialect: PathDialect::default(),
     };
-    let prices = Prices::default();
+    let prices = PurgePrices::default();
     bencher
         .counter(ItemsCount::new(count))
         .bench_local(|| cover(black_box(universe), &prices));
@@ -71,9 +72,9 @@ fn distribution() -> Distribution {
     }
 }
 
-fn served(content: &str) -> Option<Served> {
-    Some(Served {
-        content: Content::Named(content.into()),
+fn served(content: &str) -> Option<ServedAnswer> {
+    Some(ServedAnswer {
+        content: BodyName::Named(content.into()),
         headers: HeaderFingerprint(0),
         cache_control: None,
         redirect: None,
@@ -86,27 +87,27 @@ fn served(content: &str) -> Option<Served> {
 fn tagged_purge(bencher: Bencher, (count, percent): (usize, u64)) {
     let paths = paths(count);
     let keys = || paths.iter().filter_map(|path| path.get(1..));
-    let tags = |served: Option<Served>| {
-        served.map(|served| Served {
-            tags: Some(Sort::Page),
+    let tags = |served: Option<ServedAnswer>| {
+        served.map(|served| ServedAnswer {
+            tags: Some(ObjectSort::Page),
             ..served
         })
     };
-    let moved = |(_, key): (usize, &str)| Change {
+    let moved = |(_, key): (usize, &str)| HeldChange {
         key: Key::new(key),
         before: tags(served("old")),
         after: tags(served("new")),
         fingerprinted: false,
     };
     let some = keys().enumerate().filter(|(at, _)| changed(*at, percent));
-    let changes: Vec<Change> = some.map(moved).collect();
+    let changes: Vec<HeldChange> = some.map(moved).collect();
     let mut distribution = distribution();
     distribution.behaviors[0].query = QueryKey::All;
-    let mut site = Site::new(&distribution, vec!["bucket".to_owned()]);
+    let mut site = ShownSite::new(&distribution, vec!["bucket".to_owned()]);
     site.tagged = true;
-    let prices = Prices::default();
+    let prices = PurgePrices::default();
     bencher.counter(ItemsCount::new(count)).bench_local(|| {
-        let keys = keys().map(|key| (key, Some(Sort::Page)));
+        let keys = keys().map(|key| (key, Some(ObjectSort::Page)));
         purge(&site, black_box(&changes), &[], keys, &[], &prices)
     });
 }
@@ -116,17 +117,17 @@ fn tagged_purge(bencher: Bencher, (count, percent): (usize, u64)) {
 fn whole_purge(bencher: Bencher, (count, percent): (usize, u64)) {
     let paths = paths(count);
     let keys = || paths.iter().filter_map(|path| path.get(1..));
-    let moved = |(_, key): (usize, &str)| Change {
+    let moved = |(_, key): (usize, &str)| HeldChange {
         key: Key::new(key),
         before: served("old"),
         after: served("new"),
         fingerprinted: false,
     };
     let some = keys().enumerate().filter(|(at, _)| changed(*at, percent));
-    let changes: Vec<Change> = some.map(moved).collect();
+    let changes: Vec<HeldChange> = some.map(moved).collect();
     let distribution = distribution();
-    let site = Site::new(&distribution, vec!["bucket".to_owned()]);
-    let prices = Prices::default();
+    let site = ShownSite::new(&distribution, vec!["bucket".to_owned()]);
+    let prices = PurgePrices::default();
     bencher.counter(ItemsCount::new(count)).bench_local(|| {
         let keys = keys().map(|key| (key, None));
         purge(&site, black_box(&changes), &[], keys, &[], &prices)

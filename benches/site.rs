@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use unstale::domain::diff::{Found, Known, Verdict, Wanted, compare};
-use unstale::domain::manifest::{DeployId, DeployRef, Entry, Manifest, Served as Kept};
-use unstale::domain::{ETag, Headers, Key, Md5};
-use unstale::plan::order::Stage;
-use unstale::plan::{Facts, Object, OpenDeploys, Want, make};
-use unstale::scan::{Options, scan};
+use unstale::object::diff::{ComparisonVerdict, DeployedState, ListedState, WantedState, compare};
+use unstale::object::entry::ManifestEntry;
+use unstale::object::manifest::{DeployId, DeployRef, Manifest, ServedHeaders as Kept};
+use unstale::object::{ETag, Headers, Key, Md5};
+use unstale::plan::order::LiveStage;
+use unstale::plan::{OpenDeploys, PlanFacts, PlannedObject, WantedObject, make};
+use unstale::scan::{ScanOptions, scan};
 
 fn main() {
     divan::main();
@@ -37,7 +38,7 @@ fn scan_a_folder(bencher: Bencher) {
         .counter(ItemsCount::new(FILES))
         .counter(BytesCount::new(FILES * FILE_BYTES))
         .bench_local(|| {
-            let build = runtime.block_on(scan(folder.path(), &Options::default(), |_| ()));
+            let build = runtime.block_on(scan(folder.path(), &ScanOptions::default(), |_| ()));
             assert_eq!(build.map(|build| build.files.len()).ok(), Some(FILES));
         });
 }
@@ -78,7 +79,8 @@ impl Site {
         let keys: Vec<Key> = (0..count).map(key).collect();
         let etags: Vec<ETag> = (0..count).map(|at| ETag::Md5(md5(at))).collect();
         let fingerprint = headers.fingerprint();
-        let entry = |etag: &ETag| Entry::new(etag.clone(), fingerprint, served, [deploy; 2]);
+        let entry =
+            |etag: &ETag| ManifestEntry::new(etag.clone(), fingerprint, served, [deploy; 2]);
         let entries = keys.iter().cloned().zip(etags.iter().map(entry));
         manifest.entries = entries.collect();
         Self {
@@ -89,26 +91,29 @@ impl Site {
     }
 
     /// The build: every hundredth object is another.
-    fn wants(&self) -> impl Iterator<Item = Want> {
+    fn wants(&self) -> impl Iterator<Item = WantedObject> {
         let headers = Arc::new(headers());
         let fingerprint = headers.fingerprint();
-        self.keys.iter().enumerate().map(move |(at, key)| Want {
-            key: key.clone(),
-            size: 8192,
-            md5: md5(if at % 100 == 0 { !at } else { at }),
-            parts: None,
-            headers: Arc::clone(&headers),
-            fingerprint,
-            stage: Stage::Page,
-            version: None,
-            fingerprinted: false,
-            tags: None,
-        })
+        self.keys
+            .iter()
+            .enumerate()
+            .map(move |(at, key)| WantedObject {
+                key: key.clone(),
+                size: 8192,
+                md5: md5(if at % 100 == 0 { !at } else { at }),
+                parts: None,
+                headers: Arc::clone(&headers),
+                fingerprint,
+                stage: LiveStage::Page,
+                version: None,
+                fingerprinted: false,
+                tags: None,
+            })
     }
 
-    fn listing(&self) -> impl Iterator<Item = Object<'_>> {
+    fn listing(&self) -> impl Iterator<Item = PlannedObject<'_>> {
         let objects = self.keys.iter().zip(&self.etags);
-        objects.map(|(key, etag)| Object {
+        objects.map(|(key, etag)| PlannedObject {
             key: key.as_str(),
             size: 8192,
             etag,
@@ -124,22 +129,24 @@ fn diff_of_a_million(bencher: Bencher) {
     let etags: Vec<ETag> = (0..COUNT).map(|at| ETag::Md5(md5(at))).collect();
     let headers = headers().fingerprint();
     let verdict = |(at, etag): (usize, &ETag)| {
-        let wanted = Wanted {
+        let wanted = WantedState {
             size: 8192,
             md5: md5(if at % 100 == 0 { !at } else { at }),
             parts: None,
             headers,
         };
-        let known = Known {
+        let known = DeployedState {
             etag,
             digest: None,
             headers: Some(headers),
         };
-        compare(wanted, Found { size: 8192, etag }, Some(known), None)
+        compare(wanted, ListedState { size: 8192, etag }, Some(known), None)
     };
     bencher.counter(ItemsCount::new(COUNT)).bench_local(|| {
         let verdicts = black_box(&etags).iter().enumerate().map(verdict);
-        verdicts.filter(|one| *one == Verdict::Same).count()
+        verdicts
+            .filter(|one| *one == ComparisonVerdict::Same)
+            .count()
     });
 }
 
@@ -148,7 +155,7 @@ fn diff_of_a_million(bencher: Bencher) {
 fn plan_a_deploy(bencher: Bencher, count: usize) {
     let site = Site::of(count);
     let (open, answers) = (OpenDeploys::default(), HashMap::new());
-    let facts = Facts {
+    let facts = PlanFacts {
         manifest: &site.manifest,
         open: &open,
         answers: &answers,

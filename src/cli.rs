@@ -8,12 +8,12 @@ use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::edge::Mode;
+use crate::edge::PurgeMode;
 use crate::error::Error;
-use crate::scan::Symlinks;
+use crate::scan::SymlinkPolicy;
 use crate::settings::values::{
-    Account, Bucket, DistributionSetting, Endpoint, FieldValue, Glob, Memory, Period, Prefix,
-    StatePlace, checked, read,
+    AccountId, BucketAddress, DistributionSetting, EndpointUrl, FieldValue, GlobPattern,
+    MemorySize, Period, SitePrefix, StatePlace, checked, read,
 };
 use crate::settings::{FlagSettings, FlagText};
 
@@ -41,7 +41,7 @@ changes, 4 incomplete (the next deploy finishes it), 5 stale or out of time,
 #[command(name = "unstale", version, max_term_width = 80, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(flatten)]
-    pub common: Common,
+    pub common: CommonArgs,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -49,12 +49,12 @@ pub struct Cli {
 /// Flags that every command takes.
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Common {
+pub struct CommonArgs {
     /// Bucket: NAME or s3://NAME/PREFIX
-    #[arg(long, global = true, help_heading = PLACE, value_name = "NAME", value_parser = checked::<Bucket>)]
+    #[arg(long, global = true, help_heading = PLACE, value_name = "NAME", value_parser = checked::<BucketAddress>)]
     pub bucket: Option<String>,
     /// Folder in the bucket that holds the site
-    #[arg(long, global = true, help_heading = PLACE, value_name = "FOLDER", value_parser = checked::<Prefix>)]
+    #[arg(long, global = true, help_heading = PLACE, value_name = "FOLDER", value_parser = checked::<SitePrefix>)]
     pub prefix: Option<String>,
     /// Id, alias, auto or none; repeatable
     #[arg(long, global = true, help_heading = PLACE, value_name = "ID", value_parser = checked::<DistributionSetting>)]
@@ -90,7 +90,7 @@ pub struct Common {
     #[arg(long, global = true, help_heading = REACH, value_name = "NAME")]
     pub region: Option<String>,
     /// Endpoint of S3 and CloudFront
-    #[arg(long, global = true, help_heading = REACH, value_name = "URL", value_parser = checked::<Endpoint>)]
+    #[arg(long, global = true, help_heading = REACH, value_name = "URL", value_parser = checked::<EndpointUrl>)]
     pub endpoint_url: Option<String>,
     /// Bucket in the path, not the host
     #[arg(long, global = true, help_heading = REACH)]
@@ -104,7 +104,7 @@ pub struct Common {
     )]
     pub ca_bundle: Option<PathBuf>,
     /// Refuse other accounts' buckets
-    #[arg(long, global = true, help_heading = REACH, value_name = "ACCOUNT", value_parser = checked::<Account>)]
+    #[arg(long, global = true, help_heading = REACH, value_name = "ACCOUNT", value_parser = checked::<AccountId>)]
     pub expected_bucket_owner: Option<String>,
 
     /// Settings file, instead of ./deploy.toml
@@ -142,7 +142,7 @@ Examples:
   unstale deploy public --bucket s3://my-site/docs
   unstale deploy public --bucket my-site --distribution www.example.com
   unstale deploy --no-wait --max-delete 500")]
-    Deploy(Deploy),
+    Deploy(DeployArgs),
     /// What deploy would do, why and for how much; changes nothing
     #[command(after_help = "\
 Examples:
@@ -150,24 +150,24 @@ Examples:
   unstale plan --check                 exit 3 where there is something to do
   unstale plan --explain /posts/a/     which rules and changes meet this URL
   unstale plan --suspect-noise         what differs at every build")]
-    Plan(Plan),
+    Plan(PlanArgs),
     /// The site behind a local S3 and CloudFront, until Ctrl-C
     #[command(after_help = "\
 Example:
   unstale preview public --port 8080")]
-    Preview(Preview),
+    Preview(PreviewArgs),
     /// Purge by hand
     #[command(after_help = "\
 Examples:
   unstale invalidate /index.html '/posts/*'
   unstale invalidate '/*' --no-wait")]
-    Invalidate(Invalidate),
+    Invalidate(InvalidateArgs),
     /// List invalidations, show one, or wait for it
-    Invalidations(Invalidations),
+    Invalidations(InvalidationsArgs),
     /// Id, domain, aliases, origin and status of the distributions
     Distributions,
     /// Earlier deploys, or one of them in full
-    History(History),
+    History(HistoryArgs),
     /// Put the site back as it was after an earlier deploy
     #[command(after_help = "\
 Examples:
@@ -175,9 +175,9 @@ Examples:
   unstale rollback 0f3a9c              an id as `unstale history` shows it
 
 Needs a bucket with versioning.")]
-    Rollback(Rollback),
+    Rollback(RollbackArgs),
     /// What is known of the live site
-    State(State),
+    State(StateArgs),
     /// Take the lock away from a deploy that is dead for certain
     Unlock,
     /// Compare what the edge serves with the build; exit 5 if stale
@@ -185,11 +185,11 @@ Needs a bucket with versioning.")]
 Examples:
   unstale verify public
   unstale verify --changed --url https://www.example.com")]
-    Verify(Verify),
+    Verify(VerifyArgs),
     /// How many of this month's free invalidation paths are left
     Quota,
     /// The redirects, and where they work
-    Redirects(Redirects),
+    Redirects(RedirectsArgs),
     /// Print the least IAM policy that these settings need
     Policy,
     /// Write a deploy.toml for the build found here
@@ -198,7 +198,7 @@ Examples:
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Deploy {
+pub struct DeployArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub build: BuildArgs,
@@ -215,14 +215,14 @@ pub struct Deploy {
     #[arg(long, help_heading = WORK)]
     pub verify: bool,
     /// Ask here instead of the distribution's domain
-    #[arg(long, help_heading = WORK, value_name = "URL", value_parser = read::<Endpoint>)]
+    #[arg(long, help_heading = WORK, value_name = "URL", value_parser = read::<EndpointUrl>)]
     #[serde(skip)]
-    pub url: Option<Endpoint>,
+    pub url: Option<EndpointUrl>,
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Plan {
+pub struct PlanArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub build: BuildArgs,
@@ -251,7 +251,7 @@ pub struct Plan {
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Preview {
+pub struct PreviewArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub build: BuildArgs,
@@ -263,7 +263,7 @@ pub struct Preview {
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Invalidate {
+pub struct InvalidateArgs {
     /// Paths as viewers ask for them; a final `*` is a wildcard
     #[arg(required = true, value_name = "PATH")]
     #[serde(skip)]
@@ -275,7 +275,7 @@ pub struct Invalidate {
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Invalidations {
+pub struct InvalidationsArgs {
     /// Show this one alone
     #[serde(skip)]
     pub id: Option<String>,
@@ -290,7 +290,7 @@ pub struct Invalidations {
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct History {
+pub struct HistoryArgs {
     /// Show this deploy in full
     #[serde(skip)]
     pub id: Option<String>,
@@ -298,7 +298,7 @@ pub struct History {
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Rollback {
+pub struct RollbackArgs {
     /// The deploy to go back to; without it the one before the last
     #[serde(skip)]
     pub id: Option<String>,
@@ -315,7 +315,7 @@ pub struct Rollback {
 }
 
 #[derive(Debug, Clone, Args, Serialize)]
-pub struct State {
+pub struct StateArgs {
     #[command(subcommand)]
     #[serde(skip)]
     pub command: StateCommand,
@@ -329,7 +329,7 @@ pub enum StateCommand {
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Verify {
+pub struct VerifyArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub build: BuildArgs,
@@ -341,14 +341,14 @@ pub struct Verify {
     #[serde(skip)]
     pub changed: bool,
     /// Ask here instead of the distribution's domain
-    #[arg(long, value_name = "URL", value_parser = read::<Endpoint>)]
+    #[arg(long, value_name = "URL", value_parser = read::<EndpointUrl>)]
     #[serde(skip)]
-    pub url: Option<Endpoint>,
+    pub url: Option<EndpointUrl>,
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Redirects {
+pub struct RedirectsArgs {
     /// Print them as a CloudFront Function
     #[arg(long)]
     #[serde(skip)]
@@ -363,14 +363,14 @@ pub struct BuildArgs {
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Leave out (as .gitignore writes it); repeatable
-    #[arg(long, help_heading = BUILD, value_name = "GLOB", value_parser = checked::<Glob>)]
+    #[arg(long, help_heading = BUILD, value_name = "GLOB", value_parser = checked::<GlobPattern>)]
     pub exclude: Vec<String>,
     /// Take in though left out otherwise; repeatable
-    #[arg(long, help_heading = BUILD, value_name = "GLOB", value_parser = checked::<Glob>)]
+    #[arg(long, help_heading = BUILD, value_name = "GLOB", value_parser = checked::<GlobPattern>)]
     pub include: Vec<String>,
     /// Links: follow inside ones, all or none
     #[arg(long, help_heading = BUILD, value_name = "HOW")]
-    pub symlinks: Option<Symlinks>,
+    pub symlinks: Option<SymlinkPolicy>,
     /// Cache-Control of what no rule speaks of
     #[arg(long, help_heading = BUILD, value_name = "VALUE", value_parser = checked::<FieldValue>)]
     pub cache_control: Option<String>,
@@ -428,7 +428,7 @@ pub struct PurgeArgs {
     /// How to choose the paths
     #[arg(long, help_heading = PURGE, value_name = "MODE")]
     #[serde(rename = "purge-mode")]
-    pub purge: Option<Mode>,
+    pub purge: Option<PurgeMode>,
     /// Free paths that this deploy may take
     #[arg(long, help_heading = PURGE, value_name = "N")]
     #[serde(skip)]
@@ -457,7 +457,7 @@ pub struct WorkArgs {
     #[arg(long, help_heading = WORK, value_name = "N")]
     pub concurrency: Option<NonZeroUsize>,
     /// Memory for buffers: 256MiB
-    #[arg(long, help_heading = WORK, value_name = "SIZE", value_parser = checked::<Memory>)]
+    #[arg(long, help_heading = WORK, value_name = "SIZE", value_parser = checked::<MemorySize>)]
     pub max_memory: Option<String>,
     /// Longest wait for another deploy's lock: 90s, 0s
     #[arg(long, help_heading = WORK, value_name = "DURATION", value_parser = checked::<Period>)]

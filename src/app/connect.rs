@@ -7,12 +7,12 @@ use std::time::Duration;
 use local_cloudfront::{FolderOptions, FolderSession, open_or_attach};
 
 use super::App;
-use crate::aws::{Aws, Connection};
-use crate::deploy::{Job, Placed, Teller, Wish};
-use crate::domain::key::MAX_KEY_BYTES;
-use crate::domain::redirects::Redirect;
-use crate::edge::{Index, Money, Prices};
+use crate::aws::{AwsClients, AwsConnection};
+use crate::deploy::{DistributionChoice, EventSink, Job, PlacedRedirect};
+use crate::edge::{IndexLookup, Money, PurgePrices};
 use crate::error::Error;
+use crate::object::key::MAX_KEY_BYTES;
+use crate::rules::redirect::Redirect;
 use crate::scan;
 use crate::settings::{
     self, DistributionSetting, HEADERS_FILE, PurgeSettings, REDIRECTS_FILE, Settings, SiteFiles,
@@ -26,7 +26,7 @@ const KEPT: u64 = 1 << 20;
 
 /// Clients, and what must live as long as they do.
 pub(super) struct Link {
-    pub(super) aws: Aws,
+    pub(super) aws: AwsClients,
     /// With `--local`: S3 and CloudFront, here or in another process.
     pub(super) session: Option<FolderSession>,
 }
@@ -38,7 +38,7 @@ impl App {
             Some(dir) => Some(open_local(dir, settings).await?),
             None => None,
         };
-        let connection = Connection {
+        let connection = AwsConnection {
             profile: settings.profile.clone(),
             region: settings.region.clone(),
             endpoint_url: match &session {
@@ -51,7 +51,7 @@ impl App {
             local: session.is_some(),
         };
         Ok(Link {
-            aws: Aws::connect(connection, self.authorities()?.as_deref())
+            aws: AwsClients::connect(connection, self.authorities()?.as_deref())
                 .await
                 .map_err(|error| {
                     Error::usage("cannot set up TLS: are the files of certificates sound?")
@@ -72,9 +72,9 @@ impl App {
         read.map(Some)
     }
 
-    pub(super) fn teller(&self) -> Teller {
+    pub(super) fn teller(&self) -> EventSink {
         let printer = self.printer.clone();
-        Teller::new(move |event| printer.event(event))
+        EventSink::new(move |event| printer.event(event))
     }
 
     /// The whole job: where to, how, and with which build.
@@ -92,7 +92,7 @@ impl App {
             false => SiteFiles::read(&dir)?,
         };
         let redirects = settings.redirects_with(&files)?;
-        let placed = |(at, redirect): (usize, &Redirect)| Placed {
+        let placed = |(at, redirect): (usize, &Redirect)| PlacedRedirect {
             redirect: redirect.clone(),
             place: settings.redirect_name(&files, at),
         };
@@ -105,7 +105,7 @@ impl App {
             .is_none_or(|url| url.contains(".amazonaws.com"));
         Ok(Job {
             commit: commit(&dir),
-            scan: scan::Options {
+            scan: scan::ScanOptions {
                 exclude: exclude(settings),
                 include: settings.include.texts(),
                 symlinks: settings.symlinks,
@@ -170,7 +170,8 @@ fn exclude(settings: &Settings) -> Vec<String> {
 /// Where deploys write the function themselves, or index documents are not meant, none stands there before.
 async fn open_local(dir: &Path, settings: &Settings) -> Result<FolderSession, Error> {
     let local = FolderOptions {
-        index_documents: settings.redirect_function.is_none() && settings.index != Index::None,
+        index_documents: settings.redirect_function.is_none()
+            && settings.index != IndexLookup::None,
         ..FolderOptions::new(settings.bucket()?)
     };
     open_or_attach(dir, local).await.map_err(|error| {
@@ -181,26 +182,26 @@ async fn open_local(dir: &Path, settings: &Settings) -> Result<FolderSession, Er
 }
 
 /// With `--local`, `auto` is the distribution that stands before the bucket there.
-fn wishes(settings: &Settings, session: Option<&FolderSession>) -> Vec<Wish> {
+fn wishes(settings: &Settings, session: Option<&FolderSession>) -> Vec<DistributionChoice> {
     let wish = |setting: &DistributionSetting| match (setting, session) {
         (DistributionSetting::None, _) => None,
         (DistributionSetting::Auto, Some(session)) => {
-            Some(Wish::Named(session.distribution.clone()))
+            Some(DistributionChoice::Named(session.distribution.clone()))
         }
-        (DistributionSetting::Auto, None) => Some(Wish::Auto),
-        (DistributionSetting::Named(name), _) => Some(Wish::Named(name.clone())),
+        (DistributionSetting::Auto, None) => Some(DistributionChoice::Auto),
+        (DistributionSetting::Named(name), _) => Some(DistributionChoice::Named(name.clone())),
     };
     settings.distribution.0.iter().filter_map(wish).collect()
 }
 
-fn prices(purge: &PurgeSettings) -> Prices {
-    Prices {
+fn prices(purge: &PurgeSettings) -> PurgePrices {
+    PurgePrices {
         mode: purge.mode,
         path: Money::from_dollars(purge.path_price.0),
         refetch: Money::from_dollars(purge.refetch_price.0),
         wait: Money::from_dollars(purge.wait_price.0),
         opaque: purge.opaque_weight,
-        ..Prices::default()
+        ..PurgePrices::default()
     }
 }
 

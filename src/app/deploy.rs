@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::explain::PlanExplainer;
 use super::{App, SiteCommand, exposed, verify};
 use crate::cli;
-use crate::deploy::{self, Event, Job, Scene, Teller};
+use crate::deploy::{self, DeployEvent, EventSink, Job, PlanInputs};
 use crate::error::{Error, Exit};
 use crate::plan::{Plan, guard};
 use crate::report::PlanContext;
 
-pub(super) async fn deploy(app: &App, flags: &cli::Deploy) -> Result<Exit, Error> {
+pub(super) async fn deploy(app: &App, flags: &cli::DeployArgs) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let job = with_flags(app.job(&link)?, &flags.change, &flags.purge);
     let url = flags.url.as_ref().map(|url| url.0.as_str());
@@ -18,8 +18,8 @@ pub(super) async fn deploy(app: &App, flags: &cli::Deploy) -> Result<Exit, Error
     // The summary comes last, so what is found out afterwards has to come before it.
     let held = Arc::new(Mutex::new(None));
     let (keep, printer) = (held.clone(), app.printer.clone());
-    let tell = Teller::new(move |event| {
-        if verifies && matches!(event, Event::Ended(_)) {
+    let tell = EventSink::new(move |event| {
+        if verifies && matches!(event, DeployEvent::Ended(_)) {
             *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(event.clone());
         } else {
             printer.event(event);
@@ -43,7 +43,7 @@ pub(super) async fn deploy(app: &App, flags: &cli::Deploy) -> Result<Exit, Error
     verified
 }
 
-pub(super) async fn plan(app: &App, flags: &cli::Plan) -> Result<Exit, Error> {
+pub(super) async fn plan(app: &App, flags: &cli::PlanArgs) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let job = with_flags(app.job(&link)?, &flags.change, &flags.purge);
     let (link, job) = (&link, &job);
@@ -79,7 +79,7 @@ pub(super) async fn show_plan(command: SiteCommand<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-async fn look(command: SiteCommand<'_>) -> Result<(Scene, Plan), Error> {
+async fn look(command: SiteCommand<'_>) -> Result<(PlanInputs, Plan), Error> {
     let SiteCommand { app, link, job } = command;
     let looked = deploy::plan(&link.aws, job, &app.stop, &app.teller()).await?;
     app.printer.finish();
@@ -101,7 +101,7 @@ fn with_flags(mut job: Job, flags: &cli::ChangeArgs, purge: &cli::PurgeArgs) -> 
     job
 }
 
-fn context(job: &Job, scene: &Scene) -> PlanContext {
+fn context(job: &Job, scene: &PlanInputs) -> PlanContext {
     let targets = scene.targets.found.iter();
     let named =
         targets.filter_map(|target| Some((target.id().to_owned(), target.domain()?.to_owned())));

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
-use crate::deploy::{Job, Scene};
-use crate::domain::Key;
-use crate::domain::manifest::Life;
-use crate::edge::{Explanation, request_paths};
+use crate::deploy::{Job, PlanInputs};
+use crate::edge::{UrlExplanation, request_paths};
 use crate::error::Error;
+use crate::object::Key;
+use crate::object::entry::EntryLife;
 use crate::plan::{Change, Plan, Reason, TargetPurge};
 use crate::report::Printer;
 use crate::report::explain::{ExplainedKey, HeaderChange, KeyFate};
@@ -20,7 +20,7 @@ const MAX_KEYS: usize = 20;
 /// Explains what a plan does.
 pub(super) struct PlanExplainer<'a> {
     pub(super) job: &'a Job,
-    pub(super) scene: &'a Scene,
+    pub(super) scene: &'a PlanInputs,
     pub(super) plan: &'a Plan,
 }
 
@@ -87,7 +87,7 @@ impl<'a> PlanExplainer<'a> {
 
     /// Returns what is purged at a path where no key answers: a redirect before an origin that does not redirect, or what a debt
     /// owes.
-    fn purges_at(&self, path: &str) -> Vec<(&'a str, Explanation)> {
+    fn purges_at(&self, path: &str) -> Vec<(&'a str, UrlExplanation)> {
         let purges = self.plan.purges.iter();
         purges
             .map(|purge| (purge.target.as_str(), of_path(purge, path)))
@@ -144,12 +144,12 @@ impl<'a> PlanExplainer<'a> {
         let entry = self.scene.remote.loaded.manifest.entries.get(key);
         let mut adopted = self.plan.adopted.iter();
         match entry.map(|entry| entry.life) {
-            Some(Life::Retained { since }) => {
+            Some(EntryLife::Retained { since }) => {
                 let kept = i64::try_from(self.job.retain.as_secs()).unwrap_or(i64::MAX);
                 let until = Some(time(since.saturating_add(kept)));
                 KeyFate::Retained { until }
             }
-            Some(Life::Tombstone { until }) => KeyFate::Deleted { until: time(until) },
+            Some(EntryLife::Tombstone { until }) => KeyFate::Deleted { until: time(until) },
             _ if adopted.any(|adopted| adopted.key.as_str() == key) => KeyFate::Adopted,
             _ => KeyFate::Unchanged,
         }
@@ -182,7 +182,7 @@ impl<'a> PlanExplainer<'a> {
     }
 
     /// Returns what becomes of each path of a key, or of one path alone.
-    fn purges(&self, key: &str, only: Option<&str>) -> Vec<(&'a str, Explanation)> {
+    fn purges(&self, key: &str, only: Option<&str>) -> Vec<(&'a str, UrlExplanation)> {
         let mut explained = Vec::new();
         for target in &self.scene.targets.found {
             let mut purges = self.plan.purges.iter();
@@ -224,7 +224,7 @@ fn decoded(path: &str) -> String {
 }
 
 /// Explains what the first purge, or else the one after removed assets, makes of a path.
-fn of_path(purge: &TargetPurge, path: &str) -> Explanation {
+fn of_path(purge: &TargetPurge, path: &str) -> UrlExplanation {
     let first = purge.purge.explain(path);
     let after = purge.after.explain(path);
     let silent = first.pattern.is_none() && first.reason.is_none();

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::SiteCommand;
-use crate::aws::viewer::Viewer;
-use crate::deploy::Scene;
-use crate::edge::{Kind, Site, request_paths};
+use crate::aws::viewer::ViewerClient;
+use crate::deploy::PlanInputs;
+use crate::edge::{PathKind, ShownSite, request_paths};
 use crate::error::Error;
 use crate::report::policy::{PolicyStatement, Principal};
 
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// and asks nobody where the endpoint is not AWS's, unless it is told whom.
 pub(super) async fn warn(
     command: SiteCommand<'_>,
-    scene: &Scene,
+    scene: &PlanInputs,
     url: Option<&str>,
 ) -> Result<(), Error> {
     let SiteCommand { app, link, job } = command;
@@ -26,7 +26,7 @@ pub(super) async fn warn(
     if (!real && url.is_none()) || place.store.bucket.name() != place.bucket.name() {
         return Ok(());
     }
-    let viewer = Viewer::new(app.authorities()?.as_deref(), PATIENCE);
+    let viewer = ViewerClient::new(app.authorities()?.as_deref(), PATIENCE);
     let state = place.store.key(crate::state::NAME);
     for target in &scene.targets.found {
         let own = url.map(|url| url.trim_end_matches('/').to_owned());
@@ -35,12 +35,12 @@ pub(super) async fn warn(
             continue;
         };
         // The state's key is whole, wherever the site begins.
-        let site = Site {
+        let site = ShownSite {
             prefix: String::new(),
             ..site
         };
         let paths = request_paths(&site, &state);
-        let Some(path) = paths.iter().find(|path| path.kind == Kind::Own) else {
+        let Some(path) = paths.iter().find(|path| path.kind == PathKind::Own) else {
             continue;
         };
         let url = format!("{base}{}", path.text);
@@ -55,7 +55,7 @@ pub(super) async fn warn(
 
 /// Tells whether there is such an object. An app's page may be answered for whatever is missing: then a name that nobody has is
 /// answered alike.
-async fn is_handed_out(viewer: &Viewer, url: &str) -> bool {
+async fn is_handed_out(viewer: &ViewerClient, url: &str) -> bool {
     let Ok(seen) = viewer.get(url).await else {
         return false;
     };

@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{Cli, Common};
+use crate::cli::{Cli, CommonArgs};
 use crate::error::{Error, Exit};
 use crate::report::Printer;
 use crate::report::init::WrittenSettings;
-use crate::settings::values::{Bucket, read};
+use crate::settings::values::{BucketAddress, read};
 use crate::settings::{self, FILE};
 
 /// Writes the settings that it finds. Reads none: there are none yet.
@@ -46,9 +46,9 @@ fn already(shown: &str) -> Error {
 }
 
 /// Writes down what the flags say; what nobody said is left to defaults.
-fn written(dir: &str, flags: &Common) -> String {
+fn written(dir: &str, flags: &CommonArgs) -> String {
     let bucket = flags.bucket.as_ref();
-    let bucket = bucket.and_then(|text| read::<Bucket>(text).ok());
+    let bucket = bucket.and_then(|text| read::<BucketAddress>(text).ok());
     let inside = bucket.as_ref().and_then(|bucket| bucket.prefix.as_ref());
     let inside = inside.map(|prefix| prefix.0.as_str());
     let distribution = match flags.distribution.as_slice() {

@@ -7,10 +7,10 @@ use super::connect::Link;
 use super::{App, SiteCommand};
 use crate::aws::cloudfront::PurgeTarget;
 use crate::cli;
-use crate::deploy::send::{self, Invalidator, Pending, Sent};
+use crate::deploy::send::{self, BatchOutcome, Invalidator, PendingInvalidation};
 use crate::deploy::survey;
-use crate::domain::journal::PurgeBatch;
 use crate::error::{Error, Exit};
+use crate::object::journal::PurgeBatch;
 use crate::report::invalidations::ShownInvalidation;
 
 /// Invalidations that are listed of each distribution, at most.
@@ -20,10 +20,10 @@ const MAX_LISTED: usize = 100;
 struct ManualPurge<'a> {
     app: &'a App,
     invalidator: Invalidator,
-    pending: Vec<Pending>,
+    pending: Vec<PendingInvalidation>,
 }
 
-pub(super) async fn invalidate(app: &App, flags: &cli::Invalidate) -> Result<Exit, Error> {
+pub(super) async fn invalidate(app: &App, flags: &cli::InvalidateArgs) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let job = app.job_for(&link, PathBuf::new())?;
     if let Some(path) = flags.paths.iter().find(|path| !path.starts_with('/')) {
@@ -49,7 +49,10 @@ pub(super) async fn invalidate(app: &App, flags: &cli::Invalidate) -> Result<Exi
     Ok(Exit::Done)
 }
 
-pub(super) async fn invalidations(app: &App, flags: &cli::Invalidations) -> Result<Exit, Error> {
+pub(super) async fn invalidations(
+    app: &App,
+    flags: &cli::InvalidationsArgs,
+) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let job = app.job_for(&link, PathBuf::new())?;
     let mut invalidations = ManualPurge::new(app, &link, job.timeout);
@@ -99,18 +102,20 @@ impl<'a> ManualPurge<'a> {
                 self.app.stop.sleep(Duration::from_secs(1)).await;
             }
             match self.invalidator.send(target, batch).await {
-                Sent::Accepted(accepted) => self.pending.push(Pending {
+                BatchOutcome::Accepted(accepted) => self.pending.push(PendingInvalidation {
                     target: target.clone(),
                     id: accepted.id,
                     completed: accepted.completed,
                     paths: batch.paths.len() as u64,
                 }),
-                Sent::Refused(error) | Sent::Failed(error) => return Err(error.into()),
-                Sent::TooLarge => {
+                BatchOutcome::Refused(error) | BatchOutcome::Failed(error) => {
+                    return Err(error.into());
+                }
+                BatchOutcome::TooLarge => {
                     let error = Error::failed("CloudFront refuses so many paths at once");
                     return Err(error.hint("send fewer"));
                 }
-                Sent::Stopped => return Err(Error::interrupted("interrupted")),
+                BatchOutcome::Stopped => return Err(Error::interrupted("interrupted")),
             }
         }
         Ok(())
@@ -162,7 +167,7 @@ impl<'a> ManualPurge<'a> {
     fn print(&mut self, target: &PurgeTarget, shown: ShownInvalidation) {
         self.app.printer.invalidation(&shown);
         if !shown.status.eq_ignore_ascii_case("completed") {
-            self.pending.push(Pending {
+            self.pending.push(PendingInvalidation {
                 target: target.clone(),
                 id: shown.id,
                 completed: false,

@@ -15,7 +15,7 @@ mod show;
 mod verify;
 
 use crate::cli::{Cli, Command};
-use crate::deploy::{Job, Stop};
+use crate::deploy::{Job, StopSignal};
 use crate::error::{Error, Exit};
 use crate::report::Printer;
 use crate::settings::{self, Settings};
@@ -29,7 +29,7 @@ pub async fn run(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
     }
     let settings = settings::load(&cli.settings()?)?;
     printer.warnings(&settings.warnings);
-    let stop = Stop::default();
+    let stop = StopSignal::default();
     listen(stop.clone(), printer.clone());
     let app = App {
         settings,
@@ -59,7 +59,7 @@ pub async fn run(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
 struct App {
     settings: Settings,
     printer: Printer,
-    stop: Stop,
+    stop: StopSignal,
 }
 
 /// A command at work on a site.
@@ -71,7 +71,7 @@ struct SiteCommand<'a> {
 }
 
 /// Asks for an orderly end at the first Ctrl-C or SIGTERM, and ends at once at the second.
-fn listen(stop: Stop, printer: Printer) {
+fn listen(stop: StopSignal, printer: Printer) {
     tokio::spawn(async move {
         if !signal().await {
             return;

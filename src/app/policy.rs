@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::App;
-use crate::edge::Mode;
+use crate::edge::PurgeMode;
 use crate::error::{Error, Exit};
 use crate::report::policy::{IamPolicy, PolicyStatement};
 use crate::settings::{DistributionSetting, Settings};
@@ -104,7 +104,7 @@ impl BucketFolder<'_> {
 fn purging(settings: &Settings, partition: &str) -> Vec<PolicyStatement> {
     let none = settings.distribution.0 == [DistributionSetting::None];
     let tenant = settings.distribution_tenant.as_deref();
-    if settings.purge.mode == Mode::None || none && tenant.is_none() {
+    if settings.purge.mode == PurgeMode::None || none && tenant.is_none() {
         return Vec::new();
     }
     let account = settings
@@ -184,11 +184,11 @@ mod tests {
 
     use super::*;
     use crate::settings::StatePlace;
-    use crate::settings::values::{Account, Bucket, FunctionName, List, Prefix};
+    use crate::settings::values::{AccountId, BucketAddress, FunctionName, List, SitePrefix};
 
     fn settings() -> Settings {
         Settings {
-            bucket: Some(Bucket::named("b")),
+            bucket: Some(BucketAddress::named("b")),
             ..Settings::default()
         }
     }
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn only_what_is_deployed_may_be_touched() {
         let policy = least(&Settings {
-            prefix: Prefix("docs/".into()),
+            prefix: SitePrefix("docs/".into()),
             state: Some(StatePlace {
                 bucket: "s".into(),
                 prefix: "x/".into(),
@@ -291,7 +291,7 @@ mod tests {
     fn a_tenant_is_purged_by_itself() {
         let policy = least(&Settings {
             distribution_tenant: Some("dt_1".into()),
-            expected_bucket_owner: Some(Account("123456789012".into())),
+            expected_bucket_owner: Some(AccountId("123456789012".into())),
             ..settings()
         });
         let tenant = statement(&policy, "Tenant").unwrap();

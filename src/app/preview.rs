@@ -7,14 +7,16 @@ use crate::cli;
 use crate::deploy;
 use crate::error::{Error, Exit};
 use crate::settings::LOCAL_DIR;
-use crate::settings::values::Bucket;
+use crate::settings::values::BucketAddress;
 
-pub(super) async fn preview(app: &App, flags: &cli::Preview) -> Result<Exit, Error> {
+pub(super) async fn preview(app: &App, flags: &cli::PreviewArgs) -> Result<Exit, Error> {
     let mut settings = app.settings.clone();
     settings
         .local
         .get_or_insert_with(|| PathBuf::from(LOCAL_DIR));
-    settings.bucket.get_or_insert_with(|| Bucket::named("site"));
+    settings
+        .bucket
+        .get_or_insert_with(|| BucketAddress::named("site"));
     let app = App {
         settings,
         printer: app.printer.clone(),

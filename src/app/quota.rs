@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::App;
 use crate::aws::cloudfront::PurgeTarget;
-use crate::aws::{AwsError, CloudFront, Kind};
+use crate::aws::{AwsError, AwsErrorKind, CloudFront};
 use crate::error::{Error, Exit};
 use crate::report::quota::{MonthlyQuota, SpentPaths};
 
@@ -58,7 +58,10 @@ async fn targets(app: &App, cloudfront: &CloudFront) -> Result<Vec<(PurgeTarget,
 fn is_not_given(error: &AwsError) -> bool {
     matches!(
         error.kind,
-        Kind::AccessDenied | Kind::NotImplemented | Kind::NotTheService | Kind::NotFound
+        AwsErrorKind::AccessDenied
+            | AwsErrorKind::NotImplemented
+            | AwsErrorKind::NotTheService
+            | AwsErrorKind::NotFound
     )
 }
 

@@ -5,16 +5,17 @@ use std::path::Path;
 use super::{App, connect};
 use crate::cli;
 use crate::deploy::rewrite;
-use crate::domain::function;
-use crate::domain::redirects::{Redirect, Redirects};
 use crate::error::{Error, Exit};
 use crate::report::redirects::{ListedRedirect, RedirectFunction};
+use crate::rules::function;
+use crate::rules::redirect::Redirect;
+use crate::rules::redirects::Redirects;
 use crate::settings::{self, Settings, SiteFiles};
 
 /// The document that stands for a folder.
 const INDEX: &str = "index.html";
 
-pub(super) fn redirects(app: &App, flags: &cli::Redirects) -> Result<Exit, Error> {
+pub(super) fn redirects(app: &App, flags: &cli::RedirectsArgs) -> Result<Exit, Error> {
     let settings = &app.settings;
     let files = match &settings.dir {
         Some(_) => SiteFiles::read(&settings::build_dir(settings, Path::new(""))?)?,

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use super::{App, SiteCommand};
 use crate::cli;
-use crate::deploy::survey::{self, Place};
+use crate::deploy::survey::{self, SiteLocation};
 use crate::deploy::{self, Job};
-use crate::domain::manifest::DeployId;
 use crate::error::{Error, Exit};
+use crate::object::manifest::DeployId;
 use crate::state::RecentDeploy;
 
-pub(super) async fn rollback(app: &App, flags: &cli::Rollback) -> Result<Exit, Error> {
+pub(super) async fn rollback(app: &App, flags: &cli::RollbackArgs) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let mut job = app.job_for(&link, PathBuf::new())?;
     job.free_paths = flags.purge.free_paths;
@@ -55,7 +55,7 @@ fn unversioned(bucket: &str) -> Error {
 }
 
 /// Finds the deploy whose id begins so, or the one before the last.
-async fn find_goal(place: &Place, id: Option<&str>) -> Result<RecentDeploy, Error> {
+async fn find_goal(place: &SiteLocation, id: Option<&str>) -> Result<RecentDeploy, Error> {
     const LIST: &str = "`unstale history` lists them";
     let recent = place.store.read_state().await?.object.recent;
     let mut newest_first = recent.into_iter().rev();

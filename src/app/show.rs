@@ -7,7 +7,7 @@ use aws_sdk_cloudfront::types::DistributionSummary;
 use super::App;
 use super::connect::Link;
 use crate::cli;
-use crate::deploy::survey::{self, Place};
+use crate::deploy::survey::{self, SiteLocation};
 use crate::error::{Error, Exit};
 use crate::report::distributions::ListedDistribution;
 use crate::state::{HistoryRecord, RecentDeploy, StateError};
@@ -39,14 +39,14 @@ fn listed(distribution: DistributionSummary) -> ListedDistribution {
 }
 
 /// Finds the site. The link has to live as long as requests are made: with `--local` it serves them.
-async fn open(app: &App) -> Result<(Link, Place), Error> {
+async fn open(app: &App) -> Result<(Link, SiteLocation), Error> {
     let link = app.connect().await?;
     let job = app.job_for(&link, PathBuf::new())?;
     let place = survey::open(&link.aws, &job, None).await?.place;
     Ok((link, place))
 }
 
-pub(super) async fn history(app: &App, flags: &cli::History) -> Result<Exit, Error> {
+pub(super) async fn history(app: &App, flags: &cli::HistoryArgs) -> Result<Exit, Error> {
     let (_link, place) = open(app).await?;
     let recent = place.store.read_state().await?.object.recent;
     let mut newest_first = recent.iter().rev();
@@ -74,7 +74,7 @@ pub(super) async fn history(app: &App, flags: &cli::History) -> Result<Exit, Err
 /// Reads what a deploy did. Warns of a damaged record, since the others can be read all the same.
 async fn read_record(
     app: &App,
-    place: &Place,
+    place: &SiteLocation,
     deploy: &RecentDeploy,
 ) -> Result<Option<HistoryRecord>, Error> {
     match place.store.read_history(deploy).await {
@@ -86,7 +86,7 @@ async fn read_record(
     }
 }
 
-pub(super) async fn state(app: &App, flags: &cli::State) -> Result<Exit, Error> {
+pub(super) async fn state(app: &App, flags: &cli::StateArgs) -> Result<Exit, Error> {
     let cli::StateCommand::Show = flags.command;
     let (_link, place) = open(app).await?;
     let observed = place.store.read_state().await?;

@@ -7,16 +7,16 @@ use futures_util::stream::{self, StreamExt};
 
 use super::connect::Link;
 use super::{App, SiteCommand};
-use crate::aws::viewer::{Seen, Viewer};
+use crate::aws::viewer::{ViewerAnswer, ViewerClient};
 use crate::cli;
-use crate::deploy::expect::{ExpectedObjects, Question, Questions, questions};
-use crate::deploy::known::Known;
-use crate::deploy::survey::{self, Opened};
-use crate::deploy::{Scene, Source};
-use crate::domain::Key;
-use crate::edge::expect::{Answer, faults};
+use crate::deploy::expect::{DistributionQuestions, ExpectedObjects, PathQuestion, questions};
+use crate::deploy::known::KnownBodies;
+use crate::deploy::survey::{self, OpenedSite};
+use crate::deploy::{PlanInputs, SiteSource};
+use crate::edge::expect::{SeenAnswer, faults};
 use crate::error::{Error, Exit};
-use crate::plan::{Plan, Want};
+use crate::object::Key;
+use crate::plan::{Plan, WantedObject};
 use crate::report::verify::{FaultyAnswer, Verification};
 
 /// Requests at once.
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Attempts at each URL.
 const ATTEMPTS: usize = 3;
 
-pub(super) async fn verify(app: &App, flags: &cli::Verify) -> Result<Exit, Error> {
+pub(super) async fn verify(app: &App, flags: &cli::VerifyArgs) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let job = app.job(&link)?;
     let tell = app.teller();
@@ -38,13 +38,13 @@ pub(super) async fn verify(app: &App, flags: &cli::Verify) -> Result<Exit, Error
     )?;
     app.printer.finish();
     app.printer.warnings(&targets.warnings);
-    let Opened { place, state, .. } = opened;
+    let OpenedSite { place, state, .. } = opened;
     let manifest = place.store.read_manifest(&state, true).await?.manifest;
-    let mut source = Source::of(build);
+    let mut source = SiteSource::of(build);
     source
-        .tailor(&place, &Known::by(&manifest), &targets, &job)
+        .tailor(&place, &KnownBodies::by(&manifest), &targets, &job)
         .await?;
-    let mut wants = Scene::wants(&job, &source, &targets);
+    let mut wants = PlanInputs::wants(&job, &source, &targets);
     let mut gone = Vec::new();
     if flags.changed {
         let newest = state.object.recent.last();
@@ -70,7 +70,7 @@ pub(super) async fn verify(app: &App, flags: &cli::Verify) -> Result<Exit, Error
 /// Asks for what a deploy changed.
 pub(super) async fn verify_deployed(
     command: SiteCommand<'_>,
-    scene: &Scene,
+    scene: &PlanInputs,
     plan: &Plan,
     url: Option<&str>,
 ) -> Result<Exit, Error> {
@@ -89,7 +89,10 @@ pub(super) async fn verify_deployed(
 }
 
 /// Keeps what is wanted of these keys.
-fn only<'a>(mut wants: Vec<Want>, keys: impl Iterator<Item = &'a Key>) -> Vec<Want> {
+fn only<'a>(
+    mut wants: Vec<WantedObject>,
+    keys: impl Iterator<Item = &'a Key>,
+) -> Vec<WantedObject> {
     let keys: HashSet<&Key> = keys.collect();
     wants.retain(|want| keys.contains(&want.key));
     wants
@@ -98,10 +101,10 @@ fn only<'a>(mut wants: Vec<Want>, keys: impl Iterator<Item = &'a Key>) -> Vec<Wa
 async fn ask_all(
     app: &App,
     link: &Link,
-    asked: Vec<Questions>,
+    asked: Vec<DistributionQuestions>,
     url: Option<&str>,
 ) -> Result<Exit, Error> {
-    let viewer = Viewer::new(app.authorities()?.as_deref(), PATIENCE);
+    let viewer = ViewerClient::new(app.authorities()?.as_deref(), PATIENCE);
     let mut verification = Verification::default();
     for site in asked {
         if site.blind {
@@ -130,7 +133,11 @@ async fn ask_all(
 }
 
 /// Returns where a distribution is asked, without a final slash.
-async fn base(link: &Link, asked: &Questions, url: Option<&str>) -> Result<String, Error> {
+async fn base(
+    link: &Link,
+    asked: &DistributionQuestions,
+    url: Option<&str>,
+) -> Result<String, Error> {
     if let Some(url) = url {
         return Ok(url.trim_end_matches('/').to_owned());
     }
@@ -153,12 +160,12 @@ async fn base(link: &Link, asked: &Questions, url: Option<&str>) -> Result<Strin
 /// What came of one URL.
 struct AskedUrl {
     url: String,
-    question: Question,
+    question: PathQuestion,
     /// `Err`: why there is no answer.
-    answer: Result<Seen, String>,
+    answer: Result<ViewerAnswer, String>,
 }
 
-async fn ask(viewer: &Viewer, base: &str, question: Question) -> AskedUrl {
+async fn ask(viewer: &ViewerClient, base: &str, question: PathQuestion) -> AskedUrl {
     let url = format!("{base}{}", question.path);
     let mut answer = viewer.get(&url).await;
     for _ in 1..ATTEMPTS {
@@ -201,8 +208,8 @@ impl AskedUrl {
         }
     }
 
-    fn faults(&self, seen: &Seen) -> Vec<String> {
-        let answer = Answer {
+    fn faults(&self, seen: &ViewerAnswer) -> Vec<String> {
+        let answer = SeenAnswer {
             status: seen.status,
             size: seen.size,
             md5: seen.md5,
@@ -235,19 +242,19 @@ fn judge(verification: &Verification) -> Result<Exit, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Md5;
-    use crate::edge::expect::Expected;
+    use crate::edge::expect::ExpectedAnswer;
+    use crate::object::Md5;
 
     #[test]
     fn stale_counts_before_silent() {
         let asked = |path: &str, answer: Result<u16, &str>| AskedUrl {
             url: format!("https://x.example{path}"),
-            question: Question {
+            question: PathQuestion {
                 path: path.to_owned(),
                 key: Key::new("k"),
-                expected: Expected::Gone,
+                expected: ExpectedAnswer::Gone,
             },
-            answer: answer.map_err(str::to_owned).map(|status| Seen {
+            answer: answer.map_err(str::to_owned).map(|status| ViewerAnswer {
                 status,
                 headers: vec![("x-amz-cf-pop".to_owned(), "FRA1".to_owned())],
                 size: 0,

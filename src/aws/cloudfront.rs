@@ -8,7 +8,7 @@ use aws_sdk_cloudfront::types::{
     InvalidationSummary, Paths,
 };
 
-use super::error::{AwsError, Kind, failed};
+use super::error::{AwsError, AwsErrorKind, failed};
 use super::watch::ServerClock;
 
 /// CloudFront's API. Cheap to clone.
@@ -40,7 +40,7 @@ impl PurgeTarget {
 
 /// A distribution with its configuration.
 #[derive(Debug, Clone)]
-pub struct Described {
+pub struct DescribedDistribution {
     pub id: String,
     /// `d111111abcdef8.cloudfront.net`, where the answer told it.
     pub domain_name: Option<String>,
@@ -49,7 +49,7 @@ pub struct Described {
 
 /// What became of an invalidation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
+pub struct AcceptedInvalidation {
     /// As AWS shows it: `I2J0I21PCUYOIK`.
     pub id: String,
     /// Unix seconds at which CloudFront first took it.
@@ -57,7 +57,7 @@ pub struct Accepted {
     pub completed: bool,
 }
 
-impl From<Invalidation> for Accepted {
+impl From<Invalidation> for AcceptedInvalidation {
     fn from(answer: Invalidation) -> Self {
         // At least one imitation says COMPLETED.
         Self {
@@ -89,21 +89,26 @@ impl CloudFront {
     }
 
     /// Reads a distribution's configuration, by whichever of the two reads is allowed.
-    pub async fn describe(&self, id: &str) -> Result<Described, AwsError> {
+    pub async fn describe(&self, id: &str) -> Result<DescribedDistribution, AwsError> {
         const ACTION: &str = "cloudfront:GetDistribution";
         let missing = || AwsError::nonsense(ACTION, id, "the answer holds no distribution");
         let answer = self.client.get_distribution().id(id).send().await;
         match answer.map_err(failed(ACTION, id)) {
             Ok(answer) => {
                 let distribution = answer.distribution.ok_or_else(missing)?;
-                Ok(Described {
+                Ok(DescribedDistribution {
                     config: distribution.distribution_config.ok_or_else(missing)?,
                     id: distribution.id,
                     domain_name: Some(distribution.domain_name),
                 })
             }
-            Err(error) if matches!(error.kind, Kind::AccessDenied | Kind::NotImplemented) => {
-                Ok(Described {
+            Err(error)
+                if matches!(
+                    error.kind,
+                    AwsErrorKind::AccessDenied | AwsErrorKind::NotImplemented
+                ) =>
+            {
+                Ok(DescribedDistribution {
                     id: id.to_owned(),
                     domain_name: None,
                     config: self.config(id).await?.0,
@@ -141,7 +146,7 @@ impl CloudFront {
         target: &PurgeTarget,
         paths: &[String],
         reference: &str,
-    ) -> Result<Accepted, AwsError> {
+    ) -> Result<AcceptedInvalidation, AwsError> {
         const ACTION: &str = "cloudfront:CreateInvalidation";
         const OF_TENANT: &str = "cloudfront:CreateInvalidationForDistributionTenant";
         let count = i32::try_from(paths.len()).unwrap_or(i32::MAX);
@@ -167,7 +172,9 @@ impl CloudFront {
             }
         };
         let missing = || nonsense("the answer holds no invalidation");
-        invalidation.map(Accepted::from).ok_or_else(missing)
+        invalidation
+            .map(AcceptedInvalidation::from)
+            .ok_or_else(missing)
     }
 
     /// Reads how an invalidation stands.

@@ -19,11 +19,11 @@ use tokio::runtime::Handle;
 
 use super::cloudfront::CloudFront;
 use super::s3::{Bucket, SMALL, attempt_timeout};
-use super::watch::{ServerClock, Watch};
+use super::watch::{RequestWatch, ServerClock};
 
 /// How to reach AWS, as the settings say.
 #[derive(Debug, Clone, Default)]
-pub struct Connection {
+pub struct AwsConnection {
     pub profile: Option<String>,
     pub region: Option<String>,
     /// For both services; without it the standard AWS_ENDPOINT_URL variables and profile settings hold.
@@ -42,17 +42,17 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Both clients.
 #[derive(Debug, Clone)]
-pub struct Aws {
+pub struct AwsClients {
     config: SdkConfig,
     cloudfront: CloudFront,
-    connection: Connection,
-    pub watch: Watch,
+    connection: AwsConnection,
+    pub watch: RequestWatch,
 }
 
-impl Aws {
+impl AwsClients {
     /// Reads the environment and the profile; asks nothing of AWS yet. `ca` is the content of the PEM file, if there is one;
     /// fails where that holds no certificates.
-    pub async fn connect(connection: Connection, ca: Option<&[u8]>) -> Result<Self, BoxError> {
+    pub async fn connect(connection: AwsConnection, ca: Option<&[u8]>) -> Result<Self, BoxError> {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .retry_config(
                 RetryConfig::standard()
@@ -85,7 +85,7 @@ impl Aws {
                 .credentials_provider(Credentials::new("local", "local", None, None, "local"));
         }
         let config = loader.load().await;
-        let watch = Watch::default();
+        let watch = RequestWatch::default();
         Ok(Self {
             cloudfront: cloudfront(&config, &watch),
             config,
@@ -151,7 +151,7 @@ fn http_client(ca: Option<&[u8]>) -> Result<SharedHttpClient, BoxError> {
 }
 
 /// Makes CloudFront's client. Its API lives in us-east-1 whatever the bucket's region.
-fn cloudfront(config: &SdkConfig, watch: &Watch) -> CloudFront {
+fn cloudfront(config: &SdkConfig, watch: &RequestWatch) -> CloudFront {
     let clock = ServerClock::default();
     let config = aws_sdk_cloudfront::config::Builder::from(config)
         .region(Region::from_static("us-east-1"))

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use aws_sdk_s3::types::{Delete, Error, ObjectIdentifier};
 
-use super::error::{AwsError, Kind, kind_of_code};
+use super::error::{AwsError, AwsErrorKind, kind_of_code};
 use super::s3::{Bucket, within};
-use crate::domain::ETag;
+use crate::object::ETag;
 
 const ACTION: &str = "s3:DeleteObject";
 
@@ -48,7 +48,7 @@ impl Bucket {
             let refused = self.delete_chunk(&together).await?;
             let (again, others): (Vec<_>, Vec<_>) = refused
                 .into_iter()
-                .partition(|(_, error)| error.is(&Kind::Throttled) && pause <= LAST_PAUSE);
+                .partition(|(_, error)| error.is(&AwsErrorKind::Throttled) && pause <= LAST_PAUSE);
             failed.extend(others);
             let again: HashSet<String> = again.into_iter().map(|(key, _)| key).collect();
             together.retain(|(key, _)| again.contains(key));
@@ -89,7 +89,7 @@ impl Bucket {
         let refused = answer.errors.unwrap_or_default().into_iter();
         Ok(refused
             .map(|error| self.refused(error))
-            .filter(|(_, error)| !error.is(&Kind::NotFound))
+            .filter(|(_, error)| !error.is(&AwsErrorKind::NotFound))
             .collect())
     }
 
@@ -98,8 +98,8 @@ impl Bucket {
         let key = error.key.unwrap_or_default();
         let code = error.code.unwrap_or_default();
         let kind = match code.as_str() {
-            "ServiceUnavailable" | "InternalError" => Kind::Throttled,
-            code => kind_of_code(code, &None).unwrap_or(Kind::Other),
+            "ServiceUnavailable" | "InternalError" => AwsErrorKind::Throttled,
+            code => kind_of_code(code, &None).unwrap_or(AwsErrorKind::Other),
         };
         let message = format!("{code}: {}", error.message.unwrap_or_default());
         let error = AwsError {

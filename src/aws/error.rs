@@ -14,7 +14,7 @@ pub struct AwsError {
     pub action: &'static str,
     /// What it was asked of: `s3://bucket/key` or a distribution's id.
     pub resource: String,
-    pub kind: Kind,
+    pub kind: AwsErrorKind,
     /// The HTTP status, 0 where there was no answer.
     pub status: u16,
     /// The error's code and message as the service or the SDK says them.
@@ -22,7 +22,7 @@ pub struct AwsError {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum AwsErrorKind {
     AccessDenied,
     NoSuchBucket,
     NoSuchDistribution,
@@ -101,7 +101,7 @@ impl AwsError {
         Self {
             action,
             resource: resource.into(),
-            kind: Kind::NotTheService,
+            kind: AwsErrorKind::NotTheService,
             status: 200,
             message: what.into(),
         }
@@ -116,13 +116,13 @@ impl AwsError {
         Self {
             action,
             resource,
-            kind: Kind::Unreachable,
+            kind: AwsErrorKind::Unreachable,
             status: 0,
             message: format!("the answer broke off: {error}"),
         }
     }
 
-    pub fn is(&self, kind: &Kind) -> bool {
+    pub fn is(&self, kind: &AwsErrorKind) -> bool {
         self.kind == *kind
     }
 
@@ -130,7 +130,7 @@ impl AwsError {
     pub(super) fn if_there<T>(answer: Result<T, Self>) -> Result<Option<T>, Self> {
         match answer {
             Ok(answer) => Ok(Some(answer)),
-            Err(error) if error.is(&Kind::NotFound) => Ok(None),
+            Err(error) if error.is(&AwsErrorKind::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -139,37 +139,44 @@ impl AwsError {
     pub fn is_passing(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Throttled | Kind::Unreachable | Kind::TimedOut | Kind::Conflict
-        ) || self.status >= 500 && self.kind != Kind::NotImplemented
+            AwsErrorKind::Throttled
+                | AwsErrorKind::Unreachable
+                | AwsErrorKind::TimedOut
+                | AwsErrorKind::Conflict
+        ) || self.status >= 500 && self.kind != AwsErrorKind::NotImplemented
     }
 
     /// Tells whether what was asked may have been done, or may yet be: no answer came, or one that leaves it open.
     pub fn leaves_open(&self) -> bool {
-        self.status == 0 && !matches!(self.kind, Kind::NoCredentials | Kind::BadCredentials)
-            || self.status >= 500 && self.kind != Kind::NotImplemented
+        self.status == 0
+            && !matches!(
+                self.kind,
+                AwsErrorKind::NoCredentials | AwsErrorKind::BadCredentials
+            )
+            || self.status >= 500 && self.kind != AwsErrorKind::NotImplemented
     }
 
     /// Says in a line what to do about it, where there is something to do.
     pub fn hint(&self) -> Option<String> {
         Some(match &self.kind {
-            Kind::AccessDenied => format!(
+            AwsErrorKind::AccessDenied => format!(
                 "allow {} on {}: `unstale policy` prints what is needed; with --expected-bucket-owner this also means that somebody else owns the bucket",
                 self.action,
                 self.arn(),
             ),
-            Kind::NoSuchBucket => "check `bucket` in deploy.toml or --bucket, and whose profile is used".into(),
-            Kind::NoSuchDistribution => {
+            AwsErrorKind::NoSuchBucket => "check `bucket` in deploy.toml or --bucket, and whose profile is used".into(),
+            AwsErrorKind::NoSuchDistribution => {
                 "check `distribution` in deploy.toml or --distribution: an id such as E1ABCDEF2GHIJK, an alias, auto or none".into()
             }
-            Kind::WrongRegion(Some(region)) => format!("the bucket is in {region}: set `region = \"{region}\"` or --region"),
-            Kind::WrongRegion(None) => "set `region` or --region to the bucket's region".into(),
-            Kind::NoCredentials => {
+            AwsErrorKind::WrongRegion(Some(region)) => format!("the bucket is in {region}: set `region = \"{region}\"` or --region"),
+            AwsErrorKind::WrongRegion(None) => "set `region` or --region to the bucket's region".into(),
+            AwsErrorKind::NoCredentials => {
                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile (--profile, `aws configure sso`); to try without an account: --local".into()
             }
-            Kind::BadCredentials => "sign in again (`aws sso login`, or new keys), and check --profile".into(),
-            Kind::Unreachable => "check the network, the region and --endpoint-url".into(),
-            Kind::NotTheService => "check --endpoint-url and AWS_ENDPOINT_URL: what answers there is not this service".into(),
-            Kind::TimedOut => "check the network; a smaller --concurrency helps a slow line".into(),
+            AwsErrorKind::BadCredentials => "sign in again (`aws sso login`, or new keys), and check --profile".into(),
+            AwsErrorKind::Unreachable => "check the network, the region and --endpoint-url".into(),
+            AwsErrorKind::NotTheService => "check --endpoint-url and AWS_ENDPOINT_URL: what answers there is not this service".into(),
+            AwsErrorKind::TimedOut => "check the network; a smaller --concurrency helps a slow line".into(),
             _ => return None,
         })
     }
@@ -194,17 +201,17 @@ where
 }
 
 /// Sorts by the code that the service gave.
-pub(super) fn kind_of_code(code: &str, region: &Option<String>) -> Option<Kind> {
+pub(super) fn kind_of_code(code: &str, region: &Option<String>) -> Option<AwsErrorKind> {
     Some(match code {
         "AccessDenied" | "AllAccessDisabled" | "AccessDeniedException" | "Forbidden" => {
-            Kind::AccessDenied
+            AwsErrorKind::AccessDenied
         }
-        "NoSuchBucket" => Kind::NoSuchBucket,
-        "NoSuchDistribution" => Kind::NoSuchDistribution,
+        "NoSuchBucket" => AwsErrorKind::NoSuchBucket,
+        "NoSuchDistribution" => AwsErrorKind::NoSuchDistribution,
         "PermanentRedirect"
         | "AuthorizationHeaderMalformed"
         | "IllegalLocationConstraintException"
-        | "TemporaryRedirect" => Kind::WrongRegion(region.clone()),
+        | "TemporaryRedirect" => AwsErrorKind::WrongRegion(region.clone()),
         "ExpiredToken"
         | "ExpiredTokenException"
         | "InvalidAccessKeyId"
@@ -212,36 +219,36 @@ pub(super) fn kind_of_code(code: &str, region: &Option<String>) -> Option<Kind> 
         | "InvalidClientTokenId"
         | "InvalidToken"
         | "RequestExpired"
-        | "TokenRefreshRequired" => Kind::BadCredentials,
-        "PreconditionFailed" => Kind::Precondition,
-        "ConditionalRequestConflict" | "OperationAborted" => Kind::Conflict,
-        "NotImplemented" => Kind::NotImplemented,
-        "BadDigest" | "InvalidDigest" | "XAmzContentChecksumMismatch" => Kind::BadDigest,
-        "TooManyInvalidationsInProgress" => Kind::TooManyInvalidations,
-        "BatchTooLarge" => Kind::BatchTooLarge,
-        "InvalidationBatchAlreadyExists" => Kind::InvalidationExists,
-        "InvalidArgument" => Kind::InvalidArgument,
+        | "TokenRefreshRequired" => AwsErrorKind::BadCredentials,
+        "PreconditionFailed" => AwsErrorKind::Precondition,
+        "ConditionalRequestConflict" | "OperationAborted" => AwsErrorKind::Conflict,
+        "NotImplemented" => AwsErrorKind::NotImplemented,
+        "BadDigest" | "InvalidDigest" | "XAmzContentChecksumMismatch" => AwsErrorKind::BadDigest,
+        "TooManyInvalidationsInProgress" => AwsErrorKind::TooManyInvalidations,
+        "BatchTooLarge" => AwsErrorKind::BatchTooLarge,
+        "InvalidationBatchAlreadyExists" => AwsErrorKind::InvalidationExists,
+        "InvalidArgument" => AwsErrorKind::InvalidArgument,
         "SlowDown"
         | "Throttling"
         | "ThrottlingException"
         | "RequestLimitExceeded"
-        | "TooManyRequests" => Kind::Throttled,
+        | "TooManyRequests" => AwsErrorKind::Throttled,
         "NoSuchKey" | "NotFound" | "NoSuchVersion" | "NoSuchUpload" | "NoSuchInvalidation" => {
-            Kind::NotFound
+            AwsErrorKind::NotFound
         }
         _ => return None,
     })
 }
 
 /// Sorts a request that got no answer; `None` where there is one.
-fn kind_of_failure<E>(error: &SdkError<E, HttpResponse>) -> Option<Kind>
+fn kind_of_failure<E>(error: &SdkError<E, HttpResponse>) -> Option<AwsErrorKind>
 where
     E: std::error::Error + 'static,
 {
     match error {
-        SdkError::TimeoutError(_) => Some(Kind::TimedOut),
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => Some(Kind::TimedOut),
-        SdkError::DispatchFailure(failure) if failure.is_io() => Some(Kind::Unreachable),
+        SdkError::TimeoutError(_) => Some(AwsErrorKind::TimedOut),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => Some(AwsErrorKind::TimedOut),
+        SdkError::DispatchFailure(failure) if failure.is_io() => Some(AwsErrorKind::Unreachable),
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {
             Some(credentials_kind(&DisplayErrorContext(error).to_string()))
         }
@@ -250,7 +257,7 @@ where
 }
 
 /// Sorts what fails before a request is sent: it is the credentials' fault, unless the network's.
-fn credentials_kind(text: &str) -> Kind {
+fn credentials_kind(text: &str) -> AwsErrorKind {
     let has = |part: &str| text.contains(part);
     // The instance's metadata is asked last: when it has none, nothing had.
     if has("IMDS")
@@ -258,38 +265,40 @@ fn credentials_kind(text: &str) -> Kind {
         || has("credential provider was not enabled")
         || has("CredentialsNotLoaded")
     {
-        Kind::NoCredentials
+        AwsErrorKind::NoCredentials
     } else if has("redentials") || has("token") || has("profile") {
-        Kind::BadCredentials
+        AwsErrorKind::BadCredentials
     } else {
-        Kind::Unreachable
+        AwsErrorKind::Unreachable
     }
 }
 
 /// Sorts an answer whose code, if it has one, says nothing.
-fn kind_of_status(status: u16, code: &str, region: Option<String>) -> Kind {
+fn kind_of_status(status: u16, code: &str, region: Option<String>) -> AwsErrorKind {
     match status {
-        301 | 307 => Kind::WrongRegion(region),
-        403 => Kind::AccessDenied,
+        301 | 307 => AwsErrorKind::WrongRegion(region),
+        403 => AwsErrorKind::AccessDenied,
         // The services give every 404 a code, and the SDK one to those of HEAD.
-        404 if code.is_empty() => Kind::NotTheService,
-        404 => Kind::NotFound,
-        409 => Kind::Conflict,
-        412 => Kind::Precondition,
-        413 => Kind::BatchTooLarge,
-        429 | 503 => Kind::Throttled,
-        501 => Kind::NotImplemented,
-        500.. => Kind::Other,
-        _ if code.is_empty() => Kind::NotTheService,
-        _ => Kind::Other,
+        404 if code.is_empty() => AwsErrorKind::NotTheService,
+        404 => AwsErrorKind::NotFound,
+        409 => AwsErrorKind::Conflict,
+        412 => AwsErrorKind::Precondition,
+        413 => AwsErrorKind::BatchTooLarge,
+        429 | 503 => AwsErrorKind::Throttled,
+        501 => AwsErrorKind::NotImplemented,
+        500.. => AwsErrorKind::Other,
+        _ if code.is_empty() => AwsErrorKind::NotTheService,
+        _ => AwsErrorKind::Other,
     }
 }
 
-fn message_of(error: &dyn std::error::Error, status: u16, kind: &Kind) -> String {
+fn message_of(error: &dyn std::error::Error, status: u16, kind: &AwsErrorKind) -> String {
     match kind {
-        Kind::NoCredentials => "no AWS credentials were found".into(),
-        Kind::NotTheService => format!("the answer (status {status}) is not one of this service"),
-        Kind::TimedOut => "it did not answer in time".into(),
+        AwsErrorKind::NoCredentials => "no AWS credentials were found".into(),
+        AwsErrorKind::NotTheService => {
+            format!("the answer (status {status}) is not one of this service")
+        }
+        AwsErrorKind::TimedOut => "it did not answer in time".into(),
         _ if status > 0 => format!("status {status}"),
         _ => root_cause(error),
     }

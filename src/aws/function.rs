@@ -7,18 +7,18 @@ use aws_sdk_cloudfront::types::{
 };
 
 use super::cloudfront::CloudFront;
-use super::error::{AwsError, Kind, failed};
+use super::error::{AwsError, AwsErrorKind, failed};
 
 /// A function's code, and the ETag by which it is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Code {
+pub struct FunctionCode {
     pub text: String,
     pub etag: String,
 }
 
 /// What became of an association.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Association {
+pub enum AssociationOutcome {
     Done,
     /// Requests go through this one already, by its ARN.
     Taken(String),
@@ -26,7 +26,7 @@ pub enum Association {
 
 impl CloudFront {
     /// Reads the code of a CloudFront Function: as viewers run it, or as it was last written. `None`: there is none.
-    pub async fn function(&self, name: &str, live: bool) -> Result<Option<Code>, AwsError> {
+    pub async fn function(&self, name: &str, live: bool) -> Result<Option<FunctionCode>, AwsError> {
         let stage = if live {
             FunctionStage::Live
         } else {
@@ -37,7 +37,7 @@ impl CloudFront {
         let answer = AwsError::if_there(answer.map_err(failed("cloudfront:GetFunction", name)))?;
         Ok(answer.map(|answer| {
             let code = answer.function_code.map(Blob::into_inner);
-            Code {
+            FunctionCode {
                 text: String::from_utf8_lossy(&code.unwrap_or_default()).into_owned(),
                 etag: answer.e_tag.unwrap_or_default(),
             }
@@ -92,14 +92,18 @@ impl CloudFront {
 
     /// Has the default behavior's requests go through a function, where they go through none. All else stays as it is,
     /// whoever changes it meanwhile.
-    pub async fn associate(&self, id: &str, function: &str) -> Result<Association, AwsError> {
+    pub async fn associate(
+        &self,
+        id: &str,
+        function: &str,
+    ) -> Result<AssociationOutcome, AwsError> {
         const ACTION: &str = "cloudfront:UpdateDistribution";
         let mut tries = 0;
         loop {
             let (mut config, etag) = self.config(id).await?;
             match viewer_request(&config) {
-                Some(arn) if arn == function => return Ok(Association::Done),
-                Some(arn) => return Ok(Association::Taken(arn)),
+                Some(arn) if arn == function => return Ok(AssociationOutcome::Done),
+                Some(arn) => return Ok(AssociationOutcome::Taken(arn)),
                 None => {}
             }
             add_function(&mut config, function).map_err(|why| {
@@ -108,8 +112,8 @@ impl CloudFront {
             let request = self.client.update_distribution().id(id).set_if_match(etag);
             let answer = request.distribution_config(config).send().await;
             match answer.map_err(failed(ACTION, id)) {
-                Ok(_) => return Ok(Association::Done),
-                Err(error) if error.is(&Kind::Precondition) && tries < 3 => tries += 1,
+                Ok(_) => return Ok(AssociationOutcome::Done),
+                Err(error) if error.is(&AwsErrorKind::Precondition) && tries < 3 => tries += 1,
                 Err(error) => return Err(error),
             }
         }

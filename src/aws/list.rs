@@ -5,11 +5,11 @@ use percent_encoding::percent_decode_str;
 
 use super::error::AwsError;
 use super::s3::{Bucket, attempt_timeout, within};
-use crate::domain::ETag;
+use crate::object::ETag;
 
 /// An object as ListObjectsV2 shows it. Its key is whole, prefix included.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedObject {
     pub key: Box<str>,
     pub size: u64,
     pub etag: ETag,
@@ -19,8 +19,8 @@ pub struct Listed {
 
 /// A part of a listing, sorted by key as S3 sorts them.
 #[derive(Debug, Default)]
-pub struct Page {
-    pub objects: Vec<Listed>,
+pub struct ListingPage {
+    pub objects: Vec<ListedObject>,
     /// Where the next page begins, if there is one.
     pub next: Option<String>,
 }
@@ -42,7 +42,7 @@ impl Bucket {
         prefix: &str,
         after: Option<&str>,
         next: Option<String>,
-    ) -> Result<Page, AwsError> {
+    ) -> Result<ListingPage, AwsError> {
         let after = after.filter(|_| next.is_none()).map(str::to_owned);
         let answer = self
             .client
@@ -70,7 +70,7 @@ impl Bucket {
         let contents = answer.contents.unwrap_or_default().into_iter();
         let objects = contents.map(|object| {
             let key = decoded(object.key, answer.encoding_type.as_ref());
-            Ok(Listed {
+            Ok(ListedObject {
                 key: key
                     .ok_or_else(|| nonsense("a listed key is not UTF-8"))?
                     .into(),
@@ -79,7 +79,7 @@ impl Bucket {
                 modified: object.last_modified.map(|time| time.secs()),
             })
         });
-        Ok(Page {
+        Ok(ListingPage {
             objects: objects.collect::<Result<_, AwsError>>()?,
             next,
         })
@@ -91,8 +91,8 @@ impl Bucket {
         range: KeyRange<'_>,
         pages: usize,
         seen: impl Fn(usize),
-    ) -> Result<(Vec<Listed>, bool), AwsError> {
-        let past = |object: &Listed| range.last.is_some_and(|last| *object.key > *last);
+    ) -> Result<(Vec<ListedObject>, bool), AwsError> {
+        let past = |object: &ListedObject| range.last.is_some_and(|last| *object.key > *last);
         let mut objects = Vec::new();
         let (mut next, mut whole) = (None, false);
         for _ in 0..pages {

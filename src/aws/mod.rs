@@ -15,7 +15,7 @@ mod watch;
 
 pub use aws_smithy_types::base64;
 pub use cloudfront::CloudFront;
-pub use connect::{Aws, Connection};
-pub use error::{AwsError, Kind};
-pub use s3::{Bucket, Condition};
-pub use watch::{ServerClock, Watch, uptime};
+pub use connect::{AwsClients, AwsConnection};
+pub use error::{AwsError, AwsErrorKind};
+pub use s3::{Bucket, WriteCondition};
+pub use watch::{RequestWatch, ServerClock, uptime};

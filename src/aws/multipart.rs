@@ -6,24 +6,24 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, EncodingType, StorageClass};
 use aws_smithy_types::base64;
 
-use super::error::{AwsError, Kind};
+use super::error::{AwsError, AwsErrorKind};
 use super::list::decoded;
 use super::s3::{
-    Bucket, COPY_TIMEOUT, CheckedBody, Condition, CopySource, Written, attempt_timeout, tagging,
-    within,
+    Bucket, COPY_TIMEOUT, CheckedBody, CopySource, WriteCondition, Written, attempt_timeout,
+    tagging, within,
 };
-use crate::domain::{ETag, Headers};
+use crate::object::{ETag, Headers};
 
 /// An upload that is under way: bytes already sent are paid for until it is completed or aborted.
 #[derive(Debug, Clone)]
-pub struct Upload {
+pub struct MultipartUpload {
     pub key: String,
     id: String,
 }
 
 /// A part that S3 has taken.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub struct UploadedPart {
     /// From 1.
     pub number: i32,
     pub etag: String,
@@ -34,7 +34,11 @@ const WRITE: &str = "s3:PutObject";
 
 impl Bucket {
     /// Begins an upload in parts, of an object with these headers.
-    pub async fn begin_upload(&self, key: &str, headers: &Headers) -> Result<Upload, AwsError> {
+    pub async fn begin_upload(
+        &self,
+        key: &str,
+        headers: &Headers,
+    ) -> Result<MultipartUpload, AwsError> {
         let answer = self
             .client
             .create_multipart_upload()
@@ -53,7 +57,7 @@ impl Bucket {
             .send()
             .await
             .map_err(self.failed(WRITE, key))?;
-        Ok(Upload {
+        Ok(MultipartUpload {
             key: key.to_owned(),
             id: self.answered(WRITE, key, "UploadId", answer.upload_id)?,
         })
@@ -62,10 +66,10 @@ impl Bucket {
     /// Sends part `number`, from 1.
     pub async fn put_part(
         &self,
-        upload: &Upload,
+        upload: &MultipartUpload,
         number: i32,
         body: CheckedBody,
-    ) -> Result<Part, AwsError> {
+    ) -> Result<UploadedPart, AwsError> {
         let limit = attempt_timeout(body.bytes.len() as u64);
         let answer = self
             .client
@@ -83,17 +87,17 @@ impl Bucket {
             .await
             .map_err(self.failed(WRITE, &upload.key))?;
         let etag = self.answered(WRITE, &upload.key, "ETag", answer.e_tag)?;
-        Ok(Part { number, etag })
+        Ok(UploadedPart { number, etag })
     }
 
     /// Takes bytes `first..=last` of an object of the bucket as part `number`.
     pub async fn copy_part(
         &self,
-        upload: &Upload,
+        upload: &MultipartUpload,
         number: i32,
         source: CopySource<'_>,
         (first, last): (u64, u64),
-    ) -> Result<Part, AwsError> {
+    ) -> Result<UploadedPart, AwsError> {
         let answer = self
             .client
             .upload_part_copy()
@@ -112,15 +116,15 @@ impl Bucket {
             .map_err(self.failed(WRITE, &upload.key))?;
         let etag = answer.copy_part_result.and_then(|result| result.e_tag);
         let etag = self.answered(WRITE, &upload.key, "ETag", etag)?;
-        Ok(Part { number, etag })
+        Ok(UploadedPart { number, etag })
     }
 
     /// Makes the object of its parts. `expected` is the ETag that it must come to where that is known.
     pub async fn complete_upload(
         &self,
-        upload: &Upload,
-        mut parts: Vec<Part>,
-        condition: &Condition,
+        upload: &MultipartUpload,
+        mut parts: Vec<UploadedPart>,
+        condition: &WriteCondition,
         expected: Option<&ETag>,
     ) -> Result<Written, AwsError> {
         parts.sort_by_key(|part| part.number);
@@ -157,7 +161,10 @@ impl Bucket {
         // An upload that a first try completed is unknown to the second, and some servers answer what the SDK cannot read.
         let unclear = matches!(
             error.kind,
-            Kind::NotFound | Kind::Precondition | Kind::NotTheService | Kind::Other
+            AwsErrorKind::NotFound
+                | AwsErrorKind::Precondition
+                | AwsErrorKind::NotTheService
+                | AwsErrorKind::Other
         );
         if unclear
             && let Some(expected) = expected
@@ -173,7 +180,7 @@ impl Bucket {
     }
 
     /// Lists the uploads under way of keys that begin so, with the time at which each began, in unix seconds.
-    pub async fn uploads(&self, prefix: &str) -> Result<Vec<(Upload, i64)>, AwsError> {
+    pub async fn uploads(&self, prefix: &str) -> Result<Vec<(MultipartUpload, i64)>, AwsError> {
         let mut uploads = Vec::new();
         let (mut key, mut id) = (None, None);
         loop {
@@ -194,7 +201,7 @@ impl Bucket {
                 let key = decoded(upload.key, answer.encoding_type.as_ref());
                 // A key that is not UTF-8 is somebody else's.
                 if let (Some(key), Some(id)) = (key, upload.upload_id) {
-                    uploads.push((Upload { key, id }, begun));
+                    uploads.push((MultipartUpload { key, id }, begun));
                 }
             }
             (key, id) = (answer.next_key_marker, answer.next_upload_id_marker);
@@ -205,7 +212,7 @@ impl Bucket {
     }
 
     /// Gives up an upload, so that its parts are not paid for.
-    pub async fn abort_upload(&self, upload: &Upload) -> Result<(), AwsError> {
+    pub async fn abort_upload(&self, upload: &MultipartUpload) -> Result<(), AwsError> {
         let answer = self
             .client
             .abort_multipart_upload()

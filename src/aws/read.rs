@@ -9,13 +9,13 @@ use bytes::Bytes;
 use md5::{Digest, Md5 as Hasher};
 
 use super::checksum::FullChecksum;
-use super::error::{AwsError, Kind};
+use super::error::{AwsError, AwsErrorKind};
 use super::s3::{Bucket, within};
-use crate::domain::{ETag, Headers, Md5};
+use crate::object::{ETag, Headers, Md5};
 
 /// What HeadObject tells.
 #[derive(Debug, Clone)]
-pub struct Head {
+pub struct ObjectHead {
     pub etag: ETag,
     pub size: u64,
     pub headers: Headers,
@@ -25,7 +25,7 @@ pub struct Head {
 
 /// An object's whole content.
 #[derive(Debug, Clone)]
-pub struct Fetched {
+pub struct FetchedObject {
     pub body: Bytes,
     pub etag: ETag,
 }
@@ -35,7 +35,7 @@ const READ: &str = "s3:GetObject";
 
 impl Bucket {
     /// Reads the whole object; `None` where there is none.
-    pub async fn get(&self, key: &str) -> Result<Option<Fetched>, AwsError> {
+    pub async fn get(&self, key: &str) -> Result<Option<FetchedObject>, AwsError> {
         let request = self.client.get_object().bucket(&self.name).key(key);
         let request = request.set_expected_bucket_owner(self.owner.clone());
         let answer = request.send().await.map_err(self.failed(READ, key));
@@ -44,7 +44,7 @@ impl Bucket {
         };
         let broke_off = |error| AwsError::broke_off(READ, self.url(key), error);
         let body = answer.body.collect().await.map_err(broke_off)?;
-        Ok(Some(Fetched {
+        Ok(Some(FetchedObject {
             body: body.into_bytes(),
             etag: ETag::parse(&self.answered(READ, key, "ETag", answer.e_tag)?),
         }))
@@ -62,7 +62,12 @@ impl Bucket {
             .await;
         let mut body = match answer.map_err(self.failed(READ, key)) {
             Ok(answer) => answer.body,
-            Err(error) if matches!(error.kind, Kind::NotFound | Kind::Precondition) => {
+            Err(error)
+                if matches!(
+                    error.kind,
+                    AwsErrorKind::NotFound | AwsErrorKind::Precondition
+                ) =>
+            {
                 return Ok(None);
             }
             Err(error) => return Err(error),
@@ -75,7 +80,11 @@ impl Bucket {
     }
 
     /// Reads an object's headers and full checksum; `None` where there is none.
-    pub async fn head(&self, key: &str, version: Option<&str>) -> Result<Option<Head>, AwsError> {
+    pub async fn head(
+        &self,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<Option<ObjectHead>, AwsError> {
         let request = self.client.head_object().bucket(&self.name).key(key);
         let answer = request
             .set_version_id(version.map(str::to_owned))
@@ -97,7 +106,7 @@ impl Bucket {
         .into_iter()
         .find_map(|(algorithm, value)| value.map(|value| FullChecksum { algorithm, value }));
         let is_of_parts = answer.checksum_type == Some(ChecksumType::Composite);
-        Ok(Some(Head {
+        Ok(Some(ObjectHead {
             etag: ETag::parse(&self.answered(READ, key, "ETag", answer.e_tag)?),
             size: answer.content_length.unwrap_or_default().max(0) as u64,
             checksum: checksum.filter(|_| !is_of_parts),

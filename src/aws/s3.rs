@@ -16,7 +16,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::error::AwsError;
 use super::watch::ServerClock;
-use crate::domain::{ETag, Headers, Md5};
+use crate::object::{ETag, Headers, Md5};
 
 /// The most keys in one DeleteObjects request (Amazon S3 API Reference, "DeleteObjects").
 pub const MAX_DELETES: usize = 1000;
@@ -42,7 +42,7 @@ pub struct Bucket {
 
 /// What must hold for a write to take place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
+pub enum WriteCondition {
     Always,
     /// No object of that key.
     Absent,
@@ -86,7 +86,7 @@ pub(super) fn within(limit: Duration) -> aws_sdk_s3::config::Builder {
     )
 }
 
-impl Condition {
+impl WriteCondition {
     pub(super) fn if_match(&self) -> Option<String> {
         match self {
             Self::Is(etag) => Some(etag.quoted()),
@@ -114,7 +114,7 @@ impl Bucket {
         key: &str,
         body: CheckedBody,
         headers: &Headers,
-        condition: &Condition,
+        condition: &WriteCondition,
     ) -> Result<Written, AwsError> {
         let size = body.bytes.len() as u64;
         let request = self
@@ -154,7 +154,7 @@ impl Bucket {
         source: CopySource<'_>,
         to: &str,
         headers: &Headers,
-        condition: &Condition,
+        condition: &WriteCondition,
     ) -> Result<Written, AwsError> {
         // An object copied onto itself is guarded by the source's condition, which older servers know as well.
         let if_match = condition.if_match().filter(|_| source.key != to);

@@ -12,15 +12,15 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::byte_stream::ByteStream;
 use md5::{Digest, Md5 as Hasher};
 
-use crate::domain::Md5;
+use crate::object::Md5;
 
 /// A client of its own: what viewers are answered has nothing to do with credentials. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Viewer(SharedHttpConnector);
+pub struct ViewerClient(SharedHttpConnector);
 
 /// An answer, without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct ViewerAnswer {
     pub status: u16,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
@@ -29,7 +29,7 @@ pub struct Seen {
     pub md5: Md5,
 }
 
-impl Seen {
+impl ViewerAnswer {
     /// Finds the first header of this name, which is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let header = self.headers.iter().find(|header| header.0 == name);
@@ -37,7 +37,7 @@ impl Seen {
     }
 }
 
-impl Viewer {
+impl ViewerClient {
     /// Makes a client. `ca` is the content of a PEM file with further authorities; `timeout` holds for connecting and for the answer's head.
     pub fn new(ca: Option<&[u8]>, timeout: Duration) -> Self {
         let settings = HttpConnectorSettings::builder()
@@ -56,7 +56,7 @@ impl Viewer {
     }
 
     /// Asks for a URL, `http` or `https`, and reads the answer to its end. Fails with words for people.
-    pub async fn get(&self, url: &str) -> Result<Seen, String> {
+    pub async fn get(&self, url: &str) -> Result<ViewerAnswer, String> {
         let mut request = HttpRequest::get(url).map_err(|error| error.to_string())?;
         let agent = concat!("unstale/", env!("CARGO_PKG_VERSION"));
         request.headers_mut().insert("user-agent", agent);
@@ -75,7 +75,7 @@ impl Viewer {
             size += part.len() as u64;
             hasher.update(&part);
         }
-        Ok(Seen {
+        Ok(ViewerAnswer {
             status,
             headers,
             size,

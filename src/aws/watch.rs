@@ -14,7 +14,7 @@ use aws_smithy_types::date_time::Format;
 
 /// Shared by all clients of a run. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Watch(Arc<RequestCounts>);
+pub struct RequestWatch(Arc<RequestCounts>);
 
 #[derive(Debug, Default)]
 struct RequestCounts {
@@ -22,7 +22,7 @@ struct RequestCounts {
     throttled: AtomicU64,
 }
 
-impl Watch {
+impl RequestWatch {
     /// Returns the number of attempts answered so far.
     pub fn requests(&self) -> u64 {
         self.0.requests.load(Ordering::Relaxed)
@@ -65,7 +65,7 @@ const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Boottime;
 const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
 
 #[dyn_dispatch_hint]
-impl Intercept for Watch {
+impl Intercept for RequestWatch {
     fn name(&self) -> &'static str {
         "Watch"
     }

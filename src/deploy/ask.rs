@@ -6,23 +6,23 @@ use std::path::{Path, PathBuf};
 
 use tokio::task::spawn_blocking;
 
-use super::Teller;
-use super::event::Event;
-use super::pool::{self, Level};
-use super::stop::Stop;
-use super::survey::Place;
-use crate::aws::read::Head;
-use crate::aws::{AwsError, Kind};
-use crate::domain::diff::{Answer, Ask};
-use crate::domain::{ETag, Headers, Key, Md5};
-use crate::plan::{Answered, Want};
+use super::EventSink;
+use super::event::DeployEvent;
+use super::pool::{self, ConcurrencyLevel};
+use super::stop::StopSignal;
+use super::survey::SiteLocation;
+use crate::aws::read::ObjectHead;
+use crate::aws::{AwsError, AwsErrorKind};
+use crate::object::diff::{ComparisonAnswer, OpenQuestions};
+use crate::object::{ETag, Headers, Key, Md5};
+use crate::plan::{HeadAnswer, WantedObject};
 use crate::scan;
 
 /// One object to ask about.
 #[derive(Debug)]
-pub struct Question {
+pub struct ObjectQuestion {
     pub key: Key,
-    pub ask: Ask,
+    pub ask: OpenQuestions,
     /// As listed.
     pub etag: ETag,
     pub size: u64,
@@ -40,10 +40,10 @@ pub enum KnownContent {
 
 /// Asks about many objects, several at once.
 pub struct ObjectAsker<'a> {
-    pub place: Place,
-    pub level: &'a mut Level,
-    pub stop: &'a Stop,
-    pub tell: &'a Teller,
+    pub place: SiteLocation,
+    pub level: &'a mut ConcurrencyLevel,
+    pub stop: &'a StopSignal,
+    pub tell: &'a EventSink,
 }
 
 impl ObjectAsker<'_> {
@@ -51,7 +51,7 @@ impl ObjectAsker<'_> {
     pub async fn each<Q, A, F>(
         &mut self,
         questions: Vec<Q>,
-        ask: impl Fn(Place, Q) -> F,
+        ask: impl Fn(SiteLocation, Q) -> F,
     ) -> Result<HashMap<Key, A>, AwsError>
     where
         A: Send + 'static,
@@ -64,7 +64,7 @@ impl ObjectAsker<'_> {
             Ok((key, answer)) => {
                 answers.insert(key, answer);
                 let done = answers.len() as u64;
-                self.tell.tell(Event::Asked { done, total });
+                self.tell.tell(DeployEvent::Asked { done, total });
                 true
             }
             Err(error) => {
@@ -82,11 +82,14 @@ impl ObjectAsker<'_> {
 }
 
 /// Finds out whether an object is as it should be.
-pub async fn compare(place: Place, question: Question) -> Result<(Key, Answered), AwsError> {
+pub async fn compare(
+    place: SiteLocation,
+    question: ObjectQuestion,
+) -> Result<(Key, HeadAnswer), AwsError> {
     let full = place.full(question.key.as_str());
     let Some(head) = place.bucket.head(&full, None).await? else {
         // Gone since it was listed.
-        return Ok((question.key, Answered::default()));
+        return Ok((question.key, HeadAnswer::default()));
     };
     let same_content = match &question.content {
         _ if !question.ask.content => None,
@@ -101,8 +104,8 @@ pub async fn compare(place: Place, question: Question) -> Result<(Key, Answered)
         headers.tags = place.bucket.tags(&full, None).await?;
     }
     let same_headers = Some(headers == normal(question.headers));
-    let answered = Answered {
-        answer: Answer {
+    let answered = HeadAnswer {
+        answer: ComparisonAnswer {
             same_content,
             same_headers,
         },
@@ -113,7 +116,10 @@ pub async fn compare(place: Place, question: Question) -> Result<(Key, Answered)
 }
 
 /// Finds out what the version that is wanted is, with its tags where the rest is not all that was set; `None`: it is gone.
-pub async fn version_head(place: Place, want: Want) -> Result<(Key, Option<Head>), AwsError> {
+pub async fn version_head(
+    place: SiteLocation,
+    want: WantedObject,
+) -> Result<(Key, Option<ObjectHead>), AwsError> {
     let full = place.full(want.key.as_str());
     let version = want.version.as_ref().map(|version| version.id.as_str());
     let Some(mut head) = place.bucket.head(&full, version).await? else {
@@ -124,7 +130,11 @@ pub async fn version_head(place: Place, want: Want) -> Result<(Key, Option<Head>
         match place.bucket.tags(&full, version).await {
             Ok(tags) => head.headers.tags = tags,
             // Whoever may not read tags did not set them.
-            Err(error) if matches!(error.kind, Kind::AccessDenied | Kind::NotImplemented) => {}
+            Err(error)
+                if matches!(
+                    error.kind,
+                    AwsErrorKind::AccessDenied | AwsErrorKind::NotImplemented
+                ) => {}
             Err(error) => return Err(error),
         }
     }
@@ -138,7 +148,7 @@ fn normal(mut headers: Headers) -> Headers {
 }
 
 /// Returns whether a file is what the object holds, where anything tells.
-async fn same_content(question: &Question, file: &Path, head: &Head) -> Option<bool> {
+async fn same_content(question: &ObjectQuestion, file: &Path, head: &ObjectHead) -> Option<bool> {
     if head.etag != question.etag || head.size != question.size {
         return Some(false);
     }

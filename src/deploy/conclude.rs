@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::event::{Invalidated, Summary};
-use super::progress::{DeployProgress, Halt, PurgeOutcome};
-use super::send::{Invalidator, Pending};
+use super::event::{DeploySummary, InvalidationSummary};
+use super::progress::{DeployProgress, HaltReason, PurgeOutcome};
+use super::send::{Invalidator, PendingInvalidation};
 use crate::error::{Error, Exit};
 use crate::state::StateError;
 
@@ -14,14 +14,14 @@ const NEXT: &str = "the next deploy makes it good: what it owes is noted in the 
 pub(super) struct Conclusion<'a> {
     pub(super) invalidator: Invalidator,
     pub(super) waits: bool,
-    pub(super) summary: &'a mut Summary,
+    pub(super) summary: &'a mut DeploySummary,
 }
 
 /// Waits for the purge, where that is wanted, and says how the deploy went.
 pub(super) async fn conclude(
     conclusion: Conclusion<'_>,
     mut progress: DeployProgress,
-    ended: Result<(), Halt>,
+    ended: Result<(), HaltReason>,
 ) -> Result<(), Error> {
     let Conclusion {
         mut invalidator,
@@ -69,13 +69,13 @@ pub(super) async fn conclude(
     Ok(())
 }
 
-fn invalidated(pending: &Pending) -> Invalidated {
+fn invalidated(pending: &PendingInvalidation) -> InvalidationSummary {
     let status = if pending.completed {
         "Completed"
     } else {
         "InProgress"
     };
-    Invalidated {
+    InvalidationSummary {
         distribution: pending.target.id().to_owned(),
         id: pending.id.clone(),
         paths: pending.paths,
@@ -84,22 +84,22 @@ fn invalidated(pending: &Pending) -> Invalidated {
 }
 
 /// Returns what kept the deploy from being whole.
-fn trouble(progress: &DeployProgress, ended: Result<(), Halt>) -> Option<Error> {
+fn trouble(progress: &DeployProgress, ended: Result<(), HaltReason>) -> Option<Error> {
     match ended {
         Ok(()) => {}
-        Err(Halt::Interrupted | Halt::Race(_)) if !progress.begun => {
+        Err(HaltReason::Interrupted | HaltReason::Race(_)) if !progress.begun => {
             return Some(Error::interrupted(
                 "interrupted before anything was changed",
             ));
         }
-        Err(Halt::Interrupted | Halt::Abandoned | Halt::Race(_)) => {
+        Err(HaltReason::Interrupted | HaltReason::Abandoned | HaltReason::Race(_)) => {
             return Some(Error::interrupted("interrupted: some of it is live").hint(NEXT));
         }
-        Err(Halt::State(StateError::Lost)) => {
+        Err(HaltReason::State(StateError::Lost)) => {
             let text = "the lease was lost, so nothing more was written";
             return Some(Error::incomplete(text).hint(NEXT));
         }
-        Err(Halt::State(error)) => return Some(unfinished(error.into())),
+        Err(HaltReason::State(error)) => return Some(unfinished(error.into())),
     }
     if progress.failures.is_empty() {
         return match &progress.purge {

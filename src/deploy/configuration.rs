@@ -8,10 +8,10 @@ use aws_sdk_cloudfront::types::{
 };
 
 use super::job::Job;
-use crate::aws::cloudfront::Described;
+use crate::aws::cloudfront::DescribedDistribution;
 use crate::aws::{AwsError, CloudFront};
 use crate::edge::{
-    Behavior, Distribution, ErrorResponse, Index, Origin, QueryKey, Rewrite, rewrite_of,
+    Behavior, Distribution, ErrorResponse, IndexLookup, Origin, QueryKey, UriRewrite, rewrite_of,
 };
 
 /// Seconds that objects are kept where neither they nor the configuration say otherwise (CloudFront API Reference,
@@ -58,7 +58,7 @@ macro_rules! settings {
 /// Where a cache policy cannot be read. A function that cannot is a rewrite that nobody knows.
 pub async fn read(
     cloudfront: &CloudFront,
-    described: Described,
+    described: DescribedDistribution,
     job: &Job,
 ) -> Result<Distribution, AwsError> {
     let config = described.config;
@@ -155,10 +155,10 @@ impl ConfigurationReader<'_> {
         let associated = associated(&settings);
         let function = self.function(associated.as_deref()).await;
         let rewrite = match (&associated, &function) {
-            _ if self.job.index != Index::Auto => Rewrite::None,
-            (None, _) => Rewrite::None,
+            _ if self.job.index != IndexLookup::Auto => UriRewrite::None,
+            (None, _) => UriRewrite::None,
             (_, Some(code)) => rewrite_of(code),
-            (_, None) => Rewrite::Unknown,
+            (_, None) => UriRewrite::Unknown,
         };
         let group = self.groups.get(&settings.origin).cloned();
         let [min_ttl, default_ttl, max_ttl] = cache.ttls;
@@ -192,7 +192,7 @@ impl ConfigurationReader<'_> {
     async fn function(&mut self, associated: Option<&str>) -> Option<String> {
         let name = associated?.strip_prefix("function/")?;
         let redirects = !self.job.redirects.is_empty() || self.job.redirect_function.is_some();
-        if self.job.index != Index::Auto && !redirects {
+        if self.job.index != IndexLookup::Auto && !redirects {
             return None;
         }
         if let Some(code) = self.functions.get(name) {

@@ -8,10 +8,10 @@ use md5::{Digest, Md5 as Hasher};
 use tokio::task::spawn_blocking;
 
 use super::put_error::PutError;
-use crate::domain::Md5;
-use crate::domain::encoding;
+use crate::object::Md5;
+use crate::object::encoding;
 use crate::plan::Change;
-use crate::scan::{FileStamp, LocalFile, Made};
+use crate::scan::{FileStamp, LocalFile, StoredForm};
 
 /// Returns the content of a small object: from memory where it is `kept`, or from its file.
 pub(super) async fn read(
@@ -63,7 +63,7 @@ async fn read_whole(
 }
 
 /// Returns a file in the encoding that the plan is about.
-async fn encode(path: &Path, change: &Change, made: &Made) -> Result<Bytes, PutError> {
+async fn encode(path: &Path, change: &Change, made: &StoredForm) -> Result<Bytes, PutError> {
     if let Some(body) = &made.body {
         return Ok(body.clone());
     }

@@ -1,15 +1,15 @@
 //! What every part of a deploy works with.
 
-use super::event::Teller;
+use super::event::EventSink;
 use super::job::Job;
-use super::stop::Stop;
-use crate::aws::Aws;
+use super::stop::StopSignal;
+use crate::aws::AwsClients;
 
 /// Whom a deploy asks, what it is asked to do, and who hears of it.
 #[derive(Clone, Copy)]
 pub(super) struct DeployContext<'a> {
-    pub(super) aws: &'a Aws,
+    pub(super) aws: &'a AwsClients,
     pub(super) job: &'a Job,
-    pub(super) stop: &'a Stop,
-    pub(super) tell: &'a Teller,
+    pub(super) stop: &'a StopSignal,
+    pub(super) tell: &'a EventSink,
 }

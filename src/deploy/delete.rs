@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::event::Event;
-use super::progress::{Halt, PurgeOutcome};
+use super::event::DeployEvent;
+use super::progress::{HaltReason, PurgeOutcome};
 use super::steps::RunningDeploy;
 use crate::aws::s3::MAX_DELETES;
-use crate::aws::{AwsError, Kind};
-use crate::domain::ETag;
+use crate::aws::{AwsError, AwsErrorKind};
+use crate::object::ETag;
 use crate::plan::Deletion;
 use crate::state::StateError;
 
 impl RunningDeploy<'_> {
-    pub(super) async fn delete_pages(&mut self) -> Result<(), Halt> {
+    pub(super) async fn delete_pages(&mut self) -> Result<(), HaltReason> {
         self.go_on()?;
         // Pages that stay name them still.
         if self.progress.has_failed() {
@@ -21,7 +21,7 @@ impl RunningDeploy<'_> {
         self.delete(|deletion| deletion.page).await
     }
 
-    pub(super) async fn delete_assets(&mut self) -> Result<(), Halt> {
+    pub(super) async fn delete_assets(&mut self) -> Result<(), HaltReason> {
         if !self.may_remove_assets() {
             return Ok(());
         }
@@ -37,7 +37,7 @@ impl RunningDeploy<'_> {
         accepted && !self.progress.has_failed()
     }
 
-    async fn delete(&mut self, is_chosen: fn(&Deletion) -> bool) -> Result<(), Halt> {
+    async fn delete(&mut self, is_chosen: fn(&Deletion) -> bool) -> Result<(), HaltReason> {
         let plan = self.plan.clone();
         let mut chosen: Vec<&Deletion> = plan.deletions.iter().collect();
         chosen.retain(|deletion| is_chosen(deletion));
@@ -55,7 +55,10 @@ impl RunningDeploy<'_> {
     }
 
     /// Returns why objects were not deleted, by whole keys.
-    async fn delete_chunk(&self, chunk: &[&Deletion]) -> Result<HashMap<String, AwsError>, Halt> {
+    async fn delete_chunk(
+        &self,
+        chunk: &[&Deletion],
+    ) -> Result<HashMap<String, AwsError>, HaltReason> {
         let place = &self.scene.place;
         let guarded = self.lease.why_unguarded().is_none();
         let object = |deletion: &&Deletion| {
@@ -65,7 +68,7 @@ impl RunningDeploy<'_> {
         let objects: Vec<(String, Option<ETag>)> = chunk.iter().map(object).collect();
         let deleting = async {
             match place.bucket.delete_many(&objects).await {
-                Err(error) if error.is(&Kind::NotImplemented) => {
+                Err(error) if error.is(&AwsErrorKind::NotImplemented) => {
                     let plain = objects.iter().map(|(key, _)| (key.clone(), None));
                     place.bucket.delete_many(&plain.collect::<Vec<_>>()).await
                 }
@@ -88,22 +91,24 @@ impl RunningDeploy<'_> {
         deletion: &Deletion,
         full: &str,
         error: Option<AwsError>,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), HaltReason> {
         let key = deletion.key.clone();
         // What is not found is gone by a first try whose answer was lost, or by somebody else.
-        if let Some(error) = error.filter(|error| !error.is(&Kind::NotFound)) {
-            let moved = error.is(&Kind::Precondition);
+        if let Some(error) = error.filter(|error| !error.is(&AwsErrorKind::NotFound)) {
+            let moved = error.is(&AwsErrorKind::Precondition);
             let head = self.scene.place.bucket.head(full, None);
             let gone = moved && head.await.map_err(StateError::from)?.is_none();
-            if !gone && (moved || error.is(&Kind::Conflict)) {
-                return Err(Halt::Race(key));
+            if !gone && (moved || error.is(&AwsErrorKind::Conflict)) {
+                return Err(HaltReason::Race(key));
             }
             if !gone {
                 self.progress.failures.push((key, error.into()));
                 return Ok(());
             }
         }
-        self.context.tell.tell(Event::Deleted { key: key.clone() });
+        self.context
+            .tell
+            .tell(DeployEvent::Deleted { key: key.clone() });
         self.progress.deleted.insert(key);
         Ok(())
     }

@@ -4,15 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::progress::DeployProgress;
-use super::scene::Scene;
-use super::source::Source;
+use super::scene::PlanInputs;
+use super::source::SiteSource;
 use crate::aws::s3::Written;
-use crate::domain::manifest::{
-    Delta, DeployId, DeployNo, DeployRef, Entry, Life, Manifest, Served,
-};
-use crate::domain::{ETag, Headers, Key, Md5};
 use crate::edge::ttl;
-use crate::plan::{Adopted, Change, ClaimedObject, Deletion, Plan};
+use crate::object::entry::{DeployNumber, EntryLife, ManifestEntry};
+use crate::object::manifest::{DeployId, DeployRef, Manifest, ManifestDelta, ServedHeaders};
+use crate::object::{ETag, Headers, Key, Md5};
+use crate::plan::{AdoptedObject, Change, ClaimedObject, Deletion, Plan};
 use crate::state::ManifestUpdate;
 
 /// Seconds for which an edge may hold a copy of what names no time of its own.
@@ -39,7 +38,7 @@ impl<'a> LiveObject<'a> {
         }
     }
 
-    pub(super) fn adopted(adopted: &'a Adopted) -> Self {
+    pub(super) fn adopted(adopted: &'a AdoptedObject) -> Self {
         Self {
             key: &adopted.key,
             etag: &adopted.etag,
@@ -57,7 +56,7 @@ impl<'a> LiveObject<'a> {
 
 /// Makes what the manifest becomes.
 pub(super) fn update(
-    scene: &mut Scene,
+    scene: &mut PlanInputs,
     plan: &Plan,
     id: &DeployId,
     progress: &DeployProgress,
@@ -80,8 +79,8 @@ pub(super) fn update(
     }
     let retained: HashSet<&Key> = plan.retained.iter().collect();
     for claimed in claims(plan, &progress.put, &progress.deleted) {
-        let served = manifest.tables.serve(Served::default());
-        let entry = Entry::new(claimed.etag.clone(), claimed.headers, served, [number; 2]);
+        let served = manifest.tables.serve(ServedHeaders::default());
+        let entry = ManifestEntry::new(claimed.etag.clone(), claimed.headers, served, [number; 2]);
         let entry = entry.with(|rare| {
             rare.digest = claimed.digest;
             rare.life = life_of(&claimed.key, &retained, now);
@@ -102,8 +101,8 @@ pub(super) fn update(
 }
 
 /// Makes the changes for objects that were neither written nor deleted.
-fn kept(manifest: &Manifest, source: &Source, plan: &Plan, now: i64) -> Delta {
-    let mut delta = Delta::default();
+fn kept(manifest: &Manifest, source: &SiteSource, plan: &Plan, now: i64) -> ManifestDelta {
+    let mut delta = ManifestDelta::default();
     for file in source.files().iter().filter(|file| file.is_kept()) {
         // What is live was looked at by another rule: the next deploy need not look again.
         if let Some(entry) = manifest.entries.get(&file.key) {
@@ -114,7 +113,7 @@ fn kept(manifest: &Manifest, source: &Source, plan: &Plan, now: i64) -> Delta {
         }
     }
     for (key, entry) in &manifest.entries {
-        if matches!(entry.life, Life::Tombstone { until } if until <= now) {
+        if matches!(entry.life, EntryLife::Tombstone { until } if until <= now) {
             delta.remove(key.clone());
         }
     }
@@ -122,8 +121,8 @@ fn kept(manifest: &Manifest, source: &Source, plan: &Plan, now: i64) -> Delta {
         delta.remove(key.clone());
     }
     let (retained, returned) = (plan.retained.iter(), plan.returned.iter());
-    let retained = retained.map(|key| (key, Life::Retained { since: now }));
-    for (key, life) in retained.chain(returned.map(|key| (key, Life::Live))) {
+    let retained = retained.map(|key| (key, EntryLife::Retained { since: now }));
+    for (key, life) in retained.chain(returned.map(|key| (key, EntryLife::Live))) {
         // What a dead deploy put has no entry yet: it is claimed.
         if let Some(entry) = manifest.entries.get(key) {
             delta.upsert(key.clone(), entry.clone().with_life(life));
@@ -133,7 +132,7 @@ fn kept(manifest: &Manifest, source: &Source, plan: &Plan, now: i64) -> Delta {
 }
 
 /// Returns what remains of a deleted fingerprinted asset while an edge may hold a copy.
-fn tombstone(manifest: &Manifest, deletion: &Deletion, now: i64) -> Option<Entry> {
+fn tombstone(manifest: &Manifest, deletion: &Deletion, now: i64) -> Option<ManifestEntry> {
     let entry = manifest.entries.get(&deletion.key)?;
     if !deletion.fingerprinted {
         return None;
@@ -142,7 +141,7 @@ fn tombstone(manifest: &Manifest, deletion: &Deletion, now: i64) -> Option<Entry
     let stated = served.and_then(|served| served.cache_control.as_deref());
     let kept = ttl::stated_ttl(stated).max(GRAVE);
     let until = now.saturating_add(i64::try_from(kept).unwrap_or(i64::MAX));
-    Some(entry.clone().with_life(Life::Tombstone { until }))
+    Some(entry.clone().with_life(EntryLife::Tombstone { until }))
 }
 
 /// Returns what deploys that died put and this one did not get round to: it stays ours.
@@ -159,28 +158,28 @@ pub(super) fn claims<'a>(
         .collect()
 }
 
-fn entry(manifest: &mut Manifest, deploy: DeployNo, object: &LiveObject) -> Entry {
+fn entry(manifest: &mut Manifest, deploy: DeployNumber, object: &LiveObject) -> ManifestEntry {
     let headers = object.headers.fingerprint();
-    let served = Served::of(object.key, object.headers);
+    let served = ServedHeaders::of(object.key, object.headers);
     let served = manifest.tables.serve(served);
     let before = manifest.entries.get(object.key.as_str());
     let first = before.map_or(deploy, |before| before.first);
-    Entry::new(object.etag.clone(), headers, served, [first, deploy]).with(|rare| {
+    ManifestEntry::new(object.etag.clone(), headers, served, [first, deploy]).with(|rare| {
         rare.digest = object.digest();
         rare.version_id = object.version_id.map(Into::into);
     })
 }
 
-pub(super) fn life_of(key: &Key, retained: &HashSet<&Key>, now: i64) -> Life {
+pub(super) fn life_of(key: &Key, retained: &HashSet<&Key>, now: i64) -> EntryLife {
     if retained.contains(key) {
-        Life::Retained { since: now }
+        EntryLife::Retained { since: now }
     } else {
-        Life::Live
+        EntryLife::Live
     }
 }
 
 /// Adds what spares the next deploy a look: the file that an encoding was made of, and the digest without noise.
-fn remembering(key: &Key, entry: Entry, source: &Source) -> Entry {
+fn remembering(key: &Key, entry: ManifestEntry, source: &SiteSource) -> ManifestEntry {
     let made = source
         .file(key.as_str())
         .and_then(|file| file.made.as_deref());

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::domain::Key;
-use crate::plan::{Action, Plan, Reason};
+use crate::object::Key;
+use crate::plan::{ChangeAction, Plan, Reason};
 
 /// Told while a command runs. Whoever reports them decides what of it is shown.
 #[derive(Clone, Debug)]
-pub enum Event {
+pub enum DeployEvent {
     /// So many files found in the build so far.
     Walked(u64),
     /// So much hashed so far.
@@ -51,7 +51,7 @@ pub enum Event {
     /// An object is live. Bytes that [`Event::BytesSent`] told already are in `bytes` too.
     Changed {
         key: Key,
-        action: Action,
+        action: ChangeAction,
         reason: Reason,
         bytes: u64,
     },
@@ -98,24 +98,24 @@ pub enum Event {
     },
     Interrupted,
     /// Last of a command that deployed.
-    Ended(Summary),
+    Ended(DeploySummary),
 }
 
 /// Whom events are told. Cheap to clone.
 #[derive(Clone)]
-pub struct Teller(Arc<dyn Fn(&Event) + Send + Sync>);
+pub struct EventSink(Arc<dyn Fn(&DeployEvent) + Send + Sync>);
 
-impl Teller {
-    pub fn new(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+impl EventSink {
+    pub fn new(listener: impl Fn(&DeployEvent) + Send + Sync + 'static) -> Self {
         Self(Arc::new(listener))
     }
 
-    pub fn tell(&self, event: Event) {
+    pub fn tell(&self, event: DeployEvent) {
         (self.0)(&event);
     }
 }
 
-impl std::fmt::Debug for Teller {
+impl std::fmt::Debug for EventSink {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("Teller")
     }
@@ -124,7 +124,7 @@ impl std::fmt::Debug for Teller {
 /// What a deploy came to.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Summary {
+pub struct DeploySummary {
     /// The deploy's id; none where there was nothing to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deploy: Option<String>,
@@ -144,7 +144,7 @@ pub struct Summary {
     pub failed: u64,
     /// Invalidation paths that CloudFront took.
     pub paths_purged: u64,
-    pub invalidations: Vec<Invalidated>,
+    pub invalidations: Vec<InvalidationSummary>,
     /// What the purge cost, in US dollars, after the free allowance.
     pub cost_usd: f64,
     pub seconds: f64,
@@ -154,7 +154,7 @@ pub struct Summary {
 /// One invalidation.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Invalidated {
+pub struct InvalidationSummary {
     pub distribution: String,
     /// As AWS shows it.
     pub id: String,

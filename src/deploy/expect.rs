@@ -3,31 +3,31 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::job::Job;
-use super::targets::{Found, Targets};
-use crate::domain::function;
-use crate::domain::manifest::Manifest;
-use crate::domain::{ETag, Key};
-use crate::edge::expect::Expected;
-use crate::edge::{Behavior, Distribution, Kind, Origin, Site, request_paths};
-use crate::plan::Want;
+use super::targets::{ResolvedDistribution, ResolvedTargets};
+use crate::edge::expect::ExpectedAnswer;
+use crate::edge::{Behavior, Distribution, Origin, PathKind, ShownSite, request_paths};
+use crate::object::manifest::Manifest;
+use crate::object::{ETag, Key};
+use crate::plan::WantedObject;
+use crate::rules::function;
 
 /// One request path of one distribution.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
+pub struct PathQuestion {
     /// As a viewer asks for it, encoded.
     pub path: String,
     pub key: Key,
-    pub expected: Expected,
+    pub expected: ExpectedAnswer,
 }
 
 /// What is to be asked of a distribution.
 #[derive(Debug)]
-pub struct Questions {
+pub struct DistributionQuestions {
     /// Its id; none where there is no distribution.
     pub target: Option<String>,
     pub domain: Option<String>,
     /// Sorted by path.
-    pub all: Vec<Question>,
+    pub all: Vec<PathQuestion>,
     /// A function rewrites URLs in a way that nothing tells: the keys' own paths alone are asked for.
     pub blind: bool,
 }
@@ -36,23 +36,29 @@ pub struct Questions {
 #[derive(Clone, Copy)]
 pub struct ExpectedObjects<'a> {
     pub manifest: &'a Manifest,
-    pub wants: &'a [Want],
+    pub wants: &'a [WantedObject],
     /// Keys that were removed.
     pub gone: &'a [Key],
 }
 
 /// Returns all questions about these objects, by distribution. Where no distribution is known, the site is taken to be served
 /// by a plain one.
-pub fn questions(job: &Job, targets: &Targets, objects: ExpectedObjects) -> Vec<Questions> {
-    let asked = |target: Option<&Found>, site: &Site| Questions {
+pub fn questions(
+    job: &Job,
+    targets: &ResolvedTargets,
+    objects: ExpectedObjects,
+) -> Vec<DistributionQuestions> {
+    let asked = |target: Option<&ResolvedDistribution>, site: &ShownSite| DistributionQuestions {
         target: target.map(|target| target.id().to_owned()),
-        domain: target.and_then(Found::domain).map(str::to_owned),
+        domain: target
+            .and_then(ResolvedDistribution::domain)
+            .map(str::to_owned),
         all: of_site(job, site, objects),
         blind: site.has_unknown_rewrite(),
     };
     if targets.found.is_empty() {
         let plain = plain();
-        let mut site = Site::new(&plain, vec![ORIGIN.to_owned()]);
+        let mut site = ShownSite::new(&plain, vec![ORIGIN.to_owned()]);
         site.prefix.clone_from(&job.prefix);
         site.index = job.index;
         return vec![asked(None, &site)];
@@ -84,7 +90,7 @@ fn plain() -> Distribution {
 }
 
 /// Returns all questions about these objects at one distribution.
-fn of_site(job: &Job, site: &Site, objects: ExpectedObjects) -> Vec<Question> {
+fn of_site(job: &Job, site: &ShownSite, objects: ExpectedObjects) -> Vec<PathQuestion> {
     let wanted: HashSet<&Key> = objects.wants.iter().map(|want| &want.key).collect();
     // A page shown for errors with a status of 200 hides what is gone.
     let mut responses = site.distribution.error_responses.iter();
@@ -92,20 +98,20 @@ fn of_site(job: &Job, site: &Site, objects: ExpectedObjects) -> Vec<Question> {
     let gone = objects.gone.iter();
     let gone = gone.filter(|key| !hidden && !wanted.contains(key));
     let wants = objects.wants.iter().map(|want| (&want.key, Some(want)));
-    let mut asked: BTreeMap<String, (Kind, Question)> = BTreeMap::new();
+    let mut asked: BTreeMap<String, (PathKind, PathQuestion)> = BTreeMap::new();
     for (key, want) in wants.chain(gone.map(|key| (key, None))) {
         let paths = request_paths(site, key.as_str()).into_iter();
         for path in paths.filter(|path| !path.is_query()) {
             let redirect = answered_by_function(job, path.behavior, &path.text);
             let expected = match (redirect, want) {
-                (Some(to), _) => Expected::Redirect(to),
+                (Some(to), _) => ExpectedAnswer::Redirect(to),
                 (None, Some(want)) => expected(want, path.kind, site, objects.manifest),
-                (None, None) => Expected::Gone,
+                (None, None) => ExpectedAnswer::Gone,
             };
             // An object's own path is its own, whatever else would answer there.
             let other = asked.get(&path.text).map(|(kind, _)| *kind);
             if other.is_none_or(|kind| path.kind < kind) {
-                let question = Question {
+                let question = PathQuestion {
                     path: path.text.clone(),
                     key: key.clone(),
                     expected,
@@ -118,22 +124,27 @@ fn of_site(job: &Job, site: &Site, objects: ExpectedObjects) -> Vec<Question> {
 }
 
 /// Returns what a viewer is to see of an object at a path of this kind.
-fn expected(want: &Want, kind: Kind, site: &Site, manifest: &Manifest) -> Expected {
+fn expected(
+    want: &WantedObject,
+    kind: PathKind,
+    site: &ShownSite,
+    manifest: &Manifest,
+) -> ExpectedAnswer {
     let website = site.origins().any(|origin| origin.website);
     if let Some(to) = want.headers.redirect.as_ref().filter(|_| website) {
-        return Expected::Redirect(to.clone());
+        return ExpectedAnswer::Redirect(to.clone());
     }
-    if kind == Kind::FolderRedirect {
+    if kind == PathKind::FolderRedirect {
         let mut paths = request_paths(site, want.key.as_str()).into_iter();
-        let folder = paths.find(|path| path.kind == Kind::Folder);
+        let folder = paths.find(|path| path.kind == PathKind::Folder);
         let folder = folder.map_or_else(|| format!("/{}/", folder_of(&want.key)), |path| path.text);
-        return Expected::Redirect(folder);
+        return ExpectedAnswer::Redirect(folder);
     }
     let entry = manifest.entries.get(&want.key);
     let etag = entry
         .filter(|entry| entry.content() == Some(want.md5))
         .map(|entry| entry.etag.clone());
-    Expected::Object {
+    ExpectedAnswer::Object {
         size: want.size,
         md5: Some(want.md5),
         headers: Box::new((*want.headers).clone()),
@@ -162,7 +173,7 @@ mod tests {
     #[test]
     fn without_a_distribution_the_root_and_each_key_answer() {
         let plain = plain();
-        let site = Site::new(&plain, vec![ORIGIN.to_owned()]);
+        let site = ShownSite::new(&plain, vec![ORIGIN.to_owned()]);
         let paths = |key| -> Vec<String> {
             let paths = request_paths(&site, key).into_iter();
             paths.map(|path| path.text).collect()

@@ -2,38 +2,38 @@
 
 use std::time::{Duration, Instant};
 
-use super::Teller;
-use super::event::Event;
-use super::stop::Stop;
-use super::targets::Function;
+use super::EventSink;
+use super::event::DeployEvent;
+use super::stop::StopSignal;
+use super::targets::SiteFunction;
 use super::wanted_function::{denied, not_ours};
-use crate::aws::function::{Association, Code};
+use crate::aws::function::{AssociationOutcome, FunctionCode};
 use crate::aws::{AwsError, CloudFront};
-use crate::domain::function;
+use crate::rules::function;
 
 /// Between two looks at whether a distribution is deployed, which takes minutes: longer each time, up to this.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// What it is done with.
-pub(super) struct Step<'a> {
+pub(super) struct FunctionTools<'a> {
     pub(super) cloudfront: &'a CloudFront,
     pub(super) may_go: &'a dyn Fn() -> bool,
     /// How long edges are waited for that do not know of an association yet.
     pub(super) wait: Option<Duration>,
-    pub(super) stop: &'a Stop,
-    pub(super) tell: &'a Teller,
+    pub(super) stop: &'a StopSignal,
+    pub(super) tell: &'a EventSink,
 }
 
-impl Function {
+impl SiteFunction {
     /// Writes, publishes and associates it. Returns the distributions that stay as they were; why is told.
-    pub(super) async fn deploy(&mut self, step: &Step<'_>) -> Vec<String> {
+    pub(super) async fn deploy(&mut self, step: &FunctionTools<'_>) -> Vec<String> {
         if self.done {
             return Vec::new();
         }
         let arn = match self.publish(step).await {
             Ok(arn) => arn,
             Err(why) => {
-                step.tell.tell(Event::Warned(why));
+                step.tell.tell(DeployEvent::Warned(why));
                 return self.all();
             }
         };
@@ -42,7 +42,7 @@ impl Function {
             if !(step.may_go)() {
                 undone.push(id.clone());
             } else if let Err(why) = self.associate(step, id, &arn).await {
-                step.tell.tell(Event::Warned(why));
+                step.tell.tell(DeployEvent::Warned(why));
                 undone.push(id.clone());
             }
         }
@@ -52,7 +52,7 @@ impl Function {
     }
 
     /// Has viewers meet the code, and returns the function's ARN.
-    async fn publish(&self, step: &Step<'_>) -> Result<String, String> {
+    async fn publish(&self, step: &FunctionTools<'_>) -> Result<String, String> {
         let change = &self.change;
         let name = change.name.as_str();
         let told = |error: AwsError| denied(name, &error);
@@ -64,7 +64,7 @@ impl Function {
             // A deploy that died wrote it: it is not written again.
             Some(written) if written.text == *change.code => written.etag,
             written => {
-                let ours = |code: &Code| function::is_ours(&code.text, &self.site);
+                let ours = |code: &FunctionCode| function::is_ours(&code.text, &self.site);
                 if !written.as_ref().is_none_or(ours) {
                     return Err(not_ours(name, &self.site));
                 }
@@ -82,20 +82,21 @@ impl Function {
         let arn = step.cloudfront.publish_function(name, &etag).await;
         let arn = arn.map_err(told)?;
         let name = name.to_owned();
-        step.tell.tell(Event::FunctionPublished { name });
+        step.tell.tell(DeployEvent::FunctionPublished { name });
         Ok(arn)
     }
 
     /// Has the default behavior of a distribution run it. `Err`: why it does not.
-    async fn associate(&self, step: &Step<'_>, id: &str, arn: &str) -> Result<(), String> {
+    async fn associate(&self, step: &FunctionTools<'_>, id: &str, arn: &str) -> Result<(), String> {
         let name = &self.change.name;
         match step.cloudfront.associate(id, arn).await {
-            Ok(Association::Done) => {
+            Ok(AssociationOutcome::Done) => {
                 let (name, target) = (name.clone(), id.to_owned());
-                step.tell.tell(Event::FunctionAssociated { name, target });
+                step.tell
+                    .tell(DeployEvent::FunctionAssociated { name, target });
                 Ok(())
             }
-            Ok(Association::Taken(other)) => Err(format!(
+            Ok(AssociationOutcome::Taken(other)) => Err(format!(
                 "{id}: the function {name} is not associated, since {other} sees its requests by now"
             )),
             Err(error) => Err(denied(name, &error)),
@@ -103,7 +104,7 @@ impl Function {
     }
 
     /// Waits until the edges know of what was associated, so that none keeps what it answered before.
-    async fn settle(&self, step: &Step<'_>, undone: &[String]) {
+    async fn settle(&self, step: &FunctionTools<'_>, undone: &[String]) {
         let Some(patience) = step.wait else { return };
         let until = Instant::now() + patience;
         let associated = self.change.associate.iter();
@@ -117,12 +118,12 @@ impl Function {
                     let text = format!(
                         "{id} is not deployed at all edges yet: until then some do not redirect"
                     );
-                    step.tell.tell(Event::Warned(text));
+                    step.tell.tell(DeployEvent::Warned(text));
                     break;
                 }
                 if pause.is_zero() {
                     let target = id.clone();
-                    step.tell.tell(Event::DeploymentAwaited { target });
+                    step.tell.tell(DeployEvent::DeploymentAwaited { target });
                 }
                 pause = LOOK.min(pause + Duration::from_secs(1));
                 step.stop.sleep(pause).await;

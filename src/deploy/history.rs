@@ -6,12 +6,13 @@ use serde::{Serialize, Serializer};
 
 use super::delta::{LiveObject, claims, life_of};
 use super::job::Job;
-use super::scene::Scene;
+use super::scene::PlanInputs;
 use crate::aws::s3::Written;
-use crate::domain::Key;
-use crate::domain::entries::Entries;
-use crate::domain::journal::Journal;
-use crate::domain::manifest::{Delta, DeployRef, Life};
+use crate::object::Key;
+use crate::object::entries::ManifestEntries;
+use crate::object::entry::EntryLife;
+use crate::object::journal::Journal;
+use crate::object::manifest::{DeployRef, ManifestDelta};
 use crate::plan::Plan;
 use crate::state::ProcessOwner;
 use crate::state::history::{HistoryRecord, KeyChange, PastObject, PastOutcome, PastPurge};
@@ -47,7 +48,7 @@ pub(super) fn record<C>(
 }
 
 /// Returns what the manifest says of what `delta` is about to change.
-pub(super) fn before(scene: &Scene, delta: &Delta) -> Entries {
+pub(super) fn before(scene: &PlanInputs, delta: &ManifestDelta) -> ManifestEntries {
     let entries = &scene.remote.loaded.manifest.entries;
     let keys = delta.changes.keys();
     keys.filter_map(|key| Some((key.clone(), entries.get(key)?.clone())))
@@ -56,7 +57,7 @@ pub(super) fn before(scene: &Scene, delta: &Delta) -> Entries {
 
 /// The changes for the history, made as they are written: there may be a million of them.
 pub(super) struct RecordedChanges<'a> {
-    pub(super) before: &'a Entries,
+    pub(super) before: &'a ManifestEntries,
     /// Seconds since 1970, by the server's clock.
     pub(super) now: i64,
     pub(super) plan: &'a Plan,
@@ -98,10 +99,10 @@ impl RecordedChanges<'_> {
         let deleted = deleted.map(|key| self.moved(key, None));
         let retained = plan.retained.iter();
         let retained = retained.filter(|key| self.before.get(*key).is_some());
-        let since = Life::Retained { since: self.now };
+        let since = EntryLife::Retained { since: self.now };
         let retained = retained.map(move |key| self.moved(key, Some(since)));
         let returned = plan.returned.iter();
-        let returned = returned.map(|key| self.moved(key, Some(Life::Live)));
+        let returned = returned.map(|key| self.moved(key, Some(EntryLife::Live)));
         let vanished = self.vanished().map(|key| self.moved(key, None));
         (live.chain(claimed).chain(deleted))
             .chain(retained)
@@ -140,13 +141,13 @@ impl RecordedChanges<'_> {
                 digest: object.digest(),
                 fingerprint: object.headers.fingerprint(),
                 headers: Some(object.headers.clone()),
-                life: Life::Live,
+                life: EntryLife::Live,
             }),
         }
     }
 
     /// Describes a key that stays as it is, with a new `life`, or goes.
-    fn moved(&self, key: &Key, life: Option<Life>) -> KeyChange {
+    fn moved(&self, key: &Key, life: Option<EntryLife>) -> KeyChange {
         let before = self.past(key);
         let after = before.clone().zip(life);
         KeyChange {

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::manifest::DeployId;
-use crate::domain::noise::NoiseRules;
-use crate::domain::redirects::Redirect;
-use crate::domain::rules::HeaderRules;
-use crate::edge::{Index, Prices};
+use crate::edge::{IndexLookup, PurgePrices};
+use crate::object::manifest::DeployId;
+use crate::rules::header_rules::HeaderRules;
+use crate::rules::noise::NoiseRules;
+use crate::rules::redirect::Redirect;
 use crate::scan;
 
 /// A distribution that the settings ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
+pub enum DistributionChoice {
     /// The one whose origin is the bucket.
     Auto,
     /// An id or an alias.
@@ -22,7 +22,7 @@ pub enum Wish {
 
 /// A redirect and where it stands: `deploy.toml:12`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placed {
+pub struct PlacedRedirect {
     pub redirect: Redirect,
     pub place: String,
 }
@@ -30,7 +30,7 @@ pub struct Placed {
 /// One site, one build, and how to bring one to the other.
 pub struct Job {
     pub dir: PathBuf,
-    pub scan: scan::Options,
+    pub scan: scan::ScanOptions,
     pub bucket: String,
     /// Empty, or a folder with its final `/`.
     pub prefix: String,
@@ -41,11 +41,11 @@ pub struct Job {
     pub official: bool,
     /// Batches of the purge keep to CloudFront's rates.
     pub paced: bool,
-    pub wishes: Vec<Wish>,
+    pub wishes: Vec<DistributionChoice>,
     pub tenant: Option<String>,
     /// Host names, besides S3's own, by which the bucket is known as an origin.
     pub endpoints: Vec<String>,
-    pub index: Index,
+    pub index: IndexLookup,
     pub rules: HeaderRules,
     /// Where a rule stands, by its index: `deploy.toml:12`.
     pub rule_name: Box<dyn Fn(usize) -> String + Send + Sync>,
@@ -57,12 +57,12 @@ pub struct Job {
     /// Objects carry cache tags, where a distribution takes them.
     pub tags: bool,
     /// In the order in which they answer.
-    pub redirects: Vec<Placed>,
+    pub redirects: Vec<PlacedRedirect>,
     /// The CloudFront Function that is to answer them where no website endpoint does.
     pub redirect_function: Option<String>,
     /// Keys, besides 404.html and what distributions name, that errors are answered with.
     pub error_documents: Vec<String>,
-    pub prices: Prices,
+    pub prices: PurgePrices,
     /// This deploy's free paths, where a number is given; otherwise the month's budget decides.
     pub free_paths: Option<u64>,
     /// The month's free paths that are left, where a number is given.

@@ -1,15 +1,15 @@
 //! The journal of a plan: what a deploy says before it changes anything.
 
 use super::job::Job;
-use super::scene::Scene;
-use super::wants::Wants;
-use crate::domain::journal::{Journal, JournaledPurge, TouchAction, TouchedKey};
-use crate::domain::{ETag, Key};
-use crate::plan::{Action, Change, Plan};
+use super::scene::PlanInputs;
+use super::wants::WantedSite;
+use crate::object::journal::{Journal, JournaledPurge, TouchAction, TouchedKey};
+use crate::object::{ETag, Key};
+use crate::plan::{Change, ChangeAction, Plan};
 
 /// Makes the journal of a plan, without the batches of its purge.
-pub(super) fn journal(scene: &Scene, job: &Job, plan: &Plan) -> Journal {
-    let wants = Wants::new(job, &scene.source, &scene.targets);
+pub(super) fn journal(scene: &PlanInputs, job: &Job, plan: &Plan) -> Journal {
+    let wants = WantedSite::new(job, &scene.source, &scene.targets);
     let put = plan.changes.iter().map(|change| touched(change, &wants));
     let deleted = plan.deletions.iter().map(|deletion| {
         let action = if deletion.page {
@@ -43,16 +43,16 @@ pub(super) fn journal(scene: &Scene, job: &Job, plan: &Plan) -> Journal {
 }
 
 /// Describes a key that is put or copied.
-fn touched(change: &Change, wants: &Wants) -> TouchedKey {
+fn touched(change: &Change, wants: &WantedSite) -> TouchedKey {
     let md5 = ETag::Md5(change.md5);
     let (action, etag) = match &change.action {
-        Action::Upload => {
+        ChangeAction::Upload => {
             let parts = wants.expected(change.key.as_str());
             (TouchAction::Put, Some(parts.unwrap_or(md5.clone())))
         }
-        Action::CopyFrom { .. } => (TouchAction::Copy, Some(md5.clone())),
-        Action::Restore { etag, .. } => (TouchAction::Copy, Some(etag.clone())),
-        Action::SetHeaders => {
+        ChangeAction::CopyFrom { .. } => (TouchAction::Copy, Some(md5.clone())),
+        ChangeAction::Restore { etag, .. } => (TouchAction::Copy, Some(etag.clone())),
+        ChangeAction::SetHeaders => {
             let before = change.before.clone();
             let kept = before.filter(|etag| matches!(etag, ETag::Md5(_)));
             (TouchAction::Copy, kept)

@@ -2,24 +2,26 @@
 
 use std::collections::HashSet;
 
-use super::survey::{Place, Remote};
-use crate::aws::list::Listed;
-use crate::domain::encoding;
-use crate::domain::manifest::{Entry, Life, Manifest};
-use crate::domain::rules::{Encoding, Served};
-use crate::domain::{ETag, Md5};
+use super::survey::{BucketSnapshot, SiteLocation};
+use crate::aws::list::ListedObject;
+use crate::object::encoding;
+use crate::object::encoding::Encoding;
+use crate::object::entry::{EntryLife, ManifestEntry};
+use crate::object::manifest::Manifest;
+use crate::object::{ETag, Md5};
+use crate::rules::header_rules::RuledHeaders;
 use crate::scan::LocalFile;
 
 /// What the bucket is known to hold.
-pub struct Known<'a> {
+pub struct KnownBodies<'a> {
     manifest: &'a Manifest,
     /// Sorted by whole keys; without it the manifest's word is taken.
-    listing: Option<&'a [Listed]>,
+    listing: Option<&'a [ListedObject]>,
     /// What a deploy that died may have touched.
     unsure: HashSet<&'a str>,
 }
 
-impl<'a> Known<'a> {
+impl<'a> KnownBodies<'a> {
     /// Returns what the manifest alone says.
     pub fn by(manifest: &'a Manifest) -> Self {
         Self {
@@ -29,7 +31,7 @@ impl<'a> Known<'a> {
         }
     }
 
-    pub(super) fn of(remote: &'a Remote) -> Self {
+    pub(super) fn of(remote: &'a BucketSnapshot) -> Self {
         let mut unsure = HashSet::new();
         let mut listing = remote.listing.as_slice();
         for open in &remote.open.journals {
@@ -49,10 +51,10 @@ impl<'a> Known<'a> {
     }
 
     /// Returns the body under a key that the bucket holds as the manifest says.
-    pub(super) fn body(&self, place: &Place, key: &str) -> Option<StoredBody<'a>> {
+    pub(super) fn body(&self, place: &SiteLocation, key: &str) -> Option<StoredBody<'a>> {
         let entry = self.manifest.entries.get(key)?;
         let content = entry.content()?;
-        let is_gone = matches!(entry.life, Life::Tombstone { .. });
+        let is_gone = matches!(entry.life, EntryLife::Tombstone { .. });
         if self.unsure.contains(key) || is_gone {
             return None;
         }
@@ -77,7 +79,7 @@ impl<'a> Known<'a> {
 /// A body in the bucket.
 #[derive(Clone, Copy)]
 pub(super) struct StoredBody<'a> {
-    pub(super) entry: &'a Entry,
+    pub(super) entry: &'a ManifestEntry,
     pub(super) content: Md5,
     /// In bytes; 0 where only the manifest tells of it.
     size: u64,
@@ -85,7 +87,7 @@ pub(super) struct StoredBody<'a> {
 
 impl StoredBody<'_> {
     /// Returns the encoding that it is in, where that is one which is wanted now.
-    fn encoding(&self, served: &Served, wanted: &[Encoding]) -> Option<Option<Encoding>> {
+    fn encoding(&self, served: &RuledHeaders, wanted: &[Encoding]) -> Option<Option<Encoding>> {
         match self.entry.source {
             None => wanted.is_empty().then_some(None),
             // An encoding was tried, and gained nothing.
@@ -103,7 +105,7 @@ impl StoredBody<'_> {
     }
 
     /// Returns the file as what the bucket has of it, where that is in an encoding which is wanted now.
-    pub(super) fn in_place_of(&self, file: &LocalFile, served: &Served) -> Option<LocalFile> {
+    pub(super) fn in_place_of(&self, file: &LocalFile, served: &RuledHeaders) -> Option<LocalFile> {
         let encoding = self.encoding(served, encodings(file, served))?;
         let mut stored = file.clone();
         stored.md5 = self.content;
@@ -118,7 +120,7 @@ impl StoredBody<'_> {
 }
 
 /// Returns the encodings that a file may be stored in.
-pub(super) fn encodings<'a>(file: &LocalFile, served: &Served<'a>) -> &'a [Encoding] {
+pub(super) fn encodings<'a>(file: &LocalFile, served: &RuledHeaders<'a>) -> &'a [Encoding] {
     let content_type = served.headers.content_type.as_deref().unwrap_or_default();
     let is_plain = served.headers.content_encoding.is_none();
     if is_plain && encoding::is_compressible(content_type, file.stamp.size) {
@@ -131,8 +133,8 @@ pub(super) fn encodings<'a>(file: &LocalFile, served: &Served<'a>) -> &'a [Encod
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Headers;
-    use crate::domain::manifest::{DeployNo, ServedId};
+    use crate::object::Headers;
+    use crate::object::entry::{DeployNumber, ServedId};
 
     #[test]
     fn a_body_that_is_stored_need_not_be_made_again() {
@@ -141,7 +143,7 @@ mod tests {
             content_encoding: encoding.map(|encoding| encoding.name().to_owned()),
             ..Headers::default()
         };
-        let served = Served {
+        let served = RuledHeaders {
             headers: headers(None),
             fingerprinted: false,
             page: true,
@@ -160,8 +162,13 @@ mod tests {
             (Some(file), body, br, &both[..0], None),
         ] {
             let headers = headers(set).fingerprint();
-            let entry = Entry::new(ETag::Md5(content), headers, ServedId(0), [DeployNo(0); 2])
-                .with(|rare| rare.source = source);
+            let entry = ManifestEntry::new(
+                ETag::Md5(content),
+                headers,
+                ServedId(0),
+                [DeployNumber(0); 2],
+            )
+            .with(|rare| rare.source = source);
             let body = StoredBody {
                 entry: &entry,
                 content,

@@ -3,24 +3,24 @@
 use std::time::Instant;
 
 use super::context::DeployContext;
-use super::event::Event;
-use super::survey::{Opened, Place};
+use super::event::DeployEvent;
+use super::survey::{OpenedSite, SiteLocation};
 use crate::error::{Error, Exit};
 use crate::state::LeaseRecord;
 
 /// Returns once the lease is free, as far as anybody can see.
 pub(super) async fn wait_for_lease(
     context: DeployContext<'_>,
-    opened: Opened,
-) -> Result<Opened, Error> {
-    let Opened { place, state, .. } = &opened;
+    opened: OpenedSite,
+) -> Result<OpenedSite, Error> {
+    let OpenedSite { place, state, .. } = &opened;
     if state.holder(&place.store).is_none() {
         return Ok(opened);
     }
     let begun = Instant::now();
     let patience = context.job.lock_wait;
     let on_wait = |holder: &LeaseRecord| {
-        context.tell.tell(Event::LockAwaited {
+        context.tell.tell(DeployEvent::LockAwaited {
             who: holder.owner.to_string(),
             until: free_at(place, holder),
             waited: begun.elapsed(),
@@ -41,7 +41,7 @@ pub(super) async fn wait_for_lease(
             "wait for it, give --lock-wait longer, or, if it is dead for certain, `unstale unlock`",
         ));
     }
-    Ok(Opened {
+    Ok(OpenedSite {
         state,
         early: None,
         ..opened
@@ -49,7 +49,7 @@ pub(super) async fn wait_for_lease(
 }
 
 /// Returns when a lease may be taken if its holder renews it no more.
-fn free_at(place: &Place, holder: &LeaseRecord) -> String {
+fn free_at(place: &SiteLocation, holder: &LeaseRecord) -> String {
     let grace = place.store.timing.grace.as_secs() as i64;
     timestamp(holder.deadline.saturating_add(grace))
 }

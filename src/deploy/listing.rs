@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::SetOnce;
 use tokio::task::JoinSet;
 
-use crate::aws::list::{KeyRange, Listed};
+use crate::aws::list::{KeyRange, ListedObject};
 use crate::aws::{AwsError, Bucket};
-use crate::domain::Key;
+use crate::object::Key;
 
 /// Ranges that are asked for at once, at most.
 const AT_ONCE: usize = 64;
@@ -20,7 +20,7 @@ const PAGES: usize = 2;
 const LAST: &str = "\u{7f}";
 
 /// The keys at which to split, once the walk of the build has told.
-pub type Splits = SetOnce<Vec<Key>>;
+pub type ListingSplits = SetOnce<Vec<Key>>;
 
 /// The keys after `after`, up to and with `end`; without limits where there are none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,12 +36,12 @@ pub(super) async fn list(
     prefix: &str,
     splits: &[Key],
     seen: impl Fn(u64) + Send + Sync + 'static,
-) -> Result<Vec<Listed>, AwsError> {
+) -> Result<Vec<ListedObject>, AwsError> {
     let (count, seen) = (Arc::new(AtomicU64::new(0)), Arc::new(seen));
     let mut waiting = split(prefix, splits);
     // Tasks of their own, so that all cores read the answers.
     let mut tasks = JoinSet::new();
-    let mut objects_by_start: BTreeMap<Option<String>, Vec<Listed>> = BTreeMap::new();
+    let mut objects_by_start: BTreeMap<Option<String>, Vec<ListedObject>> = BTreeMap::new();
     loop {
         while tasks.len() < AT_ONCE
             && let Some(range) = waiting.pop()

@@ -1,4 +1,4 @@
-//! Looks at build, bucket and distributions, has a Plan made, and applies it in order. Tells [`Event`]s.
+//! Looks at build, bucket and distributions, has a Plan made, and applies it in order. Tells [`DeployEvent`]s.
 //!
 //! [`survey`] looks, `scene` has the Plan made (`wants`, `ask`), `steps` carries it out in its order (`put`, `function`, `sender`,
 //! `record`), [`run`] goes round that until the bucket stands as planned.
@@ -46,10 +46,10 @@ pub mod targets;
 mod wanted_function;
 mod wants;
 
-pub use event::{Event, Invalidated, Summary, Teller};
-pub use job::{Job, Placed, Wish};
-pub use run::{Deployed, deploy, plan};
-pub use scene::Scene;
-pub use source::Source;
-pub use stop::Stop;
+pub use event::{DeployEvent, DeploySummary, EventSink, InvalidationSummary};
+pub use job::{DistributionChoice, Job, PlacedRedirect};
+pub use run::{DeployOutcome, deploy, plan};
+pub use scene::PlanInputs;
+pub use source::SiteSource;
+pub use stop::StopSignal;
 pub use wanted_function::rewrite;

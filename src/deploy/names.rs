@@ -8,12 +8,13 @@ use tokio::task::spawn_blocking;
 use super::job::Job;
 use super::redirects::{has_website, is_stripped};
 use super::serving::ServingRules;
-use super::source::Source;
-use super::targets::{Found, Targets};
-use crate::domain::links::html_links;
-use crate::domain::{Key, function};
-use crate::edge::{Behavior, Index, Rewrite};
+use super::source::SiteSource;
+use super::targets::{ResolvedDistribution, ResolvedTargets};
+use crate::edge::{Behavior, IndexLookup, UriRewrite};
 use crate::error::Error;
+use crate::object::Key;
+use crate::rules::function;
+use crate::rules::links::html_links;
 use crate::scan::LocalFile;
 
 /// The document that a folder shows.
@@ -75,7 +76,11 @@ fn under(file: &LocalFile, key: &str) -> LocalFile {
 }
 
 /// Warns where pages link to names that lost their endings, and nobody redirects those.
-pub async fn broken_links(source: &Source, job: &Job, targets: &Targets) -> Option<String> {
+pub async fn broken_links(
+    source: &SiteSource,
+    job: &Job,
+    targets: &ResolvedTargets,
+) -> Option<String> {
     if job.strip_extension.is_empty() || has_website(targets) {
         return None;
     }
@@ -95,7 +100,7 @@ pub async fn broken_links(source: &Source, job: &Job, targets: &Targets) -> Opti
 }
 
 /// Returns whether the function before a distribution's default behavior redirects names that lost their endings, or may.
-fn redirects_endings(target: &Found, job: &Job) -> bool {
+fn redirects_endings(target: &ResolvedDistribution, job: &Job) -> bool {
     let Some(default) = target.behaviors().last() else {
         return true;
     };
@@ -146,8 +151,8 @@ fn folder_of(key: &str) -> Option<&str> {
 
 /// Warns where folders of the site answer with errors: nothing rewrites their URLs, and S3's REST endpoint looks for no index
 /// documents.
-pub fn warning(files: &[LocalFile], job: &Job, targets: &Targets) -> Option<String> {
-    if job.directory_objects || job.index != Index::Auto {
+pub fn warning(files: &[LocalFile], job: &Job, targets: &ResolvedTargets) -> Option<String> {
+    if job.directory_objects || job.index != IndexLookup::Auto {
         return None;
     }
     let mut keys = files.iter().map(|file| file.key.as_str());
@@ -161,7 +166,7 @@ pub fn warning(files: &[LocalFile], job: &Job, targets: &Targets) -> Option<Stri
 }
 
 /// Returns whether nothing shows index documents: no website endpoint, no function, and no application.
-fn fails_folders(target: &Found) -> bool {
+fn fails_folders(target: &ResolvedDistribution) -> bool {
     let Some(distribution) = target.readable() else {
         return false;
     };
@@ -172,7 +177,7 @@ fn fails_folders(target: &Found) -> bool {
             && response.response_code == Some(200)
     });
     let rewritten =
-        |behavior: &Behavior| target.leads_here(behavior) && behavior.rewrite != Rewrite::None;
+        |behavior: &Behavior| target.leads_here(behavior) && behavior.rewrite != UriRewrite::None;
     !target.has_website() && !routed && !target.behaviors().iter().any(rewritten)
 }
 

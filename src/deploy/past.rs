@@ -10,16 +10,17 @@ use md5::{Digest, Md5 as Hasher};
 use super::ask::{ObjectAsker, version_head};
 use super::job::Job;
 use super::serving::ServingRules;
-use super::survey::{Place, Remote};
-use super::targets::Targets;
-use crate::aws::read::Head;
-use crate::domain::manifest::{DeployId, Life, Manifest};
-use crate::domain::page::is_page;
-use crate::domain::rules::Matched;
-use crate::domain::{ETag, Key, Md5};
+use super::survey::{BucketSnapshot, SiteLocation};
+use super::targets::ResolvedTargets;
+use crate::aws::read::ObjectHead;
 use crate::error::Error;
-use crate::plan::order::Stage;
-use crate::plan::{Plan, Version, Want};
+use crate::object::entry::EntryLife;
+use crate::object::manifest::{DeployId, Manifest};
+use crate::object::{ETag, Key, Md5};
+use crate::plan::order::LiveStage;
+use crate::plan::{ObjectVersion, Plan, WantedObject};
+use crate::rules::header_rules::MatchedRules;
+use crate::rules::page::is_page;
 use crate::state::history::{HistoryRecord, PastObject};
 
 /// Records read at once.
@@ -29,16 +30,16 @@ const NULL: &str = "null";
 
 /// What is wanted: every object that was live then.
 #[derive(Debug)]
-pub struct Past {
+pub struct PastSite {
     to: DeployId,
     /// Sorted by key.
-    pub wants: Vec<Want>,
+    pub wants: Vec<WantedObject>,
     /// What S3 told of the versions that are to be copied, by key; `None`: it is gone.
-    heads: HashMap<Key, Option<Head>>,
+    heads: HashMap<Key, Option<ObjectHead>>,
 }
 
-impl Past {
-    /// Returns the site after this deploy; nothing is known of it before [`Past::look`].
+impl PastSite {
+    /// Returns the site after this deploy; nothing is known of it before [`PastSite::look`].
     pub fn after(to: DeployId) -> Self {
         Self {
             to,
@@ -50,9 +51,9 @@ impl Past {
     /// Reads the records since that deploy, and says what was live then.
     pub(super) async fn look(
         &mut self,
-        place: &Place,
-        remote: &Remote,
-        targets: &Targets,
+        place: &SiteLocation,
+        remote: &BucketSnapshot,
+        targets: &ResolvedTargets,
         job: &Job,
     ) -> Result<(), Error> {
         let recent = remote.state.object.recent.iter();
@@ -84,7 +85,7 @@ impl Past {
     ) -> Result<bool, Error> {
         let changes = plan.changes.iter();
         let unknown = changes.filter(|change| !self.heads.contains_key(&change.key));
-        let asked: Vec<Want> = unknown
+        let asked: Vec<WantedObject> = unknown
             .filter_map(|change| self.find(&change.key).cloned())
             .collect();
         if asked.is_empty() {
@@ -101,7 +102,7 @@ impl Past {
         Ok(true)
     }
 
-    fn find(&self, key: &Key) -> Option<&Want> {
+    fn find(&self, key: &Key) -> Option<&WantedObject> {
         let position = self.wants.binary_search_by(|want| want.key.cmp(key));
         self.wants.get(position.ok()?)
     }
@@ -115,8 +116,8 @@ impl Past {
                 want.fingerprint = want.headers.fingerprint();
                 // A name without an ending does not tell a page.
                 let page = want.headers.content_type.as_deref().is_some_and(is_page);
-                if want.stage == Stage::Asset && page && !want.fingerprinted {
-                    want.stage = Stage::Page;
+                if want.stage == LiveStage::Asset && page && !want.fingerprinted {
+                    want.stage = LiveStage::Page;
                 }
             }
         }
@@ -124,12 +125,12 @@ impl Past {
 
     /// Fails where a version that is needed is no longer there.
     fn check_versions(&self) -> Result<(), Error> {
-        let is_gone = |want: &&Want| match (self.heads.get(&want.key), &want.version) {
+        let is_gone = |want: &&WantedObject| match (self.heads.get(&want.key), &want.version) {
             (Some(None), _) => true,
             (Some(Some(head)), Some(version)) => head.etag != version.etag,
             _ => false,
         };
-        let gone: Vec<&Want> = self.wants.iter().filter(is_gone).collect();
+        let gone: Vec<&WantedObject> = self.wants.iter().filter(is_gone).collect();
         if gone.is_empty() {
             return Ok(());
         }
@@ -164,13 +165,13 @@ fn live_before(manifest: &Manifest, records: &[HistoryRecord]) -> BTreeMap<Key, 
             None => site.remove(&change.key),
         };
     }
-    site.retain(|_, was| was.life == Life::Live);
+    site.retain(|_, was| was.life == EntryLife::Live);
     site
 }
 
-fn want(key: Key, was: PastObject, rules: &ServingRules) -> Want {
-    let served = rules.of_name(&key, &mut Matched::default());
-    Want {
+fn want(key: Key, was: PastObject, rules: &ServingRules) -> WantedObject {
+    let served = rules.of_name(&key, &mut MatchedRules::default());
+    WantedObject {
         size: 0,
         md5: content(&was),
         parts: None,
@@ -179,7 +180,7 @@ fn want(key: Key, was: PastObject, rules: &ServingRules) -> Want {
         stage: rules.stage(&key, &served),
         fingerprinted: served.fingerprinted,
         tags: None,
-        version: Some(Version {
+        version: Some(ObjectVersion {
             id: was.version_id.as_deref().unwrap_or(NULL).to_owned(),
             etag: was.etag,
         }),
@@ -200,11 +201,12 @@ fn content(was: &PastObject) -> Md5 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::HeaderFingerprint;
-    use crate::domain::manifest::{Entry, Served};
+    use crate::object::HeaderFingerprint;
+    use crate::object::entry::ManifestEntry;
+    use crate::object::manifest::ServedHeaders;
     use crate::state::history::{KeyChange, PastOutcome};
 
-    fn was(content: u8, life: Life) -> PastObject {
+    fn was(content: u8, life: EntryLife) -> PastObject {
         PastObject {
             etag: ETag::Md5(Md5([content; 16])),
             version_id: Some(format!("v{content}").into()),
@@ -237,14 +239,15 @@ mod tests {
 
     fn manifest(keys: &[&str]) -> Manifest {
         let mut manifest = Manifest::default();
-        let served = manifest.tables.serve(Served::default());
+        let served = manifest.tables.serve(ServedHeaders::default());
         for key in keys {
-            let now = was(9, Life::Live);
-            let deploy = crate::domain::manifest::DeployNo(0);
-            let entry = Entry::new(now.etag, now.fingerprint, served, [deploy; 2]).with(|rare| {
-                rare.version_id = now.version_id;
-                rare.life = now.life;
-            });
+            let now = was(9, EntryLife::Live);
+            let deploy = crate::object::entry::DeployNumber(0);
+            let entry =
+                ManifestEntry::new(now.etag, now.fingerprint, served, [deploy; 2]).with(|rare| {
+                    rare.version_id = now.version_id;
+                    rare.life = now.life;
+                });
             manifest.entries.insert(Key::new(key), entry);
         }
         manifest
@@ -253,14 +256,14 @@ mod tests {
     #[test]
     fn records_are_undone_from_the_newest_backwards() {
         let manifest = manifest(&["kept", "changed", "added", "left"]);
-        let retained = Life::Retained { since: 1 };
+        let retained = EntryLife::Retained { since: 1 };
         let newest = record(&[
-            ("changed", Some(was(2, Life::Live))),
-            ("added", Some(was(3, Life::Live))),
+            ("changed", Some(was(2, EntryLife::Live))),
+            ("added", Some(was(3, EntryLife::Live))),
             ("left", Some(was(4, retained))),
-            ("gone", Some(was(5, Life::Live))),
+            ("gone", Some(was(5, EntryLife::Live))),
         ]);
-        let older = record(&[("changed", Some(was(1, Life::Live))), ("added", None)]);
+        let older = record(&[("changed", Some(was(1, EntryLife::Live))), ("added", None)]);
         let site = live_before(&manifest, &[newest, older]);
         let shown: Vec<_> = site
             .iter()

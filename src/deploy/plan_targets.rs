@@ -1,17 +1,17 @@
 //! The distributions as the plan sees them: what each was told, what it is owed, and what its paths cost.
 
 use super::job::Job;
-use super::scene::Scene;
-use crate::edge::path::Dialect;
-use crate::edge::{Distribution, Prices, Site, price};
-use crate::plan::Target;
+use super::scene::PlanInputs;
+use crate::edge::path::PathDialect;
+use crate::edge::{Distribution, PurgePrices, ShownSite, price};
+use crate::plan::PlanTarget;
 use crate::state::RECENT;
 
-impl Scene {
+impl PlanInputs {
     /// Describes every distribution for the plan.
-    pub(super) fn plan_targets(&self, job: &Job, dialect: Dialect) -> Vec<Target<'_>> {
+    pub(super) fn plan_targets(&self, job: &Job, dialect: PathDialect) -> Vec<PlanTarget<'_>> {
         let told = &self.remote.loaded.manifest.distributions;
-        let prices = Prices {
+        let prices = PurgePrices {
             free: self.free_paths(job),
             ..job.prices
         };
@@ -24,12 +24,12 @@ impl Scene {
             let config = (target.distribution.as_ref()).map_or(0, Distribution::fingerprint);
             let has_tags =
                 told.is_some_and(|told| told.config == config && told.tags_since.is_some());
-            let site = target.site(job).map(|site| Site {
+            let site = target.site(job).map(|site| ShownSite {
                 dialect,
                 tagged: tags && may_tag && has_tags,
                 ..site
             });
-            Target {
+            PlanTarget {
                 site,
                 unreadable: target.distribution.as_ref().err().cloned(),
                 config,

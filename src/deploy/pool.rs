@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::stop::Stop;
-use crate::aws::Watch;
+use super::stop::StopSignal;
+use crate::aws::RequestWatch;
 
 /// Requests at once in the beginning.
 const FIRST: usize = 64;
@@ -24,10 +24,10 @@ const SETTLE: Duration = Duration::from_millis(500);
 
 /// How many requests are under way at once, kept over the stages of a deploy.
 #[derive(Debug)]
-pub(super) struct Level {
+pub(super) struct ConcurrencyLevel {
     now: usize,
     most: usize,
-    watch: Watch,
+    watch: RequestWatch,
     throttled: u64,
     slowed: Instant,
     /// Something asked us to slow down: from then on one is added at a time.
@@ -41,8 +41,8 @@ pub(super) struct Level {
     rounds: usize,
 }
 
-impl Level {
-    pub(super) fn new(most: usize, watch: Watch) -> Self {
+impl ConcurrencyLevel {
+    pub(super) fn new(most: usize, watch: RequestWatch) -> Self {
         let most = most.max(1);
         let throttled = watch.throttled();
         Self {
@@ -122,8 +122,8 @@ pub(super) enum PoolEnd {
 /// Runs a task per item, telling `done` of each that ended, until all are or `done` answers false or `stop` is set. What is
 /// under way is awaited, but no longer than the patience of `stop`.
 pub(super) async fn run<I, T, F>(
-    level: &mut Level,
-    stop: &Stop,
+    level: &mut ConcurrencyLevel,
+    stop: &StopSignal,
     items: I,
     mut start: impl FnMut(I::Item) -> F,
     mut done: impl FnMut(T) -> bool,
@@ -171,7 +171,7 @@ mod tests {
 
     /// Answers come as a server gives them that takes this long, and does so much a second.
     fn after(seconds: f64, latency: f64, most_a_second: f64) -> usize {
-        let mut level = Level::new(256, Watch::default());
+        let mut level = ConcurrencyLevel::new(256, RequestWatch::default());
         let mut clock = 0.0;
         while clock < seconds {
             let time = (level.now as f64 / most_a_second).max(latency);
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_level_halves_once_and_recovers() {
-        let mut level = Level::new(100, Watch::default());
+        let mut level = ConcurrencyLevel::new(100, RequestWatch::default());
         level.careful = true;
         level.now = 10;
         for _ in 0..10 {
@@ -208,7 +208,7 @@ mod tests {
             (80, 100, 80),
             (256, 1000, 64),
         ] {
-            let mut level = Level::new(most, Watch::default());
+            let mut level = ConcurrencyLevel::new(most, RequestWatch::default());
             level.begin(requests);
             assert_eq!(level.now, now);
         }
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn what_is_not_full_says_nothing() {
-        let mut level = Level::new(256, Watch::default());
+        let mut level = ConcurrencyLevel::new(256, RequestWatch::default());
         (0..1000).for_each(|_| level.answered(false));
         assert_eq!((level.now, level.rounds), (FIRST, 0));
     }

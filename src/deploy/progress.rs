@@ -6,8 +6,8 @@ use super::put_error::PutError;
 use super::sender::SentPurge;
 use crate::aws::AwsError;
 use crate::aws::s3::Written;
-use crate::domain::Key;
 use crate::edge::Money;
+use crate::object::Key;
 use crate::plan::TargetPurge;
 use crate::state::StateError;
 
@@ -45,7 +45,7 @@ pub(super) enum PurgeOutcome {
 
 /// Why a deploy stops before its end is noted.
 #[derive(Debug)]
-pub(super) enum Halt {
+pub(super) enum HaltReason {
     /// Somebody else wrote this key since the listing: look and plan again.
     Race(Key),
     Interrupted,
@@ -54,7 +54,7 @@ pub(super) enum Halt {
     State(StateError),
 }
 
-impl From<StateError> for Halt {
+impl From<StateError> for HaltReason {
     fn from(error: StateError) -> Self {
         Self::State(error)
     }

@@ -4,24 +4,24 @@ use std::collections::HashSet;
 
 use super::delta;
 use super::history::{self, RecordedChanges};
-use super::progress::{Halt, PurgeOutcome};
+use super::progress::{HaltReason, PurgeOutcome};
 use super::record::{self, WrittenFiles};
 use super::sender::{SendFailure, texts};
 use super::steps::RunningDeploy;
-use crate::domain::Key;
-use crate::edge::path::Dialect;
+use crate::edge::path::PathDialect;
+use crate::object::Key;
 
 impl RunningDeploy<'_> {
     /// Chooses the purge for what was brought about, and notes it, where that is less than planned or distributions stay as they
     /// were.
-    pub(super) async fn note_what_differs(&mut self) -> Result<(), Halt> {
+    pub(super) async fn note_what_differs(&mut self) -> Result<(), HaltReason> {
         self.go_on()?;
         let undone: HashSet<Key> = self.undone().collect();
         if undone.is_empty() && !self.progress.reconfigured {
             return Ok(());
         }
         let only = self.brought_about(&undone);
-        let (job, plan, dialect) = (self.context.job, &self.plan, Dialect::default());
+        let (job, plan, dialect) = (self.context.job, &self.plan, PathDialect::default());
         let chosen = self.scene.purges_of(job, plan, only.as_ref(), dialect);
         for touched in &mut self.journal.keys {
             touched.failed = undone.contains(&touched.key);
@@ -67,7 +67,7 @@ impl RunningDeploy<'_> {
     }
 
     /// Sends the recorded batches that nothing has to wait for. What CloudFront refuses stays unpaid.
-    pub(super) async fn send_purge(&mut self) -> Result<(), Halt> {
+    pub(super) async fn send_purge(&mut self) -> Result<(), HaltReason> {
         self.go_on()?;
         let sent = &mut self.progress.sent;
         let outcome = self.sender.send(&mut self.journal, false, sent).await;
@@ -75,20 +75,20 @@ impl RunningDeploy<'_> {
     }
 
     /// Keeps in mind that CloudFront refused something; anything else that failed ends the deploy.
-    fn take(&mut self, outcome: Result<(), SendFailure>) -> Result<(), Halt> {
+    fn take(&mut self, outcome: Result<(), SendFailure>) -> Result<(), HaltReason> {
         match outcome {
             Ok(()) => Ok(()),
             Err(SendFailure::Refused(error)) => {
                 self.progress.purge = PurgeOutcome::Refused(error);
                 Ok(())
             }
-            Err(SendFailure::Stopped) => Err(self.go_on().err().unwrap_or(Halt::Interrupted)),
+            Err(SendFailure::Stopped) => Err(self.go_on().err().unwrap_or(HaltReason::Interrupted)),
             Err(SendFailure::State(error)) => Err(error.into()),
         }
     }
 
     /// Waits for the purge of what needed the assets. Where nobody can tell that it has completed, they stay for the next deploy.
-    pub(super) async fn wait_until_no_edge_needs_assets(&mut self) -> Result<(), Halt> {
+    pub(super) async fn wait_until_no_edge_needs_assets(&mut self) -> Result<(), HaltReason> {
         if self.may_remove_assets() {
             let pending = &mut self.progress.sent.pending;
             let waited = self.sender.invalidator.wait(pending).await;
@@ -100,7 +100,7 @@ impl RunningDeploy<'_> {
     }
 
     /// Sends what is left of the purge beside the files that the end names, and notes the end.
-    pub(super) async fn send_purge_and_end(&mut self) -> Result<(), Halt> {
+    pub(super) async fn send_purge_and_end(&mut self) -> Result<(), HaltReason> {
         self.go_on()?;
         let late = self.removes_assets();
         let refused = matches!(self.progress.purge, PurgeOutcome::Refused(_));
@@ -130,7 +130,7 @@ impl RunningDeploy<'_> {
         let both = async { tokio::join!(sending, lease.within(files)) };
         let (outcome, files) = tokio::select! {
             both = both => both,
-            () = self.context.stop.expired() => return Err(Halt::Interrupted),
+            () = self.context.stop.expired() => return Err(HaltReason::Interrupted),
         };
         let (manifest, counter) = files??;
         self.take(outcome)?;

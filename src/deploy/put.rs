@@ -9,16 +9,16 @@ use tokio::task::JoinSet;
 
 use super::content;
 use super::context::DeployContext;
-use super::event::{Event, Teller};
+use super::event::{DeployEvent, EventSink};
 use super::put_error::PutError;
-use super::room::Room;
-use super::scene::Scene;
-use super::survey::Place;
-use crate::aws::multipart::{Part, Upload};
+use super::room::TransferBudget;
+use super::scene::PlanInputs;
+use super::survey::SiteLocation;
+use crate::aws::multipart::{MultipartUpload, UploadedPart};
 use crate::aws::s3::{CheckedBody, CopySource, Written};
-use crate::aws::{AwsError, Condition, Kind};
-use crate::domain::{ETag, Md5};
-use crate::plan::{Action, Change, MAX_COPY};
+use crate::aws::{AwsError, AwsErrorKind, WriteCondition};
+use crate::object::{ETag, Md5};
+use crate::plan::{Change, ChangeAction, MAX_COPY};
 use crate::scan::{LocalFile, MULTIPART_FROM, part_size};
 use crate::state::Lease;
 
@@ -28,10 +28,10 @@ const COPY_PART: u64 = 1 << 30;
 /// Writes the objects of a site.
 #[derive(Debug)]
 pub(super) struct ObjectWriter {
-    place: Place,
+    place: SiteLocation,
     root: PathBuf,
-    tell: Teller,
-    room: Room,
+    tell: EventSink,
+    room: TransferBudget,
     /// Parts of one file at once.
     parts: usize,
     /// The endpoint knows conditional writes.
@@ -44,19 +44,19 @@ struct PutRequest<'a> {
     /// The whole key.
     full: String,
     /// What must still hold when the object is written.
-    condition: Condition,
+    condition: WriteCondition,
     path: PathBuf,
     /// The ETag that an upload comes to.
     expected: ETag,
 }
 
 impl ObjectWriter {
-    pub(super) fn new(context: DeployContext<'_>, scene: &Scene, lease: &Lease) -> Self {
+    pub(super) fn new(context: DeployContext<'_>, scene: &PlanInputs, lease: &Lease) -> Self {
         Self {
             place: scene.place.clone(),
             root: scene.source.root().to_owned(),
             tell: context.tell.clone(),
-            room: Room::new(context.job.max_memory),
+            room: TransferBudget::new(context.job.max_memory),
             parts: context.job.concurrency.clamp(1, 8),
             guarded: lease.why_unguarded().is_none(),
         }
@@ -76,18 +76,20 @@ impl ObjectWriter {
             change,
             full: self.place.full(key),
             condition: match &change.before {
-                _ if !self.guarded => Condition::Always,
-                Some(etag) => Condition::Is(etag.clone()),
-                None => Condition::Absent,
+                _ if !self.guarded => WriteCondition::Always,
+                Some(etag) => WriteCondition::Is(etag.clone()),
+                None => WriteCondition::Absent,
             },
             path: file.map_or_else(|| self.root.join(key), |file| file.path(&self.root)),
             expected: parts.unwrap_or(ETag::Md5(change.md5)),
         };
         let from = match (&change.action, &change.before) {
-            (Action::SetHeaders, Some(etag)) => Some((key, None, etag)),
-            (Action::CopyFrom { key, etag }, _) => Some((key.as_str(), None, etag)),
-            (Action::Restore { version, etag }, _) => Some((key, Some(version.as_str()), etag)),
-            (Action::Upload | Action::SetHeaders, _) => None,
+            (ChangeAction::SetHeaders, Some(etag)) => Some((key, None, etag)),
+            (ChangeAction::CopyFrom { key, etag }, _) => Some((key.as_str(), None, etag)),
+            (ChangeAction::Restore { version, etag }, _) => {
+                Some((key, Some(version.as_str()), etag))
+            }
+            (ChangeAction::Upload | ChangeAction::SetHeaders, _) => None,
         };
         if let Some((key, version, etag)) = from {
             let source = self.place.full(key);
@@ -99,7 +101,7 @@ impl ObjectWriter {
             let copied = Box::pin(self.copy(&request, from)).await;
             match (&change.action, copied) {
                 // What was to be copied is no longer there: the file still is.
-                (Action::CopyFrom { .. }, Err(error)) if error.forbids_copy() => {}
+                (ChangeAction::CopyFrom { .. }, Err(error)) if error.forbids_copy() => {}
                 (_, copied) => return copied,
             }
         }
@@ -128,10 +130,12 @@ impl ObjectWriter {
             .put(&request.full, body, &change.headers, &request.condition)
             .await;
         match result {
-            Err(error) if error.is(&Kind::Precondition) || error.is(&Kind::Conflict) => {
+            Err(error)
+                if error.is(&AwsErrorKind::Precondition) || error.is(&AwsErrorKind::Conflict) =>
+            {
                 Box::pin(self.own_success(request, &request.expected, error)).await
             }
-            Err(error) if error.is(&Kind::BadDigest) => {
+            Err(error) if error.is(&AwsErrorKind::BadDigest) => {
                 Err(PutError::Changed(change.key.to_string()))
             }
             Err(error) => Err(error.into()),
@@ -182,7 +186,7 @@ impl ObjectWriter {
             .copy(from, &request.full, &change.headers, &request.condition)
             .await;
         match copied {
-            Err(error) if error.is(&Kind::Precondition) && from.key != request.full => {
+            Err(error) if error.is(&AwsErrorKind::Precondition) && from.key != request.full => {
                 let expected = ETag::Md5(change.md5);
                 self.own_success(request, &expected, error).await
             }
@@ -221,9 +225,9 @@ impl ObjectWriter {
     async fn copy_parts(
         &self,
         request: &PutRequest<'_>,
-        upload: &Upload,
+        upload: &MultipartUpload,
         from: CopySource<'_>,
-    ) -> Result<Vec<Part>, PutError> {
+    ) -> Result<Vec<UploadedPart>, PutError> {
         let size = request.change.size;
         let mut parts = Vec::new();
         let mut first = 0;
@@ -241,14 +245,14 @@ impl ObjectWriter {
     async fn send_parts(
         self: &Arc<Self>,
         request: &PutRequest<'_>,
-        upload: &Upload,
-    ) -> Result<Vec<Part>, PutError> {
+        upload: &MultipartUpload,
+    ) -> Result<Vec<UploadedPart>, PutError> {
         let (size, name) = (request.change.size, request.change.key.to_string());
         let part_size = part_size(size);
         let count = size.div_ceil(part_size).max(1);
         let mut numbers = 0..count;
         let mut tasks = JoinSet::new();
-        let mut parts: Vec<(Part, Md5)> = Vec::with_capacity(count as usize);
+        let mut parts: Vec<(UploadedPart, Md5)> = Vec::with_capacity(count as usize);
         loop {
             while tasks.len() < self.parts
                 && let Some(index) = numbers.next()
@@ -281,10 +285,10 @@ impl ObjectWriter {
 
     async fn send_part(
         &self,
-        upload: &Upload,
+        upload: &MultipartUpload,
         number: i32,
         part: content::FilePart,
-    ) -> Result<(Part, Md5), PutError> {
+    ) -> Result<(UploadedPart, Md5), PutError> {
         let bytes = part.bytes;
         let _room = self.room.take(bytes).await;
         let (bytes_read, md5) = part.read().await?;
@@ -295,7 +299,7 @@ impl ObjectWriter {
         let sending = self.place.bucket.put_part(upload, number, body);
         let part = sending.await?;
         self.room.arrived(bytes);
-        self.tell.tell(Event::BytesSent(bytes));
+        self.tell.tell(DeployEvent::BytesSent(bytes));
         Ok((part, md5))
     }
 }

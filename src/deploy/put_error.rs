@@ -1,6 +1,6 @@
 //! Why an object was not put.
 
-use crate::aws::{AwsError, Kind};
+use crate::aws::{AwsError, AwsErrorKind};
 use crate::error::Error;
 use crate::state::StateError;
 
@@ -22,7 +22,7 @@ impl PutError {
     /// Tells whether somebody else wrote the object since the listing.
     pub(super) fn is_race(&self) -> bool {
         // A condition on an object that is gone is answered with 404.
-        matches!(self, Self::Aws(error) if matches!(error.kind, Kind::Precondition | Kind::Conflict | Kind::NotFound))
+        matches!(self, Self::Aws(error) if matches!(error.kind, AwsErrorKind::Precondition | AwsErrorKind::Conflict | AwsErrorKind::NotFound))
     }
 
     /// Tells whether the object may have become what it should all the same, or may yet.
@@ -32,7 +32,8 @@ impl PutError {
 
     /// Tells whether the same may go well as an upload.
     pub(super) fn forbids_copy(&self) -> bool {
-        self.is_race() || matches!(self, Self::Aws(error) if error.is(&Kind::NotImplemented))
+        self.is_race()
+            || matches!(self, Self::Aws(error) if error.is(&AwsErrorKind::NotImplemented))
     }
 }
 

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::job::Job;
 use super::progress::{DeployProgress, PurgeOutcome};
-use super::scene::Scene;
-use crate::domain::Key;
-use crate::domain::journal::{Journal, OwedPaths, TouchedKey};
-use crate::domain::manifest::{DeployRef, Told};
-use crate::edge::{Distribution, Mode, Money, Purge};
+use super::scene::PlanInputs;
+use crate::edge::{Distribution, Money, PurgeMode, TargetedPurge};
+use crate::object::Key;
+use crate::object::journal::{Journal, OwedPaths, TouchedKey};
+use crate::object::manifest::{DeployRef, ToldDistribution};
 use crate::plan::TargetPurge;
 use crate::state::history::PastOutcome;
 use crate::state::{EndOfDeploy, ManifestFiles, RecentDeploy};
@@ -29,7 +29,7 @@ pub(super) struct WrittenFiles<'a> {
 }
 
 /// Makes what the state becomes.
-pub(super) fn end(scene: &Scene, job: &Job, written: WrittenFiles) -> EndOfDeploy {
+pub(super) fn end(scene: &PlanInputs, job: &Job, written: WrittenFiles) -> EndOfDeploy {
     let WrittenFiles {
         deploy,
         manifest,
@@ -75,8 +75,13 @@ pub(super) fn end(scene: &Scene, job: &Job, written: WrittenFiles) -> EndOfDeplo
 }
 
 /// Returns the paths that were not purged, by target: purging is off, or CloudFront did not take them.
-fn unpaid(scene: &Scene, job: &Job, journal: &Journal, progress: &DeployProgress) -> OwedPaths {
-    let off = job.prices.mode == Mode::None;
+fn unpaid(
+    scene: &PlanInputs,
+    job: &Job,
+    journal: &Journal,
+    progress: &DeployProgress,
+) -> OwedPaths {
+    let off = job.prices.mode == PurgeMode::None;
     let removed = !progress.deleted.is_empty();
     let mut unpaid = OwedPaths::new();
     if matches!(progress.purge, PurgeOutcome::Refused(_)) {
@@ -114,7 +119,7 @@ fn unpaid(scene: &Scene, job: &Job, journal: &Journal, progress: &DeployProgress
 }
 
 /// Returns the request paths that a purge is for, or else its patterns.
-fn paths(purge: &Purge) -> Vec<String> {
+fn paths(purge: &TargetedPurge) -> Vec<String> {
     let owed = purge.stale.owed.keys().map(String::as_str);
     let texts = purge.cover.texts().filter(|_| purge.stale.owed.is_empty());
     owed.chain(texts).map(str::to_owned).collect()
@@ -136,7 +141,7 @@ fn left_open(journal: &Journal, progress: &DeployProgress) -> Option<Journal> {
 /// Returns the keys that dead deploys, or given up attempts of this one, may change yet, whatever is done to them meanwhile: a
 /// condition that fails now may hold again later.
 fn suspects(
-    scene: &Scene,
+    scene: &PlanInputs,
     journal: &Journal,
     progress: &DeployProgress,
 ) -> Vec<(i64, Vec<TouchedKey>)> {
@@ -153,14 +158,14 @@ fn suspects(
 /// Returns what each distribution is known to have been told. One that was told before but is not purged now is forgotten, so that
 /// it is purged whole when it is next seen; one whose purge is unpaid is known by what it was told before.
 fn told(
-    scene: &Scene,
+    scene: &PlanInputs,
     job: &Job,
     progress: &DeployProgress,
     at: i64,
     unpaid: &OwedPaths,
-) -> BTreeMap<String, Told> {
+) -> BTreeMap<String, ToldDistribution> {
     let before = &scene.remote.loaded.manifest.distributions;
-    let off = job.prices.mode == Mode::None;
+    let off = job.prices.mode == PurgeMode::None;
     let is_whole = |purge: &TargetPurge| purge.purge.cover.texts().any(|path| path == "/*");
     let mut told = if off { before.clone() } else { BTreeMap::new() };
     for target in &scene.targets.found {
@@ -172,7 +177,7 @@ fn told(
             let mut purges = progress.purges.iter();
             let anew = purges.any(|purge| purge.target == id && is_whole(purge));
             let tags_since = earlier.as_ref().and_then(|told| told.tags_since);
-            now = Some(Told {
+            now = Some(ToldDistribution {
                 config,
                 since: earlier.map_or(at, |told| told.since),
                 tags_since: tags_since.or(anew.then_some(scene.now)),

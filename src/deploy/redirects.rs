@@ -1,10 +1,10 @@
 //! Which redirects become objects that a website endpoint answers with, and what to say of the others. Pure.
 
-use super::job::{Job, Placed};
-use super::targets::{Found, Targets};
-use crate::domain::function;
-use crate::domain::redirects::Redirect;
-use crate::edge::{Behavior, Site, path, request_paths};
+use super::job::{Job, PlacedRedirect};
+use super::targets::{ResolvedDistribution, ResolvedTargets};
+use crate::edge::{Behavior, ShownSite, path, request_paths};
+use crate::rules::function;
+use crate::rules::redirect::Redirect;
 use crate::scan::LocalFile;
 
 /// The index document of website endpoints.
@@ -20,8 +20,8 @@ pub struct RedirectObjects {
 
 /// Returns the objects that a website endpoint answers with. `is_file` says whether the build has a file under a key.
 pub fn objects(
-    redirects: &[Placed],
-    targets: &Targets,
+    redirects: &[PlacedRedirect],
+    targets: &ResolvedTargets,
     is_file: impl Fn(&str) -> bool,
 ) -> RedirectObjects {
     let mut outcome = RedirectObjects::default();
@@ -42,12 +42,15 @@ pub fn objects(
 
 /// Returns whether redirect objects are heeded: at a website endpoint, or where nothing is known and the bucket may be one.
 /// Elsewhere S3 answers them with their empty body.
-pub fn has_website(targets: &Targets) -> bool {
-    targets.found.is_empty() || targets.found.iter().any(Found::has_website)
+pub fn has_website(targets: &ResolvedTargets) -> bool {
+    targets.found.is_empty() || targets.found.iter().any(ResolvedDistribution::has_website)
 }
 
-fn object(placed: &Placed, is_file: impl Fn(&str) -> bool) -> Result<(String, String), String> {
-    let Placed { redirect, place } = placed;
+fn object(
+    placed: &PlacedRedirect,
+    is_file: impl Fn(&str) -> bool,
+) -> Result<(String, String), String> {
+    let PlacedRedirect { redirect, place } = placed;
     let (key, to) = redirect.as_object(INDEX).map_err(|why| {
         format!(
             "{place}: the redirect of {} does nothing at a website endpoint: {why}",
@@ -68,7 +71,7 @@ fn object(placed: &Placed, is_file: impl Fn(&str) -> bool) -> Result<(String, St
 pub fn of_stripped_names(
     files: &[LocalFile],
     job: &Job,
-    targets: &Targets,
+    targets: &ResolvedTargets,
 ) -> Vec<(String, String)> {
     if job.strip_extension.is_empty() || !has_website(targets) {
         return Vec::new();
@@ -94,7 +97,7 @@ pub fn is_stripped(file: &LocalFile) -> bool {
 }
 
 /// Returns the path that names a key.
-pub fn own_path(site: &Site, key: &str) -> Option<String> {
+pub fn own_path(site: &ShownSite, key: &str) -> Option<String> {
     let paths = request_paths(site, key).into_iter();
     let mut named = paths.filter(|path| !path.is_query()).map(|path| path.text);
     named.find(|path| !path.ends_with('/'))
@@ -109,8 +112,8 @@ fn encoded(text: &str) -> String {
 /// Warns of each distribution before a REST endpoint where no function answers all redirects. `written` are the behaviors
 /// whose function the deploy writes itself.
 pub fn unanswered(
-    redirects: &[Placed],
-    targets: &Targets,
+    redirects: &[PlacedRedirect],
+    targets: &ResolvedTargets,
     written: impl Fn(&Behavior) -> bool,
 ) -> Vec<String> {
     let lacks = |behavior: &Behavior| {
@@ -153,23 +156,23 @@ fn may_see(behavior: &Behavior, redirect: &Redirect) -> bool {
 mod tests {
     use super::*;
     use crate::aws::cloudfront::PurgeTarget;
-    use crate::domain::function::{Rewrite, generate};
     use crate::edge::{Distribution, Origin};
+    use crate::rules::function::{PathRewrite, generate};
 
-    fn placed(from: &str, to: &str, force: bool) -> Placed {
+    fn placed(from: &str, to: &str, force: bool) -> PlacedRedirect {
         let redirect = Redirect {
             from: from.into(),
             to: to.into(),
             status: 301,
             force,
         };
-        Placed {
+        PlacedRedirect {
             redirect,
             place: "f:1".into(),
         }
     }
 
-    fn targets(website: bool, function: Option<String>) -> Targets {
+    fn targets(website: bool, function: Option<String>) -> ResolvedTargets {
         let distribution = Distribution {
             origins: vec![Origin {
                 id: "o".into(),
@@ -183,14 +186,14 @@ mod tests {
             }],
             ..Distribution::default()
         };
-        let target = Found {
+        let target = ResolvedDistribution {
             target: PurgeTarget::Distribution("E1".into()),
             distribution: Ok(distribution),
             ours: vec!["o".into()],
         };
-        Targets {
+        ResolvedTargets {
             found: vec![target],
-            ..Targets::default()
+            ..ResolvedTargets::default()
         }
     }
 
@@ -203,7 +206,7 @@ mod tests {
             placed("/forced", "/x", true),
         ];
         let is_file = |key: &str| key == "file" || key == "forced";
-        for targets in [targets(true, None), Targets::default()] {
+        for targets in [targets(true, None), ResolvedTargets::default()] {
             let outcome = objects(&redirects, &targets, is_file);
             let keys: Vec<_> = outcome
                 .objects
@@ -225,12 +228,12 @@ mod tests {
             assert_eq!(outcome, RedirectObjects::default());
             unanswered(&redirects, &targets, |_| false)
         };
-        let code = |redirects: &[Placed]| {
+        let code = |redirects: &[PlacedRedirect]| {
             let plain: Vec<Redirect> = redirects
                 .iter()
                 .map(|placed| placed.redirect.clone())
                 .collect();
-            generate(&plain, &Rewrite::default(), "").unwrap()
+            generate(&plain, &PathRewrite::default(), "").unwrap()
         };
         assert!(told(None)[0].contains("/old"));
         assert!(told(Some("other".into()))[0].contains("/old"));

@@ -18,7 +18,7 @@ const IN_TIME: u64 = 5;
 const FIRST: u64 = IN_TIME * SLOWEST;
 
 #[derive(Debug)]
-pub struct Room {
+pub struct TransferBudget {
     free: Arc<Semaphore>,
     /// Grains, free or taken.
     now: AtomicU32,
@@ -27,7 +27,7 @@ pub struct Room {
     arrived: AtomicU64,
 }
 
-impl Room {
+impl TransferBudget {
     /// `memory` in bytes.
     pub fn new(memory: u64) -> Self {
         let most = grains(memory);
@@ -75,7 +75,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_grows_with_the_line_and_no_further_than_memory() {
-        let room = Room::new(8 << 20);
+        let room = TransferBudget::new(8 << 20);
         for (arrived, millis, expected) in [
             (10_000, 1_000, FIRST),
             (60_000, 1_000, FIRST),
@@ -93,7 +93,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_larger_than_all_goes_alone() {
-        let room = Room::new(1 << 30);
+        let room = TransferBudget::new(1 << 30);
         let large = room.take(1 << 29).await;
         assert_eq!(room.free.available_permits(), 0);
         drop(large);

@@ -6,29 +6,29 @@ use std::time::{Duration, Instant};
 
 use super::conclude::{self, Conclusion};
 use super::context::DeployContext;
-use super::event::{Event, Summary, Teller};
+use super::event::{DeployEvent, DeploySummary, EventSink};
 use super::job::Job;
 use super::journal;
 use super::lease_wait::{timestamp, wait_for_lease};
-use super::listing::Splits;
-use super::past::Past;
-use super::pool::Level;
-use super::progress::{DeployProgress, Halt};
-use super::scene::{Scene, SurveyedSite, WrittenKeys};
+use super::listing::ListingSplits;
+use super::past::PastSite;
+use super::pool::ConcurrencyLevel;
+use super::progress::{DeployProgress, HaltReason};
+use super::scene::{PlanInputs, SurveyedSite, WrittenKeys};
 use super::send::{self, Invalidator};
 use super::sender::{BatchNumbers, PurgeSender, texts};
-use super::source::Source;
+use super::source::SiteSource;
 use super::steps::RunningDeploy;
-use super::stop::Stop;
-use super::survey::{self, Opened, Place};
+use super::stop::StopSignal;
+use super::survey::{self, OpenedSite, SiteLocation};
 use super::wanted_function;
-use crate::aws::Aws;
-use crate::domain::journal::Journal;
-use crate::domain::manifest::DeployId;
-use crate::edge::Mode;
-use crate::edge::path::Dialect;
+use crate::aws::AwsClients;
+use crate::edge::PurgeMode;
+use crate::edge::path::PathDialect;
 use crate::error::Error;
-use crate::plan::{Action, Plan, guard};
+use crate::object::journal::Journal;
+use crate::object::manifest::DeployId;
+use crate::plan::{ChangeAction, Plan, guard};
 use crate::state::{self, BeginOutcome, Lease};
 
 /// Longest time that giving back the lease may take: else it runs out.
@@ -38,11 +38,11 @@ const ROUNDS: usize = 6;
 
 /// Looks and plans; changes nothing.
 pub async fn plan(
-    aws: &Aws,
+    aws: &AwsClients,
     job: &Job,
-    stop: &Stop,
-    tell: &Teller,
-) -> Result<(Scene, Plan), Error> {
+    stop: &StopSignal,
+    tell: &EventSink,
+) -> Result<(PlanInputs, Plan), Error> {
     let context = DeployContext {
         aws,
         job,
@@ -54,13 +54,13 @@ pub async fn plan(
     let seen = look(context, &splits, opening).await?;
     if let Some(holder) = seen.remote.state.holder(&seen.place.store) {
         let until = timestamp(holder.deadline);
-        tell.tell(Event::Warned(format!(
+        tell.tell(DeployEvent::Warned(format!(
             "another deploy is under way ({}, until {until}): the bucket is moving",
             holder.owner
         )));
     }
-    let mut scene = Scene::of(seen, job).await?;
-    let mut level = Level::new(job.concurrency, aws.watch.clone());
+    let mut scene = PlanInputs::of(seen, job).await?;
+    let mut level = ConcurrencyLevel::new(job.concurrency, aws.watch.clone());
     let plan = scene.plan(context, &mut level).await?;
     Ok((scene, plan))
 }
@@ -68,8 +68,8 @@ pub async fn plan(
 /// Looks at the build, the distributions and the bucket at once; `opening` finds the bucket.
 async fn look(
     context: DeployContext<'_>,
-    splits: &Arc<Splits>,
-    opening: impl Future<Output = Result<Opened, Error>>,
+    splits: &Arc<ListingSplits>,
+    opening: impl Future<Output = Result<OpenedSite, Error>>,
 ) -> Result<SurveyedSite, Error> {
     let remote = async { survey::remote(opening.await?, splits, context.tell).await };
     let (source, targets, (place, remote)) = tokio::try_join!(
@@ -86,26 +86,34 @@ async fn look(
 }
 
 /// Returns what the site is to become.
-async fn source(context: DeployContext<'_>, splits: &Arc<Splits>) -> Result<Source, Error> {
+async fn source(
+    context: DeployContext<'_>,
+    splits: &Arc<ListingSplits>,
+) -> Result<SiteSource, Error> {
     let DeployContext { job, tell, .. } = context;
     let Some(deploy) = &job.rollback else {
-        return Ok(Source::of(survey::build(job, splits, tell).await?));
+        return Ok(SiteSource::of(survey::build(job, splits, tell).await?));
     };
     // No walk tells where to split the listing.
     drop(splits.set(Vec::new()));
-    Ok(Source::Past(Past::after(deploy.clone())))
+    Ok(SiteSource::Past(PastSite::after(deploy.clone())))
 }
 
 /// What a deploy came to.
 #[derive(Debug)]
-pub struct Deployed {
-    pub summary: Summary,
+pub struct DeployOutcome {
+    pub summary: DeploySummary,
     /// What was carried out; none where there was nothing to do.
-    pub changed: Option<(Scene, Arc<Plan>)>,
+    pub changed: Option<(PlanInputs, Arc<Plan>)>,
 }
 
 /// Deploys. The summary is told and returned; an error says what is left to do.
-pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<Deployed, Error> {
+pub async fn deploy(
+    aws: &AwsClients,
+    job: &Job,
+    stop: &StopSignal,
+    tell: &EventSink,
+) -> Result<DeployOutcome, Error> {
     let begun = Instant::now();
     let context = DeployContext {
         aws,
@@ -122,16 +130,16 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
     let mut run = DeployRun {
         context,
         begun,
-        level: Level::new(job.concurrency, aws.watch.clone()),
+        level: ConcurrencyLevel::new(job.concurrency, aws.watch.clone()),
         splits,
         lease: None,
         open: None,
         unanswered: false,
         written: WrittenKeys::new(),
-        summary: Summary {
+        summary: DeploySummary {
             bucket: job.bucket.clone(),
             prefix: job.prefix.clone(),
-            ..Summary::default()
+            ..DeploySummary::default()
         },
     };
     let result = run.rounds(seen).await;
@@ -142,23 +150,23 @@ pub async fn deploy(aws: &Aws, job: &Job, stop: &Stop, tell: &Teller) -> Result<
     summary.requests = aws.watch.requests();
     // Where nothing was begun the error says all.
     if result.is_ok() || summary.deploy.is_some() && !untouched {
-        tell.tell(Event::Ended(summary.clone()));
+        tell.tell(DeployEvent::Ended(summary.clone()));
     }
-    result.map(|changed| Deployed { summary, changed })
+    result.map(|changed| DeployOutcome { summary, changed })
 }
 
 struct DeployRun<'a> {
     context: DeployContext<'a>,
     begun: Instant,
-    level: Level,
-    splits: Arc<Splits>,
+    level: ConcurrencyLevel,
+    splits: Arc<ListingSplits>,
     lease: Option<Lease>,
     /// The deploy that stands open in the state, while it has changed nothing.
     open: Option<DeployId>,
     /// Changes were given up that may take effect yet: the lease is not given back.
     unanswered: bool,
     written: WrittenKeys,
-    summary: Summary,
+    summary: DeploySummary,
 }
 
 /// What is said before the first change.
@@ -171,13 +179,16 @@ struct DeployIntent {
 }
 
 impl DeployRun<'_> {
-    async fn rounds(&mut self, seen: SurveyedSite) -> Result<Option<(Scene, Arc<Plan>)>, Error> {
+    async fn rounds(
+        &mut self,
+        seen: SurveyedSite,
+    ) -> Result<Option<(PlanInputs, Arc<Plan>)>, Error> {
         let DeployContext {
             job, stop, tell, ..
         } = self.context;
         let mut seen = seen;
         for _ in 0..ROUNDS {
-            let mut scene = Scene::of(seen, job).await?;
+            let mut scene = PlanInputs::of(seen, job).await?;
             scene.remember(&self.written);
             scene.check_dropped(job)?;
             let Some(plan) = self.plan(&mut scene).await? else {
@@ -189,7 +200,7 @@ impl DeployRun<'_> {
             let why = if let Some(lease) = self.begin(&scene, &intent).await? {
                 let (progress, ended) = self.carry_out(&mut scene, intent, lease).await;
                 match ended {
-                    Err(Halt::Race(key)) if !stop.is_set() => {
+                    Err(HaltReason::Race(key)) if !stop.is_set() => {
                         self.keep(&plan, progress);
                         format!("somebody else wrote {key} meanwhile")
                     }
@@ -201,7 +212,7 @@ impl DeployRun<'_> {
             } else {
                 "another deploy ended meanwhile".to_owned()
             };
-            tell.tell(Event::PlannedAgain(why));
+            tell.tell(DeployEvent::PlannedAgain(why));
             seen = self.look_again(scene).await?;
         }
         Err(
@@ -211,13 +222,13 @@ impl DeployRun<'_> {
     }
 
     /// Makes the plan; `None` where there is nothing to do.
-    async fn plan(&mut self, scene: &mut Scene) -> Result<Option<Arc<Plan>>, Error> {
+    async fn plan(&mut self, scene: &mut PlanInputs) -> Result<Option<Arc<Plan>>, Error> {
         let DeployContext { job, tell, .. } = self.context;
         if job.resume && self.summary.deploy.is_none() && scene.owes_nothing() {
             return Ok(None);
         }
         let plan = Arc::new(scene.plan(self.context, &mut self.level).await?);
-        tell.tell(Event::Planned(plan.clone()));
+        tell.tell(DeployEvent::Planned(plan.clone()));
         guard::check(&plan, job.max_delete)
             .map_err(|refused| Error::failed(refused.to_string()).hint(refused.hint()))?;
         self.summary.unchanged = plan.unchanged as u64;
@@ -230,7 +241,7 @@ impl DeployRun<'_> {
     /// was read, and the lease is taken now.
     async fn begin(
         &mut self,
-        scene: &Scene,
+        scene: &PlanInputs,
         intent: &DeployIntent,
     ) -> Result<Option<Lease>, Error> {
         let DeployIntent { id, journal, .. } = intent;
@@ -253,7 +264,7 @@ impl DeployRun<'_> {
 
     fn hold(&mut self, lease: Lease) {
         if let Some(why) = lease.why_unguarded() {
-            self.context.tell.tell(Event::Warned(format!(
+            self.context.tell.tell(DeployEvent::Warned(format!(
                 "no lease is taken, since the endpoint knows no conditional writes ({why}): see to it that no two deploys meet"
             )));
         }
@@ -261,9 +272,9 @@ impl DeployRun<'_> {
     }
 
     /// Takes the lease before anything else is looked at.
-    async fn take_lease(&mut self, place: &Place, id: &DeployId) -> Result<(), Error> {
+    async fn take_lease(&mut self, place: &SiteLocation, id: &DeployId) -> Result<(), Error> {
         loop {
-            let opened = Opened {
+            let opened = OpenedSite {
                 place: place.clone(),
                 state: place.store.read_state().await?,
                 early: None,
@@ -279,10 +290,10 @@ impl DeployRun<'_> {
 
     async fn carry_out(
         &mut self,
-        scene: &mut Scene,
+        scene: &mut PlanInputs,
         intent: DeployIntent,
         lease: Lease,
-    ) -> (DeployProgress, Result<(), Halt>) {
+    ) -> (DeployProgress, Result<(), HaltReason>) {
         let DeployIntent {
             plan,
             id,
@@ -305,7 +316,7 @@ impl DeployRun<'_> {
         };
         let ended = running.carry_out().await;
         let progress = running.progress;
-        self.unanswered |= matches!(ended, Err(Halt::Abandoned)) || progress.leaves_open();
+        self.unanswered |= matches!(ended, Err(HaltReason::Abandoned)) || progress.leaves_open();
         self.open.take_if(|_| progress.begun);
         self.count(&plan, &progress);
         (progress, ended)
@@ -314,13 +325,13 @@ impl DeployRun<'_> {
     /// Prepares to send the purge of a plan.
     fn sender(
         &self,
-        scene: &Scene,
+        scene: &PlanInputs,
         plan: &Plan,
         lease: &Lease,
         numbers: BatchNumbers,
     ) -> PurgeSender {
         let job = self.context.job;
-        let refused = Dialect {
+        let refused = PathDialect {
             quote_refused: true,
         };
         let mut covers = (plan.purges.iter()).flat_map(|target| [&target.purge, &target.after]);
@@ -334,7 +345,7 @@ impl DeployRun<'_> {
                 .map(|target| (target.id().to_owned(), target.target.clone()))
                 .collect(),
             resend: match job.prices.mode {
-                Mode::None => Default::default(),
+                PurgeMode::None => Default::default(),
                 _ => scene.open.resend.clone(),
             },
             otherwise: quoted.then(|| scene.purges_of(job, plan, None, refused)),
@@ -365,7 +376,7 @@ impl DeployRun<'_> {
         let summary = &mut self.summary;
         let changes = plan.changes.iter();
         for change in changes.filter(|change| progress.put.contains_key(&change.key)) {
-            if change.action == Action::Upload {
+            if change.action == ChangeAction::Upload {
                 summary.uploaded += 1;
                 summary.uploaded_bytes += change.size;
             } else {
@@ -380,7 +391,7 @@ impl DeployRun<'_> {
     async fn conclude(
         &mut self,
         progress: DeployProgress,
-        ended: Result<(), Halt>,
+        ended: Result<(), HaltReason>,
     ) -> Result<(), Error> {
         self.lease.take_if(|_| ended.is_ok());
         let job = self.context.job;
@@ -402,12 +413,12 @@ impl DeployRun<'_> {
     }
 
     /// Looks at the bucket for another round, under the lease.
-    async fn look_again(&self, scene: Scene) -> Result<SurveyedSite, Error> {
+    async fn look_again(&self, scene: PlanInputs) -> Result<SurveyedSite, Error> {
         let state = match &self.lease {
             Some(lease) => lease.state().await?,
             None => scene.place.store.read_state().await?,
         };
-        let opened = Opened {
+        let opened = OpenedSite {
             place: scene.place,
             state,
             early: None,
@@ -423,7 +434,7 @@ impl DeployRun<'_> {
 }
 
 /// Writes down what will be done: the journal, with the batches of the purge.
-fn intend(scene: &Scene, job: &Job, plan: Arc<Plan>) -> DeployIntent {
+fn intend(scene: &PlanInputs, job: &Job, plan: Arc<Plan>) -> DeployIntent {
     let id = state::mint(scene.now);
     let mut journal = journal::journal(scene, job, &plan);
     let mut numbers = BatchNumbers {

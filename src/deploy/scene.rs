@@ -3,27 +3,29 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::ask::{self, KnownContent, ObjectAsker, Question};
+use super::ask::{self, KnownContent, ObjectAsker, ObjectQuestion};
 use super::context::DeployContext;
 use super::job::Job;
 use super::names;
-use super::pool::Level;
-use super::source::Source;
-use super::survey::{Place, Remote};
-use super::targets::{Function, Targets};
-use super::wants::Wants;
-use crate::aws::list::Listed;
-use crate::domain::diff::{Answer, Ask};
-use crate::domain::journal::TouchedKey;
-use crate::domain::page;
-use crate::domain::rules::Matched;
-use crate::domain::{ETag, Headers, Key};
-use crate::edge::critic::Critic;
-use crate::edge::path::Dialect;
-use crate::edge::{Mode, Site};
+use super::pool::ConcurrencyLevel;
+use super::source::SiteSource;
+use super::survey::{BucketSnapshot, SiteLocation};
+use super::targets::{ResolvedTargets, SiteFunction};
+use super::wants::WantedSite;
+use crate::aws::list::ListedObject;
+use crate::edge::critic::DistributionCritic;
+use crate::edge::path::PathDialect;
+use crate::edge::{PurgeMode, ShownSite};
 use crate::error::Error;
+use crate::object::diff::{ComparisonAnswer, OpenQuestions};
+use crate::object::journal::TouchedKey;
+use crate::object::{ETag, Headers, Key};
 use crate::plan::open::OpenRecords;
-use crate::plan::{self, Answered, Facts, Object, OpenDeploys, Plan, TargetPurge, Want};
+use crate::plan::{
+    self, HeadAnswer, OpenDeploys, Plan, PlanFacts, PlannedObject, TargetPurge, WantedObject,
+};
+use crate::rules::header_rules::MatchedRules;
+use crate::rules::page;
 use crate::scan::MULTIPART_FROM;
 
 /// What this run has put so far, and with what headers.
@@ -31,12 +33,12 @@ pub(super) type WrittenKeys = HashMap<Key, (ETag, Arc<Headers>)>;
 
 /// What was found, at one moment.
 #[derive(Debug)]
-pub struct Scene {
-    pub place: Place,
-    pub source: Source,
-    pub targets: Targets,
-    pub remote: Remote,
-    pub(super) answers: HashMap<Key, Answered>,
+pub struct PlanInputs {
+    pub place: SiteLocation,
+    pub source: SiteSource,
+    pub targets: ResolvedTargets,
+    pub remote: BucketSnapshot,
+    pub(super) answers: HashMap<Key, HeadAnswer>,
     /// What deploys before left open.
     pub(super) open: OpenDeploys,
     /// Seconds since 1970, by the server's clock.
@@ -45,13 +47,13 @@ pub struct Scene {
 
 /// What was looked at, before anything is concluded from it.
 pub(super) struct SurveyedSite {
-    pub(super) place: Place,
-    pub(super) source: Source,
-    pub(super) targets: Targets,
-    pub(super) remote: Remote,
+    pub(super) place: SiteLocation,
+    pub(super) source: SiteSource,
+    pub(super) targets: ResolvedTargets,
+    pub(super) remote: BucketSnapshot,
 }
 
-impl Scene {
+impl PlanInputs {
     /// Finds out what of the source is to be stored, and what earlier deploys left open.
     pub(super) async fn of(seen: SurveyedSite, job: &Job) -> Result<Self, Error> {
         let SurveyedSite {
@@ -67,7 +69,7 @@ impl Scene {
             unpaid: &remote.open.unpaid,
             suspects: &remote.open.suspects,
             targets: &ids.collect::<Vec<_>>(),
-            pays: job.prices.mode != Mode::None,
+            pays: job.prices.mode != PurgeMode::None,
             dropped: &job.drop_debts,
         });
         Ok(Self {
@@ -93,8 +95,8 @@ impl Scene {
             if let Some((key, (etag, headers))) = written.get_key_value(key)
                 && *etag == object.etag
             {
-                let answered = Answered {
-                    answer: Answer {
+                let answered = HeadAnswer {
+                    answer: ComparisonAnswer {
                         same_content: Some(true),
                         same_headers: Some(true),
                     },
@@ -142,13 +144,13 @@ impl Scene {
     }
 
     /// Finds the object under a key of the site, as it was listed.
-    pub(super) fn object(&self, key: &Key) -> Option<Object<'_>> {
+    pub(super) fn object(&self, key: &Key) -> Option<PlannedObject<'_>> {
         let object = self.remote.find(&self.place.prefix, key)?;
         Some(self.shown(object))
     }
 
-    fn shown<'a>(&self, object: &'a Listed) -> Object<'a> {
-        Object {
+    fn shown<'a>(&self, object: &'a ListedObject) -> PlannedObject<'a> {
+        PlannedObject {
             key: self.relative(&object.key),
             size: object.size,
             etag: &object.etag,
@@ -175,12 +177,12 @@ impl Scene {
     pub(super) async fn plan(
         &mut self,
         context: DeployContext<'_>,
-        level: &mut Level,
+        level: &mut ConcurrencyLevel,
     ) -> Result<Plan, Error> {
         let DeployContext {
             job, stop, tell, ..
         } = context;
-        Wants::new(job, &self.source, &self.targets).check_limits()?;
+        WantedSite::new(job, &self.source, &self.targets).check_limits()?;
         self.check_state_apart()?;
         let mut asker = ObjectAsker {
             place: self.place.clone(),
@@ -190,9 +192,9 @@ impl Scene {
         };
         loop {
             self.settle();
-            match self.make(job, Dialect::default()) {
+            match self.make(job, PathDialect::default()) {
                 Ok(mut plan) => {
-                    let Source::Past(past) = &mut self.source else {
+                    let SiteSource::Past(past) = &mut self.source else {
                         let told = names::broken_links(&self.source, job, &self.targets).await;
                         plan.warnings.extend(told);
                         return Ok(plan);
@@ -229,27 +231,31 @@ impl Scene {
         job: &Job,
         plan: &Plan,
         only: Option<&HashSet<Key>>,
-        dialect: Dialect,
+        dialect: PathDialect,
     ) -> Vec<TargetPurge> {
         let targets = self.plan_targets(job, dialect);
         plan.purges_of(&targets, &self.remote.loaded.manifest, only)
     }
 
     /// Makes the Plan as far as that can be done; fails with what has to be asked first.
-    fn make(&self, job: &Job, dialect: Dialect) -> Result<Plan, Vec<(Key, Ask)>> {
-        let wants = Wants::new(job, &self.source, &self.targets);
+    fn make(&self, job: &Job, dialect: PathDialect) -> Result<Plan, Vec<(Key, OpenQuestions)>> {
+        let wants = WantedSite::new(job, &self.source, &self.targets);
         let targets = self.plan_targets(job, dialect);
-        let mut matched = Matched::default();
+        let mut matched = MatchedRules::default();
         let manifest = &self.remote.loaded.manifest;
         let is_page = |key: &Key| {
             // A key without an extension does not tell, but what it was served as does.
             let entry = manifest.entries.get(key);
             let served = entry.and_then(|entry| manifest.tables.served(entry.served));
             let was = served.and_then(|served| served.content_type.as_deref());
-            was.is_some_and(page::is_page) || wants.served(key, &mut Matched::default()).page
+            was.is_some_and(page::is_page) || wants.served(key, &mut MatchedRules::default()).page
         };
-        let is_fingerprinted = |key: &Key| wants.served(key, &mut Matched::default()).fingerprinted;
-        let facts = Facts {
+        let is_fingerprinted = |key: &Key| {
+            wants
+                .served(key, &mut MatchedRules::default())
+                .fingerprinted
+        };
+        let facts = PlanFacts {
             manifest,
             open: &self.open,
             answers: &self.answers,
@@ -264,10 +270,13 @@ impl Scene {
             is_fingerprinted: &is_fingerprinted,
         };
         let listing = self.remote.listing.iter().map(|object| self.shown(object));
-        let sites: Vec<(String, Site)> = (self.targets.found.iter())
+        let sites: Vec<(String, ShownSite)> = (self.targets.found.iter())
             .filter_map(|found| Some((found.id().to_owned(), found.site(job)?)))
             .collect();
-        let mut critics: Vec<Critic> = sites.iter().map(|(_, site)| Critic::new(site)).collect();
+        let mut critics: Vec<DistributionCritic> = sites
+            .iter()
+            .map(|(_, site)| DistributionCritic::new(site))
+            .collect();
         let wanted = wants.all(&mut matched).inspect(|want| {
             for critic in &mut critics {
                 critic.note(want.key.as_str(), want.size, &want.headers);
@@ -288,14 +297,14 @@ impl Scene {
         plan.noisy = (self.source.files().iter())
             .filter(|file| file.is_kept())
             .count();
-        plan.function = (self.targets.function.as_ref()).and_then(Function::change);
+        plan.function = (self.targets.function.as_ref()).and_then(SiteFunction::change);
         Ok(plan)
     }
 
     /// Warns of rules of the settings that match nothing in the build.
-    fn idle_rules(&self, job: &Job, matched: &Matched) -> Vec<String> {
+    fn idle_rules(&self, job: &Job, matched: &MatchedRules) -> Vec<String> {
         let mut warnings = Vec::new();
-        if let Source::Build(_) = self.source {
+        if let SiteSource::Build(_) = self.source {
             let places = matched.idle(&job.rules).into_iter().map(&job.rule_name);
             warnings.extend(places.map(|place| format!("the rule at {place} matches nothing")));
         }
@@ -312,12 +321,12 @@ impl Scene {
 
     /// Explains which rule or default set what a key is served with, a line each.
     pub fn explain_headers(&self, job: &Job, key: &str) -> Vec<String> {
-        Wants::new(job, &self.source, &self.targets).explain(&Key::new(key))
+        WantedSite::new(job, &self.source, &self.targets).explain(&Key::new(key))
     }
 
-    fn questions(&self, job: &Job, asks: Vec<(Key, Ask)>) -> Vec<Question> {
-        let wants = Wants::new(job, &self.source, &self.targets);
-        let question = |(key, ask): (Key, Ask)| {
+    fn questions(&self, job: &Job, asks: Vec<(Key, OpenQuestions)>) -> Vec<ObjectQuestion> {
+        let wants = WantedSite::new(job, &self.source, &self.targets);
+        let question = |(key, ask): (Key, OpenQuestions)| {
             let object = self.object(&key)?;
             let content = if let Some(file) = self.source.file(key.as_str()) {
                 KnownContent::File(file.path(self.source.root()))
@@ -327,7 +336,7 @@ impl Scene {
             } else {
                 KnownContent::File(self.source.root().join(key.as_str()))
             };
-            Some(Question {
+            Some(ObjectQuestion {
                 ask,
                 etag: object.etag.clone(),
                 size: object.size,
@@ -340,14 +349,14 @@ impl Scene {
     }
 
     /// Returns the site's objects as they are wanted.
-    pub fn wanted(&self, job: &Job) -> Vec<Want> {
+    pub fn wanted(&self, job: &Job) -> Vec<WantedObject> {
         Self::wants(job, &self.source, &self.targets)
     }
 
-    /// Returns [`Scene::wanted`] of a source without a bucket.
-    pub fn wants(job: &Job, source: &Source, targets: &Targets) -> Vec<Want> {
-        Wants::new(job, source, targets)
-            .all(&mut Matched::default())
+    /// Returns [`PlanInputs::wanted`] of a source without a bucket.
+    pub fn wants(job: &Job, source: &SiteSource, targets: &ResolvedTargets) -> Vec<WantedObject> {
+        WantedSite::new(job, source, targets)
+            .all(&mut MatchedRules::default())
             .collect()
     }
 }

@@ -3,20 +3,20 @@
 use aws_sdk_cloudfront::types::DistributionSummary;
 
 use super::configuration;
-use super::job::{Job, Wish};
-use super::targets::{Found, Targets};
+use super::job::{DistributionChoice, Job};
+use super::targets::{ResolvedDistribution, ResolvedTargets};
 use crate::aws::cloudfront::PurgeTarget;
-use crate::aws::{Aws, AwsError, CloudFront, Kind};
+use crate::aws::{AwsClients, AwsError, AwsErrorKind, CloudFront};
 use crate::edge::distribution::is_bucket_domain;
 use crate::error::Error;
 
 /// Finds the distributions that the settings ask for, and reads their configuration.
-pub async fn find_targets(aws: &Aws, job: &Job) -> Result<Targets, Error> {
+pub async fn find_targets(aws: &AwsClients, job: &Job) -> Result<ResolvedTargets, Error> {
     let mut search = DistributionSearch {
         cloudfront: aws.cloudfront(),
         job,
         summaries: None,
-        targets: Targets::default(),
+        targets: ResolvedTargets::default(),
     };
     if let Some(name) = &job.tenant {
         let tenant = search.tenant(name).await?;
@@ -39,16 +39,19 @@ struct DistributionSearch<'a> {
     job: &'a Job,
     /// All distributions of the account, once they were listed.
     summaries: Option<Vec<DistributionSummary>>,
-    targets: Targets,
+    targets: ResolvedTargets,
 }
 
 impl DistributionSearch<'_> {
     /// Reads the distribution of a tenant, which answers at the tenant's domains.
-    async fn tenant(&mut self, name: &str) -> Result<Found, Error> {
+    async fn tenant(&mut self, name: &str) -> Result<ResolvedDistribution, Error> {
         let (id, distribution, domains) = self.cloudfront.tenant(name).await?;
         let target = PurgeTarget::Tenant(id);
         let Some(distribution) = distribution else {
-            return Ok(Found::unreadable(target, "it has no distribution".into()));
+            return Ok(ResolvedDistribution::unreadable(
+                target,
+                "it has no distribution".into(),
+            ));
         };
         let mut tenant = self.read(&distribution).await?;
         tenant.target = target;
@@ -59,11 +62,11 @@ impl DistributionSearch<'_> {
     }
 
     /// Returns the id of the distribution that is wished for; none where `auto` finds none, which is warned of.
-    async fn id_of(&mut self, wish: &Wish) -> Result<Option<String>, Error> {
+    async fn id_of(&mut self, wish: &DistributionChoice) -> Result<Option<String>, Error> {
         match wish {
-            Wish::Named(name) if is_id(name) => Ok(Some(name.clone())),
-            Wish::Named(alias) => Ok(Some(by_alias(self.list().await?, alias)?)),
-            Wish::Auto => {
+            DistributionChoice::Named(name) if is_id(name) => Ok(Some(name.clone())),
+            DistributionChoice::Named(alias) => Ok(Some(by_alias(self.list().await?, alias)?)),
+            DistributionChoice::Auto => {
                 let job = self.job;
                 let problem = match self.list().await {
                     Ok(list) => match by_bucket(list, job)? {
@@ -94,12 +97,12 @@ impl DistributionSearch<'_> {
     }
 
     /// Reads a distribution and finds the origins of it that are the bucket.
-    async fn read(&mut self, id: &str) -> Result<Found, Error> {
+    async fn read(&mut self, id: &str) -> Result<ResolvedDistribution, Error> {
         let target = PurgeTarget::Distribution(id.to_owned());
         let unreadable = |what: &str, error: AwsError| {
             let action = error.action;
             let why = format!("its {what} cannot be read ({error}; allow {action} on it)");
-            Ok(Found::unreadable(target.clone(), why))
+            Ok(ResolvedDistribution::unreadable(target.clone(), why))
         };
         let described = match self.cloudfront.describe(id).await {
             Ok(described) => described,
@@ -123,7 +126,7 @@ impl DistributionSearch<'_> {
                 domains.join(", ")
             ));
         }
-        Ok(Found {
+        Ok(ResolvedDistribution {
             target,
             distribution: Ok(distribution),
             ours,
@@ -132,7 +135,10 @@ impl DistributionSearch<'_> {
 }
 
 fn may_be_denied(error: &AwsError) -> bool {
-    matches!(error.kind, Kind::AccessDenied | Kind::NotImplemented)
+    matches!(
+        error.kind,
+        AwsErrorKind::AccessDenied | AwsErrorKind::NotImplemented
+    )
 }
 
 /// Returns whether a name is an id: 13 or 14 capitals and digits that begin with an E; imitations have shorter ones.

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::event::{Event, Teller};
-use super::stop::Stop;
-use crate::aws::cloudfront::{Accepted, PurgeTarget};
-use crate::aws::{AwsError, CloudFront, Kind};
-use crate::domain::journal::PurgeBatch;
-use crate::domain::manifest::DeployId;
+use super::event::{DeployEvent, EventSink};
+use super::stop::StopSignal;
+use crate::aws::cloudfront::{AcceptedInvalidation, PurgeTarget};
+use crate::aws::{AwsError, AwsErrorKind, CloudFront};
 use crate::edge::batch;
+use crate::object::journal::PurgeBatch;
+use crate::object::manifest::DeployId;
 
 /// First and longest pause while CloudFront has too much to do.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -35,8 +35,8 @@ pub fn may_be_refused(path: &str) -> bool {
 
 /// What became of sending one batch.
 #[derive(Debug)]
-pub enum Sent {
-    Accepted(Accepted),
+pub enum BatchOutcome {
+    Accepted(AcceptedInvalidation),
     /// More than CloudFront takes at once: to be sent in halves.
     TooLarge,
     /// CloudFront refuses a path.
@@ -47,16 +47,16 @@ pub enum Sent {
 
 /// An invalidation under way.
 #[derive(Debug, Clone)]
-pub struct Pending {
+pub struct PendingInvalidation {
     pub target: PurgeTarget,
     pub id: String,
     pub completed: bool,
     pub paths: u64,
 }
 
-impl Pending {
+impl PendingInvalidation {
     /// `paths`: how many of the deploy's own it is for.
-    pub(super) fn new(target: PurgeTarget, accepted: Accepted, paths: u64) -> Self {
+    pub(super) fn new(target: PurgeTarget, accepted: AcceptedInvalidation, paths: u64) -> Self {
         Self {
             target,
             id: accepted.id,
@@ -72,38 +72,40 @@ pub struct Invalidator {
     pub cloudfront: CloudFront,
     /// When what is sent must have been taken, and what is awaited completed.
     pub until: Instant,
-    pub stop: Stop,
-    pub tell: Teller,
+    pub stop: StopSignal,
+    pub tell: EventSink,
 }
 
 impl Invalidator {
     /// Sends one batch, waiting for as long as CloudFront says that it has too much to do.
-    pub async fn send(&self, target: &PurgeTarget, batch: &PurgeBatch) -> Sent {
+    pub async fn send(&self, target: &PurgeTarget, batch: &PurgeBatch) -> BatchOutcome {
         let mut pause = PAUSES.0;
         loop {
             if self.stop.is_set() {
-                return Sent::Stopped;
+                return BatchOutcome::Stopped;
             }
             let answer = (self.cloudfront)
                 .invalidate(target, &batch.paths, &batch.reference)
                 .await;
             let error = match answer {
                 Ok(accepted) => {
-                    self.tell.tell(Event::PurgeAccepted {
+                    self.tell.tell(DeployEvent::PurgeAccepted {
                         target: target.id().to_owned(),
                         invalidation: accepted.id.clone(),
                         paths: batch.paths.clone(),
                     });
-                    return Sent::Accepted(accepted);
+                    return BatchOutcome::Accepted(accepted);
                 }
                 Err(error) => error,
             };
             let in_time = Instant::now() + pause < self.until;
             match error.kind {
-                Kind::BatchTooLarge if batch.paths.len() > 1 => return Sent::TooLarge,
-                Kind::InvalidArgument => return Sent::Refused(error),
-                Kind::TooManyInvalidations | Kind::Throttled if in_time => {
-                    self.tell.tell(Event::PurgePaced {
+                AwsErrorKind::BatchTooLarge if batch.paths.len() > 1 => {
+                    return BatchOutcome::TooLarge;
+                }
+                AwsErrorKind::InvalidArgument => return BatchOutcome::Refused(error),
+                AwsErrorKind::TooManyInvalidations | AwsErrorKind::Throttled if in_time => {
+                    self.tell.tell(DeployEvent::PurgePaced {
                         target: target.id().to_owned(),
                         why: error.message,
                         wait: pause,
@@ -111,13 +113,13 @@ impl Invalidator {
                     self.stop.sleep(pause).await;
                     pause = (pause * 2).min(PAUSES.1);
                 }
-                _ => return Sent::Failed(error),
+                _ => return BatchOutcome::Failed(error),
             }
         }
     }
 
     /// Waits until all are completed; answers whether they are when the time is up or it is stopped.
-    pub async fn wait(&self, pending: &mut [Pending]) -> Result<bool, AwsError> {
+    pub async fn wait(&self, pending: &mut [PendingInvalidation]) -> Result<bool, AwsError> {
         let begun = Instant::now();
         let mut pause = POLLS.0;
         loop {
@@ -137,22 +139,26 @@ impl Invalidator {
     }
 
     /// Asks how far one invalidation is, and tells.
-    async fn look_at(&self, pending: &mut Pending, begun: Instant) -> Result<(), AwsError> {
+    async fn look_at(
+        &self,
+        pending: &mut PendingInvalidation,
+        begun: Instant,
+    ) -> Result<(), AwsError> {
         let asked = (self.cloudfront)
             .invalidation(&pending.target, &pending.id)
             .await;
         let (target, invalidation) = (pending.target.id().to_owned(), pending.id.clone());
         let elapsed = begun.elapsed();
-        match asked.map(Accepted::from) {
+        match asked.map(AcceptedInvalidation::from) {
             Ok(answer) if answer.completed => {
                 pending.completed = true;
-                self.tell.tell(Event::PurgeCompleted {
+                self.tell.tell(DeployEvent::PurgeCompleted {
                     target,
                     invalidation,
                     elapsed,
                 });
             }
-            Ok(_) => self.tell.tell(Event::PurgeAwaited {
+            Ok(_) => self.tell.tell(DeployEvent::PurgeAwaited {
                 target,
                 invalidation,
                 elapsed,

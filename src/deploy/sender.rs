@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use super::send::{self, Invalidator, Pending, Sent};
+use super::send::{self, BatchOutcome, Invalidator, PendingInvalidation};
 use crate::aws::AwsError;
 use crate::aws::cloudfront::PurgeTarget;
-use crate::domain::journal::{Journal, PurgeBatch};
-use crate::domain::manifest::DeployId;
+use crate::object::journal::{Journal, PurgeBatch};
+use crate::object::manifest::DeployId;
 use crate::plan::TargetPurge;
 use crate::plan::open::ResentBatch;
 use crate::state::{Lease, StateError};
@@ -66,7 +66,7 @@ impl BatchNumbers {
 /// What was sent so far.
 #[derive(Debug, Default)]
 pub(super) struct SentPurge {
-    pub(super) pending: Vec<Pending>,
+    pub(super) pending: Vec<PendingInvalidation>,
     /// Own batches that CloudFront took: its ids by their references.
     pub(super) accepted: HashMap<String, String>,
     /// Paths of own batches.
@@ -163,17 +163,18 @@ impl PurgeSender {
         for ((target, batch, answer), newest) in answers.into_iter().zip(newest) {
             let id = target.id().to_owned();
             match answer {
-                Sent::Accepted(accepted) if accepted.at < newest => {
+                BatchOutcome::Accepted(accepted) if accepted.at < newest => {
                     anew.entry(id).or_default().extend(batch.paths);
                 }
-                Sent::Accepted(accepted) => {
-                    sent.pending.push(Pending::new(target, accepted, 0));
+                BatchOutcome::Accepted(accepted) => {
+                    sent.pending
+                        .push(PendingInvalidation::new(target, accepted, 0));
                 }
-                Sent::TooLarge | Sent::Refused(_) => {
+                BatchOutcome::TooLarge | BatchOutcome::Refused(_) => {
                     anew.entry(id).or_default().insert("/*".to_owned());
                 }
-                Sent::Failed(error) => return Err(SendFailure::Refused(error)),
-                Sent::Stopped => return Err(SendFailure::Stopped),
+                BatchOutcome::Failed(error) => return Err(SendFailure::Refused(error)),
+                BatchOutcome::Stopped => return Err(SendFailure::Stopped),
             }
         }
         if anew.is_empty() {
@@ -186,7 +187,10 @@ impl PurgeSender {
     }
 
     /// Sends batches at CloudFront's pace.
-    async fn send_all(&self, batches: Vec<TargetBatch>) -> Vec<(PurgeTarget, PurgeBatch, Sent)> {
+    async fn send_all(
+        &self,
+        batches: Vec<TargetBatch>,
+    ) -> Vec<(PurgeTarget, PurgeBatch, BatchOutcome)> {
         let begun = Instant::now();
         let numbered = (1..).zip(batches);
         let sending = numbered.map(|(number, (target, batch))| async move {
@@ -196,7 +200,7 @@ impl PurgeSender {
             self.invalidator.stop.sleep(pause).await;
             let sending = self.invalidator.send(&target, &batch);
             let sent = self.lease.within(sending).await;
-            (target, batch, sent.unwrap_or(Sent::Stopped))
+            (target, batch, sent.unwrap_or(BatchOutcome::Stopped))
         });
         join_all(sending).await
     }
@@ -206,20 +210,21 @@ impl PurgeSender {
         for (target, batch, answer) in self.send_all(batches).await {
             let mut paths = batch.paths.iter();
             match answer {
-                Sent::Accepted(accepted) => {
+                BatchOutcome::Accepted(accepted) => {
                     let paths = batch.paths.len() as u64;
                     sent.paths += paths;
                     sent.accepted.insert(batch.reference, accepted.id.clone());
-                    sent.pending.push(Pending::new(target, accepted, paths));
+                    sent.pending
+                        .push(PendingInvalidation::new(target, accepted, paths));
                 }
-                Sent::TooLarge => large.push((target, batch)),
-                Sent::Refused(error) if paths.any(|path| send::may_be_refused(path)) => {
+                BatchOutcome::TooLarge => large.push((target, batch)),
+                BatchOutcome::Refused(error) if paths.any(|path| send::may_be_refused(path)) => {
                     outcome = RoundOutcome::Quote(error);
                 }
-                Sent::Refused(error) | Sent::Failed(error) => {
+                BatchOutcome::Refused(error) | BatchOutcome::Failed(error) => {
                     outcome = RoundOutcome::Failed(SendFailure::Refused(error));
                 }
-                Sent::Stopped => outcome = RoundOutcome::Failed(SendFailure::Stopped),
+                BatchOutcome::Stopped => outcome = RoundOutcome::Failed(SendFailure::Stopped),
             }
         }
         match outcome {

@@ -6,11 +6,11 @@ use std::io::Read;
 use std::path::Path;
 
 use super::job::Job;
-use super::targets::Targets;
-use crate::domain::content_type::content_type;
-use crate::domain::rules::{Explanation, Facts, Matched, Served};
-use crate::domain::{Headers, Key, Sort, tags};
-use crate::plan::order::{Stage, stage};
+use super::targets::ResolvedTargets;
+use crate::object::{Headers, Key, ObjectSort, tags};
+use crate::plan::order::{LiveStage, stage};
+use crate::rules::content_type::content_type;
+use crate::rules::header_rules::{HeaderExplanation, MatchedRules, ObjectFacts, RuledHeaders};
 use crate::scan::LocalFile;
 
 /// Bytes that are enough to tell HTML from other things.
@@ -38,7 +38,12 @@ fn folder(key: &str) -> &str {
 
 impl<'a> ServingRules<'a> {
     /// Returns the rules for these files, which lie in the folder `dir`.
-    pub fn new(job: &'a Job, files: &'a [LocalFile], dir: &'a Path, targets: &Targets) -> Self {
+    pub fn new(
+        job: &'a Job,
+        files: &'a [LocalFile],
+        dir: &'a Path,
+        targets: &ResolvedTargets,
+    ) -> Self {
         let keys = files.iter().map(|file| file.key.as_str());
         let playlists = keys.filter(|key| key.ends_with(".m3u8"));
         let mut error_documents: HashSet<String> = job.error_documents.iter().cloned().collect();
@@ -65,7 +70,7 @@ impl<'a> ServingRules<'a> {
     }
 
     /// Returns what a file is served with, but for the encoding that it is stored in. Rules are about its path in the build.
-    pub fn of_file(&self, file: &LocalFile, matched: &mut Matched) -> Served<'a> {
+    pub fn of_file(&self, file: &LocalFile, matched: &mut MatchedRules) -> RuledHeaders<'a> {
         let content_type = self.type_of(file);
         let facts = self.facts(&content_type, [&file.key, file.name()]);
         let name = file.name().as_str();
@@ -73,38 +78,43 @@ impl<'a> ServingRules<'a> {
     }
 
     /// Returns what a key is served with that is no file's, as far as its name tells.
-    pub fn of_name(&self, key: &Key, matched: &mut Matched) -> Served<'a> {
+    pub fn of_name(&self, key: &Key, matched: &mut MatchedRules) -> RuledHeaders<'a> {
         let content_type = content_type(key.as_str(), self.is_beside_playlist(key), &[]);
         self.of_type(key, &content_type, matched)
     }
 
     /// Returns what a redirect's object is served with.
-    pub fn of_redirect(&self, key: &Key, matched: &mut Matched) -> Served<'a> {
+    pub fn of_redirect(&self, key: &Key, matched: &mut MatchedRules) -> RuledHeaders<'a> {
         self.of_type(key, REDIRECT_TYPE, matched)
     }
 
-    fn of_type(&self, key: &Key, content_type: &str, matched: &mut Matched) -> Served<'a> {
+    fn of_type(
+        &self,
+        key: &Key,
+        content_type: &str,
+        matched: &mut MatchedRules,
+    ) -> RuledHeaders<'a> {
         let facts = self.facts(content_type, [key, key]);
         self.job.rules.headers_for(key.as_str(), &facts, matched)
     }
 
     /// Returns where each header of a file comes from.
-    pub fn explain_file(&self, file: &LocalFile) -> Vec<Explanation> {
+    pub fn explain_file(&self, file: &LocalFile) -> Vec<HeaderExplanation> {
         let content_type = self.type_of(file);
         let facts = self.facts(&content_type, [&file.key, file.name()]);
         self.job.rules.explain(file.name().as_str(), &facts)
     }
 
     /// Returns where each header of a redirect's object comes from.
-    pub fn explain_redirect(&self, key: &Key) -> Vec<Explanation> {
+    pub fn explain_redirect(&self, key: &Key) -> Vec<HeaderExplanation> {
         let facts = self.facts(REDIRECT_TYPE, [key, key]);
         self.job.rules.explain(key.as_str(), &facts)
     }
 
     /// Returns the headers with the object's cache tags, where it is to have them.
-    pub fn with_tags(&self, key: &Key, served: Served) -> (Headers, Option<Sort>) {
+    pub fn with_tags(&self, key: &Key, served: RuledHeaders) -> (Headers, Option<ObjectSort>) {
         let mut headers = served.headers;
-        let sort = self.tagged.then(|| Sort::of(served.page));
+        let sort = self.tagged.then(|| ObjectSort::of(served.page));
         if let Some(sort) = sort {
             tags::add(&mut headers, key.as_str(), sort);
         }
@@ -112,16 +122,16 @@ impl<'a> ServingRules<'a> {
     }
 
     /// Returns when a key goes live that is served so.
-    pub fn stage(&self, key: &Key, served: &Served) -> Stage {
+    pub fn stage(&self, key: &Key, served: &RuledHeaders) -> LiveStage {
         stage(key.as_str(), served.page, served.fingerprinted, &self.root)
     }
 
     /// Returns when a redirect goes live: what it leads to is live before it.
-    pub fn redirect_stage(&self, key: &Key) -> Stage {
+    pub fn redirect_stage(&self, key: &Key) -> LiveStage {
         if *key.as_str() == self.root {
-            Stage::Root
+            LiveStage::Root
         } else {
-            Stage::Feed
+            LiveStage::Feed
         }
     }
 
@@ -143,9 +153,9 @@ impl<'a> ServingRules<'a> {
         key.extension() == Some("ts") && self.playlists.contains(folder(key.as_str()))
     }
 
-    fn facts<'t>(&self, content_type: &'t str, names: [&Key; 2]) -> Facts<'t> {
+    fn facts<'t>(&self, content_type: &'t str, names: [&Key; 2]) -> ObjectFacts<'t> {
         let is_error = |name: &Key| self.error_documents.contains(name.as_str());
-        Facts {
+        ObjectFacts {
             content_type,
             error_document: names.into_iter().any(is_error),
         }

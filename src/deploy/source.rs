@@ -5,27 +5,27 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::past::Past;
-use crate::domain::Key;
-use crate::scan::{Build, LocalFile};
+use super::past::PastSite;
+use crate::object::Key;
+use crate::scan::{LocalFile, ScannedBuild};
 
 #[derive(Debug)]
-pub enum Source {
+pub enum SiteSource {
     Build(BuiltSite),
-    Past(Past),
+    Past(PastSite),
 }
 
 /// A build, and what of it is stored.
 #[derive(Debug)]
 pub struct BuiltSite {
-    build: Build,
+    build: ScannedBuild,
     /// In place of the build's files, where settings make other objects of them.
     tailored: Option<Vec<LocalFile>>,
 }
 
-impl Source {
-    /// Returns a build, all of whose files are stored as they are until [`Source::look`] finds otherwise.
-    pub fn of(build: Build) -> Self {
+impl SiteSource {
+    /// Returns a build, all of whose files are stored as they are until [`SiteSource::look`] finds otherwise.
+    pub fn of(build: ScannedBuild) -> Self {
         Self::Build(BuiltSite {
             build,
             tailored: None,

@@ -8,40 +8,40 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::context::DeployContext;
-use super::event::Event;
-use super::function::Step;
-use super::pool::{self, Level, PoolEnd};
-use super::progress::{DeployProgress, Halt};
+use super::event::DeployEvent;
+use super::function::FunctionTools;
+use super::pool::{self, ConcurrencyLevel, PoolEnd};
+use super::progress::{DeployProgress, HaltReason};
 use super::put::ObjectWriter;
 use super::put_error::PutError;
-use super::scene::Scene;
+use super::scene::PlanInputs;
 use super::sender::PurgeSender;
 use super::survey;
-use super::wants::Wants;
+use super::wants::WantedSite;
 use crate::aws::s3::{Written, attempt_timeout};
-use crate::domain::Key;
-use crate::domain::journal::Journal;
-use crate::domain::manifest::DeployId;
+use crate::object::Key;
+use crate::object::journal::Journal;
+use crate::object::manifest::DeployId;
 use crate::plan::{Change, Plan};
 use crate::state::{Lease, StateError};
 
 /// A deploy that stands open in the state. Deletions are in `delete`, the purge and the end in `purge`.
 pub(super) struct RunningDeploy<'a> {
     pub(super) context: DeployContext<'a>,
-    pub(super) scene: &'a mut Scene,
+    pub(super) scene: &'a mut PlanInputs,
     pub(super) plan: Arc<Plan>,
     pub(super) id: DeployId,
     /// What the state says that it will do.
     pub(super) journal: Journal,
     pub(super) lease: Lease,
     pub(super) sender: PurgeSender,
-    pub(super) level: &'a mut Level,
+    pub(super) level: &'a mut ConcurrencyLevel,
     pub(super) progress: DeployProgress,
 }
 
 impl RunningDeploy<'_> {
     /// Carries out the plan. The journal stands in the state, and nothing else was written.
-    pub(super) async fn carry_out(&mut self) -> Result<(), Halt> {
+    pub(super) async fn carry_out(&mut self) -> Result<(), HaltReason> {
         self.abort_dead_uploads().await?;
         self.put_rank_by_rank().await?;
         self.publish_function().await?;
@@ -58,9 +58,9 @@ impl RunningDeploy<'_> {
     }
 
     /// Fails where the next step may not begin.
-    pub(super) fn go_on(&self) -> Result<(), Halt> {
+    pub(super) fn go_on(&self) -> Result<(), HaltReason> {
         if self.context.stop.is_set() {
-            return Err(Halt::Interrupted);
+            return Err(HaltReason::Interrupted);
         }
         if !self.lease.is_held() {
             return Err(StateError::Lost.into());
@@ -69,15 +69,18 @@ impl RunningDeploy<'_> {
     }
 
     /// Waits for what is under way, but once it was asked to stop no longer than some seconds.
-    pub(super) async fn patiently<T>(&self, request: impl Future<Output = T>) -> Result<T, Halt> {
+    pub(super) async fn patiently<T>(
+        &self,
+        request: impl Future<Output = T>,
+    ) -> Result<T, HaltReason> {
         tokio::select! {
             answer = request => Ok(answer),
-            () = self.context.stop.expired() => Err(Halt::Abandoned),
+            () = self.context.stop.expired() => Err(HaltReason::Abandoned),
         }
     }
 
     /// Gives up the uploads in parts that dead deploys began: nobody else pays for them, and none may complete later.
-    async fn abort_dead_uploads(&mut self) -> Result<(), Halt> {
+    async fn abort_dead_uploads(&mut self) -> Result<(), HaltReason> {
         let place = &self.scene.place;
         let dead = self.scene.dead_uploads();
         if dead.is_empty() {
@@ -97,11 +100,11 @@ impl RunningDeploy<'_> {
     }
 
     /// Uploads and copies. A failure keeps later ranks back.
-    async fn put_rank_by_rank(&mut self) -> Result<(), Halt> {
+    async fn put_rank_by_rank(&mut self) -> Result<(), HaltReason> {
         let plan = self.plan.clone();
         self.go_on()?;
         if !plan.changes.is_empty() {
-            self.context.tell.tell(Event::UploadsBegan {
+            self.context.tell.tell(DeployEvent::UploadsBegan {
                 files: plan.changes.len() as u64,
                 bytes: plan.upload_bytes(),
             });
@@ -125,11 +128,11 @@ impl RunningDeploy<'_> {
         writer: &Arc<ObjectWriter>,
         kept: &mut HashMap<Key, Bytes>,
         changes: &[Change],
-    ) -> Result<(), Halt> {
+    ) -> Result<(), HaltReason> {
         let DeployContext {
             job, stop, tell, ..
         } = self.context;
-        let wants = Wants::new(job, &self.scene.source, &self.scene.targets);
+        let wants = WantedSite::new(job, &self.scene.source, &self.scene.targets);
         let lease = &self.lease;
         let start = |change: Change| {
             let (writer, lease) = (writer.clone(), lease.clone());
@@ -151,7 +154,7 @@ impl RunningDeploy<'_> {
             }
             match put {
                 Ok(written) => {
-                    tell.tell(Event::Changed {
+                    tell.tell(DeployEvent::Changed {
                         key: change.key.clone(),
                         action: change.action,
                         reason: change.reason,
@@ -168,23 +171,23 @@ impl RunningDeploy<'_> {
         let items = changes.iter().cloned();
         let end = pool::run(self.level, stop, items, start, done).await;
         match (lost, race) {
-            _ if end == PoolEnd::Abandoned => Err(Halt::Abandoned),
+            _ if end == PoolEnd::Abandoned => Err(HaltReason::Abandoned),
             (Some(lost), _) => Err(lost.into()),
-            (None, Some(key)) => Err(Halt::Race(key)),
+            (None, Some(key)) => Err(HaltReason::Race(key)),
             (None, None) => Ok(()),
         }
     }
 
     /// Lets the function answer the redirects, whose targets are live now. What cannot be done is told, and the purge is made
     /// for what is.
-    async fn publish_function(&mut self) -> Result<(), Halt> {
+    async fn publish_function(&mut self) -> Result<(), HaltReason> {
         self.go_on()?;
         let Some(mut function) = self.scene.targets.function.take() else {
             return Ok(());
         };
         let cloudfront = self.context.aws.cloudfront();
         let job = self.context.job;
-        let step = Step {
+        let step = FunctionTools {
             cloudfront: &cloudfront,
             may_go: &|| self.go_on().is_ok(),
             wait: job.wait.then_some(job.timeout),
@@ -204,7 +207,7 @@ impl RunningDeploy<'_> {
 
     /// Looks again, before the purge, at keys of dead deploys that were as before when they were listed, and that this deploy
     /// leaves so: a dead deploy may have had requests under way.
-    async fn look_at_suspects(&mut self) -> Result<(), Halt> {
+    async fn look_at_suspects(&mut self) -> Result<(), HaltReason> {
         self.go_on()?;
         let scene = &self.scene;
         let mut unchanged = scene.unchanged_keys();
@@ -219,7 +222,7 @@ impl RunningDeploy<'_> {
             if survey::find_object(&listed, &full)
                 != survey::find_object(&scene.remote.listing, &full)
             {
-                return Err(Halt::Race(touched.key.clone()));
+                return Err(HaltReason::Race(touched.key.clone()));
             }
         }
         Ok(())

@@ -10,11 +10,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Shared by all that should stop. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Stop {
+pub struct StopSignal {
     set: Arc<watch::Sender<bool>>,
 }
 
-impl Default for Stop {
+impl Default for StopSignal {
     fn default() -> Self {
         Self {
             set: Arc::new(watch::Sender::new(false)),
@@ -22,7 +22,7 @@ impl Default for Stop {
     }
 }
 
-impl Stop {
+impl StopSignal {
     pub fn set(&self) {
         self.set.send_replace(true);
     }

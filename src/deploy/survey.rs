@@ -3,15 +3,16 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use super::event::{Event, Teller};
+use super::event::{DeployEvent, EventSink};
 use super::job::Job;
-use super::listing::{self, Splits};
-use crate::aws::list::{Listed, Page};
-use crate::aws::{Aws, AwsError, Bucket, Kind};
-use crate::domain::Key;
-use crate::domain::manifest::{Life, Manifest};
+use super::listing::{self, ListingSplits};
+use crate::aws::list::{ListedObject, ListingPage};
+use crate::aws::{AwsClients, AwsError, AwsErrorKind, Bucket};
 use crate::error::{Error, Exit};
-use crate::scan::{self, Build, ScanError};
+use crate::object::Key;
+use crate::object::entry::EntryLife;
+use crate::object::manifest::Manifest;
+use crate::scan::{self, ScanError, ScannedBuild};
 use crate::state::{
     self, LeaseTiming, LeftOpen, LoadedManifest, ObservedState, StateError, StateStore,
 };
@@ -20,14 +21,14 @@ pub use super::search::find_targets;
 
 /// Where the site lies: its bucket and its state. Regions are put right.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct SiteLocation {
     pub bucket: Bucket,
     pub prefix: String,
     pub store: StateStore,
 }
 
-impl Place {
-    pub fn new(aws: &Aws, job: &Job, region: Option<&str>) -> Self {
+impl SiteLocation {
+    pub fn new(aws: &AwsClients, job: &Job, region: Option<&str>) -> Self {
         let bucket = aws.bucket(&job.bucket, region);
         let inside = format!("{}.unstale/", job.prefix);
         let (state_bucket, root) = match &job.state {
@@ -67,45 +68,49 @@ impl Place {
 
 /// The bucket's side of it.
 #[derive(Debug)]
-pub struct Remote {
+pub struct BucketSnapshot {
     /// As it was read before the listing.
     pub state: ObservedState,
     /// Objects of the site, sorted by key; keys are whole.
-    pub listing: Vec<Listed>,
+    pub listing: Vec<ListedObject>,
     pub loaded: LoadedManifest,
     pub open: LeftOpen,
     /// The state's own files, where they lie among what was listed.
-    pub files: Vec<Listed>,
+    pub files: Vec<ListedObject>,
 }
 
-impl Remote {
+impl BucketSnapshot {
     /// The object under a key of the site.
-    pub fn find(&self, prefix: &str, key: &Key) -> Option<&Listed> {
+    pub fn find(&self, prefix: &str, key: &Key) -> Option<&ListedObject> {
         find_object(&self.listing, &format!("{prefix}{key}"))
     }
 }
 
 /// Finds the object under a whole key in a sorted listing.
-pub(super) fn find_object<'a>(listing: &'a [Listed], full: &str) -> Option<&'a Listed> {
+pub(super) fn find_object<'a>(listing: &'a [ListedObject], full: &str) -> Option<&'a ListedObject> {
     let position = listing.binary_search_by(|object| (*object.key).cmp(full));
     listing.get(position.ok()?)
 }
 
 /// The place, with its state as it was before anything else was looked at.
 #[derive(Debug)]
-pub struct Opened {
-    pub place: Place,
+pub struct OpenedSite {
+    pub place: SiteLocation,
     pub state: ObservedState,
     /// A page of the listing that was asked for beside the state.
-    pub(super) early: Option<Page>,
+    pub(super) early: Option<ListingPage>,
 }
 
 /// Finds the place, following the bucket to its region, and reads the state; of a small build what it stands beside, too, once
 /// its splits are known.
-pub async fn open(aws: &Aws, job: &Job, splits: Option<&Splits>) -> Result<Opened, Error> {
+pub async fn open(
+    aws: &AwsClients,
+    job: &Job,
+    splits: Option<&ListingSplits>,
+) -> Result<OpenedSite, Error> {
     let (place, read) = follow(aws, job, splits).await;
     let (state, early) = read?;
-    Ok(Opened {
+    Ok(OpenedSite {
         place,
         state,
         early,
@@ -114,22 +119,22 @@ pub async fn open(aws: &Aws, job: &Job, splits: Option<&Splits>) -> Result<Opene
 
 /// Opens for a plan: a state that deploys refuse is told, and taken for lost, so that the plan shows the worst.
 pub(super) async fn open_for_plan(
-    aws: &Aws,
+    aws: &AwsClients,
     job: &Job,
-    splits: &Splits,
-    tell: &Teller,
-) -> Result<Opened, Error> {
+    splits: &ListingSplits,
+    tell: &EventSink,
+) -> Result<OpenedSite, Error> {
     let (place, read) = follow(aws, job, Some(splits)).await;
     let (state, early) = match read {
         Err(error @ (StateError::Corrupt { .. } | StateError::Newer { .. })) => {
-            tell.tell(Event::Warned(format!(
+            tell.tell(DeployEvent::Warned(format!(
                 "{error}: deploys refuse until that is mended; this plan takes the state for lost"
             )));
             (place.store.no_state(), None)
         }
         read => read?,
     };
-    Ok(Opened {
+    Ok(OpenedSite {
         place,
         state,
         early,
@@ -137,23 +142,27 @@ pub(super) async fn open_for_plan(
 }
 
 /// The state, and a page of the listing that was asked for beside it.
-type ReadState = Result<(ObservedState, Option<Page>), StateError>;
+type ReadState = Result<(ObservedState, Option<ListingPage>), StateError>;
 
 /// Reads the state where the settings say that the bucket is, and if it is elsewhere, there.
-async fn follow(aws: &Aws, job: &Job, splits: Option<&Splits>) -> (Place, ReadState) {
-    let place = Place::new(aws, job, job.region.as_deref());
+async fn follow(
+    aws: &AwsClients,
+    job: &Job,
+    splits: Option<&ListingSplits>,
+) -> (SiteLocation, ReadState) {
+    let place = SiteLocation::new(aws, job, job.region.as_deref());
     let read = read_state(&place, splits).await;
     if let Err(StateError::Aws(error)) = &read
-        && let Kind::WrongRegion(Some(region)) = &error.kind
+        && let AwsErrorKind::WrongRegion(Some(region)) = &error.kind
     {
-        let place = Place::new(aws, job, Some(region));
+        let place = SiteLocation::new(aws, job, Some(region));
         let read = read_state(&place, splits).await;
         return (place, read);
     }
     (place, read)
 }
 
-async fn read_state(place: &Place, splits: Option<&Splits>) -> ReadState {
+async fn read_state(place: &SiteLocation, splits: Option<&ListingSplits>) -> ReadState {
     let mut state = pin!(place.store.read_state());
     let walked = async {
         match splits {
@@ -178,13 +187,19 @@ async fn read_state(place: &Place, splits: Option<&Splits>) -> ReadState {
 }
 
 /// Scans the build, and says where a listing like it may be split.
-pub async fn build(job: &Job, splits: &Arc<Splits>, tell: &Teller) -> Result<Build, Error> {
+pub async fn build(
+    job: &Job,
+    splits: &Arc<ListingSplits>,
+    tell: &EventSink,
+) -> Result<ScannedBuild, Error> {
     let (listener, splits) = (tell.clone(), splits.clone());
     let progress = move |progress| match progress {
-        scan::Progress::Walked(files) => listener.tell(Event::Walked(files)),
+        scan::ScanProgress::Walked(files) => listener.tell(DeployEvent::Walked(files)),
         // The walk tells it once.
-        scan::Progress::Found(keys) => drop(splits.set(keys)),
-        scan::Progress::Hashed { files, bytes } => listener.tell(Event::Hashed { files, bytes }),
+        scan::ScanProgress::Found(keys) => drop(splits.set(keys)),
+        scan::ScanProgress::Hashed { files, bytes } => {
+            listener.tell(DeployEvent::Hashed { files, bytes })
+        }
     };
     let build = scan::scan(&job.dir, &job.scan, progress).await?;
     if build.files.is_empty() {
@@ -194,7 +209,7 @@ pub async fn build(job: &Job, splits: &Arc<Splits>, tell: &Teller) -> Result<Bui
         ))
         .hint("build the site first, or name the folder that the build writes to"));
     }
-    tell.tell(Event::Scanned {
+    tell.tell(DeployEvent::Scanned {
         files: build.files.len() as u64,
         bytes: build.bytes,
     });
@@ -203,11 +218,11 @@ pub async fn build(job: &Job, splits: &Arc<Splits>, tell: &Teller) -> Result<Bui
 
 /// Lists the bucket and reads what the state names. The state was read before.
 pub(super) async fn remote(
-    opened: Opened,
-    splits: &Splits,
-    tell: &Teller,
-) -> Result<(Place, Remote), Error> {
-    let Opened {
+    opened: OpenedSite,
+    splits: &ListingSplits,
+    tell: &EventSink,
+) -> Result<(SiteLocation, BucketSnapshot), Error> {
+    let OpenedSite {
         place,
         state,
         early,
@@ -218,9 +233,9 @@ pub(super) async fn remote(
             Ok(place.store.read_open(&state).await?)
         })?;
     for warning in loaded.warnings.iter().chain(&open.warnings) {
-        tell.tell(Event::Warned(warning.clone()));
+        tell.tell(DeployEvent::Warned(warning.clone()));
     }
-    let remote = Remote {
+    let remote = BucketSnapshot {
         state,
         listing: listing.objects,
         files: listing.files,
@@ -233,7 +248,7 @@ pub(super) async fn remote(
 /// Tells whether a page that was asked for beside the state was read while nobody deployed: it is all there is and shows the ETag that
 /// was read, which is there once and never again, and under that ETag nobody holds the lease and nothing is open. Its other lines
 /// may be older all the same: they stand where they are as the manifest says.
-fn proves(page: &Page, place: &Place, state: &ObservedState) -> bool {
+fn proves(page: &ListingPage, place: &SiteLocation, state: &ObservedState) -> bool {
     let own = place.store.key(state::NAME);
     let shown = page.objects.iter().find(|object| *object.key == *own);
     page.next.is_none()
@@ -243,11 +258,11 @@ fn proves(page: &Page, place: &Place, state: &ObservedState) -> bool {
 }
 
 /// Tells whether a page shows just what the manifest says.
-fn is_as_noted(listing: &Listing, place: &Place, manifest: &Manifest) -> bool {
+fn is_as_noted(listing: &Listing, place: &SiteLocation, manifest: &Manifest) -> bool {
     let there = manifest
         .entries
         .iter()
-        .filter(|(_, entry)| !matches!(entry.life, Life::Tombstone { .. }))
+        .filter(|(_, entry)| !matches!(entry.life, EntryLife::Tombstone { .. }))
         .map(|(key, entry)| (place.full(key.as_str()), &entry.etag));
     let shown = listing.objects.iter();
     there.eq(shown.map(|object| (object.key.to_string(), &object.etag)))
@@ -255,11 +270,11 @@ fn is_as_noted(listing: &Listing, place: &Place, manifest: &Manifest) -> bool {
 
 /// The listing and the manifest, at once where that can be.
 async fn read(
-    place: &Place,
+    place: &SiteLocation,
     state: &ObservedState,
-    early: Option<Page>,
-    splits: &Splits,
-    tell: &Teller,
+    early: Option<ListingPage>,
+    splits: &ListingSplits,
+    tell: &EventSink,
 ) -> Result<(Listing, LoadedManifest), Error> {
     let manifest = async |found_more| {
         let loaded = place.store.read_manifest(state, found_more).await;
@@ -269,7 +284,7 @@ async fn read(
         let listing = sort_out(place, page.objects);
         let loaded = manifest(!listing.files.is_empty()).await?;
         if loaded.warnings.is_empty() && is_as_noted(&listing, place, &loaded.manifest) {
-            tell.tell(Event::ListingEnded(listing.objects.len() as u64));
+            tell.tell(DeployEvent::ListingEnded(listing.objects.len() as u64));
             return Ok((listing, loaded));
         }
         return Ok((list(place, splits, tell).await?, loaded));
@@ -291,29 +306,36 @@ async fn read(
 
 struct Listing {
     /// Of the site.
-    objects: Vec<Listed>,
+    objects: Vec<ListedObject>,
     /// Of the state, where it lies among them.
-    files: Vec<Listed>,
+    files: Vec<ListedObject>,
 }
 
-async fn list(place: &Place, splits: &Splits, tell: &Teller) -> Result<Listing, AwsError> {
+async fn list(
+    place: &SiteLocation,
+    splits: &ListingSplits,
+    tell: &EventSink,
+) -> Result<Listing, AwsError> {
     let listener = tell.clone();
-    let seen = move |objects| listener.tell(Event::Listed(objects));
+    let seen = move |objects| listener.tell(DeployEvent::Listed(objects));
     let splits = splits.wait().await;
     let listed = listing::list(&place.bucket, &place.prefix, splits, seen).await?;
     let listing = sort_out(place, listed);
-    tell.tell(Event::ListingEnded(listing.objects.len() as u64));
+    tell.tell(DeployEvent::ListingEnded(listing.objects.len() as u64));
     Ok(listing)
 }
 
 /// The site's objects as they are by now.
-pub(super) async fn list_again(place: &Place, tell: &Teller) -> Result<Vec<Listed>, AwsError> {
-    let splits = Splits::from(Vec::new());
+pub(super) async fn list_again(
+    place: &SiteLocation,
+    tell: &EventSink,
+) -> Result<Vec<ListedObject>, AwsError> {
+    let splits = ListingSplits::from(Vec::new());
     Ok(list(place, &splits, tell).await?.objects)
 }
 
 /// Tells the site's objects from the state's own.
-fn sort_out(place: &Place, mut objects: Vec<Listed>) -> Listing {
+fn sort_out(place: &SiteLocation, mut objects: Vec<ListedObject>) -> Listing {
     let own = format!("{}.unstale/", place.prefix);
     let inside = place.holds_its_state();
     let mut files = Vec::new();

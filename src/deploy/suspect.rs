@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::scene::Scene;
-use crate::domain::encoding;
-use crate::domain::noise;
-use crate::domain::page::is_page;
+use super::scene::PlanInputs;
+use crate::object::encoding;
 use crate::plan::{Change, Plan, Reason};
+use crate::rules::page::is_page;
+use crate::rules::suspect;
 use crate::scan::LocalFile;
 
 /// Pages looked at, at most.
@@ -18,7 +18,7 @@ const AT_ONCE: usize = 16;
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Suspects {
+pub struct NoiseSuspects {
     /// Pages whose content changed.
     pub changed: usize,
     /// How many of them would stay if all rules were given.
@@ -28,7 +28,7 @@ pub struct Suspects {
 }
 
 /// Compares the pages that a plan changes with what is live.
-pub async fn suspects(scene: &Scene, plan: &Plan) -> Suspects {
+pub async fn suspects(scene: &PlanInputs, plan: &Plan) -> NoiseSuspects {
     let page = |change: &&Change| {
         let content_type = change.headers.content_type.as_deref();
         change.reason == Reason::Content && is_page(content_type.unwrap_or_default())
@@ -39,9 +39,9 @@ pub async fn suspects(scene: &Scene, plan: &Plan) -> Suspects {
         .map(|file| look_at(scene, file))
         .buffer_unordered(AT_ONCE);
     let looked: Vec<_> = looked.collect().await;
-    let mut suspects = Suspects {
+    let mut suspects = NoiseSuspects {
         changed: looked.len(),
-        ..Suspects::default()
+        ..NoiseSuspects::default()
     };
     for expressions in looked.into_iter().flatten() {
         suspects.spared += 1;
@@ -52,7 +52,7 @@ pub async fn suspects(scene: &Scene, plan: &Plan) -> Suspects {
     suspects
 }
 
-async fn look_at(scene: &Scene, file: &LocalFile) -> Option<Vec<String>> {
+async fn look_at(scene: &PlanInputs, file: &LocalFile) -> Option<Vec<String>> {
     let place = &scene.place;
     let live = place.bucket.get(&place.full(file.key.as_str())).await;
     let mut live = live.ok()??.body.to_vec();
@@ -61,5 +61,5 @@ async fn look_at(scene: &Scene, file: &LocalFile) -> Option<Vec<String>> {
         live = encoding::decompress(&live, encoding).ok()?;
     }
     let built = std::fs::read(file.path(scene.source.root())).ok()?;
-    Some(noise::suspect(&live, &built)?.into_iter().collect())
+    Some(suspect::suspect(&live, &built)?.into_iter().collect())
 }

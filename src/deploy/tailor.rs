@@ -12,44 +12,48 @@ use md5::{Digest, Md5 as Hasher};
 use tokio::task::spawn_blocking;
 
 use super::job::Job;
-use super::known::{Known, StoredBody, encodings};
+use super::known::{KnownBodies, StoredBody, encodings};
 use super::names;
 use super::serving::ServingRules;
-use super::source::{BuiltSite, Source};
-use super::survey::{Place, Remote};
-use super::targets::Targets;
-use crate::domain::encoding;
-use crate::domain::manifest::{Entry, Noise};
-use crate::domain::noise::NoiseRules;
-use crate::domain::rules::{Encoding, Matched};
-use crate::domain::{Key, Md5};
+use super::source::{BuiltSite, SiteSource};
+use super::survey::{BucketSnapshot, SiteLocation};
+use super::targets::ResolvedTargets;
 use crate::error::Error;
+use crate::object::encoding;
+use crate::object::encoding::Encoding;
+use crate::object::entry::{ManifestEntry, NoiselessDigest};
+use crate::object::{Key, Md5};
+use crate::rules::header_rules::MatchedRules;
+use crate::rules::noise::NoiseRules;
 use crate::scan::LocalFile;
 
 /// Pages looked at together: some of them wait for S3.
 const PAGES_AT_ONCE: usize = 16;
 
-impl Source {
+impl SiteSource {
     /// Finds out what is to be stored, given what the bucket is known to hold.
     pub(super) async fn look(
         &mut self,
-        place: &Place,
-        remote: &Remote,
-        targets: &Targets,
+        place: &SiteLocation,
+        remote: &BucketSnapshot,
+        targets: &ResolvedTargets,
         job: &Job,
     ) -> Result<(), Error> {
         match self {
             Self::Past(past) => past.look(place, remote, targets, job).await,
-            Self::Build(_) => self.tailor(place, &Known::of(remote), targets, job).await,
+            Self::Build(_) => {
+                self.tailor(place, &KnownBodies::of(remote), targets, job)
+                    .await
+            }
         }
     }
 
-    /// [`Source::look`] of a build: its keys, what stays but for noise, and what is compressed.
+    /// [`SiteSource::look`] of a build: its keys, what stays but for noise, and what is compressed.
     pub async fn tailor(
         &mut self,
-        place: &Place,
-        known: &Known<'_>,
-        targets: &Targets,
+        place: &SiteLocation,
+        known: &KnownBodies<'_>,
+        targets: &ResolvedTargets,
         job: &Job,
     ) -> Result<(), Error> {
         let Self::Build(site) = self else {
@@ -84,14 +88,14 @@ struct NoisyPage<'a> {
     /// The rules, by half of their digest.
     rule: u64,
     /// What is live, where it may stay, and the file as it would be then.
-    live: Option<(&'a Entry, LocalFile)>,
+    live: Option<(&'a ManifestEntry, LocalFile)>,
 }
 
 /// Makes of a build's files what is stored of them.
 struct BuildTailoring<'a> {
-    place: &'a Place,
-    known: &'a Known<'a>,
-    targets: &'a Targets,
+    place: &'a SiteLocation,
+    known: &'a KnownBodies<'a>,
+    targets: &'a ResolvedTargets,
     job: &'a Job,
 }
 
@@ -120,7 +124,7 @@ impl BuildTailoring<'_> {
                 continue;
             }
             let live = body.filter(|_| !self.job.force).and_then(|body| {
-                let served = rules.of_file(file, &mut Matched::default());
+                let served = rules.of_file(file, &mut MatchedRules::default());
                 Some((body.entry, body.in_place_of(file, &served)?))
             });
             pages.push(NoisyPage {
@@ -169,7 +173,7 @@ impl BuildTailoring<'_> {
     }
 
     /// Fetches the live body, as it was before it was compressed.
-    async fn fetch(&self, entry: &Entry, stored: &LocalFile) -> Option<Bytes> {
+    async fn fetch(&self, entry: &ManifestEntry, stored: &LocalFile) -> Option<Bytes> {
         let full = self.place.full(stored.key.as_str());
         let fetched = self.place.bucket.get(&full).await.ok()??;
         if fetched.etag != entry.etag {
@@ -188,7 +192,7 @@ impl BuildTailoring<'_> {
         let rules = self.rules(site);
         let (mut changed, mut open) = (Vec::new(), Vec::new());
         for file in site.files().iter().filter(|file| !file.is_kept()) {
-            let served = rules.of_file(file, &mut Matched::default());
+            let served = rules.of_file(file, &mut MatchedRules::default());
             let wanted = encodings(file, &served);
             if wanted.is_empty() {
                 continue;
@@ -226,11 +230,16 @@ fn short(digest: Md5) -> u64 {
     head.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }
 
-async fn digest(rules: &Arc<NoiseRules>, name: &Key, body: Bytes, rule: u64) -> Option<Noise> {
+async fn digest(
+    rules: &Arc<NoiseRules>,
+    name: &Key,
+    body: Bytes,
+    rule: u64,
+) -> Option<NoiselessDigest> {
     let (rules, name) = (rules.clone(), name.clone());
     let digest = spawn_blocking(move || rules.digest(name.as_str(), &body));
     let digest = digest.await.ok()??.digest;
-    Some(Noise { rule, digest })
+    Some(NoiselessDigest { rule, digest })
 }
 
 /// Reads a file's content, unless it is no longer what was hashed: then its upload will say so.

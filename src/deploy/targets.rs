@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use super::job::Job;
 use crate::aws::cloudfront::PurgeTarget;
-use crate::domain::tags;
-use crate::edge::{Behavior, Distribution, Origin, Site};
+use crate::edge::{Behavior, Distribution, Origin, ShownSite};
+use crate::object::tags;
 use crate::plan::FunctionChange;
 
 /// A distribution, or a tenant of one, as it was found.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct ResolvedDistribution {
     pub target: PurgeTarget,
     /// `Err`: why its configuration could not be read.
     pub distribution: Result<Distribution, String>,
@@ -18,7 +18,7 @@ pub struct Found {
     pub ours: Vec<String>,
 }
 
-impl Found {
+impl ResolvedDistribution {
     pub fn unreadable(target: PurgeTarget, why: String) -> Self {
         Self {
             target,
@@ -37,8 +37,8 @@ impl Found {
     }
 
     /// Returns the site as this distribution shows it; none where its configuration could not be read.
-    pub fn site(&self, job: &Job) -> Option<Site<'_>> {
-        let mut site = Site::new(self.readable()?, self.ours.clone());
+    pub fn site(&self, job: &Job) -> Option<ShownSite<'_>> {
+        let mut site = ShownSite::new(self.readable()?, self.ours.clone());
         site.prefix.clone_from(&job.prefix);
         site.index = job.index;
         site.error_documents.clone_from(&job.error_documents);
@@ -94,16 +94,16 @@ impl Found {
 
 /// The distributions that the settings ask for, with what people should be warned of.
 #[derive(Debug, Clone, Default)]
-pub struct Targets {
-    pub found: Vec<Found>,
+pub struct ResolvedTargets {
+    pub found: Vec<ResolvedDistribution>,
     pub warnings: Vec<String>,
     /// The function that is to answer redirects; `found` is as if that were done.
-    pub function: Option<Function>,
+    pub function: Option<SiteFunction>,
 }
 
 /// The function that is to answer redirects, and how to take it back where it cannot be published.
 #[derive(Debug, Clone)]
-pub struct Function {
+pub struct SiteFunction {
     pub change: FunctionChange,
     /// The site that it is for: `s3://bucket/folder/`.
     pub site: String,
@@ -115,7 +115,7 @@ pub struct Function {
     pub done: bool,
 }
 
-impl Function {
+impl SiteFunction {
     /// Returns what a plan shows of it; nothing once it is done.
     pub fn change(&self) -> Option<FunctionChange> {
         (!self.done).then(|| self.change.clone())
@@ -132,7 +132,7 @@ impl Function {
     }
 
     /// Takes these distributions for what they are without it.
-    pub fn undo(&mut self, ids: &[String], targets: &mut Targets) {
+    pub fn undo(&mut self, ids: &[String], targets: &mut ResolvedTargets) {
         for target in &mut targets.found {
             let id = target.id().to_owned();
             if ids.contains(&id)

@@ -6,20 +6,21 @@ use std::collections::BTreeMap;
 use super::job::Job;
 use super::redirects::own_path;
 use super::search;
-use super::targets::{Found, Function, Targets};
+use super::targets::{ResolvedDistribution, ResolvedTargets, SiteFunction};
 use crate::aws::cloudfront::PurgeTarget;
-use crate::aws::{Aws, AwsError, CloudFront};
-use crate::domain::function::{self, Rewrite};
-use crate::domain::redirects::Redirect;
-use crate::edge::{Behavior, Index, path, rewrite_of};
+use crate::aws::{AwsClients, AwsError, CloudFront};
+use crate::edge::{Behavior, IndexLookup, path, rewrite_of};
 use crate::error::Error;
 use crate::plan::FunctionChange;
+use crate::rules::function;
+use crate::rules::function::PathRewrite;
+use crate::rules::redirect::Redirect;
 
 /// The document that stands for a folder.
 const INDEX: &str = "index.html";
 
 /// Finds the distributions that the settings ask for, as they will be once the function that the settings ask for is live.
-pub async fn find_targets(aws: &Aws, job: &Job) -> Result<Targets, Error> {
+pub async fn find_targets(aws: &AwsClients, job: &Job) -> Result<ResolvedTargets, Error> {
     let mut targets = search::find_targets(aws, job).await?;
     if let Some(name) = &job.redirect_function
         && job.rollback.is_none()
@@ -33,9 +34,9 @@ pub async fn find_targets(aws: &Aws, job: &Job) -> Result<Targets, Error> {
 }
 
 /// Returns what the function is to do besides redirects. `kept` are request paths that keep their endings.
-pub fn rewrite(index: Index, endings: &[String], kept: Vec<String>) -> Rewrite {
-    let folders = index != Index::None;
-    Rewrite {
+pub fn rewrite(index: IndexLookup, endings: &[String], kept: Vec<String>) -> PathRewrite {
+    let folders = index != IndexLookup::None;
+    PathRewrite {
         index: folders.then(|| INDEX.to_owned()),
         // Where keys lost their endings, a name without a dot is a page.
         bare_folders: folders && endings.is_empty(),
@@ -50,8 +51,8 @@ async fn prepare(
     cloudfront: &CloudFront,
     name: &str,
     job: &Job,
-    targets: &mut Targets,
-) -> Result<Option<Function>, String> {
+    targets: &mut ResolvedTargets,
+) -> Result<Option<SiteFunction>, String> {
     let resource = format!("function/{name}");
     let wanted = !job.redirects.is_empty() || !job.strip_extension.is_empty();
     let (mut running, mut bare) = (Vec::new(), Vec::new());
@@ -100,13 +101,13 @@ async fn prepare(
         if runs {
             owed.insert(id, owed_paths(&live_redirects, &redirects, default));
         }
-        if job.index == Index::Auto {
+        if job.index == IndexLookup::Auto {
             default.rewrite = rewrite_of(&change.code);
         }
         default.associated = Some(resource.clone());
         default.function = Some(change.code.to_string());
     }
-    Ok(Some(Function {
+    Ok(Some(SiteFunction {
         change,
         site,
         before,
@@ -124,7 +125,7 @@ enum FunctionFit {
     Taken(String),
 }
 
-fn fit(target: &Found, resource: &str) -> FunctionFit {
+fn fit(target: &ResolvedDistribution, resource: &str) -> FunctionFit {
     use FunctionFit::{Free, NotNeeded, Runs, Taken};
     if target.readable().is_none() {
         return Taken("its configuration cannot be read".into());
@@ -152,7 +153,7 @@ fn fit(target: &Found, resource: &str) -> FunctionFit {
 }
 
 /// Returns the request paths of what keeps its ending: the root document and error pages.
-fn kept(job: &Job, targets: &Targets) -> Vec<String> {
+fn kept(job: &Job, targets: &ResolvedTargets) -> Vec<String> {
     let mut kept = Vec::new();
     for site in targets.found.iter().filter_map(|target| target.site(job)) {
         let mut keys = site.error_page_keys();

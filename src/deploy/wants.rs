@@ -10,47 +10,49 @@ use md5::{Digest, Md5 as Hasher};
 use super::job::Job;
 use super::redirects;
 use super::serving::ServingRules;
-use super::source::Source;
-use super::targets::Targets;
-use crate::domain::rules::{self, Explanation, Matched, Served, check_limits};
-use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5, tags};
+use super::source::SiteSource;
+use super::targets::ResolvedTargets;
 use crate::edge::Behavior;
 use crate::error::Error;
-use crate::plan::Want;
+use crate::object::{ETag, HeaderFingerprint, Headers, Key, Md5, tags};
+use crate::plan::WantedObject;
+use crate::rules::header_rules::{HeaderExplanation, MatchedRules, RuledHeaders};
+use crate::rules::rule_check::check_limits;
+use crate::rules::{header_rules, tag_check};
 use crate::scan::LocalFile;
 
 /// Sets of headers that are kept to be shared; a site has a few by type.
 const SHARED: usize = 64;
 
 /// The objects that are wanted, and what is known of each.
-pub struct Wants<'a> {
+pub struct WantedSite<'a> {
     job: &'a Job,
-    source: &'a Source,
+    source: &'a SiteSource,
     rules: ServingRules<'a>,
     /// What is no file: redirects, or objects known by their versions. Sorted by key; a file of the same key gives way.
-    extras: Cow<'a, [Want]>,
+    extras: Cow<'a, [WantedObject]>,
     /// Rules that were of use to `extras`.
-    matched: Matched,
+    matched: MatchedRules,
     /// What people should know of the redirects.
     pub warnings: Vec<String>,
     /// Sets of headers that many objects have.
     shared: RefCell<Vec<(HeaderFingerprint, Arc<Headers>)>>,
 }
 
-impl<'a> Wants<'a> {
-    pub fn new(job: &'a Job, source: &'a Source, targets: &Targets) -> Self {
+impl<'a> WantedSite<'a> {
+    pub fn new(job: &'a Job, source: &'a SiteSource, targets: &ResolvedTargets) -> Self {
         let mut wants = Self {
             job,
             source,
             rules: ServingRules::new(job, source.files(), source.root(), targets),
             extras: Cow::Borrowed(&[]),
-            matched: Matched::default(),
+            matched: MatchedRules::default(),
             warnings: Vec::new(),
             shared: RefCell::default(),
         };
         match source {
-            Source::Build(_) => wants.redirect(targets),
-            Source::Past(past) => wants.extras = Cow::Borrowed(&past.wants),
+            SiteSource::Build(_) => wants.redirect(targets),
+            SiteSource::Past(past) => wants.extras = Cow::Borrowed(&past.wants),
         }
         if job.tags && !wants.rules.tagged {
             wants.warnings.push(no_tags(targets));
@@ -59,7 +61,7 @@ impl<'a> Wants<'a> {
     }
 
     /// Adds the redirects that are objects.
-    fn redirect(&mut self, targets: &Targets) {
+    fn redirect(&mut self, targets: &ResolvedTargets) {
         let (job, source) = (self.job, self.source);
         let is_file = |key: &str| source.file(key).is_some();
         let mut outcome = redirects::objects(&job.redirects, targets, is_file);
@@ -81,11 +83,11 @@ impl<'a> Wants<'a> {
         self.warnings = outcome.warnings;
     }
 
-    fn redirect_object(&mut self, key: Key, to: String) -> Want {
+    fn redirect_object(&mut self, key: Key, to: String) -> WantedObject {
         let served = self.rules.of_redirect(&key, &mut self.matched);
         let (mut headers, tags) = self.rules.with_tags(&key, served);
         headers.redirect = Some(to);
-        Want {
+        WantedObject {
             size: 0,
             md5: Md5(Hasher::digest(b"").into()),
             parts: None,
@@ -100,7 +102,10 @@ impl<'a> Wants<'a> {
     }
 
     /// Returns all that is wanted, sorted by key. `matched` gathers which rules are of use.
-    pub fn all<'b>(&'b self, matched: &'b mut Matched) -> impl Iterator<Item = Want> + 'b {
+    pub fn all<'b>(
+        &'b self,
+        matched: &'b mut MatchedRules,
+    ) -> impl Iterator<Item = WantedObject> + 'b {
         matched.merge(&self.matched);
         let mut files = self.source.files().iter().peekable();
         let mut extras = self.extras.iter().peekable();
@@ -115,13 +120,13 @@ impl<'a> Wants<'a> {
         })
     }
 
-    fn want(&self, file: &LocalFile, matched: &mut Matched) -> Want {
+    fn want(&self, file: &LocalFile, matched: &mut MatchedRules) -> WantedObject {
         let served = self.rules.of_file(file, matched);
         let stage = self.rules.stage(&file.key, &served);
         let fingerprinted = served.fingerprinted;
         let (headers, tags) = self.rules.with_tags(&file.key, served);
         let (fingerprint, headers) = self.share(encoded(headers, file));
-        Want {
+        WantedObject {
             key: file.key.clone(),
             size: file.size,
             md5: file.md5,
@@ -150,7 +155,7 @@ impl<'a> Wants<'a> {
     }
 
     /// Returns what is no file, by its key.
-    fn extra(&self, key: &str) -> Option<&Want> {
+    fn extra(&self, key: &str) -> Option<&WantedObject> {
         let extras = &self.extras;
         let position = extras.binary_search_by(|want| want.key.as_str().cmp(key));
         extras.get(position.ok()?)
@@ -172,7 +177,7 @@ impl<'a> Wants<'a> {
     }
 
     /// Returns what a key is served with; its name tells where it is no file's.
-    pub fn served(&self, key: &Key, matched: &mut Matched) -> Served<'_> {
+    pub fn served(&self, key: &Key, matched: &mut MatchedRules) -> RuledHeaders<'_> {
         match self.file(key.as_str()) {
             Some(file) => self.rules.of_file(file, matched),
             None => self.rules.of_name(key, matched),
@@ -184,7 +189,7 @@ impl<'a> Wants<'a> {
         if let Some(want) = self.extra(key.as_str()) {
             return (*want.headers).clone();
         }
-        let served = self.served(key, &mut Matched::default());
+        let served = self.served(key, &mut MatchedRules::default());
         let (headers, _) = self.rules.with_tags(key, served);
         match self.file(key.as_str()) {
             Some(file) => encoded(headers, file),
@@ -203,17 +208,18 @@ impl<'a> Wants<'a> {
         if !tagged && !rules.may_exceed_limits() {
             return Ok(());
         }
-        for want in self.all(&mut Matched::default()) {
-            let (field, problem) = match (check_limits(&want.headers), tags::check(&want.headers)) {
-                (Err((field, problem)), _) => (field, problem.to_string()),
-                (_, Err(problem)) if tagged => ("metadata", problem.to_string()),
-                _ => continue,
-            };
+        for want in self.all(&mut MatchedRules::default()) {
+            let (field, problem) =
+                match (check_limits(&want.headers), tag_check::check(&want.headers)) {
+                    (Err((field, problem)), _) => (field, problem.to_string()),
+                    (_, Err(problem)) if tagged => ("metadata", problem.to_string()),
+                    _ => continue,
+                };
             let explained = self.explanations(&want.key).into_iter();
             let adding = explained.filter(|explanation| explanation.header.starts_with(field));
             let indexes = adding.filter_map(|explanation| match explanation.source {
-                rules::Source::Rule(index) => Some(index),
-                rules::Source::Default(_) => None,
+                header_rules::HeaderSource::Rule(index) => Some(index),
+                header_rules::HeaderSource::Default(_) => None,
             });
             let last = indexes.max().map(|index| (self.job.rule_name)(index));
             // Defaults alone are within the limits.
@@ -227,7 +233,7 @@ impl<'a> Wants<'a> {
     }
 
     /// Returns where each header of a key comes from; none for what is not wanted.
-    fn explanations(&self, key: &Key) -> Vec<Explanation> {
+    fn explanations(&self, key: &Key) -> Vec<HeaderExplanation> {
         match (self.extra(key.as_str()), self.file(key.as_str())) {
             (Some(_), _) => self.rules.explain_redirect(key),
             (None, Some(file)) => self.rules.explain_file(file),
@@ -247,8 +253,8 @@ impl<'a> Wants<'a> {
         let tagged = self.rules.tagged && !explained.is_empty();
         for explanation in explained {
             let by = match explanation.source {
-                rules::Source::Default(name) => format!("default: {name}"),
-                rules::Source::Rule(index) => (self.job.rule_name)(index),
+                header_rules::HeaderSource::Default(name) => format!("default: {name}"),
+                header_rules::HeaderSource::Rule(index) => (self.job.rule_name)(index),
             };
             let value = explanation.value.as_deref().unwrap_or("not set");
             lines.push(format!("{}: {value}  ({by})", explanation.header));
@@ -263,7 +269,7 @@ impl<'a> Wants<'a> {
 }
 
 /// Says why objects get no cache tags, though they are wanted.
-fn no_tags(targets: &Targets) -> String {
+fn no_tags(targets: &ResolvedTargets) -> String {
     let mut headers = targets.found.iter().filter_map(|target| {
         let header = target.readable()?.cache_tag_header.as_ref()?;
         Some((target.id(), header))

@@ -1,11 +1,11 @@
 //! The cheapest set of invalidation paths that takes everything changed: the objective, its answer and what that costs.
 
-use super::path::Dialect;
-use super::price::{Mode, Money, Prices};
+use super::path::PathDialect;
+use super::price::{Money, PurgeMode, PurgePrices};
 use super::solve::{Rates, solve};
 use super::tree::{self, Tree};
 
-pub use super::tree::{Entry, ForeignRegion};
+pub use super::tree::{ForeignRegion, UniverseEntry};
 
 /// One invalidation path or tag, and what it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,12 +18,12 @@ pub struct Pattern {
     /// What it takes needlessly, weighed, regions of other origins included.
     pub needless: u64,
     /// Where it is a cache tag.
-    pub tag: Option<Tag>,
+    pub tag: Option<CacheTag>,
 }
 
 /// What a cache tag stands for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tag {
+pub struct CacheTag {
     /// As people read it: a key, or which objects.
     pub of: String,
     /// The entries that it takes, sorted.
@@ -32,7 +32,7 @@ pub struct Tag {
 
 impl Pattern {
     /// Makes a pattern that takes nothing yet.
-    pub(super) fn new(text: String, tag: Option<Tag>) -> Self {
+    pub(super) fn new(text: String, tag: Option<CacheTag>) -> Self {
         Self {
             text,
             changed: 0,
@@ -59,7 +59,7 @@ impl Pattern {
     }
 
     /// Counts an entry as one that it takes.
-    pub(super) fn count(&mut self, entry: &Entry<'_>) {
+    pub(super) fn count(&mut self, entry: &UniverseEntry<'_>) {
         if entry.changed {
             self.changed += 1;
         } else {
@@ -109,7 +109,7 @@ impl Cover {
     }
 
     /// Prices patterns.
-    pub(super) fn new(mut patterns: Vec<Pattern>, prices: &Prices) -> Self {
+    pub(super) fn new(mut patterns: Vec<Pattern>, prices: &PurgePrices) -> Self {
         patterns.sort_by(|a, b| a.text.cmp(&b.text));
         let wildcards = patterns.iter().filter(|pattern| pattern.is_wildcard());
         let wildcards = wildcards.count() as u64;
@@ -128,27 +128,27 @@ impl Cover {
 
 /// What there is to cover: the request paths of a site, and what other origins answer beside them.
 #[derive(Clone, Copy, Debug)]
-pub struct Universe<'u> {
+pub struct PathUniverse<'u> {
     /// Sorted by text; no two entries of one kind have the same.
-    pub entries: &'u [Entry<'u>],
+    pub entries: &'u [UniverseEntry<'u>],
     pub regions: &'u [ForeignRegion],
-    pub dialect: Dialect,
+    pub dialect: PathDialect,
 }
 
 /// Finds the cheapest purge under `prices`: exactly the least of `path × max(0, patterns − free) + refetch × Σ weight + wait ×
 /// wildcards`, then of patterns, then of what is purged needlessly, then of wildcards. In [`Mode::Exact`] what is purged needlessly
 /// counts before all else. The same input always gives the same answer.
-pub fn cover(universe: Universe<'_>, prices: &Prices) -> Cover {
+pub fn cover(universe: PathUniverse<'_>, prices: &PurgePrices) -> Cover {
     universe.cover(&universe.tree(), prices)
 }
 
-impl<'u> Universe<'u> {
+impl<'u> PathUniverse<'u> {
     pub(super) fn tree(self) -> Tree<'u> {
         Tree::build(self.entries, self.regions, self.dialect)
     }
 
     /// Returns the cheapest purge, with the tree of the universe.
-    pub(super) fn cover(self, tree: &Tree<'_>, prices: &Prices) -> Cover {
+    pub(super) fn cover(self, tree: &Tree<'_>, prices: &PurgePrices) -> Cover {
         let paths = paths(tree, prices).into_iter();
         Cover::new(paths.map(|path| self.weigh(path)).collect(), prices)
     }
@@ -176,13 +176,13 @@ impl<'u> Universe<'u> {
 }
 
 /// Chooses the invalidation paths, sorted.
-pub(super) fn paths(tree: &Tree<'_>, prices: &Prices) -> Vec<String> {
+pub(super) fn paths(tree: &Tree<'_>, prices: &PurgePrices) -> Vec<String> {
     let rates = match prices.mode {
-        Mode::None => return Vec::new(),
-        Mode::All if tree.nodes.is_empty() => return Vec::new(),
-        Mode::All => return vec!["/*".to_owned()],
-        Mode::Cheapest => Rates::cheapest(prices),
-        Mode::Exact => Rates::exact(prices),
+        PurgeMode::None => return Vec::new(),
+        PurgeMode::All if tree.nodes.is_empty() => return Vec::new(),
+        PurgeMode::All => return vec!["/*".to_owned()],
+        PurgeMode::Cheapest => Rates::cheapest(prices),
+        PurgeMode::Exact => Rates::exact(prices),
     };
     tree.paths(&solve(tree, &rates))
 }

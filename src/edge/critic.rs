@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::distribution::Behavior;
 use super::ttl::CacheControl;
-use super::urls::{Kind, Site};
-use crate::domain::Headers;
+use super::urls::{PathKind, ShownSite};
+use crate::object::Headers;
 
 /// Seconds that a page may be kept whatever it says: CloudFront's own policy CachingOptimized has 1.
 const TOLERATED: u64 = 10;
@@ -16,8 +16,8 @@ const COMPRESSED: std::ops::RangeInclusive<u64> = 1_000..=10_000_000;
 
 /// Looks at each object under the behavior that it falls to. Costs next to nothing where no behavior can be at fault.
 #[derive(Debug)]
-pub struct Critic<'s, 'a> {
-    site: &'s Site<'a>,
+pub struct DistributionCritic<'s, 'a> {
+    site: &'s ShownSite<'a>,
     suspects: Vec<SuspectBehavior<'a>>,
     controls: HashMap<String, CacheControl>,
 }
@@ -45,8 +45,8 @@ struct Example {
     header: String,
 }
 
-impl<'s, 'a> Critic<'s, 'a> {
-    pub fn new(site: &'s Site<'a>) -> Self {
+impl<'s, 'a> DistributionCritic<'s, 'a> {
+    pub fn new(site: &'s ShownSite<'a>) -> Self {
         let is_suspect = |behavior: &&Behavior| {
             let heeds = behavior.min_ttl <= TOLERATED && behavior.max_ttl >= 31_536_000;
             site.is_ours(behavior) && !(heeds && behavior.compress)
@@ -70,7 +70,7 @@ impl<'s, 'a> Critic<'s, 'a> {
         }
         let mut under = None;
         self.site.visit_paths(key, &mut |_, kind, behavior| {
-            if kind == Kind::Own {
+            if kind == PathKind::Own {
                 under = Some(behavior);
             }
         });
@@ -206,8 +206,8 @@ mod tests {
             error_responses: errors,
             ..Distribution::default()
         };
-        let site = Site::new(&distribution, vec!["o".into()]);
-        let mut critic = Critic::new(&site);
+        let site = ShownSite::new(&distribution, vec!["o".into()]);
+        let mut critic = DistributionCritic::new(&site);
         for (key, size, control) in objects {
             let headers = Headers {
                 cache_control: Some((*control).to_owned()),

@@ -44,7 +44,7 @@ pub struct Behavior {
     pub default_ttl: u64,
     pub max_ttl: u64,
     pub compress: bool,
-    pub rewrite: Rewrite,
+    pub rewrite: UriRewrite,
     /// The function or Lambda that sees requests first, as the end of its ARN: `function/NAME`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub associated: Option<String>,
@@ -64,7 +64,7 @@ impl Default for Behavior {
             default_ttl: 86_400,
             max_ttl: 31_536_000,
             compress: false,
-            rewrite: Rewrite::None,
+            rewrite: UriRewrite::None,
             associated: None,
             function: None,
         }
@@ -85,7 +85,7 @@ pub enum QueryKey {
 /// What a viewer-request function does to the URI.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Rewrite {
+pub enum UriRewrite {
     /// No function, or one that leaves the URI alone.
     #[default]
     None,
@@ -304,7 +304,7 @@ mod tests {
         let mut queried = plain.clone();
         queried.behaviors[0].query = QueryKey::All;
         let mut rewritten = plain.clone();
-        rewritten.behaviors[0].rewrite = Rewrite::IndexDirectory;
+        rewritten.behaviors[0].rewrite = UriRewrite::IndexDirectory;
         let mut associated = plain.clone();
         associated.behaviors[0].associated = Some("function/f".to_owned());
         for other in [rooted, queried, rewritten, associated] {

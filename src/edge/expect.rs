@@ -1,10 +1,10 @@
 //! What a request path has to answer, and how an answer differs from that.
 
-use crate::domain::{ETag, Headers, Md5};
+use crate::object::{ETag, Headers, Md5};
 
 /// What a viewer has to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expected {
+pub enum ExpectedAnswer {
     Object {
         size: u64,
         /// `None`: nobody knows it.
@@ -21,7 +21,7 @@ pub enum Expected {
 
 /// What a viewer saw, as far as it counts.
 #[derive(Clone, Debug)]
-pub struct Answer<'a> {
+pub struct SeenAnswer<'a> {
     pub status: u16,
     pub size: u64,
     pub md5: Md5,
@@ -29,7 +29,7 @@ pub struct Answer<'a> {
     pub headers: &'a [(String, String)],
 }
 
-impl Answer<'_> {
+impl SeenAnswer<'_> {
     fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         let header = headers.find(|(listed, _)| listed == name)?;
@@ -38,15 +38,15 @@ impl Answer<'_> {
 }
 
 /// Returns in which ways the answer is not what is expected; none where it is.
-pub fn faults(expected: &Expected, answer: &Answer) -> Vec<String> {
+pub fn faults(expected: &ExpectedAnswer, answer: &SeenAnswer) -> Vec<String> {
     match expected {
-        Expected::Gone if answer.status >= 400 => Vec::new(),
-        Expected::Gone => vec![format!("answers {}, and was removed", answer.status)],
-        Expected::Redirect(to) => redirect(to, answer),
-        Expected::Object { .. } if answer.status != 200 => {
+        ExpectedAnswer::Gone if answer.status >= 400 => Vec::new(),
+        ExpectedAnswer::Gone => vec![format!("answers {}, and was removed", answer.status)],
+        ExpectedAnswer::Redirect(to) => redirect(to, answer),
+        ExpectedAnswer::Object { .. } if answer.status != 200 => {
             vec![format!("answers {} instead of 200", answer.status)]
         }
-        Expected::Object {
+        ExpectedAnswer::Object {
             size,
             md5,
             headers,
@@ -75,7 +75,7 @@ pub fn faults(expected: &Expected, answer: &Answer) -> Vec<String> {
     }
 }
 
-fn redirect(to: &str, answer: &Answer) -> Vec<String> {
+fn redirect(to: &str, answer: &SeenAnswer) -> Vec<String> {
     if !(300..400).contains(&answer.status) {
         return vec![format!("answers {} instead of redirecting", answer.status)];
     }
@@ -95,7 +95,7 @@ fn past_host(url: &str) -> Option<&str> {
     rest.find('/').and_then(|start| rest.get(start..))
 }
 
-fn differing(headers: &Headers, answer: &Answer) -> impl Iterator<Item = String> {
+fn differing(headers: &Headers, answer: &SeenAnswer) -> impl Iterator<Item = String> {
     let wanted = [
         ("cache-control", headers.cache_control.as_deref()),
         (
@@ -123,8 +123,8 @@ mod tests {
 
     const THIS: Md5 = Md5([1; 16]);
 
-    fn page() -> Expected {
-        Expected::Object {
+    fn page() -> ExpectedAnswer {
+        ExpectedAnswer::Object {
             size: 5,
             md5: Some(THIS),
             headers: Box::new(Headers {
@@ -136,13 +136,13 @@ mod tests {
         }
     }
 
-    fn told(expected: &Expected, status: u16, size: u64, md5: u8, headers: &str) -> String {
+    fn told(expected: &ExpectedAnswer, status: u16, size: u64, md5: u8, headers: &str) -> String {
         let headers: Vec<(String, String)> = headers
             .split(';')
             .filter_map(|header| header.split_once(": "))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        let answer = Answer {
+        let answer = SeenAnswer {
             status,
             size,
             md5: Md5([md5; 16]),
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn redirects_and_what_is_gone() {
-        let to = Expected::Redirect("/new".into());
+        let to = ExpectedAnswer::Redirect("/new".into());
         for (status, location, right) in [
             (301, "location: /new", ""),
             (302, "location: http://b.s3-website/new", ""),
@@ -195,9 +195,9 @@ mod tests {
         ] {
             assert_eq!(told(&to, status, 0, 0, location), right);
         }
-        assert_eq!(told(&Expected::Gone, 404, 0, 0, ""), "");
+        assert_eq!(told(&ExpectedAnswer::Gone, 404, 0, 0, ""), "");
         assert_eq!(
-            told(&Expected::Gone, 200, 0, 0, ""),
+            told(&ExpectedAnswer::Gone, 200, 0, 0, ""),
             "answers 200, and was removed"
         );
     }

@@ -3,13 +3,13 @@
 
 use std::collections::HashSet;
 
-use super::cover::Entry;
+use super::cover::UniverseEntry;
 use super::path;
-use super::price::Prices;
-use super::reason::{Change, Reason, Spared, Stale};
-use super::urls::{Kind, Site};
+use super::price::PurgePrices;
+use super::reason::{HeldChange, OwedReason, SparedReason, StalePaths};
+use super::urls::{PathKind, ShownSite};
 use super::wide::{CarriedPath, Carrier};
-use crate::domain::Sort;
+use crate::object::ObjectSort;
 
 /// A request path, once for each reason to look at it.
 #[derive(Default)]
@@ -21,7 +21,7 @@ struct HeldPath<'k> {
     foreign: bool,
     by_tag: ByTag,
     /// The key that answers there, and by which sort's tags edges may hold it; only where tags may be of use.
-    key: Option<(&'k str, Option<Sort>)>,
+    key: Option<(&'k str, Option<ObjectSort>)>,
 }
 
 /// Whether what is kept under a path carries the tags of the object that answers there.
@@ -35,12 +35,12 @@ enum ByTag {
 
 /// The request paths that an edge may hold.
 pub(super) struct HeldPaths<'s, 'k> {
-    site: &'s Site<'s>,
+    site: &'s ShownSite<'s>,
     paths: Vec<HeldPath<'k>>,
 }
 
 impl<'s, 'k> HeldPaths<'s, 'k> {
-    pub(super) fn new(site: &'s Site<'s>) -> Self {
+    pub(super) fn new(site: &'s ShownSite<'s>) -> Self {
         let paths = Vec::new();
         Self { site, paths }
     }
@@ -48,12 +48,12 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
     /// Adds every path of every key. A new path that an older key answered at is owed after all.
     pub(super) fn add_keys(
         &mut self,
-        changes: &[Change],
-        keys: impl IntoIterator<Item = (&'k str, Option<Sort>)>,
-        stale: &mut Stale,
+        changes: &[HeldChange],
+        keys: impl IntoIterator<Item = (&'k str, Option<ObjectSort>)>,
+        stale: &mut StalePaths,
     ) {
         let site = self.site;
-        let is_old = |change: &&Change| change.before.is_some();
+        let is_old = |change: &&HeldChange| change.before.is_some();
         let old: HashSet<_> = changes
             .iter()
             .filter(is_old)
@@ -64,13 +64,13 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
             .filter(|key| !old.contains(key))
             .map(|key| key.as_str())
             .collect();
-        let any_new = stale.spared.values().any(|why| *why == Spared::New);
-        let is_spared = |path: &str| stale.spared.get(path) == Some(&Spared::New);
+        let any_new = stale.spared.values().any(|why| *why == SparedReason::New);
+        let is_spared = |path: &str| stale.spared.get(path) == Some(&SparedReason::New);
         let mut answered = Vec::new();
         for (key, sort) in keys {
             let is_older = any_new && !new.contains(key);
             site.visit_paths(key, &mut |text, kind, behavior| {
-                let by_tag = if kind == Kind::FolderRedirect {
+                let by_tag = if kind == PathKind::FolderRedirect {
                     // A redirect is no object's answer.
                     ByTag::Never
                 } else if behavior.origins.iter().all(|id| site.ours.contains(id)) {
@@ -92,12 +92,12 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
             });
         }
         for path in answered {
-            stale.owe(path, Reason::Answered);
+            stale.owe(path, OwedReason::Answered);
         }
     }
 
     /// Adds what is owed, and the single paths that other origins answer; sorts all of it. Nothing is added afterwards.
-    pub(super) fn finish(&mut self, stale: &Stale) {
+    pub(super) fn finish(&mut self, stale: &StalePaths) {
         for (owed, reason) in &stale.owed {
             let text = owed.strip_suffix('*').unwrap_or(owed);
             self.paths.push(HeldPath {
@@ -105,7 +105,9 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
                 changed: true,
                 exact: text == owed && path::is_exact(owed, self.site.dialect),
                 by_tag: match reason {
-                    Reason::Content | Reason::Headers | Reason::Removed => ByTag::Wholly,
+                    OwedReason::Content | OwedReason::Headers | OwedReason::Removed => {
+                        ByTag::Wholly
+                    }
                     _ => ByTag::Never,
                 },
                 ..HeldPath::default()
@@ -129,7 +131,7 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
     }
 
     /// Returns each path once, sorted: changed if any of them is, and exact if all that changed are.
-    pub(super) fn entries(&self, prices: &Prices) -> Vec<Entry<'_>> {
+    pub(super) fn entries(&self, prices: &PurgePrices) -> Vec<UniverseEntry<'_>> {
         let entry = |run: &'_ [HeldPath<'k>]| {
             let changed = run.iter().any(|path| path.changed);
             let mut decide = run.iter().filter(|path| path.changed == changed);
@@ -144,7 +146,7 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
         };
         let entries = self.runs().filter_map(|run| {
             let (changed, exact, weight) = entry(run);
-            Some(Entry {
+            Some(UniverseEntry {
                 text: &run.first()?.text,
                 changed,
                 exact,
@@ -158,18 +160,19 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
     /// known to be held with its tags.
     pub(super) fn carriers<'e>(
         &self,
-        changes: &[Change],
-        entries: &'e [Entry<'e>],
+        changes: &[HeldChange],
+        entries: &'e [UniverseEntry<'e>],
     ) -> Vec<Carrier<'e>>
     where
         'k: 'e,
     {
         // A redirect's answer carries no tags.
-        let is_tagged = |change: &&Change| {
+        let is_tagged = |change: &&HeldChange| {
             let before = change.before.as_ref();
             before.is_some_and(|before| before.tags.is_some() && before.redirect.is_none())
         };
-        let (tagged, untagged): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(is_tagged);
+        let (tagged, untagged): (Vec<&HeldChange>, Vec<&HeldChange>) =
+            changes.iter().partition(is_tagged);
         let mut known: HashSet<&str> = tagged.iter().map(|change| change.key.as_str()).collect();
         // A tag finds none of the copies that came without it.
         for change in untagged {
@@ -178,9 +181,9 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
         if known.is_empty() || !self.site.tagged {
             return Vec::new();
         }
-        let mut carried: Vec<(&'k str, Sort, CarriedPath<'e>)> = Vec::new();
+        let mut carried: Vec<(&'k str, ObjectSort, CarriedPath<'e>)> = Vec::new();
         for (position, (run, entry)) in self.runs().zip(entries).enumerate() {
-            let mut keys: Vec<(&'k str, Option<Sort>, ByTag)> = Vec::new();
+            let mut keys: Vec<(&'k str, Option<ObjectSort>, ByTag)> = Vec::new();
             for path in run {
                 if let Some((key, sort)) = path.key
                     && !keys.iter().any(|(listed, ..)| *listed == key)
@@ -217,13 +220,13 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
 mod tests {
     use super::super::distribution::{Behavior, Distribution, Origin};
     use super::super::purge::purge;
-    use super::super::reason::{Content, Served};
+    use super::super::reason::{BodyName, ServedAnswer};
     use super::*;
-    use crate::domain::{HeaderFingerprint, Key};
+    use crate::object::{HeaderFingerprint, Key};
 
-    fn served(content: &str, tags: Option<Sort>) -> Served {
-        Served {
-            content: Content::Named(content.into()),
+    fn served(content: &str, tags: Option<ObjectSort>) -> ServedAnswer {
+        ServedAnswer {
+            content: BodyName::Named(content.into()),
             headers: HeaderFingerprint(0),
             cache_control: None,
             redirect: None,
@@ -231,8 +234,8 @@ mod tests {
         }
     }
 
-    fn changed(key: &str, before: Served) -> Change {
-        Change {
+    fn changed(key: &str, before: ServedAnswer) -> HeldChange {
+        HeldChange {
             key: Key::new(key),
             after: Some(served("after", before.tags)),
             before: Some(before),
@@ -240,8 +243,8 @@ mod tests {
         }
     }
 
-    fn site(distribution: &Distribution) -> Site<'_> {
-        let mut site = Site::new(distribution, vec!["web".to_owned()]);
+    fn site(distribution: &Distribution) -> ShownSite<'_> {
+        let mut site = ShownSite::new(distribution, vec!["web".to_owned()]);
         site.tagged = true;
         site
     }
@@ -263,9 +266,9 @@ mod tests {
     }
 
     /// What is sent for one change, by tag as what the tag stands for.
-    fn sent(site: &Site<'_>, change: Change, keys: &[&str]) -> Vec<String> {
-        let keys = keys.iter().map(|key| (*key, Some(Sort::Page)));
-        let purge = purge(site, &[change], &[], keys, &[], &Prices::default());
+    fn sent(site: &ShownSite<'_>, change: HeldChange, keys: &[&str]) -> Vec<String> {
+        let keys = keys.iter().map(|key| (*key, Some(ObjectSort::Page)));
+        let purge = purge(site, &[change], &[], keys, &[], &PurgePrices::default());
         let name = |pattern: &super::super::Pattern| match &pattern.tag {
             Some(tag) => format!("#{}", tag.of),
             None => pattern.text.clone(),
@@ -275,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_tag_takes_only_what_is_certain_to_carry_it() {
-        let page = || served("before", Some(Sort::Page));
+        let page = || served("before", Some(ObjectSort::Page));
         let (key, index) = ("d/index.html", ["d/index.html"]);
         let plain = distribution(&["web"]);
         assert_eq!(
@@ -284,12 +287,12 @@ mod tests {
         );
         let paths = ["/d/*"];
         // Not known to carry it; a redirect; copies from before tags; another origin that answers at times.
-        let unknown = Served {
+        let unknown = ServedAnswer {
             tags: None,
             ..page()
         };
         assert_eq!(sent(&site(&plain), changed(key, unknown), &index), paths);
-        let redirect = Served {
+        let redirect = ServedAnswer {
             redirect: Some("/".into()),
             ..page()
         };
@@ -305,7 +308,7 @@ mod tests {
         let both = ["d/", "d/index.html"];
         assert_eq!(sent(&site(&plain), changed(key, page()), &both), paths);
         // The redirect from /d to /d/ carries no object's tags.
-        let gone = Change {
+        let gone = HeldChange {
             after: None,
             ..changed(key, page())
         };

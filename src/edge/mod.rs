@@ -1,7 +1,7 @@
 //! Decides what CloudFront is sent: from changed objects to the cheapest purge. Pure.
 //!
-//! The way of a changed key: its [`Change`] says which answer edges may hold, and what the deploy leaves. [`urls`] gives its
-//! [`RequestPath`]s; `stale` judges each by [`ttl`], and notes it as owed with its [`Reason`] or as [`Spared`] ([`reason`]). `held`
+//! The way of a changed key: its [`HeldChange`] says which answer edges may hold, and what the deploy leaves. [`urls`] gives its
+//! [`RequestPath`]s; `stale` judges each by [`ttl`], and notes it as owed with its [`OwedReason`] or as [`SparedReason`] ([`reason`]). `held`
 //! puts the owed ones among all paths that edges may hold, each one [`Entry`](cover::Entry). `tree` leaves the `Node`s where there is
 //! a choice (costs: `figures`), `solve` and `front` choose between a node's wildcard and its own paths, `tagged` and `wide` put cache
 //! tags in their place, and [`cover`] weighs what was chosen as [`Pattern`]s. [`batch`] parts their texts into what is sent at once.
@@ -33,9 +33,9 @@ pub mod urls;
 mod wide;
 
 pub use cover::{Cover, Pattern};
-pub use distribution::{Behavior, Distribution, ErrorResponse, Origin, QueryKey, Rewrite};
-pub use price::{Mode, Money, Prices};
-pub use purge::{Explanation, Purge, purge};
-pub use reason::{Change, Content, Reason, Served, Spared, Stale};
+pub use distribution::{Behavior, Distribution, ErrorResponse, Origin, QueryKey, UriRewrite};
+pub use price::{Money, PurgeMode, PurgePrices};
+pub use purge::{TargetedPurge, UrlExplanation, purge};
+pub use reason::{BodyName, HeldChange, OwedReason, ServedAnswer, SparedReason, StalePaths};
 pub use rewrite::rewrite_of;
-pub use urls::{Index, Kind, RequestPath, Site, request_paths};
+pub use urls::{IndexLookup, PathKind, RequestPath, ShownSite, request_paths};

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::cover::{Cover, Entry, ForeignRegion, Universe, cover};
-use super::path::{self, Dialect};
-use super::price::{Mode, Money, Prices};
+use super::cover::{Cover, ForeignRegion, PathUniverse, UniverseEntry, cover};
+use super::path::{self, PathDialect};
+use super::price::{Money, PurgeMode, PurgePrices};
 use super::solve::{Rates, solve_within};
 
-const DIALECT: Dialect = Dialect {
+const DIALECT: PathDialect = PathDialect {
     quote_refused: true,
 };
 
@@ -26,15 +26,15 @@ struct Owned {
 struct Case {
     entries: Vec<Owned>,
     opaque: Vec<ForeignRegion>,
-    prices: Prices,
+    prices: PurgePrices,
 }
 
 impl Case {
-    fn entries(&self) -> Vec<Entry<'_>> {
+    fn entries(&self) -> Vec<UniverseEntry<'_>> {
         let entry = |it: &'_ Owned| (it.changed, it.exact, it.weight);
         let borrow = self.entries.iter().map(|it| (it.text.as_str(), entry(it)));
         borrow
-            .map(|(text, (changed, exact, weight))| Entry {
+            .map(|(text, (changed, exact, weight))| UniverseEntry {
                 text,
                 changed,
                 exact,
@@ -48,8 +48,8 @@ impl Case {
         cover(self.universe(&entries), &self.prices)
     }
 
-    fn universe<'u>(&'u self, entries: &'u [Entry<'u>]) -> Universe<'u> {
-        Universe {
+    fn universe<'u>(&'u self, entries: &'u [UniverseEntry<'u>]) -> PathUniverse<'u> {
+        PathUniverse {
             entries,
             regions: &self.opaque,
             dialect: DIALECT,
@@ -118,7 +118,7 @@ impl Case {
         let prices = &self.prices;
         let sent = prices.path.0 * paths.saturating_sub(prices.free) + prices.wait.0 * wildcards;
         match prices.mode {
-            Mode::Exact => [needless, sent, paths, wildcards],
+            PurgeMode::Exact => [needless, sent, paths, wildcards],
             _ => [
                 sent + prices.refetch.0 * needless,
                 paths,
@@ -208,7 +208,7 @@ impl Case {
             offer(&mut table, count + own.len() as u64, cost);
         }
         let cost = match self.prices.mode {
-            Mode::Exact => [needless, self.prices.wait.0, 1],
+            PurgeMode::Exact => [needless, self.prices.wait.0, 1],
             _ => [
                 self.prices.refetch.0 * needless + self.prices.wait.0,
                 needless,
@@ -225,7 +225,7 @@ impl Case {
         let ranked = self.table(&texts, 1).into_iter().map(|(count, [a, b, c])| {
             let sent = prices.path.0 * count.saturating_sub(prices.free);
             match prices.mode {
-                Mode::Exact => [a, sent + b, count, c],
+                PurgeMode::Exact => [a, sent + b, count, c],
                 _ => [sent + a, count, b, c],
             }
         });
@@ -275,16 +275,20 @@ fn region() -> impl Strategy<Value = ForeignRegion> {
     })
 }
 
-fn prices(free: u64) -> impl Strategy<Value = Prices> {
-    let mode = prop::sample::select(vec![Mode::Cheapest, Mode::Cheapest, Mode::Exact]);
+fn prices(free: u64) -> impl Strategy<Value = PurgePrices> {
+    let mode = prop::sample::select(vec![
+        PurgeMode::Cheapest,
+        PurgeMode::Cheapest,
+        PurgeMode::Exact,
+    ]);
     (mode, 0u64..12, 0..=free, 0u64..4, 0u64..4).prop_map(|(mode, path, free, refetch, wait)| {
-        Prices {
+        PurgePrices {
             mode,
             path: Money(path),
             free,
             refetch: Money(refetch),
             wait: Money(wait),
-            ..Prices::default()
+            ..PurgePrices::default()
         }
     })
 }
@@ -374,7 +378,7 @@ proptest! {
         let entries = case.entries();
         let tree = case.universe(&entries).tree();
         let rates = match case.prices.mode {
-            Mode::Exact => Rates::exact(&case.prices),
+            PurgeMode::Exact => Rates::exact(&case.prices),
             _ => Rates::cheapest(&case.prices),
         };
         let patterns = tree.paths(&solve_within(&tree, &rates, 0));
@@ -399,15 +403,15 @@ fn all_and_none_do_as_they_are_told() {
             weight: 1,
         }],
         opaque: Vec::new(),
-        prices: Prices {
-            mode: Mode::All,
-            ..Prices::default()
+        prices: PurgePrices {
+            mode: PurgeMode::All,
+            ..PurgePrices::default()
         },
     };
     assert_eq!(case.solve().texts().collect::<Vec<_>>(), ["/*"]);
-    case.prices.mode = Mode::None;
+    case.prices.mode = PurgeMode::None;
     assert!(case.solve().patterns.is_empty());
-    case.prices.mode = Mode::All;
+    case.prices.mode = PurgeMode::All;
     case.entries[0].changed = false;
     assert!(case.solve().patterns.is_empty());
 }
@@ -424,11 +428,11 @@ fn sent(paths: &[&str]) -> Vec<String> {
             weight: 1,
         }
     });
-    let prices = Prices {
+    let prices = PurgePrices {
         path: Money(5),
         refetch: Money(1),
         free: 0,
-        ..Prices::default()
+        ..PurgePrices::default()
     };
     let mut entries: Vec<Owned> = entries.collect();
     entries.sort_by(|a, b| a.text.cmp(&b.text));
@@ -483,24 +487,24 @@ fn deep_keys_do_not_overflow_the_stack() {
     let deep: Vec<String> = (1..400)
         .map(|depth| format!("/{}", "a/".repeat(depth)))
         .collect();
-    let entries: Vec<Entry<'_>> = deep
+    let entries: Vec<UniverseEntry<'_>> = deep
         .iter()
         .enumerate()
-        .map(|(at, text)| Entry {
+        .map(|(at, text)| UniverseEntry {
             text,
             changed: at % 2 == 0,
             exact: true,
             weight: 1,
         })
         .collect();
-    let prices = Prices {
+    let prices = PurgePrices {
         free: 50,
-        ..Prices::default()
+        ..PurgePrices::default()
     };
-    let universe = Universe {
+    let universe = PathUniverse {
         entries: &entries,
         regions: &[],
-        dialect: Dialect::default(),
+        dialect: PathDialect::default(),
     };
     let found = cover(universe, &prices);
     assert!(found.paths() <= 50);

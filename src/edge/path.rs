@@ -7,12 +7,12 @@ const MAX_PATH: usize = 4000;
 
 /// What a distribution takes in an invalidation path besides what the guide says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dialect {
+pub struct PathDialect {
     /// `'` was refused: it is treated as `~` is.
     pub quote_refused: bool,
 }
 
-impl Dialect {
+impl PathDialect {
     fn forbids(self, byte: u8) -> bool {
         byte == b'~' || (byte == b'\'' && self.quote_refused)
     }
@@ -37,7 +37,7 @@ fn escape(byte: u8, out: &mut String) {
 }
 
 /// Returns whether the path can be purged alone, by its own text.
-pub fn is_exact(path: &str, dialect: Dialect) -> bool {
+pub fn is_exact(path: &str, dialect: PathDialect) -> bool {
     path.len() <= MAX_PATH
         && !path.ends_with('*')
         && !path.bytes().any(|byte| dialect.forbids(byte))
@@ -45,7 +45,7 @@ pub fn is_exact(path: &str, dialect: Dialect) -> bool {
 
 /// Returns the longest length at which a wildcard that takes `path` may be cut: before the first character that cannot be sent, before
 /// a final run of `*`, and short enough for the wildcard itself. Always a cut where [`is_cut`] holds.
-pub(super) fn reach(path: &str, dialect: Dialect) -> usize {
+pub(super) fn reach(path: &str, dialect: PathDialect) -> usize {
     let open = path
         .bytes()
         .position(|byte| dialect.forbids(byte))
@@ -130,8 +130,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_purged_alone() {
-        let plain = Dialect::default();
-        let no_quote = Dialect {
+        let plain = PathDialect::default();
+        let no_quote = PathDialect {
             quote_refused: true,
         };
         let long = format!("/{}", "x".repeat(MAX_PATH));

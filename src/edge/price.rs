@@ -65,7 +65,7 @@ impl fmt::Display for Money {
 /// change, except where CloudFront cannot be told otherwise; `All`: `/*`; `None`: nothing now, it stays owed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub enum Mode {
+pub enum PurgeMode {
     #[default]
     Cheapest,
     Exact,
@@ -75,8 +75,8 @@ pub enum Mode {
 
 /// What the cheapest purge is judged by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Prices {
-    pub mode: Mode,
+pub struct PurgePrices {
+    pub mode: PurgeMode,
     /// One invalidation path past the free ones.
     pub path: Money,
     /// How many paths this deploy may take for free.
@@ -94,10 +94,10 @@ pub struct Prices {
 /// Free invalidation paths a month, for the account (CloudFront Developer Guide, "Pay for file invalidation").
 pub const FREE_PATHS: u64 = 1000;
 
-impl Default for Prices {
+impl Default for PurgePrices {
     fn default() -> Self {
         Self {
-            mode: Mode::Cheapest,
+            mode: PurgeMode::Cheapest,
             path: Money(5_000_000),
             free: FREE_PATHS,
             refetch: Money(5_200),

@@ -1,19 +1,19 @@
 //! The purge of one distribution, with its reasons, its price and what else it could have been.
 
-use super::cover::{Cover, ForeignRegion, Pattern, Universe};
+use super::cover::{Cover, ForeignRegion, PathUniverse, Pattern};
 use super::held::HeldPaths;
 use super::path;
-use super::price::{Mode, Prices};
-use super::reason::{Change, Reason, Served, Spared, Stale};
+use super::price::{PurgeMode, PurgePrices};
+use super::reason::{HeldChange, OwedReason, ServedAnswer, SparedReason, StalePaths};
 use super::stale::stale;
 use super::tagged;
-use super::urls::Site;
-use crate::domain::{Key, Sort};
+use super::urls::ShownSite;
+use crate::object::{Key, ObjectSort};
 
 /// What one distribution is to be sent, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Purge {
-    pub stale: Stale,
+pub struct TargetedPurge {
+    pub stale: StalePaths,
     /// What is sent.
     pub cover: Cover,
     /// What [`Mode::Exact`] and [`Mode::All`] would have sent, without tags.
@@ -25,62 +25,62 @@ pub struct Purge {
 
 /// Why a URL is purged or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explanation {
+pub struct UrlExplanation {
     /// The URL's path, written as it is purged.
     pub path: String,
     /// What takes it.
     pub pattern: Option<Pattern>,
     /// Why it is owed. With a pattern but no reason it is purged needlessly.
-    pub reason: Option<Reason>,
-    pub spared: Option<Spared>,
+    pub reason: Option<OwedReason>,
+    pub spared: Option<SparedReason>,
 }
 
 /// Finds the cheapest purge for what changed.
 ///
-/// `pages` says how the unchanged ones of [`Site::error_page_keys`] are served. `keys` are all keys that the site has before or after
+/// `pages` says how the unchanged ones of [`ShownSite::error_page_keys`] are served. `keys` are all keys that the site has before or after
 /// the deploy, in any order, repeated or not, each with the sort by whose tags edges may hold it; sorted ones are faster. `debts`
-/// are request paths and patterns that earlier deploys owe, as [`Stale::owed`] names them.
+/// are request paths and patterns that earlier deploys owe, as [`StalePaths::owed`] names them.
 pub fn purge<'k>(
-    site: &Site<'_>,
-    changes: &[Change],
-    pages: &[(Key, Served)],
-    keys: impl IntoIterator<Item = (&'k str, Option<Sort>)>,
+    site: &ShownSite<'_>,
+    changes: &[HeldChange],
+    pages: &[(Key, ServedAnswer)],
+    keys: impl IntoIterator<Item = (&'k str, Option<ObjectSort>)>,
     debts: &[String],
-    prices: &Prices,
-) -> Purge {
+    prices: &PurgePrices,
+) -> TargetedPurge {
     let mut stale = stale(site, changes, pages);
     let mut held = HeldPaths::new(site);
     held.add_keys(changes, keys, &mut stale);
     for debt in debts {
-        stale.owe(debt.clone(), Reason::Debt);
+        stale.owe(debt.clone(), OwedReason::Debt);
     }
     held.finish(&stale);
     let entries = held.entries(prices);
     let carriers = held.carriers(changes, &entries);
-    let universe = Universe {
+    let universe = PathUniverse {
         entries: &entries,
         regions: &foreign_regions(site, prices),
         dialect: site.dialect,
     };
     let tree = universe.tree();
-    let in_mode = |mode| universe.cover(&tree, &Prices { mode, ..*prices });
+    let in_mode = |mode| universe.cover(&tree, &PurgePrices { mode, ..*prices });
     let cover = if carriers.is_empty() {
         in_mode(prices.mode)
     } else {
         tagged::cover(universe, &carriers, prices)
     };
-    Purge {
+    TargetedPurge {
         stale,
         cover,
-        exact: in_mode(Mode::Exact),
-        all: in_mode(Mode::All),
+        exact: in_mode(PurgeMode::Exact),
+        all: in_mode(PurgeMode::All),
         universe: entries.len() as u64,
     }
 }
 
-impl Purge {
+impl TargetedPurge {
     /// Explains why a URL (whole, or its path alone) is purged or not.
-    pub fn explain(&self, url: &str) -> Explanation {
+    pub fn explain(&self, url: &str) -> UrlExplanation {
         let mut path = canonical(url);
         let is_judged =
             |owed: &str| self.stale.owed.contains_key(owed) || self.stale.spared.contains_key(owed);
@@ -102,7 +102,7 @@ impl Purge {
                 .map(|(_, reason)| reason)
         };
         let reason = self.stale.owed.get(&owed).or_else(by_wildcard).cloned();
-        Explanation {
+        UrlExplanation {
             pattern: self.cover.patterns.iter().find(takes).cloned(),
             spared: self.stale.spared.get(&owed).copied(),
             reason,
@@ -151,7 +151,7 @@ fn decode(path: &str) -> String {
 }
 
 /// Returns the regions that other origins answer; whatever an earlier behavior takes whole is shielded from a later one.
-fn foreign_regions(site: &Site<'_>, prices: &Prices) -> Vec<ForeignRegion> {
+fn foreign_regions(site: &ShownSite<'_>, prices: &PurgePrices) -> Vec<ForeignRegion> {
     let mut shields = Vec::new();
     let mut regions = Vec::new();
     for behavior in &site.distribution.behaviors {
@@ -174,9 +174,9 @@ fn foreign_regions(site: &Site<'_>, prices: &Prices) -> Vec<ForeignRegion> {
 mod tests {
     use super::super::distribution::{Behavior, Distribution, Origin};
     use super::super::price::Money;
-    use super::super::reason::Content;
+    use super::super::reason::BodyName;
     use super::*;
-    use crate::domain::HeaderFingerprint;
+    use crate::object::HeaderFingerprint;
 
     fn distribution() -> Distribution {
         let behavior = |pattern: &str, origin: &str| Behavior {
@@ -196,9 +196,9 @@ mod tests {
         }
     }
 
-    fn served(content: &str) -> Option<Served> {
-        Some(Served {
-            content: Content::Named(content.into()),
+    fn served(content: &str) -> Option<ServedAnswer> {
+        Some(ServedAnswer {
+            content: BodyName::Named(content.into()),
             headers: HeaderFingerprint(0),
             cache_control: None,
             redirect: None,
@@ -206,8 +206,8 @@ mod tests {
         })
     }
 
-    fn change(key: &str, before: Option<Served>, after: Option<Served>) -> Change {
-        Change {
+    fn change(key: &str, before: Option<ServedAnswer>, after: Option<ServedAnswer>) -> HeldChange {
+        HeldChange {
             key: Key::new(key),
             before,
             after,
@@ -215,15 +215,20 @@ mod tests {
         }
     }
 
-    fn run(changes: &[Change], keys: &[&str], debts: &[&str], prices: Prices) -> Purge {
+    fn run(
+        changes: &[HeldChange],
+        keys: &[&str],
+        debts: &[&str],
+        prices: PurgePrices,
+    ) -> TargetedPurge {
         let distribution = distribution();
-        let site = Site::new(&distribution, vec!["s3".to_owned()]);
+        let site = ShownSite::new(&distribution, vec!["s3".to_owned()]);
         let debts: Vec<String> = debts.iter().map(|debt| (*debt).to_owned()).collect();
         let keys = keys.iter().map(|key| (*key, None));
         purge(&site, changes, &[], keys, &debts, &prices)
     }
 
-    fn texts(purge: &Purge) -> Vec<&str> {
+    fn texts(purge: &TargetedPurge) -> Vec<&str> {
         purge.cover.texts().collect()
     }
 
@@ -231,9 +236,9 @@ mod tests {
     fn a_purge_is_priced_beside_what_it_could_have_been() {
         let keys = ["a", "b", "c", "x/1", "x/2", "x/3"];
         let changes = ["a", "x/1", "x/2"].map(|key| change(key, served("1"), served("2")));
-        let paid = Prices {
+        let paid = PurgePrices {
             free: 0,
-            ..Prices::default()
+            ..PurgePrices::default()
         };
         let result = run(&changes, &keys, &[], paid);
         // `/*` would empty the other origin's region, which weighs more than another path costs.
@@ -246,27 +251,27 @@ mod tests {
         };
         assert_eq!((all.changed, all.unchanged, all.needless), (3, 3, 10_003));
         assert_eq!(result.universe, 6);
-        let free = run(&changes, &keys, &[], Prices::default());
+        let free = run(&changes, &keys, &[], PurgePrices::default());
         assert_eq!(texts(&free), ["/a", "/x/1", "/x/2"]);
     }
 
     #[test]
     fn debts_are_paid_with_the_rest() {
-        let result = run(&[], &["a", "b"], &["/gone", "/x/*"], Prices::default());
+        let result = run(&[], &["a", "b"], &["/gone", "/x/*"], PurgePrices::default());
         assert_eq!(texts(&result), ["/gone", "/x/*"]);
-        let result = run(&[], &["a", "b"], &["/a", "/*"], Prices::default());
+        let result = run(&[], &["a", "b"], &["/a", "/*"], PurgePrices::default());
         assert_eq!(texts(&result), ["/*"]);
-        assert!(texts(&run(&[], &["a"], &[], Prices::default())).is_empty());
+        assert!(texts(&run(&[], &["a"], &[], PurgePrices::default())).is_empty());
     }
 
     #[test]
     fn a_new_key_where_another_answered_is_owed() {
         // `/x` was a redirect to `/x/`.
         let new = [change("x", None, served("1"))];
-        let result = run(&new, &["x", "x/index.html"], &[], Prices::default());
+        let result = run(&new, &["x", "x/index.html"], &[], PurgePrices::default());
         assert_eq!(texts(&result), ["/x"]);
-        assert_eq!(result.stale.owed.get("/x"), Some(&Reason::Answered));
-        let result = run(&new, &["x", "y/index.html"], &[], Prices::default());
+        assert_eq!(result.stale.owed.get("/x"), Some(&OwedReason::Answered));
+        let result = run(&new, &["x", "y/index.html"], &[], PurgePrices::default());
         assert!(texts(&result).is_empty());
     }
 
@@ -276,14 +281,14 @@ mod tests {
             change("é/a", served("1"), served("2")),
             change("n", None, served("1")),
         ];
-        let result = run(&changes, &["é/a", "n", "b"], &[], Prices::default());
+        let result = run(&changes, &["é/a", "n", "b"], &[], PurgePrices::default());
         for url in ["/é/a", "https://example.com/%c3%a9/a#x", "é/a"] {
             let told = result.explain(url);
             assert_eq!(told.path, "/%C3%A9/a");
-            assert_eq!(told.reason, Some(Reason::Content));
+            assert_eq!(told.reason, Some(OwedReason::Content));
             assert!(told.pattern.is_some());
         }
-        assert_eq!(result.explain("/n").spared, Some(Spared::New));
+        assert_eq!(result.explain("/n").spared, Some(SparedReason::New));
         assert_eq!(result.explain("/b").reason, None);
         assert_eq!(result.explain("https://example.com").path, "/");
         assert_eq!(result.explain("/b?x=1").path, "/b");

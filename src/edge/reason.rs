@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::domain::{HeaderFingerprint, Key, Md5, Sort};
+use crate::object::{HeaderFingerprint, Key, Md5, ObjectSort};
 
 /// Names a body: equal for equal ones, different for different ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
+pub enum BodyName {
     Digest(Md5),
     /// Known by another name only.
     Named(Box<str>),
@@ -18,29 +18,29 @@ pub const KEPT_LONGEST: &str = "max-age=31536000000";
 
 /// What an object was, or will be, served as.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Served {
-    pub content: Content,
+pub struct ServedAnswer {
+    pub content: BodyName,
     pub headers: HeaderFingerprint,
     /// By which edges kept it; of what will be served, neither this nor `redirect` matters.
     pub cache_control: Option<Box<str>>,
     /// `x-amz-website-redirect-location`.
     pub redirect: Option<Box<str>>,
     /// The sort by which it carries its cache tags, where it is certain to.
-    pub tags: Option<Sort>,
+    pub tags: Option<ObjectSort>,
 }
 
 /// One of the answers that an edge may hold for a key, none included, beside what the deploy leaves there. A key has as many of
 /// these as there are such answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct HeldChange {
     pub key: Key,
-    pub before: Option<Served>,
-    pub after: Option<Served>,
+    pub before: Option<ServedAnswer>,
+    pub after: Option<ServedAnswer>,
     /// Whether its name holds a hash of its content.
     pub fingerprinted: bool,
 }
 
-impl Change {
+impl HeldChange {
     /// Returns whether the answer is what the deploy leaves there.
     pub fn is_same(&self) -> bool {
         match (&self.before, &self.after) {
@@ -55,7 +55,7 @@ impl Change {
 
 /// Why a request path is owed a purge. Times are seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum OwedReason {
     Content,
     Headers,
     Removed,
@@ -82,7 +82,7 @@ pub enum Reason {
 
 /// Why a request path of a changed object is not owed a purge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spared {
+pub enum SparedReason {
     Unchanged,
     /// It is new: nothing but a short-lived error can be kept there.
     New,
@@ -92,7 +92,7 @@ pub enum Spared {
     Fingerprinted,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for OwedReason {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Content => write!(out, "its content changed"),
@@ -119,7 +119,7 @@ impl fmt::Display for Reason {
     }
 }
 
-impl fmt::Display for Spared {
+impl fmt::Display for SparedReason {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Unchanged => "nothing changed there",
@@ -134,26 +134,26 @@ impl fmt::Display for Spared {
 
 /// What is owed and what is not, by request path; those that end in `*` stand for all paths that begin so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stale {
-    pub owed: BTreeMap<String, Reason>,
-    pub spared: BTreeMap<String, Spared>,
+pub struct StalePaths {
+    pub owed: BTreeMap<String, OwedReason>,
+    pub spared: BTreeMap<String, SparedReason>,
 }
 
-impl Stale {
+impl StalePaths {
     /// Owes `path` for `reason`, unless it is owed already.
-    pub fn owe(&mut self, path: String, reason: Reason) {
+    pub fn owe(&mut self, path: String, reason: OwedReason) {
         self.spared.remove(&path);
         self.owed.entry(path).or_insert(reason);
     }
 
-    pub(super) fn spare(&mut self, path: String, why: Spared) {
+    pub(super) fn spare(&mut self, path: String, why: SparedReason) {
         if !self.owed.contains_key(&path) {
             self.spared.insert(path, why);
         }
     }
 
     /// Returns why everything is owed, if it is.
-    pub fn whole(&self) -> Option<&Reason> {
+    pub fn whole(&self) -> Option<&OwedReason> {
         self.owed.get("/*")
     }
 }

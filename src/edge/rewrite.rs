@@ -1,11 +1,11 @@
 //! Reads from a CloudFront Function's code whether it rewrites directories to their index documents.
 
-use super::distribution::Rewrite;
+use super::distribution::UriRewrite;
 
 /// Tells what the function does to the URI. Only well-known shapes are told: every write to `uri` must append an index document
 /// (as AWS's sample "Add index.html to request URLs" does) or merely copy the URI; anything else is
 /// [`Unknown`](Rewrite::Unknown). A function that never writes it rewrites nothing.
-pub fn rewrite_of(source: &str) -> Rewrite {
+pub fn rewrite_of(source: &str) -> UriRewrite {
     let code = squeeze(source);
     // Ways to change the request that this reading would not see.
     let hidden = [
@@ -25,14 +25,14 @@ pub fn rewrite_of(source: &str) -> Rewrite {
     ];
     let plain_start = code.replace("request=event.request", "");
     if hidden.iter().any(|sign| plain_start.contains(sign)) || writes_by_name(&code) {
-        return Rewrite::Unknown;
+        return UriRewrite::Unknown;
     }
-    let mut rewrite = Rewrite::None;
+    let mut rewrite = UriRewrite::None;
     for value in assignments(&code) {
         match value {
             "event.request.uri" | "request.uri" | "uri" => {}
-            "+\"index.html\"" | "+\"/index.html\"" => rewrite = Rewrite::IndexDirectory,
-            _ => return Rewrite::Unknown,
+            "+\"index.html\"" | "+\"/index.html\"" => rewrite = UriRewrite::IndexDirectory,
+            _ => return UriRewrite::Unknown,
         }
     }
     rewrite
@@ -141,37 +141,37 @@ async function handler(event) {
             format!("function handler(event){{var request=event.request;{code};return request}}")
         };
         for (code, rewrite) in [
-            (SAMPLE.to_owned(), Rewrite::IndexDirectory),
+            (SAMPLE.to_owned(), UriRewrite::IndexDirectory),
             (
                 body("request.uri = request.uri + \"index.html\""),
-                Rewrite::IndexDirectory,
+                UriRewrite::IndexDirectory,
             ),
             (
                 body("if (request.uri === '/') request.headers['x'] = {value:'1'}"),
-                Rewrite::None,
+                UriRewrite::None,
             ),
-            (body("request.uri = '/app.html'"), Rewrite::Unknown),
+            (body("request.uri = '/app.html'"), UriRewrite::Unknown),
             (
                 body("request.uri = request.uri.replace(/\\/$/, '/index.html')"),
-                Rewrite::Unknown,
+                UriRewrite::Unknown,
             ),
-            (body("request['uri'] = '/x'"), Rewrite::Unknown),
-            (body("request['u' + 'ri'] = '/x'"), Rewrite::Unknown),
+            (body("request['uri'] = '/x'"), UriRewrite::Unknown),
+            (body("request['u' + 'ri'] = '/x'"), UriRewrite::Unknown),
             (
                 body("var r = event.request; r[name] = '/x'"),
-                Rewrite::Unknown,
+                UriRewrite::Unknown,
             ),
-            (body("require('./rest')(request)"), Rewrite::Unknown),
-            (body("request.uri += '.html'"), Rewrite::Unknown),
-            (body("var u = 1; request.uri += u"), Rewrite::Unknown),
-            (body("Object.assign(request, other)"), Rewrite::Unknown),
+            (body("require('./rest')(request)"), UriRewrite::Unknown),
+            (body("request.uri += '.html'"), UriRewrite::Unknown),
+            (body("var u = 1; request.uri += u"), UriRewrite::Unknown),
+            (body("Object.assign(request, other)"), UriRewrite::Unknown),
             (
                 "function handler(event){return {uri: '/x', method: 'GET'}}".to_owned(),
-                Rewrite::Unknown,
+                UriRewrite::Unknown,
             ),
             (
                 "function handler(e){var request=e.request;return request}".to_owned(),
-                Rewrite::Unknown,
+                UriRewrite::Unknown,
             ),
         ] {
             assert_eq!(rewrite_of(&code), rewrite, "{code}");
@@ -180,8 +180,8 @@ async function handler(event) {
 
     #[test]
     fn the_function_that_we_write_is_understood() {
-        use crate::domain::function::{Rewrite as Wanted, generate};
-        use crate::domain::redirects::Redirect;
+        use crate::rules::function::{PathRewrite, generate};
+        use crate::rules::redirect::Redirect;
         let redirect = Redirect {
             from: "/a/:b/*".into(),
             to: "https://x.example/:b/:splat".into(),
@@ -189,10 +189,14 @@ async function handler(event) {
             force: false,
         };
         for (index, bare_folders, right) in [
-            (Some("index.html".to_owned()), true, Rewrite::IndexDirectory),
-            (None, false, Rewrite::None),
+            (
+                Some("index.html".to_owned()),
+                true,
+                UriRewrite::IndexDirectory,
+            ),
+            (None, false, UriRewrite::None),
         ] {
-            let wanted = Wanted {
+            let wanted = PathRewrite {
                 index,
                 bare_folders,
                 endings: vec![".html".into()],

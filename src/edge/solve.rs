@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::figures::{Figures, NodeOptions, PathPrice, Vector};
 use super::front::Front;
-use super::price::Prices;
+use super::price::PurgePrices;
 use super::tree::Tree;
 
 /// What things cost, in the order of what counts first.
@@ -29,7 +29,7 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    pub(super) fn cheapest(prices: &Prices) -> Self {
+    pub(super) fn cheapest(prices: &PurgePrices) -> Self {
         Self {
             paid: Vector([prices.path.0.into(), 0, 0, 0]),
             free: prices.free.into(),
@@ -39,7 +39,7 @@ impl Rates {
         }
     }
 
-    pub(super) fn exact(prices: &Prices) -> Self {
+    pub(super) fn exact(prices: &PurgePrices) -> Self {
         Self {
             paid: Vector([0, prices.path.0.into(), 0, 0]),
             free: prices.free.into(),

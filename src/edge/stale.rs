@@ -3,17 +3,21 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::distribution::{Behavior, DEFAULT_ERROR_TTL, ErrorResponse};
-use super::reason::{Change, KEPT_LONGEST, Reason, Served, Spared, Stale};
+use super::reason::{HeldChange, KEPT_LONGEST, OwedReason, ServedAnswer, SparedReason, StalePaths};
 use super::ttl::{edge_ttl, stated_ttl};
-use super::urls::{Kind, RequestPath, Site, request_paths};
-use crate::domain::Key;
+use super::urls::{PathKind, RequestPath, ShownSite, request_paths};
+use crate::object::Key;
 
 /// Errors that are kept no longer than this, in seconds, are borne.
 const BORNE_ERROR_TTL: u64 = DEFAULT_ERROR_TTL;
 
-/// Finds what the changes make stale. `pages` says how the unchanged ones of [`Site::error_page_keys`] are served.
-pub(super) fn stale(site: &Site<'_>, changes: &[Change], pages: &[(Key, Served)]) -> Stale {
-    let mut stale = Stale::default();
+/// Finds what the changes make stale. `pages` says how the unchanged ones of [`ShownSite::error_page_keys`] are served.
+pub(super) fn stale(
+    site: &ShownSite<'_>,
+    changes: &[HeldChange],
+    pages: &[(Key, ServedAnswer)],
+) -> StalePaths {
+    let mut stale = StalePaths::default();
     let errors = ErrorTtls::new(site, changes, pages);
     let mut rewritten = false;
     for change in changes {
@@ -30,58 +34,66 @@ pub(super) fn stale(site: &Site<'_>, changes: &[Change], pages: &[(Key, Served)]
         }
     }
     if rewritten && site.has_unknown_rewrite() {
-        stale.owe("/*".to_owned(), Reason::UnknownRewrite);
+        stale.owe("/*".to_owned(), OwedReason::UnknownRewrite);
     }
     stale
 }
 
-fn leaves_for_good(change: &Change) -> bool {
+fn leaves_for_good(change: &HeldChange) -> bool {
     // Of what nobody here served the name promises nothing.
-    let unknown = |before: &Served| before.cache_control.as_deref() == Some(KEPT_LONGEST);
+    let unknown = |before: &ServedAnswer| before.cache_control.as_deref() == Some(KEPT_LONGEST);
     change.fingerprinted && change.after.is_none() && !change.before.as_ref().is_some_and(unknown)
 }
 
 /// Judges one path of a changed object, under which errors are kept for `error_ttl` seconds.
-fn judge(change: &Change, path: &RequestPath<'_>, error_ttl: u64) -> Result<Reason, Spared> {
+fn judge(
+    change: &HeldChange,
+    path: &RequestPath<'_>,
+    error_ttl: u64,
+) -> Result<OwedReason, SparedReason> {
     let Some(before) = &change.before else {
         return match error_ttl {
-            ttl if ttl > BORNE_ERROR_TTL => Ok(Reason::ErrorsKept { ttl }),
-            _ => Err(Spared::New),
+            ttl if ttl > BORNE_ERROR_TTL => Ok(OwedReason::ErrorsKept { ttl }),
+            _ => Err(SparedReason::New),
         };
     };
-    let redirects = path.kind == Kind::FolderRedirect;
+    let redirects = path.kind == PathKind::FolderRedirect;
     if leaves_for_good(change) {
-        return Err(Spared::Fingerprinted);
+        return Err(SparedReason::Fingerprinted);
     }
     if redirects && change.after.is_some() {
-        return Err(Spared::Unchanged);
+        return Err(SparedReason::Unchanged);
     }
     let is_kept = |control: Option<&str>| !edge_ttl(control, path.behavior).is_zero();
     // A redirect is answered without the object's Cache-Control: the default TTL holds.
     let kept = !redirects && is_kept(before.cache_control.as_deref())
         || (redirects || before.redirect.is_some()) && is_kept(None);
     match &change.after {
-        Some(after) if after.content == before.content => Ok(Reason::Headers),
+        Some(after) if after.content == before.content => Ok(OwedReason::Headers),
         // Copies that came without their tags could be found valid later, and none of them be found by a tag.
-        Some(after) if after.tags.is_some() && after.tags != before.tags => Ok(Reason::Headers),
-        _ if !kept => Err(Spared::NeverKept),
-        Some(_) => Ok(Reason::Content),
-        None => Ok(Reason::Removed),
+        Some(after) if after.tags.is_some() && after.tags != before.tags => Ok(OwedReason::Headers),
+        _ if !kept => Err(SparedReason::NeverKept),
+        Some(_) => Ok(OwedReason::Content),
+        None => Ok(OwedReason::Removed),
     }
 }
 
 /// How long errors were kept before the deploy.
 struct ErrorTtls<'a> {
-    site: &'a Site<'a>,
+    site: &'a ShownSite<'a>,
     /// The longest lifetime in seconds that each error page stated, by its key.
     stated: HashMap<&'a str, u64>,
 }
 
 impl<'a> ErrorTtls<'a> {
-    fn new(site: &'a Site<'a>, changes: &'a [Change], pages: &'a [(Key, Served)]) -> Self {
+    fn new(
+        site: &'a ShownSite<'a>,
+        changes: &'a [HeldChange],
+        pages: &'a [(Key, ServedAnswer)],
+    ) -> Self {
         let keys = site.error_page_keys();
-        let is_page = |change: &&Change| keys.contains(change.key.as_str());
-        let changed: Vec<&Change> = changes.iter().filter(is_page).collect();
+        let is_page = |change: &&HeldChange| keys.contains(change.key.as_str());
+        let changed: Vec<&HeldChange> = changes.iter().filter(is_page).collect();
         let changed_keys: BTreeSet<&Key> = changed.iter().map(|change| &change.key).collect();
         let unchanged = pages.iter().filter(|(key, _)| !changed_keys.contains(key));
         let unchanged = unchanged.map(|(key, served)| (key, served));
@@ -120,14 +132,14 @@ impl<'a> ErrorTtls<'a> {
     }
 
     /// Owes the copies of an error page that changed.
-    fn owe_pages(&self, change: &Change, stale: &mut Stale) {
+    fn owe_pages(&self, change: &HeldChange, stale: &mut StalePaths) {
         let key = change.key.as_str();
         for response in &self.site.distribution.error_responses {
             let page = response.page.as_deref().unwrap_or_default();
             let ttl = self.response(response);
             if !page.is_empty() && self.site.is_error_page(key, page) && ttl > BORNE_ERROR_TTL {
                 let code = response.code;
-                stale.owe("/*".to_owned(), Reason::ErrorPage { code, ttl });
+                stale.owe("/*".to_owned(), OwedReason::ErrorPage { code, ttl });
             }
         }
         let mut documents = self.site.error_documents.iter();
@@ -138,13 +150,13 @@ impl<'a> ErrorTtls<'a> {
             let ttl = self.missing(behavior);
             if is_website(self.site, behavior) && ttl > BORNE_ERROR_TTL {
                 let pattern = format!("{}*", behavior.literal_prefix());
-                stale.owe(pattern, Reason::ErrorDocument { ttl });
+                stale.owe(pattern, OwedReason::ErrorDocument { ttl });
             }
         }
     }
 }
 
-fn is_website(site: &Site<'_>, behavior: &Behavior) -> bool {
+fn is_website(site: &ShownSite<'_>, behavior: &Behavior) -> bool {
     let mut origins = site.origins();
     origins.any(|origin| origin.website && behavior.leads_to(&origin.id))
 }
@@ -152,15 +164,15 @@ fn is_website(site: &Site<'_>, behavior: &Behavior) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{HeaderFingerprint, Sort};
     use crate::edge::distribution::{Distribution, Origin};
-    use crate::edge::reason::Content;
+    use crate::edge::reason::BodyName;
+    use crate::object::{HeaderFingerprint, ObjectSort};
 
     const DAY: &str = "max-age=86400";
 
-    fn served(content: &str, cache_control: &str) -> Option<Served> {
-        Some(Served {
-            content: Content::Named(content.into()),
+    fn served(content: &str, cache_control: &str) -> Option<ServedAnswer> {
+        Some(ServedAnswer {
+            content: BodyName::Named(content.into()),
             headers: HeaderFingerprint(cache_control.len() as u64),
             cache_control: Some(cache_control.into()),
             redirect: None,
@@ -168,8 +180,8 @@ mod tests {
         })
     }
 
-    fn change(key: &str, before: Option<Served>, after: Option<Served>) -> Change {
-        Change {
+    fn change(key: &str, before: Option<ServedAnswer>, after: Option<ServedAnswer>) -> HeldChange {
+        HeldChange {
             key: Key::new(key),
             before,
             after,
@@ -192,8 +204,8 @@ mod tests {
         }
     }
 
-    fn owed(distribution: &Distribution, changes: &[Change]) -> Vec<String> {
-        let mut site = Site::new(distribution, vec!["s3".to_owned()]);
+    fn owed(distribution: &Distribution, changes: &[HeldChange]) -> Vec<String> {
+        let mut site = ShownSite::new(distribution, vec!["s3".to_owned()]);
         site.error_documents = vec!["404.html".to_owned()];
         let found = stale(&site, changes, &[]);
         found.owed.into_keys().collect()
@@ -259,13 +271,14 @@ mod tests {
     fn what_gets_its_tags_is_purged_though_no_edge_keeps_it() {
         let mut change = change("a", served("1", "no-cache"), served("2", "no-cache"));
         let mut tag = |before, after| {
-            let tags =
-                |served: &mut Option<Served>, sort| served.iter_mut().for_each(|it| it.tags = sort);
+            let tags = |served: &mut Option<ServedAnswer>, sort| {
+                served.iter_mut().for_each(|it| it.tags = sort)
+            };
             tags(&mut change.before, before);
             tags(&mut change.after, after);
             owed(&plain(), std::slice::from_ref(&change)).len()
         };
-        let (page, asset) = (Some(Sort::Page), Some(Sort::Asset));
+        let (page, asset) = (Some(ObjectSort::Page), Some(ObjectSort::Asset));
         assert_eq!((tag(None, page), tag(asset, page)), (1, 1));
         assert_eq!((tag(page, page), tag(page, None)), (0, 0));
     }
@@ -330,7 +343,7 @@ mod tests {
     #[test]
     fn a_function_that_nobody_can_read_owes_everything_once_something_changes() {
         let mut distribution = plain();
-        distribution.behaviors[0].rewrite = crate::edge::Rewrite::Unknown;
+        distribution.behaviors[0].rewrite = crate::edge::UriRewrite::Unknown;
         let changed = change("a", served("1", "no-cache"), served("2", DAY));
         assert_eq!(owed(&distribution, &[changed]), ["/*"]);
         let new = change("a", None, served("2", DAY));

@@ -8,10 +8,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::cover::{self, Cover, Entry, Pattern, Tag, Universe};
-use super::price::{Mode, Prices};
+use super::cover::{self, CacheTag, Cover, PathUniverse, Pattern, UniverseEntry};
+use super::price::{PurgeMode, PurgePrices};
 use super::wide::{Carrier, WideTag, wide_tags};
-use crate::domain::tags::{self, key_tag};
+use crate::object::tags;
+use crate::object::tags::key_tag;
 
 /// Up to how many tags of sorts and folders every set is looked at.
 const FEW: usize = 4;
@@ -25,8 +26,12 @@ const ATTEMPTS: std::ops::RangeInclusive<usize> = 4..=64;
 /// the shortest of it, at most four tags of sorts and folders are worth a thought, and there are at most 20,000 entries. Past
 /// that, sets of tags are improved one tag at a time. [`Mode::Exact`] takes no tag that something unchanged carries. The same
 /// input always gives the same answer.
-pub(super) fn cover(universe: Universe<'_>, carriers: &[Carrier<'_>], prices: &Prices) -> Cover {
-    let plain = matches!(prices.mode, Mode::All | Mode::None) || carriers.is_empty();
+pub(super) fn cover(
+    universe: PathUniverse<'_>,
+    carriers: &[Carrier<'_>],
+    prices: &PurgePrices,
+) -> Cover {
+    let plain = matches!(prices.mode, PurgeMode::All | PurgeMode::None) || carriers.is_empty();
     if plain || !universe.entries.iter().any(|entry| entry.changed) {
         return cover::cover(universe, prices);
     }
@@ -44,13 +49,13 @@ pub(super) fn cover(universe: Universe<'_>, carriers: &[Carrier<'_>], prices: &P
 
 /// The tags of objects, folders and sorts that a purge may choose from.
 struct TagSearch<'p, 'a> {
-    universe: Universe<'p>,
+    universe: PathUniverse<'p>,
     carriers: &'p [Carrier<'a>],
-    prices: &'p Prices,
+    prices: &'p PurgePrices,
     /// The objects for which a tag may do better than paths, by the path where their tag is weighed as a path.
     heads: HashMap<&'p str, &'p Carrier<'a>>,
     /// The entries with such a path for what the tag takes, and their positions.
-    units: Vec<(usize, Entry<'p>)>,
+    units: Vec<(usize, UniverseEntry<'p>)>,
     wide: Vec<WideTag<'a>>,
 }
 
@@ -93,7 +98,7 @@ impl<'p, 'a: 'p> TagSearch<'p, 'a> {
         }
         let entries = self.universe.entries.iter().enumerate();
         let entries = entries.filter(|(position, _)| !rest.contains(position));
-        let unit = |entry: &Entry<'p>| Entry {
+        let unit = |entry: &UniverseEntry<'p>| UniverseEntry {
             exact: entry.exact || self.heads.contains_key(entry.text),
             ..*entry
         };
@@ -174,7 +179,7 @@ impl<'p, 'a: 'p> TagSearch<'p, 'a> {
         let prices = self.prices;
         let sent = prices.path * paths.saturating_sub(prices.free) + prices.wait * wildcards;
         match prices.mode {
-            Mode::Exact => [needless, sent.0, paths, wildcards],
+            PurgeMode::Exact => [needless, sent.0, paths, wildcards],
             _ => {
                 let whole = sent + prices.refetch * needless;
                 [whole.0, paths, needless, wildcards]
@@ -196,12 +201,12 @@ impl<'p, 'a: 'p> TagSearch<'p, 'a> {
         let mut patterns: Vec<Pattern> = tags.iter().map(|tag| tag.take(&mut taken)).collect();
         let is_left = |position: usize| taken.get(position) == Some(&false);
         let left = self.units.iter().filter(|(position, _)| is_left(*position));
-        let left: Vec<Entry<'_>> = left.map(|(_, entry)| *entry).collect();
-        let prices = Prices {
+        let left: Vec<UniverseEntry<'_>> = left.map(|(_, entry)| *entry).collect();
+        let prices = PurgePrices {
             free: self.prices.free.saturating_sub(wide.len() as u64),
             ..*self.prices
         };
-        let left = Universe {
+        let left = PathUniverse {
             entries: &left,
             ..self.universe
         };
@@ -224,8 +229,8 @@ impl<'p, 'a: 'p> TagSearch<'p, 'a> {
         });
         let rest = self.universe.entries.iter().zip(&taken);
         let rest = rest.filter(|(_, taken)| !**taken).map(|(entry, _)| *entry);
-        let rest: Vec<Entry<'_>> = rest.collect();
-        let rest = Universe {
+        let rest: Vec<UniverseEntry<'_>> = rest.collect();
+        let rest = PathUniverse {
             entries: &rest,
             ..self.universe
         };
@@ -245,7 +250,7 @@ impl<'p, 'a: 'p> TagSearch<'p, 'a> {
 impl ChosenTag<'_, '_> {
     /// Returns the pattern, with what it takes of what none before it took.
     fn take(&self, taken: &mut [bool]) -> Pattern {
-        let tag = Tag {
+        let tag = CacheTag {
             of: self.of.clone(),
             takes: Vec::new(),
         };

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::cover::{self, Cover, Entry, Universe};
-use super::path::{self, Dialect};
-use super::price::{Mode, Money, Prices};
+use super::cover::{self, Cover, PathUniverse, UniverseEntry};
+use super::path::{self, PathDialect};
+use super::price::{Money, PurgeMode, PurgePrices};
 use super::tagged;
 use super::wide::{CarriedPath, Carrier};
-use crate::domain::Sort;
-use crate::domain::tags::{invalidation_item, tags};
+use crate::object::ObjectSort;
+use crate::object::tags::{invalidation_item, tags};
 
-const DIALECT: Dialect = Dialect {
+const DIALECT: PathDialect = PathDialect {
     quote_refused: false,
 };
 
@@ -20,7 +20,7 @@ const DIALECT: Dialect = Dialect {
 #[derive(Clone, Debug)]
 struct Object {
     key: String,
-    sort: Option<Sort>,
+    sort: Option<ObjectSort>,
     changed: bool,
     known: bool,
     /// One of its paths, by chance, did not change, or is not to be purged by tag.
@@ -34,7 +34,7 @@ struct Case {
     query: bool,
     /// Objects answer under a second name, with which their paths do not all begin alike.
     twice: bool,
-    prices: Prices,
+    prices: PurgePrices,
 }
 
 /// Where something may be kept, by its position, and whether a tag takes all that is owed there.
@@ -47,8 +47,8 @@ struct Kept {
 /// A case laid out: texts with what is known of them, and who carries what.
 struct Laid {
     rows: Vec<(String, bool, u64)>,
-    carriers: Vec<(String, Sort, Vec<Kept>)>,
-    prices: Prices,
+    carriers: Vec<(String, ObjectSort, Vec<Kept>)>,
+    prices: PurgePrices,
 }
 
 impl Case {
@@ -111,8 +111,8 @@ impl Case {
     }
 }
 
-fn universe<'u>(entries: &'u [Entry<'u>]) -> Universe<'u> {
-    Universe {
+fn universe<'u>(entries: &'u [UniverseEntry<'u>]) -> PathUniverse<'u> {
+    PathUniverse {
         entries,
         regions: &[],
         dialect: DIALECT,
@@ -120,12 +120,12 @@ fn universe<'u>(entries: &'u [Entry<'u>]) -> Universe<'u> {
 }
 
 impl Laid {
-    fn entries(&self) -> Vec<Entry<'_>> {
+    fn entries(&self) -> Vec<UniverseEntry<'_>> {
         let entry = |(text, changed, weight): &'_ (String, bool, u64)| {
             (*changed, *weight, text.ends_with('?'))
         };
         let rows = self.rows.iter().map(|row| (row.0.as_str(), entry(row)));
-        rows.map(|(text, (changed, weight, query))| Entry {
+        rows.map(|(text, (changed, weight, query))| UniverseEntry {
             text,
             changed,
             exact: !query && path::is_exact(text, DIALECT),
@@ -134,7 +134,7 @@ impl Laid {
         .collect()
     }
 
-    fn carriers<'e>(&'e self, entries: &'e [Entry<'e>]) -> Vec<Carrier<'e>> {
+    fn carriers<'e>(&'e self, entries: &'e [UniverseEntry<'e>]) -> Vec<Carrier<'e>> {
         let path = |kept: &Kept| CarriedPath {
             entry: &entries[kept.entry],
             position: kept.entry,
@@ -183,7 +183,8 @@ impl Laid {
                 }
             }
         }
-        let left = |(at, entry): (usize, &Entry<'_>)| entry.changed && !covered.contains(&at);
+        let left =
+            |(at, entry): (usize, &UniverseEntry<'_>)| entry.changed && !covered.contains(&at);
         if entries.iter().enumerate().any(left) {
             return None;
         }
@@ -201,7 +202,7 @@ impl Laid {
         let prices = &self.prices;
         let sent = prices.path.0 * paths.saturating_sub(prices.free) + prices.wait.0 * wildcards;
         match prices.mode {
-            Mode::Exact => [needless, sent, paths, wildcards],
+            PurgeMode::Exact => [needless, sent, paths, wildcards],
             _ => [
                 sent + prices.refetch.0 * needless,
                 paths,
@@ -259,7 +260,7 @@ impl Laid {
                 .filter(|(it, is)| **is && whole(it));
             let one = owed.count() < 2;
             let weighs = |kept: &CarriedPath<'_>| !kept.entry.changed && kept.entry.weight > 0;
-            let strict = one || (self.prices.mode == Mode::Exact && all().any(weighs));
+            let strict = one || (self.prices.mode == PurgeMode::Exact && all().any(weighs));
             if all().any(|kept| kept.whole) && (spares || !strict) {
                 tagged.entry(carries).or_insert(invalidation_item(&tag));
             }
@@ -329,8 +330,14 @@ impl Laid {
 fn object() -> impl Strategy<Value = Object> {
     let folder = prop::sample::select(&["", "a/", "a/b/", "b/"][..]);
     let name = prop::sample::select(&["x", "y", "~z", "index.html"][..]);
-    let sort =
-        prop::sample::select(&[Some(Sort::Page), Some(Sort::Page), Some(Sort::Asset), None][..]);
+    let sort = prop::sample::select(
+        &[
+            Some(ObjectSort::Page),
+            Some(ObjectSort::Page),
+            Some(ObjectSort::Asset),
+            None,
+        ][..],
+    );
     let odd = prop::option::weighted(0.15, (0usize..4, any::<bool>()));
     let flags = (prop::bool::weighted(0.7), prop::bool::weighted(0.85));
     (folder, name, sort, odd, flags, 0u64..4).prop_map(
@@ -345,16 +352,20 @@ fn object() -> impl Strategy<Value = Object> {
     )
 }
 
-fn prices() -> impl Strategy<Value = Prices> {
-    let mode = prop::sample::select(vec![Mode::Cheapest, Mode::Cheapest, Mode::Exact]);
+fn prices() -> impl Strategy<Value = PurgePrices> {
+    let mode = prop::sample::select(vec![
+        PurgeMode::Cheapest,
+        PurgeMode::Cheapest,
+        PurgeMode::Exact,
+    ]);
     (mode, 0u64..12, 0u64..=4, 0u64..4, 0u64..4).prop_map(|(mode, path, free, refetch, wait)| {
-        Prices {
+        PurgePrices {
             mode,
             path: Money(path),
             free,
             refetch: Money(refetch),
             wait: Money(wait),
-            ..Prices::default()
+            ..PurgePrices::default()
         }
     })
 }
@@ -405,10 +416,10 @@ proptest! {
 }
 
 /// What is sent for objects `+` changed, `-` unchanged, when everything is tagged as a page, but `.css` as an asset.
-fn sent(keys: &[&str], query: bool, prices: Prices) -> Vec<String> {
+fn sent(keys: &[&str], query: bool, prices: PurgePrices) -> Vec<String> {
     let object = |text: &&str| Object {
         key: text[1..].to_owned(),
-        sort: Some(Sort::of(!text.ends_with(".css"))),
+        sort: Some(ObjectSort::of(!text.ends_with(".css"))),
         changed: text.starts_with('+'),
         known: true,
         odd: None,
@@ -432,11 +443,11 @@ fn sent(keys: &[&str], query: bool, prices: Prices) -> Vec<String> {
 #[test]
 fn tags_are_taken_where_they_serve() {
     let (free, exact) = (
-        Prices::default(),
-        Prices {
-            mode: Mode::Exact,
+        PurgePrices::default(),
+        PurgePrices {
+            mode: PurgeMode::Exact,
             free: 0,
-            ..Prices::default()
+            ..PurgePrices::default()
         },
     );
     for (keys, query, prices, items) in [

@@ -1,10 +1,10 @@
 //! The radix tree of all request paths, reduced to the nodes where a choice is to be made.
 
-use super::path::{self, Dialect};
+use super::path::{self, PathDialect};
 
 /// A request path that an edge may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry<'a> {
+pub struct UniverseEntry<'a> {
     /// Encoded.
     pub text: &'a str,
     /// Whether its answer changed.
@@ -51,9 +51,9 @@ pub(super) struct Tree<'a> {
 impl<'a> Tree<'a> {
     /// Builds the tree of sorted entries, in one pass and without recursion.
     pub(super) fn build(
-        universe: &[Entry<'a>],
+        universe: &[UniverseEntry<'a>],
         regions: &'a [ForeignRegion],
-        dialect: Dialect,
+        dialect: PathDialect,
     ) -> Self {
         let nodes = Vec::new();
         let mut tree = Self { nodes, regions };
@@ -144,8 +144,11 @@ impl<'a> Tree<'a> {
 }
 
 /// Returns the entries in order, with marks that only weigh for the regions, and marks that only cut for what is shielded.
-fn with_marks<'a>(universe: &[Entry<'a>], regions: &'a [ForeignRegion]) -> Vec<Entry<'a>> {
-    let mark = |text: &'a str, weight| Entry {
+fn with_marks<'a>(
+    universe: &[UniverseEntry<'a>],
+    regions: &'a [ForeignRegion],
+) -> Vec<UniverseEntry<'a>> {
+    let mark = |text: &'a str, weight| UniverseEntry {
         text,
         weight,
         changed: false,
@@ -155,7 +158,7 @@ fn with_marks<'a>(universe: &[Entry<'a>], regions: &'a [ForeignRegion]) -> Vec<E
         let shields = region.shields.iter().map(move |text| mark(text, 0));
         shields.chain([mark(&region.prefix, region.weight)])
     });
-    let mut entries: Vec<Entry<'a>> = universe.iter().copied().chain(marks).collect();
+    let mut entries: Vec<UniverseEntry<'a>> = universe.iter().copied().chain(marks).collect();
     entries.sort_by(|a, b| a.text.cmp(b.text));
     entries
 }
@@ -169,7 +172,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    fn add(&mut self, entry: &Entry<'a>) {
+    fn add(&mut self, entry: &UniverseEntry<'a>) {
         if !entry.changed {
             self.needless = self.needless.saturating_add(entry.weight);
         } else if !entry.exact {

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::distribution::{Behavior, Distribution, Origin, Rewrite};
-use super::path::{self, Dialect};
+use super::distribution::{Behavior, Distribution, Origin, UriRewrite};
+use super::path::{self, PathDialect};
 
 /// How index documents below the root are found, which no API tells for certain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Index {
+pub enum IndexLookup {
     /// As website endpoints and the functions' code tell.
     #[default]
     Auto,
@@ -22,25 +22,25 @@ pub enum Index {
 
 /// The site as one distribution shows it.
 #[derive(Clone, Debug)]
-pub struct Site<'a> {
+pub struct ShownSite<'a> {
     pub distribution: &'a Distribution,
     /// The ids of the origins that are the site's bucket.
     pub ours: Vec<String>,
     /// Where the site's keys begin in the bucket; slashes at its ends do not matter.
     pub prefix: String,
-    pub index: Index,
+    pub index: IndexLookup,
     /// The website's index document, such as `index.html`.
     pub index_document: String,
     /// What may be the website endpoint's error document: keys of the site.
     pub error_documents: Vec<String>,
-    pub dialect: Dialect,
+    pub dialect: PathDialect,
     /// Whatever the distribution holds carries the cache tags that its object had.
     pub tagged: bool,
 }
 
 /// Why an object answers at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum PathKind {
     /// It is the object's own.
     Own,
     /// `/`, for the default root object.
@@ -55,7 +55,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestPath<'a> {
     pub text: String,
-    pub kind: Kind,
+    pub kind: PathKind,
     /// The behavior that it falls to.
     pub behavior: &'a Behavior,
 }
@@ -73,17 +73,17 @@ impl RequestPath<'_> {
     }
 }
 
-impl<'a> Site<'a> {
+impl<'a> ShownSite<'a> {
     /// Makes a site at the root of its bucket, with what CloudFront and S3 take for granted.
     pub fn new(distribution: &'a Distribution, ours: Vec<String>) -> Self {
         Self {
             distribution,
             ours,
             prefix: String::new(),
-            index: Index::Auto,
+            index: IndexLookup::Auto,
             index_document: "index.html".to_owned(),
             error_documents: Vec::new(),
-            dialect: Dialect::default(),
+            dialect: PathDialect::default(),
             tagged: false,
         }
     }
@@ -102,17 +102,17 @@ impl<'a> Site<'a> {
     /// Returns whether a function that nobody could read stands before our objects, and no setting speaks for it: then nothing
     /// tells at which paths an object answers.
     pub fn has_unknown_rewrite(&self) -> bool {
-        let is_unknown = |behavior: &Behavior| behavior.rewrite == Rewrite::Unknown;
+        let is_unknown = |behavior: &Behavior| behavior.rewrite == UriRewrite::Unknown;
         let mut behaviors = self.distribution.behaviors.iter();
-        self.index == Index::Auto
+        self.index == IndexLookup::Auto
             && behaviors.any(|behavior| is_unknown(behavior) && self.is_ours(behavior))
     }
 
     fn rewrites(&self, behavior: &Behavior) -> bool {
         match self.index {
-            Index::Auto => behavior.rewrite == Rewrite::IndexDirectory,
-            Index::Directory => true,
-            Index::None => false,
+            IndexLookup::Auto => behavior.rewrite == UriRewrite::IndexDirectory,
+            IndexLookup::Directory => true,
+            IndexLookup::None => false,
         }
     }
 
@@ -131,7 +131,7 @@ impl<'a> Site<'a> {
 
     /// Calls `each` with the encoded path, its kind and its behavior, once for every path at which the key answers; query
     /// strings as a path that ends in `?`.
-    pub fn visit_paths(&self, key: &str, each: &mut impl FnMut(&str, Kind, &'a Behavior)) {
+    pub fn visit_paths(&self, key: &str, each: &mut impl FnMut(&str, PathKind, &'a Behavior)) {
         let mut text = String::new();
         for origin in self.origins() {
             if let Some(path) = self.path_at(origin, key) {
@@ -147,23 +147,23 @@ impl<'a> Site<'a> {
         &self,
         origin: &Origin,
         own: &str,
-        each: &mut impl FnMut(&str, Kind, &'a Behavior),
+        each: &mut impl FnMut(&str, PathKind, &'a Behavior),
     ) {
-        let mut visit = |path: &str, kind: Kind, behavior: &'a Behavior| {
+        let mut visit = |path: &str, kind: PathKind, behavior: &'a Behavior| {
             each(path, kind, behavior);
             if behavior.keys_on_query() {
                 each(&format!("{path}?"), kind, behavior);
             }
         };
         if let Some(behavior) = self.behavior_at(origin, own) {
-            visit(own, Kind::Own, behavior);
+            visit(own, PathKind::Own, behavior);
         }
         let root = self.distribution.default_root_object.as_deref();
         let is_root = root.is_some_and(|root| {
             !root.is_empty() && own.get(1..) == Some(root.trim_start_matches('/'))
         });
         if is_root && let Some(behavior) = self.behavior_at(origin, "/") {
-            visit("/", Kind::Root, behavior);
+            visit("/", PathKind::Root, behavior);
         }
         let folder = own.strip_suffix(self.index_document.as_str());
         let Some(folder) = folder.filter(|folder| folder.ends_with('/')) else {
@@ -173,16 +173,16 @@ impl<'a> Site<'a> {
             && let Some(behavior) = self.behavior_at(origin, folder)
             && (origin.website || self.rewrites(behavior))
         {
-            visit(folder, Kind::Folder, behavior);
+            visit(folder, PathKind::Folder, behavior);
         }
         let bare = folder.trim_end_matches('/');
         if !bare.is_empty()
             && let Some(behavior) = self.behavior_at(origin, bare)
         {
             if self.rewrites(behavior) {
-                visit(bare, Kind::Folder, behavior);
+                visit(bare, PathKind::Folder, behavior);
             } else if origin.website {
-                visit(bare, Kind::FolderRedirect, behavior);
+                visit(bare, PathKind::FolderRedirect, behavior);
             }
         }
     }
@@ -224,7 +224,7 @@ impl<'a> Site<'a> {
 }
 
 /// Returns the request paths at which a key answers, each once.
-pub fn request_paths<'a>(site: &Site<'a>, key: &str) -> Vec<RequestPath<'a>> {
+pub fn request_paths<'a>(site: &ShownSite<'a>, key: &str) -> Vec<RequestPath<'a>> {
     let mut paths: Vec<RequestPath<'a>> = Vec::new();
     site.visit_paths(key, &mut |text, kind, behavior| {
         if !paths.iter().any(|path| path.text == text) {
@@ -260,8 +260,12 @@ mod tests {
         }
     }
 
-    fn paths(distribution: &Distribution, edit: impl Fn(&mut Site<'_>), key: &str) -> Vec<String> {
-        let mut site = Site::new(distribution, vec!["s3".to_owned(), "web".to_owned()]);
+    fn paths(
+        distribution: &Distribution,
+        edit: impl Fn(&mut ShownSite<'_>),
+        key: &str,
+    ) -> Vec<String> {
+        let mut site = ShownSite::new(distribution, vec!["s3".to_owned(), "web".to_owned()]);
         edit(&mut site);
         let found = request_paths(&site, key);
         found.iter().map(RequestPath::owed).collect()
@@ -278,22 +282,22 @@ mod tests {
 
     #[test]
     fn a_key_answers_where_the_configuration_says() {
-        let plain = |_: &mut Site<'_>| {};
+        let plain = |_: &mut ShownSite<'_>| {};
         let all = rest();
         assert_eq!(paths(&all, plain, "index.html"), ["/index.html", "/"]);
         assert_eq!(paths(&all, plain, "a/index.html"), ["/a/index.html"]);
         assert_eq!(paths(&all, plain, "é/~x y"), ["/%C3%A9/~x%20y"]);
         assert!(paths(&all, plain, "api/x").is_empty());
-        let directory = |site: &mut Site<'_>| site.index = Index::Directory;
+        let directory = |site: &mut ShownSite<'_>| site.index = IndexLookup::Directory;
         assert_eq!(
             paths(&all, directory, "a/index.html"),
             ["/a/index.html", "/a/", "/a"]
         );
         assert_eq!(paths(&all, directory, "index.html"), ["/index.html", "/"]);
         assert_eq!(paths(&all, directory, "xindex.html"), ["/xindex.html"]);
-        let none = |site: &mut Site<'_>| site.index = Index::None;
+        let none = |site: &mut ShownSite<'_>| site.index = IndexLookup::None;
         let mut rewritten = rest();
-        rewritten.behaviors[1].rewrite = Rewrite::IndexDirectory;
+        rewritten.behaviors[1].rewrite = UriRewrite::IndexDirectory;
         assert_eq!(
             paths(&rewritten, plain, "a/index.html"),
             ["/a/index.html", "/a/", "/a"]
@@ -314,7 +318,7 @@ mod tests {
             ("", "site/en/a", &["/a"]),
             ("site/en/blog", "a", &["/blog/a"]),
         ] {
-            let edit = |site: &mut Site<'_>| site.prefix = prefix.to_owned();
+            let edit = |site: &mut ShownSite<'_>| site.prefix = prefix.to_owned();
             assert_eq!(paths(&distribution, edit, key), found, "{prefix} {key}");
         }
     }
@@ -323,21 +327,21 @@ mod tests {
     fn query_strings_and_websites() {
         let mut distribution = rest();
         distribution.behaviors[1].query = QueryKey::All;
-        let plain = |_: &mut Site<'_>| {};
+        let plain = |_: &mut ShownSite<'_>| {};
         assert_eq!(paths(&distribution, plain, "a"), ["/a", "/a?*"]);
         distribution.origins.push(origin("web", "", true));
         distribution.behaviors[1] = behavior("*", "web");
-        let site = Site::new(&distribution, vec!["web".to_owned()]);
-        let kinds: Vec<(String, Kind)> = request_paths(&site, "a/index.html")
+        let site = ShownSite::new(&distribution, vec!["web".to_owned()]);
+        let kinds: Vec<(String, PathKind)> = request_paths(&site, "a/index.html")
             .into_iter()
             .map(|path| (path.text, path.kind))
             .collect();
         assert_eq!(
             kinds,
             [
-                ("/a/index.html".to_owned(), Kind::Own),
-                ("/a/".to_owned(), Kind::Folder),
-                ("/a".to_owned(), Kind::FolderRedirect)
+                ("/a/index.html".to_owned(), PathKind::Own),
+                ("/a/".to_owned(), PathKind::Folder),
+                ("/a".to_owned(), PathKind::FolderRedirect)
             ]
         );
     }
@@ -353,7 +357,7 @@ mod tests {
                 page: Some("/e/404.html".to_owned()),
                 ..super::super::ErrorResponse::default()
             });
-        let mut site = Site::new(&distribution, vec!["s3".to_owned()]);
+        let mut site = ShownSite::new(&distribution, vec!["s3".to_owned()]);
         site.prefix = "site".to_owned();
         assert_eq!(Vec::from_iter(site.error_page_keys()), ["e/404.html"]);
         assert!(site.is_error_page("e/404.html", "/e/404.html"));

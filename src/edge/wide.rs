@@ -3,23 +3,24 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::cover::Entry;
-use super::price::Mode;
-use crate::domain::Sort;
-use crate::domain::tags::{self, folder_tag};
+use super::cover::UniverseEntry;
+use super::price::PurgeMode;
+use crate::object::ObjectSort;
+use crate::object::tags;
+use crate::object::tags::folder_tag;
 
 /// What edges may keep of one object that carries its tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Carrier<'a> {
     pub(super) key: &'a str,
-    pub(super) sort: Sort,
+    pub(super) sort: ObjectSort,
     pub(super) paths: Vec<CarriedPath<'a>>,
 }
 
 /// A request path under which it may be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CarriedPath<'a> {
-    pub(super) entry: &'a Entry<'a>,
+    pub(super) entry: &'a UniverseEntry<'a>,
     /// The entry's position in the universe.
     pub(super) position: usize,
     /// Whether a tag takes all that is owed there: nothing else was answered there, and all of it carries the tags.
@@ -28,13 +29,13 @@ pub(super) struct CarriedPath<'a> {
 
 impl<'a> Carrier<'a> {
     /// Returns the paths at which its tags take all that is owed.
-    pub(super) fn owed(&self) -> impl Iterator<Item = &'a Entry<'a>> {
+    pub(super) fn owed(&self) -> impl Iterator<Item = &'a UniverseEntry<'a>> {
         let whole = self.paths.iter().filter(|path| path.whole);
         whole.map(|path| path.entry)
     }
 
     /// Returns the unchanged paths that its tags take.
-    pub(super) fn unchanged(&self) -> impl Iterator<Item = &'a Entry<'a>> {
+    pub(super) fn unchanged(&self) -> impl Iterator<Item = &'a UniverseEntry<'a>> {
         let unchanged = self.paths.iter().filter(|path| !path.entry.changed);
         unchanged.map(|path| path.entry)
     }
@@ -46,7 +47,7 @@ const MOST: usize = 32;
 /// A tag of a sort, or of a sort in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WideTag<'a> {
-    sort: Sort,
+    sort: ObjectSort,
     /// `None`: everywhere.
     folder: Option<&'a str>,
     /// Entries that it takes as they are owed; objects that they are of; and the weight of what it takes needlessly.
@@ -96,8 +97,8 @@ fn is_in(key: &str, folder: &str) -> bool {
 }
 
 /// Returns the tags of sorts and folders that may do better than others, those that take the most first.
-pub(super) fn wide_tags<'a>(carriers: &[Carrier<'a>], mode: Mode) -> Vec<WideTag<'a>> {
-    let mut tags: HashMap<(Sort, Option<&'a str>), WideTag<'a>> = HashMap::new();
+pub(super) fn wide_tags<'a>(carriers: &[Carrier<'a>], mode: PurgeMode) -> Vec<WideTag<'a>> {
+    let mut tags: HashMap<(ObjectSort, Option<&'a str>), WideTag<'a>> = HashMap::new();
     for carrier in carriers {
         let (changed, sort) = (carrier.owed().count() as u64, carrier.sort);
         let needless: u64 = carrier.unchanged().map(|entry| entry.weight).sum();
@@ -116,7 +117,8 @@ pub(super) fn wide_tags<'a>(carriers: &[Carrier<'a>], mode: Mode) -> Vec<WideTag
     }
     // A tag of one object takes no more than its key's.
     let tags = tags.into_values();
-    let tags = tags.filter(|tag| tag.objects > 1 && (mode != Mode::Exact || tag.needless == 0));
+    let tags =
+        tags.filter(|tag| tag.objects > 1 && (mode != PurgeMode::Exact || tag.needless == 0));
     best(tags.collect())
 }
 

@@ -3,19 +3,20 @@
 use std::collections::HashMap;
 
 use super::intended::CLOCK_SLACK;
-use super::object::{Answered, Object};
+use super::object::{HeadAnswer, PlannedObject};
 use super::open::OpenDeploys;
-use super::purge::{self, Target};
-use crate::domain::Key;
-use crate::domain::manifest::{Entry, Life, Manifest};
+use super::purge::{self, PlanTarget};
 use crate::edge;
+use crate::object::Key;
+use crate::object::entry::{EntryLife, ManifestEntry};
+use crate::object::manifest::Manifest;
 
 /// All that a plan follows from, besides the build and the listing.
-pub struct Facts<'a> {
+pub struct PlanFacts<'a> {
     pub manifest: &'a Manifest,
     pub open: &'a OpenDeploys,
-    pub answers: &'a HashMap<Key, Answered>,
-    pub targets: &'a [Target<'a>],
+    pub answers: &'a HashMap<Key, HeadAnswer>,
+    pub targets: &'a [PlanTarget<'a>],
     /// Seconds since 1970, by the server's clock.
     pub now: i64,
     /// Seconds that fingerprinted assets stay after they left the build.
@@ -32,15 +33,15 @@ pub struct Facts<'a> {
     pub is_fingerprinted: &'a dyn Fn(&Key) -> bool,
 }
 
-impl<'f> Facts<'f> {
+impl<'f> PlanFacts<'f> {
     /// Returns what the manifest says of a key, tombstones included.
-    pub(super) fn entry(&self, key: &str) -> Option<&'f Entry> {
+    pub(super) fn entry(&self, key: &str) -> Option<&'f ManifestEntry> {
         self.manifest.entries.get(key)
     }
 
     /// Returns whether the object is what the deploy that the entry tells of left there: nobody wrote over it since, the same bytes
     /// with other headers neither, as far as they were asked for.
-    pub(super) fn is_ours(&self, entry: &Entry, object: &Object) -> bool {
+    pub(super) fn is_ours(&self, entry: &ManifestEntry, object: &PlannedObject) -> bool {
         let put = self.manifest.tables.deploy_at(entry.last);
         let is_later = match (put, object.modified) {
             (Some(put), Some(modified)) => modified > put.at.saturating_add(CLOCK_SLACK),
@@ -54,13 +55,17 @@ impl<'f> Facts<'f> {
 
     /// Returns how each answer that an edge may hold for a key differs from what the deploy leaves there, which is `left`. `object`
     /// is what lies in the bucket now.
-    pub(super) fn moves(&self, object: Option<&Object>, left: &edge::Change) -> Vec<edge::Change> {
+    pub(super) fn moves(
+        &self,
+        object: Option<&PlannedObject>,
+        left: &edge::HeldChange,
+    ) -> Vec<edge::HeldChange> {
         // Nobody to be told: then there may be a million that nobody asks for.
         if self.targets.is_empty() {
             return Vec::new();
         }
         let held = self.held(&left.key, object).into_iter();
-        let moves = held.map(|before| edge::Change {
+        let moves = held.map(|before| edge::HeldChange {
             before,
             ..left.clone()
         });
@@ -69,12 +74,12 @@ impl<'f> Facts<'f> {
 
     /// Returns all that an edge may hold of a key (`None`: that there is nothing): what it was last told, what each deploy that
     /// died put or meant to put, and what lies in the bucket now if that is none of these.
-    fn held(&self, key: &Key, object: Option<&Object>) -> Vec<Option<edge::Served>> {
+    fn held(&self, key: &Key, object: Option<&PlannedObject>) -> Vec<Option<edge::ServedAnswer>> {
         let entry = self.entry(key.as_str());
         let pair = entry.zip(object);
         let ours = pair.is_some_and(|(entry, object)| self.is_ours(entry, object));
         let mut held = Vec::with_capacity(1);
-        let mut add = |served: Option<edge::Served>| {
+        let mut add = |served: Option<edge::ServedAnswer>| {
             if !held.contains(&served) {
                 held.push(served);
             }
@@ -103,6 +108,6 @@ impl<'f> Facts<'f> {
     }
 }
 
-pub(super) fn is_alive(entry: &Entry) -> bool {
-    !matches!(entry.life, Life::Tombstone { .. })
+pub(super) fn is_alive(entry: &ManifestEntry) -> bool {
+    !matches!(entry.life, EntryLife::Tombstone { .. })
 }

@@ -7,14 +7,14 @@ const FEW: usize = 10;
 
 /// Why a plan is not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum PlanRefusal {
     #[error("this would delete {deletes} of {objects} objects, more than half")]
     Half { deletes: usize, objects: usize },
     #[error("this would delete {deletes} objects, more than --max-delete {limit}")]
     Limit { deletes: usize, limit: usize },
 }
 
-impl Refused {
+impl PlanRefusal {
     pub fn hint(&self) -> String {
         let (Self::Half { deletes, .. } | Self::Limit { deletes, .. }) = self;
         format!(
@@ -26,16 +26,16 @@ impl Refused {
 /// Refuses a plan that deletes more than anybody is likely to mean: more than `max_delete` objects, or where no number is
 /// given, ten and more that are more than half. Fingerprinted assets count neither here nor there, since an ordinary build
 /// renames half of its files.
-pub fn check(plan: &Plan, max_delete: Option<usize>) -> Result<(), Refused> {
+pub fn check(plan: &Plan, max_delete: Option<usize>) -> Result<(), PlanRefusal> {
     let counted = plan
         .deletions
         .iter()
         .filter(|deletion| !deletion.fingerprinted);
     let deletes = counted.count();
     match max_delete {
-        Some(limit) if deletes > limit => Err(Refused::Limit { deletes, limit }),
+        Some(limit) if deletes > limit => Err(PlanRefusal::Limit { deletes, limit }),
         Some(_) => Ok(()),
-        None if deletes >= FEW && deletes * 2 > plan.objects_before => Err(Refused::Half {
+        None if deletes >= FEW && deletes * 2 > plan.objects_before => Err(PlanRefusal::Half {
             deletes,
             objects: plan.objects_before,
         }),
@@ -46,7 +46,7 @@ pub fn check(plan: &Plan, max_delete: Option<usize>) -> Result<(), Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ETag, Key};
+    use crate::object::{ETag, Key};
     use crate::plan::Deletion;
 
     fn plan(plain: usize, fingerprinted: usize, objects: usize) -> Plan {

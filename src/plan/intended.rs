@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::object::{Answered, Object};
+use super::object::{HeadAnswer, PlannedObject};
 use super::purge;
-use crate::domain::Key;
-use crate::domain::journal::{TouchAction, TouchedKey};
-use crate::edge::Served;
+use crate::edge::ServedAnswer;
+use crate::object::Key;
+use crate::object::journal::{TouchAction, TouchedKey};
 
 /// Seconds by which the server's clock, as it is reckoned from its answers, may be late.
 pub(super) const CLOCK_SLACK: i64 = 2;
@@ -23,25 +23,25 @@ pub struct IntendedKey {
 
 impl IntendedKey {
     /// Returns what edges hold if they have it; `None`: that there is nothing.
-    pub(super) fn served(&self) -> Option<Served> {
+    pub(super) fn served(&self) -> Option<ServedAnswer> {
         let touched = &self.touched;
         (!touched.is_absent()).then(|| purge::intended(touched))
     }
 
     /// Returns whether the object may be what was meant, by its ETag and the time at which it was written.
-    pub(super) fn explains(&self, object: &Object) -> bool {
+    pub(super) fn explains(&self, object: &PlannedObject) -> bool {
         let etag = self.touched.etag.as_ref();
         !self.touched.is_absent() && etag == Some(object.etag) && self.in_time(object)
     }
 
     /// Returns whether the object was written while that deploy may have been writing.
-    pub(super) fn in_time(&self, object: &Object) -> bool {
+    pub(super) fn in_time(&self, object: &PlannedObject) -> bool {
         let until = self.until.saturating_add(CLOCK_SLACK);
         self.suspect || object.modified.is_none_or(|modified| modified <= until)
     }
 
     /// Returns whether the object may be what was meant though its ETag is another: one that the bucket's encryption made.
-    pub(super) fn may_be(&self, object: &Object) -> bool {
+    pub(super) fn may_be(&self, object: &PlannedObject) -> bool {
         let touched = &self.touched;
         !touched.is_absent() && touched.size == object.size && touched.content().is_some()
     }
@@ -50,8 +50,8 @@ impl IntendedKey {
 /// Returns whether a key is as it was meant to be, headers included.
 pub(super) fn is_as_meant(
     touched: &TouchedKey,
-    object: Option<Object>,
-    answers: &HashMap<Key, Answered>,
+    object: Option<PlannedObject>,
+    answers: &HashMap<Key, HeadAnswer>,
 ) -> bool {
     let Some(object) = object else {
         return touched.is_absent();

@@ -4,15 +4,16 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::facts::{Facts, is_alive};
-use super::object::{Object, Want};
+use super::facts::{PlanFacts, is_alive};
+use super::object::{PlannedObject, WantedObject};
 use super::order::{self, rank};
 use super::purge;
-use super::{Action, Adopted, Change, ClaimedObject, Deletion, KeyMoves, Plan, Reason};
-use crate::domain::diff::{self, Ask, Found, Known, Verdict};
-use crate::domain::manifest::{Entry, Life};
-use crate::domain::{ETag, Key, Md5};
+use super::{AdoptedObject, Change, ChangeAction, ClaimedObject, Deletion, KeyMoves, Plan, Reason};
 use crate::edge;
+use crate::object::diff;
+use crate::object::diff::{ComparisonVerdict, DeployedState, ListedState, OpenQuestions};
+use crate::object::entry::{EntryLife, ManifestEntry};
+use crate::object::{ETag, Key, Md5};
 
 /// Bytes from which an object that lies in the bucket under another key is copied rather than uploaded.
 const MIN_COPY: u64 = 64 << 10;
@@ -21,10 +22,10 @@ pub const MAX_COPY: u64 = 5_000_000_000;
 
 /// Makes the Plan, or says which objects must be asked about first. `wants` and `listing` are sorted by key.
 pub fn make<'a>(
-    facts: &Facts,
-    wants: impl Iterator<Item = Want>,
-    listing: impl Iterator<Item = Object<'a>>,
-) -> Result<Plan, Vec<(Key, Ask)>> {
+    facts: &PlanFacts,
+    wants: impl Iterator<Item = WantedObject>,
+    listing: impl Iterator<Item = PlannedObject<'a>>,
+) -> Result<Plan, Vec<(Key, OpenQuestions)>> {
     let mut maker = Maker::new(facts);
     let (mut wants, mut listing) = (wants.peekable(), listing.peekable());
     loop {
@@ -46,13 +47,13 @@ pub fn make<'a>(
 }
 
 struct Maker<'f, 'a> {
-    facts: &'f Facts<'f>,
+    facts: &'f PlanFacts<'f>,
     plan: Plan,
-    asks: Vec<(Key, Ask)>,
+    asks: Vec<(Key, OpenQuestions)>,
     /// What a purge follows from.
     moves: KeyMoves,
     /// Retained assets whose time has come.
-    due: Vec<(Deletion, Object<'a>)>,
+    due: Vec<(Deletion, PlannedObject<'a>)>,
     /// Manifest keys met, so that the rest is known to have vanished.
     met: usize,
     /// Objects of the listing that could be copied, by content.
@@ -60,7 +61,7 @@ struct Maker<'f, 'a> {
 }
 
 impl<'f, 'a> Maker<'f, 'a> {
-    fn new(facts: &'f Facts<'f>) -> Self {
+    fn new(facts: &'f PlanFacts<'f>) -> Self {
         Self {
             facts,
             plan: Plan::default(),
@@ -73,7 +74,7 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 
     /// Takes an object of the build that the bucket has not.
-    fn missing(&mut self, want: Want) {
+    fn missing(&mut self, want: WantedObject) {
         let reason = if self.facts.force {
             Reason::Forced
         } else {
@@ -84,7 +85,7 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 
     /// Takes an object of the build that the bucket has.
-    fn present(&mut self, want: Want, object: Object<'a>) {
+    fn present(&mut self, want: WantedObject, object: PlannedObject<'a>) {
         let alive = self.facts.entry(object.key).filter(|entry| is_alive(entry));
         let touched = self.facts.open.touches(object.key);
         if touched && self.facts.open.put(&object) {
@@ -93,20 +94,20 @@ impl<'f, 'a> Maker<'f, 'a> {
         let answered = self.facts.answers.get(object.key);
         let noted = !touched && alive.is_some_and(|entry| self.facts.is_ours(entry, &object));
         let sure = noted && !self.facts.open.may_touch(object.key);
-        let known = alive.map(|entry| Known {
+        let known = alive.map(|entry| DeployedState {
             etag: &entry.etag,
             digest: entry.content(),
             headers: sure.then_some(entry.headers),
         });
         let verdict = diff::compare(
-            diff::Wanted {
+            diff::WantedState {
                 // A version's size is not known yet, and its digest tells enough.
                 size: want.version.as_ref().map_or(want.size, |_| object.size),
                 md5: want.md5,
                 parts: want.parts.as_ref(),
                 headers: want.fingerprint,
             },
-            Found {
+            ListedState {
                 size: object.size,
                 etag: object.etag,
             },
@@ -117,20 +118,23 @@ impl<'f, 'a> Maker<'f, 'a> {
             self.plan.objects_before += 1;
         }
         if self.facts.force {
-            return self.change(want, Some(object), Reason::Forced, Action::Upload);
+            return self.change(want, Some(object), Reason::Forced, ChangeAction::Upload);
         }
         let action = want.action();
         match verdict {
             // What somebody else may have written is no better than what lies in the version.
-            Verdict::Ask(_) if want.version.is_some() => {
+            ComparisonVerdict::Ask(_) if want.version.is_some() => {
                 self.change(want, Some(object), Reason::Content, action)
             }
-            Verdict::Ask(ask) => self.asks.push((want.key, ask)),
-            Verdict::Content => self.change(want, Some(object), Reason::Content, action),
-            Verdict::Headers => {
-                self.change(want, Some(object), Reason::Headers, Action::SetHeaders)
-            }
-            Verdict::Same => {
+            ComparisonVerdict::Ask(ask) => self.asks.push((want.key, ask)),
+            ComparisonVerdict::Content => self.change(want, Some(object), Reason::Content, action),
+            ComparisonVerdict::Headers => self.change(
+                want,
+                Some(object),
+                Reason::Headers,
+                ChangeAction::SetHeaders,
+            ),
+            ComparisonVerdict::Same => {
                 self.same(&want, &object);
                 if !noted {
                     self.adopt(want, &object);
@@ -139,7 +143,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         }
     }
 
-    fn same(&mut self, want: &Want, object: &Object<'a>) {
+    fn same(&mut self, want: &WantedObject, object: &PlannedObject<'a>) {
         self.plan.unchanged += 1;
         self.plan.unchanged_bytes += object.size;
         if object.size >= MIN_COPY && matches!(object.etag, ETag::Md5(_)) {
@@ -147,16 +151,16 @@ impl<'f, 'a> Maker<'f, 'a> {
             self.sources.insert(content, (object.key, object.etag));
         }
         let entry = self.facts.entry(object.key);
-        if entry.is_some_and(|entry| matches!(entry.life, Life::Retained { .. })) {
+        if entry.is_some_and(|entry| matches!(entry.life, EntryLife::Retained { .. })) {
             self.plan.returned.push(want.key.clone());
         }
         self.becomes(want, Some(object));
     }
 
     /// Notes an object that is as it should be, but that the manifest does not know so.
-    fn adopt(&mut self, want: Want, object: &Object) {
+    fn adopt(&mut self, want: WantedObject, object: &PlannedObject) {
         let answered = self.facts.answers.get(object.key);
-        self.plan.adopted.push(Adopted {
+        self.plan.adopted.push(AdoptedObject {
             etag: object.etag.clone(),
             md5: want.md5,
             key: want.key,
@@ -165,7 +169,13 @@ impl<'f, 'a> Maker<'f, 'a> {
         });
     }
 
-    fn change(&mut self, want: Want, before: Option<Object<'a>>, reason: Reason, action: Action) {
+    fn change(
+        &mut self,
+        want: WantedObject,
+        before: Option<PlannedObject<'a>>,
+        reason: Reason,
+        action: ChangeAction,
+    ) {
         self.becomes(&want, before.as_ref());
         self.plan.changes.push(Change {
             action,
@@ -181,7 +191,7 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 
     /// Notes that a key will be as the build has it.
-    fn becomes(&mut self, want: &Want, object: Option<&Object>) {
+    fn becomes(&mut self, want: &WantedObject, object: Option<&PlannedObject>) {
         self.met += usize::from(self.facts.entry(want.key.as_str()).is_some());
         self.moves.keys.push(want.key.clone());
         let left = left(
@@ -193,7 +203,7 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 
     /// Takes an object of the bucket that the build has not.
-    fn leaving(&mut self, object: Object<'a>) {
+    fn leaving(&mut self, object: PlannedObject<'a>) {
         let key = Key::new(object.key);
         self.moves.keys.push(key.clone());
         let entry = self.facts.entry(object.key);
@@ -206,7 +216,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         if !ours && open.possible_content(&object).is_some() {
             let Some(answered) = self.facts.answers.get(object.key) else {
                 let (content, headers) = (true, false);
-                return self.asks.push((key, Ask { content, headers }));
+                return self.asks.push((key, OpenQuestions { content, headers }));
             };
             ours = answered.answer.same_content == Some(true);
         }
@@ -217,7 +227,7 @@ impl<'f, 'a> Maker<'f, 'a> {
             self.claim(&object);
         }
         let fingerprinted = (self.facts.is_fingerprinted)(&key);
-        let retained = alive.is_some_and(|entry| matches!(entry.life, Life::Retained { .. }));
+        let retained = alive.is_some_and(|entry| matches!(entry.life, EntryLife::Retained { .. }));
         if !fingerprinted && !retained {
             self.plan.objects_before += 1;
         }
@@ -242,7 +252,7 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 
     /// Leaves alone what somebody else wrote, or wrote over: what the edges hold may be either.
-    fn leave(&mut self, key: Key, object: &Object, was_deployed: bool) {
+    fn leave(&mut self, key: Key, object: &PlannedObject, was_deployed: bool) {
         if was_deployed {
             self.plan.warnings.push(format!(
                 "{key} was deployed from here and then changed by somebody else: it is left alone"
@@ -256,9 +266,14 @@ impl<'f, 'a> Maker<'f, 'a> {
         self.plan.foreign.push(key);
     }
 
-    fn remove(&mut self, deletion: Deletion, object: Object<'a>, entry: Option<&'f Entry>) {
+    fn remove(
+        &mut self,
+        deletion: Deletion,
+        object: PlannedObject<'a>,
+        entry: Option<&'f ManifestEntry>,
+    ) {
         let since = match entry.map(|entry| entry.life) {
-            Some(Life::Retained { since }) => Some(since),
+            Some(EntryLife::Retained { since }) => Some(since),
             _ => None,
         };
         if !deletion.fingerprinted || self.facts.retain <= 0 {
@@ -276,13 +291,13 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 
     /// Returns whether a deploy that died put the object, and the manifest does not know it so.
-    fn claims(&self, object: &Object) -> bool {
+    fn claims(&self, object: &PlannedObject) -> bool {
         let last = self.plan.claimed.last();
         last.is_some_and(|claimed| claimed.key.as_str() == object.key)
     }
 
     /// Notes that a deploy which died put the object.
-    fn claim(&mut self, object: &Object) {
+    fn claim(&mut self, object: &PlannedObject) {
         if let Some((headers, digest)) = self.facts.open.headers(object) {
             self.plan.claimed.push(ClaimedObject {
                 key: Key::new(object.key),
@@ -293,7 +308,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         }
     }
 
-    fn delete(&mut self, deletion: Deletion, object: &Object) {
+    fn delete(&mut self, deletion: Deletion, object: &PlannedObject) {
         let left = left(&deletion.key, None, deletion.fingerprinted);
         let moves = self.facts.moves(Some(object), &left);
         if deletion.page {
@@ -304,7 +319,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         self.plan.deletions.push(deletion);
     }
 
-    fn finish(mut self) -> Result<Plan, Vec<(Key, Ask)>> {
+    fn finish(mut self) -> Result<Plan, Vec<(Key, OpenQuestions)>> {
         if !self.asks.is_empty() {
             return Err(self.asks);
         }
@@ -362,11 +377,11 @@ impl<'f, 'a> Maker<'f, 'a> {
         for change in &mut self.plan.changes {
             let source = self.sources.get(&(change.md5, change.size));
             if let Some((key, etag)) = source
-                && change.action == Action::Upload
+                && change.action == ChangeAction::Upload
                 && change.reason != Reason::Forced
                 && (MIN_COPY..=MAX_COPY).contains(&change.size)
             {
-                change.action = Action::CopyFrom {
+                change.action = ChangeAction::CopyFrom {
                     key: Key::new(key),
                     etag: (*etag).clone(),
                 };
@@ -381,8 +396,8 @@ fn is_state(key: &str) -> bool {
 }
 
 /// Returns what the deploy leaves under a key, to be held against each answer that edges may hold.
-fn left(key: &Key, after: Option<edge::Served>, fingerprinted: bool) -> edge::Change {
-    edge::Change {
+fn left(key: &Key, after: Option<edge::ServedAnswer>, fingerprinted: bool) -> edge::HeldChange {
+    edge::HeldChange {
         key: key.clone(),
         before: None,
         after,

@@ -14,16 +14,16 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::domain::manifest::Manifest;
-use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
-use crate::edge::{self, Purge};
+use crate::edge::{self, TargetedPurge};
+use crate::object::manifest::Manifest;
+use crate::object::{ETag, HeaderFingerprint, Headers, Key, Md5};
 use order::UploadRank;
 
-pub use facts::Facts;
+pub use facts::PlanFacts;
 pub use make::{MAX_COPY, make};
-pub use object::{Answered, Object, Version, Want};
+pub use object::{HeadAnswer, ObjectVersion, PlannedObject, WantedObject};
 pub use open::OpenDeploys;
-pub use purge::Target;
+pub use purge::PlanTarget;
 
 /// Why an object is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -51,7 +51,7 @@ impl Reason {
 /// How an object comes to be as it should.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Action {
+pub enum ChangeAction {
     /// The build's file, or what stands for it, is uploaded.
     Upload,
     /// The object is copied onto itself with other headers; nothing is uploaded.
@@ -66,7 +66,7 @@ pub enum Action {
 #[derive(Clone, Debug, Serialize)]
 pub struct Change {
     pub key: Key,
-    pub action: Action,
+    pub action: ChangeAction,
     pub reason: Reason,
     /// Bytes of the body.
     pub size: u64,
@@ -99,9 +99,9 @@ pub struct Deletion {
 #[derive(Clone, Debug)]
 pub struct TargetPurge {
     pub target: String,
-    pub purge: Purge,
+    pub purge: TargetedPurge,
     /// The purge of removed assets, sent once the first has completed.
-    pub after: Purge,
+    pub after: TargetedPurge,
 }
 
 impl TargetPurge {
@@ -112,7 +112,7 @@ impl TargetPurge {
 
 /// An object that is as it should be, but that the manifest does not know so.
 #[derive(Clone, Debug)]
-pub struct Adopted {
+pub struct AdoptedObject {
     pub key: Key,
     pub etag: ETag,
     pub md5: Md5,
@@ -132,9 +132,9 @@ pub struct ClaimedObject {
 /// What a purge follows from: how the answers that edges may hold differ from what the deploy leaves.
 #[derive(Clone, Debug, Default)]
 pub struct KeyMoves {
-    pub now: Vec<edge::Change>,
+    pub now: Vec<edge::HeldChange>,
     /// The same of what goes only once the purge of all else has completed.
-    pub late: Vec<edge::Change>,
+    pub late: Vec<edge::HeldChange>,
     /// All keys of the site, before and after.
     pub keys: Vec<Key>,
     /// Whether the deploy changes anything at all.
@@ -144,7 +144,7 @@ pub struct KeyMoves {
 impl KeyMoves {
     /// Returns those of these keys alone.
     fn only(&self, keys: &HashSet<Key>) -> Self {
-        let only = |moves: &[edge::Change]| {
+        let only = |moves: &[edge::HeldChange]| {
             let kept = moves.iter().filter(|moved| keys.contains(&moved.key));
             kept.cloned().collect()
         };
@@ -189,7 +189,7 @@ pub struct Plan {
     pub foreign: Vec<Key>,
     /// Removed from the build, but kept by `--no-delete`.
     pub kept: usize,
-    pub adopted: Vec<Adopted>,
+    pub adopted: Vec<AdoptedObject>,
     pub claimed: Vec<ClaimedObject>,
     /// Manifest entries whose object is gone.
     pub vanished: Vec<Key>,
@@ -227,7 +227,7 @@ impl Plan {
     /// Returns the purges for these keys alone, or for all, at the targets as they are now.
     pub fn purges_of(
         &self,
-        targets: &[Target],
+        targets: &[PlanTarget],
         manifest: &Manifest,
         only: Option<&HashSet<Key>>,
     ) -> Vec<TargetPurge> {
@@ -250,7 +250,7 @@ impl Plan {
         let uploads = self
             .changes
             .iter()
-            .filter(|change| change.action == Action::Upload);
+            .filter(|change| change.action == ChangeAction::Upload);
         uploads.map(|change| change.size).sum()
     }
 

@@ -2,43 +2,43 @@
 
 use std::sync::Arc;
 
-use super::Action;
-use super::order::Stage;
-use crate::domain::diff::Answer;
-use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5, Sort};
+use super::ChangeAction;
+use super::order::LiveStage;
+use crate::object::diff::ComparisonAnswer;
+use crate::object::{ETag, HeaderFingerprint, Headers, Key, Md5, ObjectSort};
 
 /// An object as the build wants it.
 #[derive(Clone, Debug)]
-pub struct Want {
+pub struct WantedObject {
     pub key: Key,
     pub size: u64,
     pub md5: Md5,
     pub parts: Option<ETag>,
     pub headers: Arc<Headers>,
     pub fingerprint: HeaderFingerprint,
-    pub stage: Stage,
+    pub stage: LiveStage,
     /// Whether its name holds a hash of its content.
     pub fingerprinted: bool,
     /// The sort by which its headers give it its cache tags.
-    pub tags: Option<Sort>,
+    pub tags: Option<ObjectSort>,
     /// Where the content lies, if it is no file.
-    pub version: Option<Version>,
+    pub version: Option<ObjectVersion>,
 }
 
 /// A version of an object, to be copied back. Its size and its headers are known once somebody asked for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version {
+pub struct ObjectVersion {
     /// As S3 names it; `null` where it was put before the bucket kept versions.
     pub id: String,
     pub etag: ETag,
 }
 
-impl Want {
+impl WantedObject {
     /// Returns how the content gets there.
-    pub(super) fn action(&self) -> Action {
+    pub(super) fn action(&self) -> ChangeAction {
         match &self.version {
-            None => Action::Upload,
-            Some(Version { id, etag }) => Action::Restore {
+            None => ChangeAction::Upload,
+            Some(ObjectVersion { id, etag }) => ChangeAction::Restore {
                 version: id.clone(),
                 etag: etag.clone(),
             },
@@ -48,7 +48,7 @@ impl Want {
 
 /// An object of the listing, its key relative to the site's prefix.
 #[derive(Clone, Copy, Debug)]
-pub struct Object<'a> {
+pub struct PlannedObject<'a> {
     pub key: &'a str,
     pub size: u64,
     pub etag: &'a ETag,
@@ -58,8 +58,8 @@ pub struct Object<'a> {
 
 /// What HEAD told of an object, and what follows from it.
 #[derive(Clone, Debug, Default)]
-pub struct Answered {
-    pub answer: Answer,
+pub struct HeadAnswer {
+    pub answer: ComparisonAnswer,
     /// The headers that it has.
     pub headers: Headers,
     pub version_id: Option<String>,

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::intended::{IntendedKey, is_as_meant};
-use super::object::{Answered, Object};
-use crate::domain::journal::{
+use super::object::{HeadAnswer, PlannedObject};
+use crate::object::journal::{
     Journal, OpenJournal, OwedPaths, PurgeBatch, TouchAction, TouchedKey, UnpaidPurge,
 };
-use crate::domain::manifest::DeployId;
-use crate::domain::{HeaderFingerprint, Key, Md5};
+use crate::object::manifest::DeployId;
+use crate::object::{HeaderFingerprint, Key, Md5};
 
 /// What deploys that did not end, or ended with purges unpaid, left behind.
 #[derive(Clone, Debug, Default)]
@@ -216,7 +216,7 @@ impl OpenDeploys {
     pub(super) fn meant<'a>(
         &'a self,
         key: &str,
-        object: Option<&'a Object<'a>>,
+        object: Option<&'a PlannedObject<'a>>,
     ) -> impl Iterator<Item = &'a IntendedKey> {
         let there =
             move |intended: &IntendedKey| object.is_some_and(|object| intended.explains(object));
@@ -227,8 +227,8 @@ impl OpenDeploys {
     /// Returns the dead deploy's intention that the object is, if one is.
     pub(super) fn explanation(
         &self,
-        object: &Object,
-        answered: Option<&Answered>,
+        object: &PlannedObject,
+        answered: Option<&HeadAnswer>,
     ) -> Option<&IntendedKey> {
         let same_content = answered.and_then(|answered| answered.answer.same_content);
         let headers = answered.map(|answered| answered.headers.fingerprint());
@@ -243,14 +243,14 @@ impl OpenDeploys {
     }
 
     /// Returns the content that a dead deploy meant an object to have which may be its, though its ETag is another.
-    pub fn possible_content(&self, object: &Object) -> Option<Md5> {
+    pub fn possible_content(&self, object: &PlannedObject) -> Option<Md5> {
         let intentions = self.intentions(object.key).iter().rev();
         let mut possible = intentions.filter(|intended| intended.may_be(object));
         possible.find_map(|intended| intended.touched.content())
     }
 
     /// Returns whether a dead deploy put the object, by its ETag.
-    pub(super) fn put(&self, object: &Object) -> bool {
+    pub(super) fn put(&self, object: &PlannedObject) -> bool {
         let etag = Some(object.etag);
         let put = |intended: &IntendedKey| {
             !intended.touched.is_absent() && intended.touched.etag.as_ref() == etag
@@ -259,7 +259,10 @@ impl OpenDeploys {
     }
 
     /// Returns what the dead meant the key to have, as far as the journals say: for an object that is taken over.
-    pub(super) fn headers(&self, object: &Object) -> Option<(HeaderFingerprint, Option<Md5>)> {
+    pub(super) fn headers(
+        &self,
+        object: &PlannedObject,
+    ) -> Option<(HeaderFingerprint, Option<Md5>)> {
         let mut intentions = self.intentions(object.key).iter().rev();
         let touched = intentions
             .find(|intended| intended.explains(object) || intended.may_be(object))
@@ -271,7 +274,7 @@ impl OpenDeploys {
     /// those that more than one of them named, since only one of them was it then.
     pub fn unchanged_keys<'a>(
         &self,
-        find: impl Fn(&Key) -> Option<Object<'a>>,
+        find: impl Fn(&Key) -> Option<PlannedObject<'a>>,
     ) -> Vec<&TouchedKey> {
         let as_meant = |intended: &IntendedKey| match find(&intended.touched.key) {
             None => intended.touched.is_absent(),
@@ -296,8 +299,8 @@ impl OpenDeploys {
     /// one names any of them. `find` is what lies in the bucket.
     pub fn settle<'a>(
         &mut self,
-        find: impl Fn(&Key) -> Option<Object<'a>>,
-        answers: &HashMap<Key, Answered>,
+        find: impl Fn(&Key) -> Option<PlannedObject<'a>>,
+        answers: &HashMap<Key, HeadAnswer>,
     ) {
         self.settled.clear();
         self.resend.clear();

@@ -1,11 +1,11 @@
 //! In which order objects go live: never before what they refer to. All of it is decided here.
 
 use super::Change;
-use crate::domain::page::folder_of_index;
+use crate::rules::page::folder_of_index;
 
 /// What an object is to visits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
+pub enum LiveStage {
     /// Names nothing else, or is named by nothing that is live yet: images, fonts, data, and everything fingerprinted.
     Asset,
     /// May name assets and is named by live pages already: style sheets, scripts and manifests under lasting names.
@@ -22,20 +22,20 @@ pub enum Stage {
 /// Returns the stage of a key. `page` is what [`is_page`] or a rule says, `root` the default root object's key.
 ///
 /// A fingerprinted script may name other fingerprinted ones, but none of them is reachable before a page is.
-pub fn stage(key: &str, page: bool, fingerprinted: bool, root: &str) -> Stage {
+pub fn stage(key: &str, page: bool, fingerprinted: bool, root: &str) -> LiveStage {
     let name = key.rsplit('/').next().unwrap_or_default();
     if key == root {
-        Stage::Root
+        LiveStage::Root
     } else if page {
-        Stage::Page
+        LiveStage::Page
     } else if fingerprinted {
-        Stage::Asset
+        LiveStage::Asset
     } else if is_feed(key, name) {
-        Stage::Feed
+        LiveStage::Feed
     } else if is_linking(name) {
-        Stage::Linking
+        LiveStage::Linking
     } else {
-        Stage::Asset
+        LiveStage::Asset
     }
 }
 
@@ -55,15 +55,15 @@ pub enum UploadRank {
 }
 
 /// Returns the rank of an object; `new`: there is nothing under its key yet.
-pub fn rank(stage: Stage, new: bool) -> UploadRank {
+pub fn rank(stage: LiveStage, new: bool) -> UploadRank {
     match stage {
-        Stage::Asset => UploadRank::Asset,
-        Stage::Linking if new => UploadRank::Asset,
-        Stage::Linking => UploadRank::LiveAsset,
-        Stage::Page if new => UploadRank::NewPage(0),
-        Stage::Page => UploadRank::LivePage,
-        Stage::Feed => UploadRank::Feed,
-        Stage::Root => UploadRank::Root,
+        LiveStage::Asset => UploadRank::Asset,
+        LiveStage::Linking if new => UploadRank::Asset,
+        LiveStage::Linking => UploadRank::LiveAsset,
+        LiveStage::Page if new => UploadRank::NewPage(0),
+        LiveStage::Page => UploadRank::LivePage,
+        LiveStage::Feed => UploadRank::Feed,
+        LiveStage::Root => UploadRank::Root,
     }
 }
 
@@ -172,7 +172,7 @@ fn is_linking(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::fingerprinted::is_fingerprinted;
+    use crate::rules::fingerprinted::is_fingerprinted;
 
     fn rank_of(key: &str, new: bool) -> UploadRank {
         let page = key.ends_with(".html");
@@ -269,11 +269,17 @@ mod tests {
 
     #[test]
     fn a_root_is_what_the_distribution_says() {
-        assert_eq!(stage("home.html", true, false, "home.html"), Stage::Root);
-        assert_eq!(stage("index.html", true, false, "home.html"), Stage::Page);
+        assert_eq!(
+            stage("home.html", true, false, "home.html"),
+            LiveStage::Root
+        );
+        assert_eq!(
+            stage("index.html", true, false, "home.html"),
+            LiveStage::Page
+        );
         assert_eq!(
             stage("a/index.html", true, false, "index.html"),
-            Stage::Page
+            LiveStage::Page
         );
     }
 }

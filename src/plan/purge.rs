@@ -3,39 +3,40 @@
 use std::collections::BTreeSet;
 
 use super::{KeyMoves, TargetPurge};
-use crate::domain::journal::TouchedKey;
-use crate::domain::manifest::{Entry as ManifestEntry, Manifest, Told};
-use crate::domain::{ETag, HeaderFingerprint, Key, Md5, Sort};
-use crate::edge::cover::{self, Entry, Universe};
-use crate::edge::path::{self, Dialect};
+use crate::edge::cover::{self, PathUniverse, UniverseEntry};
+use crate::edge::path::{self, PathDialect};
 use crate::edge::reason::KEPT_LONGEST;
-use crate::edge::{self, Change, Content, Mode, Prices, Served, Site};
+use crate::edge::{self, BodyName, HeldChange, PurgeMode, PurgePrices, ServedAnswer, ShownSite};
+use crate::object::entry::ManifestEntry;
+use crate::object::journal::TouchedKey;
+use crate::object::manifest::{Manifest, ToldDistribution};
+use crate::object::{ETag, HeaderFingerprint, Key, Md5, ObjectSort};
 
 /// A distribution, or a tenant of one, as the plan needs to know it.
 #[derive(Clone, Debug)]
-pub struct Target<'a> {
+pub struct PlanTarget<'a> {
     pub id: String,
     /// `None`: its configuration could not be read, for the reason in `unreadable`.
-    pub site: Option<Site<'a>>,
+    pub site: Option<ShownSite<'a>>,
     pub unreadable: Option<String>,
     /// Fingerprint of the configuration.
     pub config: u64,
     /// Copies of its objects are to carry cache tags.
     pub tags: bool,
     /// What the manifest says that it was told.
-    pub told: Option<&'a Told>,
+    pub told: Option<&'a ToldDistribution>,
     /// Request paths and patterns that deploys that died left owed, without the batches that will be sent again.
     pub owed: Vec<String>,
     /// Whether recorded batches of a deploy that died are to be sent again.
     pub resend: bool,
-    pub prices: Prices,
+    pub prices: PurgePrices,
 }
 
-impl Target<'_> {
+impl PlanTarget<'_> {
     /// Returns whether it is owed a purge whatever the build has changed.
     pub fn is_owed(&self) -> bool {
         let moved = self.told.is_none() || self.has_moved();
-        self.prices.mode != Mode::None && (!self.owed.is_empty() || self.resend || moved)
+        self.prices.mode != PurgeMode::None && (!self.owed.is_empty() || self.resend || moved)
     }
 
     /// Returns whether it was configured otherwise when it was last told something.
@@ -50,19 +51,23 @@ impl Target<'_> {
 }
 
 /// Returns the sort by which edges may hold a key's object with its cache tags.
-fn carried(manifest: &Manifest, key: &Key) -> Option<Sort> {
+fn carried(manifest: &Manifest, key: &Key) -> Option<ObjectSort> {
     let entry = manifest.entries.get(key)?;
     manifest.tables.served(entry.served)?.tags
 }
 
 /// Returns what the manifest says that a key was last served as; `certain`: that nobody wrote over it without its tags.
-pub(super) fn last_served(manifest: &Manifest, entry: &ManifestEntry, certain: bool) -> Served {
+pub(super) fn last_served(
+    manifest: &Manifest,
+    entry: &ManifestEntry,
+    certain: bool,
+) -> ServedAnswer {
     let served = manifest.tables.served(entry.served);
     let text = |text: &Option<String>| text.as_deref().map(Into::into);
-    Served {
+    ServedAnswer {
         content: match entry.content() {
-            Some(md5) => Content::Digest(md5),
-            None => Content::Named(entry.etag.to_string().into()),
+            Some(md5) => BodyName::Digest(md5),
+            None => BodyName::Named(entry.etag.to_string().into()),
         },
         headers: entry.headers,
         cache_control: served.and_then(|served| text(&served.cache_control)),
@@ -72,9 +77,13 @@ pub(super) fn last_served(manifest: &Manifest, entry: &ManifestEntry, certain: b
 }
 
 /// Returns what an object will be served as.
-pub(super) fn served(md5: Md5, fingerprint: HeaderFingerprint, tags: Option<Sort>) -> Served {
-    Served {
-        content: Content::Digest(md5),
+pub(super) fn served(
+    md5: Md5,
+    fingerprint: HeaderFingerprint,
+    tags: Option<ObjectSort>,
+) -> ServedAnswer {
+    ServedAnswer {
+        content: BodyName::Digest(md5),
         headers: fingerprint,
         cache_control: None,
         redirect: None,
@@ -83,9 +92,9 @@ pub(super) fn served(md5: Md5, fingerprint: HeaderFingerprint, tags: Option<Sort
 }
 
 /// Returns what stands for an object that nobody here described: it differs from everything.
-pub(super) fn unknown(etag: &ETag) -> Served {
-    Served {
-        content: Content::Named(format!("unknown:{etag}").into()),
+pub(super) fn unknown(etag: &ETag) -> ServedAnswer {
+    ServedAnswer {
+        content: BodyName::Named(format!("unknown:{etag}").into()),
         headers: HeaderFingerprint(0),
         cache_control: Some(KEPT_LONGEST.into()),
         redirect: None,
@@ -94,12 +103,12 @@ pub(super) fn unknown(etag: &ETag) -> Served {
 }
 
 /// Returns what a deploy that died put, or meant to; its journal does not say how long edges keep that.
-pub(super) fn intended(touched: &TouchedKey) -> Served {
+pub(super) fn intended(touched: &TouchedKey) -> ServedAnswer {
     let name = touched.etag.as_ref().map(ETag::to_string);
-    Served {
+    ServedAnswer {
         content: match touched.content() {
-            Some(md5) => Content::Digest(md5),
-            None => Content::Named(name.unwrap_or_default().into()),
+            Some(md5) => BodyName::Digest(md5),
+            None => BodyName::Named(name.unwrap_or_default().into()),
         },
         headers: touched.headers.unwrap_or(HeaderFingerprint(0)),
         cache_control: Some(KEPT_LONGEST.into()),
@@ -115,7 +124,7 @@ pub(super) struct Purges {
 }
 
 /// Finds the purges of all targets for what moved; what moves late goes only once the purge of the rest has completed.
-pub(super) fn purges(targets: &[Target], manifest: &Manifest, moves: &KeyMoves) -> Purges {
+pub(super) fn purges(targets: &[PlanTarget], manifest: &Manifest, moves: &KeyMoves) -> Purges {
     let mut purges = Purges {
         targets: Vec::new(),
         news: false,
@@ -125,13 +134,13 @@ pub(super) fn purges(targets: &[Target], manifest: &Manifest, moves: &KeyMoves) 
     // The free paths are the account's: what one target takes, the next cannot.
     let mut taken = 0;
     for target in targets {
-        let prices = Prices {
+        let prices = PurgePrices {
             free: target.prices.free.saturating_sub(taken),
             ..target.prices
         };
-        let pays = prices.mode != Mode::None;
+        let pays = prices.mode != PurgeMode::None;
         purges.news |= pays && (target.told.is_none() || target.has_moved());
-        let purge = |changes: &[Change], owed: &[String]| match &target.site {
+        let purge = |changes: &[HeldChange], owed: &[String]| match &target.site {
             Some(site) => {
                 let pages = error_pages(site, manifest, changes);
                 let sort = |key: &Key| carried(manifest, key).filter(|_| site.tagged);
@@ -145,12 +154,14 @@ pub(super) fn purges(targets: &[Target], manifest: &Manifest, moves: &KeyMoves) 
         let first = match whole {
             // Nothing is left to be weighed.
             Some(_) => blind(&["/*".to_owned()], &prices),
-            None if moves.now.is_empty() && target.owed.is_empty() => edge::Purge::default(),
+            None if moves.now.is_empty() && target.owed.is_empty() => {
+                edge::TargetedPurge::default()
+            }
             None => purge(&moves.now, &target.owed),
         };
         // What goes after the purge is stale again from then on, whatever the purge took.
         let after = match &target.site {
-            _ if moves.late.is_empty() => edge::Purge::default(),
+            _ if moves.late.is_empty() => edge::TargetedPurge::default(),
             None => blind(&["/*".to_owned()], &prices),
             Some(_) => purge(&moves.late, &[]),
         };
@@ -165,7 +176,7 @@ pub(super) fn purges(targets: &[Target], manifest: &Manifest, moves: &KeyMoves) 
 }
 
 /// Returns whether a target is owed everything, and what to say of it.
-fn whole(target: &Target, changes: bool) -> Option<Option<String>> {
+fn whole(target: &PlanTarget, changes: bool) -> Option<Option<String>> {
     let id = &target.id;
     if let Some(why) = &target.unreadable {
         return changes.then(|| Some(format!("{id}: {why}; so /* is purged")));
@@ -185,7 +196,11 @@ fn whole(target: &Target, changes: bool) -> Option<Option<String>> {
 }
 
 /// Returns how the unchanged error pages are served.
-fn error_pages(site: &Site, manifest: &Manifest, changes: &[Change]) -> Vec<(Key, Served)> {
+fn error_pages(
+    site: &ShownSite,
+    manifest: &Manifest,
+    changes: &[HeldChange],
+) -> Vec<(Key, ServedAnswer)> {
     let changed: BTreeSet<&str> = changes.iter().map(|change| change.key.as_str()).collect();
     let keys = site.error_page_keys();
     let unchanged = keys.iter().filter(|key| !changed.contains(key.as_str()));
@@ -198,31 +213,31 @@ fn error_pages(site: &Site, manifest: &Manifest, changes: &[Change]) -> Vec<(Key
 }
 
 /// Finds the purge of what is owed whatever else there is: of everything, or at a distribution whose configuration nobody could read.
-fn blind(owed: &[String], prices: &Prices) -> edge::Purge {
-    let dialect = Dialect::default();
+fn blind(owed: &[String], prices: &PurgePrices) -> edge::TargetedPurge {
+    let dialect = PathDialect::default();
     let entries = owed.iter().map(|owed| {
         let text = owed.strip_suffix('*').unwrap_or(owed);
-        Entry {
+        UniverseEntry {
             text,
             changed: true,
             exact: text == owed && path::is_exact(text, dialect),
             weight: prices.weight,
         }
     });
-    let mut entries: Vec<Entry> = entries.collect();
+    let mut entries: Vec<UniverseEntry> = entries.collect();
     entries.sort_by_key(|entry| (entry.text, entry.exact));
     entries.dedup();
-    let universe = Universe {
+    let universe = PathUniverse {
         entries: &entries,
         regions: &[],
         dialect,
     };
-    let mut purge = edge::Purge {
+    let mut purge = edge::TargetedPurge {
         cover: cover::cover(universe, prices),
-        ..edge::Purge::default()
+        ..edge::TargetedPurge::default()
     };
     for path in owed {
-        purge.stale.owe(path.clone(), edge::Reason::Debt);
+        purge.stale.owe(path.clone(), edge::OwedReason::Debt);
     }
     purge
 }

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::open::{OpenDeploys, OpenRecords};
-use super::order::Stage;
+use super::order::LiveStage;
 use super::*;
-use crate::domain::journal::{
+use crate::edge::{Behavior, Distribution, Origin, PurgeMode, PurgePrices, ShownSite};
+use crate::object::entry::ManifestEntry;
+use crate::object::journal::{
     Journal, JournaledPurge, OpenJournal, PurgeBatch, TouchAction, TouchedKey,
 };
-use crate::domain::manifest::{DeployId, DeployRef, Entry, Served};
-use crate::edge::{Behavior, Distribution, Mode, Origin, Prices, Site};
+use crate::object::manifest::{DeployId, DeployRef, ServedHeaders};
 
 /// The manifest's deploy ended then; a dead one began then and wrote nothing after its end.
 const ENDED: i64 = 1_000;
@@ -35,14 +36,14 @@ struct Case {
 fn manifest(told: u8) -> Manifest {
     let mut manifest = Manifest::default();
     if told > 0 {
-        let served = manifest.tables.serve(Served::default());
+        let served = manifest.tables.serve(ServedHeaders::default());
         let deploy = manifest.tables.deploy(DeployRef {
             id: DeployId::new("last"),
             at: ENDED,
         });
         let etag = ETag::Md5(md5(told));
         let headers = Headers::default().fingerprint();
-        let entry = Entry::new(etag, headers, served, [deploy; 2]);
+        let entry = ManifestEntry::new(etag, headers, served, [deploy; 2]);
         manifest.entries.insert(Key::new("a.html"), entry);
     }
     manifest
@@ -86,7 +87,7 @@ fn journal(meant: u8, purges: bool) -> OpenJournal {
 fn planned(case: Case, purges: bool) -> (Result<Plan, usize>, bool) {
     let manifest = manifest(case.told);
     let etag = ETag::Md5(md5(case.there.0));
-    let object = (case.there.0 > 0).then(|| Object {
+    let object = (case.there.0 > 0).then(|| PlannedObject {
         key: "a.html",
         size: u64::from(case.there.0),
         etag: &etag,
@@ -104,14 +105,14 @@ fn planned(case: Case, purges: bool) -> (Result<Plan, usize>, bool) {
         ..OpenRecords::default()
     });
     // S3 says that the object has the headers that everybody sets here.
-    let answered = Answered {
-        answer: crate::domain::diff::Answer {
+    let answered = HeadAnswer {
+        answer: crate::object::diff::ComparisonAnswer {
             same_content: Some(case.there.0 == case.built),
             same_headers: Some(true),
         },
-        ..Answered::default()
+        ..HeadAnswer::default()
     };
-    let answers: HashMap<Key, Answered> = [(Key::new("a.html"), answered)].into();
+    let answers: HashMap<Key, HeadAnswer> = [(Key::new("a.html"), answered)].into();
     open.settle(|_| object, &answers);
     let resends = !open.resend.is_empty();
     let distribution = Distribution {
@@ -126,26 +127,26 @@ fn planned(case: Case, purges: bool) -> (Result<Plan, usize>, bool) {
         }],
         ..Distribution::default()
     };
-    let told = crate::domain::manifest::Told {
+    let told = crate::object::manifest::ToldDistribution {
         config: 7,
         since: ENDED,
         tags_since: None,
     };
-    let targets = [Target {
+    let targets = [PlanTarget {
         id: "E1".into(),
-        site: Some(Site::new(&distribution, vec!["s3".to_owned()])),
+        site: Some(ShownSite::new(&distribution, vec!["s3".to_owned()])),
         unreadable: None,
         config: 7,
         tags: false,
         told: Some(&told),
         owed: Vec::new(),
         resend: resends,
-        prices: Prices {
-            mode: Mode::Exact,
-            ..Prices::default()
+        prices: PurgePrices {
+            mode: PurgeMode::Exact,
+            ..PurgePrices::default()
         },
     }];
-    let facts = Facts {
+    let facts = PlanFacts {
         manifest: &manifest,
         open: &open,
         answers: &answers,
@@ -159,14 +160,14 @@ fn planned(case: Case, purges: bool) -> (Result<Plan, usize>, bool) {
         is_page: &|_| true,
         is_fingerprinted: &|_| false,
     };
-    let want = (case.built > 0).then(|| Want {
+    let want = (case.built > 0).then(|| WantedObject {
         key: Key::new("a.html"),
         size: u64::from(case.built),
         md5: md5(case.built),
         parts: None,
         headers: Arc::default(),
         fingerprint: Headers::default().fingerprint(),
-        stage: Stage::Page,
+        stage: LiveStage::Page,
         fingerprinted: false,
         tags: None,
         version: None,

@@ -9,7 +9,7 @@ use super::event::milestone;
 use super::options::TextLook;
 use super::progress::UploadProgress;
 use super::text::{bytes, count, counted, elided, shown, ticking};
-use crate::deploy::Event;
+use crate::deploy::DeployEvent;
 
 const TICK: Duration = Duration::from_millis(100);
 /// Columns from which the rate has room beside the bar.
@@ -50,16 +50,16 @@ impl ProgressBars {
     }
 
     /// Shows what an event tells; `progress` has taken note of it already.
-    pub(super) fn event(&mut self, event: &Event, progress: &UploadProgress) {
-        if !matches!(event, Event::LockAwaited { .. }) {
+    pub(super) fn event(&mut self, event: &DeployEvent, progress: &UploadProgress) {
+        if !matches!(event, DeployEvent::LockAwaited { .. }) {
             clear(&mut self.lock);
         }
         match event {
-            Event::Walked(files) => {
+            DeployEvent::Walked(files) => {
                 self.walked = *files;
                 self.scan(counted(*files, "file"));
             }
-            Event::Hashed { files, bytes: size } => {
+            DeployEvent::Hashed { files, bytes: size } => {
                 let walked = match self.walked {
                     0 => String::new(),
                     walked => format!(" of {}", count(walked)),
@@ -67,17 +67,17 @@ impl ProgressBars {
                 let (files, size) = (count(*files), bytes(*size));
                 self.scan(format!("{files}{walked} files, {size}"));
             }
-            Event::Scanned { .. } => clear(&mut self.scan),
-            Event::Listed(objects) => {
+            DeployEvent::Scanned { .. } => clear(&mut self.scan),
+            DeployEvent::Listed(objects) => {
                 let objects = counted(*objects, "object");
                 self.list(format!("Listing the bucket: {objects}"));
             }
-            Event::Asked { done, total } => {
+            DeployEvent::Asked { done, total } => {
                 let (done, total) = (count(*done), counted(*total, "object"));
                 self.list(format!("Asking for the headers of {done} of {total}"));
             }
-            Event::ListingEnded(_) => clear(&mut self.list),
-            Event::LockAwaited { .. } => {
+            DeployEvent::ListingEnded(_) => clear(&mut self.list),
+            DeployEvent::LockAwaited { .. } => {
                 // Room is left for the spinner.
                 let width = self.look.width.saturating_sub(3);
                 if let Some(text) = milestone(event) {
@@ -85,17 +85,17 @@ impl ProgressBars {
                     spin(&self.drawn, &mut self.lock, self.look, text);
                 }
             }
-            Event::UploadsBegan { files, bytes } if *files > 0 => {
+            DeployEvent::UploadsBegan { files, bytes } if *files > 0 => {
                 self.begin_uploads(*files, *bytes);
             }
-            Event::BytesSent(_) | Event::Changed { .. } => self.show_uploads(progress),
-            Event::PurgeAccepted { .. } => {
+            DeployEvent::BytesSent(_) | DeployEvent::Changed { .. } => self.show_uploads(progress),
+            DeployEvent::PurgeAccepted { .. } => {
                 self.accepted += 1;
                 if let Some(text) = milestone(event) {
                     self.purge(&text);
                 }
             }
-            Event::PurgeCompleted { .. } => {
+            DeployEvent::PurgeCompleted { .. } => {
                 self.completed += 1;
                 let (done, all) = (
                     count(self.completed),
@@ -103,17 +103,19 @@ impl ProgressBars {
                 );
                 self.purge(&format!("{done} of {all} completed"));
             }
-            Event::PurgeAwaited { invalidation, .. } => {
+            DeployEvent::PurgeAwaited { invalidation, .. } => {
                 let invalidation = shown(invalidation);
                 self.purge(&format!(
                     "Waiting for CloudFront to complete {invalidation}"
                 ));
             }
-            Event::PurgePaced { target, why, .. } => {
+            DeployEvent::PurgePaced { target, why, .. } => {
                 let (target, why) = (shown(target), shown(why));
                 self.show_purge(&format!("The purge of {target} waits: {why}"));
             }
-            Event::Planned(_) | Event::PlannedAgain(_) | Event::Ended(_) => self.clear(),
+            DeployEvent::Planned(_) | DeployEvent::PlannedAgain(_) | DeployEvent::Ended(_) => {
+                self.clear()
+            }
             _ => {}
         }
     }

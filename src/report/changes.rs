@@ -8,7 +8,7 @@ use super::json::merged;
 use super::options::TextLook;
 use super::text::{Paint, bytes, columns, count, elided, padded, shown};
 use crate::edge::{Cover, Money};
-use crate::plan::{Action, Change, Plan, Reason};
+use crate::plan::{Change, ChangeAction, Plan, Reason};
 
 /// Changes shown where not all are asked for.
 const MAX_CHANGES: usize = 30;
@@ -27,13 +27,13 @@ impl ChangeRow {
     fn of(change: &Change) -> Self {
         let reason = change.reason.word();
         let (sign, size, why) = match &change.action {
-            Action::Upload => ('~', bytes(change.size), reason.to_owned()),
-            Action::SetHeaders => ('=', String::new(), reason.to_owned()),
-            Action::CopyFrom { key, .. } => {
+            ChangeAction::Upload => ('~', bytes(change.size), reason.to_owned()),
+            ChangeAction::SetHeaders => ('=', String::new(), reason.to_owned()),
+            ChangeAction::CopyFrom { key, .. } => {
                 let why = format!("{reason}, copied from {}", shown(key.as_str()));
                 ('~', String::new(), why)
             }
-            Action::Restore { .. } => {
+            ChangeAction::Restore { .. } => {
                 let why = format!("{reason}, copied from an earlier version");
                 ('~', String::new(), why)
             }
@@ -159,7 +159,7 @@ pub(super) fn totals(plan: &Plan) -> Vec<String> {
 
 fn uploads_and_copies(plan: &Plan) -> (Vec<&Change>, Vec<&Change>) {
     let changes = plan.changes.iter();
-    changes.partition(|change| change.action == Action::Upload)
+    changes.partition(|change| change.action == ChangeAction::Upload)
 }
 
 /// Writes `1 new, 11 content`, or the word alone where there is one reason.
@@ -216,11 +216,11 @@ pub(super) fn json(change: &Change) -> Value {
 }
 
 /// Returns `action`, with `from` or `version` where it has one.
-pub(super) fn action_json(action: &Action) -> Value {
+pub(super) fn action_json(action: &ChangeAction) -> Value {
     match action {
-        Action::Upload => json!({"action": "upload"}),
-        Action::SetHeaders => json!({"action": "set-headers"}),
-        Action::CopyFrom { key, .. } => json!({"action": "copy", "from": key}),
-        Action::Restore { version, .. } => json!({"action": "restore", "version": version}),
+        ChangeAction::Upload => json!({"action": "upload"}),
+        ChangeAction::SetHeaders => json!({"action": "set-headers"}),
+        ChangeAction::CopyFrom { key, .. } => json!({"action": "copy", "from": key}),
+        ChangeAction::Restore { version, .. } => json!({"action": "restore", "version": version}),
     }
 }

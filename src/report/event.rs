@@ -6,24 +6,24 @@ use super::changes;
 use super::error::warning_json;
 use super::json::merged;
 use super::text::{bytes, counted, duration, shown, ticking};
-use crate::deploy::Event;
-use crate::plan::{Action, Reason};
+use crate::deploy::DeployEvent;
+use crate::plan::{ChangeAction, Reason};
 
 /// Returns what is said once, in CI.
-pub(super) fn milestone(event: &Event) -> Option<String> {
+pub(super) fn milestone(event: &DeployEvent) -> Option<String> {
     Some(match event {
-        Event::Scanned { files, bytes: size } => {
+        DeployEvent::Scanned { files, bytes: size } => {
             let files = counted(*files, "file");
             format!("Read the build: {files}, {}", bytes(*size))
         }
-        Event::ListingEnded(objects) => {
+        DeployEvent::ListingEnded(objects) => {
             format!("Listed the bucket: {}", counted(*objects, "object"))
         }
-        Event::Planned(plan) if plan.changes.is_empty() && plan.deletions.is_empty() => {
+        DeployEvent::Planned(plan) if plan.changes.is_empty() && plan.deletions.is_empty() => {
             return None;
         }
-        Event::Planned(plan) => format!("To do: {}", changes::totals(plan).join(" · ")),
-        Event::LockAwaited {
+        DeployEvent::Planned(plan) => format!("To do: {}", changes::totals(plan).join(" · ")),
+        DeployEvent::LockAwaited {
             who,
             until,
             waited,
@@ -35,10 +35,10 @@ pub(super) fn milestone(event: &Event) -> Option<String> {
             shown(who),
             shown(until)
         ),
-        Event::DeploymentAwaited { target } => {
+        DeployEvent::DeploymentAwaited { target } => {
             format!("Waiting until all edges know of it: {}", shown(target))
         }
-        Event::PurgeAccepted {
+        DeployEvent::PurgeAccepted {
             target,
             invalidation,
             paths,
@@ -47,11 +47,11 @@ pub(super) fn milestone(event: &Event) -> Option<String> {
             let (target, invalidation) = (shown(target), shown(invalidation));
             format!("Purging {paths} of {target} as {invalidation}")
         }
-        Event::PurgePaced { target, why, wait } => {
+        DeployEvent::PurgePaced { target, why, wait } => {
             let (target, wait) = (shown(target), duration(*wait));
             format!("The purge of {target} goes on in {wait}: {}", shown(why))
         }
-        Event::PurgeCompleted {
+        DeployEvent::PurgeCompleted {
             invalidation,
             elapsed,
             ..
@@ -64,14 +64,16 @@ pub(super) fn milestone(event: &Event) -> Option<String> {
 }
 
 /// Returns what is said even above bars.
-pub(super) fn notable(event: &Event) -> Option<String> {
+pub(super) fn notable(event: &DeployEvent) -> Option<String> {
     Some(match event {
-        Event::PlannedAgain(why) => format!("Planning again: {}", shown(why)),
-        Event::Interrupted => {
+        DeployEvent::PlannedAgain(why) => format!("Planning again: {}", shown(why)),
+        DeployEvent::Interrupted => {
             "Interrupted: finishing what is in flight (once more to stop at once)".to_owned()
         }
-        Event::FunctionPublished { name } => format!("Published the function {}", shown(name)),
-        Event::FunctionAssociated { name, target } => {
+        DeployEvent::FunctionPublished { name } => {
+            format!("Published the function {}", shown(name))
+        }
+        DeployEvent::FunctionAssociated { name, target } => {
             let (name, target) = (shown(name), shown(target));
             format!("Associated the function {name} with {target}")
         }
@@ -80,30 +82,30 @@ pub(super) fn notable(event: &Event) -> Option<String> {
 }
 
 /// Returns what is said of single objects with `--verbose`.
-pub(super) fn detail(event: &Event) -> Option<String> {
+pub(super) fn detail(event: &DeployEvent) -> Option<String> {
     let line = |done: &str, name: &str, why: &str| format!("{done:<12}{}{why}", shown(name));
     match event {
-        Event::Changed {
+        DeployEvent::Changed {
             key,
             action,
             reason,
             bytes: size,
         } => {
             let done = match action {
-                Action::Upload => "uploaded",
-                Action::SetHeaders => "headers set",
-                Action::CopyFrom { .. } => "copied",
-                Action::Restore { .. } => "restored",
+                ChangeAction::Upload => "uploaded",
+                ChangeAction::SetHeaders => "headers set",
+                ChangeAction::CopyFrom { .. } => "copied",
+                ChangeAction::Restore { .. } => "restored",
             };
             let why = match (action, reason) {
-                (Action::Upload, _) => format!("  ({}, {})", bytes(*size), reason.word()),
-                (Action::SetHeaders, Reason::Headers) => String::new(),
+                (ChangeAction::Upload, _) => format!("  ({}, {})", bytes(*size), reason.word()),
+                (ChangeAction::SetHeaders, Reason::Headers) => String::new(),
                 (_, reason) => format!("  ({})", reason.word()),
             };
             Some(line(done, key.as_str(), &why))
         }
-        Event::Deleted { key } => Some(line("deleted", key.as_str(), "")),
-        Event::PurgeAccepted { paths, .. } => {
+        DeployEvent::Deleted { key } => Some(line("deleted", key.as_str(), "")),
+        DeployEvent::PurgeAccepted { paths, .. } => {
             let lines: Vec<String> = paths.iter().map(|path| line("purge", path, "")).collect();
             Some(lines.join("\n"))
         }
@@ -112,15 +114,17 @@ pub(super) fn detail(event: &Event) -> Option<String> {
 }
 
 /// Returns the event as an object; `None` for those that only say how far something got, and the last, which is a summary.
-pub(super) fn json(event: &Event) -> Option<Value> {
+pub(super) fn json(event: &DeployEvent) -> Option<Value> {
     Some(match event {
-        Event::Scanned { files, bytes } => {
+        DeployEvent::Scanned { files, bytes } => {
             json!({"type": "scanned", "files": files, "bytes": bytes})
         }
-        Event::ListingEnded(objects) => json!({"type": "listed", "objects": objects}),
-        Event::Warned(message) => warning_json(message),
-        Event::Planned(plan) => merged(json!({"type": "planned"}), changes::totals_json(plan)),
-        Event::LockAwaited {
+        DeployEvent::ListingEnded(objects) => json!({"type": "listed", "objects": objects}),
+        DeployEvent::Warned(message) => warning_json(message),
+        DeployEvent::Planned(plan) => {
+            merged(json!({"type": "planned"}), changes::totals_json(plan))
+        }
+        DeployEvent::LockAwaited {
             who,
             until,
             waited,
@@ -129,7 +133,7 @@ pub(super) fn json(event: &Event) -> Option<Value> {
             "type": "lock-awaited", "holder": who, "until": until,
             "waited-seconds": waited.as_secs_f64(), "patience-seconds": patience.as_secs_f64(),
         }),
-        Event::Changed {
+        DeployEvent::Changed {
             key,
             action,
             reason,
@@ -138,23 +142,25 @@ pub(super) fn json(event: &Event) -> Option<Value> {
             json!({"type": "changed", "key": key, "reason": reason, "bytes": bytes}),
             changes::action_json(action),
         ),
-        Event::Deleted { key } => json!({"type": "deleted", "key": key}),
-        Event::FunctionPublished { name } => json!({"type": "function-published", "name": name}),
-        Event::FunctionAssociated { name, target } => {
+        DeployEvent::Deleted { key } => json!({"type": "deleted", "key": key}),
+        DeployEvent::FunctionPublished { name } => {
+            json!({"type": "function-published", "name": name})
+        }
+        DeployEvent::FunctionAssociated { name, target } => {
             json!({"type": "function-associated", "name": name, "target": target})
         }
-        Event::PlannedAgain(why) => json!({"type": "planned-again", "why": why}),
-        Event::PurgeAccepted {
+        DeployEvent::PlannedAgain(why) => json!({"type": "planned-again", "why": why}),
+        DeployEvent::PurgeAccepted {
             target,
             invalidation,
             paths,
         } => json!({
             "type": "purge-accepted", "target": target, "invalidation": invalidation, "paths": paths,
         }),
-        Event::PurgePaced { target, why, wait } => json!({
+        DeployEvent::PurgePaced { target, why, wait } => json!({
             "type": "purge-paced", "target": target, "why": why, "wait-seconds": wait.as_secs_f64(),
         }),
-        Event::PurgeCompleted {
+        DeployEvent::PurgeCompleted {
             target,
             invalidation,
             elapsed,
@@ -162,7 +168,7 @@ pub(super) fn json(event: &Event) -> Option<Value> {
             "type": "purge-completed", "target": target, "invalidation": invalidation,
             "seconds": elapsed.as_secs_f64(),
         }),
-        Event::Interrupted => json!({"type": "interrupted"}),
+        DeployEvent::Interrupted => json!({"type": "interrupted"}),
         _ => return None,
     })
 }
@@ -173,10 +179,10 @@ mod tests {
 
     use super::*;
 
-    fn changed(bytes: u64) -> Event {
-        Event::Changed {
+    fn changed(bytes: u64) -> DeployEvent {
+        DeployEvent::Changed {
             key: "a\n.html".into(),
-            action: Action::Upload,
+            action: ChangeAction::Upload,
             reason: Reason::New,
             bytes,
         }
@@ -188,23 +194,23 @@ mod tests {
             detail(&changed(4200)).as_deref(),
             Some("uploaded    a\\n.html  (4.2 kB, new)")
         );
-        let deleted = Event::Deleted { key: "a\nb".into() };
+        let deleted = DeployEvent::Deleted { key: "a\nb".into() };
         assert_eq!(detail(&deleted).as_deref(), Some("deleted     a\\nb"));
-        assert_eq!(detail(&Event::Listed(3)), None);
+        assert_eq!(detail(&DeployEvent::Listed(3)), None);
     }
 
     #[test]
     fn events_that_matter_are_objects() {
-        let completed = Event::PurgeCompleted {
+        let completed = DeployEvent::PurgeCompleted {
             target: "E1".to_owned(),
             invalidation: "I1".to_owned(),
             elapsed: Duration::from_millis(1500),
         };
         for (event, object) in [
-            (Event::Walked(3), Value::Null),
-            (Event::BytesSent(3), Value::Null),
+            (DeployEvent::Walked(3), Value::Null),
+            (DeployEvent::BytesSent(3), Value::Null),
             (
-                Event::Scanned { files: 3, bytes: 4 },
+                DeployEvent::Scanned { files: 3, bytes: 4 },
                 json!({"type": "scanned", "files": 3, "bytes": 4}),
             ),
             (

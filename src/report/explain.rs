@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::printer::Printer;
 use super::purge::named;
 use super::text::shown;
-use crate::edge::Explanation;
-use crate::plan::{Action, Change, Reason};
+use crate::edge::UrlExplanation;
+use crate::plan::{Change, ChangeAction, Reason};
 
 /// A key, and all that there is to say about it.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct ExplainedKey<'a> {
     /// Which rule or default set what it is served with, a line each.
     pub rules: Vec<String>,
     /// What becomes of its request paths, each with the target.
-    pub purges: Vec<(&'a str, Explanation)>,
+    pub purges: Vec<(&'a str, UrlExplanation)>,
     /// Whether there is a distribution that could be purged.
     pub has_distribution: bool,
 }
@@ -79,7 +79,7 @@ impl Printer {
     }
 
     /// Explains a path at which no key answers, though something is purged.
-    pub fn explained_path(&self, path: &str, purges: &[(&str, Explanation)]) {
+    pub fn explained_path(&self, path: &str, purges: &[(&str, UrlExplanation)]) {
         self.line(&shown(path));
         for (target, explanation) in purges {
             self.explained_purge(target, explanation);
@@ -89,7 +89,7 @@ impl Printer {
         }));
     }
 
-    fn explained_purge(&self, target: &str, explanation: &Explanation) {
+    fn explained_purge(&self, target: &str, explanation: &UrlExplanation) {
         let text = purge_text(target, explanation);
         let object = purge_json(target, explanation);
         self.result(&self.wrapped(&text, "", "  "), &object);
@@ -166,19 +166,21 @@ fn headers_text(headers: Option<&[HeaderChange]>) -> String {
     texts.join(", ")
 }
 
-fn write_action(out: &mut fmt::Formatter<'_>, action: &Action) -> fmt::Result {
+fn write_action(out: &mut fmt::Formatter<'_>, action: &ChangeAction) -> fmt::Result {
     match action {
-        Action::Upload => out.write_str(": it is uploaded"),
-        Action::SetHeaders => {
+        ChangeAction::Upload => out.write_str(": it is uploaded"),
+        ChangeAction::SetHeaders => {
             out.write_str(": they are set by a copy onto itself, without an upload")
         }
-        Action::CopyFrom { key, .. } => write!(out, ": its bytes are copied from {key}"),
-        Action::Restore { version, .. } => write!(out, ": its version {version} is copied back"),
+        ChangeAction::CopyFrom { key, .. } => write!(out, ": its bytes are copied from {key}"),
+        ChangeAction::Restore { version, .. } => {
+            write!(out, ": its version {version} is copied back")
+        }
     }
 }
 
 /// Says why a path is purged or not, in one sentence.
-fn purge_text(target: &str, explanation: &Explanation) -> String {
+fn purge_text(target: &str, explanation: &UrlExplanation) -> String {
     let (target, path) = (shown(target), shown(&explanation.path));
     let Some(pattern) = &explanation.pattern else {
         return match (&explanation.reason, &explanation.spared) {
@@ -199,7 +201,7 @@ fn purge_text(target: &str, explanation: &Explanation) -> String {
     format!("{target} purges {path} by {}: {why}.", named(pattern))
 }
 
-fn purge_json(target: &str, explanation: &Explanation) -> Value {
+fn purge_json(target: &str, explanation: &UrlExplanation) -> Value {
     let pattern = explanation.pattern.as_ref();
     json!({
         "type": "explanation", "target": target, "path": explanation.path,
@@ -213,7 +215,7 @@ fn purge_json(target: &str, explanation: &Explanation) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::{Pattern, Reason, Spared};
+    use crate::edge::{OwedReason, Pattern, SparedReason};
 
     #[test]
     fn a_url_is_explained() {
@@ -229,14 +231,14 @@ mod tests {
         for (pattern, reason, spared, text) in [
             (
                 by("/a/*"),
-                Some(Reason::Content),
+                Some(OwedReason::Content),
                 None,
                 "E1 purges /a/b by /a/*: its content changed.",
             ),
             (
                 None,
                 None,
-                Some(Spared::Unchanged),
+                Some(SparedReason::Unchanged),
                 "E1 does not purge /a/b: nothing changed there.",
             ),
             (
@@ -247,7 +249,7 @@ mod tests {
             ),
             (
                 None,
-                Some(Reason::Removed),
+                Some(OwedReason::Removed),
                 None,
                 "E1 does not purge /a/b, though it is removed: purging is off.",
             ),
@@ -256,7 +258,7 @@ mod tests {
             assert_eq!(
                 purge_text(
                     "E1",
-                    &Explanation {
+                    &UrlExplanation {
                         path,
                         pattern,
                         reason,

@@ -2,7 +2,8 @@
 
 use super::printer::Printer;
 use super::text::{counted, shown};
-use crate::domain::manifest::{DeployId, Life};
+use crate::object::entry::EntryLife;
+use crate::object::manifest::DeployId;
 use crate::state::HistoryRecord;
 
 impl Printer {
@@ -54,7 +55,7 @@ fn details(record: &HistoryRecord) -> Vec<String> {
             (None, _) => '+',
             (_, None) => '-',
             // It left the build, and stays for now.
-            (_, Some(after)) if after.life != Life::Live => '.',
+            (_, Some(after)) if after.life != EntryLife::Live => '.',
             _ => '~',
         };
         lines.push(format!("  {sign} {}", shown(change.key.as_str())));

@@ -5,11 +5,11 @@ use std::cmp::Reverse;
 use serde_json::json;
 
 use super::printer::Printer;
-use crate::deploy::suspect::Suspects;
+use crate::deploy::suspect::NoiseSuspects;
 
 impl Printer {
     /// Prints rules for what seems to be noise, those that meet most pages first.
-    pub fn suspected_noise(&self, suspects: &Suspects) {
+    pub fn suspected_noise(&self, suspects: &NoiseSuspects) {
         let mut rules: Vec<(&String, &usize)> = suspects.found.iter().collect();
         rules.sort_by_key(|(regex, pages)| (Reverse(*pages), *regex));
         for (regex, pages) in &rules {

@@ -9,8 +9,8 @@ use super::printer::Printer;
 use super::purge;
 use super::summary::nothing_to_do;
 use super::text::{bytes, count, counted, destination, joined, shown, wrapped};
-use crate::domain::Key;
-use crate::plan::guard::Refused;
+use crate::object::Key;
+use crate::plan::guard::PlanRefusal;
 use crate::plan::{FunctionChange, Plan};
 
 /// Names shown of what is told in passing.
@@ -58,7 +58,7 @@ impl Printer {
     }
 
     /// Warns that a deploy would not carry the plan out.
-    pub fn refused(&self, refused: &Refused) {
+    pub fn refused(&self, refused: &PlanRefusal) {
         let hint = refused.hint();
         self.warn(&format!("deploy would refuse this: {refused}; {hint}"));
     }

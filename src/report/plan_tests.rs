@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::domain::{ETag, Headers, Md5};
-use crate::edge::{Cover, Money, Pattern, Purge};
+use crate::edge::{Cover, Money, Pattern, TargetedPurge};
+use crate::object::{ETag, Headers, Md5};
 use crate::plan::order::UploadRank;
-use crate::plan::{Action, Change, Deletion, Reason, TargetPurge};
+use crate::plan::{Change, ChangeAction, Deletion, Reason, TargetPurge};
 use crate::report::text::columns;
 
 fn look(width: usize) -> TextLook {
@@ -16,7 +16,7 @@ fn look(width: usize) -> TextLook {
     }
 }
 
-fn change(key: &str, reason: Reason, action: Action, size: u64) -> Change {
+fn change(key: &str, reason: Reason, action: ChangeAction, size: u64) -> Change {
     let headers = Headers::default();
     let fingerprint = headers.fingerprint();
     Change {
@@ -65,12 +65,12 @@ fn cover(patterns: &[(&str, u64, u64)], cost: u64) -> Cover {
     }
 }
 
-fn purge(sent: Cover, exact: Cover, all: Cover) -> Purge {
-    Purge {
+fn purge(sent: Cover, exact: Cover, all: Cover) -> TargetedPurge {
+    TargetedPurge {
         cover: sent,
         exact,
         all,
-        ..Purge::default()
+        ..TargetedPurge::default()
     }
 }
 
@@ -92,19 +92,29 @@ fn small() -> Plan {
     let all = cover(&[("/*", 13, 301)], 0);
     Plan {
         changes: vec![
-            change("style.css", Reason::Headers, Action::SetHeaders, 900),
-            change("a\u{1b}한글.html", Reason::Content, Action::Upload, 12_000),
-            change("index.html", Reason::Content, Action::Upload, 1_200_000),
+            change("style.css", Reason::Headers, ChangeAction::SetHeaders, 900),
+            change(
+                "a\u{1b}한글.html",
+                Reason::Content,
+                ChangeAction::Upload,
+                12_000,
+            ),
+            change(
+                "index.html",
+                Reason::Content,
+                ChangeAction::Upload,
+                1_200_000,
+            ),
             change(
                 "img/b.png",
                 Reason::New,
-                Action::CopyFrom {
+                ChangeAction::CopyFrom {
                     key: Key::new("img/a.png"),
                     etag: ETag::parse("x"),
                 },
                 90_000,
             ),
-            change("posts/new.html", Reason::New, Action::Upload, 4200),
+            change("posts/new.html", Reason::New, ChangeAction::Upload, 4200),
         ],
         deletions: vec![deletion("old.html")],
         foreign: ["a", "b", "c", "d"].map(Key::new).to_vec(),
@@ -158,7 +168,7 @@ fn large() -> Plan {
                 change(
                     &format!("{folder}/{number:04}.html"),
                     reason,
-                    Action::Upload,
+                    ChangeAction::Upload,
                     1000,
                 )
             })
@@ -209,7 +219,7 @@ fn nothing_is_wider_than_the_terminal() {
     let mut long = small();
     let name = format!("{}/{}.html", "folder/".repeat(30), "한글".repeat(40));
     long.changes
-        .push(change(&name, Reason::Content, Action::Upload, 1));
+        .push(change(&name, Reason::Content, ChangeAction::Upload, 1));
     long.foreign = vec![Key::new("x"); 200];
     for width in [60, 80, 120] {
         let text = text(&long, &context(), look(width));
@@ -294,7 +304,7 @@ fn names_are_in_kebab_case() {
     for object in json(&small(), &context()) {
         names_in(&object, &mut names);
     }
-    let summary = crate::report::summary::json(&crate::deploy::Summary::default());
+    let summary = crate::report::summary::json(&crate::deploy::DeploySummary::default());
     names_in(&summary, &mut names);
     for name in &names {
         let kebab = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');

@@ -14,7 +14,7 @@ use super::options::PrinterOptions;
 use super::progress::UploadProgress;
 use super::summary::{self, Completions};
 use super::{error, event, text};
-use crate::deploy::{Event, Summary};
+use crate::deploy::{DeployEvent, DeploySummary};
 use crate::error::Error;
 
 /// Prints for whoever looks on. Clones print to the same terminal; a closed pipe ends the printing, not the work.
@@ -49,20 +49,20 @@ impl Printer {
     }
 
     /// Tells an event, or how far that brings something.
-    pub fn event(&self, event: &Event) {
+    pub fn event(&self, event: &DeployEvent) {
         let mut state = self.state();
         state.progress.note(event);
         match event {
-            Event::Warned(message) => return self.warn_once(&mut state, message),
-            Event::Planned(plan) => self.warn_all(&mut state, &plan.warnings),
-            Event::PurgeCompleted {
+            DeployEvent::Warned(message) => return self.warn_once(&mut state, message),
+            DeployEvent::Planned(plan) => self.warn_all(&mut state, &plan.warnings),
+            DeployEvent::PurgeCompleted {
                 invalidation,
                 elapsed,
                 ..
             } => {
                 state.completed.insert(invalidation.clone(), *elapsed);
             }
-            Event::Ended(summary) => return self.ended(&mut state, summary),
+            DeployEvent::Ended(summary) => return self.ended(&mut state, summary),
             _ => {}
         }
         if self.options.quiet {
@@ -72,7 +72,7 @@ impl Printer {
             return self.tell(&mut state, event);
         }
         let due = match event {
-            Event::LockAwaited { waited, .. } => state.progress.is_lock_due(*waited),
+            DeployEvent::LockAwaited { waited, .. } => state.progress.is_lock_due(*waited),
             _ => true,
         };
         if due && let Some(object) = event::json(event) {
@@ -80,7 +80,7 @@ impl Printer {
         }
     }
 
-    fn tell(&self, state: &mut PrinterState, event: &Event) {
+    fn tell(&self, state: &mut PrinterState, event: &DeployEvent) {
         let now = state.began.elapsed();
         let PrinterState { bars, progress, .. } = state;
         let paced = match bars {
@@ -96,7 +96,7 @@ impl Printer {
         }
     }
 
-    fn ended(&self, state: &mut PrinterState, summary: &Summary) {
+    fn ended(&self, state: &mut PrinterState, summary: &DeploySummary) {
         state.clear();
         if let Some(path) = &self.options.step_summary {
             append(path, &summary::markdown(summary, &state.completed));

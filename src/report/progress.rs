@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::event::milestone;
 use super::text::{bytes, count, counted, shown, ticking};
-use crate::deploy::Event;
-use crate::plan::Action;
+use crate::deploy::DeployEvent;
+use crate::plan::ChangeAction;
 
 /// At least so long between two lines that say how far something got,
 const PACE: Duration = Duration::from_secs(10);
@@ -32,9 +32,9 @@ pub(super) struct UploadProgress {
 
 impl UploadProgress {
     /// Takes note of how far the uploads got.
-    pub(super) fn note(&mut self, event: &Event) {
+    pub(super) fn note(&mut self, event: &DeployEvent) {
         match event {
-            Event::UploadsBegan { files, bytes } => {
+            DeployEvent::UploadsBegan { files, bytes } => {
                 let lock_told = self.lock_told;
                 *self = Self {
                     total_files: *files,
@@ -43,13 +43,13 @@ impl UploadProgress {
                     ..Self::default()
                 };
             }
-            Event::BytesSent(more) => {
+            DeployEvent::BytesSent(more) => {
                 self.ahead += more;
                 self.bytes += more;
             }
-            Event::Changed { bytes, action, .. } => {
+            DeployEvent::Changed { bytes, action, .. } => {
                 self.files += 1;
-                if *action == Action::Upload {
+                if *action == ChangeAction::Upload {
                     let before = self.ahead.min(*bytes);
                     self.ahead -= before;
                     self.bytes += bytes - before;
@@ -63,19 +63,19 @@ impl UploadProgress {
     }
 
     /// Returns the line for an event, if it is time for one; `now` counts from when the command began.
-    pub(super) fn line(&mut self, event: &Event, now: Duration) -> Option<String> {
+    pub(super) fn line(&mut self, event: &DeployEvent, now: Duration) -> Option<String> {
         match event {
-            Event::UploadsBegan { .. } => {
+            DeployEvent::UploadsBegan { .. } => {
                 self.told_at = now;
                 None
             }
-            Event::BytesSent(_) | Event::Changed { .. } => self.upload_line(now),
-            Event::LockAwaited { waited, .. } if !self.is_lock_due(*waited) => None,
-            Event::PurgeAccepted { .. } => {
+            DeployEvent::BytesSent(_) | DeployEvent::Changed { .. } => self.upload_line(now),
+            DeployEvent::LockAwaited { waited, .. } if !self.is_lock_due(*waited) => None,
+            DeployEvent::PurgeAccepted { .. } => {
                 self.purge_told = now;
                 milestone(event)
             }
-            Event::PurgeAwaited {
+            DeployEvent::PurgeAwaited {
                 invalidation,
                 elapsed,
                 ..
@@ -145,10 +145,10 @@ mod tests {
     use super::*;
     use crate::plan::Reason;
 
-    fn changed(bytes: u64) -> Event {
-        Event::Changed {
+    fn changed(bytes: u64) -> DeployEvent {
+        DeployEvent::Changed {
             key: "a.html".into(),
-            action: Action::Upload,
+            action: ChangeAction::Upload,
             reason: Reason::New,
             bytes,
         }
@@ -156,7 +156,7 @@ mod tests {
 
     fn began(files: u64, bytes: u64) -> UploadProgress {
         let mut progress = UploadProgress::default();
-        progress.note(&Event::UploadsBegan { files, bytes });
+        progress.note(&DeployEvent::UploadsBegan { files, bytes });
         progress
     }
 
@@ -164,9 +164,9 @@ mod tests {
     fn bytes_told_twice_count_once() {
         let mut progress = began(3, 100);
         for (event, bytes) in [
-            (Event::BytesSent(40), 40),
+            (DeployEvent::BytesSent(40), 40),
             (changed(10), 40),
-            (Event::BytesSent(40), 80),
+            (DeployEvent::BytesSent(40), 80),
             (changed(80), 90),
             (changed(10), 100),
             (changed(10), 100),
@@ -203,7 +203,7 @@ mod tests {
         for second in 0..=60 {
             let waited = Duration::from_secs(second);
             let patience = Duration::from_secs(90);
-            let event = Event::LockAwaited {
+            let event = DeployEvent::LockAwaited {
                 who: "ci@runner".to_owned(),
                 until: "12:00:30".to_owned(),
                 waited,

@@ -9,7 +9,7 @@ use super::json::merged;
 use super::options::TextLook;
 use super::text::{columns, count, counted, elided, padded, shown, ticking, wrapped};
 use crate::edge::price::{COMPLETION_SECONDS, sending_seconds};
-use crate::edge::{Cover, Money, Pattern, Purge};
+use crate::edge::{Cover, Money, Pattern, TargetedPurge};
 use crate::plan::TargetPurge;
 
 /// Paths shown where not all are asked for.
@@ -44,7 +44,7 @@ pub(super) fn json(purge: &TargetPurge) -> Vec<Value> {
     let phases = [("changed", &purge.purge), ("removed-assets", &purge.after)];
     let owed = phases.into_iter();
     let owed = owed.filter(|(_, purge)| !purge.cover.patterns.is_empty());
-    let object = |(phase, sent): (&str, &Purge)| {
+    let object = |(phase, sent): (&str, &TargetedPurge)| {
         let cover = &sent.cover;
         let patterns = cover.patterns.iter();
         let patterns: Vec<Value> = patterns
@@ -154,7 +154,7 @@ fn takes(cover: &Cover, pattern: &Pattern) -> String {
 }
 
 /// Says why everything is purged, if it is; and what exact paths and `/*` would have cost, where they are not what is sent.
-fn notes(purge: &Purge) -> impl Iterator<Item = String> {
+fn notes(purge: &TargetedPurge) -> impl Iterator<Item = String> {
     let whole = purge.stale.whole();
     let whole = whole.map(|reason| format!("Everything is purged: {reason}."));
     let otherwise = otherwise(&purge.cover, &purge.exact, &purge.all);

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::printer::Printer;
 use super::text::{count, counted};
-use crate::domain::function::{MAX_FUNCTION_BYTES, RUNTIME};
-use crate::domain::redirects::{NotAnObject, Redirect};
+use crate::rules::function::{MAX_FUNCTION_BYTES, RUNTIME};
+use crate::rules::redirect::{NotAnObject, Redirect};
 
 /// A redirect, and where it works.
 #[derive(Debug)]

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::printer::Printer;
 use super::text::{counted, shown};
-use crate::domain::journal::{OpenJournal, UnpaidPurge};
-use crate::domain::manifest::{Life, Manifest};
+use crate::object::entry::EntryLife;
+use crate::object::journal::{OpenJournal, UnpaidPurge};
+use crate::object::manifest::Manifest;
 
 impl Printer {
     /// Prints each object that the manifest knows.
@@ -16,9 +17,9 @@ impl Printer {
             let cache_control = served.and_then(|served| served.cache_control.as_deref());
             let deploy = |number| Some(tables.deploy_at(number)?.id.to_string());
             let life = match entry.life {
-                Life::Live => "live",
-                Life::Retained { .. } => "retained",
-                Life::Tombstone { .. } => "deleted",
+                EntryLife::Live => "live",
+                EntryLife::Retained { .. } => "retained",
+                EntryLife::Tombstone { .. } => "deleted",
             };
             let line = format!(
                 "{}  {life}  {}  headers {}  {}",

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::json::merged;
 use super::options::TextLook;
 use super::text::{bytes, count, counted, destination, seconds, shown, ticking, wrapped};
-use crate::deploy::{Invalidated, Summary};
+use crate::deploy::{DeploySummary, InvalidationSummary};
 use crate::edge::Money;
 
 /// Invalidation ids shown of one distribution.
@@ -23,7 +23,7 @@ const NO_DEBT: &str = "nothing to resume";
 pub(super) type Completions = HashMap<String, Duration>;
 
 /// Writes the summary for people, without a line break at its end.
-pub(super) fn text(summary: &Summary, completed: &Completions, look: TextLook) -> String {
+pub(super) fn text(summary: &DeploySummary, completed: &Completions, look: TextLook) -> String {
     let place = destination(&summary.bucket, &summary.prefix);
     if is_nothing(summary) {
         return nothing_to_do(&place, look.width);
@@ -44,7 +44,7 @@ pub(super) fn text(summary: &Summary, completed: &Completions, look: TextLook) -
 }
 
 /// Returns the summary as an object.
-pub(super) fn json(summary: &Summary) -> Value {
+pub(super) fn json(summary: &DeploySummary) -> Value {
     merged(json!({"type": "summary"}), summary)
 }
 
@@ -55,7 +55,7 @@ pub(super) fn nothing_to_do(destination: &str, width: usize) -> String {
 }
 
 /// Writes Markdown for `GITHUB_STEP_SUMMARY`, with a line break at its end.
-pub(super) fn markdown(summary: &Summary, completed: &Completions) -> String {
+pub(super) fn markdown(summary: &DeploySummary, completed: &Completions) -> String {
     let place = destination(&summary.bucket, &summary.prefix);
     if is_nothing(summary) {
         return format!("### Nothing to deploy\n\n`{place}` holds this build.\n");
@@ -70,11 +70,11 @@ pub(super) fn markdown(summary: &Summary, completed: &Completions) -> String {
     text
 }
 
-fn is_nothing(summary: &Summary) -> bool {
+fn is_nothing(summary: &DeploySummary) -> bool {
     summary.outcome == NOTHING
 }
 
-fn acted(summary: &Summary) -> bool {
+fn acted(summary: &DeploySummary) -> bool {
     let done = [
         summary.uploaded,
         summary.copied,
@@ -85,7 +85,7 @@ fn acted(summary: &Summary) -> bool {
     summary.outcome == DONE || summary.deploy.is_some() || done.iter().any(|number| *number > 0)
 }
 
-fn headline(summary: &Summary, place: &str) -> String {
+fn headline(summary: &DeploySummary, place: &str) -> String {
     let files = summary.uploaded + summary.copied + summary.unchanged;
     let files = counted(files, "file");
     let time = seconds(summary.seconds);
@@ -98,7 +98,7 @@ fn headline(summary: &Summary, place: &str) -> String {
 }
 
 /// Returns the counts; what there is none of is left out.
-fn parts(summary: &Summary) -> Vec<(&'static str, String)> {
+fn parts(summary: &DeploySummary) -> Vec<(&'static str, String)> {
     let uploaded = format!(
         "{} ({})",
         count(summary.uploaded),
@@ -135,8 +135,8 @@ fn columned(parts: &[(&'static str, String)], width: usize) -> Vec<String> {
 }
 
 /// Returns a line for each distribution; what it cost stands in the last.
-fn purges(summary: &Summary, completed: &Completions) -> Vec<String> {
-    let mut targets: Vec<(&str, Vec<&Invalidated>)> = Vec::new();
+fn purges(summary: &DeploySummary, completed: &Completions) -> Vec<String> {
+    let mut targets: Vec<(&str, Vec<&InvalidationSummary>)> = Vec::new();
     for invalidation in &summary.invalidations {
         let name = &invalidation.distribution;
         match targets.iter_mut().find(|(target, _)| target == name) {
@@ -158,7 +158,7 @@ fn purges(summary: &Summary, completed: &Completions) -> Vec<String> {
     lines
 }
 
-fn target_line(target: &str, sent: &[&Invalidated], completed: &Completions) -> String {
+fn target_line(target: &str, sent: &[&InvalidationSummary], completed: &Completions) -> String {
     let paths = counted(sent.iter().map(|sent| sent.paths).sum(), "path");
     let ids: Vec<String> = sent.iter().map(|sent| shown(&sent.id)).collect();
     let ids = match ids.get(..MAX_IDS) {
@@ -167,7 +167,7 @@ fn target_line(target: &str, sent: &[&Invalidated], completed: &Completions) -> 
         }
         _ => ids.join(", "),
     };
-    let is_done = |sent: &&Invalidated| sent.status.eq_ignore_ascii_case("completed");
+    let is_done = |sent: &&InvalidationSummary| sent.status.eq_ignore_ascii_case("completed");
     let longest = sent.iter().filter_map(|sent| completed.get(&sent.id)).max();
     let state = match longest {
         _ if !sent.iter().all(is_done) => "still in progress".to_owned(),
@@ -181,14 +181,14 @@ fn target_line(target: &str, sent: &[&Invalidated], completed: &Completions) -> 
 mod tests {
     use super::*;
 
-    fn site() -> Summary {
-        let sent = |id: &str| Invalidated {
+    fn site() -> DeploySummary {
+        let sent = |id: &str| InvalidationSummary {
             distribution: "E123".to_owned(),
             id: id.to_owned(),
             paths: 4,
             status: "Completed".to_owned(),
         };
-        Summary {
+        DeploySummary {
             deploy: Some("d1".to_owned()),
             outcome: "done".to_owned(),
             bucket: "site".to_owned(),
@@ -201,7 +201,7 @@ mod tests {
             paths_purged: 4,
             invalidations: vec![sent("I2J0I21PCUYOIK")],
             seconds: 2.14,
-            ..Summary::default()
+            ..DeploySummary::default()
         }
     }
 
@@ -212,7 +212,7 @@ mod tests {
         }
     }
 
-    fn text(summary: &Summary) -> String {
+    fn text(summary: &DeploySummary) -> String {
         let completed = Completions::from([("I2J0I21PCUYOIK".to_owned(), Duration::from_secs(3))]);
         super::text(summary, &completed, look(80))
     }
@@ -229,12 +229,12 @@ mod tests {
 
     #[test]
     fn a_summary_of_nothing_says_so() {
-        let idle = Summary {
+        let idle = DeploySummary {
             bucket: "site".to_owned(),
             prefix: "docs/".to_owned(),
             unchanged: 300,
             outcome: NOTHING.to_owned(),
-            ..Summary::default()
+            ..DeploySummary::default()
         };
         insta::assert_snapshot!(text(&idle), @"Nothing to do: s3://site/docs/ holds this build.");
         insta::assert_snapshot!(markdown(&idle, &Completions::new()), @r#"
@@ -252,7 +252,7 @@ mod tests {
         part.cost_usd = 0.015;
         let first = part.invalidations[0].clone();
         for id in ["I2", "I3", "I4"] {
-            part.invalidations.push(Invalidated {
+            part.invalidations.push(InvalidationSummary {
                 id: id.to_owned(),
                 status: "InProgress".to_owned(),
                 ..first.clone()
@@ -277,10 +277,10 @@ mod tests {
             ("", false, "Nothing was changed"),
             (NOTHING, false, "Nothing to do"),
         ] {
-            let text = text(&Summary {
+            let text = text(&DeploySummary {
                 outcome: outcome.to_owned(),
                 deploy: deploy.then(String::new),
-                ..Summary::default()
+                ..DeploySummary::default()
             });
             assert!(text.starts_with(head), "{outcome} {text}");
             let follows = text.contains("the next deploy finishes it");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::printer::Printer;
-use crate::domain::Key;
+use crate::object::Key;
 
 /// How request paths answered that were asked for.
 #[derive(Debug, Default)]

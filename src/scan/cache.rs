@@ -11,7 +11,7 @@ use md5::{Digest, Md5 as Hasher};
 
 use super::digest::{MULTIPART_FROM, part_size};
 use super::file::{FileStamp, LocalFile};
-use crate::domain::{ETag, Md5};
+use crate::object::{ETag, Md5};
 
 /// Another number for any change of the layout or of what [`part_size`] answers.
 const MAGIC: &[u8; 16] = b"unstale hashes 3";
@@ -197,7 +197,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::Key;
+    use crate::object::Key;
 
     fn file() -> impl Strategy<Value = LocalFile> {
         let size = prop_oneof![0..MULTIPART_FROM, MULTIPART_FROM..u64::MAX >> 2];

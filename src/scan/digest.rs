@@ -6,7 +6,7 @@ use std::path::Path;
 
 use md5::{Digest, Md5 as Hasher};
 
-use crate::domain::{ETag, Md5};
+use crate::object::{ETag, Md5};
 
 pub(super) const BUFFER: usize = 128 * 1024;
 const MIB: u64 = 1024 * 1024;

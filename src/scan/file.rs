@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use crate::domain::manifest::Noise;
-use crate::domain::rules::Encoding;
-use crate::domain::{ETag, Key, Md5};
+use crate::object::encoding::Encoding;
+use crate::object::entry::NoiselessDigest;
+use crate::object::{ETag, Key, Md5};
 
 /// A file of the build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,12 +24,12 @@ pub struct LocalFile {
     /// What the file system said of it while it was read.
     pub stamp: FileStamp,
     /// Where what is stored is not the file, byte for byte and under its own path.
-    pub made: Option<Box<Made>>,
+    pub made: Option<Box<StoredForm>>,
 }
 
 /// What is stored of a file that is not stored as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Made {
+pub struct StoredForm {
     /// The file's path relative to the build's root.
     pub name: Key,
     /// The file's own MD5, where an encoding was tried.
@@ -37,7 +37,7 @@ pub struct Made {
     /// The encoding that it is stored in.
     pub encoding: Option<Encoding>,
     /// What it is without its noise.
-    pub noise: Option<Noise>,
+    pub noise: Option<NoiselessDigest>,
     /// What lies in the bucket stays: it differs by noise alone.
     pub kept: bool,
     /// The encoded body, as long as there was room for it.
@@ -71,10 +71,10 @@ impl LocalFile {
     }
 
     /// Returns what is stored in place of the file, to be changed.
-    pub fn made(&mut self) -> &mut Made {
+    pub fn made(&mut self) -> &mut StoredForm {
         let name = &self.key;
         self.made.get_or_insert_with(|| {
-            Box::new(Made {
+            Box::new(StoredForm {
                 name: name.clone(),
                 source: None,
                 encoding: None,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::error::ScanError;
-use crate::domain::globs::{BadGlob, Globs};
+use crate::rules::globs::{BadGlob, Globs};
 
 /// What is left out unless `include` names it: what file managers, editors and git leave behind, secrets, and what belongs to
 /// the deploy itself. Other dot files, such as `.well-known/`, `.nojekyll` and `.htaccess`, are deployed.

@@ -10,13 +10,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use md5::{Digest, Md5 as Hasher};
 
-use super::Progress;
+use super::ScanProgress;
 use super::cache::HashCache;
 use super::digest::{BUFFER, MULTIPART_FROM, PartsHasher, fill, part_size};
 use super::error::ScanError;
 use super::file::{FileStamp, LocalFile};
 use super::queue::{FileQueue, StopOnDrop};
-use crate::domain::{ETag, Key, Md5};
+use crate::object::{ETag, Key, Md5};
 
 /// A file this large leaves the rest of its batch to other readers.
 const LARGE: u64 = 4 * 1024 * 1024;
@@ -29,7 +29,7 @@ const KEEP: u64 = 64 * 1024;
 pub(super) struct ScanShared {
     pub(super) root: PathBuf,
     pub(super) queue: FileQueue,
-    pub(super) progress: Box<dyn Fn(Progress) + Send + Sync>,
+    pub(super) progress: Box<dyn Fn(ScanProgress) + Send + Sync>,
     /// How many more bytes of content may be kept.
     pub(super) keep: AtomicU64,
     pub(super) files: AtomicU64,
@@ -194,7 +194,7 @@ impl ScanShared {
     fn report(&self, files: u64, bytes: u64) {
         let files = files + self.files.fetch_add(files, Ordering::Relaxed);
         let bytes = bytes + self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        (self.progress)(Progress::Hashed { files, bytes });
+        (self.progress)(ScanProgress::Hashed { files, bytes });
     }
 
     /// Returns the content of a small file, which the buffer still holds, as long as there is room for it.

@@ -22,12 +22,12 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use tokio::task::{JoinError, spawn_blocking};
 
-use crate::domain::Key;
-use crate::domain::key::MAX_KEY_BYTES;
+use crate::object::Key;
+use crate::object::key::MAX_KEY_BYTES;
 use cache::{CacheStore, HashCache};
 pub use digest::{MULTIPART_FROM, candidate_part_sizes, multipart_etag, part_size};
 pub use error::ScanError;
-pub use file::{FileStamp, LocalFile, Made};
+pub use file::{FileStamp, LocalFile, StoredForm};
 use filter::PathFilter;
 use hash::{FileReader, ReaderResult, ScanShared};
 use queue::{FileQueue, StopOnDrop};
@@ -35,12 +35,12 @@ use walk::FolderWalk;
 
 /// What to scan, and how.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct ScanOptions {
     /// Left out, as in a .gitignore file, besides the defaults.
     pub exclude: Vec<String>,
     /// Brought back, whatever `exclude` and the defaults say of it.
     pub include: Vec<String>,
-    pub symlinks: Symlinks,
+    pub symlinks: SymlinkPolicy,
     /// The most bytes that a key may have: 1,024 less the prefix.
     pub max_key_bytes: usize,
     /// The folder of the hash cache; `None` for no cache. It must not lie in the build.
@@ -54,7 +54,7 @@ pub struct Options {
 /// wherever they lead; `Skip`: left out, as sockets, pipes and devices are then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub enum Symlinks {
+pub enum SymlinkPolicy {
     #[default]
     Inside,
     Follow,
@@ -63,19 +63,19 @@ pub enum Symlinks {
 
 /// A build folder as it is on disk.
 #[derive(Debug)]
-pub struct Build {
+pub struct ScannedBuild {
     pub root: PathBuf,
     /// Sorted by the keys' bytes, as S3 lists them.
     pub files: Vec<LocalFile>,
     /// Of all files together.
     pub bytes: u64,
-    /// Content kept as [`Options::keep_small`] asks: what was hashed, byte for byte.
+    /// Content kept as [`ScanOptions::keep_small`] asks: what was hashed, byte for byte.
     pub kept: HashMap<Key, Bytes>,
 }
 
 /// How far a scan is. Reports come from several threads, so that a later one may be lower.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
+pub enum ScanProgress {
     /// Files found so far.
     Walked(u64),
     /// All are found: about every [`PART`]th key, in order.
@@ -89,12 +89,12 @@ pub enum Progress {
 /// Files between the keys of [`Progress::Found`]: a page of a listing has room for 1,000, and a bucket may hold a few more.
 pub const PART: usize = 900;
 
-impl Default for Options {
+impl Default for ScanOptions {
     fn default() -> Self {
         Self {
             exclude: Vec::new(),
             include: Vec::new(),
-            symlinks: Symlinks::default(),
+            symlinks: SymlinkPolicy::default(),
             max_key_bytes: MAX_KEY_BYTES,
             cache: None,
             keep_small: None,
@@ -111,9 +111,9 @@ impl Default for Options {
 /// The first [`ScanError`] met.
 pub async fn scan(
     root: &Path,
-    options: &Options,
-    progress: impl Fn(Progress) + Send + Sync + 'static,
-) -> Result<Build, ScanError> {
+    options: &ScanOptions,
+    progress: impl Fn(ScanProgress) + Send + Sync + 'static,
+) -> Result<ScannedBuild, ScanError> {
     let filter = PathFilter::new(&options.exclude, &options.include)?;
     let shared = Arc::new(ScanShared {
         root: root.to_owned(),
@@ -158,7 +158,7 @@ pub async fn scan(
     };
     let remembered = cache.len();
     drop(cache);
-    let build = Build {
+    let build = ScannedBuild {
         root: root.to_owned(),
         bytes: 0,
         files: std::mem::take(&mut *shared.hashed()),
@@ -196,11 +196,11 @@ fn open_cache(folder: &Path, root: &Path) -> (Option<CacheStore>, Arc<HashCache>
 
 /// Sorts the files and remembers their digests, where some are not `remembered`.
 fn join(
-    mut build: Build,
+    mut build: ScannedBuild,
     results: Vec<ReaderResult>,
     store: Option<&CacheStore>,
     remembered: usize,
-) -> Build {
+) -> ScannedBuild {
     let mut read = 0;
     for result in results {
         build.kept.extend(result.kept);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::domain::Key;
+use crate::object::Key;
 
 /// Files handed to a reader at once: one by one they cost more in locks than in reading.
 pub(super) const BATCH: usize = 64;

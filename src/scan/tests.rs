@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 use super::*;
-use crate::domain::ETag;
+use crate::object::ETag;
 
 const HELLO: &str = "5d41402abc4b2a76b9719d911017c592"; // md5sum of `hello`
 
@@ -32,21 +32,21 @@ fn write(root: &Path, key: &str, content: &[u8]) {
     fs::write(path, content).expect("a file");
 }
 
-fn run(root: &Path, options: &Options) -> Result<Build, ScanError> {
+fn run(root: &Path, options: &ScanOptions) -> Result<ScannedBuild, ScanError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime
         .expect("a runtime")
         .block_on(scan(root, options, |_| {}))
 }
 
-fn keys(build: &Build) -> Vec<&str> {
+fn keys(build: &ScannedBuild) -> Vec<&str> {
     build.files.iter().map(|file| file.key.as_str()).collect()
 }
 
-fn with(symlinks: Symlinks) -> Options {
-    Options {
+fn with(symlinks: SymlinkPolicy) -> ScanOptions {
+    ScanOptions {
         symlinks,
-        ..Options::default()
+        ..ScanOptions::default()
     }
 }
 
@@ -68,7 +68,7 @@ fn keys_are_the_paths_as_they_are_sorted_by_bytes() {
         "🎉.html",
     ];
     let dir = folder(&names);
-    let build = run(dir.path(), &Options::default()).expect("a build");
+    let build = run(dir.path(), &ScanOptions::default()).expect("a build");
     let mut sorted = names;
     sorted.sort_by_key(|name| name.as_bytes());
     assert_eq!(keys(&build), sorted);
@@ -86,14 +86,14 @@ fn keys_are_the_paths_as_they_are_sorted_by_bytes() {
 fn an_empty_folder_and_an_empty_file_are_no_errors() {
     let dir = folder(&[]);
     assert!(
-        run(dir.path(), &Options::default())
+        run(dir.path(), &ScanOptions::default())
             .expect("a build")
             .files
             .is_empty()
     );
     fs::create_dir(dir.path().join("empty")).expect("a folder");
     write(dir.path(), "zero", b"");
-    let build = run(dir.path(), &Options::default()).expect("a build");
+    let build = run(dir.path(), &ScanOptions::default()).expect("a build");
     assert_eq!(keys(&build), ["zero"]);
     assert_eq!(
         build.files[0].md5.to_string(),
@@ -104,12 +104,12 @@ fn an_empty_folder_and_an_empty_file_are_no_errors() {
 #[test]
 fn a_root_that_is_no_folder_is_named() {
     let dir = folder(&["file"]);
-    let missing = run(&dir.path().join("none"), &Options::default()).unwrap_err();
+    let missing = run(&dir.path().join("none"), &ScanOptions::default()).unwrap_err();
     assert!(
         matches!(&missing, ScanError::Missing { path } if path.ends_with("none")),
         "{missing}"
     );
-    let file = run(&dir.path().join("file"), &Options::default()).unwrap_err();
+    let file = run(&dir.path().join("file"), &ScanOptions::default()).unwrap_err();
     assert!(
         matches!(&file, ScanError::NotAFolder { path } if path.ends_with("file")),
         "{file}"
@@ -122,7 +122,7 @@ fn a_root_may_be_a_link() {
     let dir = folder(&["v1/a", "v1/b/c"]);
     symlink("v1", dir.path().join("current")).expect("a link");
     symlink("a", dir.path().join("v1/link")).expect("a link");
-    let build = run(&dir.path().join("current"), &Options::default()).expect("a build");
+    let build = run(&dir.path().join("current"), &ScanOptions::default()).expect("a build");
     assert_eq!(keys(&build), ["a", "b/c", "link"]);
 }
 
@@ -139,10 +139,10 @@ fn what_patterns_name_is_left_out() {
         "drafts/a",
         "drafts/b",
     ]);
-    let options = Options {
+    let options = ScanOptions {
         exclude: vec!["*.map".into(), "drafts/ ".into()],
         include: vec!["drafts/b".into()],
-        ..Options::default()
+        ..ScanOptions::default()
     };
     let build = run(dir.path(), &options).expect("a build");
     assert_eq!(keys(&build), [".well-known/x", "drafts/b", "index.html"]);
@@ -153,12 +153,12 @@ fn names_that_cannot_be_keys_are_errors_unless_left_out() {
     let bad = std::ffi::OsStr::from_bytes(b"bad\xff.html");
     let dir = folder(&["ok"]);
     fs::write(dir.path().join(bad), "x").expect("a file");
-    let error = run(dir.path(), &Options::default()).unwrap_err();
+    let error = run(dir.path(), &ScanOptions::default()).unwrap_err();
     assert!(matches!(error, ScanError::NotUtf8 { .. }), "{error}");
     assert!(error.to_string().contains(r"bad\xFF.html"), "{error}");
-    let without = Options {
+    let without = ScanOptions {
         exclude: vec!["bad*".into()],
-        ..Options::default()
+        ..ScanOptions::default()
     };
     assert_eq!(keys(&run(dir.path(), &without).expect("a build")), ["ok"]);
 
@@ -170,12 +170,12 @@ fn names_that_cannot_be_keys_are_errors_unless_left_out() {
     let dir = folder(&[&long]);
     assert_eq!(long.len(), 1024);
     assert_eq!(
-        keys(&run(dir.path(), &Options::default()).expect("a build")),
+        keys(&run(dir.path(), &ScanOptions::default()).expect("a build")),
         [&long]
     );
-    let shorter = Options {
+    let shorter = ScanOptions {
         max_key_bytes: 1023,
-        ..Options::default()
+        ..ScanOptions::default()
     };
     let error = run(dir.path(), &shorter).unwrap_err();
     assert!(
@@ -194,7 +194,7 @@ fn names_that_cannot_be_keys_are_errors_unless_left_out() {
 #[test]
 fn state_in_the_build_is_an_error_at_any_depth() {
     for key in [".unstale/head", "docs/.unstale/lock"] {
-        let error = run(folder(&[key]).path(), &Options::default()).unwrap_err();
+        let error = run(folder(&[key]).path(), &ScanOptions::default()).unwrap_err();
         assert!(
             matches!(error, ScanError::Reserved { .. }),
             "{key}: {error}"
@@ -203,7 +203,7 @@ fn state_in_the_build_is_an_error_at_any_depth() {
     assert!(
         run(
             folder(&["unstale/a", ".unstale-x"]).path(),
-            &Options::default()
+            &ScanOptions::default()
         )
         .is_ok()
     );
@@ -213,13 +213,13 @@ fn state_in_the_build_is_an_error_at_any_depth() {
 fn what_is_no_file_is_an_error_by_name() {
     let dir = folder(&["a"]);
     let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("s")).expect("a socket");
-    let error = run(dir.path(), &Options::default()).unwrap_err();
+    let error = run(dir.path(), &ScanOptions::default()).unwrap_err();
     assert!(
         matches!(&error, ScanError::NotAFile { path, kind: "socket" } if path.ends_with("s")),
         "{error}"
     );
     assert_eq!(
-        keys(&run(dir.path(), &with(Symlinks::Skip)).expect("a build")),
+        keys(&run(dir.path(), &with(SymlinkPolicy::Skip)).expect("a build")),
         ["a"]
     );
 
@@ -228,7 +228,7 @@ fn what_is_no_file_is_an_error_by_name() {
         .arg(dir.path().join("p"))
         .status();
     assert!(made.expect("mkfifo").success());
-    let error = run(dir.path(), &Options::default()).unwrap_err();
+    let error = run(dir.path(), &ScanOptions::default()).unwrap_err();
     assert!(
         matches!(&error, ScanError::NotAFile { path, kind: "named pipe" } if path.ends_with("p")),
         "{error}"
@@ -244,7 +244,7 @@ fn what_cannot_be_read_is_named() {
             |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("chmod");
         mode(0o000);
         let locked_out = fs::File::open(&path).is_err();
-        let result = run(dir.path(), &Options::default());
+        let result = run(dir.path(), &ScanOptions::default());
         mode(0o755);
         match (locked_out, result) {
             (true, Err(ScanError::Unreadable { path: named, .. })) => assert_eq!(named, path),
@@ -260,7 +260,7 @@ fn what_cannot_be_read_is_named() {
 fn a_read_that_fails_names_the_file() {
     let dir = folder(&["a"]);
     symlink("/proc/self/mem", dir.path().join("bad")).expect("a link");
-    let error = run(dir.path(), &with(Symlinks::Follow)).unwrap_err();
+    let error = run(dir.path(), &with(SymlinkPolicy::Follow)).unwrap_err();
     assert!(
         matches!(&error, ScanError::Unreadable { path, .. } if path.ends_with("bad")),
         "{error}"
@@ -273,7 +273,7 @@ fn a_read_that_fails_names_the_file() {
 fn a_file_of_another_length_than_it_says_is_not_taken() {
     let dir = folder(&["a"]);
     symlink("/proc/self/status", dir.path().join("bad")).expect("a link");
-    let error = run(dir.path(), &with(Symlinks::Follow)).unwrap_err();
+    let error = run(dir.path(), &with(SymlinkPolicy::Follow)).unwrap_err();
     assert!(
         matches!(&error, ScanError::KeepsChanging { path } if path.ends_with("bad")),
         "{error}"
@@ -295,7 +295,7 @@ fn many_files_of_all_sizes_are_all_hashed_once() {
     }
     let seen = Arc::new(Mutex::new(Vec::new()));
     let report = seen.clone();
-    let options = Options::default();
+    let options = ScanOptions::default();
     let scan = scan(dir.path(), &options, move |progress| {
         report.lock().expect("alone").push(progress)
     });
@@ -311,17 +311,17 @@ fn many_files_of_all_sizes_are_all_hashed_once() {
         assert_eq!(file.parts.as_deref(), parts.as_ref(), "{}", file.key);
     }
     let seen = seen.lock().expect("alone");
-    assert!(seen.contains(&Progress::Walked(302)), "{seen:?}");
-    let all = Progress::Hashed {
+    assert!(seen.contains(&ScanProgress::Walked(302)), "{seen:?}");
+    let all = ScanProgress::Hashed {
         files: 302,
         bytes: build.bytes,
     };
     assert!(seen.contains(&all), "{seen:?}");
 }
 
-fn md5_of(content: &[u8]) -> crate::domain::Md5 {
+fn md5_of(content: &[u8]) -> crate::object::Md5 {
     use md5::Digest;
-    crate::domain::Md5(md5::Md5::digest(content).into())
+    crate::object::Md5(md5::Md5::digest(content).into())
 }
 
 fn parts_of(content: &[u8], size: usize) -> ETag {
@@ -339,9 +339,9 @@ fn small_contents_are_kept_within_the_budget() {
     write(dir.path(), "edge", &[1; 64 * 1024]);
     write(dir.path(), "over", &[1; 64 * 1024 + 1]);
     let kept = |budget| {
-        let options = Options {
+        let options = ScanOptions {
             keep_small: budget,
-            ..Options::default()
+            ..ScanOptions::default()
         };
         run(dir.path(), &options).expect("a build").kept
     };
@@ -360,7 +360,6 @@ fn small_contents_are_kept_within_the_budget() {
     assert!(kept(None).values().all(Bytes::is_empty));
 }
 
-
 #[test]
 fn each_folder_has_its_own_verdict() {
     let mut files = Vec::new();
@@ -378,10 +377,10 @@ fn each_folder_has_its_own_verdict() {
         }
     }
     let dir = folder(&files.iter().map(String::as_str).collect::<Vec<_>>());
-    let options = Options {
+    let options = ScanOptions {
         exclude: vec!["drafts/".into()],
         include: vec!["/*/drafts/keep/".into()],
-        ..Options::default()
+        ..ScanOptions::default()
     };
     files.retain(|key| !key.ends_with("/drafts/x"));
     files.sort_unstable();

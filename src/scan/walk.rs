@@ -11,8 +11,8 @@ use super::error::ScanError;
 use super::filter::PathFilter;
 use super::hash::ScanShared;
 use super::queue::{BATCH, StopOnDrop};
-use super::{Options, PART, Progress, Symlinks};
-use crate::domain::Key;
+use super::{PART, ScanOptions, ScanProgress, SymlinkPolicy};
+use crate::object::Key;
 
 /// Names this holds belong to the deploy's own state in the bucket, whichever folder's site it is.
 const RESERVED: &str = ".unstale";
@@ -22,7 +22,7 @@ pub(super) struct FolderWalk<'a> {
     /// The root with all links resolved.
     canonical: PathBuf,
     filter: PathFilter,
-    symlinks: Symlinks,
+    symlinks: SymlinkPolicy,
     max_key_bytes: usize,
     /// Whether the folders that lead to the entry at hand are left out; the root comes first.
     folders: Vec<bool>,
@@ -39,7 +39,7 @@ impl<'a> FolderWalk<'a> {
         shared: &'a ScanShared,
         canonical: PathBuf,
         filter: PathFilter,
-        options: &Options,
+        options: &ScanOptions,
     ) -> Self {
         Self {
             shared,
@@ -59,7 +59,7 @@ impl<'a> FolderWalk<'a> {
         let stop = StopOnDrop(&self.shared.queue);
         let mut entries = WalkDir::new(&self.shared.root)
             .min_depth(1)
-            .follow_links(self.symlinks != Symlinks::Skip)
+            .follow_links(self.symlinks != SymlinkPolicy::Skip)
             .into_iter();
         while let Some(entry) = entries.next() {
             if !self.step(entry)? {
@@ -67,10 +67,10 @@ impl<'a> FolderWalk<'a> {
             }
         }
         self.shared.queue.add(self.batch);
-        (self.shared.progress)(Progress::Walked(self.files));
+        (self.shared.progress)(ScanProgress::Walked(self.files));
         self.sample.sort_unstable();
         let splits = self.sample.into_iter().skip(1).step_by(PART / STRIDE);
-        (self.shared.progress)(Progress::Found(splits.skip(1).collect()));
+        (self.shared.progress)(ScanProgress::Found(splits.skip(1).collect()));
         self.shared.queue.walked();
         std::mem::forget(stop); // the readers are to go on
         Ok(())
@@ -124,7 +124,7 @@ impl<'a> FolderWalk<'a> {
         }
         let full = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
         self.shared.queue.add(full);
-        (self.shared.progress)(Progress::Walked(self.files));
+        (self.shared.progress)(ScanProgress::Walked(self.files));
         if self.shared.queue.is_stopped() {
             return Err(ScanError::Stopped);
         }
@@ -139,9 +139,9 @@ impl<'a> FolderWalk<'a> {
         }
         if entry.path_is_symlink() {
             match self.symlinks {
-                Symlinks::Skip => return Ok(None),
-                Symlinks::Follow => {}
-                Symlinks::Inside => self.check_inside(entry.path())?,
+                SymlinkPolicy::Skip => return Ok(None),
+                SymlinkPolicy::Follow => {}
+                SymlinkPolicy::Inside => self.check_inside(entry.path())?,
             }
         }
         let kind = entry.file_type();
@@ -153,7 +153,7 @@ impl<'a> FolderWalk<'a> {
         }
         if !kind.is_file() {
             let special = special(kind);
-            if self.symlinks == Symlinks::Skip && special.is_some() {
+            if self.symlinks == SymlinkPolicy::Skip && special.is_some() {
                 return Ok(None);
             }
             let kind = special.unwrap_or("special file");
@@ -192,7 +192,7 @@ impl<'a> FolderWalk<'a> {
         if let Some(ancestor) = error.loop_ancestor() {
             let target = target.unwrap_or_else(|| ancestor.to_owned());
             // A link to what lies above the build is one that leaves it.
-            if self.symlinks == Symlinks::Inside
+            if self.symlinks == SymlinkPolicy::Inside
                 && let Err(error) = self.check_inside(&path)
             {
                 return error;

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 
 use super::mistake::{closest, position, reword, unknown_key};
-use super::values::{Bucket, Prefix, read};
+use super::values::{BucketAddress, SitePrefix, read};
 use super::{FILE, FlagText, Settings};
 use crate::error::Error;
 
@@ -257,14 +257,14 @@ pub(super) fn lay_flags_over<'t>(below: &mut Layer<'t>, mut flags: Layer<'t>) {
 /// Parts `bucket = "s3://NAME/FOLDER"` into bucket and prefix.
 fn split_bucket(layer: &mut Layer<'_>, place: &str) -> Result<(), Error> {
     let text = |key: &str| layer.get(key)?.get_ref().as_str().map(str::to_owned);
-    let Some(Ok(Bucket {
+    let Some(Ok(BucketAddress {
         name,
         prefix: Some(inside),
     })) = text("bucket").map(|bucket| read(&bucket))
     else {
         return Ok(());
     };
-    let given = text("prefix").map(|prefix| read::<Prefix>(&prefix));
+    let given = text("prefix").map(|prefix| read::<SitePrefix>(&prefix));
     if let Some(Ok(prefix)) = given.filter(|prefix| prefix.as_ref() != Ok(&inside)) {
         return Err(Error::usage(format!(
             "{place} name two folders: `{}` and `{}`",

@@ -14,20 +14,23 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::domain::noise::{NoiseRule, NoiseRules};
-use crate::domain::redirects::{Redirect, Redirects};
-use crate::domain::rules::{Encoding, HeaderRule, HeaderRules};
-use crate::edge::{Index, Mode};
+use crate::edge::{IndexLookup, PurgeMode};
 use crate::error::Error;
-use crate::scan::Symlinks;
+use crate::object::encoding::Encoding;
+use crate::rules::header_rule::HeaderRule;
+use crate::rules::header_rules::HeaderRules;
+use crate::rules::noise::{NoiseRule, NoiseRules};
+use crate::rules::redirect::Redirect;
+use crate::rules::redirects::Redirects;
+use crate::scan::SymlinkPolicy;
 
 pub use build::{build_dir, build_folders};
 pub use site_files::{HEADERS_FILE, REDIRECTS_FILE, SiteFiles};
 pub use values::{DistributionSetting, StatePlace};
 
 use values::{
-    Account, Bucket, Endpoint, Extension, FieldValue, FunctionName, Glob, List, Memory, Numbered,
-    Period, Prefix, Price,
+    AccountId, BucketAddress, EndpointUrl, FieldValue, FileExtension, FunctionName, GlobPattern,
+    List, MemorySize, Numbered, Period, Price, SitePrefix,
 };
 
 /// The settings file that is looked for in the current folder.
@@ -46,8 +49,8 @@ pub struct Settings {
     pub dir: Option<PathBuf>,
     pub allow_project_root: bool,
     /// Ask [`Settings::bucket`].
-    pub bucket: Option<Bucket>,
-    pub prefix: Prefix,
+    pub bucket: Option<BucketAddress>,
+    pub prefix: SitePrefix,
     pub state: Option<StatePlace>,
     /// `Auto` and `None` stand alone; never empty.
     pub distribution: List<DistributionSetting>,
@@ -57,26 +60,26 @@ pub struct Settings {
     pub profile: Option<String>,
     pub region: Option<String>,
     /// Never together with `local`; `profile` neither.
-    pub endpoint_url: Option<Endpoint>,
+    pub endpoint_url: Option<EndpointUrl>,
     /// `None`: wherever an endpoint is given that is not AWS's.
     pub path_style: Option<bool>,
     pub ca_bundle: Option<PathBuf>,
-    pub expected_bucket_owner: Option<Account>,
+    pub expected_bucket_owner: Option<AccountId>,
 
-    pub exclude: List<Glob>,
-    pub include: List<Glob>,
-    pub symlinks: Symlinks,
+    pub exclude: List<GlobPattern>,
+    pub include: List<GlobPattern>,
+    pub symlinks: SymlinkPolicy,
     /// Keys that the distribution answers errors with, besides those that it names itself.
     pub error_documents: List<String>,
-    pub strip_extension: List<Extension>,
-    pub index: Index,
+    pub strip_extension: List<FileExtension>,
+    pub index: IndexLookup,
     /// Store `posts/index.html` under `posts/` too.
     pub directory_objects: bool,
     /// The CloudFront Function that is to answer redirects where no website endpoint does; `None`: none is written.
     pub redirect_function: Option<FunctionName>,
-    pub fingerprinted: List<Glob>,
-    pub not_fingerprinted: List<Glob>,
-    pub pages: List<Glob>,
+    pub fingerprinted: List<GlobPattern>,
+    pub not_fingerprinted: List<GlobPattern>,
+    pub pages: List<GlobPattern>,
     pub cache_control: Option<FieldValue>,
     pub compress: List<Encoding>,
     /// `[[headers]]` alone; [`Settings::header_rules_with`] has all.
@@ -99,7 +102,7 @@ pub struct Settings {
     /// Requests at once, at most; `None`: finds its level.
     pub concurrency: Option<NonZeroUsize>,
     /// Bytes of content in memory, at most.
-    pub max_memory: Memory,
+    pub max_memory: MemorySize,
     pub cache: bool,
     pub lock_wait: Period,
 
@@ -119,7 +122,7 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct PurgeSettings {
-    pub mode: Mode,
+    pub mode: PurgeMode,
     /// What is left of the month's free paths; `None`: by the history.
     pub free_paths: Option<u64>,
     pub path_price: Price,
@@ -137,7 +140,7 @@ impl Default for Settings {
             dir: None,
             allow_project_root: false,
             bucket: None,
-            prefix: Prefix::default(),
+            prefix: SitePrefix::default(),
             state: None,
             distribution: List(vec![DistributionSetting::Auto]),
             distribution_tenant: None,
@@ -150,10 +153,10 @@ impl Default for Settings {
             expected_bucket_owner: None,
             exclude: List::default(),
             include: List::default(),
-            symlinks: Symlinks::Inside,
+            symlinks: SymlinkPolicy::Inside,
             error_documents: List::default(),
             strip_extension: List::default(),
-            index: Index::Auto,
+            index: IndexLookup::Auto,
             directory_objects: false,
             redirect_function: None,
             fingerprinted: List::default(),
@@ -174,7 +177,7 @@ impl Default for Settings {
             timeout: Period::seconds(600),
             verify: false,
             concurrency: None,
-            max_memory: Memory(256 << 20),
+            max_memory: MemorySize(256 << 20),
             cache: true,
             // Longer than a dead deploy's lease with its grace: 90 s.
             lock_wait: Period::seconds(120),
@@ -190,7 +193,7 @@ impl Default for Settings {
 impl Default for PurgeSettings {
     fn default() -> Self {
         Self {
-            mode: Mode::Cheapest,
+            mode: PurgeMode::Cheapest,
             free_paths: None,
             path_price: Price(0.005),
             refetch_price: Price(0.000_005_2),
@@ -291,7 +294,7 @@ impl Settings {
         if settings.local.is_some() {
             settings
                 .bucket
-                .get_or_insert_with(|| Bucket::named(LOCAL_BUCKET));
+                .get_or_insert_with(|| BucketAddress::named(LOCAL_BUCKET));
             settings.endpoint_url = None;
             settings.profile = None;
         }
@@ -376,7 +379,7 @@ impl Settings {
 
     /// The keys that stand for a rule, as rules.
     fn general_rules(&self) -> Vec<(&'static str, HeaderRule)> {
-        let every = List(vec![Glob("**".to_owned())]);
+        let every = List(vec![GlobPattern("**".to_owned())]);
         let cache_control = self.cache_control.as_ref().map(|value| value.0.clone());
         let compress = (!self.compress.0.is_empty()).then(|| self.compress.0.clone());
         let rules = [

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::Settings;
 use super::values::Numbered;
-use crate::domain::redirects::{Redirect, Redirects};
-use crate::domain::rules::{HeaderRule, HeaderRules};
-use crate::domain::{headers_file, redirects_file};
 use crate::error::Error;
+use crate::rules::header_rule::HeaderRule;
+use crate::rules::header_rules::HeaderRules;
+use crate::rules::redirect::Redirect;
+use crate::rules::redirects::Redirects;
+use crate::rules::{headers_file, redirects_file};
 
 /// Their names, at the root of a build.
 pub const HEADERS_FILE: &str = "_headers";
@@ -40,9 +42,9 @@ impl SiteFiles {
     }
 }
 
-type Lines<T> = Result<Vec<(usize, T)>, Vec<headers_file::LineError>>;
+type ParsedLines<T> = Result<Vec<(usize, T)>, Vec<headers_file::LineError>>;
 
-fn parsed<T>(path: &Path, parse: fn(&str) -> Lines<T>) -> Result<Vec<Numbered<T>>, Error> {
+fn parsed<T>(path: &Path, parse: fn(&str) -> ParsedLines<T>) -> Result<Vec<Numbered<T>>, Error> {
     let shown = path.display();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,

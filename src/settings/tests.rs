@@ -88,7 +88,7 @@ mode = "all"
     assert_eq!(
         other.purge,
         PurgeSettings {
-            mode: Mode::All,
+            mode: PurgeMode::All,
             free_paths: Some(5),
             path_price: Price(1.0),
             ..PurgeSettings::default()
@@ -306,7 +306,7 @@ fn general_keys_are_rules_below_the_file_s_own() {
     let file = "cache-control = \"no-cache\"\npages = [\"*.json\"]\n[[headers]]\nmatch = \"b.json\"\ncache-control = \"max-age=1\"";
     let settings = resolve(Some(file), &[], "deploy").unwrap();
     let rules = settings.header_rules().unwrap();
-    let facts = crate::domain::rules::Facts {
+    let facts = crate::rules::header_rules::ObjectFacts {
         content_type: "application/json",
         error_document: false,
     };

@@ -81,14 +81,14 @@ fn split_number(text: &str) -> Option<(u64, &str)> {
 /// Bytes of memory, at least [`Memory::LEAST`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Memory(pub u64);
+pub struct MemorySize(pub u64);
 
-impl Memory {
+impl MemorySize {
     /// One part of a multipart upload has to fit.
     pub const LEAST: u64 = 16 << 20;
 }
 
-impl TryFrom<String> for Memory {
+impl TryFrom<String> for MemorySize {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -122,13 +122,13 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
 /// A bucket by its name (or an access point's ARN), or with the site's folder as `s3://NAME/FOLDER`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Bucket {
+pub struct BucketAddress {
     pub name: String,
-    /// As [`Prefix`]; `None` where only the name was given.
-    pub prefix: Option<Prefix>,
+    /// As [`SitePrefix`]; `None` where only the name was given.
+    pub prefix: Option<SitePrefix>,
 }
 
-impl Bucket {
+impl BucketAddress {
     pub fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -137,7 +137,7 @@ impl Bucket {
     }
 }
 
-impl TryFrom<String> for Bucket {
+impl TryFrom<String> for BucketAddress {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -149,7 +149,7 @@ impl TryFrom<String> for Bucket {
         check_bucket(name)?;
         Ok(Self {
             name: name.to_owned(),
-            prefix: Some(Prefix::try_from(folder.to_owned())?),
+            prefix: Some(SitePrefix::try_from(folder.to_owned())?),
         })
     }
 }
@@ -169,9 +169,9 @@ fn check_bucket(name: &str) -> Result<(), String> {
 /// The site's folder in the bucket: empty, or ending in `/` and not beginning with one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Prefix(pub String);
+pub struct SitePrefix(pub String);
 
-impl TryFrom<String> for Prefix {
+impl TryFrom<String> for SitePrefix {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -212,8 +212,8 @@ impl TryFrom<String> for StatePlace {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        match read::<Bucket>(&text)? {
-            Bucket {
+        match read::<BucketAddress>(&text)? {
+            BucketAddress {
                 name,
                 prefix: Some(prefix),
             } => Ok(Self {
@@ -256,9 +256,9 @@ impl TryFrom<String> for DistributionSetting {
 /// A pattern over keys, as .gitignore writes them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Glob(pub String);
+pub struct GlobPattern(pub String);
 
-impl TryFrom<String> for Glob {
+impl TryFrom<String> for GlobPattern {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -306,9 +306,9 @@ impl TryFrom<String> for FieldValue {
 /// A URL of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Endpoint(pub String);
+pub struct EndpointUrl(pub String);
 
-impl TryFrom<String> for Endpoint {
+impl TryFrom<String> for EndpointUrl {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -329,9 +329,9 @@ impl TryFrom<String> for Endpoint {
 /// The twelve digits of an AWS account.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Account(pub String);
+pub struct AccountId(pub String);
 
-impl TryFrom<String> for Account {
+impl TryFrom<String> for AccountId {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -364,9 +364,9 @@ impl TryFrom<String> for FunctionName {
 /// A file name's ending with its dot: `.html`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Extension(pub String);
+pub struct FileExtension(pub String);
 
-impl TryFrom<String> for Extension {
+impl TryFrom<String> for FileExtension {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -415,7 +415,7 @@ impl<T> Default for List<T> {
     }
 }
 
-impl List<Glob> {
+impl List<GlobPattern> {
     pub fn texts(&self) -> Vec<String> {
         self.0.iter().map(|glob| glob.0.clone()).collect()
     }

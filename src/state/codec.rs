@@ -8,8 +8,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::VERSION;
-use crate::domain::manifest::{DeployNo, DeployRef, Entry, Life, Noise, Served, ServedId, Tables};
-use crate::domain::{ETag, HeaderFingerprint, Key, Md5};
+use crate::object::entry::{DeployNumber, EntryLife, ManifestEntry, NoiselessDigest, ServedId};
+use crate::object::manifest::{DeployRef, ManifestTables, ServedHeaders};
+use crate::object::{ETag, HeaderFingerprint, Key, Md5};
 
 /// Why stored bytes cannot be taken as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ struct ManifestHeader {
     /// Unix seconds of the last deploy in it.
     at: i64,
     deploys: Vec<DeployRef>,
-    served: Vec<Served>,
+    served: Vec<ServedHeaders>,
 }
 
 /// One entry; without an ETag the key is removed.
@@ -107,9 +108,9 @@ pub(super) fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Damage> {
 
 /// Makes a manifest's file; `rows` must be in the order of their keys. `last_deploy`: unix seconds of the last one in it.
 pub(super) fn encode<'a>(
-    tables: &Tables,
+    tables: &ManifestTables,
     last_deploy: i64,
-    rows: impl Iterator<Item = (&'a Key, Option<&'a Entry>)> + Clone,
+    rows: impl Iterator<Item = (&'a Key, Option<&'a ManifestEntry>)> + Clone,
 ) -> io::Result<Vec<u8>> {
     let used = UsedRows::of(tables, rows.clone().filter_map(|(_, entry)| entry))?;
     let mut out = compressor()?;
@@ -130,8 +131,8 @@ pub(super) fn encode<'a>(
 /// found. Answers with the time of the last deploy in it.
 pub(super) fn decode(
     bytes: &[u8],
-    tables: &mut Tables,
-    mut seen: impl FnMut(Key, Option<Entry>),
+    tables: &mut ManifestTables,
+    mut seen: impl FnMut(Key, Option<ManifestEntry>),
 ) -> Result<i64, Damage> {
     let mut lines = lines(bytes)?;
     let first = next_line(&mut lines)?;
@@ -179,8 +180,8 @@ fn end(text: &[u8], count: u64, mut rest: impl BufRead) -> Result<(), Damage> {
 
 /// The rows of the tables that a file needs, by their number in memory, with their number in the file.
 struct UsedRows<'a> {
-    served: BTreeMap<ServedId, (u32, &'a Served)>,
-    deploys: BTreeMap<DeployNo, (u32, &'a DeployRef)>,
+    served: BTreeMap<ServedId, (u32, &'a ServedHeaders)>,
+    deploys: BTreeMap<DeployNumber, (u32, &'a DeployRef)>,
 }
 
 fn foreign() -> io::Error {
@@ -188,7 +189,10 @@ fn foreign() -> io::Error {
 }
 
 impl<'a> UsedRows<'a> {
-    fn of<'e>(tables: &'a Tables, entries: impl Iterator<Item = &'e Entry>) -> io::Result<Self> {
+    fn of<'e>(
+        tables: &'a ManifestTables,
+        entries: impl Iterator<Item = &'e ManifestEntry>,
+    ) -> io::Result<Self> {
         let (mut served, mut deploys) = (BTreeSet::new(), BTreeSet::new());
         for entry in entries {
             served.insert(entry.served);
@@ -218,12 +222,12 @@ impl<'a> UsedRows<'a> {
         }
     }
 
-    fn row(&self, key: &Key, entry: &Entry) -> io::Result<ManifestRow> {
+    fn row(&self, key: &Key, entry: &ManifestEntry) -> io::Result<ManifestRow> {
         let deploy = |id| Ok::<_, io::Error>(self.deploys.get(&id).ok_or_else(foreign)?.0);
         let (retained, tombstone) = match entry.life {
-            Life::Live => (None, None),
-            Life::Retained { since } => (Some(since), None),
-            Life::Tombstone { until } => (None, Some(until)),
+            EntryLife::Live => (None, None),
+            EntryLife::Retained { since } => (Some(since), None),
+            EntryLife::Tombstone { until } => (None, Some(until)),
         };
         Ok(ManifestRow {
             k: key.clone(),
@@ -245,11 +249,11 @@ impl<'a> UsedRows<'a> {
 /// The numbers in memory of a file's tables.
 struct TableNumbers {
     served: Vec<ServedId>,
-    deploys: Vec<DeployNo>,
+    deploys: Vec<DeployNumber>,
 }
 
 impl TableNumbers {
-    fn entry(&self, row: ManifestRow) -> Result<(Key, Option<Entry>), Damage> {
+    fn entry(&self, row: ManifestRow) -> Result<(Key, Option<ManifestEntry>), Damage> {
         let unknown = || Damage::corrupt("an entry points outside its tables");
         let Some(etag) = row.e else {
             return Ok((row.k, None));
@@ -262,15 +266,17 @@ impl TableNumbers {
             deploy(row.f).ok_or_else(unknown)?,
             deploy(row.l).ok_or_else(unknown)?,
         ];
-        let entry = Entry::new(etag, headers, served, deploys).with(|rare| {
+        let entry = ManifestEntry::new(etag, headers, served, deploys).with(|rare| {
             rare.digest = row.d;
             rare.version_id = row.v;
-            rare.noise = row.n.map(|(rule, digest)| Box::new(Noise { rule, digest }));
+            rare.noise = row
+                .n
+                .map(|(rule, digest)| Box::new(NoiselessDigest { rule, digest }));
             rare.source = row.o;
             rare.life = match (row.r, row.t) {
-                (_, Some(until)) => Life::Tombstone { until },
-                (Some(since), None) => Life::Retained { since },
-                (None, None) => Life::Live,
+                (_, Some(until)) => EntryLife::Tombstone { until },
+                (Some(since), None) => EntryLife::Retained { since },
+                (None, None) => EntryLife::Live,
             };
         });
         Ok((row.k, Some(entry)))

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::object::StateObject;
 use super::swap::WrittenState;
 use super::{StateError, StateStore, random};
-use crate::aws::{Condition, uptime};
+use crate::aws::{WriteCondition, uptime};
 
 /// Pause before a renewal that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -125,7 +125,7 @@ impl HeldLease {
             Some(_) => seen.write_id() == Some(fresh.as_str()),
             None => *seen == next || ended.is_some_and(|ended| seen.has_ended(ended)),
         };
-        let condition = Condition::Is(written.etag.clone());
+        let condition = WriteCondition::Is(written.etag.clone());
         let Some(now) = self.store.swap(next.clone(), &condition, did).await? else {
             self.stop_renewing();
             return Err(StateError::Lost);

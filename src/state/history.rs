@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::codec::{self, Damage};
 use super::{StateError, StateStore};
-use crate::domain::manifest::{DeployId, Life};
-use crate::domain::{ETag, HeaderFingerprint, Headers, Key, Md5};
+use crate::object::entry::EntryLife;
+use crate::object::manifest::DeployId;
+use crate::object::{ETag, HeaderFingerprint, Headers, Key, Md5};
 
 /// One deploy's record. Its changes are a list, or what makes one while it is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +60,7 @@ pub struct PastObject {
     #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     pub headers: Option<Arc<Headers>>,
     #[serde(flatten)]
-    pub life: Life,
+    pub life: EntryLife,
 }
 
 /// What one distribution was sent.

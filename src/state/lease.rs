@@ -18,10 +18,10 @@ use super::object::{
 use super::owner::ProcessOwner;
 use super::swap::WrittenState;
 use super::{StateError, StateStore, random};
-use crate::aws::{Condition, Kind, uptime};
-use crate::domain::journal::{Journal, OwedPaths, TouchedKey};
-use crate::domain::manifest::{DeployId, Told};
-use crate::domain::{ETag, Md5};
+use crate::aws::{AwsErrorKind, WriteCondition, uptime};
+use crate::object::journal::{Journal, OwedPaths, TouchedKey};
+use crate::object::manifest::{DeployId, ToldDistribution};
+use crate::object::{ETag, Md5};
 
 /// What came of an attempt to begin.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub struct Lease {
 pub struct EndOfDeploy {
     pub recent: RecentDeploy,
     pub manifest: ManifestFiles,
-    pub told: BTreeMap<String, Told>,
+    pub told: BTreeMap<String, ToldDistribution>,
     /// Deploys that are open no longer.
     pub struck: Vec<DeployId>,
     /// What stays open of this one: changes that nobody knows the outcome of.
@@ -82,7 +82,7 @@ impl StateStore {
         });
         next.counter += 1;
         let condition = observed.etag.clone();
-        let condition = condition.map_or(Condition::Absent, Condition::Is);
+        let condition = condition.map_or(WriteCondition::Absent, WriteCondition::Is);
         let began = |seen: &StateObject| seen.write_id() == Some(&write_id);
         let why = match self.swap(next.clone(), &condition, began).await {
             Ok(None) => return Ok(BeginOutcome::Moved),
@@ -101,7 +101,7 @@ impl StateStore {
                     return probed.map(|_| BeginOutcome::Held(lease));
                 }
             }
-            Err(StateError::Aws(error)) if error.is(&Kind::NotImplemented) => error.message,
+            Err(StateError::Aws(error)) if error.is(&AwsErrorKind::NotImplemented) => error.message,
             Err(error) => return Err(error),
         };
         next.lease = None;
@@ -120,14 +120,14 @@ impl StateStore {
         }
         let mut probe = object.clone();
         probe.counter += 1;
-        let wrong = Condition::Is(ETag::Md5(Md5([0; 16])));
+        let wrong = WriteCondition::Is(ETag::Md5(Md5([0; 16])));
         match self.put_state(&probe, &wrong).await {
             Ok(_) => Ok(Some(
                 "the endpoint ignores the conditions of conditional writes".to_owned(),
             )),
             Err(StateError::Aws(error)) => match error.kind {
-                Kind::Precondition | Kind::Conflict => Ok(None),
-                Kind::NotImplemented => Ok(Some(error.message)),
+                AwsErrorKind::Precondition | AwsErrorKind::Conflict => Ok(None),
+                AwsErrorKind::NotImplemented => Ok(Some(error.message)),
                 _ => Err(error.into()),
             },
             Err(error) => Err(error),
@@ -145,7 +145,7 @@ impl StateStore {
             next.lease = None;
             next.counter += 1;
             let freed = |seen: &StateObject| seen.lease.is_none();
-            let swapped = self.swap(next, &Condition::Is(etag), freed).await?;
+            let swapped = self.swap(next, &WriteCondition::Is(etag), freed).await?;
             if swapped.is_some() {
                 return Ok(Some(lease));
             }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::object::{NAME, StateObject};
 use super::{StateError, StateStore, document, history, manifest};
-use crate::aws::list::Listed;
+use crate::aws::list::ListedObject;
 use crate::aws::s3::MAX_DELETES;
 
 /// Seconds for which a file that nobody names is left alone: it may be about to be named, or being read.
@@ -32,7 +32,7 @@ impl StateStore {
     pub async fn sweep(
         &self,
         state: &StateObject,
-        files: &[Listed],
+        files: &[ListedObject],
         now: i64,
     ) -> Result<(), StateError> {
         let named: HashSet<String> = state.names().map(|name| self.key(&name)).collect();

@@ -6,9 +6,10 @@ use super::codec;
 use super::object::{ManifestFiles, NAME, ObservedState, StateFile, StateObject};
 use super::{StateError, StateStore, md5_of, or_warning};
 use crate::aws::base64;
-use crate::domain::Key;
-use crate::domain::entries::Entries;
-use crate::domain::manifest::{Delta, DeployRef, Entry, Manifest, Tables};
+use crate::object::Key;
+use crate::object::entries::ManifestEntries;
+use crate::object::entry::ManifestEntry;
+use crate::object::manifest::{DeployRef, Manifest, ManifestDelta, ManifestTables};
 
 /// The manifest, and what of it lies where.
 #[derive(Clone, Debug, Default)]
@@ -16,15 +17,15 @@ pub struct LoadedManifest {
     pub manifest: Manifest,
     /// What was damaged and what was taken instead, for people. Not empty: the next write writes everything anew.
     pub warnings: Vec<String>,
-    pub(super) mid: Delta,
-    pub(super) inline: Delta,
+    pub(super) mid: ManifestDelta,
+    pub(super) inline: ManifestDelta,
 }
 
 /// What a deploy writes into the manifest. The entries of `delta` point into the tables of the loaded manifest.
 #[derive(Clone, Debug)]
 pub struct ManifestUpdate {
     pub deploy: DeployRef,
-    pub delta: Delta,
+    pub delta: ManifestDelta,
 }
 
 pub(super) const FOLDER: &str = "manifest/";
@@ -72,7 +73,7 @@ impl StateStore {
         let inline = inline.and_then(|layer| self.delta_of(layer, tables));
         loaded.manifest.entries = or_warning(base, warnings)?.unwrap_or_default();
         // Where there is no `mid` all of history comes before it.
-        let no_mid = (Delta::default(), i64::MAX);
+        let no_mid = (ManifestDelta::default(), i64::MAX);
         let (mid, mid_at) = or_warning(mid, warnings)?.flatten().unwrap_or(no_mid);
         let inline = or_warning(inline, warnings)?.flatten();
         loaded.mid = mid;
@@ -132,7 +133,7 @@ impl StateStore {
             }
         }
         let base = writer.base(&loaded.manifest).await?;
-        loaded.mid = Delta::default();
+        loaded.mid = ManifestDelta::default();
         loaded.warnings.clear();
         // A damaged base is no fallback: the one before stays.
         let before = if damaged {
@@ -159,15 +160,15 @@ impl StateStore {
         &self,
         files: &ManifestFiles,
         layer: StoredLayer<'_>,
-        tables: &mut Tables,
-    ) -> Result<Entries, StateError> {
+        tables: &mut ManifestTables,
+    ) -> Result<ManifestEntries, StateError> {
         let Some((name, bytes)) = layer else {
-            return Ok(Entries::default());
+            return Ok(ManifestEntries::default());
         };
         let count = files.base.as_ref().map_or(0, |base| base.entries);
         // No entry takes less than a byte, whatever `state` says.
         let count = count.min(bytes.len() as u64) as usize;
-        let mut entries = Entries::with_capacity(count);
+        let mut entries = ManifestEntries::with_capacity(count);
         let read = codec::decode(&bytes, tables, |key, entry| {
             entries.extend(entry.map(|entry| (key, entry)));
         });
@@ -179,12 +180,12 @@ impl StateStore {
     fn delta_of(
         &self,
         layer: StoredLayer<'_>,
-        tables: &mut Tables,
-    ) -> Result<Option<(Delta, i64)>, StateError> {
+        tables: &mut ManifestTables,
+    ) -> Result<Option<(ManifestDelta, i64)>, StateError> {
         let Some((name, bytes)) = layer else {
             return Ok(None);
         };
-        let mut delta = Delta::default();
+        let mut delta = ManifestDelta::default();
         let read = codec::decode(&bytes, tables, |key, entry| {
             delta.changes.insert(key, entry);
         });
@@ -203,7 +204,7 @@ struct ManifestWriter<'a> {
 }
 
 impl ManifestWriter<'_> {
-    fn inline(&self, tables: &Tables, delta: &Delta) -> Result<String, StateError> {
+    fn inline(&self, tables: &ManifestTables, delta: &ManifestDelta) -> Result<String, StateError> {
         if delta.is_empty() {
             return Ok(String::new());
         }
@@ -219,8 +220,8 @@ impl ManifestWriter<'_> {
 
     fn encode<'a>(
         &self,
-        tables: &Tables,
-        rows: impl Iterator<Item = (&'a Key, Option<&'a Entry>)> + Clone,
+        tables: &ManifestTables,
+        rows: impl Iterator<Item = (&'a Key, Option<&'a ManifestEntry>)> + Clone,
     ) -> Result<Vec<u8>, StateError> {
         let encoded = codec::encode(tables, self.at, rows);
         encoded.map_err(|error| self.store.unwritable(FOLDER, error))
@@ -250,7 +251,7 @@ fn room_in(state: &StateObject) -> usize {
     FULL.saturating_sub(rest).min(MAX_INLINE)
 }
 
-fn rows_of(delta: &Delta) -> impl Iterator<Item = (&Key, Option<&Entry>)> + Clone {
+fn rows_of(delta: &ManifestDelta) -> impl Iterator<Item = (&Key, Option<&ManifestEntry>)> + Clone {
     let changes = delta.changes.iter();
     changes.map(|(key, change)| (key, change.as_ref()))
 }

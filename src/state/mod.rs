@@ -21,13 +21,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use md5::{Digest, Md5 as Hasher};
 
-use crate::aws::list::{KeyRange, Listed};
-use crate::aws::read::Fetched;
+use crate::aws::list::{KeyRange, ListedObject};
+use crate::aws::read::FetchedObject;
 use crate::aws::s3::{CheckedBody, Written};
-use crate::aws::{AwsError, Bucket, Condition};
-use crate::domain::manifest::DeployId;
-use crate::domain::{Headers, Md5};
+use crate::aws::{AwsError, Bucket, WriteCondition};
 use crate::error::{Error, Exit};
+use crate::object::manifest::DeployId;
+use crate::object::{Headers, Md5};
 use codec::Damage;
 
 pub use history::{HistoryRecord, RecentDeploy};
@@ -107,7 +107,7 @@ impl StateStore {
     }
 
     /// Reads an object whole; an answer that broke off is asked for again.
-    async fn fetch(&self, name: &str) -> Result<Option<Fetched>, StateError> {
+    async fn fetch(&self, name: &str) -> Result<Option<FetchedObject>, StateError> {
         let mut tries = 0;
         loop {
             match self.bucket.get(&self.key(name)).await {
@@ -124,7 +124,7 @@ impl StateStore {
         &self,
         name: &str,
         body: Bytes,
-        condition: &Condition,
+        condition: &WriteCondition,
     ) -> Result<Written, AwsError> {
         let headers = Headers {
             cache_control: Some("no-store".into()),
@@ -142,16 +142,16 @@ impl StateStore {
 
     /// Writes a file, which nobody changes afterwards.
     async fn write_file(&self, name: &str, body: Vec<u8>) -> Result<(), StateError> {
-        self.put(name, body.into(), &Condition::Always).await?;
+        self.put(name, body.into(), &WriteCondition::Always).await?;
         Ok(())
     }
 
     /// Lists the files that lie where the state is kept.
-    pub async fn list_files(&self) -> Result<Vec<Listed>, StateError> {
+    pub async fn list_files(&self) -> Result<Vec<ListedObject>, StateError> {
         self.list_folder("").await
     }
 
-    async fn list_folder(&self, folder: &str) -> Result<Vec<Listed>, StateError> {
+    async fn list_folder(&self, folder: &str) -> Result<Vec<ListedObject>, StateError> {
         let range = KeyRange {
             prefix: &self.key(folder),
             ..KeyRange::default()

@@ -9,8 +9,8 @@ use super::codec::{self, Damage};
 use super::history::RecentDeploy;
 use super::owner::ProcessOwner;
 use super::{VERSION, md5_of};
-use crate::domain::manifest::{DeployId, Told};
-use crate::domain::{ETag, Md5};
+use crate::object::manifest::{DeployId, ToldDistribution};
+use crate::object::{ETag, Md5};
 
 /// Its name, relative to the state's root.
 pub const NAME: &str = "state";
@@ -45,7 +45,7 @@ pub struct StateObject {
     pub manifest: ManifestFiles,
     /// What each distribution was told, by its id.
     #[serde(default)]
-    pub told: BTreeMap<String, Told>,
+    pub told: BTreeMap<String, ToldDistribution>,
     /// Oldest first, the last [`RECENT`]. Each has its record of history.
     #[serde(default)]
     pub recent: Vec<RecentDeploy>,

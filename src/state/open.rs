@@ -4,7 +4,7 @@ use futures_util::future::try_join_all;
 
 use super::object::ObservedState;
 use super::{StateError, StateStore};
-use crate::domain::journal::{Journal, OpenJournal, OwedPaths, TouchedKey, UnpaidPurge};
+use crate::object::journal::{Journal, OpenJournal, OwedPaths, TouchedKey, UnpaidPurge};
 
 /// All that is left open.
 #[derive(Clone, Debug, Default)]

@@ -7,9 +7,10 @@ use super::history::{self, HistoryRecord, KeyChange, PastObject, RecentDeploy};
 use super::manifest::{FOLDER, LoadedManifest};
 use super::object::ObservedState;
 use super::{StateError, StateStore, or_warning};
-use crate::domain::Key;
-use crate::domain::entries::Entries;
-use crate::domain::manifest::{Delta, DeployNo, DeployRef, Entry, Manifest, Served};
+use crate::object::Key;
+use crate::object::entries::ManifestEntries;
+use crate::object::entry::{DeployNumber, ManifestEntry};
+use crate::object::manifest::{DeployRef, Manifest, ManifestDelta, ServedHeaders};
 
 const AT_ONCE: usize = 8;
 
@@ -71,7 +72,7 @@ impl StateStore {
             let Some(fetched) = self.fetch(&name).await? else {
                 continue;
             };
-            let mut entries = Entries::default();
+            let mut entries = ManifestEntries::default();
             let read = codec::decode(&fetched.body, &mut manifest.tables, |key, entry| {
                 entries.extend(entry.map(|entry| (key, entry)));
             });
@@ -116,7 +117,7 @@ fn replay<'a>(manifest: &mut Manifest, records: impl Iterator<Item = &'a History
             id: record.id.clone(),
             at: record.at,
         });
-        let mut delta = Delta::default();
+        let mut delta = ManifestDelta::default();
         for KeyChange { key, after, .. } in &record.changes {
             let entry = after
                 .as_ref()
@@ -128,18 +129,23 @@ fn replay<'a>(manifest: &mut Manifest, records: impl Iterator<Item = &'a History
 }
 
 /// Makes an entry of what history tells of it.
-fn entry_of(manifest: &mut Manifest, key: &Key, after: &PastObject, deploy: DeployNo) -> Entry {
+fn entry_of(
+    manifest: &mut Manifest,
+    key: &Key,
+    after: &PastObject,
+    deploy: DeployNumber,
+) -> ManifestEntry {
     let before = manifest.entries.get(key);
     let same = before.filter(|before| before.headers == after.fingerprint);
     let served = match (&after.headers, same) {
-        (Some(headers), _) => Served::of(key, headers),
+        (Some(headers), _) => ServedHeaders::of(key, headers),
         (None, same) => same
             .and_then(|same| manifest.tables.served(same.served).cloned())
             .unwrap_or_default(),
     };
     let first = before.map_or(deploy, |before| before.first);
     let served = manifest.tables.serve(served);
-    Entry::new(
+    ManifestEntry::new(
         after.etag.clone(),
         after.fingerprint,
         served,

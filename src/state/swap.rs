@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::object::{LeaseRecord, NAME, ObservedState, StateObject};
 use super::{StateError, StateStore};
-use crate::aws::{Condition, Kind, uptime};
-use crate::domain::ETag;
+use crate::aws::{AwsErrorKind, WriteCondition, uptime};
+use crate::object::ETag;
 
 /// The state as it was written.
 #[derive(Debug, Clone)]
@@ -85,7 +85,7 @@ impl StateStore {
     pub(super) async fn swap(
         &self,
         object: StateObject,
-        condition: &Condition,
+        condition: &WriteCondition,
         did: impl Fn(&StateObject) -> bool,
     ) -> Result<Option<WrittenState>, StateError> {
         let error = match self.put_state(&object, condition).await {
@@ -96,7 +96,7 @@ impl StateStore {
         // A condition on an object that is gone is answered with 404.
         let is_refused = matches!(
             error.kind,
-            Kind::Precondition | Kind::Conflict | Kind::NotFound
+            AwsErrorKind::Precondition | AwsErrorKind::Conflict | AwsErrorKind::NotFound
         );
         if !is_refused && !error.is_passing() {
             return Err(error.into());
@@ -117,14 +117,14 @@ impl StateStore {
         mut object: StateObject,
     ) -> Result<WrittenState, StateError> {
         object.counter += 1;
-        let etag = self.put_state(&object, &Condition::Always).await?;
+        let etag = self.put_state(&object, &WriteCondition::Always).await?;
         Ok(WrittenState { etag, object })
     }
 
     pub(super) async fn put_state(
         &self,
         object: &StateObject,
-        condition: &Condition,
+        condition: &WriteCondition,
     ) -> Result<ETag, StateError> {
         let body = object.to_bytes();
         let body = body.map_err(|error| self.unwritable(NAME, error))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use local_cloudfront::{Fault, Function, OriginKind, RequestInfo};
-use unstale::domain::links::html_links;
+use unstale::rules::links::html_links;
 
 use crate::mishap::{Side, crash_at};
 use crate::support::{BUCKET, Site, Unstale, World};
@@ -158,7 +158,7 @@ async fn what_is_somebody_elses_stays_as_it_is() {
     world.set_function(NAME, theirs());
     untouched("was not written for s3://site/ by unstale").await;
     // Another site's.
-    let code = unstale::domain::function::generate(&[], &Default::default(), "s3://other/");
+    let code = unstale::rules::function::generate(&[], &Default::default(), "s3://other/");
     world.set_function(NAME, Function::of(code.unwrap()));
     untouched("was not written for s3://site/ by unstale").await;
     // Another function sees the requests.

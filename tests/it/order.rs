@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use local_cloudfront::{EdgeHandle, Fault, TakesEffect};
-use unstale::domain::links::html_links;
+use unstale::rules::links::html_links;
 
 use crate::mishap::{Side, assert_clean, begin, builds, crash, deploy, setting, versions};
 use crate::support::{Site, World, fixture, url_of};

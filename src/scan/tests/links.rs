@@ -9,13 +9,13 @@ fn links_inside_the_build_are_followed() {
     symlink("../d/e", dir.path().join("d/f")).expect("a link");
     symlink(dir.path().join("d"), dir.path().join("z")).expect("a link");
     let followed = ["a", "b", "d/e/y", "d/f/y", "d/x", "z/e/y", "z/f/y", "z/x"];
-    for symlinks in [Symlinks::Inside, Symlinks::Follow] {
+    for symlinks in [SymlinkPolicy::Inside, SymlinkPolicy::Follow] {
         assert_eq!(
             keys(&run(dir.path(), &with(symlinks)).expect("a build")),
             followed
         );
     }
-    let build = run(dir.path(), &with(Symlinks::Skip)).expect("a build");
+    let build = run(dir.path(), &with(SymlinkPolicy::Skip)).expect("a build");
     assert_eq!(keys(&build), ["a", "d/e/y", "d/x"]);
 }
 
@@ -47,9 +47,9 @@ fn links_that_lead_nowhere_good_are_errors_by_name() {
         let root = dir.path().join("build");
         symlink(&target, root.join("d/link")).expect("a link");
         for (symlinks, check) in [
-            (Symlinks::Inside, inside),
-            (Symlinks::Follow, follow),
-            (Symlinks::Skip, None),
+            (SymlinkPolicy::Inside, inside),
+            (SymlinkPolicy::Follow, follow),
+            (SymlinkPolicy::Skip, None),
         ] {
             match (run(&root, &with(symlinks)), check) {
                 (Err(error), Some(check)) => {
@@ -61,9 +61,9 @@ fn links_that_lead_nowhere_good_are_errors_by_name() {
                 (other, _) => panic!("{target} {symlinks:?}: {other:?}"),
             }
         }
-        let without = Options {
+        let without = ScanOptions {
             exclude: vec!["link".into()],
-            ..Options::default()
+            ..ScanOptions::default()
         };
         assert_eq!(
             keys(&run(&root, &without).expect("a build")),

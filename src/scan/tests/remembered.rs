@@ -3,21 +3,21 @@
 use super::*;
 
 /// A cache folder that holds what is known of a build, as if its files had been hashed long after they were written.
-fn remembered(build: &Build) -> (TempDir, Options) {
+fn remembered(build: &ScannedBuild) -> (TempDir, ScanOptions) {
     let folder = tempfile::tempdir().expect("a folder");
     let root = build.root.canonicalize().expect("a root");
     let mut store = CacheStore::begin(folder.path(), &root).expect("a store");
     store.began_ns += 3600 * 1_000_000_000;
     store.write(&build.files).expect("written");
-    let options = Options {
+    let options = ScanOptions {
         cache: Some(folder.path().to_owned()),
         keep_small: Some(1 << 20), // what is kept was read
-        ..Options::default()
+        ..ScanOptions::default()
     };
     (folder, options)
 }
 
-fn read(build: &Build) -> Vec<&str> {
+fn read(build: &ScannedBuild) -> Vec<&str> {
     let mut keys: Vec<_> = build.kept.keys().map(Key::as_str).collect();
     keys.sort_unstable();
     keys
@@ -27,7 +27,7 @@ fn read(build: &Build) -> Vec<&str> {
 fn an_unchanged_file_is_not_read_again() {
     let dir = folder(&["a", "b/c", "d"]);
     write(dir.path(), "large", &vec![b'x'; MULTIPART_FROM as usize]);
-    let first = run(dir.path(), &Options::default()).expect("a build");
+    let first = run(dir.path(), &ScanOptions::default()).expect("a build");
     let (_cache, options) = remembered(&first);
     let second = run(dir.path(), &options).expect("a build");
     assert_eq!(second.files, first.files);
@@ -53,10 +53,10 @@ fn files_as_young_as_the_cache_are_read_again() {
     file.set_modified(SystemTime::now() + Duration::from_secs(3600))
         .expect("an mtime");
     let cache = tempfile::tempdir().expect("a folder");
-    let options = Options {
+    let options = ScanOptions {
         cache: Some(cache.path().join("deep/er")),
         keep_small: Some(100),
-        ..Options::default()
+        ..ScanOptions::default()
     };
     for _ in 0..2 {
         assert_eq!(read(&run(dir.path(), &options).expect("a build")), ["a"]);
@@ -70,7 +70,7 @@ fn files_as_young_as_the_cache_are_read_again() {
 #[test]
 fn a_cache_that_is_no_good_is_as_none() {
     let dir = folder(&["a", "b"]);
-    let good = run(dir.path(), &Options::default()).expect("a build");
+    let good = run(dir.path(), &ScanOptions::default()).expect("a build");
     let (cache, options) = remembered(&good);
     let own = fs::read_dir(cache.path())
         .expect("a folder")
@@ -79,7 +79,7 @@ fn a_cache_that_is_no_good_is_as_none() {
         .expect("an entry")
         .path();
     let other = folder(&["a", "b"]);
-    let (foreign, _) = remembered(&run(other.path(), &Options::default()).expect("a build"));
+    let (foreign, _) = remembered(&run(other.path(), &ScanOptions::default()).expect("a build"));
     let foreign = fs::read_dir(foreign.path())
         .expect("a folder")
         .next()
@@ -98,7 +98,7 @@ fn a_cache_that_is_no_good_is_as_none() {
         assert_eq!(build.files, good.files);
         assert_eq!(read(&build), ["a", "b"]);
     }
-    let blocked = Options {
+    let blocked = ScanOptions {
         cache: Some(dir.path().join("a/cache")),
         ..options
     };
@@ -118,11 +118,11 @@ fn two_scans_at_once_do_no_harm() {
             .map(String::as_str)
             .collect::<Vec<_>>(),
     );
-    let good = run(dir.path(), &Options::default()).expect("a build");
+    let good = run(dir.path(), &ScanOptions::default()).expect("a build");
     let cache = tempfile::tempdir().expect("a folder");
-    let options = Options {
+    let options = ScanOptions {
         cache: Some(cache.path().to_owned()),
-        ..Options::default()
+        ..ScanOptions::default()
     };
     std::thread::scope(|threads| {
         let scans: Vec<_> = (0..4)

@@ -44,10 +44,10 @@ fn sizes() {
         ("64 mb", 64_000_000),
         ("17000000B", 17_000_000),
     ] {
-        assert_eq!(read::<Memory>(text), Ok(Memory(bytes)), "{text}");
+        assert_eq!(read::<MemorySize>(text), Ok(MemorySize(bytes)), "{text}");
     }
     for text in ["", "256", "MiB", "1KiB", "-1MiB", "99999999TiB", "1.5GiB"] {
-        assert!(read::<Memory>(text).is_err(), "{text}");
+        assert!(read::<MemorySize>(text).is_err(), "{text}");
     }
 }
 
@@ -60,7 +60,7 @@ fn buckets_and_prefixes() {
         ("s3://my-site/a/b", "my-site", Some("a/b/")),
         ("s3://my-site//a/b//", "my-site", Some("a/b/")),
     ] {
-        let bucket = read::<Bucket>(text).unwrap();
+        let bucket = read::<BucketAddress>(text).unwrap();
         assert_eq!(bucket.name, name, "{text}");
         assert_eq!(
             bucket.prefix.map(|prefix| prefix.0).as_deref(),
@@ -77,17 +77,17 @@ fn buckets_and_prefixes() {
         "https://b",
         "s3://b/../c",
     ] {
-        assert!(read::<Bucket>(text).is_err(), "{text}");
+        assert!(read::<BucketAddress>(text).is_err(), "{text}");
     }
     for (text, prefix) in [("", ""), ("/", ""), ("docs", "docs/"), ("/a/b/", "a/b/")] {
         assert_eq!(
-            read::<Prefix>(text),
-            Ok(Prefix(prefix.to_owned())),
+            read::<SitePrefix>(text),
+            Ok(SitePrefix(prefix.to_owned())),
             "{text}"
         );
     }
     for text in [".", "a/./b", "../a", "a//b", "a\nb", "a/.unstale"] {
-        assert!(read::<Prefix>(text).is_err(), "{text:?}");
+        assert!(read::<SitePrefix>(text).is_err(), "{text:?}");
     }
     assert!(read::<StatePlace>("bucket").is_err());
     assert_eq!(read::<StatePlace>("s3://b/x").unwrap().prefix, "x/");
@@ -95,19 +95,19 @@ fn buckets_and_prefixes() {
 
 #[test]
 fn other_values() {
-    assert!(read::<Glob>("posts/**/*.html").is_ok());
-    assert!(read::<Glob>("a[").is_err());
-    assert!(read::<Glob>("").is_err());
+    assert!(read::<GlobPattern>("posts/**/*.html").is_ok());
+    assert!(read::<GlobPattern>("a[").is_err());
+    assert!(read::<GlobPattern>("").is_err());
     assert!(read::<FieldValue>("max-age=60").is_ok());
     assert!(read::<FieldValue>("a\nb").is_err());
     assert!(read::<FieldValue>("ä").is_err());
-    assert!(read::<Endpoint>("http://127.0.0.1:9000").is_ok());
-    assert!(read::<Endpoint>("127.0.0.1:9000").is_err());
-    assert!(read::<Endpoint>("http://").is_err());
-    assert!(read::<Account>("123456789012").is_ok());
-    assert!(read::<Account>("12345678901").is_err());
-    assert!(read::<Extension>(".html").is_ok());
-    assert!(read::<Extension>("html").is_err());
+    assert!(read::<EndpointUrl>("http://127.0.0.1:9000").is_ok());
+    assert!(read::<EndpointUrl>("127.0.0.1:9000").is_err());
+    assert!(read::<EndpointUrl>("http://").is_err());
+    assert!(read::<AccountId>("123456789012").is_ok());
+    assert!(read::<AccountId>("12345678901").is_err());
+    assert!(read::<FileExtension>(".html").is_ok());
+    assert!(read::<FileExtension>("html").is_err());
     assert!(read::<Price>("0.005").is_ok());
     assert!(read::<Price>("-1").is_err());
     assert!(read::<Price>("nan").is_err());

@@ -3,15 +3,16 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{entry, said};
-use crate::domain::Key;
-use crate::domain::manifest::{Entry, Tables};
+use crate::object::Key;
+use crate::object::entry::ManifestEntry;
+use crate::object::manifest::ManifestTables;
 use crate::state::VERSION;
 use crate::state::codec::{Damage, decode, encode, pack, unpack};
 
-type Rows = Vec<(Key, Option<Entry>)>;
+type Rows = Vec<(Key, Option<ManifestEntry>)>;
 
-fn written(seeds: &BTreeMap<String, Option<u64>>) -> (Tables, Rows, Vec<u8>) {
-    let mut tables = Tables::default();
+fn written(seeds: &BTreeMap<String, Option<u64>>) -> (ManifestTables, Rows, Vec<u8>) {
+    let mut tables = ManifestTables::default();
     let rows: Rows = seeds
         .iter()
         .map(|(key, seed)| (Key::new(key), seed.map(|seed| entry(&mut tables, seed))))
@@ -24,8 +25,8 @@ fn written(seeds: &BTreeMap<String, Option<u64>>) -> (Tables, Rows, Vec<u8>) {
     (tables, rows, bytes.unwrap())
 }
 
-fn read(bytes: &[u8]) -> Result<(Tables, Rows), Damage> {
-    let mut tables = Tables::default();
+fn read(bytes: &[u8]) -> Result<(ManifestTables, Rows), Damage> {
+    let mut tables = ManifestTables::default();
     // Numbers that are taken already must not matter.
     entry(&mut tables, 3);
     let mut rows = Rows::new();
@@ -34,8 +35,8 @@ fn read(bytes: &[u8]) -> Result<(Tables, Rows), Damage> {
     Ok((tables, rows))
 }
 
-fn same(one: &(Tables, Rows), other: &(Tables, Rows)) -> bool {
-    let say = |(tables, rows): &(Tables, Rows)| -> Vec<_> {
+fn same(one: &(ManifestTables, Rows), other: &(ManifestTables, Rows)) -> bool {
+    let say = |(tables, rows): &(ManifestTables, Rows)| -> Vec<_> {
         let rows = rows.iter();
         rows.map(|(key, entry)| (key.clone(), entry.as_ref().map(|entry| said(tables, entry))))
             .collect()

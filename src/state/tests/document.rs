@@ -4,9 +4,9 @@ use super::server::BEGIN;
 use super::{
     STATE, alter, begin, deploy, digest, ending, id, journal, read, recent, store, touched,
 };
-use crate::domain::journal::OwedPaths;
-use crate::domain::manifest::Life;
-use crate::domain::{ETag, HeaderFingerprint, Headers, Key};
+use crate::object::entry::EntryLife;
+use crate::object::journal::OwedPaths;
+use crate::object::{ETag, HeaderFingerprint, Headers, Key};
 use crate::state::history::{HistoryRecord, KeyChange, PastObject, PastOutcome, PastPurge};
 use crate::state::object::{Document, StateObject};
 use crate::state::{StateError, VERSION};
@@ -342,7 +342,7 @@ fn record(name: &str, at: i64) -> HistoryRecord {
                 digest: None,
                 fingerprint: HeaderFingerprint(5),
                 headers: Some(Headers::default().into()),
-                life: Life::Retained { since: 9 },
+                life: EntryLife::Retained { since: 9 },
             }),
         }],
         purges: vec![PastPurge {

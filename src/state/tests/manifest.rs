@@ -7,8 +7,8 @@ use super::server::Server;
 use super::{
     STATE, all_said, alter, begin, deploy, entry, journal, read, recent, said, store, store_at,
 };
-use crate::domain::manifest::{Delta, DeployId, Manifest, Told};
-use crate::domain::{Headers, Key};
+use crate::object::manifest::{DeployId, Manifest, ManifestDelta, ToldDistribution};
+use crate::object::{Headers, Key};
 use crate::state::history::{HistoryRecord, KeyChange, PastObject, PastOutcome};
 use crate::state::{
     EndOfDeploy, Lease, LoadedManifest, ManifestUpdate, RECENT, RecentDeploy, StateError,
@@ -21,8 +21,8 @@ fn key(number: u64) -> Key {
     Key::new(format!("posts/{number:06}/index.html"))
 }
 
-fn told(number: u64) -> BTreeMap<String, Told> {
-    let told = Told {
+fn told(number: u64) -> BTreeMap<String, ToldDistribution> {
+    let told = ToldDistribution {
         config: u64::MAX,
         since: number as i64,
         tags_since: None,
@@ -77,8 +77,8 @@ async fn end_of(
     }
 }
 
-fn delta(loaded: &mut LoadedManifest, changes: &[(u64, Option<u64>)]) -> Delta {
-    let mut delta = Delta::default();
+fn delta(loaded: &mut LoadedManifest, changes: &[(u64, Option<u64>)]) -> ManifestDelta {
+    let mut delta = ManifestDelta::default();
     for (number, seed) in changes {
         match seed {
             Some(seed) => {
@@ -91,7 +91,7 @@ fn delta(loaded: &mut LoadedManifest, changes: &[(u64, Option<u64>)]) -> Delta {
     delta
 }
 
-fn record(number: u64, manifest: &Manifest, delta: &Delta) -> HistoryRecord {
+fn record(number: u64, manifest: &Manifest, delta: &ManifestDelta) -> HistoryRecord {
     let changes = delta.changes.iter().map(|(key, change)| KeyChange {
         key: key.clone(),
         before: None,
@@ -104,7 +104,7 @@ fn record(number: u64, manifest: &Manifest, delta: &Delta) -> HistoryRecord {
                 ..Headers::default()
             };
             if let Some(sort) = served.tags {
-                crate::domain::tags::add(&mut headers, key.as_str(), sort);
+                crate::object::tags::add(&mut headers, key.as_str(), sort);
             }
             PastObject {
                 etag: entry.etag.clone(),

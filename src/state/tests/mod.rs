@@ -13,12 +13,11 @@ use super::{
     BeginOutcome, EndOfDeploy, Lease, LeaseTiming, ObservedState, RecentDeploy, StateObject,
     StateStore,
 };
-use crate::aws::{Aws, Connection};
-use crate::domain::journal::{Journal, JournaledPurge, PurgeBatch, TouchAction, TouchedKey};
-use crate::domain::manifest::{
-    DeployId, DeployRef, Entry, Life, Manifest, Noise, Served, ServedId, Tables,
-};
-use crate::domain::{ETag, HeaderFingerprint, Key, Md5};
+use crate::aws::{AwsClients, AwsConnection};
+use crate::object::entry::{EntryLife, ManifestEntry, NoiselessDigest, ServedId};
+use crate::object::journal::{Journal, JournaledPurge, PurgeBatch, TouchAction, TouchedKey};
+use crate::object::manifest::{DeployId, DeployRef, Manifest, ManifestTables, ServedHeaders};
+use crate::object::{ETag, HeaderFingerprint, Key, Md5};
 use server::Server;
 
 const STATE: &str = "site/.unstale/state";
@@ -33,12 +32,12 @@ async fn store() -> (Server, StateStore) {
 
 /// As another machine has it.
 async fn store_at(server: &Server) -> StateStore {
-    let connection = Connection {
+    let connection = AwsConnection {
         endpoint_url: Some(server.url()),
         local: true,
-        ..Connection::default()
+        ..AwsConnection::default()
     };
-    let aws = Aws::connect(connection, None).await.unwrap();
+    let aws = AwsClients::connect(connection, None).await.unwrap();
     StateStore {
         bucket: aws.bucket(server::BUCKET, None),
         root: "site/.unstale/".to_owned(),
@@ -141,7 +140,7 @@ fn deploy(seed: u64) -> DeployRef {
 }
 
 /// An entry that is another for each seed, and of every kind over a few of them.
-fn entry(tables: &mut Tables, seed: u64) -> Entry {
+fn entry(tables: &mut ManifestTables, seed: u64) -> ManifestEntry {
     let etag = match seed % 5 {
         0 => ETag::Multipart(digest(seed), 7),
         1 => ETag::Other(format!("odd\u{1}é\"{seed}.").into()),
@@ -150,45 +149,50 @@ fn entry(tables: &mut Tables, seed: u64) -> Entry {
     let headers = HeaderFingerprint(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let served = served(tables, seed % 7);
     let deploys = [11, 13].map(|many| tables.deploy(deploy(seed % many)));
-    Entry::new(etag, headers, served, deploys).with(|rare| {
+    ManifestEntry::new(etag, headers, served, deploys).with(|rare| {
         rare.digest = seed.is_multiple_of(2).then(|| digest(!seed));
         rare.version_id = seed.is_multiple_of(3).then(|| seed.to_string().into());
         rare.noise = seed.is_multiple_of(4).then(|| {
-            Box::new(Noise {
+            Box::new(NoiselessDigest {
                 rule: !seed,
                 digest: digest(seed ^ 1),
             })
         });
         rare.source = seed.is_multiple_of(3).then(|| digest(seed ^ 2));
         rare.life = match seed % 6 {
-            0 => Life::Retained { since: seed as i64 },
-            1 => Life::Tombstone {
+            0 => EntryLife::Retained { since: seed as i64 },
+            1 => EntryLife::Tombstone {
                 until: -(seed as i64),
             },
-            _ => Life::Live,
+            _ => EntryLife::Live,
         };
     })
 }
 
-fn served(tables: &mut Tables, seed: u64) -> ServedId {
-    tables.serve(Served {
+fn served(tables: &mut ManifestTables, seed: u64) -> ServedId {
+    tables.serve(ServedHeaders {
         cache_control: (seed != 1).then(|| format!("max-age={seed}")),
         content_type: (seed != 2).then(|| "text/html".to_owned()),
         redirect: (seed > 4).then(|| format!("/{seed}")),
-        tags: (seed == 3).then_some(crate::domain::Sort::Page),
+        tags: (seed == 3).then_some(crate::object::ObjectSort::Page),
     })
 }
 
 /// An entry with its numbers resolved, so that it compares across tables.
-type Said = (Entry, Option<Served>, Option<DeployRef>, Option<DeployRef>);
+type Said = (
+    ManifestEntry,
+    Option<ServedHeaders>,
+    Option<DeployRef>,
+    Option<DeployRef>,
+);
 
-fn said(tables: &Tables, entry: &Entry) -> Said {
+fn said(tables: &ManifestTables, entry: &ManifestEntry) -> Said {
     let mut plain = entry.clone();
     let served = tables.served(entry.served).cloned();
     let first = tables.deploy_at(entry.first).cloned();
     let last = tables.deploy_at(entry.last).cloned();
     plain.served = ServedId(0);
-    plain.first = crate::domain::manifest::DeployNo(0);
+    plain.first = crate::object::entry::DeployNumber(0);
     plain.last = plain.first;
     (plain, served, first, last)
 }

@@ -4,15 +4,18 @@ use std::borrow::Borrow;
 use std::slice;
 
 use super::Key;
-use super::entry::Entry;
+use super::entry::ManifestEntry;
 
 /// Entries by key, sorted; each key once.
 #[derive(Clone, Debug, Default)]
-pub struct Entries(Vec<(Key, Entry)>);
+pub struct ManifestEntries(Vec<(Key, ManifestEntry)>);
 
-type Iter<'a> = std::iter::Map<slice::Iter<'a, (Key, Entry)>, fn(&(Key, Entry)) -> (&Key, &Entry)>;
+type Iter<'a> = std::iter::Map<
+    slice::Iter<'a, (Key, ManifestEntry)>,
+    fn(&(Key, ManifestEntry)) -> (&Key, &ManifestEntry),
+>;
 
-impl Entries {
+impl ManifestEntries {
     /// Makes an empty table with room for so many.
     pub fn with_capacity(count: usize) -> Self {
         Self(Vec::with_capacity(count))
@@ -34,13 +37,13 @@ impl Entries {
         self.0.iter().map(|(key, _)| key)
     }
 
-    pub fn get<K: Borrow<str> + ?Sized>(&self, key: &K) -> Option<&Entry> {
+    pub fn get<K: Borrow<str> + ?Sized>(&self, key: &K) -> Option<&ManifestEntry> {
         let index = self.position(key.borrow()).ok()?;
         self.0.get(index).map(|(_, entry)| entry)
     }
 
-    /// Inserts or replaces an entry. Quick at the end, slow elsewhere: many belong into one [`Entries::apply`].
-    pub fn insert(&mut self, key: Key, entry: Entry) {
+    /// Inserts or replaces an entry. Quick at the end, slow elsewhere: many belong into one [`ManifestEntries::apply`].
+    pub fn insert(&mut self, key: Key, entry: ManifestEntry) {
         if self.0.last().is_none_or(|(last, _)| *last < key) {
             return self.0.push((key, entry));
         }
@@ -51,7 +54,7 @@ impl Entries {
     }
 
     /// Puts the entries, and removes those of `None`. Each key must come once, in any order.
-    pub fn apply(&mut self, changes: impl IntoIterator<Item = (Key, Option<Entry>)>) {
+    pub fn apply(&mut self, changes: impl IntoIterator<Item = (Key, Option<ManifestEntry>)>) {
         let mut added = Vec::new();
         let mut removed: Vec<usize> = Vec::new();
         for (key, change) in changes {
@@ -85,33 +88,33 @@ impl Entries {
     }
 }
 
-impl Extend<(Key, Entry)> for Entries {
-    fn extend<I: IntoIterator<Item = (Key, Entry)>>(&mut self, entries: I) {
+impl Extend<(Key, ManifestEntry)> for ManifestEntries {
+    fn extend<I: IntoIterator<Item = (Key, ManifestEntry)>>(&mut self, entries: I) {
         entries
             .into_iter()
             .for_each(|(key, entry)| self.insert(key, entry));
     }
 }
 
-impl FromIterator<(Key, Entry)> for Entries {
-    fn from_iter<I: IntoIterator<Item = (Key, Entry)>>(entries: I) -> Self {
+impl FromIterator<(Key, ManifestEntry)> for ManifestEntries {
+    fn from_iter<I: IntoIterator<Item = (Key, ManifestEntry)>>(entries: I) -> Self {
         let mut table = Self::default();
         table.extend(entries);
         table
     }
 }
 
-impl IntoIterator for Entries {
-    type Item = (Key, Entry);
-    type IntoIter = std::vec::IntoIter<(Key, Entry)>;
+impl IntoIterator for ManifestEntries {
+    type Item = (Key, ManifestEntry);
+    type IntoIter = std::vec::IntoIter<(Key, ManifestEntry)>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
     }
 }
 
-impl<'a> IntoIterator for &'a Entries {
-    type Item = (&'a Key, &'a Entry);
+impl<'a> IntoIterator for &'a ManifestEntries {
+    type Item = (&'a Key, &'a ManifestEntry);
     type IntoIter = Iter<'a>;
 
     fn into_iter(self) -> Iter<'a> {
@@ -126,12 +129,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::object::entry::{DeployNo, ServedId};
-    use crate::domain::object::{ETag, HeaderFingerprint, Md5};
+    use crate::object::entry::{DeployNumber, ServedId};
+    use crate::object::{ETag, HeaderFingerprint, Md5};
 
-    fn entry(seed: u8) -> Entry {
+    fn entry(seed: u8) -> ManifestEntry {
         let etag = ETag::Md5(Md5([seed; 16]));
-        Entry::new(etag, HeaderFingerprint(0), ServedId(0), [DeployNo(0); 2])
+        ManifestEntry::new(
+            etag,
+            HeaderFingerprint(0),
+            ServedId(0),
+            [DeployNumber(0); 2],
+        )
     }
 
     fn key(number: u8) -> Key {
@@ -144,9 +152,9 @@ mod tests {
         /// A map is the model.
         #[test]
         fn they_are_a_sorted_map(first: Vec<(u8, u8)>, changes: Vec<Changes>) {
-            let mut model: BTreeMap<Key, Entry> = BTreeMap::new();
+            let mut model: BTreeMap<Key, ManifestEntry> = BTreeMap::new();
             model.extend(first.iter().map(|(number, seed)| (key(*number), entry(*seed))));
-            let mut entries: Entries = first.iter().map(|(number, seed)| (key(*number), entry(*seed))).collect();
+            let mut entries: ManifestEntries = first.iter().map(|(number, seed)| (key(*number), entry(*seed))).collect();
             for changes in changes {
                 entries.apply(changes.iter().map(|(number, seed)| (key(*number), seed.map(entry))));
                 for (number, seed) in changes {

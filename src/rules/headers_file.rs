@@ -4,7 +4,7 @@
 //! later block wins, as among all rules.
 
 use super::header_rule::HeaderRule;
-use crate::domain::object::key::file_name;
+use crate::object::key::file_name;
 
 /// A fault in a line of `_headers` or `_redirects`, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -195,7 +195,7 @@ fn cannot_send(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::header_rules::{Facts, HeaderRules, Matched};
+    use super::super::header_rules::{HeaderRules, MatchedRules, ObjectFacts};
     use super::*;
 
     #[test]
@@ -245,11 +245,11 @@ mod tests {
                 .map(|(_, rule)| rule)
                 .collect();
             let rules = HeaderRules::compile(parsed).unwrap();
-            let facts = Facts {
+            let facts = ObjectFacts {
                 content_type: "text/plain",
                 error_document: false,
             };
-            let mut matched = Matched::default();
+            let mut matched = MatchedRules::default();
             let mut hit = |key: &str| {
                 rules
                     .headers_for(key, &facts, &mut matched)

@@ -16,7 +16,7 @@ const BARE_FOLDER: &str = "(last.indexOf('.') < 0) request.uri += ";
 
 /// The ways in which a request path becomes the path of a key, besides by redirects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rewrite {
+pub struct PathRewrite {
     /// The document that stands for a folder, such as `index.html`; `None`: paths are left as they are.
     pub index: Option<String>,
     /// `/about`, whose last segment has no dot, means `/about/` too.
@@ -41,7 +41,7 @@ pub enum FunctionError {
 /// is, as `s3://bucket/folder/`; empty: whoever takes it.
 pub fn generate(
     redirects: &[Redirect],
-    rewrite: &Rewrite,
+    rewrite: &PathRewrite,
     site: &str,
 ) -> Result<String, FunctionError> {
     let mut source = MARK.to_owned();
@@ -87,7 +87,7 @@ pub fn is_ours(code: &str, site: &str) -> bool {
 }
 
 /// Reads back what a [`generate`]d function does; `None` for any other code.
-pub fn read(code: &str) -> Option<(Vec<Redirect>, Rewrite)> {
+pub fn read(code: &str) -> Option<(Vec<Redirect>, PathRewrite)> {
     let (_, rest) = code
         .strip_prefix(MARK)
         .and_then(|rest| rest.split_once(TABLE))?;
@@ -112,7 +112,7 @@ pub fn read(code: &str) -> Option<(Vec<Redirect>, Rewrite)> {
         Some(text) => serde_json::from_str(text).ok(),
         None => Some(Vec::new()),
     };
-    let rewrite = Rewrite {
+    let rewrite = PathRewrite {
         index: after(FOLDER).and_then(|text| serde_json::from_str(text).ok()),
         bare_folders: body.contains(BARE_FOLDER),
         endings: strings("const endings = ")?,
@@ -239,16 +239,16 @@ mod tests {
             ("/é\\".to_owned(), "/x".to_owned(), 302),
             ("/d/*".to_owned(), "/e/:splat".to_owned(), 308),
         ]);
-        let rewrite = Rewrite {
+        let rewrite = PathRewrite {
             index: Some("index.html".to_owned()),
             bare_folders: true,
-            ..Rewrite::default()
+            ..PathRewrite::default()
         };
         let source = generate(&table, &rewrite, "").unwrap();
         let head = "const rules = [\n[\"/o\\\"ld\", \"/new\"],\n[\"/\\u00e9\\\\\", \"/x\", 302],\n[\"/d/*\", \"/e/:splat\", 308],\n];\n";
         assert!(source.contains(head), "{source}");
         assert!(source.is_ascii() && source.ends_with("}\n"));
-        let none = generate(&[], &Rewrite::default(), "").unwrap();
+        let none = generate(&[], &PathRewrite::default(), "").unwrap();
         assert!(!none.contains("request.uri +="));
         assert!(
             source.contains("else if (last.indexOf('.') < 0) request.uri += \"/index.html\";\n")
@@ -260,8 +260,8 @@ mod tests {
         let many = |count: usize| {
             redirects((0..count).map(|n| (format!("/old/{n}"), format!("/new/{n}"), 301)))
         };
-        assert!(generate(&many(200), &Rewrite::default(), "").is_ok());
-        let error = generate(&many(500), &Rewrite::default(), "").unwrap_err();
+        assert!(generate(&many(200), &PathRewrite::default(), "").is_ok());
+        let error = generate(&many(500), &PathRewrite::default(), "").unwrap_err();
         assert!(
             matches!(error, FunctionError::TooLarge { redirects: 500, bytes } if bytes > MAX_FUNCTION_BYTES)
         );
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_function_is_ours_by_its_first_line() {
-        let code = |site| generate(&[], &Rewrite::default(), site).unwrap();
+        let code = |site| generate(&[], &PathRewrite::default(), site).unwrap();
         for (code, ours) in [
             (code(""), true),
             (code("s3://b/"), true),
@@ -301,7 +301,7 @@ mod tests {
             kept in proptest::collection::vec("(?s).{0,5}", 0..3),
             index in proptest::option::of("[a-z.]{1,9}"),
         ) {
-            let rewrite = Rewrite {
+            let rewrite = PathRewrite {
                 bare_folders: index.is_some() && rows.len() == 1,
                 kept: if endings.is_empty() { Vec::new() } else { kept },
                 index,

@@ -1,7 +1,7 @@
 //! Checks the cache tags that a rule sets by itself, beside those that `tags = true` sets.
 
-use crate::domain::object::tags::{MAX_TAG, MAX_TAGS, METADATA};
-use crate::domain::object::{Headers, Sort};
+use crate::object::tags::{MAX_TAG, MAX_TAGS, METADATA};
+use crate::object::{Headers, ObjectSort};
 
 /// A fault in the tags that a rule sets by itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +36,7 @@ pub fn check(headers: &Headers) -> Result<(), TagError> {
         return Err(TagError::Refused { tag });
     }
     let is_sort = |tag: &&str| {
-        [Sort::Page, Sort::Asset]
+        [ObjectSort::Page, ObjectSort::Asset]
             .iter()
             .any(|sort| tag.eq_ignore_ascii_case(sort.tag()))
     };
@@ -53,7 +53,7 @@ pub fn check(headers: &Headers) -> Result<(), TagError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::object::tags;
+    use crate::object::tags;
 
     #[test]
     fn tags_of_rules_are_checked() {
@@ -76,7 +76,7 @@ mod tests {
             if !own.is_empty() {
                 headers.metadata.insert(METADATA.into(), own.into());
             }
-            tags::add(&mut headers, "a", Sort::Page);
+            tags::add(&mut headers, "a", ObjectSort::Page);
             assert_eq!(check(&headers).is_ok(), fine, "{own}");
         }
     }

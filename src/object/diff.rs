@@ -4,7 +4,7 @@ use super::{ETag, HeaderFingerprint, Md5};
 
 /// An object as the build wants it.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct WantedState<'a> {
     pub size: u64,
     pub md5: Md5,
     /// The ETag of our own upload in parts, for what is large enough for one.
@@ -14,14 +14,14 @@ pub struct Wanted<'a> {
 
 /// An object as the listing shows it.
 #[derive(Clone, Copy, Debug)]
-pub struct Found<'a> {
+pub struct ListedState<'a> {
     pub size: u64,
     pub etag: &'a ETag,
 }
 
 /// An object as it was last deployed. Counts only while its ETag is the one listed.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
+pub struct DeployedState<'a> {
     pub etag: &'a ETag,
     pub digest: Option<Md5>,
     /// `None` where somebody may have set others since.
@@ -30,7 +30,7 @@ pub struct Known<'a> {
 
 /// The answer of S3 and the file, when asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct ComparisonAnswer {
     /// The content is the same, by parts or by a full checksum; `None`: it could not be told.
     pub same_content: Option<bool>,
     /// The headers are those wanted.
@@ -39,7 +39,7 @@ pub struct Answer {
 
 /// The questions to ask about an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub struct OpenQuestions {
     /// Its content: by the ETag of other part sizes, then by its full checksum.
     pub content: bool,
     /// Its headers.
@@ -47,46 +47,50 @@ pub struct Ask {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ComparisonVerdict {
     Same,
     Content,
     Headers,
     /// Nothing at hand tells.
-    Ask(Ask),
+    Ask(OpenQuestions),
 }
 
 /// Compares one object. Equal sizes and an MD5 for an ETag decide by themselves when they agree; when they do not, the ETag
 /// may be one that is no MD5 at all (SSE-KMS: Amazon S3 API Reference, "Object"), so that only a known upload or an answer
 /// makes it a change.
 pub fn compare(
-    wanted: Wanted,
-    listed: Found,
-    deployed: Option<Known>,
-    answer: Option<Answer>,
-) -> Verdict {
+    wanted: WantedState,
+    listed: ListedState,
+    deployed: Option<DeployedState>,
+    answer: Option<ComparisonAnswer>,
+) -> ComparisonVerdict {
     if wanted.size != listed.size {
-        return Verdict::Content;
+        return ComparisonVerdict::Content;
     }
     let deployed = deployed.filter(|deployed| deployed.etag == listed.etag);
     let content = same_content(wanted, listed, deployed)
         .or_else(|| answer.map(|answer| answer.same_content.unwrap_or(false)));
     if content == Some(false) {
-        return Verdict::Content;
+        return ComparisonVerdict::Content;
     }
     let headers = deployed
         .and_then(|deployed| Some(deployed.headers? == wanted.headers))
         .or_else(|| answer.map(|answer| answer.same_headers.unwrap_or(false)));
     match (content, headers) {
-        (Some(true), Some(true)) => Verdict::Same,
-        (Some(true), Some(false)) => Verdict::Headers,
-        (content, headers) => Verdict::Ask(Ask {
+        (Some(true), Some(true)) => ComparisonVerdict::Same,
+        (Some(true), Some(false)) => ComparisonVerdict::Headers,
+        (content, headers) => ComparisonVerdict::Ask(OpenQuestions {
             content: content.is_none(),
             headers: headers.is_none(),
         }),
     }
 }
 
-fn same_content(wanted: Wanted, listed: Found, deployed: Option<Known>) -> Option<bool> {
+fn same_content(
+    wanted: WantedState,
+    listed: ListedState,
+    deployed: Option<DeployedState>,
+) -> Option<bool> {
     if let Some(digest) = deployed.and_then(|deployed| deployed.digest) {
         return Some(digest == wanted.md5);
     }
@@ -104,45 +108,53 @@ mod tests {
     const THAT: Md5 = Md5([2; 16]);
     const SET: HeaderFingerprint = HeaderFingerprint(1);
 
-    fn verdict(etag: &ETag, size: u64, deployed: Option<Known>, answer: Option<Answer>) -> Verdict {
+    fn verdict(
+        etag: &ETag,
+        size: u64,
+        deployed: Option<DeployedState>,
+        answer: Option<ComparisonAnswer>,
+    ) -> ComparisonVerdict {
         let parts = ETag::Multipart(THIS, 3);
-        let wanted = Wanted {
+        let wanted = WantedState {
             size: 5,
             md5: THIS,
             parts: Some(&parts),
             headers: SET,
         };
-        compare(wanted, Found { size, etag }, deployed, answer)
+        compare(wanted, ListedState { size, etag }, deployed, answer)
     }
 
     #[test]
     fn what_is_known_needs_no_question() {
         let kms = ETag::Md5(THAT);
         let deployed = |digest, headers| {
-            Some(Known {
+            Some(DeployedState {
                 etag: &kms,
                 digest: Some(digest),
                 headers: Some(headers),
             })
         };
-        assert_eq!(verdict(&kms, 5, deployed(THIS, SET), None), Verdict::Same);
+        assert_eq!(
+            verdict(&kms, 5, deployed(THIS, SET), None),
+            ComparisonVerdict::Same
+        );
         assert_eq!(
             verdict(&kms, 5, deployed(THAT, SET), None),
-            Verdict::Content
+            ComparisonVerdict::Content
         );
         assert_eq!(
             verdict(&kms, 5, deployed(THIS, HeaderFingerprint(2)), None),
-            Verdict::Headers
+            ComparisonVerdict::Headers
         );
         assert_eq!(
             verdict(&kms, 6, deployed(THIS, SET), None),
-            Verdict::Content
+            ComparisonVerdict::Content
         );
     }
 
     #[test]
     fn what_somebody_else_uploaded_is_asked_about() {
-        let ask = |content, headers| Verdict::Ask(Ask { content, headers });
+        let ask = |content, headers| ComparisonVerdict::Ask(OpenQuestions { content, headers });
         assert_eq!(verdict(&ETag::Md5(THIS), 5, None, None), ask(false, true));
         assert_eq!(
             verdict(&ETag::Multipart(THIS, 3), 5, None, None),
@@ -156,7 +168,7 @@ mod tests {
             assert_eq!(verdict(&etag, 5, None, None), ask(true, true));
         }
         let other = ETag::Md5(THAT);
-        let deployed = Some(Known {
+        let deployed = Some(DeployedState {
             etag: &other,
             digest: Some(THIS),
             headers: Some(SET),
@@ -171,7 +183,7 @@ mod tests {
     #[test]
     fn an_answer_decides() {
         let answer = |content, headers| {
-            Some(Answer {
+            Some(ComparisonAnswer {
                 same_content: content,
                 same_headers: headers,
             })
@@ -179,23 +191,23 @@ mod tests {
         let etag = ETag::Md5(THAT);
         assert_eq!(
             verdict(&etag, 5, None, answer(Some(true), Some(true))),
-            Verdict::Same
+            ComparisonVerdict::Same
         );
         assert_eq!(
             verdict(&etag, 5, None, answer(Some(true), Some(false))),
-            Verdict::Headers
+            ComparisonVerdict::Headers
         );
         assert_eq!(
             verdict(&etag, 5, None, answer(Some(false), Some(true))),
-            Verdict::Content
+            ComparisonVerdict::Content
         );
         assert_eq!(
             verdict(&etag, 5, None, answer(None, Some(true))),
-            Verdict::Content
+            ComparisonVerdict::Content
         );
         assert_eq!(
             verdict(&ETag::Md5(THIS), 5, None, answer(None, Some(true))),
-            Verdict::Same
+            ComparisonVerdict::Same
         );
     }
 }

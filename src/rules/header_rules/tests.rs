@@ -12,14 +12,14 @@ fn rules(text: &str) -> Result<HeaderRules, RuleError> {
     HeaderRules::compile(toml::from_str::<File>(text).unwrap().headers)
 }
 
-const FACTS: Facts<'static> = Facts {
+const FACTS: ObjectFacts<'static> = ObjectFacts {
     content_type: "text/plain",
     error_document: false,
 };
 
 fn cache_control(rules: &HeaderRules, key: &str) -> Option<String> {
     rules
-        .headers_for(key, &FACTS, &mut Matched::default())
+        .headers_for(key, &FACTS, &mut MatchedRules::default())
         .headers
         .cache_control
 }
@@ -48,11 +48,11 @@ fn without_rules_the_defaults_count() {
             "{key}"
         );
     }
-    let facts = Facts {
+    let facts = ObjectFacts {
         content_type: "text/html; charset=utf-8",
         error_document: true,
     };
-    let served = none.headers_for("oops.html", &facts, &mut Matched::default());
+    let served = none.headers_for("oops.html", &facts, &mut MatchedRules::default());
     assert_eq!(
         served.headers.cache_control.as_deref(),
         Some("public, max-age=0, s-maxage=0, must-revalidate")
@@ -141,7 +141,7 @@ fn later_rules_win_header_by_header() {
         "#,
     )
     .unwrap();
-    let mut matched = Matched::default();
+    let mut matched = MatchedRules::default();
     let served = rules.headers_for("x.css", &FACTS, &mut matched);
     assert_eq!(
         served.headers,
@@ -158,7 +158,7 @@ fn later_rules_win_header_by_header() {
     let other = rules.headers_for("x.js", &FACTS, &mut matched);
     assert_eq!(other.compress, [Encoding::Br, Encoding::Gzip]);
     assert_eq!(matched.idle(&rules), [2]);
-    let mut both = Matched::default();
+    let mut both = MatchedRules::default();
     rules.headers_for("x.none", &FACTS, &mut both);
     both.merge(&matched);
     assert_eq!(both.idle(&rules), [0; 0]);
@@ -181,7 +181,7 @@ fn a_rule_has_the_last_word_on_what_an_object_is() {
         "#,
     )
     .unwrap();
-    let mut matched = Matched::default();
+    let mut matched = MatchedRules::default();
     let mut kinds = |key: &str| {
         let served = rules.headers_for(key, &FACTS, &mut matched);
         let forever = served
@@ -211,7 +211,7 @@ fn each_header_says_where_it_comes_from() {
     )
     .unwrap();
     let told = |key: &str| {
-        let line = |explanation: Explanation| {
+        let line = |explanation: HeaderExplanation| {
             let value = explanation.value.unwrap_or_else(|| "-".to_owned());
             format!("{}: {value} ({:?})", explanation.header, explanation.source)
         };
@@ -365,7 +365,7 @@ fn together_rules_can_exceed_what_s3_takes() {
         "[[headers]]\nmatch = \"**\"\nmetadata = {{ a = \"{half}\" }}\n[[headers]]\nmatch = \"b\"\nmetadata = {{ b = \"{half}\" }}"
     ))
     .unwrap();
-    let mut matched = Matched::default();
+    let mut matched = MatchedRules::default();
     let mut limits =
         |key: &str| check_limits(&rules.headers_for(key, &FACTS, &mut matched).headers);
     assert_eq!(limits("a"), Ok(()));
@@ -383,7 +383,7 @@ proptest::proptest! {
                 ..HeaderRule::default()
             };
             if let Ok(rules) = HeaderRules::compile(vec![rule]) {
-                let mut matched = Matched::default();
+                let mut matched = MatchedRules::default();
                 let served = rules.headers_for(&key, &FACTS, &mut matched);
                 let swr = served.headers.cache_control.as_deref() == Preset::Swr.cache_control();
                 proptest::prop_assert_eq!(swr, matched.idle(&rules).is_empty());
@@ -401,7 +401,7 @@ proptest::proptest! {
             ..HeaderRule::default()
         };
         if let Ok(rules) = HeaderRules::compile(vec![rule]) {
-            let served = rules.headers_for("a", &FACTS, &mut Matched::default());
+            let served = rules.headers_for("a", &FACTS, &mut MatchedRules::default());
             let values = served.headers.content_language.iter().chain(served.headers.metadata.values());
             for value in values {
                 proptest::prop_assert!(value.bytes().all(|byte| (32..127).contains(&byte)), "{:?}", value);

@@ -9,8 +9,8 @@ use super::header_rule::HeaderRule;
 use super::page::is_page;
 use super::presets::Preset;
 use super::rule_check::{FieldProblem, RuleError, bad_glob, check, check_limits};
-use crate::domain::object::Headers;
-use crate::domain::object::encoding::Encoding;
+use crate::object::Headers;
+use crate::object::encoding::Encoding;
 
 /// Rules ready to be asked about many keys.
 pub struct HeaderRules {
@@ -25,7 +25,7 @@ struct CompiledRule {
 
 /// The facts that rules are asked with, besides the key.
 #[derive(Clone, Debug)]
-pub struct Facts<'a> {
+pub struct ObjectFacts<'a> {
     /// By [`super::content_type`].
     pub content_type: &'a str,
     /// The distribution answers errors with it.
@@ -34,7 +34,7 @@ pub struct Facts<'a> {
 
 /// The headers that an object is served with, and what follows from the rules besides.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Served<'a> {
+pub struct RuledHeaders<'a> {
     /// Without the Content-Encoding of `compress`, which depends on what compression gains.
     pub headers: Headers,
     pub fingerprinted: bool,
@@ -44,7 +44,7 @@ pub struct Served<'a> {
 
 /// Where a header comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum HeaderSource {
     /// A default, by what it is for.
     Default(&'static str),
     /// The rule's index, from 0.
@@ -53,22 +53,22 @@ pub enum Source {
 
 /// Why an object is served with a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explanation {
+pub struct HeaderExplanation {
     /// `cache-control`, `metadata.NAME`, `fingerprinted`: as deploy.toml names it.
     pub header: Cow<'static, str>,
     /// `None`: removed by a rule.
     pub value: Option<String>,
-    pub source: Source,
+    pub source: HeaderSource,
 }
 
 /// The rules that matched anything so far.
 #[derive(Clone, Debug, Default)]
-pub struct Matched {
+pub struct MatchedRules {
     /// By the rule's index; rules past its end matched nothing.
     rules: Vec<bool>,
 }
 
-impl Matched {
+impl MatchedRules {
     /// Returns the indexes of rules that matched nothing.
     pub fn idle(&self, rules: &HeaderRules) -> Vec<usize> {
         let matched = self.rules.iter().copied().chain(std::iter::repeat(false));
@@ -127,7 +127,12 @@ impl HeaderRules {
     }
 
     /// Returns what an object is served with. `matched` gathers which rules are of use.
-    pub fn headers_for(&self, key: &str, facts: &Facts<'_>, matched: &mut Matched) -> Served<'_> {
+    pub fn headers_for(
+        &self,
+        key: &str,
+        facts: &ObjectFacts<'_>,
+        matched: &mut MatchedRules,
+    ) -> RuledHeaders<'_> {
         matched.rules.resize(self.rules.len(), false);
         let mut matching = Vec::new();
         for (rule, matched) in self.rules.iter().zip(&mut matched.rules) {
@@ -140,8 +145,8 @@ impl HeaderRules {
     }
 
     /// Returns each header of [`Self::headers_for`] with where it comes from, the last word on each alone.
-    pub fn explain(&self, key: &str, facts: &Facts<'_>) -> Vec<Explanation> {
-        let served = self.headers_for(key, facts, &mut Matched::default());
+    pub fn explain(&self, key: &str, facts: &ObjectFacts<'_>) -> Vec<HeaderExplanation> {
+        let served = self.headers_for(key, facts, &mut MatchedRules::default());
         let preset = Preset::default_for(key, served.fingerprinted, facts.error_document);
         let cache_control = preset.cache_control().unwrap_or_default();
         let defaults = [
@@ -150,19 +155,24 @@ impl HeaderRules {
             ("fingerprinted", yes(served.fingerprinted), "by name"),
             ("page", yes(served.page), "by content-type"),
         ];
-        let mut last: BTreeMap<Cow<'static, str>, (String, Source)> = BTreeMap::new();
+        let mut last: BTreeMap<Cow<'static, str>, (String, HeaderSource)> = BTreeMap::new();
         for (header, value, name) in defaults {
-            last.insert(header.into(), (value.to_owned(), Source::Default(name)));
+            last.insert(
+                header.into(),
+                (value.to_owned(), HeaderSource::Default(name)),
+            );
         }
         for (index, rule) in self.rules.iter().enumerate() {
             if rule.globs.matches(key) {
                 let said = said(&rule.rule).into_iter();
-                last.extend(said.map(|(header, value)| (header, (value, Source::Rule(index)))));
+                last.extend(
+                    said.map(|(header, value)| (header, (value, HeaderSource::Rule(index)))),
+                );
             }
         }
         let explained = last
             .into_iter()
-            .map(|(header, (value, source))| Explanation {
+            .map(|(header, (value, source))| HeaderExplanation {
                 header,
                 value: Some(value).filter(|value| !value.is_empty()),
                 source,
@@ -185,7 +195,11 @@ impl CompiledRule {
 }
 
 /// Goes through the defaults and the matching rules in turn.
-fn resolve<'a>(key: &str, facts: &Facts<'_>, matching: &[&'a HeaderRule]) -> Served<'a> {
+fn resolve<'a>(
+    key: &str,
+    facts: &ObjectFacts<'_>,
+    matching: &[&'a HeaderRule],
+) -> RuledHeaders<'a> {
     let last =
         |said: fn(&HeaderRule) -> Option<bool>| (matching.iter().rev()).find_map(|rule| said(rule));
     let fingerprinted = last(|rule| rule.fingerprinted).unwrap_or_else(|| is_fingerprinted(key));
@@ -200,7 +214,7 @@ fn resolve<'a>(key: &str, facts: &Facts<'_>, matching: &[&'a HeaderRule]) -> Ser
     }
     let by_type = || headers.content_type.as_deref().is_some_and(is_page);
     let compress = (matching.iter().rev()).find_map(|rule| rule.compress.as_deref());
-    Served {
+    RuledHeaders {
         fingerprinted,
         page: last(|rule| rule.page).unwrap_or_else(by_type),
         compress: compress.unwrap_or_default(),

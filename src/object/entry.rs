@@ -10,15 +10,15 @@ use super::{ETag, HeaderFingerprint, Md5};
 ///
 /// The fields that few entries have lie apart, so that a million of them fit in memory. They read as the entry's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct ManifestEntry {
     /// As S3 answered it.
     pub etag: ETag,
     /// The headers that were set.
     pub headers: HeaderFingerprint,
     /// The headers that it was last served with.
     pub served: ServedId,
-    pub first: DeployNo,
-    pub last: DeployNo,
+    pub first: DeployNumber,
+    pub last: DeployNumber,
     /// `None` for [`NOTHING`].
     rare: Option<Box<RareFields>>,
 }
@@ -30,10 +30,10 @@ pub struct RareFields {
     pub digest: Option<Md5>,
     /// Where the bucket keeps versions.
     pub version_id: Option<Box<str>>,
-    pub noise: Option<Box<Noise>>,
+    pub noise: Option<Box<NoiselessDigest>>,
     /// Of the file, where an encoding of it was tried: what is stored may be that, or the file if nothing was gained.
     pub source: Option<Md5>,
-    pub life: Life,
+    pub life: EntryLife,
 }
 
 static NOTHING: RareFields = RareFields {
@@ -41,13 +41,13 @@ static NOTHING: RareFields = RareFields {
     version_id: None,
     noise: None,
     source: None,
-    life: Life::Live,
+    life: EntryLife::Live,
 };
 
 /// The life of an object: part of the site, or no longer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "LifeFields", from = "LifeFields")]
-pub enum Life {
+pub enum EntryLife {
     #[default]
     Live,
     /// It left the build at `since` (unix seconds) and is kept for pages that are still open somewhere.
@@ -64,19 +64,19 @@ struct LifeFields {
     tombstone: Option<i64>,
 }
 
-impl From<Life> for LifeFields {
-    fn from(life: Life) -> Self {
+impl From<EntryLife> for LifeFields {
+    fn from(life: EntryLife) -> Self {
         let mut fields = Self::default();
         match life {
-            Life::Live => {}
-            Life::Retained { since } => fields.retained = Some(since),
-            Life::Tombstone { until } => fields.tombstone = Some(until),
+            EntryLife::Live => {}
+            EntryLife::Retained { since } => fields.retained = Some(since),
+            EntryLife::Tombstone { until } => fields.tombstone = Some(until),
         }
         fields
     }
 }
 
-impl From<LifeFields> for Life {
+impl From<LifeFields> for EntryLife {
     fn from(fields: LifeFields) -> Self {
         match (fields.tombstone, fields.retained) {
             (Some(until), _) => Self::Tombstone { until },
@@ -88,7 +88,7 @@ impl From<LifeFields> for Life {
 
 /// A digest that leaves out what changes at every build, and the rule that says what that is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Noise {
+pub struct NoiselessDigest {
     pub rule: u64,
     pub digest: Md5,
 }
@@ -99,9 +99,9 @@ pub struct ServedId(pub u32);
 
 /// Points into [`Tables`](super::manifest::Tables).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DeployNo(pub u32);
+pub struct DeployNumber(pub u32);
 
-impl Deref for Entry {
+impl Deref for ManifestEntry {
     type Target = RareFields;
 
     fn deref(&self) -> &RareFields {
@@ -109,13 +109,13 @@ impl Deref for Entry {
     }
 }
 
-impl Entry {
+impl ManifestEntry {
     /// Makes a live object of which nothing rare is known, with the deploys that put it there first and last.
     pub fn new(
         etag: ETag,
         headers: HeaderFingerprint,
         served: ServedId,
-        [first, last]: [DeployNo; 2],
+        [first, last]: [DeployNumber; 2],
     ) -> Self {
         Self {
             etag,
@@ -135,7 +135,7 @@ impl Entry {
         self
     }
 
-    pub fn with_life(self, life: Life) -> Self {
+    pub fn with_life(self, life: EntryLife) -> Self {
         self.with(|rare| rare.life = life)
     }
 

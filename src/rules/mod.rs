@@ -18,9 +18,3 @@ pub mod redirects_file;
 pub mod rule_check;
 pub mod suspect;
 pub mod tag_check;
-
-// Until the other rooms' imports are rewritten.
-pub use super::object::encoding::Encoding;
-pub use header_rule::HeaderRule;
-pub use header_rules::{Explanation, Facts, HeaderRules, Matched, Served, Source};
-pub use rule_check::check_limits;

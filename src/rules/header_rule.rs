@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::domain::object::encoding::Encoding;
+use crate::object::encoding::Encoding;
 
 /// One `[[headers]]` table of deploy.toml. What is absent is left to earlier rules and defaults; an empty text removes a
 /// header that they set.

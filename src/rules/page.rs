@@ -1,7 +1,7 @@
 //! Pages: objects that name assets and other pages.
 
-use crate::domain::object::headers::essence;
-use crate::domain::object::key::file_name;
+use crate::object::headers::essence;
+use crate::object::key::file_name;
 
 /// Tells whether an object of this Content-Type is a page, which is HTML.
 pub fn is_page(content_type: &str) -> bool {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::globs::BadGlob;
 use super::header_rule::HeaderRule;
 use super::presets::{Preset, closest};
-use crate::domain::object::Headers;
-use crate::domain::object::headers::essence;
+use crate::object::Headers;
+use crate::object::headers::essence;
 
 /// The most bytes of all names and values of user metadata (S3 User Guide, "Working with object metadata").
 const MAX_METADATA_BYTES: usize = 2048;

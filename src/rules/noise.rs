@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::globs::{BadGlob, Globs};
 use super::links::html_links;
-use crate::domain::object::Md5;
+use crate::object::Md5;
 
 /// The most bytes that a compiled expression may take.
 const MAX_REGEX_BYTES: usize = 1 << 20;

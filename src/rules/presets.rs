@@ -1,6 +1,6 @@
 //! Presets: Cache-Control by name, what objects are served with where no rule says otherwise and what rules can ask for.
 
-use crate::domain::object::key::file_name;
+use crate::object::key::file_name;
 
 /// A named Cache-Control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

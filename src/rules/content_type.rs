@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::domain::object::key::file_name;
+use crate::object::key::file_name;
 
 /// The type of a file of which nothing is known.
 const OCTET_STREAM: &str = "application/octet-stream";

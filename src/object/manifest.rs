@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::entries::Entries;
-use super::entry::{DeployNo, Entry, ServedId};
+use super::entries::ManifestEntries;
+use super::entry::{DeployNumber, ManifestEntry, ServedId};
 use super::headers::hex;
-use super::{Headers, Key, Sort, tags};
+use super::{Headers, Key, ObjectSort, tags};
 
 /// Names one run of a deploy: its time and random bits, never derived from content. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,15 +20,15 @@ pub struct DeployId(Arc<str>);
 /// All that is known of a site's objects.
 #[derive(Clone, Debug, Default)]
 pub struct Manifest {
-    pub entries: Entries,
-    pub tables: Tables,
+    pub entries: ManifestEntries,
+    pub tables: ManifestTables,
     /// By the id of what is purged.
-    pub distributions: BTreeMap<String, Told>,
+    pub distributions: BTreeMap<String, ToldDistribution>,
 }
 
 /// The headers that decide how long and as what an edge keeps an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Served {
+pub struct ServedHeaders {
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub cache_control: Option<String>,
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
@@ -37,10 +37,10 @@ pub struct Served {
     pub redirect: Option<String>,
     /// The sort by which it carries its cache tags, if it does.
     #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<Sort>,
+    pub tags: Option<ObjectSort>,
 }
 
-impl Served {
+impl ServedHeaders {
     /// Takes those of all headers of an object.
     pub fn of(key: &Key, headers: &Headers) -> Self {
         Self {
@@ -62,14 +62,14 @@ pub struct DeployRef {
 
 /// The tables of what many entries share. Rows are only ever added.
 #[derive(Clone, Debug, Default)]
-pub struct Tables {
-    served: Interner<Served>,
+pub struct ManifestTables {
+    served: Interner<ServedHeaders>,
     deploys: Interner<DeployRef>,
 }
 
 /// The state of this manifest that a distribution was told by purges.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct ToldDistribution {
     /// Fingerprint of the distribution's configuration.
     #[serde(with = "hex")]
     pub config: u64,
@@ -83,8 +83,8 @@ pub struct Told {
 
 /// The entries that a deploy changes: `None` removes the entry. They point into the tables of the manifest that it is for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Delta {
-    pub changes: BTreeMap<Key, Option<Entry>>,
+pub struct ManifestDelta {
+    pub changes: BTreeMap<Key, Option<ManifestEntry>>,
 }
 
 #[derive(Clone, Debug)]
@@ -114,34 +114,34 @@ impl<T: Clone + Eq + Hash> Interner<T> {
     }
 }
 
-impl Tables {
-    pub fn serve(&mut self, served: Served) -> ServedId {
+impl ManifestTables {
+    pub fn serve(&mut self, served: ServedHeaders) -> ServedId {
         ServedId(self.served.number(served))
     }
 
-    pub fn deploy(&mut self, deploy: DeployRef) -> DeployNo {
-        DeployNo(self.deploys.number(deploy))
+    pub fn deploy(&mut self, deploy: DeployRef) -> DeployNumber {
+        DeployNumber(self.deploys.number(deploy))
     }
 
     /// Returns `None` for a number of other tables.
-    pub fn served(&self, id: ServedId) -> Option<&Served> {
+    pub fn served(&self, id: ServedId) -> Option<&ServedHeaders> {
         self.served.rows.get(id.0 as usize)
     }
 
     /// Returns `None` for a number of other tables.
-    pub fn deploy_at(&self, number: DeployNo) -> Option<&DeployRef> {
+    pub fn deploy_at(&self, number: DeployNumber) -> Option<&DeployRef> {
         self.deploys.rows.get(number.0 as usize)
     }
 }
 
 impl Manifest {
-    pub fn apply(&mut self, delta: Delta) {
+    pub fn apply(&mut self, delta: ManifestDelta) {
         self.entries.apply(delta.changes);
     }
 }
 
-impl Delta {
-    pub fn upsert(&mut self, key: Key, entry: Entry) {
+impl ManifestDelta {
+    pub fn upsert(&mut self, key: Key, entry: ManifestEntry) {
         self.changes.insert(key, Some(entry));
     }
 
@@ -154,7 +154,7 @@ impl Delta {
     }
 
     /// Makes this delta and then `later` one.
-    pub fn merge(&mut self, later: Delta) {
+    pub fn merge(&mut self, later: ManifestDelta) {
         self.changes.extend(later.changes);
     }
 }

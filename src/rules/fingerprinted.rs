@@ -3,7 +3,7 @@
 //! A wrong yes lets browsers keep an asset for a year, a wrong no costs one purged path: in doubt, no.
 
 use super::oddness::{oddness, pieces};
-use crate::domain::object::key::file_name;
+use crate::object::key::file_name;
 
 /// Tells whether the file's name, as bundlers and site generators write it, holds a hash of its content.
 ///
