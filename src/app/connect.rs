@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use local_cloudfront::{FolderOptions, FolderSession, open_or_attach};
 
 use super::App;
 use crate::aws::{AwsClients, AwsConnection};
-use crate::deploy::{DistributionChoice, EventSink, Job, PlacedRedirect};
 use crate::edge::{IndexLookup, Money, PurgePrices};
 use crate::error::Error;
+use crate::job::{DistributionChoice, EventSink, Job, PlacedRedirect};
 use crate::object::key::MAX_KEY_BYTES;
 use crate::rules::redirect::Redirect;
 use crate::scan;
@@ -104,6 +103,7 @@ impl App {
             .as_deref()
             .is_none_or(|url| url.contains(".amazonaws.com"));
         Ok(Job {
+            settings: settings.clone(),
             commit: commit(&dir),
             scan: scan::ScanOptions {
                 exclude: exclude(settings),
@@ -121,41 +121,26 @@ impl App {
                     "" => (place.bucket, ".unstale/".to_owned()),
                     _ => (place.bucket, place.prefix),
                 }),
-            region: settings.region.clone(),
             // Another endpoint says by itself when it wants a pause.
             paced: settings.purge.paced && official,
             official,
             wishes: wishes(settings, link.session.as_ref()),
-            tenant: settings.distribution_tenant.clone(),
             endpoints: endpoint.as_deref().and_then(host).into_iter().collect(),
-            index: settings.index,
             rules,
             rule_name: Box::new(move |at| named.rule_name_with(&files, at)),
             noise: Arc::new(settings.noise_rules()?),
             strip_extension: settings.extensions(),
-            directory_objects: settings.directory_objects,
             redirect_function: (settings.redirect_function.as_ref()).map(|name| name.0.clone()),
-            tags: settings.tags,
             redirects,
             error_documents: error_documents(settings),
             prices: prices(&settings.purge),
             free_paths: None,
-            month_left: settings.purge.free_paths,
-            delete: settings.delete,
-            max_delete: settings.max_delete,
-            adopt: settings.adopt,
             force: false,
-            retain: settings.retain.0,
             sweep: false,
-            wait: settings.wait,
-            timeout: settings.timeout.0.min(Duration::from_secs(86_400)),
-            lock_wait: settings.lock_wait.0,
             concurrency: settings.concurrency.map_or(CONCURRENCY, usize::from),
-            max_memory: settings.max_memory.0,
             resume: false,
             drop_debts: Vec::new(),
             rollback: None,
-            prefix: settings.prefix.0.clone(),
             bucket,
         })
     }

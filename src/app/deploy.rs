@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::explain::PlanExplainer;
 use super::{App, SiteCommand, exposed, verify};
 use crate::cli;
-use crate::deploy::{self, DeployEvent, EventSink, Job, PlanInputs};
+use crate::deploy;
+use crate::deploy::PlanInputs;
 use crate::error::{Error, Exit};
+use crate::job::{DeployEvent, EventSink, Job};
 use crate::plan::{Plan, guard};
 use crate::report::PlanContext;
 
@@ -87,7 +89,7 @@ async fn look(command: SiteCommand<'_>) -> Result<(PlanInputs, Plan), Error> {
 }
 
 fn warn_if_refused(app: &App, job: &Job, plan: &Plan) {
-    if let Err(refused) = guard::check(plan, job.max_delete) {
+    if let Err(refused) = guard::check(plan, job.settings.max_delete) {
         app.printer.refused(&refused);
     }
 }
@@ -107,7 +109,7 @@ fn context(job: &Job, scene: &PlanInputs) -> PlanContext {
         targets.filter_map(|target| Some((target.id().to_owned(), target.domain()?.to_owned())));
     PlanContext {
         bucket: job.bucket.clone(),
-        prefix: job.prefix.clone(),
+        prefix: job.settings.prefix.0.clone(),
         names: named.collect(),
         free_left: Some(scene.month_left(job)),
     }

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
-use crate::deploy::{Job, PlanInputs};
+use crate::deploy::PlanInputs;
 use crate::edge::{UrlExplanation, request_paths};
 use crate::error::Error;
+use crate::job::Job;
 use crate::object::Key;
 use crate::object::entry::EntryLife;
 use crate::plan::{Change, Plan, Reason, TargetPurge};
@@ -145,7 +146,7 @@ impl<'a> PlanExplainer<'a> {
         let mut adopted = self.plan.adopted.iter();
         match entry.map(|entry| entry.life) {
             Some(EntryLife::Retained { since }) => {
-                let kept = i64::try_from(self.job.retain.as_secs()).unwrap_or(i64::MAX);
+                let kept = i64::try_from(self.job.settings.retain.0.as_secs()).unwrap_or(i64::MAX);
                 let until = Some(time(since.saturating_add(kept)));
                 KeyFate::Retained { until }
             }

@@ -7,11 +7,12 @@ use super::connect::Link;
 use super::{App, SiteCommand};
 use crate::aws::cloudfront::PurgeTarget;
 use crate::cli;
-use crate::deploy::send::{self, BatchOutcome, Invalidator, PendingInvalidation};
-use crate::deploy::survey;
+use crate::deploy::send;
+use crate::deploy::send::{BatchOutcome, Invalidator, PendingInvalidation};
 use crate::error::{Error, Exit};
 use crate::object::journal::PurgeBatch;
 use crate::report::invalidations::ShownInvalidation;
+use crate::survey;
 
 /// Invalidations that are listed of each distribution, at most.
 const MAX_LISTED: usize = 100;
@@ -33,7 +34,7 @@ pub(super) async fn invalidate(app: &App, flags: &cli::InvalidateArgs) -> Result
         );
     }
     let deploy = crate::state::mint(link.aws.cloudfront().clock.server_now());
-    let mut invalidations = ManualPurge::new(app, &link, job.timeout);
+    let mut invalidations = ManualPurge::new(app, &link, job.settings.timeout.0);
     let (link, job) = (&link, &job);
     for target in targets(SiteCommand { app, link, job }).await? {
         let batches = send::batches(&deploy, 0, &flags.paths);
@@ -43,7 +44,7 @@ pub(super) async fn invalidate(app: &App, flags: &cli::InvalidateArgs) -> Result
         app.printer
             .invalidated(sent.target.id(), &sent.id, sent.paths);
     }
-    if job.wait {
+    if job.settings.wait {
         invalidations.wait().await?;
     }
     Ok(Exit::Done)
@@ -55,7 +56,7 @@ pub(super) async fn invalidations(
 ) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let job = app.job_for(&link, PathBuf::new())?;
-    let mut invalidations = ManualPurge::new(app, &link, job.timeout);
+    let mut invalidations = ManualPurge::new(app, &link, job.settings.timeout.0);
     let (link, job) = (&link, &job);
     for target in targets(SiteCommand { app, link, job }).await? {
         match &flags.id {

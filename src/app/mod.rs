@@ -15,8 +15,8 @@ mod show;
 mod verify;
 
 use crate::cli::{Cli, Command};
-use crate::deploy::{Job, StopSignal};
 use crate::error::{Error, Exit};
+use crate::job::{Job, StopSignal};
 use crate::report::Printer;
 use crate::settings::{self, Settings};
 use connect::Link;

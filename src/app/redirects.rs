@@ -4,13 +4,13 @@ use std::path::Path;
 
 use super::{App, connect};
 use crate::cli;
-use crate::deploy::rewrite;
 use crate::error::{Error, Exit};
 use crate::report::redirects::{ListedRedirect, RedirectFunction};
 use crate::rules::function;
 use crate::rules::redirect::Redirect;
 use crate::rules::redirects::Redirects;
 use crate::settings::{self, Settings, SiteFiles};
+use crate::survey::rewrite;
 
 /// The document that stands for a folder.
 const INDEX: &str = "index.html";

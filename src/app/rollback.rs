@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use super::{App, SiteCommand};
 use crate::cli;
-use crate::deploy::survey::{self, SiteLocation};
-use crate::deploy::{self, Job};
+use crate::deploy;
 use crate::error::{Error, Exit};
+use crate::job::Job;
 use crate::object::manifest::DeployId;
 use crate::state::RecentDeploy;
+use crate::survey;
+use crate::survey::SiteLocation;
 
 pub(super) async fn rollback(app: &App, flags: &cli::RollbackArgs) -> Result<Exit, Error> {
     let link = app.connect().await?;
@@ -39,9 +41,9 @@ fn go_back(job: &mut Job, deploy: DeployId, commit: Option<String>) {
     job.commit = commit;
     job.dir = PathBuf::from(format!("rollback to {deploy}"));
     job.rollback = Some(deploy);
-    job.delete = true;
-    job.adopt = false;
-    job.max_delete = Some(usize::MAX);
+    job.settings.delete = true;
+    job.settings.adopt = false;
+    job.settings.max_delete = Some(usize::MAX);
 }
 
 fn unversioned(bucket: &str) -> Error {

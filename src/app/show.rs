@@ -7,10 +7,11 @@ use aws_sdk_cloudfront::types::DistributionSummary;
 use super::App;
 use super::connect::Link;
 use crate::cli;
-use crate::deploy::survey::{self, SiteLocation};
 use crate::error::{Error, Exit};
 use crate::report::distributions::ListedDistribution;
 use crate::state::{HistoryRecord, RecentDeploy, StateError};
+use crate::survey;
+use crate::survey::SiteLocation;
 
 /// Deploys that `history` shows, at most.
 const MAX_DEPLOYS: usize = 50;

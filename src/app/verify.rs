@@ -9,15 +9,17 @@ use super::connect::Link;
 use super::{App, SiteCommand};
 use crate::aws::viewer::{ViewerAnswer, ViewerClient};
 use crate::cli;
-use crate::deploy::expect::{DistributionQuestions, ExpectedObjects, PathQuestion, questions};
-use crate::deploy::known::KnownBodies;
-use crate::deploy::survey::{self, OpenedSite};
-use crate::deploy::{PlanInputs, SiteSource};
+use crate::deploy::PlanInputs;
 use crate::edge::expect::{SeenAnswer, faults};
 use crate::error::{Error, Exit};
 use crate::object::Key;
 use crate::plan::{Plan, WantedObject};
 use crate::report::verify::{FaultyAnswer, Verification};
+use crate::site::SiteSource;
+use crate::site::known::KnownBodies;
+use crate::survey;
+use crate::survey::OpenedSite;
+use crate::survey::expect::{DistributionQuestions, ExpectedObjects, PathQuestion, questions};
 
 /// Requests at once.
 const AT_ONCE: usize = 32;

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::event::{DeploySummary, InvalidationSummary};
 use super::progress::{DeployProgress, HaltReason, PurgeOutcome};
 use super::send::{Invalidator, PendingInvalidation};
 use crate::error::{Error, Exit};
+use crate::job::event::{DeploySummary, InvalidationSummary};
 use crate::state::StateError;
 
 const NEXT: &str = "the next deploy makes it good: what it owes is noted in the bucket";

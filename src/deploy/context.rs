@@ -1,9 +1,9 @@
 //! What every part of a deploy works with.
 
-use super::event::EventSink;
-use super::job::Job;
-use super::stop::StopSignal;
 use crate::aws::AwsClients;
+use crate::job::event::EventSink;
+use crate::job::request::Job;
+use crate::job::stop::StopSignal;
 
 /// Whom a deploy asks, what it is asked to do, and who hears of it.
 #[derive(Clone, Copy)]

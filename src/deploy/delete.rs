@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::event::DeployEvent;
 use super::progress::{HaltReason, PurgeOutcome};
 use super::steps::RunningDeploy;
 use crate::aws::s3::MAX_DELETES;
 use crate::aws::{AwsError, AwsErrorKind};
+use crate::job::event::DeployEvent;
 use crate::object::ETag;
 use crate::plan::Deletion;
 use crate::state::StateError;

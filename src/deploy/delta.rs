@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::progress::DeployProgress;
 use super::scene::PlanInputs;
-use super::source::SiteSource;
 use crate::aws::s3::Written;
 use crate::edge::ttl;
 use crate::object::entry::{DeployNumber, EntryLife, ManifestEntry};
 use crate::object::manifest::{DeployId, DeployRef, Manifest, ManifestDelta, ServedHeaders};
 use crate::object::{ETag, Headers, Key, Md5};
 use crate::plan::{AdoptedObject, Change, ClaimedObject, Deletion, Plan};
+use crate::site::source::SiteSource;
 use crate::state::ManifestUpdate;
 
 /// Seconds for which an edge may hold a copy of what names no time of its own.

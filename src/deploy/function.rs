@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::EventSink;
-use super::event::DeployEvent;
-use super::stop::StopSignal;
-use super::targets::SiteFunction;
-use super::wanted_function::{denied, not_ours};
 use crate::aws::function::{AssociationOutcome, FunctionCode};
 use crate::aws::{AwsError, CloudFront};
+use crate::job::EventSink;
+use crate::job::event::DeployEvent;
+use crate::job::stop::StopSignal;
 use crate::rules::function;
+use crate::survey::targets::SiteFunction;
+use crate::survey::wanted_function::{denied, not_ours};
 
 /// Between two looks at whether a distribution is deployed, which takes minutes: longer each time, up to this.
 const LOOK: Duration = Duration::from_secs(10);

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use serde::{Serialize, Serializer};
 
 use super::delta::{LiveObject, claims, life_of};
-use super::job::Job;
 use super::scene::PlanInputs;
 use crate::aws::s3::Written;
+use crate::job::request::Job;
 use crate::object::Key;
 use crate::object::entries::ManifestEntries;
 use crate::object::entry::EntryLife;

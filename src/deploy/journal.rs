@@ -1,11 +1,11 @@
 //! The journal of a plan: what a deploy says before it changes anything.
 
-use super::job::Job;
 use super::scene::PlanInputs;
-use super::wants::WantedSite;
+use crate::job::request::Job;
 use crate::object::journal::{Journal, JournaledPurge, TouchAction, TouchedKey};
 use crate::object::{ETag, Key};
 use crate::plan::{Change, ChangeAction, Plan};
+use crate::site::wants::WantedSite;
 
 /// Makes the journal of a plan, without the batches of its purge.
 pub(super) fn journal(scene: &PlanInputs, job: &Job, plan: &Plan) -> Journal {

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use super::context::DeployContext;
-use super::event::DeployEvent;
-use super::survey::{OpenedSite, SiteLocation};
 use crate::error::{Error, Exit};
+use crate::job::event::DeployEvent;
 use crate::state::LeaseRecord;
+use crate::survey::{OpenedSite, SiteLocation};
 
 /// Returns once the lease is free, as far as anybody can see.
 pub(super) async fn wait_for_lease(
@@ -18,7 +18,7 @@ pub(super) async fn wait_for_lease(
         return Ok(opened);
     }
     let begun = Instant::now();
-    let patience = context.job.lock_wait;
+    let patience = context.job.settings.lock_wait.0;
     let on_wait = |holder: &LeaseRecord| {
         context.tell.tell(DeployEvent::LockAwaited {
             who: holder.owner.to_string(),

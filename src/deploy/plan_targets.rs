@@ -1,9 +1,9 @@
 //! The distributions as the plan sees them: what each was told, what it is owed, and what its paths cost.
 
-use super::job::Job;
 use super::scene::PlanInputs;
 use crate::edge::path::PathDialect;
 use crate::edge::{Distribution, PurgePrices, ShownSite, price};
+use crate::job::request::Job;
 use crate::plan::PlanTarget;
 use crate::state::RECENT;
 
@@ -20,7 +20,7 @@ impl PlanInputs {
         let targets = targets.map(|target| {
             let id = target.id().to_owned();
             let told = told.get(&id);
-            let tags = target.takes_tags(job.tags);
+            let tags = target.takes_tags(job.settings.tags);
             let config = (target.distribution.as_ref()).map_or(0, Distribution::fingerprint);
             let has_tags =
                 told.is_some_and(|told| told.config == config && told.tags_since.is_some());
@@ -55,7 +55,9 @@ impl PlanInputs {
     /// Returns what is left of the month's free paths, as far as this site's own deploys spent them.
     pub fn month_left(&self, job: &Job) -> u64 {
         let spent = self.remote.state.object.paths_in_month(self.now);
-        job.month_left
+        job.settings
+            .purge
+            .free_paths
             .unwrap_or(price::FREE_PATHS.saturating_sub(spent))
     }
 

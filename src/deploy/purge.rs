@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 
 use super::delta;
-use super::history::{self, RecordedChanges};
+use super::history;
+use super::history::RecordedChanges;
 use super::progress::{HaltReason, PurgeOutcome};
-use super::record::{self, WrittenFiles};
+use super::record;
+use super::record::WrittenFiles;
 use super::sender::{SendFailure, texts};
 use super::steps::RunningDeploy;
 use crate::edge::path::PathDialect;

@@ -9,18 +9,18 @@ use tokio::task::JoinSet;
 
 use super::content;
 use super::context::DeployContext;
-use super::event::{DeployEvent, EventSink};
 use super::put_error::PutError;
 use super::room::TransferBudget;
 use super::scene::PlanInputs;
-use super::survey::SiteLocation;
 use crate::aws::multipart::{MultipartUpload, UploadedPart};
 use crate::aws::s3::{CheckedBody, CopySource, Written};
 use crate::aws::{AwsError, AwsErrorKind, WriteCondition};
+use crate::job::event::{DeployEvent, EventSink};
 use crate::object::{ETag, Md5};
 use crate::plan::{Change, ChangeAction, MAX_COPY};
 use crate::scan::{LocalFile, MULTIPART_FROM, part_size};
 use crate::state::Lease;
+use crate::survey::SiteLocation;
 
 /// Bytes of a part of a copy past 5 GB.
 const COPY_PART: u64 = 1 << 30;
@@ -56,7 +56,7 @@ impl ObjectWriter {
             place: scene.place.clone(),
             root: scene.source.root().to_owned(),
             tell: context.tell.clone(),
-            room: TransferBudget::new(context.job.max_memory),
+            room: TransferBudget::new(context.job.settings.max_memory.0),
             parts: context.job.concurrency.clamp(1, 8),
             guarded: lease.why_unguarded().is_none(),
         }

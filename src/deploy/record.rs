@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::job::Job;
 use super::progress::{DeployProgress, PurgeOutcome};
 use super::scene::PlanInputs;
 use crate::edge::{Distribution, Money, PurgeMode, TargetedPurge};
+use crate::job::request::Job;
 use crate::object::Key;
 use crate::object::journal::{Journal, OwedPaths, TouchedKey};
 use crate::object::manifest::{DeployRef, ToldDistribution};
@@ -185,7 +185,8 @@ fn told(
         }
         if let Some(mut now) = now {
             // From now on objects may be served without tags.
-            now.tags_since.take_if(|_| !target.takes_tags(job.tags));
+            now.tags_since
+                .take_if(|_| !target.takes_tags(job.settings.tags));
             told.insert(id, now);
         }
     }

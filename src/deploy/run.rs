@@ -4,32 +4,35 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::conclude::{self, Conclusion};
+use super::conclude;
+use super::conclude::Conclusion;
 use super::context::DeployContext;
-use super::event::{DeployEvent, DeploySummary, EventSink};
-use super::job::Job;
 use super::journal;
 use super::lease_wait::{timestamp, wait_for_lease};
-use super::listing::ListingSplits;
-use super::past::PastSite;
-use super::pool::ConcurrencyLevel;
 use super::progress::{DeployProgress, HaltReason};
 use super::scene::{PlanInputs, SurveyedSite, WrittenKeys};
-use super::send::{self, Invalidator};
+use super::send;
+use super::send::Invalidator;
 use super::sender::{BatchNumbers, PurgeSender, texts};
-use super::source::SiteSource;
 use super::steps::RunningDeploy;
-use super::stop::StopSignal;
-use super::survey::{self, OpenedSite, SiteLocation};
-use super::wanted_function;
 use crate::aws::AwsClients;
 use crate::edge::PurgeMode;
 use crate::edge::path::PathDialect;
 use crate::error::Error;
+use crate::job::event::{DeployEvent, DeploySummary, EventSink};
+use crate::job::pool::ConcurrencyLevel;
+use crate::job::request::Job;
+use crate::job::stop::StopSignal;
 use crate::object::journal::Journal;
 use crate::object::manifest::DeployId;
 use crate::plan::{ChangeAction, Plan, guard};
+use crate::site::past::PastSite;
+use crate::site::source::SiteSource;
 use crate::state::{self, BeginOutcome, Lease};
+use crate::survey;
+use crate::survey::ListingSplits;
+use crate::survey::wanted_function;
+use crate::survey::{OpenedSite, SiteLocation};
 
 /// Longest time that giving back the lease may take: else it runs out.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -138,7 +141,7 @@ pub async fn deploy(
         written: WrittenKeys::new(),
         summary: DeploySummary {
             bucket: job.bucket.clone(),
-            prefix: job.prefix.clone(),
+            prefix: job.settings.prefix.0.clone(),
             ..DeploySummary::default()
         },
     };
@@ -229,7 +232,7 @@ impl DeployRun<'_> {
         }
         let plan = Arc::new(scene.plan(self.context, &mut self.level).await?);
         tell.tell(DeployEvent::Planned(plan.clone()));
-        guard::check(&plan, job.max_delete)
+        guard::check(&plan, job.settings.max_delete)
             .map_err(|refused| Error::failed(refused.to_string()).hint(refused.hint()))?;
         self.summary.unchanged = plan.unchanged as u64;
         self.summary.retained = plan.retained.len() as u64;
@@ -338,7 +341,7 @@ impl DeployRun<'_> {
         let quoted = covers.any(|purge| purge.cover.texts().any(send::may_be_refused));
         let targets = scene.targets.found.iter();
         PurgeSender {
-            invalidator: self.invalidator(Instant::now() + job.timeout),
+            invalidator: self.invalidator(Instant::now() + job.settings.timeout.0),
             lease: lease.clone(),
             numbers,
             targets: targets
@@ -396,8 +399,8 @@ impl DeployRun<'_> {
         self.lease.take_if(|_| ended.is_ok());
         let job = self.context.job;
         let conclusion = Conclusion {
-            invalidator: self.invalidator(self.begun + job.timeout),
-            waits: job.wait,
+            invalidator: self.invalidator(self.begun + job.settings.timeout.0),
+            waits: job.settings.wait,
             summary: &mut self.summary,
         };
         conclude::conclude(conclusion, progress, ended).await

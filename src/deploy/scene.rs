@@ -3,20 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::ask::{self, KnownContent, ObjectAsker, ObjectQuestion};
 use super::context::DeployContext;
-use super::job::Job;
-use super::names;
-use super::pool::ConcurrencyLevel;
-use super::source::SiteSource;
-use super::survey::{BucketSnapshot, SiteLocation};
-use super::targets::{ResolvedTargets, SiteFunction};
-use super::wants::WantedSite;
 use crate::aws::list::ListedObject;
 use crate::edge::critic::DistributionCritic;
 use crate::edge::path::PathDialect;
 use crate::edge::{PurgeMode, ShownSite};
 use crate::error::Error;
+use crate::job::pool::ConcurrencyLevel;
+use crate::job::request::Job;
 use crate::object::diff::{ComparisonAnswer, OpenQuestions};
 use crate::object::journal::TouchedKey;
 use crate::object::{ETag, Headers, Key};
@@ -27,6 +21,13 @@ use crate::plan::{
 use crate::rules::header_rules::MatchedRules;
 use crate::rules::page;
 use crate::scan::MULTIPART_FROM;
+use crate::site::names;
+use crate::site::source::SiteSource;
+use crate::site::wants::WantedSite;
+use crate::survey::ask;
+use crate::survey::ask::{KnownContent, ObjectAsker, ObjectQuestion};
+use crate::survey::targets::{ResolvedTargets, SiteFunction};
+use crate::survey::{BucketSnapshot, SiteLocation};
 
 /// What this run has put so far, and with what headers.
 pub(super) type WrittenKeys = HashMap<Key, (ETag, Arc<Headers>)>;
@@ -261,10 +262,10 @@ impl PlanInputs {
             answers: &self.answers,
             targets: &targets,
             now: self.now,
-            retain: i64::try_from(job.retain.as_secs()).unwrap_or(i64::MAX),
+            retain: i64::try_from(job.settings.retain.0.as_secs()).unwrap_or(i64::MAX),
             sweep: job.sweep,
-            delete: job.delete,
-            adopt: job.adopt,
+            delete: job.settings.delete,
+            adopt: job.settings.adopt,
             force: job.force,
             is_page: &is_page,
             is_fingerprinted: &is_fingerprinted,

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::event::{DeployEvent, EventSink};
-use super::stop::StopSignal;
 use crate::aws::cloudfront::{AcceptedInvalidation, PurgeTarget};
 use crate::aws::{AwsError, AwsErrorKind, CloudFront};
 use crate::edge::batch;
+use crate::job::event::{DeployEvent, EventSink};
+use crate::job::stop::StopSignal;
 use crate::object::journal::PurgeBatch;
 use crate::object::manifest::DeployId;
 

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use super::send::{self, BatchOutcome, Invalidator, PendingInvalidation};
+use super::send;
+use super::send::{BatchOutcome, Invalidator, PendingInvalidation};
 use crate::aws::AwsError;
 use crate::aws::cloudfront::PurgeTarget;
 use crate::object::journal::{Journal, PurgeBatch};

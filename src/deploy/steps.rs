@@ -8,22 +8,23 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::context::DeployContext;
-use super::event::DeployEvent;
 use super::function::FunctionTools;
-use super::pool::{self, ConcurrencyLevel, PoolEnd};
 use super::progress::{DeployProgress, HaltReason};
 use super::put::ObjectWriter;
 use super::put_error::PutError;
 use super::scene::PlanInputs;
 use super::sender::PurgeSender;
-use super::survey;
-use super::wants::WantedSite;
 use crate::aws::s3::{Written, attempt_timeout};
+use crate::job::event::DeployEvent;
+use crate::job::pool;
+use crate::job::pool::{ConcurrencyLevel, PoolEnd};
 use crate::object::Key;
 use crate::object::journal::Journal;
 use crate::object::manifest::DeployId;
 use crate::plan::{Change, Plan};
+use crate::site::wants::WantedSite;
 use crate::state::{Lease, StateError};
+use crate::survey;
 
 /// A deploy that stands open in the state. Deletions are in `delete`, the purge and the end in `purge`.
 pub(super) struct RunningDeploy<'a> {
@@ -190,7 +191,7 @@ impl RunningDeploy<'_> {
         let step = FunctionTools {
             cloudfront: &cloudfront,
             may_go: &|| self.go_on().is_ok(),
-            wait: job.wait.then_some(job.timeout),
+            wait: job.settings.wait.then_some(job.settings.timeout.0),
             stop: self.context.stop,
             tell: self.context.tell,
         };

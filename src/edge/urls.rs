@@ -74,6 +74,13 @@ impl RequestPath<'_> {
 }
 
 impl<'a> ShownSite<'a> {
+    /// Returns the path that names a key.
+    pub fn own_path(&self, key: &str) -> Option<String> {
+        let paths = request_paths(self, key).into_iter();
+        let mut named = paths.filter(|path| !path.is_query()).map(|path| path.text);
+        named.find(|path| !path.ends_with('/'))
+    }
+
     /// Makes a site at the root of its bucket, with what CloudFront and S3 take for granted.
     pub fn new(distribution: &'a Distribution, ours: Vec<String>) -> Self {
         Self {

@@ -9,7 +9,7 @@ use super::event::milestone;
 use super::options::TextLook;
 use super::progress::UploadProgress;
 use super::text::{bytes, count, counted, elided, shown, ticking};
-use crate::deploy::DeployEvent;
+use crate::job::DeployEvent;
 
 const TICK: Duration = Duration::from_millis(100);
 /// Columns from which the rate has room beside the bar.

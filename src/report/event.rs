@@ -6,7 +6,7 @@ use super::changes;
 use super::error::warning_json;
 use super::json::merged;
 use super::text::{bytes, counted, duration, shown, ticking};
-use crate::deploy::DeployEvent;
+use crate::job::DeployEvent;
 use crate::plan::{ChangeAction, Reason};
 
 /// Returns what is said once, in CI.

@@ -304,7 +304,7 @@ fn names_are_in_kebab_case() {
     for object in json(&small(), &context()) {
         names_in(&object, &mut names);
     }
-    let summary = crate::report::summary::json(&crate::deploy::DeploySummary::default());
+    let summary = crate::report::summary::json(&crate::job::DeploySummary::default());
     names_in(&summary, &mut names);
     for name in &names {
         let kebab = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');

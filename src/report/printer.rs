@@ -14,8 +14,8 @@ use super::options::PrinterOptions;
 use super::progress::UploadProgress;
 use super::summary::{self, Completions};
 use super::{error, event, text};
-use crate::deploy::{DeployEvent, DeploySummary};
 use crate::error::Error;
+use crate::job::{DeployEvent, DeploySummary};
 
 /// Prints for whoever looks on. Clones print to the same terminal; a closed pipe ends the printing, not the work.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::event::milestone;
 use super::text::{bytes, count, counted, shown, ticking};
-use crate::deploy::DeployEvent;
+use crate::job::DeployEvent;
 use crate::plan::ChangeAction;
 
 /// At least so long between two lines that say how far something got,

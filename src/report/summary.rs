@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::json::merged;
 use super::options::TextLook;
 use super::text::{bytes, count, counted, destination, seconds, shown, ticking, wrapped};
-use crate::deploy::{DeploySummary, InvalidationSummary};
 use crate::edge::Money;
+use crate::job::{DeploySummary, InvalidationSummary};
 
 /// Invalidation ids shown of one distribution.
 const MAX_IDS: usize = 3;

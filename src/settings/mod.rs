@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -291,6 +292,8 @@ impl Settings {
         settings.ca_bundle =
             (settings.ca_bundle).or_else(|| set("AWS_CA_BUNDLE").map(PathBuf::from));
         settings.distribution = distinct(settings.distribution)?;
+        // Beyond a day the sum with a clock's time might overflow.
+        settings.timeout.0 = settings.timeout.0.min(Duration::from_hours(24));
         if settings.local.is_some() {
             settings
                 .bucket

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::job::Job;
 use super::targets::{ResolvedDistribution, ResolvedTargets};
 use crate::edge::expect::ExpectedAnswer;
 use crate::edge::{Behavior, Distribution, Origin, PathKind, ShownSite, request_paths};
+use crate::job::request::Job;
 use crate::object::manifest::Manifest;
 use crate::object::{ETag, Key};
 use crate::plan::WantedObject;
@@ -59,8 +59,8 @@ pub fn questions(
     if targets.found.is_empty() {
         let plain = plain();
         let mut site = ShownSite::new(&plain, vec![ORIGIN.to_owned()]);
-        site.prefix.clone_from(&job.prefix);
-        site.index = job.index;
+        site.prefix.clone_from(&job.settings.prefix.0);
+        site.index = job.settings.index;
         return vec![asked(None, &site)];
     }
     // Of a distribution whose configuration could not be read nobody knows what it answers.

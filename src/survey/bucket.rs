@@ -3,12 +3,13 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use super::event::{DeployEvent, EventSink};
-use super::job::Job;
-use super::listing::{self, ListingSplits};
+use super::listing;
+use super::listing::ListingSplits;
 use crate::aws::list::{ListedObject, ListingPage};
 use crate::aws::{AwsClients, AwsError, AwsErrorKind, Bucket};
 use crate::error::{Error, Exit};
+use crate::job::event::{DeployEvent, EventSink};
+use crate::job::request::Job;
 use crate::object::Key;
 use crate::object::entry::EntryLife;
 use crate::object::manifest::Manifest;
@@ -16,8 +17,6 @@ use crate::scan::{self, ScanError, ScannedBuild};
 use crate::state::{
     self, LeaseTiming, LeftOpen, LoadedManifest, ObservedState, StateError, StateStore,
 };
-
-pub use super::search::find_targets;
 
 /// Where the site lies: its bucket and its state. Regions are put right.
 #[derive(Debug, Clone)]
@@ -30,7 +29,7 @@ pub struct SiteLocation {
 impl SiteLocation {
     pub fn new(aws: &AwsClients, job: &Job, region: Option<&str>) -> Self {
         let bucket = aws.bucket(&job.bucket, region);
-        let inside = format!("{}.unstale/", job.prefix);
+        let inside = format!("{}.unstale/", job.settings.prefix.0);
         let (state_bucket, root) = match &job.state {
             Some((name, root)) if *name != job.bucket => (aws.bucket(name, None), root.clone()),
             Some((_, root)) => (bucket.clone(), root.clone()),
@@ -39,13 +38,13 @@ impl SiteLocation {
         let store = StateStore {
             bucket: state_bucket,
             root,
-            site: (job.bucket.clone(), job.prefix.clone()),
+            site: (job.bucket.clone(), job.settings.prefix.0.clone()),
             official: job.official,
             timing: LeaseTiming::default(),
         };
         Self {
             bucket,
-            prefix: job.prefix.clone(),
+            prefix: job.settings.prefix.0.clone(),
             store,
         }
     }
@@ -56,7 +55,7 @@ impl SiteLocation {
     }
 
     /// Tells whether the state lies among what is listed as the site.
-    pub(super) fn holds_its_state(&self) -> bool {
+    pub(crate) fn holds_its_state(&self) -> bool {
         self.store.bucket.name() == self.bucket.name() && self.store.root.starts_with(&self.prefix)
     }
 
@@ -87,7 +86,7 @@ impl BucketSnapshot {
 }
 
 /// Finds the object under a whole key in a sorted listing.
-pub(super) fn find_object<'a>(listing: &'a [ListedObject], full: &str) -> Option<&'a ListedObject> {
+pub(crate) fn find_object<'a>(listing: &'a [ListedObject], full: &str) -> Option<&'a ListedObject> {
     let position = listing.binary_search_by(|object| (*object.key).cmp(full));
     listing.get(position.ok()?)
 }
@@ -98,7 +97,7 @@ pub struct OpenedSite {
     pub place: SiteLocation,
     pub state: ObservedState,
     /// A page of the listing that was asked for beside the state.
-    pub(super) early: Option<ListingPage>,
+    pub(crate) early: Option<ListingPage>,
 }
 
 /// Finds the place, following the bucket to its region, and reads the state; of a small build what it stands beside, too, once
@@ -118,7 +117,7 @@ pub async fn open(
 }
 
 /// Opens for a plan: a state that deploys refuse is told, and taken for lost, so that the plan shows the worst.
-pub(super) async fn open_for_plan(
+pub(crate) async fn open_for_plan(
     aws: &AwsClients,
     job: &Job,
     splits: &ListingSplits,
@@ -150,7 +149,7 @@ async fn follow(
     job: &Job,
     splits: Option<&ListingSplits>,
 ) -> (SiteLocation, ReadState) {
-    let place = SiteLocation::new(aws, job, job.region.as_deref());
+    let place = SiteLocation::new(aws, job, job.settings.region.as_deref());
     let read = read_state(&place, splits).await;
     if let Err(StateError::Aws(error)) = &read
         && let AwsErrorKind::WrongRegion(Some(region)) = &error.kind
@@ -217,7 +216,7 @@ pub async fn build(
 }
 
 /// Lists the bucket and reads what the state names. The state was read before.
-pub(super) async fn remote(
+pub(crate) async fn remote(
     opened: OpenedSite,
     splits: &ListingSplits,
     tell: &EventSink,
@@ -326,7 +325,7 @@ async fn list(
 }
 
 /// The site's objects as they are by now.
-pub(super) async fn list_again(
+pub(crate) async fn list_again(
     place: &SiteLocation,
     tell: &EventSink,
 ) -> Result<Vec<ListedObject>, AwsError> {

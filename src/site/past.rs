@@ -7,13 +7,10 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use md5::{Digest, Md5 as Hasher};
 
-use super::ask::{ObjectAsker, version_head};
-use super::job::Job;
 use super::serving::ServingRules;
-use super::survey::{BucketSnapshot, SiteLocation};
-use super::targets::ResolvedTargets;
 use crate::aws::read::ObjectHead;
 use crate::error::Error;
+use crate::job::request::Job;
 use crate::object::entry::EntryLife;
 use crate::object::manifest::{DeployId, Manifest};
 use crate::object::{ETag, Key, Md5};
@@ -22,6 +19,9 @@ use crate::plan::{ObjectVersion, Plan, WantedObject};
 use crate::rules::header_rules::MatchedRules;
 use crate::rules::page::is_page;
 use crate::state::history::{HistoryRecord, PastObject};
+use crate::survey::ask::{ObjectAsker, version_head};
+use crate::survey::targets::ResolvedTargets;
+use crate::survey::{BucketSnapshot, SiteLocation};
 
 /// Records read at once.
 const AT_ONCE: usize = 16;
@@ -49,7 +49,7 @@ impl PastSite {
     }
 
     /// Reads the records since that deploy, and says what was live then.
-    pub(super) async fn look(
+    pub(crate) async fn look(
         &mut self,
         place: &SiteLocation,
         remote: &BucketSnapshot,
@@ -78,7 +78,7 @@ impl PastSite {
     }
 
     /// Asks S3 for what the plan is about to copy. Returns whether that told anything new.
-    pub(super) async fn look_up(
+    pub(crate) async fn look_up(
         &mut self,
         plan: &Plan,
         asker: &mut ObjectAsker<'_>,

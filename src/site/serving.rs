@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use std::io::Read;
 use std::path::Path;
 
-use super::job::Job;
-use super::targets::ResolvedTargets;
+use crate::job::request::Job;
 use crate::object::{Headers, Key, ObjectSort, tags};
 use crate::plan::order::{LiveStage, stage};
 use crate::rules::content_type::content_type;
 use crate::rules::header_rules::{HeaderExplanation, MatchedRules, ObjectFacts, RuledHeaders};
 use crate::scan::LocalFile;
+use crate::survey::targets::ResolvedTargets;
 
 /// Bytes that are enough to tell HTML from other things.
 const SNIFFED: u64 = 1024;
@@ -65,7 +65,7 @@ impl<'a> ServingRules<'a> {
             tagged: targets
                 .found
                 .iter()
-                .any(|target| target.takes_tags(job.tags)),
+                .any(|target| target.takes_tags(job.settings.tags)),
         }
     }
 

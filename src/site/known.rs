@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use super::survey::{BucketSnapshot, SiteLocation};
 use crate::aws::list::ListedObject;
 use crate::object::encoding;
 use crate::object::encoding::Encoding;
@@ -11,6 +10,7 @@ use crate::object::manifest::Manifest;
 use crate::object::{ETag, Md5};
 use crate::rules::header_rules::RuledHeaders;
 use crate::scan::LocalFile;
+use crate::survey::{BucketSnapshot, SiteLocation};
 
 /// What the bucket is known to hold.
 pub struct KnownBodies<'a> {
@@ -31,7 +31,7 @@ impl<'a> KnownBodies<'a> {
         }
     }
 
-    pub(super) fn of(remote: &'a BucketSnapshot) -> Self {
+    pub(crate) fn of(remote: &'a BucketSnapshot) -> Self {
         let mut unsure = HashSet::new();
         let mut listing = remote.listing.as_slice();
         for open in &remote.open.journals {
@@ -51,7 +51,7 @@ impl<'a> KnownBodies<'a> {
     }
 
     /// Returns the body under a key that the bucket holds as the manifest says.
-    pub(super) fn body(&self, place: &SiteLocation, key: &str) -> Option<StoredBody<'a>> {
+    pub(crate) fn body(&self, place: &SiteLocation, key: &str) -> Option<StoredBody<'a>> {
         let entry = self.manifest.entries.get(key)?;
         let content = entry.content()?;
         let is_gone = matches!(entry.life, EntryLife::Tombstone { .. });
@@ -78,9 +78,9 @@ impl<'a> KnownBodies<'a> {
 
 /// A body in the bucket.
 #[derive(Clone, Copy)]
-pub(super) struct StoredBody<'a> {
-    pub(super) entry: &'a ManifestEntry,
-    pub(super) content: Md5,
+pub(crate) struct StoredBody<'a> {
+    pub(crate) entry: &'a ManifestEntry,
+    pub(crate) content: Md5,
     /// In bytes; 0 where only the manifest tells of it.
     size: u64,
 }
@@ -105,7 +105,7 @@ impl StoredBody<'_> {
     }
 
     /// Returns the file as what the bucket has of it, where that is in an encoding which is wanted now.
-    pub(super) fn in_place_of(&self, file: &LocalFile, served: &RuledHeaders) -> Option<LocalFile> {
+    pub(crate) fn in_place_of(&self, file: &LocalFile, served: &RuledHeaders) -> Option<LocalFile> {
         let encoding = self.encoding(served, encodings(file, served))?;
         let mut stored = file.clone();
         stored.md5 = self.content;
@@ -120,7 +120,7 @@ impl StoredBody<'_> {
 }
 
 /// Returns the encodings that a file may be stored in.
-pub(super) fn encodings<'a>(file: &LocalFile, served: &RuledHeaders<'a>) -> &'a [Encoding] {
+pub(crate) fn encodings<'a>(file: &LocalFile, served: &RuledHeaders<'a>) -> &'a [Encoding] {
     let content_type = served.headers.content_type.as_deref().unwrap_or_default();
     let is_plain = served.headers.content_encoding.is_none();
     if is_plain && encoding::is_compressible(content_type, file.stamp.size) {

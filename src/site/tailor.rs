@@ -11,14 +11,12 @@ use futures_util::stream::{self, StreamExt};
 use md5::{Digest, Md5 as Hasher};
 use tokio::task::spawn_blocking;
 
-use super::job::Job;
 use super::known::{KnownBodies, StoredBody, encodings};
 use super::names;
 use super::serving::ServingRules;
 use super::source::{BuiltSite, SiteSource};
-use super::survey::{BucketSnapshot, SiteLocation};
-use super::targets::ResolvedTargets;
 use crate::error::Error;
+use crate::job::request::Job;
 use crate::object::encoding;
 use crate::object::encoding::Encoding;
 use crate::object::entry::{ManifestEntry, NoiselessDigest};
@@ -26,13 +24,15 @@ use crate::object::{Key, Md5};
 use crate::rules::header_rules::MatchedRules;
 use crate::rules::noise::NoiseRules;
 use crate::scan::LocalFile;
+use crate::survey::targets::ResolvedTargets;
+use crate::survey::{BucketSnapshot, SiteLocation};
 
 /// Pages looked at together: some of them wait for S3.
 const PAGES_AT_ONCE: usize = 16;
 
 impl SiteSource {
     /// Finds out what is to be stored, given what the bucket is known to hold.
-    pub(super) async fn look(
+    pub(crate) async fn look(
         &mut self,
         place: &SiteLocation,
         remote: &BucketSnapshot,
@@ -207,7 +207,7 @@ impl BuildTailoring<'_> {
             }
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let room = Arc::new(AtomicU64::new(self.job.max_memory / 2));
+        let room = Arc::new(AtomicU64::new(self.job.settings.max_memory.0 / 2));
         let made = stream::iter(open)
             .map(|(file, wanted)| {
                 let (path, room) = (file.path(site.root()), room.clone());

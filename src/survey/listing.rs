@@ -31,7 +31,7 @@ struct KeySpan {
 
 /// Returns all objects whose keys begin with `prefix`, sorted by key, for at most a page more a range than one by one. `seen` is
 /// told how many were listed so far.
-pub(super) async fn list(
+pub(crate) async fn list(
     bucket: &Bucket,
     prefix: &str,
     splits: &[Key],

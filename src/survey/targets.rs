@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::job::Job;
 use crate::aws::cloudfront::PurgeTarget;
 use crate::edge::{Behavior, Distribution, Origin, ShownSite};
+use crate::job::request::Job;
 use crate::object::tags;
 use crate::plan::FunctionChange;
 
@@ -39,8 +39,8 @@ impl ResolvedDistribution {
     /// Returns the site as this distribution shows it; none where its configuration could not be read.
     pub fn site(&self, job: &Job) -> Option<ShownSite<'_>> {
         let mut site = ShownSite::new(self.readable()?, self.ours.clone());
-        site.prefix.clone_from(&job.prefix);
-        site.index = job.index;
+        site.prefix.clone_from(&job.settings.prefix.0);
+        site.index = job.settings.index;
         site.error_documents.clone_from(&job.error_documents);
         Some(site)
     }

@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use super::job::Job;
-use super::redirects::own_path;
 use super::search;
 use super::targets::{ResolvedDistribution, ResolvedTargets, SiteFunction};
 use crate::aws::cloudfront::PurgeTarget;
 use crate::aws::{AwsClients, AwsError, CloudFront};
 use crate::edge::{Behavior, IndexLookup, path, rewrite_of};
 use crate::error::Error;
+use crate::job::request::Job;
 use crate::plan::FunctionChange;
 use crate::rules::function;
 use crate::rules::function::PathRewrite;
@@ -72,8 +71,8 @@ async fn prepare(
     }
     let redirects = job.redirects.iter().map(|placed| placed.redirect.clone());
     let redirects: Vec<Redirect> = redirects.collect();
-    let site = format!("s3://{}/{}", job.bucket, job.prefix);
-    let rewrite = rewrite(job.index, &job.strip_extension, kept(job, targets));
+    let site = format!("s3://{}/{}", job.bucket, job.settings.prefix.0);
+    let rewrite = rewrite(job.settings.index, &job.strip_extension, kept(job, targets));
     let code = function::generate(&redirects, &rewrite, &site).map_err(|why| why.to_string())?;
     let live = live(cloudfront, name, &site).await?;
     let change = FunctionChange {
@@ -101,7 +100,7 @@ async fn prepare(
         if runs {
             owed.insert(id, owed_paths(&live_redirects, &redirects, default));
         }
-        if job.index == IndexLookup::Auto {
+        if job.settings.index == IndexLookup::Auto {
             default.rewrite = rewrite_of(&change.code);
         }
         default.associated = Some(resource.clone());
@@ -160,7 +159,7 @@ fn kept(job: &Job, targets: &ResolvedTargets) -> Vec<String> {
         keys.extend(job.error_documents.iter().cloned());
         keys.extend(site.distribution.default_root_object.clone());
         keys.retain(|key| job.strip_extension.iter().any(|end| key.ends_with(end)));
-        kept.extend(keys.iter().flat_map(|key| own_path(&site, key)));
+        kept.extend(keys.iter().flat_map(|key| site.own_path(key)));
     }
     kept.sort();
     kept.dedup();

@@ -7,12 +7,12 @@ use aws_sdk_cloudfront::types::{
     ForwardedValues, FunctionAssociations, LambdaFunctionAssociations, OriginGroups,
 };
 
-use super::job::Job;
 use crate::aws::cloudfront::DescribedDistribution;
 use crate::aws::{AwsError, CloudFront};
 use crate::edge::{
     Behavior, Distribution, ErrorResponse, IndexLookup, Origin, QueryKey, UriRewrite, rewrite_of,
 };
+use crate::job::request::Job;
 
 /// Seconds that objects are kept where neither they nor the configuration say otherwise (CloudFront API Reference,
 /// "CachePolicyConfig").
@@ -155,7 +155,7 @@ impl ConfigurationReader<'_> {
         let associated = associated(&settings);
         let function = self.function(associated.as_deref()).await;
         let rewrite = match (&associated, &function) {
-            _ if self.job.index != IndexLookup::Auto => UriRewrite::None,
+            _ if self.job.settings.index != IndexLookup::Auto => UriRewrite::None,
             (None, _) => UriRewrite::None,
             (_, Some(code)) => rewrite_of(code),
             (_, None) => UriRewrite::Unknown,
@@ -192,7 +192,7 @@ impl ConfigurationReader<'_> {
     async fn function(&mut self, associated: Option<&str>) -> Option<String> {
         let name = associated?.strip_prefix("function/")?;
         let redirects = !self.job.redirects.is_empty() || self.job.redirect_function.is_some();
-        if self.job.index != IndexLookup::Auto && !redirects {
+        if self.job.settings.index != IndexLookup::Auto && !redirects {
             return None;
         }
         if let Some(code) = self.functions.get(name) {

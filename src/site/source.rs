@@ -66,21 +66,21 @@ impl SiteSource {
 }
 
 impl BuiltSite {
-    pub(super) fn files(&self) -> &[LocalFile] {
+    pub(crate) fn files(&self) -> &[LocalFile] {
         self.tailored.as_deref().unwrap_or(&self.build.files)
     }
 
-    pub(super) fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.build.root
     }
 
     /// Stores these files, sorted by key, instead of all others; without them the build's own as they are.
-    pub(super) fn store(&mut self, files: Option<Vec<LocalFile>>) {
+    pub(crate) fn store(&mut self, files: Option<Vec<LocalFile>>) {
         self.tailored = files;
     }
 
     /// Stores each of these files instead of the one that has its key.
-    pub(super) fn replace(&mut self, changed: Vec<LocalFile>) {
+    pub(crate) fn replace(&mut self, changed: Vec<LocalFile>) {
         if changed.is_empty() {
             return;
         }

@@ -3,12 +3,12 @@
 use aws_sdk_cloudfront::types::DistributionSummary;
 
 use super::configuration;
-use super::job::{DistributionChoice, Job};
 use super::targets::{ResolvedDistribution, ResolvedTargets};
 use crate::aws::cloudfront::PurgeTarget;
 use crate::aws::{AwsClients, AwsError, AwsErrorKind, CloudFront};
 use crate::edge::distribution::is_bucket_domain;
 use crate::error::Error;
+use crate::job::request::{DistributionChoice, Job};
 
 /// Finds the distributions that the settings ask for, and reads their configuration.
 pub async fn find_targets(aws: &AwsClients, job: &Job) -> Result<ResolvedTargets, Error> {
@@ -18,7 +18,7 @@ pub async fn find_targets(aws: &AwsClients, job: &Job) -> Result<ResolvedTargets
         summaries: None,
         targets: ResolvedTargets::default(),
     };
-    if let Some(name) = &job.tenant {
+    if let Some(name) = &job.settings.distribution_tenant {
         let tenant = search.tenant(name).await?;
         search.targets.found.push(tenant);
         return Ok(search.targets);

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use tokio::task::spawn_blocking;
 
-use super::EventSink;
-use super::event::DeployEvent;
-use super::pool::{self, ConcurrencyLevel};
-use super::stop::StopSignal;
-use super::survey::SiteLocation;
+use super::bucket::SiteLocation;
 use crate::aws::read::ObjectHead;
 use crate::aws::{AwsError, AwsErrorKind};
+use crate::job::EventSink;
+use crate::job::event::DeployEvent;
+use crate::job::pool;
+use crate::job::pool::ConcurrencyLevel;
+use crate::job::stop::StopSignal;
 use crate::object::diff::{ComparisonAnswer, OpenQuestions};
 use crate::object::{ETag, Headers, Key, Md5};
 use crate::plan::{HeadAnswer, WantedObject};
@@ -41,7 +42,7 @@ pub enum KnownContent {
 /// Asks about many objects, several at once.
 pub struct ObjectAsker<'a> {
     pub place: SiteLocation,
-    pub level: &'a mut ConcurrencyLevel,
+    pub(crate) level: &'a mut ConcurrencyLevel,
     pub stop: &'a StopSignal,
     pub tell: &'a EventSink,
 }

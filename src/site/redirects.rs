@@ -1,11 +1,11 @@
 //! Which redirects become objects that a website endpoint answers with, and what to say of the others. Pure.
 
-use super::job::{Job, PlacedRedirect};
-use super::targets::{ResolvedDistribution, ResolvedTargets};
-use crate::edge::{Behavior, ShownSite, path, request_paths};
+use crate::edge::{Behavior, path};
+use crate::job::request::{Job, PlacedRedirect};
 use crate::rules::function;
 use crate::rules::redirect::Redirect;
 use crate::scan::LocalFile;
+use crate::survey::targets::{ResolvedDistribution, ResolvedTargets};
 
 /// The index document of website endpoints.
 const INDEX: &str = "index.html";
@@ -81,8 +81,8 @@ pub fn of_stripped_names(
     let leading = |file: &LocalFile| {
         let key = file.key.as_str();
         let path = match &site {
-            Some(site) => own_path(site, key)?,
-            None => format!("/{}", encoded(&format!("{}{key}", job.prefix))),
+            Some(site) => site.own_path(key)?,
+            None => format!("/{}", encoded(&format!("{}{key}", job.settings.prefix.0))),
         };
         Some((file.name().as_str().to_owned(), path))
     };
@@ -94,13 +94,6 @@ pub fn of_stripped_names(
 pub fn is_stripped(file: &LocalFile) -> bool {
     let (name, key) = (file.name().as_str(), file.key.as_str());
     name.len() > key.len() && name.starts_with(key) && !key.ends_with('/')
-}
-
-/// Returns the path that names a key.
-pub fn own_path(site: &ShownSite, key: &str) -> Option<String> {
-    let paths = request_paths(site, key).into_iter();
-    let mut named = paths.filter(|path| !path.is_query()).map(|path| path.text);
-    named.find(|path| !path.ends_with('/'))
 }
 
 fn encoded(text: &str) -> String {

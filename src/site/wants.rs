@@ -7,19 +7,19 @@ use std::sync::Arc;
 
 use md5::{Digest, Md5 as Hasher};
 
-use super::job::Job;
 use super::redirects;
 use super::serving::ServingRules;
 use super::source::SiteSource;
-use super::targets::ResolvedTargets;
 use crate::edge::Behavior;
 use crate::error::Error;
+use crate::job::request::Job;
 use crate::object::{ETag, HeaderFingerprint, Headers, Key, Md5, tags};
 use crate::plan::WantedObject;
 use crate::rules::header_rules::{HeaderExplanation, MatchedRules, RuledHeaders};
 use crate::rules::rule_check::check_limits;
 use crate::rules::{header_rules, tag_check};
 use crate::scan::LocalFile;
+use crate::survey::targets::ResolvedTargets;
 
 /// Sets of headers that are kept to be shared; a site has a few by type.
 const SHARED: usize = 64;
@@ -54,7 +54,7 @@ impl<'a> WantedSite<'a> {
             SiteSource::Build(_) => wants.redirect(targets),
             SiteSource::Past(past) => wants.extras = Cow::Borrowed(&past.wants),
         }
-        if job.tags && !wants.rules.tagged {
+        if job.settings.tags && !wants.rules.tagged {
             wants.warnings.push(no_tags(targets));
         }
         wants

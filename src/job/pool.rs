@@ -24,7 +24,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 
 /// How many requests are under way at once, kept over the stages of a deploy.
 #[derive(Debug)]
-pub(super) struct ConcurrencyLevel {
+pub(crate) struct ConcurrencyLevel {
     now: usize,
     most: usize,
     watch: RequestWatch,
@@ -42,7 +42,7 @@ pub(super) struct ConcurrencyLevel {
 }
 
 impl ConcurrencyLevel {
-    pub(super) fn new(most: usize, watch: RequestWatch) -> Self {
+    pub(crate) fn new(most: usize, watch: RequestWatch) -> Self {
         let most = most.max(1);
         let throttled = watch.throttled();
         Self {
@@ -112,7 +112,7 @@ impl ConcurrencyLevel {
 
 /// How a pool's run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PoolEnd {
+pub(crate) enum PoolEnd {
     /// All that were begun ended.
     Ended,
     /// Some were given up while they were under way.
@@ -121,7 +121,7 @@ pub(super) enum PoolEnd {
 
 /// Runs a task per item, telling `done` of each that ended, until all are or `done` answers false or `stop` is set. What is
 /// under way is awaited, but no longer than the patience of `stop`.
-pub(super) async fn run<I, T, F>(
+pub(crate) async fn run<I, T, F>(
     level: &mut ConcurrencyLevel,
     stop: &StopSignal,
     items: I,

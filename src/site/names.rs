@@ -5,24 +5,24 @@ use std::path::Path;
 
 use tokio::task::spawn_blocking;
 
-use super::job::Job;
 use super::redirects::{has_website, is_stripped};
 use super::serving::ServingRules;
 use super::source::SiteSource;
-use super::targets::{ResolvedDistribution, ResolvedTargets};
 use crate::edge::{Behavior, IndexLookup, UriRewrite};
 use crate::error::Error;
+use crate::job::request::Job;
 use crate::object::Key;
 use crate::rules::function;
 use crate::rules::links::html_links;
 use crate::scan::LocalFile;
+use crate::survey::targets::{ResolvedDistribution, ResolvedTargets};
 
 /// The document that a folder shows.
 const INDEX: &str = "index.html";
 
 /// Returns whether any file is stored under another key than its path.
 pub fn are_given(job: &Job) -> bool {
-    job.directory_objects || !job.strip_extension.is_empty()
+    job.settings.directory_objects || !job.strip_extension.is_empty()
 }
 
 /// Returns the files under their keys, sorted by them.
@@ -37,7 +37,7 @@ pub fn named(
     let mut named = Vec::new();
     for file in files {
         let path = file.key.as_str();
-        if job.directory_objects
+        if job.settings.directory_objects
             && let Some(folder) = folder_of(path)
         {
             named.push(under(file, folder));
@@ -87,7 +87,7 @@ pub async fn broken_links(
     let mut targets = targets.found.iter();
     let bare = targets.find(|target| !redirects_endings(target, job))?;
     let files = source.files().to_vec();
-    let (root, prefix) = (source.root().to_owned(), job.prefix.clone());
+    let (root, prefix) = (source.root().to_owned(), job.settings.prefix.0.clone());
     let links = spawn_blocking(move || links_to_stripped(&files, &root, &prefix)).await;
     let links = links.ok()?;
     let (page, link) = links.first()?;
@@ -152,7 +152,7 @@ fn folder_of(key: &str) -> Option<&str> {
 /// Warns where folders of the site answer with errors: nothing rewrites their URLs, and S3's REST endpoint looks for no index
 /// documents.
 pub fn warning(files: &[LocalFile], job: &Job, targets: &ResolvedTargets) -> Option<String> {
-    if job.directory_objects || job.index != IndexLookup::Auto {
+    if job.settings.directory_objects || job.settings.index != IndexLookup::Auto {
         return None;
     }
     let mut keys = files.iter().map(|file| file.key.as_str());
