@@ -469,7 +469,7 @@ impl Cli {
     ///
     /// # Errors
     /// `Exit::Usage` where a path is not UTF-8.
-    pub fn settings(&self) -> Result<FlagSettings, Error> {
+    pub(crate) fn settings(&self) -> Result<FlagSettings, Error> {
         let not_text = |error| Error::usage("the command line is not UTF-8").because(error);
         let common = serde_json::to_value(&self.common).map_err(not_text)?;
         let command = serde_json::to_value(&self.command).map_err(not_text)?;

@@ -38,9 +38,8 @@ pub(super) async fn quota(app: &App) -> Result<Exit, Error> {
 async fn targets(app: &App, cloudfront: &CloudFront) -> Result<Vec<(PurgeTarget, String)>, Error> {
     let mut targets = Vec::new();
     for distribution in cloudfront.distributions().await? {
-        let aliases = distribution.aliases.and_then(|list| list.items);
-        let alias = aliases.into_iter().flatten().next();
-        let name = alias.unwrap_or(distribution.domain_name);
+        let alias = distribution.aliases.into_iter().next();
+        let name = alias.unwrap_or(distribution.domain);
         targets.push((PurgeTarget::Distribution(distribution.id), name));
     }
     match cloudfront.tenants().await {

@@ -2,13 +2,10 @@
 
 use std::path::PathBuf;
 
-use aws_sdk_cloudfront::types::DistributionSummary;
-
 use super::App;
 use super::connect::Link;
 use crate::cli;
 use crate::error::{Error, Exit};
-use crate::report::distributions::ListedDistribution;
 use crate::state::{HistoryRecord, RecentDeploy, StateError};
 use crate::survey;
 use crate::survey::SiteLocation;
@@ -19,24 +16,8 @@ const MAX_DEPLOYS: usize = 50;
 pub(super) async fn distributions(app: &App) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let distributions = link.aws.cloudfront().distributions().await?;
-    let listed: Vec<_> = distributions.into_iter().map(listed).collect();
-    app.printer.distributions(&listed);
+    app.printer.distributions(&distributions);
     Ok(Exit::Done)
-}
-
-fn listed(distribution: DistributionSummary) -> ListedDistribution {
-    let aliases = distribution.aliases.and_then(|list| list.items);
-    let origins = distribution.origins.into_iter();
-    let origins = origins.flat_map(|origins| origins.items);
-    ListedDistribution {
-        id: distribution.id,
-        status: distribution.status,
-        domain: distribution.domain_name,
-        aliases: aliases.unwrap_or_default(),
-        origins: origins
-            .map(|origin| origin.domain_name + &origin.origin_path.unwrap_or_default())
-            .collect(),
-    }
 }
 
 /// Finds the site. The link has to live as long as requests are made: with `--local` it serves them.

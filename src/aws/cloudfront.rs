@@ -68,9 +68,46 @@ impl From<Invalidation> for AcceptedInvalidation {
     }
 }
 
+/// A distribution of the account, as ListDistributions shows it.
+#[derive(Debug, Clone)]
+pub struct ListedDistribution {
+    pub id: String,
+    pub status: String,
+    pub domain: String,
+    pub aliases: Vec<String>,
+    pub origins: Vec<ListedOrigin>,
+    pub staging: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct ListedOrigin {
+    pub domain: String,
+    /// Empty, or beginning with a slash.
+    pub path: String,
+}
+
+impl From<DistributionSummary> for ListedDistribution {
+    fn from(summary: DistributionSummary) -> Self {
+        let aliases = summary.aliases.and_then(|list| list.items);
+        let origins = summary.origins.map(|list| list.items);
+        let origins = origins.into_iter().flatten().map(|origin| ListedOrigin {
+            domain: origin.domain_name,
+            path: origin.origin_path.unwrap_or_default(),
+        });
+        Self {
+            id: summary.id,
+            status: summary.status,
+            domain: summary.domain_name,
+            aliases: aliases.unwrap_or_default(),
+            origins: origins.collect(),
+            staging: summary.staging,
+        }
+    }
+}
+
 impl CloudFront {
     /// Lists all distributions of the account.
-    pub async fn distributions(&self) -> Result<Vec<DistributionSummary>, AwsError> {
+    pub async fn distributions(&self) -> Result<Vec<ListedDistribution>, AwsError> {
         let mut distributions = Vec::new();
         let mut marker = None;
         loop {
@@ -80,7 +117,8 @@ impl CloudFront {
             let Some(list) = answer.distribution_list else {
                 return Ok(distributions);
             };
-            distributions.extend(list.items.unwrap_or_default());
+            let items = list.items.unwrap_or_default().into_iter();
+            distributions.extend(items.map(ListedDistribution::from));
             marker = list.next_marker.filter(|_| list.is_truncated);
             if marker.is_none() {
                 return Ok(distributions);

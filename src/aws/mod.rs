@@ -2,6 +2,7 @@
 
 pub mod checksum;
 pub mod cloudfront;
+pub mod configuration;
 mod connect;
 mod delete;
 mod error;

@@ -1,20 +1,9 @@
 //! `unstale distributions`.
 
-use serde::Serialize;
 use serde_json::json;
 
-use super::json::merged;
 use super::printer::Printer;
-
-/// One distribution of the account.
-#[derive(Debug, Serialize)]
-pub struct ListedDistribution {
-    pub id: String,
-    pub status: String,
-    pub domain: String,
-    pub aliases: Vec<String>,
-    pub origins: Vec<String>,
-}
+use crate::aws::cloudfront::{ListedDistribution, ListedOrigin};
 
 impl Printer {
     pub fn distributions(&self, distributions: &[ListedDistribution]) {
@@ -22,10 +11,16 @@ impl Printer {
             self.line("This account has no distributions.");
         }
         for distribution in distributions {
-            self.result(
-                &text(distribution),
-                &merged(json!({"type": "distribution"}), distribution),
-            );
+            let origins: Vec<String> = distribution.origins.iter().map(place).collect();
+            let json = json!({
+                "type": "distribution",
+                "id": distribution.id,
+                "status": distribution.status,
+                "domain": distribution.domain,
+                "aliases": distribution.aliases,
+                "origins": origins,
+            });
+            self.result(&text(distribution), &json);
         }
     }
 }
@@ -39,7 +34,11 @@ fn text(distribution: &ListedDistribution) -> String {
         text.push_str(&format!("\n  {}", distribution.aliases.join(", ")));
     }
     for origin in &distribution.origins {
-        text.push_str(&format!("\n  from {origin}"));
+        text.push_str(&format!("\n  from {}", place(origin)));
     }
     text
+}
+
+fn place(origin: &ListedOrigin) -> String {
+    format!("{}{}", origin.domain, origin.path)
 }

@@ -2,7 +2,6 @@
 
 pub mod ask;
 mod bucket;
-mod configuration;
 pub mod expect;
 mod listing;
 mod search;

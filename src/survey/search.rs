@@ -1,10 +1,8 @@
 //! Finds the distributions that the settings ask for: by id, by alias, or by their origin.
 
-use aws_sdk_cloudfront::types::DistributionSummary;
-
-use super::configuration;
 use super::targets::{ResolvedDistribution, ResolvedTargets};
-use crate::aws::cloudfront::PurgeTarget;
+use crate::aws::cloudfront::{ListedDistribution, PurgeTarget};
+use crate::aws::configuration::{self, FunctionReading};
 use crate::aws::{AwsClients, AwsError, AwsErrorKind, CloudFront};
 use crate::edge::distribution::is_bucket_domain;
 use crate::error::Error;
@@ -38,7 +36,7 @@ struct DistributionSearch<'a> {
     cloudfront: CloudFront,
     job: &'a Job,
     /// All distributions of the account, once they were listed.
-    summaries: Option<Vec<DistributionSummary>>,
+    summaries: Option<Vec<ListedDistribution>>,
     targets: ResolvedTargets,
 }
 
@@ -88,7 +86,7 @@ impl DistributionSearch<'_> {
     }
 
     /// Lists the distributions of the account, once.
-    async fn list(&mut self) -> Result<&[DistributionSummary], AwsError> {
+    async fn list(&mut self) -> Result<&[ListedDistribution], AwsError> {
         let list = match self.summaries.take() {
             Some(list) => list,
             None => self.cloudfront.distributions().await?,
@@ -109,7 +107,11 @@ impl DistributionSearch<'_> {
             Err(error) if may_be_denied(&error) => return unreadable("configuration", error),
             Err(error) => return Err(error.into()),
         };
-        let distribution = match configuration::read(&self.cloudfront, described, self.job).await {
+        let reading = FunctionReading {
+            index: self.job.settings.index,
+            redirects: !self.job.redirects.is_empty() || self.job.redirect_function.is_some(),
+        };
+        let distribution = match configuration::read(&self.cloudfront, described, reading).await {
             Ok(distribution) => distribution,
             Err(error) => return unreadable("cache policy", error),
         };
@@ -147,14 +149,9 @@ fn is_id(name: &str) -> bool {
     name.bytes().all(is_capital_or_digit)
 }
 
-fn aliases(summary: &DistributionSummary) -> &[String] {
-    let aliases = summary.aliases.as_ref();
-    aliases.map_or(&[], |aliases| aliases.items())
-}
-
-fn by_alias(list: &[DistributionSummary], alias: &str) -> Result<String, Error> {
-    let named = |summary: &&DistributionSummary| {
-        let mut names = aliases(summary).iter().chain([&summary.domain_name]);
+fn by_alias(list: &[ListedDistribution], alias: &str) -> Result<String, Error> {
+    let named = |summary: &&ListedDistribution| {
+        let mut names = summary.aliases.iter().chain([&summary.domain]);
         names.any(|name| name.eq_ignore_ascii_case(alias))
     };
     let summary = list.iter().find(named).ok_or_else(|| {
@@ -168,23 +165,27 @@ fn by_alias(list: &[DistributionSummary], alias: &str) -> Result<String, Error> 
 ///
 /// # Errors
 /// `Exit::Usage`, naming them, where there are several.
-fn by_bucket(list: &[DistributionSummary], job: &Job) -> Result<Option<String>, Error> {
+fn by_bucket(list: &[ListedDistribution], job: &Job) -> Result<Option<String>, Error> {
     let is_bucket =
         |domain: &String| is_bucket_domain(domain, &job.bucket) || job.endpoints.contains(domain);
-    let leads_here = |summary: &&DistributionSummary| {
-        let origins = summary.origins.as_ref();
-        let mut origins = origins.map_or(&[][..], |origins| origins.items()).iter();
-        !summary.staging && origins.any(|origin| is_bucket(&origin.domain_name))
+    let leads_here = |listed: &&ListedDistribution| {
+        !listed.staging
+            && listed
+                .origins
+                .iter()
+                .any(|origin| is_bucket(&origin.domain))
     };
     let leading: Vec<_> = list.iter().filter(leads_here).collect();
     match leading.as_slice() {
         [] => Ok(None),
         [summary] => Ok(Some(summary.id.clone())),
         several => {
-            let names = several.iter().map(|summary| match aliases(summary) {
-                [] => format!("{} ({})", summary.id, summary.domain_name),
-                aliases => format!("{} ({})", summary.id, aliases.join(", ")),
-            });
+            let names = several
+                .iter()
+                .map(|summary| match summary.aliases.as_slice() {
+                    [] => format!("{} ({})", summary.id, summary.domain),
+                    aliases => format!("{} ({})", summary.id, aliases.join(", ")),
+                });
             let mut error = Error::usage(format!(
                 "{} distributions have the bucket {} as their origin",
                 several.len(),

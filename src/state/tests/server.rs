@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 
 use local_cloudfront::{Clock, Headers, Options, World};
-pub use local_cloudfront::{Conditions, Fault, Gate};
+pub(super) use local_cloudfront::{Conditions, Fault, Gate};
 
 pub const BUCKET: &str = "bucket";
 /// Unix seconds at which a world begins.

@@ -7,12 +7,11 @@ use aws_sdk_cloudfront::types::{
     ForwardedValues, FunctionAssociations, LambdaFunctionAssociations, OriginGroups,
 };
 
-use crate::aws::cloudfront::DescribedDistribution;
-use crate::aws::{AwsError, CloudFront};
+use super::cloudfront::DescribedDistribution;
+use super::{AwsError, CloudFront};
 use crate::edge::{
     Behavior, Distribution, ErrorResponse, IndexLookup, Origin, QueryKey, UriRewrite, rewrite_of,
 };
-use crate::job::request::Job;
 
 /// Seconds that objects are kept where neither they nor the configuration say otherwise (CloudFront API Reference,
 /// "CachePolicyConfig").
@@ -52,6 +51,15 @@ macro_rules! settings {
     }};
 }
 
+/// What of a distribution's functions matters.
+#[derive(Debug, Clone, Copy)]
+pub struct FunctionReading {
+    /// The code is read where it alone tells how index documents are found.
+    pub index: IndexLookup,
+    /// There are redirects, which functions may answer.
+    pub redirects: bool,
+}
+
 /// Reads a configuration.
 ///
 /// # Errors
@@ -59,12 +67,12 @@ macro_rules! settings {
 pub async fn read(
     cloudfront: &CloudFront,
     described: DescribedDistribution,
-    job: &Job,
+    reading: FunctionReading,
 ) -> Result<Distribution, AwsError> {
     let config = described.config;
     let mut reader = ConfigurationReader {
         cloudfront,
-        job,
+        reading,
         groups: config.origin_groups.map(members).unwrap_or_default(),
         policies: HashMap::new(),
         functions: HashMap::new(),
@@ -139,7 +147,7 @@ struct CacheSettings {
 /// Reads behaviors, and each policy and function that they name once.
 struct ConfigurationReader<'a> {
     cloudfront: &'a CloudFront,
-    job: &'a Job,
+    reading: FunctionReading,
     groups: OriginGroupMembers,
     policies: HashMap<String, CacheSettings>,
     /// Their code, where it may be read.
@@ -155,7 +163,7 @@ impl ConfigurationReader<'_> {
         let associated = associated(&settings);
         let function = self.function(associated.as_deref()).await;
         let rewrite = match (&associated, &function) {
-            _ if self.job.settings.index != IndexLookup::Auto => UriRewrite::None,
+            _ if self.reading.index != IndexLookup::Auto => UriRewrite::None,
             (None, _) => UriRewrite::None,
             (_, Some(code)) => rewrite_of(code),
             (_, None) => UriRewrite::Unknown,
@@ -191,8 +199,7 @@ impl ConfigurationReader<'_> {
     /// Reads the code of a function, where it is of use and may be read; Lambdas have none that is.
     async fn function(&mut self, associated: Option<&str>) -> Option<String> {
         let name = associated?.strip_prefix("function/")?;
-        let redirects = !self.job.redirects.is_empty() || self.job.redirect_function.is_some();
-        if self.job.settings.index != IndexLookup::Auto && !redirects {
+        if self.reading.index != IndexLookup::Auto && !self.reading.redirects {
             return None;
         }
         if let Some(code) = self.functions.get(name) {
