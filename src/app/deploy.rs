@@ -29,8 +29,7 @@ pub(super) async fn deploy(app: &App, flags: &cli::DeployArgs) -> Result<Exit, E
     });
     let result = deploy::deploy(&link.aws, &job, &app.stop, &tell).await;
     let mut verified = Ok(Exit::Done);
-    let changed = result.as_ref().ok().and_then(|done| done.changed.as_ref());
-    if let Some((scene, plan)) = changed {
+    if let Ok(Some((scene, plan))) = &result {
         let (link, job) = (&link, &job);
         let command = SiteCommand { app, link, job };
         exposed::warn(command, scene, url).await?;

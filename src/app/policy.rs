@@ -184,7 +184,8 @@ mod tests {
 
     use super::*;
     use crate::settings::StatePlace;
-    use crate::settings::values::{AccountId, BucketAddress, FunctionName, List, SitePrefix};
+    use crate::settings::list::List;
+    use crate::settings::values::{AccountId, BucketAddress, FunctionName, SitePrefix};
 
     fn settings() -> Settings {
         Settings {

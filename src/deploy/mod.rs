@@ -21,10 +21,10 @@ mod record;
 mod room;
 mod run;
 mod scene;
-pub mod send;
+pub(crate) mod send;
 mod sender;
 mod steps;
-pub mod suspect;
+pub(crate) mod suspect;
 
-pub use run::{DeployOutcome, deploy, plan};
-pub use scene::PlanInputs;
+pub(crate) use run::{deploy, plan};
+pub(crate) use scene::PlanInputs;

@@ -53,7 +53,7 @@ impl PlanInputs {
     }
 
     /// Returns what is left of the month's free paths, as far as this site's own deploys spent them.
-    pub fn month_left(&self, job: &Job) -> u64 {
+    pub(crate) fn month_left(&self, job: &Job) -> u64 {
         let spent = self.remote.state.object.paths_in_month(self.now);
         job.settings
             .purge

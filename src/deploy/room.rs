@@ -18,7 +18,7 @@ const IN_TIME: u64 = 5;
 const FIRST: u64 = IN_TIME * SLOWEST;
 
 #[derive(Debug)]
-pub struct TransferBudget {
+pub(super) struct TransferBudget {
     free: Arc<Semaphore>,
     /// Grains, free or taken.
     now: AtomicU32,
@@ -29,7 +29,7 @@ pub struct TransferBudget {
 
 impl TransferBudget {
     /// `memory` in bytes.
-    pub fn new(memory: u64) -> Self {
+    pub(super) fn new(memory: u64) -> Self {
         let most = grains(memory);
         let now = grains(FIRST).min(most);
         Self {
@@ -42,7 +42,7 @@ impl TransferBudget {
     }
 
     /// Waits for room, which is held as long as what comes back; a body that is larger than all of it goes alone.
-    pub async fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+    pub(super) async fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
         let wanted = grains(bytes + GRAIN).min(self.now.load(Ordering::Relaxed));
         let taken = self.free.clone().acquire_many_owned(wanted).await;
         self.begun.get_or_init(Instant::now);
@@ -50,7 +50,7 @@ impl TransferBudget {
     }
 
     /// So many bytes arrived: the line is as fast as all of them tell.
-    pub fn arrived(&self, bytes: u64) {
+    pub(super) fn arrived(&self, bytes: u64) {
         let time = self.begun.get().map(Instant::elapsed).unwrap_or_default();
         let total = self.arrived.fetch_add(bytes, Ordering::Relaxed) + bytes;
         self.grow(total, time);

@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const ROUNDS: usize = 6;
 
 /// Looks and plans; changes nothing.
-pub async fn plan(
+pub(crate) async fn plan(
     aws: &AwsClients,
     job: &Job,
     stop: &StopSignal,
@@ -102,21 +102,13 @@ async fn source(
     Ok(SiteSource::Past(PastSite::after(deploy.clone())))
 }
 
-/// What a deploy came to.
-#[derive(Debug)]
-pub struct DeployOutcome {
-    pub summary: DeploySummary,
-    /// What was carried out; none where there was nothing to do.
-    pub changed: Option<(PlanInputs, Arc<Plan>)>,
-}
-
-/// Deploys. The summary is told and returned; an error says what is left to do.
-pub async fn deploy(
+/// Deploys. Returns what was carried out, nothing where there was nothing to do; an error says what is left to do.
+pub(crate) async fn deploy(
     aws: &AwsClients,
     job: &Job,
     stop: &StopSignal,
     tell: &EventSink,
-) -> Result<DeployOutcome, Error> {
+) -> Result<Option<(PlanInputs, Arc<Plan>)>, Error> {
     let begun = Instant::now();
     let context = DeployContext {
         aws,
@@ -153,9 +145,9 @@ pub async fn deploy(
     summary.requests = aws.watch.requests();
     // Where nothing was begun the error says all.
     if result.is_ok() || summary.deploy.is_some() && !untouched {
-        tell.tell(DeployEvent::Ended(summary.clone()));
+        tell.tell(DeployEvent::Ended(summary));
     }
-    result.map(|changed| DeployOutcome { summary, changed })
+    result
 }
 
 struct DeployRun<'a> {

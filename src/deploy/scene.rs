@@ -34,7 +34,7 @@ pub(super) type WrittenKeys = HashMap<Key, (ETag, Arc<Headers>)>;
 
 /// What was found, at one moment.
 #[derive(Debug)]
-pub struct PlanInputs {
+pub(crate) struct PlanInputs {
     pub place: SiteLocation,
     pub source: SiteSource,
     pub targets: ResolvedTargets,
@@ -321,7 +321,7 @@ impl PlanInputs {
     }
 
     /// Explains which rule or default set what a key is served with, a line each.
-    pub fn explain_headers(&self, job: &Job, key: &str) -> Vec<String> {
+    pub(crate) fn explain_headers(&self, job: &Job, key: &str) -> Vec<String> {
         WantedSite::new(job, &self.source, &self.targets).explain(&Key::new(key))
     }
 
@@ -350,12 +350,16 @@ impl PlanInputs {
     }
 
     /// Returns the site's objects as they are wanted.
-    pub fn wanted(&self, job: &Job) -> Vec<WantedObject> {
+    pub(crate) fn wanted(&self, job: &Job) -> Vec<WantedObject> {
         Self::wants(job, &self.source, &self.targets)
     }
 
     /// Returns [`PlanInputs::wanted`] of a source without a bucket.
-    pub fn wants(job: &Job, source: &SiteSource, targets: &ResolvedTargets) -> Vec<WantedObject> {
+    pub(crate) fn wants(
+        job: &Job,
+        source: &SiteSource,
+        targets: &ResolvedTargets,
+    ) -> Vec<WantedObject> {
         WantedSite::new(job, source, targets)
             .all(&mut MatchedRules::default())
             .collect()

@@ -17,7 +17,7 @@ const POLLS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 
 /// Returns the batches of a purge, each under a reference of its own, never derived from content: CloudFront answers a reference
 /// that it knows with the old invalidation, and purges nothing.
-pub fn batches(deploy: &DeployId, first: usize, paths: &[String]) -> Vec<PurgeBatch> {
+pub(crate) fn batches(deploy: &DeployId, first: usize, paths: &[String]) -> Vec<PurgeBatch> {
     let numbered = batch::batches(paths).into_iter().enumerate();
     numbered
         .map(|(at, paths)| PurgeBatch {
@@ -29,13 +29,13 @@ pub fn batches(deploy: &DeployId, first: usize, paths: &[String]) -> Vec<PurgeBa
 }
 
 /// Tells whether CloudFront may refuse a path, though something else would do: one with an apostrophe, or a tag.
-pub fn may_be_refused(path: &str) -> bool {
+pub(crate) fn may_be_refused(path: &str) -> bool {
     path.contains('\'') || path.starts_with('#')
 }
 
 /// What became of sending one batch.
 #[derive(Debug)]
-pub enum BatchOutcome {
+pub(crate) enum BatchOutcome {
     Accepted(AcceptedInvalidation),
     /// More than CloudFront takes at once: to be sent in halves.
     TooLarge,
@@ -47,7 +47,7 @@ pub enum BatchOutcome {
 
 /// An invalidation under way.
 #[derive(Debug, Clone)]
-pub struct PendingInvalidation {
+pub(crate) struct PendingInvalidation {
     pub target: PurgeTarget,
     pub id: String,
     pub completed: bool,
@@ -68,7 +68,7 @@ impl PendingInvalidation {
 
 /// Sends batches to CloudFront, and waits for their invalidations.
 #[derive(Debug, Clone)]
-pub struct Invalidator {
+pub(crate) struct Invalidator {
     pub cloudfront: CloudFront,
     /// When what is sent must have been taken, and what is awaited completed.
     pub until: Instant,
@@ -78,7 +78,7 @@ pub struct Invalidator {
 
 impl Invalidator {
     /// Sends one batch, waiting for as long as CloudFront says that it has too much to do.
-    pub async fn send(&self, target: &PurgeTarget, batch: &PurgeBatch) -> BatchOutcome {
+    pub(crate) async fn send(&self, target: &PurgeTarget, batch: &PurgeBatch) -> BatchOutcome {
         let mut pause = PAUSES.0;
         loop {
             if self.stop.is_set() {
@@ -119,7 +119,7 @@ impl Invalidator {
     }
 
     /// Waits until all are completed; answers whether they are when the time is up or it is stopped.
-    pub async fn wait(&self, pending: &mut [PendingInvalidation]) -> Result<bool, AwsError> {
+    pub(crate) async fn wait(&self, pending: &mut [PendingInvalidation]) -> Result<bool, AwsError> {
         let begun = Instant::now();
         let mut pause = POLLS.0;
         loop {

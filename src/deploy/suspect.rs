@@ -28,7 +28,7 @@ pub struct NoiseSuspects {
 }
 
 /// Compares the pages that a plan changes with what is live.
-pub async fn suspects(scene: &PlanInputs, plan: &Plan) -> NoiseSuspects {
+pub(crate) async fn suspects(scene: &PlanInputs, plan: &Plan) -> NoiseSuspects {
     let page = |change: &&Change| {
         let content_type = change.headers.content_type.as_deref();
         change.reason == Reason::Content && is_page(content_type.unwrap_or_default())

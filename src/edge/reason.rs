@@ -41,6 +41,16 @@ pub struct HeldChange {
 }
 
 impl HeldChange {
+    /// Returns what a deploy leaves under a key, to be held against each answer that edges may hold.
+    pub fn left(key: &Key, after: Option<ServedAnswer>, fingerprinted: bool) -> Self {
+        Self {
+            key: key.clone(),
+            before: None,
+            after,
+            fingerprinted,
+        }
+    }
+
     /// Returns whether the answer is what the deploy leaves there.
     pub fn is_same(&self) -> bool {
         match (&self.before, &self.after) {

@@ -103,14 +103,14 @@ pub enum DeployEvent {
 
 /// Whom events are told. Cheap to clone.
 #[derive(Clone)]
-pub struct EventSink(Arc<dyn Fn(&DeployEvent) + Send + Sync>);
+pub(crate) struct EventSink(Arc<dyn Fn(&DeployEvent) + Send + Sync>);
 
 impl EventSink {
-    pub fn new(listener: impl Fn(&DeployEvent) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(listener: impl Fn(&DeployEvent) + Send + Sync + 'static) -> Self {
         Self(Arc::new(listener))
     }
 
-    pub fn tell(&self, event: DeployEvent) {
+    pub(crate) fn tell(&self, event: DeployEvent) {
         (self.0)(&event);
     }
 }

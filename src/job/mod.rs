@@ -1,10 +1,10 @@
 //! What a command is asked to do, who hears of it, when it is to stop, and how many requests it makes at once.
 
-pub mod event;
-pub mod pool;
-pub mod request;
-pub mod stop;
+pub(crate) mod event;
+pub(crate) mod pool;
+pub(crate) mod request;
+pub(crate) mod stop;
 
-pub use event::{DeployEvent, DeploySummary, EventSink, InvalidationSummary};
-pub use request::{DistributionChoice, Job, PlacedRedirect};
-pub use stop::StopSignal;
+pub(crate) use event::{DeployEvent, DeploySummary, EventSink, InvalidationSummary};
+pub(crate) use request::{DistributionChoice, Job, PlacedRedirect};
+pub(crate) use stop::StopSignal;

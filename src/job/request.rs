@@ -13,7 +13,7 @@ use crate::settings::Settings;
 
 /// A distribution that the settings ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DistributionChoice {
+pub(crate) enum DistributionChoice {
     /// The one whose origin is the bucket.
     Auto,
     /// An id or an alias.
@@ -22,13 +22,13 @@ pub enum DistributionChoice {
 
 /// A redirect and where it stands: `deploy.toml:12`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlacedRedirect {
+pub(crate) struct PlacedRedirect {
     pub redirect: Redirect,
     pub place: String,
 }
 
 /// One site, one build, and how to bring one to the other.
-pub struct Job {
+pub(crate) struct Job {
     pub settings: Settings,
     pub dir: PathBuf,
     pub scan: scan::ScanOptions,

@@ -10,7 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Shared by all that should stop. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct StopSignal {
+pub(crate) struct StopSignal {
     set: Arc<watch::Sender<bool>>,
 }
 
@@ -23,28 +23,28 @@ impl Default for StopSignal {
 }
 
 impl StopSignal {
-    pub fn set(&self) {
+    pub(crate) fn set(&self) {
         self.set.send_replace(true);
     }
 
-    pub fn is_set(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         *self.set.borrow()
     }
 
     /// Returns once it is set.
-    pub async fn wished(&self) {
+    pub(crate) async fn wished(&self) {
         // The sender lives as long as whoever waits.
         let _ = self.set.subscribe().wait_for(|set| *set).await;
     }
 
     /// Returns when nothing under way is waited for any more: it has been set for long.
-    pub async fn expired(&self) {
+    pub(crate) async fn expired(&self) {
         self.wished().await;
         tokio::time::sleep(PATIENCE).await;
     }
 
     /// Sleeps, or until it is set.
-    pub async fn sleep(&self, duration: Duration) {
+    pub(crate) async fn sleep(&self, duration: Duration) {
         tokio::select! {
             () = tokio::time::sleep(duration) => {}
             () = self.wished() => {}

@@ -13,7 +13,7 @@ pub(super) const CLOCK_SLACK: i64 = 2;
 
 /// What a deploy meant a key to become.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IntendedKey {
+pub(super) struct IntendedKey {
     pub touched: TouchedKey,
     /// Unix seconds after which that deploy wrote nothing more.
     pub(super) until: i64,

@@ -194,7 +194,7 @@ impl<'f, 'a> Maker<'f, 'a> {
     fn becomes(&mut self, want: &WantedObject, object: Option<&PlannedObject>) {
         self.met += usize::from(self.facts.entry(want.key.as_str()).is_some());
         self.moves.keys.push(want.key.clone());
-        let left = left(
+        let left = edge::HeldChange::left(
             &want.key,
             Some(purge::served(want.md5, want.fingerprint, want.tags)),
             want.fingerprinted,
@@ -260,7 +260,7 @@ impl<'f, 'a> Maker<'f, 'a> {
             self.plan.vanished.push(key.clone());
         }
         if was_deployed || self.facts.open.touches(object.key) {
-            let left = left(&key, Some(purge::unknown(object.etag)), false);
+            let left = edge::HeldChange::left(&key, Some(purge::unknown(object.etag)), false);
             self.moves.now.extend(self.facts.moves(Some(object), &left));
         }
         self.plan.foreign.push(key);
@@ -309,7 +309,7 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 
     fn delete(&mut self, deletion: Deletion, object: &PlannedObject) {
-        let left = left(&deletion.key, None, deletion.fingerprinted);
+        let left = edge::HeldChange::left(&deletion.key, None, deletion.fingerprinted);
         let moves = self.facts.moves(Some(object), &left);
         if deletion.page {
             self.moves.now.extend(moves);
@@ -363,7 +363,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         let open = open.into_iter().filter(|key| !present.contains(*key));
         let others: Vec<&Key> = open.filter(|key| !listed.contains(key)).collect();
         for key in vanished.iter().chain(others) {
-            let left = left(key, None, (self.facts.is_fingerprinted)(key));
+            let left = edge::HeldChange::left(key, None, (self.facts.is_fingerprinted)(key));
             self.moves.now.extend(self.facts.moves(None, &left));
         }
         self.plan.vanished.extend(vanished);
@@ -393,14 +393,4 @@ impl<'f, 'a> Maker<'f, 'a> {
 /// Returns whether a key is the state of some site, which nobody takes over.
 fn is_state(key: &str) -> bool {
     key.split('/').any(|segment| segment == ".unstale")
-}
-
-/// Returns what the deploy leaves under a key, to be held against each answer that edges may hold.
-fn left(key: &Key, after: Option<edge::ServedAnswer>, fingerprinted: bool) -> edge::HeldChange {
-    edge::HeldChange {
-        key: key.clone(),
-        before: None,
-        after,
-        fingerprinted,
-    }
 }

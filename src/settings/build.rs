@@ -35,7 +35,7 @@ const ROOT_MARKS: [&str; 8] = [
 ///
 /// # Errors
 /// `Exit::Usage` where none is given, where there is no such folder, and where it is no build.
-pub fn build_dir(settings: &Settings, here: &Path) -> Result<PathBuf, Error> {
+pub(crate) fn build_dir(settings: &Settings, here: &Path) -> Result<PathBuf, Error> {
     let Some(given) = &settings.dir else {
         return Err(hinted(Error::usage("which folder is the build?"), here));
     };
@@ -69,7 +69,7 @@ pub fn build_dir(settings: &Settings, here: &Path) -> Result<PathBuf, Error> {
 }
 
 /// The build folders of a project, those that exist.
-pub fn build_folders(here: &Path) -> impl Iterator<Item = &'static str> {
+pub(crate) fn build_folders(here: &Path) -> impl Iterator<Item = &'static str> {
     let here = here.to_owned();
     BUILD_FOLDERS
         .into_iter()

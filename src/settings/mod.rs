@@ -1,213 +1,42 @@
-//! The settings: defaults < deploy.toml < its `[env.NAME]` < `UNSTALE_*` variables < flags. [`Settings`] is their one table: a
-//! new setting is a field of it with its default, and a flag in `cli.rs` if it has one.
+//! The settings: defaults < deploy.toml < its `[env.NAME]` < `UNSTALE_*` variables < flags.
 
 mod build;
 mod layers;
+pub(crate) mod list;
 mod mistake;
 mod site_files;
-pub mod values;
+mod table;
+pub(crate) mod values;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
-
-use crate::edge::{IndexLookup, PurgeMode};
 use crate::error::Error;
-use crate::object::encoding::Encoding;
 use crate::rules::header_rule::HeaderRule;
 use crate::rules::header_rules::HeaderRules;
-use crate::rules::noise::{NoiseRule, NoiseRules};
-use crate::rules::redirect::Redirect;
+use crate::rules::noise::NoiseRules;
 use crate::rules::redirects::Redirects;
-use crate::scan::SymlinkPolicy;
 
-pub use build::{build_dir, build_folders};
-pub use site_files::{HEADERS_FILE, REDIRECTS_FILE, SiteFiles};
-pub use values::{DistributionSetting, StatePlace};
+pub(crate) use build::{build_dir, build_folders};
+pub(crate) use site_files::{HEADERS_FILE, REDIRECTS_FILE, SiteFiles};
+pub(crate) use table::{PurgeSettings, Settings};
+pub(crate) use values::{DistributionSetting, StatePlace};
 
-use values::{
-    AccountId, BucketAddress, EndpointUrl, FieldValue, FileExtension, FunctionName, GlobPattern,
-    List, MemorySize, Numbered, Period, Price, SitePrefix,
-};
+use list::List;
+use values::{BucketAddress, GlobPattern};
 
 /// The settings file that is looked for in the current folder.
-pub const FILE: &str = "deploy.toml";
+pub(crate) const FILE: &str = "deploy.toml";
 /// Where `--local` keeps its objects unless told otherwise.
-pub const LOCAL_DIR: &str = ".unstale-local";
+pub(crate) const LOCAL_DIR: &str = ".unstale-local";
 /// The bucket of `--local` unless told otherwise.
 const LOCAL_BUCKET: &str = "site";
 
-/// Everything that a command may be told. The field `max_delete` is the key `max-delete` of deploy.toml and the variable
-/// `UNSTALE_MAX_DELETE`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Settings {
-    /// As it was given, relative paths of deploy.toml already joined to its folder. Ask [`build_dir`].
-    pub dir: Option<PathBuf>,
-    pub allow_project_root: bool,
-    /// Ask [`Settings::bucket`].
-    pub bucket: Option<BucketAddress>,
-    pub prefix: SitePrefix,
-    pub state: Option<StatePlace>,
-    /// `Auto` and `None` stand alone; never empty.
-    pub distribution: List<DistributionSetting>,
-    pub distribution_tenant: Option<String>,
-    pub local: Option<PathBuf>,
-
-    pub profile: Option<String>,
-    pub region: Option<String>,
-    /// Never together with `local`; `profile` neither.
-    pub endpoint_url: Option<EndpointUrl>,
-    /// `None`: wherever an endpoint is given that is not AWS's.
-    pub path_style: Option<bool>,
-    pub ca_bundle: Option<PathBuf>,
-    pub expected_bucket_owner: Option<AccountId>,
-
-    pub exclude: List<GlobPattern>,
-    pub include: List<GlobPattern>,
-    pub symlinks: SymlinkPolicy,
-    /// Keys that the distribution answers errors with, besides those that it names itself.
-    pub error_documents: List<String>,
-    pub strip_extension: List<FileExtension>,
-    pub index: IndexLookup,
-    /// Store `posts/index.html` under `posts/` too.
-    pub directory_objects: bool,
-    /// The CloudFront Function that is to answer redirects where no website endpoint does; `None`: none is written.
-    pub redirect_function: Option<FunctionName>,
-    pub fingerprinted: List<GlobPattern>,
-    pub not_fingerprinted: List<GlobPattern>,
-    pub pages: List<GlobPattern>,
-    pub cache_control: Option<FieldValue>,
-    pub compress: List<Encoding>,
-    /// `[[headers]]` alone; [`Settings::header_rules_with`] has all.
-    pub headers: Vec<Numbered<HeaderRule>>,
-    pub redirects: Vec<Numbered<Redirect>>,
-    pub noise: Vec<Numbered<NoiseRule>>,
-    /// Objects carry cache tags.
-    pub tags: bool,
-
-    pub delete: bool,
-    /// `None`: half of the objects.
-    pub max_delete: Option<usize>,
-    pub adopt: bool,
-    /// How long fingerprinted assets stay after they left the build.
-    pub retain: Period,
-    pub purge: PurgeSettings,
-    pub wait: bool,
-    pub timeout: Period,
-    pub verify: bool,
-    /// Requests at once, at most; `None`: finds its level.
-    pub concurrency: Option<NonZeroUsize>,
-    /// Bytes of content in memory, at most.
-    pub max_memory: MemorySize,
-    pub cache: bool,
-    pub lock_wait: Period,
-
-    pub json: bool,
-    pub quiet: bool,
-    pub verbose: bool,
-
-    /// The settings file that was read.
-    #[serde(skip)]
-    pub file: Option<PathBuf>,
-    /// What is odd but no error, such as a variable that nothing reads.
-    #[serde(skip)]
-    pub warnings: Vec<String>,
-}
-
-/// `[purge]`. Prices are US dollars.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct PurgeSettings {
-    pub mode: PurgeMode,
-    /// What is left of the month's free paths; `None`: by the history.
-    pub free_paths: Option<u64>,
-    pub path_price: Price,
-    pub refetch_price: Price,
-    pub wait_price: Price,
-    /// What a path pattern of another origin's behavior weighs.
-    pub opaque_weight: u64,
-    /// Keep to CloudFront's usual rates: 150 paths and one wildcard a second.
-    pub paced: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            dir: None,
-            allow_project_root: false,
-            bucket: None,
-            prefix: SitePrefix::default(),
-            state: None,
-            distribution: List(vec![DistributionSetting::Auto]),
-            distribution_tenant: None,
-            local: None,
-            profile: None,
-            region: None,
-            endpoint_url: None,
-            path_style: None,
-            ca_bundle: None,
-            expected_bucket_owner: None,
-            exclude: List::default(),
-            include: List::default(),
-            symlinks: SymlinkPolicy::Inside,
-            error_documents: List::default(),
-            strip_extension: List::default(),
-            index: IndexLookup::Auto,
-            directory_objects: false,
-            redirect_function: None,
-            fingerprinted: List::default(),
-            not_fingerprinted: List::default(),
-            pages: List::default(),
-            cache_control: None,
-            compress: List::default(),
-            headers: Vec::new(),
-            redirects: Vec::new(),
-            noise: Vec::new(),
-            tags: false,
-            delete: true,
-            max_delete: None,
-            adopt: false,
-            retain: Period::seconds(7 * 86_400),
-            purge: PurgeSettings::default(),
-            wait: true,
-            timeout: Period::seconds(600),
-            verify: false,
-            concurrency: None,
-            max_memory: MemorySize(256 << 20),
-            cache: true,
-            // Longer than a dead deploy's lease with its grace: 90 s.
-            lock_wait: Period::seconds(120),
-            json: false,
-            quiet: false,
-            verbose: false,
-            file: None,
-            warnings: Vec::new(),
-        }
-    }
-}
-
-impl Default for PurgeSettings {
-    fn default() -> Self {
-        Self {
-            mode: PurgeMode::Cheapest,
-            free_paths: None,
-            path_price: Price(0.005),
-            refetch_price: Price(0.000_005_2),
-            wait_price: Price(0.0),
-            opaque_weight: 10_000,
-            paced: true,
-        }
-    }
-}
-
 /// What the command line says of settings.
 #[derive(Debug, Clone, Default)]
-pub struct FlagSettings {
+pub(crate) struct FlagSettings {
     pub config: Option<PathBuf>,
     pub env: Option<String>,
     pub flags: Vec<FlagText>,
@@ -215,7 +44,7 @@ pub struct FlagSettings {
 
 /// A setting that a flag gives, as it is written there.
 #[derive(Debug, Clone)]
-pub struct FlagText {
+pub(crate) struct FlagText {
     pub key: String,
     /// Several where the flag may be repeated.
     pub texts: Vec<String>,
@@ -225,7 +54,7 @@ pub struct FlagText {
 ///
 /// # Errors
 /// `Exit::Usage` for whatever is wrong with any of them, and for a named file that is missing.
-pub fn load(flags: &FlagSettings) -> Result<Settings, Error> {
+pub(crate) fn load(flags: &FlagSettings) -> Result<Settings, Error> {
     let env = variables()?;
     let named = flags.config.clone().or_else(|| {
         let name = env.get("UNSTALE_CONFIG").filter(|name| !name.is_empty());
@@ -267,7 +96,7 @@ impl Settings {
     ///
     /// # Errors
     /// `Exit::Usage`, naming file, line and column, or the variable.
-    pub fn resolve(
+    pub(crate) fn resolve(
         file: Option<(PathBuf, String)>,
         env: &BTreeMap<String, String>,
         flags: &FlagSettings,
@@ -323,7 +152,7 @@ impl Settings {
     ///
     /// # Errors
     /// `Exit::Usage` where none is given.
-    pub fn bucket(&self) -> Result<&str, Error> {
+    pub(crate) fn bucket(&self) -> Result<&str, Error> {
         self.bucket
             .as_ref()
             .map(|bucket| bucket.name.as_str())
@@ -335,7 +164,7 @@ impl Settings {
     }
 
     /// The endings that keys lose, with their dots.
-    pub fn extensions(&self) -> Vec<String> {
+    pub(crate) fn extensions(&self) -> Vec<String> {
         let extensions = self.strip_extension.0.iter();
         extensions.map(|extension| extension.0.clone()).collect()
     }
@@ -344,7 +173,7 @@ impl Settings {
     ///
     /// # Errors
     /// `Exit::Usage`, naming the file and line of the rule that cannot be followed.
-    pub fn header_rules(&self) -> Result<HeaderRules, Error> {
+    pub(crate) fn header_rules(&self) -> Result<HeaderRules, Error> {
         self.header_rules_with(&SiteFiles::default())
     }
 
@@ -352,7 +181,7 @@ impl Settings {
     ///
     /// # Errors
     /// `Exit::Usage`, naming the file and line of the one that cannot be followed.
-    pub fn redirects(&self) -> Result<Redirects, Error> {
+    pub(crate) fn redirects(&self) -> Result<Redirects, Error> {
         self.redirects_with(&SiteFiles::default())
     }
 
@@ -360,7 +189,7 @@ impl Settings {
     ///
     /// # Errors
     /// `Exit::Usage`, naming the file and line of the one that cannot be followed.
-    pub fn noise_rules(&self) -> Result<NoiseRules, Error> {
+    pub(crate) fn noise_rules(&self) -> Result<NoiseRules, Error> {
         let rules: Vec<_> = self.noise.iter().map(|one| one.rule.clone()).collect();
         NoiseRules::compile(&rules).map_err(|error| {
             let line = self.noise.get(error.rule).map_or(0, |one| one.line);
@@ -369,13 +198,8 @@ impl Settings {
         })
     }
 
-    /// Where a rule of [`Settings::header_rules`] stands, by its index.
-    pub fn rule_name(&self, index: usize) -> String {
-        self.rule_name_with(&SiteFiles::default(), index)
-    }
-
     /// A line of the settings file, as errors and warnings name it.
-    pub fn place(&self, line: usize) -> String {
+    pub(crate) fn place(&self, line: usize) -> String {
         let file = self.file.as_deref().unwrap_or(Path::new(FILE));
         format!("{}:{line}", file.display())
     }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use super::Settings;
-use super::values::Numbered;
+use super::list::Numbered;
 use crate::error::Error;
 use crate::rules::header_rule::HeaderRule;
 use crate::rules::header_rules::HeaderRules;
@@ -13,12 +13,12 @@ use crate::rules::redirects::Redirects;
 use crate::rules::{headers_file, redirects_file};
 
 /// Their names, at the root of a build.
-pub const HEADERS_FILE: &str = "_headers";
-pub const REDIRECTS_FILE: &str = "_redirects";
+pub(crate) const HEADERS_FILE: &str = "_headers";
+pub(crate) const REDIRECTS_FILE: &str = "_redirects";
 
 /// What the two files of a build say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SiteFiles {
+pub(crate) struct SiteFiles {
     dir: PathBuf,
     pub headers: Vec<Numbered<HeaderRule>>,
     pub redirects: Vec<Numbered<Redirect>>,
@@ -29,7 +29,7 @@ impl SiteFiles {
     ///
     /// # Errors
     /// `Exit::Usage`, naming file and line of all that cannot be followed.
-    pub fn read(dir: &Path) -> Result<Self, Error> {
+    pub(crate) fn read(dir: &Path) -> Result<Self, Error> {
         Ok(Self {
             dir: dir.to_owned(),
             headers: parsed(&dir.join(HEADERS_FILE), headers_file::parse)?,
@@ -73,7 +73,7 @@ impl Settings {
     ///
     /// # Errors
     /// `Exit::Usage`, naming the file and line of the rule that cannot be followed.
-    pub fn header_rules_with(&self, files: &SiteFiles) -> Result<HeaderRules, Error> {
+    pub(crate) fn header_rules_with(&self, files: &SiteFiles) -> Result<HeaderRules, Error> {
         let general = self.general_rules().into_iter().map(|(_, rule)| rule);
         let read = files.headers.iter().map(|numbered| numbered.rule.clone());
         let own = self.headers.iter().map(|numbered| numbered.rule.clone());
@@ -84,7 +84,7 @@ impl Settings {
     }
 
     /// Where a rule of [`Settings::header_rules_with`] stands, by its index: `deploy.toml:12`, or the key that it comes from.
-    pub fn rule_name_with(&self, files: &SiteFiles, index: usize) -> String {
+    pub(crate) fn rule_name_with(&self, files: &SiteFiles, index: usize) -> String {
         let general = self.general_rules();
         if let Some((key, _)) = general.get(index) {
             return format!("`{key}`");
@@ -103,7 +103,7 @@ impl Settings {
     ///
     /// # Errors
     /// `Exit::Usage`, naming the file and line of the one that cannot be followed.
-    pub fn redirects_with(&self, files: &SiteFiles) -> Result<Redirects, Error> {
+    pub(crate) fn redirects_with(&self, files: &SiteFiles) -> Result<Redirects, Error> {
         let all = self.redirects.iter().chain(&files.redirects);
         let all = all.map(|numbered| numbered.rule.clone());
         Redirects::compile(all.collect()).map_err(|error| {
@@ -113,7 +113,7 @@ impl Settings {
     }
 
     /// Where a redirect of [`Settings::redirects_with`] stands, by its index.
-    pub fn redirect_name(&self, files: &SiteFiles, index: usize) -> String {
+    pub(crate) fn redirect_name(&self, files: &SiteFiles, index: usize) -> String {
         match self.redirects.get(index) {
             Some(own) => self.place(own.line),
             None => {

@@ -2,8 +2,10 @@
 
 use clap::Parser;
 
+use super::values::{Period, Price};
 use super::*;
 use crate::cli::Cli;
+use crate::edge::PurgeMode;
 
 fn resolve(text: Option<&str>, env: &[(&str, &str)], line: &str) -> Result<Settings, Error> {
     let file = text.map(|text| (PathBuf::from(FILE), text.to_owned()));
@@ -316,7 +318,7 @@ fn general_keys_are_rules_below_the_file_s_own() {
         assert_eq!(served.headers.cache_control.as_deref(), Some(cache_control));
         assert!(served.page, "{key}");
     }
-    let names = [0, 1, 2].map(|index| settings.rule_name(index));
+    let names = [0, 1, 2].map(|index| settings.rule_name_with(&SiteFiles::default(), index));
     assert_eq!(names, ["`cache-control`", "`pages`", "deploy.toml:3"]);
 }
 

@@ -1,33 +1,28 @@
 //! Single values as people write them: `7d`, `256MiB`, `s3://bucket/folder`. The same readers serve deploy.toml, the
 //! environment and the command line, so that one spelling holds everywhere.
 
-use std::fmt;
-use std::marker::PhantomData;
 use std::time::Duration;
 
 use ignore::gitignore::GitignoreBuilder;
-use serde::de::value::SeqAccessDeserializer;
-use serde::de::{IntoDeserializer, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use toml::Spanned;
+use serde::Deserialize;
 
 /// Reads a value from text, as an environment variable or a flag gives it.
-pub fn read<T: TryFrom<String, Error = String>>(text: &str) -> Result<T, String> {
+pub(crate) fn read<T: TryFrom<String, Error = String>>(text: &str) -> Result<T, String> {
     T::try_from(text.to_owned())
 }
 
 /// Checks a value that the command line gives, and leaves it as it is written.
-pub fn checked<T: TryFrom<String, Error = String>>(text: &str) -> Result<String, String> {
+pub(crate) fn checked<T: TryFrom<String, Error = String>>(text: &str) -> Result<String, String> {
     read::<T>(text).map(|_| text.to_owned())
 }
 
 /// A length of time: numbers with `ms`, `s`, `m`, `h`, `d` or `w`, added up (`1h30m`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Period(pub Duration);
+pub(crate) struct Period(pub Duration);
 
 impl Period {
-    pub const fn seconds(seconds: u64) -> Self {
+    pub(crate) const fn seconds(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
     }
 }
@@ -81,11 +76,11 @@ fn split_number(text: &str) -> Option<(u64, &str)> {
 /// Bytes of memory, at least [`Memory::LEAST`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct MemorySize(pub u64);
+pub(crate) struct MemorySize(pub u64);
 
 impl MemorySize {
     /// One part of a multipart upload has to fit.
-    pub const LEAST: u64 = 16 << 20;
+    pub(crate) const LEAST: u64 = 16 << 20;
 }
 
 impl TryFrom<String> for MemorySize {
@@ -100,7 +95,7 @@ impl TryFrom<String> for MemorySize {
 }
 
 /// Bytes: a number with `B`, `KB`, `MB`, `GB`, `TB` (by 1000) or `KiB`, `MiB`, `GiB`, `TiB` (by 1024); case does not count.
-pub fn parse_size(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let wrong =
         || format!("`{text}` is no size: write a number and a unit, as 64MiB, 256MiB, 1GiB");
     let (number, unit) = split_number(text.trim()).ok_or_else(wrong)?;
@@ -122,14 +117,14 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
 /// A bucket by its name (or an access point's ARN), or with the site's folder as `s3://NAME/FOLDER`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct BucketAddress {
+pub(crate) struct BucketAddress {
     pub name: String,
     /// As [`SitePrefix`]; `None` where only the name was given.
     pub prefix: Option<SitePrefix>,
 }
 
 impl BucketAddress {
-    pub fn named(name: &str) -> Self {
+    pub(crate) fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
             prefix: None,
@@ -169,7 +164,7 @@ fn check_bucket(name: &str) -> Result<(), String> {
 /// The site's folder in the bucket: empty, or ending in `/` and not beginning with one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct SitePrefix(pub String);
+pub(crate) struct SitePrefix(pub String);
 
 impl TryFrom<String> for SitePrefix {
     type Error = String;
@@ -202,7 +197,7 @@ impl TryFrom<String> for SitePrefix {
 /// Where the state is kept, if not beside the site.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct StatePlace {
+pub(crate) struct StatePlace {
     pub bucket: String,
     /// Empty, or ending in `/`.
     pub prefix: String,
@@ -228,7 +223,7 @@ impl TryFrom<String> for StatePlace {
 /// A distribution as the settings name it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub enum DistributionSetting {
+pub(crate) enum DistributionSetting {
     /// The one whose origin is the bucket.
     Auto,
     /// There is none.
@@ -256,7 +251,7 @@ impl TryFrom<String> for DistributionSetting {
 /// A pattern over keys, as .gitignore writes them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct GlobPattern(pub String);
+pub(crate) struct GlobPattern(pub String);
 
 impl TryFrom<String> for GlobPattern {
     type Error = String;
@@ -285,7 +280,7 @@ fn plain(error: &ignore::Error) -> String {
 /// The value of a header: printable ASCII.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct FieldValue(pub String);
+pub(crate) struct FieldValue(pub String);
 
 impl TryFrom<String> for FieldValue {
     type Error = String;
@@ -329,7 +324,7 @@ impl TryFrom<String> for EndpointUrl {
 /// The twelve digits of an AWS account.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct AccountId(pub String);
+pub(crate) struct AccountId(pub String);
 
 impl TryFrom<String> for AccountId {
     type Error = String;
@@ -345,7 +340,7 @@ impl TryFrom<String> for AccountId {
 /// The name of a CloudFront Function (CloudFront API Reference, "CreateFunction").
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct FunctionName(pub String);
+pub(crate) struct FunctionName(pub String);
 
 impl TryFrom<String> for FunctionName {
     type Error = String;
@@ -364,7 +359,7 @@ impl TryFrom<String> for FunctionName {
 /// A file name's ending with its dot: `.html`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct FileExtension(pub String);
+pub(crate) struct FileExtension(pub String);
 
 impl TryFrom<String> for FileExtension {
     type Error = String;
@@ -380,7 +375,7 @@ impl TryFrom<String> for FileExtension {
 /// US dollars, or what else is weighed: finite and not negative.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(try_from = "f64")]
-pub struct Price(pub f64);
+pub(crate) struct Price(pub f64);
 
 impl TryFrom<f64> for Price {
     type Error = String;
@@ -402,62 +397,6 @@ impl TryFrom<String> for Price {
             .parse()
             .map_err(|_| format!("`{text}` is no price: a number, as 0.005"))?;
         Self::try_from(number)
-    }
-}
-
-/// One value, or a list of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct List<T>(pub Vec<T>);
-
-impl<T> Default for List<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl List<GlobPattern> {
-    pub fn texts(&self) -> Vec<String> {
-        self.0.iter().map(|glob| glob.0.clone()).collect()
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        struct ListVisitor<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
-            type Value = List<T>;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("a string or a list of strings")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<List<T>, E> {
-                T::deserialize(text.into_deserializer()).map(|value| List(vec![value]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<List<T>, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(list)).map(List)
-            }
-        }
-        input.deserialize_any(ListVisitor(PhantomData))
-    }
-}
-
-/// A table of a file and the line that it begins in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Numbered<T> {
-    pub line: usize,
-    pub rule: T,
-}
-
-/// Takes the first byte for the line: only who has the text can count.
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Numbered<T> {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        let table = Spanned::<T>::deserialize(input)?;
-        Ok(Self {
-            line: table.span().start,
-            rule: table.into_inner(),
-        })
     }
 }
 

@@ -13,7 +13,7 @@ use crate::scan::LocalFile;
 use crate::survey::{BucketSnapshot, SiteLocation};
 
 /// What the bucket is known to hold.
-pub struct KnownBodies<'a> {
+pub(crate) struct KnownBodies<'a> {
     manifest: &'a Manifest,
     /// Sorted by whole keys; without it the manifest's word is taken.
     listing: Option<&'a [ListedObject]>,
@@ -23,7 +23,7 @@ pub struct KnownBodies<'a> {
 
 impl<'a> KnownBodies<'a> {
     /// Returns what the manifest alone says.
-    pub fn by(manifest: &'a Manifest) -> Self {
+    pub(crate) fn by(manifest: &'a Manifest) -> Self {
         Self {
             manifest,
             listing: None,

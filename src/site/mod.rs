@@ -1,12 +1,12 @@
 //! What the site should be: a build, or the site after an earlier deploy, as objects with headers and bodies.
 
-pub mod known;
-pub mod names;
-pub mod past;
-pub mod redirects;
-pub mod serving;
-pub mod source;
-pub mod tailor;
-pub mod wants;
+pub(crate) mod known;
+pub(crate) mod names;
+pub(crate) mod past;
+pub(crate) mod redirects;
+pub(crate) mod serving;
+pub(crate) mod source;
+pub(crate) mod tailor;
+pub(crate) mod wants;
 
-pub use source::SiteSource;
+pub(crate) use source::SiteSource;

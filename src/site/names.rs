@@ -21,7 +21,7 @@ use crate::survey::targets::{ResolvedDistribution, ResolvedTargets};
 const INDEX: &str = "index.html";
 
 /// Returns whether any file is stored under another key than its path.
-pub fn are_given(job: &Job) -> bool {
+pub(crate) fn are_given(job: &Job) -> bool {
     job.settings.directory_objects || !job.strip_extension.is_empty()
 }
 
@@ -29,7 +29,7 @@ pub fn are_given(job: &Job) -> bool {
 ///
 /// # Errors
 /// `Exit::Usage`, naming two files that come to one key.
-pub fn named(
+pub(crate) fn named(
     files: &[LocalFile],
     rules: &ServingRules,
     job: &Job,
@@ -76,7 +76,7 @@ fn under(file: &LocalFile, key: &str) -> LocalFile {
 }
 
 /// Warns where pages link to names that lost their endings, and nobody redirects those.
-pub async fn broken_links(
+pub(crate) async fn broken_links(
     source: &SiteSource,
     job: &Job,
     targets: &ResolvedTargets,
@@ -151,7 +151,7 @@ fn folder_of(key: &str) -> Option<&str> {
 
 /// Warns where folders of the site answer with errors: nothing rewrites their URLs, and S3's REST endpoint looks for no index
 /// documents.
-pub fn warning(files: &[LocalFile], job: &Job, targets: &ResolvedTargets) -> Option<String> {
+pub(crate) fn warning(files: &[LocalFile], job: &Job, targets: &ResolvedTargets) -> Option<String> {
     if job.settings.directory_objects || job.settings.index != IndexLookup::Auto {
         return None;
     }

@@ -30,7 +30,7 @@ const NULL: &str = "null";
 
 /// What is wanted: every object that was live then.
 #[derive(Debug)]
-pub struct PastSite {
+pub(crate) struct PastSite {
     to: DeployId,
     /// Sorted by key.
     pub wants: Vec<WantedObject>,
@@ -40,7 +40,7 @@ pub struct PastSite {
 
 impl PastSite {
     /// Returns the site after this deploy; nothing is known of it before [`PastSite::look`].
-    pub fn after(to: DeployId) -> Self {
+    pub(crate) fn after(to: DeployId) -> Self {
         Self {
             to,
             wants: Vec::new(),

@@ -12,14 +12,14 @@ const INDEX: &str = "index.html";
 
 /// The redirects that are objects, and what is wrong with the others.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct RedirectObjects {
+pub(crate) struct RedirectObjects {
     /// Keys and where each leads, sorted by key.
     pub objects: Vec<(String, String)>,
     pub warnings: Vec<String>,
 }
 
 /// Returns the objects that a website endpoint answers with. `is_file` says whether the build has a file under a key.
-pub fn objects(
+pub(crate) fn objects(
     redirects: &[PlacedRedirect],
     targets: &ResolvedTargets,
     is_file: impl Fn(&str) -> bool,
@@ -42,7 +42,7 @@ pub fn objects(
 
 /// Returns whether redirect objects are heeded: at a website endpoint, or where nothing is known and the bucket may be one.
 /// Elsewhere S3 answers them with their empty body.
-pub fn has_website(targets: &ResolvedTargets) -> bool {
+pub(crate) fn has_website(targets: &ResolvedTargets) -> bool {
     targets.found.is_empty() || targets.found.iter().any(ResolvedDistribution::has_website)
 }
 
@@ -68,7 +68,7 @@ fn object(
 
 /// Returns the objects that lead from the names that files had to the keys that they are stored under, where a website
 /// endpoint heeds them.
-pub fn of_stripped_names(
+pub(crate) fn of_stripped_names(
     files: &[LocalFile],
     job: &Job,
     targets: &ResolvedTargets,
@@ -91,7 +91,7 @@ pub fn of_stripped_names(
 }
 
 /// Returns whether a file is stored without its ending.
-pub fn is_stripped(file: &LocalFile) -> bool {
+pub(crate) fn is_stripped(file: &LocalFile) -> bool {
     let (name, key) = (file.name().as_str(), file.key.as_str());
     name.len() > key.len() && name.starts_with(key) && !key.ends_with('/')
 }
@@ -104,7 +104,7 @@ fn encoded(text: &str) -> String {
 
 /// Warns of each distribution before a REST endpoint where no function answers all redirects. `written` are the behaviors
 /// whose function the deploy writes itself.
-pub fn unanswered(
+pub(crate) fn unanswered(
     redirects: &[PlacedRedirect],
     targets: &ResolvedTargets,
     written: impl Fn(&Behavior) -> bool,

@@ -19,7 +19,7 @@ const SNIFFED: u64 = 1024;
 const REDIRECT_TYPE: &str = "text/html; charset=utf-8";
 
 /// The rules, with all that they hang on besides a key.
-pub struct ServingRules<'a> {
+pub(crate) struct ServingRules<'a> {
     job: &'a Job,
     /// The build's folder.
     dir: &'a Path,
@@ -38,7 +38,7 @@ fn folder(key: &str) -> &str {
 
 impl<'a> ServingRules<'a> {
     /// Returns the rules for these files, which lie in the folder `dir`.
-    pub fn new(
+    pub(crate) fn new(
         job: &'a Job,
         files: &'a [LocalFile],
         dir: &'a Path,
@@ -70,7 +70,7 @@ impl<'a> ServingRules<'a> {
     }
 
     /// Returns what a file is served with, but for the encoding that it is stored in. Rules are about its path in the build.
-    pub fn of_file(&self, file: &LocalFile, matched: &mut MatchedRules) -> RuledHeaders<'a> {
+    pub(crate) fn of_file(&self, file: &LocalFile, matched: &mut MatchedRules) -> RuledHeaders<'a> {
         let content_type = self.type_of(file);
         let facts = self.facts(&content_type, [&file.key, file.name()]);
         let name = file.name().as_str();
@@ -78,13 +78,13 @@ impl<'a> ServingRules<'a> {
     }
 
     /// Returns what a key is served with that is no file's, as far as its name tells.
-    pub fn of_name(&self, key: &Key, matched: &mut MatchedRules) -> RuledHeaders<'a> {
+    pub(crate) fn of_name(&self, key: &Key, matched: &mut MatchedRules) -> RuledHeaders<'a> {
         let content_type = content_type(key.as_str(), self.is_beside_playlist(key), &[]);
         self.of_type(key, &content_type, matched)
     }
 
     /// Returns what a redirect's object is served with.
-    pub fn of_redirect(&self, key: &Key, matched: &mut MatchedRules) -> RuledHeaders<'a> {
+    pub(crate) fn of_redirect(&self, key: &Key, matched: &mut MatchedRules) -> RuledHeaders<'a> {
         self.of_type(key, REDIRECT_TYPE, matched)
     }
 
@@ -99,20 +99,24 @@ impl<'a> ServingRules<'a> {
     }
 
     /// Returns where each header of a file comes from.
-    pub fn explain_file(&self, file: &LocalFile) -> Vec<HeaderExplanation> {
+    pub(crate) fn explain_file(&self, file: &LocalFile) -> Vec<HeaderExplanation> {
         let content_type = self.type_of(file);
         let facts = self.facts(&content_type, [&file.key, file.name()]);
         self.job.rules.explain(file.name().as_str(), &facts)
     }
 
     /// Returns where each header of a redirect's object comes from.
-    pub fn explain_redirect(&self, key: &Key) -> Vec<HeaderExplanation> {
+    pub(crate) fn explain_redirect(&self, key: &Key) -> Vec<HeaderExplanation> {
         let facts = self.facts(REDIRECT_TYPE, [key, key]);
         self.job.rules.explain(key.as_str(), &facts)
     }
 
     /// Returns the headers with the object's cache tags, where it is to have them.
-    pub fn with_tags(&self, key: &Key, served: RuledHeaders) -> (Headers, Option<ObjectSort>) {
+    pub(crate) fn with_tags(
+        &self,
+        key: &Key,
+        served: RuledHeaders,
+    ) -> (Headers, Option<ObjectSort>) {
         let mut headers = served.headers;
         let sort = self.tagged.then(|| ObjectSort::of(served.page));
         if let Some(sort) = sort {
@@ -122,12 +126,12 @@ impl<'a> ServingRules<'a> {
     }
 
     /// Returns when a key goes live that is served so.
-    pub fn stage(&self, key: &Key, served: &RuledHeaders) -> LiveStage {
+    pub(crate) fn stage(&self, key: &Key, served: &RuledHeaders) -> LiveStage {
         stage(key.as_str(), served.page, served.fingerprinted, &self.root)
     }
 
     /// Returns when a redirect goes live: what it leads to is live before it.
-    pub fn redirect_stage(&self, key: &Key) -> LiveStage {
+    pub(crate) fn redirect_stage(&self, key: &Key) -> LiveStage {
         if *key.as_str() == self.root {
             LiveStage::Root
         } else {
@@ -136,7 +140,7 @@ impl<'a> ServingRules<'a> {
     }
 
     /// Returns whether something outside of the build goes by a key: the distribution's root and its error pages.
-    pub fn is_named_elsewhere(&self, key: &str) -> bool {
+    pub(crate) fn is_named_elsewhere(&self, key: &str) -> bool {
         key == self.root || self.error_documents.contains(key)
     }
 

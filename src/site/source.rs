@@ -10,14 +10,14 @@ use crate::object::Key;
 use crate::scan::{LocalFile, ScannedBuild};
 
 #[derive(Debug)]
-pub enum SiteSource {
+pub(crate) enum SiteSource {
     Build(BuiltSite),
     Past(PastSite),
 }
 
 /// A build, and what of it is stored.
 #[derive(Debug)]
-pub struct BuiltSite {
+pub(crate) struct BuiltSite {
     build: ScannedBuild,
     /// In place of the build's files, where settings make other objects of them.
     tailored: Option<Vec<LocalFile>>,
@@ -25,7 +25,7 @@ pub struct BuiltSite {
 
 impl SiteSource {
     /// Returns a build, all of whose files are stored as they are until [`SiteSource::look`] finds otherwise.
-    pub fn of(build: ScannedBuild) -> Self {
+    pub(crate) fn of(build: ScannedBuild) -> Self {
         Self::Build(BuiltSite {
             build,
             tailored: None,
@@ -40,24 +40,24 @@ impl SiteSource {
     }
 
     /// Returns the files as they are stored, sorted by key.
-    pub fn files(&self) -> &[LocalFile] {
+    pub(crate) fn files(&self) -> &[LocalFile] {
         self.built().map_or(&[], BuiltSite::files)
     }
 
     /// Returns the build's folder.
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         self.built().map_or(Path::new(""), BuiltSite::root)
     }
 
     /// Returns the file that is stored under a key.
-    pub fn file(&self, key: &str) -> Option<&LocalFile> {
+    pub(crate) fn file(&self, key: &str) -> Option<&LocalFile> {
         let files = self.files();
         let position = files.binary_search_by(|file| file.key.as_str().cmp(key));
         files.get(position.ok()?)
     }
 
     /// Takes the content that is in memory still, as it was hashed, by the file's key.
-    pub fn take_kept(&mut self) -> HashMap<Key, Bytes> {
+    pub(crate) fn take_kept(&mut self) -> HashMap<Key, Bytes> {
         match self {
             Self::Build(site) => std::mem::take(&mut site.build.kept),
             Self::Past(_) => HashMap::new(),

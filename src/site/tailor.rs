@@ -49,7 +49,7 @@ impl SiteSource {
     }
 
     /// [`SiteSource::look`] of a build: its keys, what stays but for noise, and what is compressed.
-    pub async fn tailor(
+    pub(crate) async fn tailor(
         &mut self,
         place: &SiteLocation,
         known: &KnownBodies<'_>,

@@ -25,7 +25,7 @@ use crate::survey::targets::ResolvedTargets;
 const SHARED: usize = 64;
 
 /// The objects that are wanted, and what is known of each.
-pub struct WantedSite<'a> {
+pub(crate) struct WantedSite<'a> {
     job: &'a Job,
     source: &'a SiteSource,
     rules: ServingRules<'a>,
@@ -40,7 +40,7 @@ pub struct WantedSite<'a> {
 }
 
 impl<'a> WantedSite<'a> {
-    pub fn new(job: &'a Job, source: &'a SiteSource, targets: &ResolvedTargets) -> Self {
+    pub(crate) fn new(job: &'a Job, source: &'a SiteSource, targets: &ResolvedTargets) -> Self {
         let mut wants = Self {
             job,
             source,
@@ -102,7 +102,7 @@ impl<'a> WantedSite<'a> {
     }
 
     /// Returns all that is wanted, sorted by key. `matched` gathers which rules are of use.
-    pub fn all<'b>(
+    pub(crate) fn all<'b>(
         &'b self,
         matched: &'b mut MatchedRules,
     ) -> impl Iterator<Item = WantedObject> + 'b {
@@ -162,7 +162,7 @@ impl<'a> WantedSite<'a> {
     }
 
     /// Returns the file that a key is to hold.
-    pub fn file(&self, key: &str) -> Option<&'a LocalFile> {
+    pub(crate) fn file(&self, key: &str) -> Option<&'a LocalFile> {
         match self.extra(key) {
             Some(_) => None,
             None => self.source.file(key),
@@ -170,14 +170,14 @@ impl<'a> WantedSite<'a> {
     }
 
     /// Returns the ETag that an upload will get, unless the bucket's encryption makes another of it.
-    pub fn expected(&self, key: &str) -> Option<ETag> {
+    pub(crate) fn expected(&self, key: &str) -> Option<ETag> {
         let file = self.file(key)?;
         let parts = file.parts.as_deref().cloned();
         Some(parts.unwrap_or(ETag::Md5(file.md5)))
     }
 
     /// Returns what a key is served with; its name tells where it is no file's.
-    pub fn served(&self, key: &Key, matched: &mut MatchedRules) -> RuledHeaders<'_> {
+    pub(crate) fn served(&self, key: &Key, matched: &mut MatchedRules) -> RuledHeaders<'_> {
         match self.file(key.as_str()) {
             Some(file) => self.rules.of_file(file, matched),
             None => self.rules.of_name(key, matched),
@@ -185,7 +185,7 @@ impl<'a> WantedSite<'a> {
     }
 
     /// Returns the headers that a key is wanted with.
-    pub fn headers(&self, key: &Key) -> Headers {
+    pub(crate) fn headers(&self, key: &Key) -> Headers {
         if let Some(want) = self.extra(key.as_str()) {
             return (*want.headers).clone();
         }
@@ -202,7 +202,7 @@ impl<'a> WantedSite<'a> {
     ///
     /// # Errors
     /// `Exit::Usage`, naming the last rule that adds to what is too much.
-    pub fn check_limits(&self) -> Result<(), Error> {
+    pub(crate) fn check_limits(&self) -> Result<(), Error> {
         let rules = &self.job.rules;
         let tagged = self.rules.tagged && rules.set_metadata();
         if !tagged && !rules.may_exceed_limits() {
@@ -242,7 +242,7 @@ impl<'a> WantedSite<'a> {
     }
 
     /// Returns which rule or default set what the key is served with, a line each; none for what is not wanted.
-    pub fn explain(&self, key: &Key) -> Vec<String> {
+    pub(crate) fn explain(&self, key: &Key) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some(want) = self.extra(key.as_str())
             && let Some(to) = &want.headers.redirect

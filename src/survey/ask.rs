@@ -21,7 +21,7 @@ use crate::scan;
 
 /// One object to ask about.
 #[derive(Debug)]
-pub struct ObjectQuestion {
+pub(crate) struct ObjectQuestion {
     pub key: Key,
     pub ask: OpenQuestions,
     /// As listed.
@@ -34,13 +34,13 @@ pub struct ObjectQuestion {
 
 /// What an object's content is compared with.
 #[derive(Debug)]
-pub enum KnownContent {
+pub(crate) enum KnownContent {
     File(PathBuf),
     Digest(Md5),
 }
 
 /// Asks about many objects, several at once.
-pub struct ObjectAsker<'a> {
+pub(crate) struct ObjectAsker<'a> {
     pub place: SiteLocation,
     pub(crate) level: &'a mut ConcurrencyLevel,
     pub stop: &'a StopSignal,
@@ -49,7 +49,7 @@ pub struct ObjectAsker<'a> {
 
 impl ObjectAsker<'_> {
     /// Asks each question. Returns what was answered until all were, or `stop` was set.
-    pub async fn each<Q, A, F>(
+    pub(crate) async fn each<Q, A, F>(
         &mut self,
         questions: Vec<Q>,
         ask: impl Fn(SiteLocation, Q) -> F,
@@ -83,7 +83,7 @@ impl ObjectAsker<'_> {
 }
 
 /// Finds out whether an object is as it should be.
-pub async fn compare(
+pub(crate) async fn compare(
     place: SiteLocation,
     question: ObjectQuestion,
 ) -> Result<(Key, HeadAnswer), AwsError> {
@@ -117,7 +117,7 @@ pub async fn compare(
 }
 
 /// Finds out what the version that is wanted is, with its tags where the rest is not all that was set; `None`: it is gone.
-pub async fn version_head(
+pub(crate) async fn version_head(
     place: SiteLocation,
     want: WantedObject,
 ) -> Result<(Key, Option<ObjectHead>), AwsError> {

@@ -20,14 +20,14 @@ use crate::state::{
 
 /// Where the site lies: its bucket and its state. Regions are put right.
 #[derive(Debug, Clone)]
-pub struct SiteLocation {
+pub(crate) struct SiteLocation {
     pub bucket: Bucket,
     pub prefix: String,
     pub store: StateStore,
 }
 
 impl SiteLocation {
-    pub fn new(aws: &AwsClients, job: &Job, region: Option<&str>) -> Self {
+    pub(crate) fn new(aws: &AwsClients, job: &Job, region: Option<&str>) -> Self {
         let bucket = aws.bucket(&job.bucket, region);
         let inside = format!("{}.unstale/", job.settings.prefix.0);
         let (state_bucket, root) = match &job.state {
@@ -50,7 +50,7 @@ impl SiteLocation {
     }
 
     /// The key in the bucket of a key of the site.
-    pub fn full(&self, key: &str) -> String {
+    pub(crate) fn full(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)
     }
 
@@ -60,14 +60,14 @@ impl SiteLocation {
     }
 
     /// As people write it.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("s3://{}/{}", self.bucket.name(), self.prefix)
     }
 }
 
 /// The bucket's side of it.
 #[derive(Debug)]
-pub struct BucketSnapshot {
+pub(crate) struct BucketSnapshot {
     /// As it was read before the listing.
     pub state: ObservedState,
     /// Objects of the site, sorted by key; keys are whole.
@@ -80,7 +80,7 @@ pub struct BucketSnapshot {
 
 impl BucketSnapshot {
     /// The object under a key of the site.
-    pub fn find(&self, prefix: &str, key: &Key) -> Option<&ListedObject> {
+    pub(crate) fn find(&self, prefix: &str, key: &Key) -> Option<&ListedObject> {
         find_object(&self.listing, &format!("{prefix}{key}"))
     }
 }
@@ -93,7 +93,7 @@ pub(crate) fn find_object<'a>(listing: &'a [ListedObject], full: &str) -> Option
 
 /// The place, with its state as it was before anything else was looked at.
 #[derive(Debug)]
-pub struct OpenedSite {
+pub(crate) struct OpenedSite {
     pub place: SiteLocation,
     pub state: ObservedState,
     /// A page of the listing that was asked for beside the state.
@@ -102,7 +102,7 @@ pub struct OpenedSite {
 
 /// Finds the place, following the bucket to its region, and reads the state; of a small build what it stands beside, too, once
 /// its splits are known.
-pub async fn open(
+pub(crate) async fn open(
     aws: &AwsClients,
     job: &Job,
     splits: Option<&ListingSplits>,
@@ -186,7 +186,7 @@ async fn read_state(place: &SiteLocation, splits: Option<&ListingSplits>) -> Rea
 }
 
 /// Scans the build, and says where a listing like it may be split.
-pub async fn build(
+pub(crate) async fn build(
     job: &Job,
     splits: &Arc<ListingSplits>,
     tell: &EventSink,

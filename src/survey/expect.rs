@@ -13,7 +13,7 @@ use crate::rules::function;
 
 /// One request path of one distribution.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PathQuestion {
+pub(crate) struct PathQuestion {
     /// As a viewer asks for it, encoded.
     pub path: String,
     pub key: Key,
@@ -22,7 +22,7 @@ pub struct PathQuestion {
 
 /// What is to be asked of a distribution.
 #[derive(Debug)]
-pub struct DistributionQuestions {
+pub(crate) struct DistributionQuestions {
     /// Its id; none where there is no distribution.
     pub target: Option<String>,
     pub domain: Option<String>,
@@ -34,7 +34,7 @@ pub struct DistributionQuestions {
 
 /// The objects that are asked for.
 #[derive(Clone, Copy)]
-pub struct ExpectedObjects<'a> {
+pub(crate) struct ExpectedObjects<'a> {
     pub manifest: &'a Manifest,
     pub wants: &'a [WantedObject],
     /// Keys that were removed.
@@ -43,7 +43,7 @@ pub struct ExpectedObjects<'a> {
 
 /// Returns all questions about these objects, by distribution. Where no distribution is known, the site is taken to be served
 /// by a plain one.
-pub fn questions(
+pub(crate) fn questions(
     job: &Job,
     targets: &ResolvedTargets,
     objects: ExpectedObjects,

@@ -20,7 +20,7 @@ const PAGES: usize = 2;
 const LAST: &str = "\u{7f}";
 
 /// The keys at which to split, once the walk of the build has told.
-pub type ListingSplits = SetOnce<Vec<Key>>;
+pub(crate) type ListingSplits = SetOnce<Vec<Key>>;
 
 /// The keys after `after`, up to and with `end`; without limits where there are none.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::job::request::{DistributionChoice, Job};
 
 /// Finds the distributions that the settings ask for, and reads their configuration.
-pub async fn find_targets(aws: &AwsClients, job: &Job) -> Result<ResolvedTargets, Error> {
+pub(crate) async fn find_targets(aws: &AwsClients, job: &Job) -> Result<ResolvedTargets, Error> {
     let mut search = DistributionSearch {
         cloudfront: aws.cloudfront(),
         job,

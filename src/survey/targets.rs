@@ -10,7 +10,7 @@ use crate::plan::FunctionChange;
 
 /// A distribution, or a tenant of one, as it was found.
 #[derive(Debug, Clone)]
-pub struct ResolvedDistribution {
+pub(crate) struct ResolvedDistribution {
     pub target: PurgeTarget,
     /// `Err`: why its configuration could not be read.
     pub distribution: Result<Distribution, String>,
@@ -19,7 +19,7 @@ pub struct ResolvedDistribution {
 }
 
 impl ResolvedDistribution {
-    pub fn unreadable(target: PurgeTarget, why: String) -> Self {
+    pub(crate) fn unreadable(target: PurgeTarget, why: String) -> Self {
         Self {
             target,
             distribution: Err(why),
@@ -27,17 +27,17 @@ impl ResolvedDistribution {
         }
     }
 
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         self.target.id()
     }
 
     /// Returns the configuration, where it could be read.
-    pub fn readable(&self) -> Option<&Distribution> {
+    pub(crate) fn readable(&self) -> Option<&Distribution> {
         self.distribution.as_ref().ok()
     }
 
     /// Returns the site as this distribution shows it; none where its configuration could not be read.
-    pub fn site(&self, job: &Job) -> Option<ShownSite<'_>> {
+    pub(crate) fn site(&self, job: &Job) -> Option<ShownSite<'_>> {
         let mut site = ShownSite::new(self.readable()?, self.ours.clone());
         site.prefix.clone_from(&job.settings.prefix.0);
         site.index = job.settings.index;
@@ -46,7 +46,7 @@ impl ResolvedDistribution {
     }
 
     /// Returns the origins that are the bucket.
-    pub fn origins(&self) -> impl Iterator<Item = &Origin> {
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &Origin> {
         let origins = self
             .readable()
             .into_iter()
@@ -55,27 +55,27 @@ impl ResolvedDistribution {
     }
 
     /// Returns whether an origin that is the bucket is its website endpoint.
-    pub fn has_website(&self) -> bool {
+    pub(crate) fn has_website(&self) -> bool {
         self.origins().any(|origin| origin.website)
     }
 
     /// Returns the behaviors, in the order of precedence, the default last.
-    pub fn behaviors(&self) -> &[Behavior] {
+    pub(crate) fn behaviors(&self) -> &[Behavior] {
         self.readable()
             .map_or(&[], |distribution| &distribution.behaviors)
     }
 
-    pub fn default_behavior_mut(&mut self) -> Option<&mut Behavior> {
+    pub(crate) fn default_behavior_mut(&mut self) -> Option<&mut Behavior> {
         self.distribution.as_mut().ok()?.behaviors.last_mut()
     }
 
     /// Returns whether a behavior leads to the bucket.
-    pub fn leads_here(&self, behavior: &Behavior) -> bool {
+    pub(crate) fn leads_here(&self, behavior: &Behavior) -> bool {
         self.ours.iter().any(|id| behavior.leads_to(id))
     }
 
     /// Returns whether to purge it by cache tags: they are wanted, and it reads them from where an object in S3 has them.
-    pub fn takes_tags(&self, wanted: bool) -> bool {
+    pub(crate) fn takes_tags(&self, wanted: bool) -> bool {
         let header = self
             .readable()
             .and_then(|distribution| distribution.cache_tag_header.as_deref());
@@ -83,7 +83,7 @@ impl ResolvedDistribution {
     }
 
     /// Returns the host name at which a viewer finds it.
-    pub fn domain(&self) -> Option<&str> {
+    pub(crate) fn domain(&self) -> Option<&str> {
         let distribution = self.readable()?;
         let mut aliases = distribution.aliases.iter();
         let alias = aliases.find(|alias| !alias.starts_with('*'));
@@ -94,7 +94,7 @@ impl ResolvedDistribution {
 
 /// The distributions that the settings ask for, with what people should be warned of.
 #[derive(Debug, Clone, Default)]
-pub struct ResolvedTargets {
+pub(crate) struct ResolvedTargets {
     pub found: Vec<ResolvedDistribution>,
     pub warnings: Vec<String>,
     /// The function that is to answer redirects; `found` is as if that were done.
@@ -103,7 +103,7 @@ pub struct ResolvedTargets {
 
 /// The function that is to answer redirects, and how to take it back where it cannot be published.
 #[derive(Debug, Clone)]
-pub struct SiteFunction {
+pub(crate) struct SiteFunction {
     pub change: FunctionChange,
     /// The site that it is for: `s3://bucket/folder/`.
     pub site: String,
@@ -117,22 +117,22 @@ pub struct SiteFunction {
 
 impl SiteFunction {
     /// Returns what a plan shows of it; nothing once it is done.
-    pub fn change(&self) -> Option<FunctionChange> {
+    pub(crate) fn change(&self) -> Option<FunctionChange> {
         (!self.done).then(|| self.change.clone())
     }
 
     /// Returns the paths that changed redirects owe to a distribution.
-    pub fn owed(&self, id: &str) -> impl Iterator<Item = &String> {
+    pub(crate) fn owed(&self, id: &str) -> impl Iterator<Item = &String> {
         self.owed.get(id).into_iter().flatten()
     }
 
     /// Returns the ids of all distributions that it is for.
-    pub fn all(&self) -> Vec<String> {
+    pub(crate) fn all(&self) -> Vec<String> {
         self.before.keys().cloned().collect()
     }
 
     /// Takes these distributions for what they are without it.
-    pub fn undo(&mut self, ids: &[String], targets: &mut ResolvedTargets) {
+    pub(crate) fn undo(&mut self, ids: &[String], targets: &mut ResolvedTargets) {
         for target in &mut targets.found {
             let id = target.id().to_owned();
             if ids.contains(&id)

@@ -19,7 +19,7 @@ use crate::rules::redirect::Redirect;
 const INDEX: &str = "index.html";
 
 /// Finds the distributions that the settings ask for, as they will be once the function that the settings ask for is live.
-pub async fn find_targets(aws: &AwsClients, job: &Job) -> Result<ResolvedTargets, Error> {
+pub(crate) async fn find_targets(aws: &AwsClients, job: &Job) -> Result<ResolvedTargets, Error> {
     let mut targets = search::find_targets(aws, job).await?;
     if let Some(name) = &job.redirect_function
         && job.rollback.is_none()
@@ -33,7 +33,7 @@ pub async fn find_targets(aws: &AwsClients, job: &Job) -> Result<ResolvedTargets
 }
 
 /// Returns what the function is to do besides redirects. `kept` are request paths that keep their endings.
-pub fn rewrite(index: IndexLookup, endings: &[String], kept: Vec<String>) -> PathRewrite {
+pub(crate) fn rewrite(index: IndexLookup, endings: &[String], kept: Vec<String>) -> PathRewrite {
     let folders = index != IndexLookup::None;
     PathRewrite {
         index: folders.then(|| INDEX.to_owned()),
@@ -180,14 +180,14 @@ async fn live(cloudfront: &CloudFront, name: &str, site: &str) -> Result<Option<
     Ok(None)
 }
 
-pub fn not_ours(name: &str, site: &str) -> String {
+pub(crate) fn not_ours(name: &str, site: &str) -> String {
     format!(
         "the function {name} was not written for {site} by unstale, so that it stays as it is: name another in \
          `redirect-function`, or add to it what `unstale redirects --function` prints"
     )
 }
 
-pub fn denied(name: &str, error: &AwsError) -> String {
+pub(crate) fn denied(name: &str, error: &AwsError) -> String {
     let hint = error.hint().map(|hint| format!("; {hint}"));
     let hint = hint.unwrap_or_default();
     format!(

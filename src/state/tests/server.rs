@@ -9,14 +9,14 @@ use bytes::Bytes;
 use local_cloudfront::{Clock, Headers, Options, World};
 pub(super) use local_cloudfront::{Conditions, Fault, Gate};
 
-pub const BUCKET: &str = "bucket";
+pub(super) const BUCKET: &str = "bucket";
 /// Unix seconds at which a world begins.
-pub const BEGIN: u64 = 1_800_000_000;
+pub(super) const BEGIN: u64 = 1_800_000_000;
 
-pub struct Server(World);
+pub(super) struct Server(World);
 
 impl Server {
-    pub async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let options = Options {
             clock: Clock::at(time(BEGIN)),
             ..Options::default()
@@ -26,19 +26,19 @@ impl Server {
         Self(world)
     }
 
-    pub fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         self.0.endpoint()
     }
 
     /// Sees the method and the key of each request.
-    pub fn faults(&self, rule: impl FnMut(&str, &str) -> Fault + Send + 'static) {
+    pub(super) fn faults(&self, rule: impl FnMut(&str, &str) -> Fault + Send + 'static) {
         let rule = Mutex::new(rule);
         self.0
             .set_rule(move |request| (rule.lock().unwrap())(&request.method, &request.key));
     }
 
     /// Lets these happen to the next writes of a key, one after the other.
-    pub fn faults_of_writes(&self, key: &'static str, faults: Vec<Fault>) {
+    pub(super) fn faults_of_writes(&self, key: &'static str, faults: Vec<Fault>) {
         let mut faults = faults.into_iter();
         self.faults(
             move |method, written| match method == "PUT" && written == key {
@@ -48,65 +48,65 @@ impl Server {
         );
     }
 
-    pub fn no_faults(&self) {
+    pub(super) fn no_faults(&self) {
         self.0.clear_rule();
     }
 
     /// Sets the clock to so many seconds after the beginning.
-    pub fn set_now(&self, seconds: u64) {
+    pub(super) fn set_now(&self, seconds: u64) {
         self.0.clock().set(time(BEGIN + seconds));
     }
 
-    pub fn advance(&self, seconds: u64) {
+    pub(super) fn advance(&self, seconds: u64) {
         self.0.clock().advance(Duration::from_secs(seconds));
     }
 
-    pub fn conditions(&self, conditions: Conditions) {
+    pub(super) fn conditions(&self, conditions: Conditions) {
         self.0
             .alter_bucket(BUCKET, |options, _| options.conditions = conditions)
             .unwrap();
     }
 
     /// Bytes of all bodies that came in since the last time this was asked.
-    pub fn received(&self) -> u64 {
+    pub(super) fn received(&self) -> u64 {
         let sum = self.0.log().iter().map(|entry| entry.bytes_in).sum();
         self.0.clear_log();
         sum
     }
 
     /// The keys that begin so.
-    pub fn keys(&self, prefix: &str) -> Vec<String> {
+    pub(super) fn keys(&self, prefix: &str) -> Vec<String> {
         let keys = self.0.keys(BUCKET).into_iter().map(|key| key.to_string());
         keys.filter(|key| key.starts_with(prefix)).collect()
     }
 
-    pub fn body(&self, key: &str) -> Bytes {
+    pub(super) fn body(&self, key: &str) -> Bytes {
         self.0.body(BUCKET, key).unwrap()
     }
 
-    pub async fn put(&self, key: &str, body: impl Into<Bytes>) {
+    pub(super) async fn put(&self, key: &str, body: impl Into<Bytes>) {
         let headers = Headers::default();
         self.0.put_object(BUCKET, key, body, headers).await.unwrap();
     }
 
-    pub fn remove(&self, key: &str) {
+    pub(super) fn remove(&self, key: &str) {
         self.0.delete_object(BUCKET, key).unwrap();
     }
 
     /// Changes one byte in the middle of an object.
-    pub async fn damage(&self, key: &str) {
+    pub(super) async fn damage(&self, key: &str) {
         let mut bytes = self.body(key).to_vec();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 0x55;
         self.put(key, bytes).await;
     }
 
-    pub fn objects(&self) -> BTreeMap<String, Bytes> {
+    pub(super) fn objects(&self) -> BTreeMap<String, Bytes> {
         let keys = self.keys("").into_iter();
         keys.map(|key| (key.clone(), self.body(&key))).collect()
     }
 
-    pub async fn restore(&self, objects: &BTreeMap<String, Bytes>) {
+    pub(super) async fn restore(&self, objects: &BTreeMap<String, Bytes>) {
         for key in self.keys("") {
             self.remove(&key);
         }

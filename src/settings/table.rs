@@ -1,0 +1,183 @@
+//! The table of settings. A new one is a field here with its default, a flag in `cli.rs` if it has one, a line in
+//! deploy.example.toml, and the place that uses it.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::list::{List, Numbered};
+use super::values::{
+    AccountId, BucketAddress, DistributionSetting, EndpointUrl, FieldValue, FileExtension,
+    FunctionName, GlobPattern, MemorySize, Period, Price, SitePrefix, StatePlace,
+};
+use crate::edge::{IndexLookup, PurgeMode};
+use crate::object::encoding::Encoding;
+use crate::rules::header_rule::HeaderRule;
+use crate::rules::noise::NoiseRule;
+use crate::rules::redirect::Redirect;
+use crate::scan::SymlinkPolicy;
+
+/// Everything that a command may be told. The field `max_delete` is the key `max-delete` of deploy.toml and the variable
+/// `UNSTALE_MAX_DELETE`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct Settings {
+    /// As it was given, relative paths of deploy.toml already joined to its folder. Ask [`build_dir`].
+    pub dir: Option<PathBuf>,
+    pub allow_project_root: bool,
+    /// Ask [`Settings::bucket`].
+    pub bucket: Option<BucketAddress>,
+    pub prefix: SitePrefix,
+    pub state: Option<StatePlace>,
+    /// `Auto` and `None` stand alone; never empty.
+    pub distribution: List<DistributionSetting>,
+    pub distribution_tenant: Option<String>,
+    pub local: Option<PathBuf>,
+
+    pub profile: Option<String>,
+    pub region: Option<String>,
+    /// Never together with `local`; `profile` neither.
+    pub endpoint_url: Option<EndpointUrl>,
+    /// `None`: wherever an endpoint is given that is not AWS's.
+    pub path_style: Option<bool>,
+    pub ca_bundle: Option<PathBuf>,
+    pub expected_bucket_owner: Option<AccountId>,
+
+    pub exclude: List<GlobPattern>,
+    pub include: List<GlobPattern>,
+    pub symlinks: SymlinkPolicy,
+    /// Keys that the distribution answers errors with, besides those that it names itself.
+    pub error_documents: List<String>,
+    pub strip_extension: List<FileExtension>,
+    pub index: IndexLookup,
+    /// Store `posts/index.html` under `posts/` too.
+    pub directory_objects: bool,
+    /// The CloudFront Function that is to answer redirects where no website endpoint does; `None`: none is written.
+    pub redirect_function: Option<FunctionName>,
+    pub fingerprinted: List<GlobPattern>,
+    pub not_fingerprinted: List<GlobPattern>,
+    pub pages: List<GlobPattern>,
+    pub cache_control: Option<FieldValue>,
+    pub compress: List<Encoding>,
+    /// `[[headers]]` alone; [`Settings::header_rules_with`] has all.
+    pub headers: Vec<Numbered<HeaderRule>>,
+    pub redirects: Vec<Numbered<Redirect>>,
+    pub noise: Vec<Numbered<NoiseRule>>,
+    /// Objects carry cache tags.
+    pub tags: bool,
+
+    pub delete: bool,
+    /// `None`: half of the objects.
+    pub max_delete: Option<usize>,
+    pub adopt: bool,
+    /// How long fingerprinted assets stay after they left the build.
+    pub retain: Period,
+    pub purge: PurgeSettings,
+    pub wait: bool,
+    pub timeout: Period,
+    pub verify: bool,
+    /// Requests at once, at most; `None`: finds its level.
+    pub concurrency: Option<NonZeroUsize>,
+    /// Bytes of content in memory, at most.
+    pub max_memory: MemorySize,
+    pub cache: bool,
+    pub lock_wait: Period,
+
+    pub json: bool,
+    pub quiet: bool,
+    pub verbose: bool,
+
+    /// The settings file that was read.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+    /// What is odd but no error, such as a variable that nothing reads.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
+}
+
+/// `[purge]`. Prices are US dollars.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct PurgeSettings {
+    pub mode: PurgeMode,
+    /// What is left of the month's free paths; `None`: by the history.
+    pub free_paths: Option<u64>,
+    pub path_price: Price,
+    pub refetch_price: Price,
+    pub wait_price: Price,
+    /// What a path pattern of another origin's behavior weighs.
+    pub opaque_weight: u64,
+    /// Keep to CloudFront's usual rates: 150 paths and one wildcard a second.
+    pub paced: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            allow_project_root: false,
+            bucket: None,
+            prefix: SitePrefix::default(),
+            state: None,
+            distribution: List(vec![DistributionSetting::Auto]),
+            distribution_tenant: None,
+            local: None,
+            profile: None,
+            region: None,
+            endpoint_url: None,
+            path_style: None,
+            ca_bundle: None,
+            expected_bucket_owner: None,
+            exclude: List::default(),
+            include: List::default(),
+            symlinks: SymlinkPolicy::Inside,
+            error_documents: List::default(),
+            strip_extension: List::default(),
+            index: IndexLookup::Auto,
+            directory_objects: false,
+            redirect_function: None,
+            fingerprinted: List::default(),
+            not_fingerprinted: List::default(),
+            pages: List::default(),
+            cache_control: None,
+            compress: List::default(),
+            headers: Vec::new(),
+            redirects: Vec::new(),
+            noise: Vec::new(),
+            tags: false,
+            delete: true,
+            max_delete: None,
+            adopt: false,
+            retain: Period::seconds(7 * 86_400),
+            purge: PurgeSettings::default(),
+            wait: true,
+            timeout: Period::seconds(600),
+            verify: false,
+            concurrency: None,
+            max_memory: MemorySize(256 << 20),
+            cache: true,
+            // Longer than a dead deploy's lease with its grace: 90 s.
+            lock_wait: Period::seconds(120),
+            json: false,
+            quiet: false,
+            verbose: false,
+            file: None,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+impl Default for PurgeSettings {
+    fn default() -> Self {
+        Self {
+            mode: PurgeMode::Cheapest,
+            free_paths: None,
+            path_price: Price(0.005),
+            refetch_price: Price(0.000_005_2),
+            wait_price: Price(0.0),
+            opaque_weight: 10_000,
+            paced: true,
+        }
+    }
+}
