@@ -7,10 +7,10 @@ use divan::counter::ItemsCount;
 use unstale::edge::cover::{PathUniverse, UniverseEntry, cover};
 use unstale::edge::path::PathDialect;
 use unstale::edge::{
-    Behavior, BodyName, Distribution, HeldChange, Origin, PurgePrices, QueryKey, ServedAnswer,
+    Behavior, BodyName, Distribution, HeldAnswer, Origin, PurgePrices, QueryKey, ServedAnswer,
     ShownSite, purge,
 };
-use unstale::object::{HeaderFingerprint, Key, ObjectSort};
+use unstale::object::{HeaderFingerprint, Key, TagClass};
 
 fn main() {
     divan::main();
@@ -89,25 +89,25 @@ fn tagged_purge(bencher: Bencher, (count, percent): (usize, u64)) {
     let keys = || paths.iter().filter_map(|path| path.get(1..));
     let tags = |served: Option<ServedAnswer>| {
         served.map(|served| ServedAnswer {
-            tags: Some(ObjectSort::Page),
+            tags: Some(TagClass::Page),
             ..served
         })
     };
-    let moved = |(_, key): (usize, &str)| HeldChange {
+    let moved = |(_, key): (usize, &str)| HeldAnswer {
         key: Key::new(key),
         before: tags(served("old")),
         after: tags(served("new")),
         fingerprinted: false,
     };
     let some = keys().enumerate().filter(|(at, _)| changed(*at, percent));
-    let changes: Vec<HeldChange> = some.map(moved).collect();
+    let changes: Vec<HeldAnswer> = some.map(moved).collect();
     let mut distribution = distribution();
     distribution.behaviors[0].query = QueryKey::All;
     let mut site = ShownSite::new(&distribution, vec!["bucket".to_owned()]);
     site.tagged = true;
     let prices = PurgePrices::default();
     bencher.counter(ItemsCount::new(count)).bench_local(|| {
-        let keys = keys().map(|key| (key, Some(ObjectSort::Page)));
+        let keys = keys().map(|key| (key, Some(TagClass::Page)));
         purge(&site, black_box(&changes), &[], keys, &[], &prices)
     });
 }
@@ -117,14 +117,14 @@ fn tagged_purge(bencher: Bencher, (count, percent): (usize, u64)) {
 fn whole_purge(bencher: Bencher, (count, percent): (usize, u64)) {
     let paths = paths(count);
     let keys = || paths.iter().filter_map(|path| path.get(1..));
-    let moved = |(_, key): (usize, &str)| HeldChange {
+    let moved = |(_, key): (usize, &str)| HeldAnswer {
         key: Key::new(key),
         before: served("old"),
         after: served("new"),
         fingerprinted: false,
     };
     let some = keys().enumerate().filter(|(at, _)| changed(*at, percent));
-    let changes: Vec<HeldChange> = some.map(moved).collect();
+    let changes: Vec<HeldAnswer> = some.map(moved).collect();
     let distribution = distribution();
     let site = ShownSite::new(&distribution, vec!["bucket".to_owned()]);
     let prices = PurgePrices::default();

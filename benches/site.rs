@@ -13,7 +13,7 @@ use unstale::object::entry::ManifestEntry;
 use unstale::object::manifest::{DeployId, DeployRef, Manifest, ServedHeaders as Kept};
 use unstale::object::{ETag, Headers, Key, Md5};
 use unstale::plan::order::LiveStage;
-use unstale::plan::{OpenDeploys, PlanFacts, PlannedObject, WantedObject, make};
+use unstale::plan::{BucketObject, OpenDeploys, PlanFacts, WantedObject, make};
 use unstale::scan::{ScanOptions, scan};
 
 fn main() {
@@ -111,9 +111,9 @@ impl Site {
             })
     }
 
-    fn listing(&self) -> impl Iterator<Item = PlannedObject<'_>> {
+    fn listing(&self) -> impl Iterator<Item = BucketObject<'_>> {
         let objects = self.keys.iter().zip(&self.etags);
-        objects.map(|(key, etag)| PlannedObject {
+        objects.map(|(key, etag)| BucketObject {
             key: key.as_str(),
             size: 8192,
             etag,

@@ -12,32 +12,20 @@ const BLOCKING: usize = 24;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let common = &cli.common;
-    let options = PrinterOptions {
-        json: common.json,
-        quiet: common.quiet,
-        verbose: common.verbose,
-        ..PrinterOptions::default()
-    };
-    let printer = Printer::new(options.detected());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING)
         .build();
-    let result = match runtime {
+    let exit = match runtime {
         Ok(runtime) => {
-            let result = runtime.block_on(unstale::app::run(&cli, &printer));
+            let exit = runtime.block_on(unstale::app::run(&cli));
             // Reads that nobody waits for any more must not hold up the end.
             runtime.shutdown_background();
-            result
+            exit
         }
-        Err(error) => Err(Error::failed("cannot start").because(error)),
-    };
-    printer.finish();
-    let exit = match result {
-        Ok(exit) => exit,
         Err(error) => {
-            printer.error(&error);
+            let error = Error::failed("cannot start").because(error);
+            Printer::new(PrinterOptions::default()).error(&error);
             error.exit
         }
     };

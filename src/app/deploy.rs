@@ -50,7 +50,7 @@ pub(super) async fn plan(app: &App, flags: &cli::PlanArgs) -> Result<Exit, Error
     let (link, job) = (&link, &job);
     let (scene, plan) = look(SiteCommand { app, link, job }).await?;
     if flags.suspect_noise {
-        let suspects = deploy::suspect::suspects(&scene, &plan).await;
+        let suspects = deploy::noise_guess::suspects(&scene, &plan).await;
         app.printer.suspected_noise(&suspects);
         return Ok(Exit::Done);
     }

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::job::Job;
 use crate::object::Key;
 use crate::object::entry::EntryLife;
-use crate::plan::{Change, Plan, Reason, TargetPurge};
+use crate::plan::{Change, DistributionPurge, Plan, Reason};
 use crate::report::Printer;
 use crate::report::explain::{ExplainedKey, HeaderChange, KeyFate};
 
@@ -225,7 +225,7 @@ fn decoded(path: &str) -> String {
 }
 
 /// Explains what the first purge, or else the one after removed assets, makes of a path.
-fn of_path(purge: &TargetPurge, path: &str) -> UrlExplanation {
+fn of_path(purge: &DistributionPurge, path: &str) -> UrlExplanation {
     let first = purge.purge.explain(path);
     let after = purge.after.explain(path);
     let silent = first.pattern.is_none() && first.reason.is_none();

@@ -7,8 +7,8 @@ use super::connect::Link;
 use super::{App, SiteCommand};
 use crate::aws::cloudfront::PurgeTarget;
 use crate::cli;
-use crate::deploy::send;
-use crate::deploy::send::{BatchOutcome, Invalidator, PendingInvalidation};
+use crate::deploy::invalidator;
+use crate::deploy::invalidator::{BatchOutcome, Invalidator, PendingInvalidation};
 use crate::error::{Error, Exit};
 use crate::object::journal::PurgeBatch;
 use crate::report::invalidations::ShownInvalidation;
@@ -37,7 +37,7 @@ pub(super) async fn invalidate(app: &App, flags: &cli::InvalidateArgs) -> Result
     let mut invalidations = ManualPurge::new(app, &link, job.settings.timeout.0);
     let (link, job) = (&link, &job);
     for target in targets(SiteCommand { app, link, job }).await? {
-        let batches = send::batches(&deploy, 0, &flags.paths);
+        let batches = invalidator::batches(&deploy, 0, &flags.paths);
         invalidations.send(&target, &batches).await?;
     }
     for sent in &invalidations.pending {

@@ -17,17 +17,41 @@ mod verify;
 use crate::cli::{Cli, Command};
 use crate::error::{Error, Exit};
 use crate::job::{Job, StopSignal};
-use crate::report::Printer;
+use crate::report::{Printer, PrinterOptions};
 use crate::settings::{self, Settings};
 use connect::Link;
 
-/// Runs a command to its end. Errors are for the caller to show.
-pub async fn run(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
-    if let Command::Init = &cli.command {
-        // Its settings are those that it writes.
-        return init::init(cli, printer);
-    }
-    let settings = settings::load(&cli.settings()?)?;
+/// Runs a command to its end, and shows how it went.
+pub async fn run(cli: &Cli) -> Exit {
+    // The settings of `init` are those that it writes.
+    let settings = match &cli.command {
+        Command::Init => None,
+        _ => Some(cli.settings().and_then(|flags| settings::load(&flags))),
+    };
+    let resolved = settings
+        .as_ref()
+        .and_then(|settings| settings.as_ref().ok());
+    let common = &cli.common;
+    let options = PrinterOptions {
+        json: resolved.map_or(common.json, |settings| settings.json),
+        quiet: resolved.map_or(common.quiet, |settings| settings.quiet),
+        verbose: resolved.map_or(common.verbose, |settings| settings.verbose),
+        ..PrinterOptions::default()
+    };
+    let printer = Printer::new(options.detected());
+    let result = match settings {
+        None => init::init(cli, &printer),
+        Some(Ok(settings)) => run_with(cli, settings, &printer).await,
+        Some(Err(error)) => Err(error),
+    };
+    printer.finish();
+    result.unwrap_or_else(|error| {
+        printer.error(&error);
+        error.exit
+    })
+}
+
+async fn run_with(cli: &Cli, settings: Settings, printer: &Printer) -> Result<Exit, Error> {
     printer.warnings(&settings.warnings);
     let stop = StopSignal::default();
     listen(stop.clone(), printer.clone());

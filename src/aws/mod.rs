@@ -1,4 +1,4 @@
-//! S3 and CloudFront: endpoint, credentials, retries, and one function per thing that is asked of them.
+//! S3 and CloudFront: endpoint, credentials, retries, and one function per thing that is asked of them. `error` sorts the answers, `connect` says what is tried again.
 
 pub mod checksum;
 pub mod cloudfront;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::invalidator::{Invalidator, PendingInvalidation};
 use super::progress::{DeployProgress, HaltReason, PurgeOutcome};
-use super::send::{Invalidator, PendingInvalidation};
 use crate::error::{Error, Exit};
 use crate::job::event::{DeploySummary, InvalidationSummary};
 use crate::state::StateError;

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::plan_inputs::PlanInputs;
 use super::progress::DeployProgress;
-use super::scene::PlanInputs;
 use crate::aws::s3::Written;
 use crate::edge::ttl;
 use crate::object::entry::{DeployNumber, EntryLife, ManifestEntry};

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde::{Serialize, Serializer};
 
 use super::delta::{LiveObject, claims, life_of};
-use super::scene::PlanInputs;
+use super::plan_inputs::PlanInputs;
 use crate::aws::s3::Written;
 use crate::job::request::Job;
 use crate::object::Key;

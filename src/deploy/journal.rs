@@ -1,6 +1,6 @@
 //! The journal of a plan: what a deploy says before it changes anything.
 
-use super::scene::PlanInputs;
+use super::plan_inputs::PlanInputs;
 use crate::job::request::Job;
 use crate::object::journal::{Journal, JournaledPurge, TouchAction, TouchedKey};
 use crate::object::{ETag, Key};

@@ -1,7 +1,8 @@
-//! Looks at build, bucket and distributions, has a Plan made, and applies it in order. Tells [`DeployEvent`]s.
+//! Has a Plan made, and carries it out in order. Tells events, and prints nothing.
 //!
-//! [`survey`] looks, `scene` has the Plan made (`wants`, `ask`), `steps` carries it out in its order (`put`, `function`, `sender`,
-//! `record`), [`run`] goes round that until the bucket stands as planned.
+//! `plan_inputs` has the Plan made. `steps` carries it out in its order: `put` and `delete` change objects, `function` publishes,
+//! `purge_sender` and `invalidator` purge, `journal`, `delta`, `history` and `record` write down. `run` repeats that until the bucket
+//! stands as planned, and `conclude` waits for the purge and says how it went.
 
 mod conclude;
 mod content;
@@ -10,21 +11,21 @@ mod delete;
 mod delta;
 mod function;
 mod history;
+pub(crate) mod invalidator;
 mod journal;
 mod lease_wait;
+pub(crate) mod noise_guess;
+mod plan_inputs;
 mod plan_targets;
 mod progress;
 mod purge;
+mod purge_sender;
 mod put;
 mod put_error;
 mod record;
-mod room;
 mod run;
-mod scene;
-pub(crate) mod send;
-mod sender;
 mod steps;
-pub(crate) mod suspect;
+mod transfer_budget;
 
+pub(crate) use plan_inputs::PlanInputs;
 pub(crate) use run::{deploy, plan};
-pub(crate) use scene::PlanInputs;

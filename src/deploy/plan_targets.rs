@@ -1,15 +1,15 @@
 //! The distributions as the plan sees them: what each was told, what it is owed, and what its paths cost.
 
-use super::scene::PlanInputs;
+use super::plan_inputs::PlanInputs;
 use crate::edge::path::PathDialect;
 use crate::edge::{Distribution, PurgePrices, ShownSite, price};
 use crate::job::request::Job;
-use crate::plan::PlanTarget;
+use crate::plan::TargetFacts;
 use crate::state::RECENT;
 
 impl PlanInputs {
     /// Describes every distribution for the plan.
-    pub(super) fn plan_targets(&self, job: &Job, dialect: PathDialect) -> Vec<PlanTarget<'_>> {
+    pub(super) fn plan_targets(&self, job: &Job, dialect: PathDialect) -> Vec<TargetFacts<'_>> {
         let told = &self.remote.loaded.manifest.distributions;
         let prices = PurgePrices {
             free: self.free_paths(job),
@@ -29,7 +29,7 @@ impl PlanInputs {
                 tagged: tags && may_tag && has_tags,
                 ..site
             });
-            PlanTarget {
+            TargetFacts {
                 site,
                 unreadable: target.distribution.as_ref().err().cloned(),
                 config,

@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::purge_sender::SentPurge;
 use super::put_error::PutError;
-use super::sender::SentPurge;
 use crate::aws::AwsError;
 use crate::aws::s3::Written;
 use crate::edge::Money;
 use crate::object::Key;
-use crate::plan::TargetPurge;
+use crate::plan::DistributionPurge;
 use crate::state::StateError;
 
 /// What was brought about so far.
@@ -25,7 +25,7 @@ pub(super) struct DeployProgress {
     /// Distributions stay configured otherwise than the plan took them to be.
     pub(super) reconfigured: bool,
     /// The purges for what was brought about.
-    pub(super) purges: Vec<TargetPurge>,
+    pub(super) purges: Vec<DistributionPurge>,
     pub(super) sent: SentPurge,
     pub(super) purge: PurgeOutcome,
     pub(super) cost: Money,

@@ -9,9 +9,9 @@ use tokio::task::JoinSet;
 
 use super::content;
 use super::context::DeployContext;
+use super::plan_inputs::PlanInputs;
 use super::put_error::PutError;
-use super::room::TransferBudget;
-use super::scene::PlanInputs;
+use super::transfer_budget::TransferBudget;
 use crate::aws::multipart::{MultipartUpload, UploadedPart};
 use crate::aws::s3::{CheckedBody, CopySource, Written};
 use crate::aws::{AwsError, AwsErrorKind, WriteCondition};

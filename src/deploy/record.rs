@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::plan_inputs::PlanInputs;
 use super::progress::{DeployProgress, PurgeOutcome};
-use super::scene::PlanInputs;
-use crate::edge::{Distribution, Money, PurgeMode, TargetedPurge};
+use crate::edge::{Distribution, Money, PurgeChoice, PurgeMode};
 use crate::job::request::Job;
 use crate::object::Key;
 use crate::object::journal::{Journal, OwedPaths, TouchedKey};
 use crate::object::manifest::{DeployRef, ToldDistribution};
-use crate::plan::TargetPurge;
+use crate::plan::DistributionPurge;
 use crate::state::history::PastOutcome;
 use crate::state::{EndOfDeploy, ManifestFiles, RecentDeploy};
 
@@ -119,7 +119,7 @@ fn unpaid(
 }
 
 /// Returns the request paths that a purge is for, or else its patterns.
-fn paths(purge: &TargetedPurge) -> Vec<String> {
+fn paths(purge: &PurgeChoice) -> Vec<String> {
     let owed = purge.stale.owed.keys().map(String::as_str);
     let texts = purge.cover.texts().filter(|_| purge.stale.owed.is_empty());
     owed.chain(texts).map(str::to_owned).collect()
@@ -166,7 +166,7 @@ fn told(
 ) -> BTreeMap<String, ToldDistribution> {
     let before = &scene.remote.loaded.manifest.distributions;
     let off = job.prices.mode == PurgeMode::None;
-    let is_whole = |purge: &TargetPurge| purge.purge.cover.texts().any(|path| path == "/*");
+    let is_whole = |purge: &DistributionPurge| purge.purge.cover.texts().any(|path| path == "/*");
     let mut told = if off { before.clone() } else { BTreeMap::new() };
     for target in &scene.targets.found {
         let id = target.id().to_owned();
@@ -198,6 +198,7 @@ pub(super) fn cost(progress: &DeployProgress) -> Money {
     if progress.sent.accepted.is_empty() {
         return Money::default();
     }
-    let cost = |purge: &TargetPurge| purge.purge.cover.path_cost + purge.after.cover.path_cost;
+    let cost =
+        |purge: &DistributionPurge| purge.purge.cover.path_cost + purge.after.cover.path_cost;
     progress.purges.iter().map(cost).sum()
 }

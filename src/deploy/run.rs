@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use super::conclude;
 use super::conclude::Conclusion;
 use super::context::DeployContext;
+use super::invalidator;
+use super::invalidator::Invalidator;
 use super::journal;
 use super::lease_wait::{timestamp, wait_for_lease};
+use super::plan_inputs::{PlanInputs, SurveyedSite, WrittenKeys};
 use super::progress::{DeployProgress, HaltReason};
-use super::scene::{PlanInputs, SurveyedSite, WrittenKeys};
-use super::send;
-use super::send::Invalidator;
-use super::sender::{BatchNumbers, PurgeSender, texts};
+use super::purge_sender::{BatchNumbers, PurgeSender, texts};
 use super::steps::RunningDeploy;
 use crate::aws::AwsClients;
 use crate::edge::PurgeMode;
@@ -330,7 +330,7 @@ impl DeployRun<'_> {
             quote_refused: true,
         };
         let mut covers = (plan.purges.iter()).flat_map(|target| [&target.purge, &target.after]);
-        let quoted = covers.any(|purge| purge.cover.texts().any(send::may_be_refused));
+        let quoted = covers.any(|purge| purge.cover.texts().any(invalidator::may_be_refused));
         let targets = scene.targets.found.iter();
         PurgeSender {
             invalidator: self.invalidator(Instant::now() + job.settings.timeout.0),

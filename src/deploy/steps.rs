@@ -9,11 +9,11 @@ use bytes::Bytes;
 
 use super::context::DeployContext;
 use super::function::FunctionTools;
+use super::plan_inputs::PlanInputs;
 use super::progress::{DeployProgress, HaltReason};
+use super::purge_sender::PurgeSender;
 use super::put::ObjectWriter;
 use super::put_error::PutError;
-use super::scene::PlanInputs;
-use super::sender::PurgeSender;
 use crate::aws::s3::{Written, attempt_timeout};
 use crate::job::event::DeployEvent;
 use crate::job::pool;

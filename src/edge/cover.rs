@@ -136,7 +136,7 @@ pub struct PathUniverse<'u> {
 }
 
 /// Finds the cheapest purge under `prices`: exactly the least of `path × max(0, patterns − free) + refetch × Σ weight + wait ×
-/// wildcards`, then of patterns, then of what is purged needlessly, then of wildcards. In [`Mode::Exact`] what is purged needlessly
+/// wildcards`, then of patterns, then of what is purged needlessly, then of wildcards. In [`PurgeMode::Exact`] what is purged needlessly
 /// counts before all else. The same input always gives the same answer.
 pub fn cover(universe: PathUniverse<'_>, prices: &PurgePrices) -> Cover {
     universe.cover(&universe.tree(), prices)

@@ -6,10 +6,10 @@ use std::collections::HashSet;
 use super::cover::UniverseEntry;
 use super::path;
 use super::price::PurgePrices;
-use super::reason::{HeldChange, OwedReason, SparedReason, StalePaths};
+use super::reason::{HeldAnswer, OwedReason, SparedReason, StalePaths};
 use super::urls::{PathKind, ShownSite};
 use super::wide::{CarriedPath, Carrier};
-use crate::object::ObjectSort;
+use crate::object::TagClass;
 
 /// A request path, once for each reason to look at it.
 #[derive(Default)]
@@ -21,7 +21,7 @@ struct HeldPath<'k> {
     foreign: bool,
     by_tag: ByTag,
     /// The key that answers there, and by which sort's tags edges may hold it; only where tags may be of use.
-    key: Option<(&'k str, Option<ObjectSort>)>,
+    key: Option<(&'k str, Option<TagClass>)>,
 }
 
 /// Whether what is kept under a path carries the tags of the object that answers there.
@@ -48,12 +48,12 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
     /// Adds every path of every key. A new path that an older key answered at is owed after all.
     pub(super) fn add_keys(
         &mut self,
-        changes: &[HeldChange],
-        keys: impl IntoIterator<Item = (&'k str, Option<ObjectSort>)>,
+        changes: &[HeldAnswer],
+        keys: impl IntoIterator<Item = (&'k str, Option<TagClass>)>,
         stale: &mut StalePaths,
     ) {
         let site = self.site;
-        let is_old = |change: &&HeldChange| change.before.is_some();
+        let is_old = |change: &&HeldAnswer| change.before.is_some();
         let old: HashSet<_> = changes
             .iter()
             .filter(is_old)
@@ -160,18 +160,18 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
     /// known to be held with its tags.
     pub(super) fn carriers<'e>(
         &self,
-        changes: &[HeldChange],
+        changes: &[HeldAnswer],
         entries: &'e [UniverseEntry<'e>],
     ) -> Vec<Carrier<'e>>
     where
         'k: 'e,
     {
         // A redirect's answer carries no tags.
-        let is_tagged = |change: &&HeldChange| {
+        let is_tagged = |change: &&HeldAnswer| {
             let before = change.before.as_ref();
             before.is_some_and(|before| before.tags.is_some() && before.redirect.is_none())
         };
-        let (tagged, untagged): (Vec<&HeldChange>, Vec<&HeldChange>) =
+        let (tagged, untagged): (Vec<&HeldAnswer>, Vec<&HeldAnswer>) =
             changes.iter().partition(is_tagged);
         let mut known: HashSet<&str> = tagged.iter().map(|change| change.key.as_str()).collect();
         // A tag finds none of the copies that came without it.
@@ -181,9 +181,9 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
         if known.is_empty() || !self.site.tagged {
             return Vec::new();
         }
-        let mut carried: Vec<(&'k str, ObjectSort, CarriedPath<'e>)> = Vec::new();
+        let mut carried: Vec<(&'k str, TagClass, CarriedPath<'e>)> = Vec::new();
         for (position, (run, entry)) in self.runs().zip(entries).enumerate() {
-            let mut keys: Vec<(&'k str, Option<ObjectSort>, ByTag)> = Vec::new();
+            let mut keys: Vec<(&'k str, Option<TagClass>, ByTag)> = Vec::new();
             for path in run {
                 if let Some((key, sort)) = path.key
                     && !keys.iter().any(|(listed, ..)| *listed == key)
@@ -224,7 +224,7 @@ mod tests {
     use super::*;
     use crate::object::{HeaderFingerprint, Key};
 
-    fn served(content: &str, tags: Option<ObjectSort>) -> ServedAnswer {
+    fn served(content: &str, tags: Option<TagClass>) -> ServedAnswer {
         ServedAnswer {
             content: BodyName::Named(content.into()),
             headers: HeaderFingerprint(0),
@@ -234,8 +234,8 @@ mod tests {
         }
     }
 
-    fn changed(key: &str, before: ServedAnswer) -> HeldChange {
-        HeldChange {
+    fn changed(key: &str, before: ServedAnswer) -> HeldAnswer {
+        HeldAnswer {
             key: Key::new(key),
             after: Some(served("after", before.tags)),
             before: Some(before),
@@ -266,8 +266,8 @@ mod tests {
     }
 
     /// What is sent for one change, by tag as what the tag stands for.
-    fn sent(site: &ShownSite<'_>, change: HeldChange, keys: &[&str]) -> Vec<String> {
-        let keys = keys.iter().map(|key| (*key, Some(ObjectSort::Page)));
+    fn sent(site: &ShownSite<'_>, change: HeldAnswer, keys: &[&str]) -> Vec<String> {
+        let keys = keys.iter().map(|key| (*key, Some(TagClass::Page)));
         let purge = purge(site, &[change], &[], keys, &[], &PurgePrices::default());
         let name = |pattern: &super::super::Pattern| match &pattern.tag {
             Some(tag) => format!("#{}", tag.of),
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_tag_takes_only_what_is_certain_to_carry_it() {
-        let page = || served("before", Some(ObjectSort::Page));
+        let page = || served("before", Some(TagClass::Page));
         let (key, index) = ("d/index.html", ["d/index.html"]);
         let plain = distribution(&["web"]);
         assert_eq!(
@@ -308,7 +308,7 @@ mod tests {
         let both = ["d/", "d/index.html"];
         assert_eq!(sent(&site(&plain), changed(key, page()), &both), paths);
         // The redirect from /d to /d/ carries no object's tags.
-        let gone = HeldChange {
+        let gone = HeldAnswer {
             after: None,
             ..changed(key, page())
         };

@@ -4,19 +4,19 @@ use super::cover::{Cover, ForeignRegion, PathUniverse, Pattern};
 use super::held::HeldPaths;
 use super::path;
 use super::price::{PurgeMode, PurgePrices};
-use super::reason::{HeldChange, OwedReason, ServedAnswer, SparedReason, StalePaths};
+use super::reason::{HeldAnswer, OwedReason, ServedAnswer, SparedReason, StalePaths};
 use super::stale::stale;
 use super::tagged;
 use super::urls::ShownSite;
-use crate::object::{Key, ObjectSort};
+use crate::object::{Key, TagClass};
 
 /// What one distribution is to be sent, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TargetedPurge {
+pub struct PurgeChoice {
     pub stale: StalePaths,
     /// What is sent.
     pub cover: Cover,
-    /// What [`Mode::Exact`] and [`Mode::All`] would have sent, without tags.
+    /// What [`PurgeMode::Exact`] and [`PurgeMode::All`] would have sent, without tags.
     pub exact: Cover,
     pub all: Cover,
     /// How many request paths an edge may hold, before and after.
@@ -42,12 +42,12 @@ pub struct UrlExplanation {
 /// are request paths and patterns that earlier deploys owe, as [`StalePaths::owed`] names them.
 pub fn purge<'k>(
     site: &ShownSite<'_>,
-    changes: &[HeldChange],
+    changes: &[HeldAnswer],
     pages: &[(Key, ServedAnswer)],
-    keys: impl IntoIterator<Item = (&'k str, Option<ObjectSort>)>,
+    keys: impl IntoIterator<Item = (&'k str, Option<TagClass>)>,
     debts: &[String],
     prices: &PurgePrices,
-) -> TargetedPurge {
+) -> PurgeChoice {
     let mut stale = stale(site, changes, pages);
     let mut held = HeldPaths::new(site);
     held.add_keys(changes, keys, &mut stale);
@@ -69,7 +69,7 @@ pub fn purge<'k>(
     } else {
         tagged::cover(universe, &carriers, prices)
     };
-    TargetedPurge {
+    PurgeChoice {
         stale,
         cover,
         exact: in_mode(PurgeMode::Exact),
@@ -78,7 +78,7 @@ pub fn purge<'k>(
     }
 }
 
-impl TargetedPurge {
+impl PurgeChoice {
     /// Explains why a URL (whole, or its path alone) is purged or not.
     pub fn explain(&self, url: &str) -> UrlExplanation {
         let mut path = canonical(url);
@@ -206,8 +206,8 @@ mod tests {
         })
     }
 
-    fn change(key: &str, before: Option<ServedAnswer>, after: Option<ServedAnswer>) -> HeldChange {
-        HeldChange {
+    fn change(key: &str, before: Option<ServedAnswer>, after: Option<ServedAnswer>) -> HeldAnswer {
+        HeldAnswer {
             key: Key::new(key),
             before,
             after,
@@ -216,11 +216,11 @@ mod tests {
     }
 
     fn run(
-        changes: &[HeldChange],
+        changes: &[HeldAnswer],
         keys: &[&str],
         debts: &[&str],
         prices: PurgePrices,
-    ) -> TargetedPurge {
+    ) -> PurgeChoice {
         let distribution = distribution();
         let site = ShownSite::new(&distribution, vec!["s3".to_owned()]);
         let debts: Vec<String> = debts.iter().map(|debt| (*debt).to_owned()).collect();
@@ -228,7 +228,7 @@ mod tests {
         purge(&site, changes, &[], keys, &debts, &prices)
     }
 
-    fn texts(purge: &TargetedPurge) -> Vec<&str> {
+    fn texts(purge: &PurgeChoice) -> Vec<&str> {
         purge.cover.texts().collect()
     }
 

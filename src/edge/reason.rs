@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::object::{HeaderFingerprint, Key, Md5, ObjectSort};
+use crate::object::{HeaderFingerprint, Key, Md5, TagClass};
 
 /// Names a body: equal for equal ones, different for different ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,13 +26,13 @@ pub struct ServedAnswer {
     /// `x-amz-website-redirect-location`.
     pub redirect: Option<Box<str>>,
     /// The sort by which it carries its cache tags, where it is certain to.
-    pub tags: Option<ObjectSort>,
+    pub tags: Option<TagClass>,
 }
 
 /// One of the answers that an edge may hold for a key, none included, beside what the deploy leaves there. A key has as many of
 /// these as there are such answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldChange {
+pub struct HeldAnswer {
     pub key: Key,
     pub before: Option<ServedAnswer>,
     pub after: Option<ServedAnswer>,
@@ -40,7 +40,7 @@ pub struct HeldChange {
     pub fingerprinted: bool,
 }
 
-impl HeldChange {
+impl HeldAnswer {
     /// Returns what a deploy leaves under a key, to be held against each answer that edges may hold.
     pub fn left(key: &Key, after: Option<ServedAnswer>, fingerprinted: bool) -> Self {
         Self {

@@ -4,7 +4,7 @@ use super::distribution::UriRewrite;
 
 /// Tells what the function does to the URI. Only well-known shapes are told: every write to `uri` must append an index document
 /// (as AWS's sample "Add index.html to request URLs" does) or merely copy the URI; anything else is
-/// [`Unknown`](Rewrite::Unknown). A function that never writes it rewrites nothing.
+/// [`Unknown`](UriRewrite::Unknown). A function that never writes it rewrites nothing.
 pub fn rewrite_of(source: &str) -> UriRewrite {
     let code = squeeze(source);
     // Ways to change the request that this reading would not see.

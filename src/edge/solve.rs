@@ -3,7 +3,7 @@
 //!
 //! There are three searches, each for what the one before leaves. (1) A price for each path between nothing and the full one,
 //! chosen so that the count meets the free paths, gives a lower bound and a good answer, in a few passes over all nodes; mostly
-//! they meet, and that is the optimum. (2) Where they do not, [`front`](super::front) looks at every count of paths, but only at
+//! they meet, and that is the optimum. (2) Where they do not, [`pareto`](super::pareto) looks at every count of paths, but only at
 //! what loses no more than the gap between bound and answer: that is exact in one pass, and cheap as long as few nodes have a
 //! second way within the gap. (3) Where one large folder goes over all at once at that price, the gap is wide and nearly all
 //! nodes have one: then the problem is split into "this folder by its wildcard" and "not so", which narrows the gap of both halves.
@@ -12,7 +12,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::figures::{Figures, NodeOptions, PathPrice, Vector};
-use super::front::Front;
+use super::pareto::ParetoFront;
 use super::price::PurgePrices;
 use super::tree::Tree;
 
@@ -129,10 +129,10 @@ struct Problem<'t> {
     fixes: BTreeMap<usize, bool>,
 }
 
-/// Up to how many nodes with more than one way [`Front`] is left to look through them; past that the problem is split.
+/// Up to how many nodes with more than one way [`ParetoFront`] is left to look through them; past that the problem is split.
 const LOOSE: usize = 20_000;
 
-/// How often a problem is split at most, before [`Front`] must do.
+/// How often a problem is split at most, before [`ParetoFront`] must do.
 const SPLITS: usize = 12;
 
 /// Finds the cheapest patterns: returns for each node of the tree whether its wildcard is taken.
@@ -142,7 +142,7 @@ pub(super) fn solve(tree: &Tree<'_>, rates: &Rates) -> Vec<bool> {
 
 /// Exact: any price `y` between nothing and the full price bounds every answer from below by `min (rest + y × count) − y × free`.
 /// An answer that meets the best such bound is the optimum. Otherwise the problem is split by a node on which the bound hangs, or
-/// [`Front`] looks through all that the gap leaves possible, where that leaves at most `loose` nodes.
+/// [`ParetoFront`] looks through all that the gap leaves possible, where that leaves at most `loose` nodes.
 pub(super) fn solve_within(tree: &Tree<'_>, rates: &Rates, loose: usize) -> Vec<bool> {
     let Some(root) = tree.nodes.last() else {
         return Vec::new();
@@ -163,7 +163,7 @@ pub(super) fn solve_within(tree: &Tree<'_>, rates: &Rates, loose: usize) -> Vec<
         if gap <= Vector::default() {
             continue;
         }
-        let front = Front::new(tree, &choices.options, price, gap);
+        let front = ParetoFront::new(tree, &choices.options, price, gap);
         if front.loose() > loose
             && problem.fixes.len() < SPLITS
             && let Some(node) = choices.hinge(tree)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::distribution::{Behavior, DEFAULT_ERROR_TTL, ErrorResponse};
-use super::reason::{HeldChange, KEPT_LONGEST, OwedReason, ServedAnswer, SparedReason, StalePaths};
+use super::reason::{HeldAnswer, KEPT_LONGEST, OwedReason, ServedAnswer, SparedReason, StalePaths};
 use super::ttl::{edge_ttl, stated_ttl};
 use super::urls::{PathKind, RequestPath, ShownSite, request_paths};
 use crate::object::Key;
@@ -14,7 +14,7 @@ const BORNE_ERROR_TTL: u64 = DEFAULT_ERROR_TTL;
 /// Finds what the changes make stale. `pages` says how the unchanged ones of [`ShownSite::error_page_keys`] are served.
 pub(super) fn stale(
     site: &ShownSite<'_>,
-    changes: &[HeldChange],
+    changes: &[HeldAnswer],
     pages: &[(Key, ServedAnswer)],
 ) -> StalePaths {
     let mut stale = StalePaths::default();
@@ -39,7 +39,7 @@ pub(super) fn stale(
     stale
 }
 
-fn leaves_for_good(change: &HeldChange) -> bool {
+fn leaves_for_good(change: &HeldAnswer) -> bool {
     // Of what nobody here served the name promises nothing.
     let unknown = |before: &ServedAnswer| before.cache_control.as_deref() == Some(KEPT_LONGEST);
     change.fingerprinted && change.after.is_none() && !change.before.as_ref().is_some_and(unknown)
@@ -47,7 +47,7 @@ fn leaves_for_good(change: &HeldChange) -> bool {
 
 /// Judges one path of a changed object, under which errors are kept for `error_ttl` seconds.
 fn judge(
-    change: &HeldChange,
+    change: &HeldAnswer,
     path: &RequestPath<'_>,
     error_ttl: u64,
 ) -> Result<OwedReason, SparedReason> {
@@ -88,12 +88,12 @@ struct ErrorTtls<'a> {
 impl<'a> ErrorTtls<'a> {
     fn new(
         site: &'a ShownSite<'a>,
-        changes: &'a [HeldChange],
+        changes: &'a [HeldAnswer],
         pages: &'a [(Key, ServedAnswer)],
     ) -> Self {
         let keys = site.error_page_keys();
-        let is_page = |change: &&HeldChange| keys.contains(change.key.as_str());
-        let changed: Vec<&HeldChange> = changes.iter().filter(is_page).collect();
+        let is_page = |change: &&HeldAnswer| keys.contains(change.key.as_str());
+        let changed: Vec<&HeldAnswer> = changes.iter().filter(is_page).collect();
         let changed_keys: BTreeSet<&Key> = changed.iter().map(|change| &change.key).collect();
         let unchanged = pages.iter().filter(|(key, _)| !changed_keys.contains(key));
         let unchanged = unchanged.map(|(key, served)| (key, served));
@@ -132,7 +132,7 @@ impl<'a> ErrorTtls<'a> {
     }
 
     /// Owes the copies of an error page that changed.
-    fn owe_pages(&self, change: &HeldChange, stale: &mut StalePaths) {
+    fn owe_pages(&self, change: &HeldAnswer, stale: &mut StalePaths) {
         let key = change.key.as_str();
         for response in &self.site.distribution.error_responses {
             let page = response.page.as_deref().unwrap_or_default();
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
     use crate::edge::distribution::{Distribution, Origin};
     use crate::edge::reason::BodyName;
-    use crate::object::{HeaderFingerprint, ObjectSort};
+    use crate::object::{HeaderFingerprint, TagClass};
 
     const DAY: &str = "max-age=86400";
 
@@ -180,8 +180,8 @@ mod tests {
         })
     }
 
-    fn change(key: &str, before: Option<ServedAnswer>, after: Option<ServedAnswer>) -> HeldChange {
-        HeldChange {
+    fn change(key: &str, before: Option<ServedAnswer>, after: Option<ServedAnswer>) -> HeldAnswer {
+        HeldAnswer {
             key: Key::new(key),
             before,
             after,
@@ -204,7 +204,7 @@ mod tests {
         }
     }
 
-    fn owed(distribution: &Distribution, changes: &[HeldChange]) -> Vec<String> {
+    fn owed(distribution: &Distribution, changes: &[HeldAnswer]) -> Vec<String> {
         let mut site = ShownSite::new(distribution, vec!["s3".to_owned()]);
         site.error_documents = vec!["404.html".to_owned()];
         let found = stale(&site, changes, &[]);
@@ -278,7 +278,7 @@ mod tests {
             tags(&mut change.after, after);
             owed(&plain(), std::slice::from_ref(&change)).len()
         };
-        let (page, asset) = (Some(ObjectSort::Page), Some(ObjectSort::Asset));
+        let (page, asset) = (Some(TagClass::Page), Some(TagClass::Asset));
         assert_eq!((tag(None, page), tag(asset, page)), (1, 1));
         assert_eq!((tag(page, page), tag(page, None)), (0, 0));
     }

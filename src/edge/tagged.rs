@@ -24,7 +24,7 @@ const ATTEMPTS: std::ops::RangeInclusive<usize> = 4..=64;
 ///
 /// It is the optimum of those in which the tag of one object takes nothing unchanged, where what such a tag takes all begins with
 /// the shortest of it, at most four tags of sorts and folders are worth a thought, and there are at most 20,000 entries. Past
-/// that, sets of tags are improved one tag at a time. [`Mode::Exact`] takes no tag that something unchanged carries. The same
+/// that, sets of tags are improved one tag at a time. [`PurgeMode::Exact`] takes no tag that something unchanged carries. The same
 /// input always gives the same answer.
 pub(super) fn cover(
     universe: PathUniverse<'_>,

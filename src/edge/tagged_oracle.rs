@@ -9,7 +9,7 @@ use super::path::{self, PathDialect};
 use super::price::{Money, PurgeMode, PurgePrices};
 use super::tagged;
 use super::wide::{CarriedPath, Carrier};
-use crate::object::ObjectSort;
+use crate::object::TagClass;
 use crate::object::tags::{invalidation_item, tags};
 
 const DIALECT: PathDialect = PathDialect {
@@ -20,7 +20,7 @@ const DIALECT: PathDialect = PathDialect {
 #[derive(Clone, Debug)]
 struct Object {
     key: String,
-    sort: Option<ObjectSort>,
+    sort: Option<TagClass>,
     changed: bool,
     known: bool,
     /// One of its paths, by chance, did not change, or is not to be purged by tag.
@@ -47,7 +47,7 @@ struct Kept {
 /// A case laid out: texts with what is known of them, and who carries what.
 struct Laid {
     rows: Vec<(String, bool, u64)>,
-    carriers: Vec<(String, ObjectSort, Vec<Kept>)>,
+    carriers: Vec<(String, TagClass, Vec<Kept>)>,
     prices: PurgePrices,
 }
 
@@ -212,7 +212,7 @@ impl Laid {
         }
     }
 
-    /// Everything that may be sent, alike things once: but no tag of one object, and in [`Mode::Exact`] none at all, that something
+    /// Everything that may be sent, alike things once: but no tag of one object, and in [`PurgeMode::Exact`] none at all, that something
     /// unchanged carries.
     fn candidates(&self) -> Vec<String> {
         let entries = self.entries();
@@ -332,9 +332,9 @@ fn object() -> impl Strategy<Value = Object> {
     let name = prop::sample::select(&["x", "y", "~z", "index.html"][..]);
     let sort = prop::sample::select(
         &[
-            Some(ObjectSort::Page),
-            Some(ObjectSort::Page),
-            Some(ObjectSort::Asset),
+            Some(TagClass::Page),
+            Some(TagClass::Page),
+            Some(TagClass::Asset),
             None,
         ][..],
     );
@@ -419,7 +419,7 @@ proptest! {
 fn sent(keys: &[&str], query: bool, prices: PurgePrices) -> Vec<String> {
     let object = |text: &&str| Object {
         key: text[1..].to_owned(),
-        sort: Some(ObjectSort::of(!text.ends_with(".css"))),
+        sort: Some(TagClass::of(!text.ends_with(".css"))),
         changed: text.starts_with('+'),
         known: true,
         odd: None,

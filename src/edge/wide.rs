@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::cover::UniverseEntry;
 use super::price::PurgeMode;
-use crate::object::ObjectSort;
+use crate::object::TagClass;
 use crate::object::tags;
 use crate::object::tags::folder_tag;
 
@@ -13,7 +13,7 @@ use crate::object::tags::folder_tag;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Carrier<'a> {
     pub(super) key: &'a str,
-    pub(super) sort: ObjectSort,
+    pub(super) sort: TagClass,
     pub(super) paths: Vec<CarriedPath<'a>>,
 }
 
@@ -47,7 +47,7 @@ const MOST: usize = 32;
 /// A tag of a sort, or of a sort in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WideTag<'a> {
-    sort: ObjectSort,
+    sort: TagClass,
     /// `None`: everywhere.
     folder: Option<&'a str>,
     /// Entries that it takes as they are owed; objects that they are of; and the weight of what it takes needlessly.
@@ -98,7 +98,7 @@ fn is_in(key: &str, folder: &str) -> bool {
 
 /// Returns the tags of sorts and folders that may do better than others, those that take the most first.
 pub(super) fn wide_tags<'a>(carriers: &[Carrier<'a>], mode: PurgeMode) -> Vec<WideTag<'a>> {
-    let mut tags: HashMap<(ObjectSort, Option<&'a str>), WideTag<'a>> = HashMap::new();
+    let mut tags: HashMap<(TagClass, Option<&'a str>), WideTag<'a>> = HashMap::new();
     for carrier in carriers {
         let (changed, sort) = (carrier.owed().count() as u64, carrier.sort);
         let needless: u64 = carrier.unchanged().map(|entry| entry.weight).sum();

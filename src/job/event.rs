@@ -48,7 +48,7 @@ pub enum DeployEvent {
     },
     /// So many more bytes of a large file were taken by S3.
     BytesSent(u64),
-    /// An object is live. Bytes that [`Event::BytesSent`] told already are in `bytes` too.
+    /// An object is live. Bytes that [`DeployEvent::BytesSent`] told already are in `bytes` too.
     Changed {
         key: Key,
         action: ChangeAction,

@@ -1,4 +1,4 @@
-//! What a command is asked to do, who hears of it, when it is to stop, and how many requests it makes at once.
+//! What a command is asked to do, who receives its events, what interrupts it, and how many requests run at once.
 
 pub(crate) mod event;
 pub(crate) mod pool;

@@ -1,4 +1,4 @@
-//! What a deploy is asked to do: the settings, what follows from them, and what only the command line says.
+//! What a command is asked to do: the settings, what follows from them, and what only the command line says.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -87,7 +87,7 @@ pub fn compress(body: &[u8], encoding: Encoding) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Returns the body that [`compress`] was given. Refuses more than [`MAX_BYTES`].
+/// Returns the body that [`compress`] was given. Refuses more than `MAX_BYTES`.
 ///
 /// # Errors
 /// When it is damaged or too large.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ETag, HeaderFingerprint, Md5};
 
-/// One object. Two of them from different manifests compare only through their [`Tables`](super::manifest::Tables).
+/// One object. Two of them from different manifests compare only through their [`ManifestTables`](super::manifest::ManifestTables).
 ///
 /// The fields that few entries have lie apart, so that a million of them fit in memory. They read as the entry's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,11 +93,11 @@ pub struct NoiselessDigest {
     pub digest: Md5,
 }
 
-/// Points into [`Tables`](super::manifest::Tables).
+/// Points into [`ManifestTables`](super::manifest::ManifestTables).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServedId(pub u32);
 
-/// Points into [`Tables`](super::manifest::Tables).
+/// Points into [`ManifestTables`](super::manifest::ManifestTables).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeployNumber(pub u32);
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::entries::ManifestEntries;
 use super::entry::{DeployNumber, ManifestEntry, ServedId};
 use super::headers::hex;
-use super::{Headers, Key, ObjectSort, tags};
+use super::{Headers, Key, TagClass, tags};
 
 /// Names one run of a deploy: its time and random bits, never derived from content. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub struct ServedHeaders {
     pub redirect: Option<String>,
     /// The sort by which it carries its cache tags, if it does.
     #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<ObjectSort>,
+    pub tags: Option<TagClass>,
 }
 
 impl ServedHeaders {

@@ -14,4 +14,4 @@ pub mod tags;
 pub use etag::{ETag, Md5};
 pub use headers::{HeaderFingerprint, Headers};
 pub use key::Key;
-pub use tags::ObjectSort;
+pub use tags::TagClass;

@@ -20,12 +20,12 @@ const MAX_FOLDERS: usize = 8;
 /// The two sorts of objects that are purged by a tag each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ObjectSort {
+pub enum TagClass {
     Page,
     Asset,
 }
 
-impl ObjectSort {
+impl TagClass {
     pub fn of(page: bool) -> Self {
         if page { Self::Page } else { Self::Asset }
     }
@@ -45,7 +45,7 @@ pub fn key_tag(key: &str) -> String {
 }
 
 /// Returns the tag of all that lies beneath a folder, with or without its last `/`, and of that sort.
-pub fn folder_tag(folder: &str, sort: ObjectSort) -> String {
+pub fn folder_tag(folder: &str, sort: TagClass) -> String {
     let prefix = format!("{}-", sort.tag());
     named(&prefix, folder.trim_end_matches('/'))
 }
@@ -57,14 +57,14 @@ pub fn folders(key: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Returns all tags of an object: its own, its sort's, and its folders' from the root down.
-pub fn tags(key: &str, sort: ObjectSort) -> Vec<String> {
+pub fn tags(key: &str, sort: TagClass) -> Vec<String> {
     let own = [key_tag(key), sort.tag().to_owned()];
     let folders = folders(key).map(|folder| folder_tag(folder, sort));
     own.into_iter().chain(folders).collect()
 }
 
 /// Gives an object its tags, behind those that a rule gave it.
-pub fn add(headers: &mut Headers, key: &str, sort: ObjectSort) {
+pub fn add(headers: &mut Headers, key: &str, sort: TagClass) {
     let value = headers.metadata.entry(METADATA.to_owned()).or_default();
     for tag in tags(key, sort) {
         if !value.is_empty() {
@@ -75,10 +75,10 @@ pub fn add(headers: &mut Headers, key: &str, sort: ObjectSort) {
 }
 
 /// Returns the sort by which an object is tagged, or `None` where it does not carry its own tags.
-pub fn sort_of(key: &str, headers: &Headers) -> Option<ObjectSort> {
+pub fn sort_of(key: &str, headers: &Headers) -> Option<TagClass> {
     let value = headers.metadata.get(METADATA)?;
     let has = |tag: &String| value.split(',').any(|carried| carried.trim() == tag);
-    let mut sorts = [ObjectSort::Page, ObjectSort::Asset].into_iter();
+    let mut sorts = [TagClass::Page, TagClass::Asset].into_iter();
     sorts.find(|sort| tags(key, *sort).iter().all(has))
 }
 
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn tags_keep_the_limits() {
         for key in ["a".to_owned(), "é/~b*,c d".to_owned(), "a/".repeat(512)] {
-            let tags = tags(&key, ObjectSort::Page);
+            let tags = tags(&key, TagClass::Page);
             assert!(tags.len() <= MAX_TAGS && tags.join(",").len() < 1024);
             for tag in &tags {
                 assert!(tag.len() <= MAX_TAG);
@@ -124,22 +124,22 @@ mod tests {
         let tagged: HashSet<String> = keys.iter().map(|key| key_tag(key)).collect();
         assert_eq!(tagged.len(), keys.len());
         assert_ne!(
-            folder_tag("a", ObjectSort::Page),
-            folder_tag("a", ObjectSort::Asset)
+            folder_tag("a", TagClass::Page),
+            folder_tag("a", TagClass::Asset)
         );
         assert_eq!(
-            folder_tag("a/", ObjectSort::Page),
-            folder_tag("a", ObjectSort::Page)
+            folder_tag("a/", TagClass::Page),
+            folder_tag("a", TagClass::Page)
         );
         assert_eq!(
-            tags("x/y/z", ObjectSort::Asset).get(2),
-            Some(&folder_tag("x", ObjectSort::Asset))
+            tags("x/y/z", TagClass::Asset).get(2),
+            Some(&folder_tag("x", TagClass::Asset))
         );
     }
 
     #[test]
     fn an_object_tells_what_it_carries() {
-        for sort in [ObjectSort::Page, ObjectSort::Asset] {
+        for sort in [TagClass::Page, TagClass::Asset] {
             let mut headers = Headers::default();
             assert_eq!(sort_of("a/b", &headers), None);
             headers.metadata.insert(METADATA.into(), "mine".into());

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::intended::CLOCK_SLACK;
-use super::object::{HeadAnswer, PlannedObject};
+use super::object::{BucketObject, HeadAnswer};
 use super::open::OpenDeploys;
-use super::purge::{self, PlanTarget};
+use super::purge::{self, TargetFacts};
 use crate::edge;
 use crate::object::Key;
 use crate::object::entry::{EntryLife, ManifestEntry};
@@ -16,7 +16,7 @@ pub struct PlanFacts<'a> {
     pub manifest: &'a Manifest,
     pub open: &'a OpenDeploys,
     pub answers: &'a HashMap<Key, HeadAnswer>,
-    pub targets: &'a [PlanTarget<'a>],
+    pub targets: &'a [TargetFacts<'a>],
     /// Seconds since 1970, by the server's clock.
     pub now: i64,
     /// Seconds that fingerprinted assets stay after they left the build.
@@ -41,7 +41,7 @@ impl<'f> PlanFacts<'f> {
 
     /// Returns whether the object is what the deploy that the entry tells of left there: nobody wrote over it since, the same bytes
     /// with other headers neither, as far as they were asked for.
-    pub(super) fn is_ours(&self, entry: &ManifestEntry, object: &PlannedObject) -> bool {
+    pub(super) fn is_ours(&self, entry: &ManifestEntry, object: &BucketObject) -> bool {
         let put = self.manifest.tables.deploy_at(entry.last);
         let is_later = match (put, object.modified) {
             (Some(put), Some(modified)) => modified > put.at.saturating_add(CLOCK_SLACK),
@@ -57,15 +57,15 @@ impl<'f> PlanFacts<'f> {
     /// is what lies in the bucket now.
     pub(super) fn moves(
         &self,
-        object: Option<&PlannedObject>,
-        left: &edge::HeldChange,
-    ) -> Vec<edge::HeldChange> {
+        object: Option<&BucketObject>,
+        left: &edge::HeldAnswer,
+    ) -> Vec<edge::HeldAnswer> {
         // Nobody to be told: then there may be a million that nobody asks for.
         if self.targets.is_empty() {
             return Vec::new();
         }
         let held = self.held(&left.key, object).into_iter();
-        let moves = held.map(|before| edge::HeldChange {
+        let moves = held.map(|before| edge::HeldAnswer {
             before,
             ..left.clone()
         });
@@ -74,7 +74,7 @@ impl<'f> PlanFacts<'f> {
 
     /// Returns all that an edge may hold of a key (`None`: that there is nothing): what it was last told, what each deploy that
     /// died put or meant to put, and what lies in the bucket now if that is none of these.
-    fn held(&self, key: &Key, object: Option<&PlannedObject>) -> Vec<Option<edge::ServedAnswer>> {
+    fn held(&self, key: &Key, object: Option<&BucketObject>) -> Vec<Option<edge::ServedAnswer>> {
         let entry = self.entry(key.as_str());
         let pair = entry.zip(object);
         let ours = pair.is_some_and(|(entry, object)| self.is_ours(entry, object));

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::object::{HeadAnswer, PlannedObject};
+use super::object::{BucketObject, HeadAnswer};
 use super::purge;
 use crate::edge::ServedAnswer;
 use crate::object::Key;
@@ -29,19 +29,19 @@ impl IntendedKey {
     }
 
     /// Returns whether the object may be what was meant, by its ETag and the time at which it was written.
-    pub(super) fn explains(&self, object: &PlannedObject) -> bool {
+    pub(super) fn explains(&self, object: &BucketObject) -> bool {
         let etag = self.touched.etag.as_ref();
         !self.touched.is_absent() && etag == Some(object.etag) && self.in_time(object)
     }
 
     /// Returns whether the object was written while that deploy may have been writing.
-    pub(super) fn in_time(&self, object: &PlannedObject) -> bool {
+    pub(super) fn in_time(&self, object: &BucketObject) -> bool {
         let until = self.until.saturating_add(CLOCK_SLACK);
         self.suspect || object.modified.is_none_or(|modified| modified <= until)
     }
 
     /// Returns whether the object may be what was meant though its ETag is another: one that the bucket's encryption made.
-    pub(super) fn may_be(&self, object: &PlannedObject) -> bool {
+    pub(super) fn may_be(&self, object: &BucketObject) -> bool {
         let touched = &self.touched;
         !touched.is_absent() && touched.size == object.size && touched.content().is_some()
     }
@@ -50,7 +50,7 @@ impl IntendedKey {
 /// Returns whether a key is as it was meant to be, headers included.
 pub(super) fn is_as_meant(
     touched: &TouchedKey,
-    object: Option<PlannedObject>,
+    object: Option<BucketObject>,
     answers: &HashMap<Key, HeadAnswer>,
 ) -> bool {
     let Some(object) = object else {

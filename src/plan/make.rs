@@ -5,10 +5,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::facts::{PlanFacts, is_alive};
-use super::object::{PlannedObject, WantedObject};
+use super::object::{BucketObject, WantedObject};
 use super::order::{self, rank};
 use super::purge;
-use super::{AdoptedObject, Change, ChangeAction, ClaimedObject, Deletion, KeyMoves, Plan, Reason};
+use super::{
+    AdoptedObject, Change, ChangeAction, ClaimedObject, Deletion, KeyDifferences, Plan, Reason,
+};
 use crate::edge;
 use crate::object::diff;
 use crate::object::diff::{ComparisonVerdict, DeployedState, ListedState, OpenQuestions};
@@ -24,7 +26,7 @@ pub const MAX_COPY: u64 = 5_000_000_000;
 pub fn make<'a>(
     facts: &PlanFacts,
     wants: impl Iterator<Item = WantedObject>,
-    listing: impl Iterator<Item = PlannedObject<'a>>,
+    listing: impl Iterator<Item = BucketObject<'a>>,
 ) -> Result<Plan, Vec<(Key, OpenQuestions)>> {
     let mut maker = Maker::new(facts);
     let (mut wants, mut listing) = (wants.peekable(), listing.peekable());
@@ -51,9 +53,9 @@ struct Maker<'f, 'a> {
     plan: Plan,
     asks: Vec<(Key, OpenQuestions)>,
     /// What a purge follows from.
-    moves: KeyMoves,
+    moves: KeyDifferences,
     /// Retained assets whose time has come.
-    due: Vec<(Deletion, PlannedObject<'a>)>,
+    due: Vec<(Deletion, BucketObject<'a>)>,
     /// Manifest keys met, so that the rest is known to have vanished.
     met: usize,
     /// Objects of the listing that could be copied, by content.
@@ -66,7 +68,7 @@ impl<'f, 'a> Maker<'f, 'a> {
             facts,
             plan: Plan::default(),
             asks: Vec::new(),
-            moves: KeyMoves::default(),
+            moves: KeyDifferences::default(),
             due: Vec::new(),
             met: 0,
             sources: HashMap::new(),
@@ -85,7 +87,7 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 
     /// Takes an object of the build that the bucket has.
-    fn present(&mut self, want: WantedObject, object: PlannedObject<'a>) {
+    fn present(&mut self, want: WantedObject, object: BucketObject<'a>) {
         let alive = self.facts.entry(object.key).filter(|entry| is_alive(entry));
         let touched = self.facts.open.touches(object.key);
         if touched && self.facts.open.put(&object) {
@@ -143,7 +145,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         }
     }
 
-    fn same(&mut self, want: &WantedObject, object: &PlannedObject<'a>) {
+    fn same(&mut self, want: &WantedObject, object: &BucketObject<'a>) {
         self.plan.unchanged += 1;
         self.plan.unchanged_bytes += object.size;
         if object.size >= MIN_COPY && matches!(object.etag, ETag::Md5(_)) {
@@ -158,7 +160,7 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 
     /// Notes an object that is as it should be, but that the manifest does not know so.
-    fn adopt(&mut self, want: WantedObject, object: &PlannedObject) {
+    fn adopt(&mut self, want: WantedObject, object: &BucketObject) {
         let answered = self.facts.answers.get(object.key);
         self.plan.adopted.push(AdoptedObject {
             etag: object.etag.clone(),
@@ -172,7 +174,7 @@ impl<'f, 'a> Maker<'f, 'a> {
     fn change(
         &mut self,
         want: WantedObject,
-        before: Option<PlannedObject<'a>>,
+        before: Option<BucketObject<'a>>,
         reason: Reason,
         action: ChangeAction,
     ) {
@@ -191,10 +193,10 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 
     /// Notes that a key will be as the build has it.
-    fn becomes(&mut self, want: &WantedObject, object: Option<&PlannedObject>) {
+    fn becomes(&mut self, want: &WantedObject, object: Option<&BucketObject>) {
         self.met += usize::from(self.facts.entry(want.key.as_str()).is_some());
         self.moves.keys.push(want.key.clone());
-        let left = edge::HeldChange::left(
+        let left = edge::HeldAnswer::left(
             &want.key,
             Some(purge::served(want.md5, want.fingerprint, want.tags)),
             want.fingerprinted,
@@ -203,7 +205,7 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 
     /// Takes an object of the bucket that the build has not.
-    fn leaving(&mut self, object: PlannedObject<'a>) {
+    fn leaving(&mut self, object: BucketObject<'a>) {
         let key = Key::new(object.key);
         self.moves.keys.push(key.clone());
         let entry = self.facts.entry(object.key);
@@ -252,7 +254,7 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 
     /// Leaves alone what somebody else wrote, or wrote over: what the edges hold may be either.
-    fn leave(&mut self, key: Key, object: &PlannedObject, was_deployed: bool) {
+    fn leave(&mut self, key: Key, object: &BucketObject, was_deployed: bool) {
         if was_deployed {
             self.plan.warnings.push(format!(
                 "{key} was deployed from here and then changed by somebody else: it is left alone"
@@ -260,7 +262,7 @@ impl<'f, 'a> Maker<'f, 'a> {
             self.plan.vanished.push(key.clone());
         }
         if was_deployed || self.facts.open.touches(object.key) {
-            let left = edge::HeldChange::left(&key, Some(purge::unknown(object.etag)), false);
+            let left = edge::HeldAnswer::left(&key, Some(purge::unknown(object.etag)), false);
             self.moves.now.extend(self.facts.moves(Some(object), &left));
         }
         self.plan.foreign.push(key);
@@ -269,7 +271,7 @@ impl<'f, 'a> Maker<'f, 'a> {
     fn remove(
         &mut self,
         deletion: Deletion,
-        object: PlannedObject<'a>,
+        object: BucketObject<'a>,
         entry: Option<&'f ManifestEntry>,
     ) {
         let since = match entry.map(|entry| entry.life) {
@@ -291,13 +293,13 @@ impl<'f, 'a> Maker<'f, 'a> {
     }
 
     /// Returns whether a deploy that died put the object, and the manifest does not know it so.
-    fn claims(&self, object: &PlannedObject) -> bool {
+    fn claims(&self, object: &BucketObject) -> bool {
         let last = self.plan.claimed.last();
         last.is_some_and(|claimed| claimed.key.as_str() == object.key)
     }
 
     /// Notes that a deploy which died put the object.
-    fn claim(&mut self, object: &PlannedObject) {
+    fn claim(&mut self, object: &BucketObject) {
         if let Some((headers, digest)) = self.facts.open.headers(object) {
             self.plan.claimed.push(ClaimedObject {
                 key: Key::new(object.key),
@@ -308,8 +310,8 @@ impl<'f, 'a> Maker<'f, 'a> {
         }
     }
 
-    fn delete(&mut self, deletion: Deletion, object: &PlannedObject) {
-        let left = edge::HeldChange::left(&deletion.key, None, deletion.fingerprinted);
+    fn delete(&mut self, deletion: Deletion, object: &BucketObject) {
+        let left = edge::HeldAnswer::left(&deletion.key, None, deletion.fingerprinted);
         let moves = self.facts.moves(Some(object), &left);
         if deletion.page {
             self.moves.now.extend(moves);
@@ -363,7 +365,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         let open = open.into_iter().filter(|key| !present.contains(*key));
         let others: Vec<&Key> = open.filter(|key| !listed.contains(key)).collect();
         for key in vanished.iter().chain(others) {
-            let left = edge::HeldChange::left(key, None, (self.facts.is_fingerprinted)(key));
+            let left = edge::HeldAnswer::left(key, None, (self.facts.is_fingerprinted)(key));
             self.moves.now.extend(self.facts.moves(None, &left));
         }
         self.plan.vanished.extend(vanished);

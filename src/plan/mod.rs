@@ -9,21 +9,21 @@ pub mod open;
 pub mod order;
 mod purge;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::edge::{self, TargetedPurge};
+use crate::edge::{self, PurgeChoice};
 use crate::object::manifest::Manifest;
 use crate::object::{ETag, HeaderFingerprint, Headers, Key, Md5};
 use order::UploadRank;
 
 pub use facts::PlanFacts;
 pub use make::{MAX_COPY, make};
-pub use object::{HeadAnswer, ObjectVersion, PlannedObject, WantedObject};
+pub use object::{BucketObject, HeadAnswer, ObjectVersion, WantedObject};
 pub use open::OpenDeploys;
-pub use purge::PlanTarget;
+pub use purge::TargetFacts;
 
 /// Why an object is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -97,14 +97,14 @@ pub struct Deletion {
 
 /// What one distribution or tenant will be sent.
 #[derive(Clone, Debug)]
-pub struct TargetPurge {
+pub struct DistributionPurge {
     pub target: String,
-    pub purge: TargetedPurge,
+    pub purge: PurgeChoice,
     /// The purge of removed assets, sent once the first has completed.
-    pub after: TargetedPurge,
+    pub after: PurgeChoice,
 }
 
-impl TargetPurge {
+impl DistributionPurge {
     pub fn is_empty(&self) -> bool {
         self.purge.cover.patterns.is_empty() && self.after.cover.patterns.is_empty()
     }
@@ -131,20 +131,20 @@ pub struct ClaimedObject {
 
 /// What a purge follows from: how the answers that edges may hold differ from what the deploy leaves.
 #[derive(Clone, Debug, Default)]
-pub struct KeyMoves {
-    pub now: Vec<edge::HeldChange>,
+pub struct KeyDifferences {
+    pub now: Vec<edge::HeldAnswer>,
     /// The same of what goes only once the purge of all else has completed.
-    pub late: Vec<edge::HeldChange>,
+    pub late: Vec<edge::HeldAnswer>,
     /// All keys of the site, before and after.
     pub keys: Vec<Key>,
     /// Whether the deploy changes anything at all.
     pub changes: bool,
 }
 
-impl KeyMoves {
+impl KeyDifferences {
     /// Returns those of these keys alone.
     fn only(&self, keys: &HashSet<Key>) -> Self {
-        let only = |moves: &[edge::HeldChange]| {
+        let only = |moves: &[edge::HeldAnswer]| {
             let kept = moves.iter().filter(|moved| keys.contains(&moved.key));
             kept.cloned().collect()
         };
@@ -197,8 +197,8 @@ pub struct Plan {
     pub noisy: usize,
     pub unchanged: usize,
     pub unchanged_bytes: u64,
-    pub purges: Vec<TargetPurge>,
-    pub moves: Arc<KeyMoves>,
+    pub purges: Vec<DistributionPurge>,
+    pub moves: Arc<KeyDifferences>,
     pub function: Option<FunctionChange>,
     /// Deploys that died, whose debts this one pays.
     pub debts: Vec<String>,
@@ -221,16 +221,16 @@ impl Plan {
             && self.debts.is_empty()
             && !self.news
             && self.function.is_none()
-            && self.purges.iter().all(TargetPurge::is_empty)
+            && self.purges.iter().all(DistributionPurge::is_empty)
     }
 
     /// Returns the purges for these keys alone, or for all, at the targets as they are now.
     pub fn purges_of(
         &self,
-        targets: &[PlanTarget],
+        targets: &[TargetFacts],
         manifest: &Manifest,
         only: Option<&HashSet<Key>>,
-    ) -> Vec<TargetPurge> {
+    ) -> Vec<DistributionPurge> {
         let some = only.map(|keys| self.moves.only(keys));
         purge::purges(targets, manifest, some.as_ref().unwrap_or(&self.moves)).targets
     }
@@ -238,7 +238,7 @@ impl Plan {
     /// Returns the keys that are gone already, and that edges may hold all the same.
     pub fn gone(&self) -> impl Iterator<Item = &Key> {
         let gone = self.moves.now.iter().filter(|moved| moved.after.is_none());
-        let mut gone: HashSet<&Key> = gone.map(|moved| &moved.key).collect();
+        let mut gone: BTreeSet<&Key> = gone.map(|moved| &moved.key).collect();
         for deletion in &self.deletions {
             gone.remove(&deletion.key);
         }

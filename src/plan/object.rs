@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::ChangeAction;
 use super::order::LiveStage;
 use crate::object::diff::ComparisonAnswer;
-use crate::object::{ETag, HeaderFingerprint, Headers, Key, Md5, ObjectSort};
+use crate::object::{ETag, HeaderFingerprint, Headers, Key, Md5, TagClass};
 
 /// An object as the build wants it.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct WantedObject {
     /// Whether its name holds a hash of its content.
     pub fingerprinted: bool,
     /// The sort by which its headers give it its cache tags.
-    pub tags: Option<ObjectSort>,
+    pub tags: Option<TagClass>,
     /// Where the content lies, if it is no file.
     pub version: Option<ObjectVersion>,
 }
@@ -48,7 +48,7 @@ impl WantedObject {
 
 /// An object of the listing, its key relative to the site's prefix.
 #[derive(Clone, Copy, Debug)]
-pub struct PlannedObject<'a> {
+pub struct BucketObject<'a> {
     pub key: &'a str,
     pub size: u64,
     pub etag: &'a ETag,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::intended::{IntendedKey, is_as_meant};
-use super::object::{HeadAnswer, PlannedObject};
+use super::object::{BucketObject, HeadAnswer};
 use crate::object::journal::{
     Journal, OpenJournal, OwedPaths, PurgeBatch, TouchAction, TouchedKey, UnpaidPurge,
 };
@@ -13,7 +13,7 @@ use crate::object::{HeaderFingerprint, Key, Md5};
 /// What deploys that did not end, or ended with purges unpaid, left behind.
 #[derive(Clone, Debug, Default)]
 pub struct OpenDeploys {
-    /// Their ids, for people; [`OpenDeploys::unpaid`] ones among them.
+    /// Their ids, for people; `unpaid` ones among them.
     pub ids: Vec<String>,
     /// A journal cannot be read, so that any key may be among its keys.
     pub any_key: bool,
@@ -216,7 +216,7 @@ impl OpenDeploys {
     pub(super) fn meant<'a>(
         &'a self,
         key: &str,
-        object: Option<&'a PlannedObject<'a>>,
+        object: Option<&'a BucketObject<'a>>,
     ) -> impl Iterator<Item = &'a IntendedKey> {
         let there =
             move |intended: &IntendedKey| object.is_some_and(|object| intended.explains(object));
@@ -227,7 +227,7 @@ impl OpenDeploys {
     /// Returns the dead deploy's intention that the object is, if one is.
     pub(super) fn explanation(
         &self,
-        object: &PlannedObject,
+        object: &BucketObject,
         answered: Option<&HeadAnswer>,
     ) -> Option<&IntendedKey> {
         let same_content = answered.and_then(|answered| answered.answer.same_content);
@@ -243,14 +243,14 @@ impl OpenDeploys {
     }
 
     /// Returns the content that a dead deploy meant an object to have which may be its, though its ETag is another.
-    pub fn possible_content(&self, object: &PlannedObject) -> Option<Md5> {
+    pub fn possible_content(&self, object: &BucketObject) -> Option<Md5> {
         let intentions = self.intentions(object.key).iter().rev();
         let mut possible = intentions.filter(|intended| intended.may_be(object));
         possible.find_map(|intended| intended.touched.content())
     }
 
     /// Returns whether a dead deploy put the object, by its ETag.
-    pub(super) fn put(&self, object: &PlannedObject) -> bool {
+    pub(super) fn put(&self, object: &BucketObject) -> bool {
         let etag = Some(object.etag);
         let put = |intended: &IntendedKey| {
             !intended.touched.is_absent() && intended.touched.etag.as_ref() == etag
@@ -261,7 +261,7 @@ impl OpenDeploys {
     /// Returns what the dead meant the key to have, as far as the journals say: for an object that is taken over.
     pub(super) fn headers(
         &self,
-        object: &PlannedObject,
+        object: &BucketObject,
     ) -> Option<(HeaderFingerprint, Option<Md5>)> {
         let mut intentions = self.intentions(object.key).iter().rev();
         let touched = intentions
@@ -274,7 +274,7 @@ impl OpenDeploys {
     /// those that more than one of them named, since only one of them was it then.
     pub fn unchanged_keys<'a>(
         &self,
-        find: impl Fn(&Key) -> Option<PlannedObject<'a>>,
+        find: impl Fn(&Key) -> Option<BucketObject<'a>>,
     ) -> Vec<&TouchedKey> {
         let as_meant = |intended: &IntendedKey| match find(&intended.touched.key) {
             None => intended.touched.is_absent(),
@@ -299,7 +299,7 @@ impl OpenDeploys {
     /// one names any of them. `find` is what lies in the bucket.
     pub fn settle<'a>(
         &mut self,
-        find: impl Fn(&Key) -> Option<PlannedObject<'a>>,
+        find: impl Fn(&Key) -> Option<BucketObject<'a>>,
         answers: &HashMap<Key, HeadAnswer>,
     ) {
         self.settled.clear();

@@ -19,7 +19,7 @@ pub enum LiveStage {
     Root,
 }
 
-/// Returns the stage of a key. `page` is what [`is_page`] or a rule says, `root` the default root object's key.
+/// Returns the stage of a key. `page` is what `is_page` or a rule says, `root` the default root object's key.
 ///
 /// A fingerprinted script may name other fingerprinted ones, but none of them is reachable before a page is.
 pub fn stage(key: &str, page: bool, fingerprinted: bool, root: &str) -> LiveStage {

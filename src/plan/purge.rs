@@ -2,19 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use super::{KeyMoves, TargetPurge};
+use super::{DistributionPurge, KeyDifferences};
 use crate::edge::cover::{self, PathUniverse, UniverseEntry};
 use crate::edge::path::{self, PathDialect};
 use crate::edge::reason::KEPT_LONGEST;
-use crate::edge::{self, BodyName, HeldChange, PurgeMode, PurgePrices, ServedAnswer, ShownSite};
+use crate::edge::{self, BodyName, HeldAnswer, PurgeMode, PurgePrices, ServedAnswer, ShownSite};
 use crate::object::entry::ManifestEntry;
 use crate::object::journal::TouchedKey;
 use crate::object::manifest::{Manifest, ToldDistribution};
-use crate::object::{ETag, HeaderFingerprint, Key, Md5, ObjectSort};
+use crate::object::{ETag, HeaderFingerprint, Key, Md5, TagClass};
 
 /// A distribution, or a tenant of one, as the plan needs to know it.
 #[derive(Clone, Debug)]
-pub struct PlanTarget<'a> {
+pub struct TargetFacts<'a> {
     pub id: String,
     /// `None`: its configuration could not be read, for the reason in `unreadable`.
     pub site: Option<ShownSite<'a>>,
@@ -32,7 +32,7 @@ pub struct PlanTarget<'a> {
     pub prices: PurgePrices,
 }
 
-impl PlanTarget<'_> {
+impl TargetFacts<'_> {
     /// Returns whether it is owed a purge whatever the build has changed.
     pub fn is_owed(&self) -> bool {
         let moved = self.told.is_none() || self.has_moved();
@@ -51,7 +51,7 @@ impl PlanTarget<'_> {
 }
 
 /// Returns the sort by which edges may hold a key's object with its cache tags.
-fn carried(manifest: &Manifest, key: &Key) -> Option<ObjectSort> {
+fn carried(manifest: &Manifest, key: &Key) -> Option<TagClass> {
     let entry = manifest.entries.get(key)?;
     manifest.tables.served(entry.served)?.tags
 }
@@ -80,7 +80,7 @@ pub(super) fn last_served(
 pub(super) fn served(
     md5: Md5,
     fingerprint: HeaderFingerprint,
-    tags: Option<ObjectSort>,
+    tags: Option<TagClass>,
 ) -> ServedAnswer {
     ServedAnswer {
         content: BodyName::Digest(md5),
@@ -118,13 +118,17 @@ pub(super) fn intended(touched: &TouchedKey) -> ServedAnswer {
 }
 
 pub(super) struct Purges {
-    pub(super) targets: Vec<TargetPurge>,
+    pub(super) targets: Vec<DistributionPurge>,
     pub(super) news: bool,
     pub(super) warnings: Vec<String>,
 }
 
 /// Finds the purges of all targets for what moved; what moves late goes only once the purge of the rest has completed.
-pub(super) fn purges(targets: &[PlanTarget], manifest: &Manifest, moves: &KeyMoves) -> Purges {
+pub(super) fn purges(
+    targets: &[TargetFacts],
+    manifest: &Manifest,
+    moves: &KeyDifferences,
+) -> Purges {
     let mut purges = Purges {
         targets: Vec::new(),
         news: false,
@@ -140,7 +144,7 @@ pub(super) fn purges(targets: &[PlanTarget], manifest: &Manifest, moves: &KeyMov
         };
         let pays = prices.mode != PurgeMode::None;
         purges.news |= pays && (target.told.is_none() || target.has_moved());
-        let purge = |changes: &[HeldChange], owed: &[String]| match &target.site {
+        let purge = |changes: &[HeldAnswer], owed: &[String]| match &target.site {
             Some(site) => {
                 let pages = error_pages(site, manifest, changes);
                 let sort = |key: &Key| carried(manifest, key).filter(|_| site.tagged);
@@ -154,19 +158,17 @@ pub(super) fn purges(targets: &[PlanTarget], manifest: &Manifest, moves: &KeyMov
         let first = match whole {
             // Nothing is left to be weighed.
             Some(_) => blind(&["/*".to_owned()], &prices),
-            None if moves.now.is_empty() && target.owed.is_empty() => {
-                edge::TargetedPurge::default()
-            }
+            None if moves.now.is_empty() && target.owed.is_empty() => edge::PurgeChoice::default(),
             None => purge(&moves.now, &target.owed),
         };
         // What goes after the purge is stale again from then on, whatever the purge took.
         let after = match &target.site {
-            _ if moves.late.is_empty() => edge::TargetedPurge::default(),
+            _ if moves.late.is_empty() => edge::PurgeChoice::default(),
             None => blind(&["/*".to_owned()], &prices),
             Some(_) => purge(&moves.late, &[]),
         };
         taken += first.cover.free + after.cover.free;
-        purges.targets.push(TargetPurge {
+        purges.targets.push(DistributionPurge {
             target: target.id.clone(),
             purge: first,
             after,
@@ -176,7 +178,7 @@ pub(super) fn purges(targets: &[PlanTarget], manifest: &Manifest, moves: &KeyMov
 }
 
 /// Returns whether a target is owed everything, and what to say of it.
-fn whole(target: &PlanTarget, changes: bool) -> Option<Option<String>> {
+fn whole(target: &TargetFacts, changes: bool) -> Option<Option<String>> {
     let id = &target.id;
     if let Some(why) = &target.unreadable {
         return changes.then(|| Some(format!("{id}: {why}; so /* is purged")));
@@ -199,7 +201,7 @@ fn whole(target: &PlanTarget, changes: bool) -> Option<Option<String>> {
 fn error_pages(
     site: &ShownSite,
     manifest: &Manifest,
-    changes: &[HeldChange],
+    changes: &[HeldAnswer],
 ) -> Vec<(Key, ServedAnswer)> {
     let changed: BTreeSet<&str> = changes.iter().map(|change| change.key.as_str()).collect();
     let keys = site.error_page_keys();
@@ -213,7 +215,7 @@ fn error_pages(
 }
 
 /// Finds the purge of what is owed whatever else there is: of everything, or at a distribution whose configuration nobody could read.
-fn blind(owed: &[String], prices: &PurgePrices) -> edge::TargetedPurge {
+fn blind(owed: &[String], prices: &PurgePrices) -> edge::PurgeChoice {
     let dialect = PathDialect::default();
     let entries = owed.iter().map(|owed| {
         let text = owed.strip_suffix('*').unwrap_or(owed);
@@ -232,9 +234,9 @@ fn blind(owed: &[String], prices: &PurgePrices) -> edge::TargetedPurge {
         regions: &[],
         dialect,
     };
-    let mut purge = edge::TargetedPurge {
+    let mut purge = edge::PurgeChoice {
         cover: cover::cover(universe, prices),
-        ..edge::TargetedPurge::default()
+        ..edge::PurgeChoice::default()
     };
     for path in owed {
         purge.stale.owe(path.clone(), edge::OwedReason::Debt);

@@ -87,7 +87,7 @@ fn journal(meant: u8, purges: bool) -> OpenJournal {
 fn planned(case: Case, purges: bool) -> (Result<Plan, usize>, bool) {
     let manifest = manifest(case.told);
     let etag = ETag::Md5(md5(case.there.0));
-    let object = (case.there.0 > 0).then(|| PlannedObject {
+    let object = (case.there.0 > 0).then(|| BucketObject {
         key: "a.html",
         size: u64::from(case.there.0),
         etag: &etag,
@@ -132,7 +132,7 @@ fn planned(case: Case, purges: bool) -> (Result<Plan, usize>, bool) {
         since: ENDED,
         tags_since: None,
     };
-    let targets = [PlanTarget {
+    let targets = [TargetFacts {
         id: "E1".into(),
         site: Some(ShownSite::new(&distribution, vec!["s3".to_owned()])),
         unreadable: None,

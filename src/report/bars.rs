@@ -1,4 +1,4 @@
-//! UploadProgress on a terminal: a spinner for each thing that runs, a bar for the uploads; all of it gone at the end.
+//! Progress on a terminal: a spinner for each thing that runs, a bar for the uploads; all of it gone at the end.
 
 use std::fmt::Write;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use serde_json::json;
 
 use super::printer::Printer;
-use crate::deploy::suspect::NoiseSuspects;
+use crate::deploy::noise_guess::NoiseSuspects;
 
 impl Printer {
     /// Prints rules for what seems to be noise, those that meet most pages first.

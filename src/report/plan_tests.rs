@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::edge::{Cover, Money, Pattern, TargetedPurge};
+use crate::edge::{Cover, Money, Pattern, PurgeChoice};
 use crate::object::{ETag, Headers, Md5};
 use crate::plan::order::UploadRank;
-use crate::plan::{Change, ChangeAction, Deletion, Reason, TargetPurge};
+use crate::plan::{Change, ChangeAction, Deletion, DistributionPurge, Reason};
 use crate::report::text::columns;
 
 fn look(width: usize) -> TextLook {
@@ -65,12 +65,12 @@ fn cover(patterns: &[(&str, u64, u64)], cost: u64) -> Cover {
     }
 }
 
-fn purge(sent: Cover, exact: Cover, all: Cover) -> TargetedPurge {
-    TargetedPurge {
+fn purge(sent: Cover, exact: Cover, all: Cover) -> PurgeChoice {
+    PurgeChoice {
         cover: sent,
         exact,
         all,
-        ..TargetedPurge::default()
+        ..PurgeChoice::default()
     }
 }
 
@@ -120,7 +120,7 @@ fn small() -> Plan {
         foreign: ["a", "b", "c", "d"].map(Key::new).to_vec(),
         retained: vec![Key::new("app.0a1b2c3d.js")],
         unchanged: 1298,
-        purges: vec![TargetPurge {
+        purges: vec![DistributionPurge {
             target: "E123".to_owned(),
             purge: purge(sent, cover(&exact, 0), all),
             after: purge(

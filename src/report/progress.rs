@@ -22,7 +22,7 @@ pub(super) struct UploadProgress {
     pub(super) total_files: u64,
     pub(super) bytes: u64,
     pub(super) total_bytes: u64,
-    /// Told by [`Event::BytesSent`], and not yet by the file's own event.
+    /// Told by [`DeployEvent::BytesSent`], and not yet by the file's own event.
     ahead: u64,
     told_at: Duration,
     told_percent: u64,

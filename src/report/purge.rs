@@ -9,14 +9,18 @@ use super::json::merged;
 use super::options::TextLook;
 use super::text::{columns, count, counted, elided, padded, shown, ticking, wrapped};
 use crate::edge::price::{COMPLETION_SECONDS, sending_seconds};
-use crate::edge::{Cover, Money, Pattern, TargetedPurge};
-use crate::plan::TargetPurge;
+use crate::edge::{Cover, Money, Pattern, PurgeChoice};
+use crate::plan::DistributionPurge;
 
 /// Paths shown where not all are asked for.
 const MAX_PATHS: usize = 20;
 
 /// Writes what one target will be sent; nothing where it is owed nothing. `free_left` is what is left of the month's free paths.
-pub(super) fn text(purge: &TargetPurge, free_left: Option<u64>, look: TextLook) -> Option<String> {
+pub(super) fn text(
+    purge: &DistributionPurge,
+    free_left: Option<u64>,
+    look: TextLook,
+) -> Option<String> {
     let (now, after) = (&purge.purge.cover, &purge.after.cover);
     let target = shown(&purge.target);
     let title = |title: &str, cover: &Cover, left: Option<u64>| {
@@ -40,11 +44,11 @@ pub(super) fn text(purge: &TargetPurge, free_left: Option<u64>, look: TextLook) 
 }
 
 /// Returns an object for each purge that one target will be sent.
-pub(super) fn json(purge: &TargetPurge) -> Vec<Value> {
+pub(super) fn json(purge: &DistributionPurge) -> Vec<Value> {
     let phases = [("changed", &purge.purge), ("removed-assets", &purge.after)];
     let owed = phases.into_iter();
     let owed = owed.filter(|(_, purge)| !purge.cover.patterns.is_empty());
-    let object = |(phase, sent): (&str, &TargetedPurge)| {
+    let object = |(phase, sent): (&str, &PurgeChoice)| {
         let cover = &sent.cover;
         let patterns = cover.patterns.iter();
         let patterns: Vec<Value> = patterns
@@ -154,7 +158,7 @@ fn takes(cover: &Cover, pattern: &Pattern) -> String {
 }
 
 /// Says why everything is purged, if it is; and what exact paths and `/*` would have cost, where they are not what is sent.
-fn notes(purge: &TargetedPurge) -> impl Iterator<Item = String> {
+fn notes(purge: &PurgeChoice) -> impl Iterator<Item = String> {
     let whole = purge.stale.whole();
     let whole = whole.map(|reason| format!("Everything is purged: {reason}."));
     let otherwise = otherwise(&purge.cover, &purge.exact, &purge.all);

@@ -1,4 +1,4 @@
-//! What rules, names and contents say of objects before they are stored. Pure: no clock, no environment, no I/O.
+//! Derives from header rules, names and contents how an object is stored and served: headers, type, redirects, tags. Pure: no clock, no environment, no I/O.
 
 pub mod content_type;
 pub mod fingerprinted;
@@ -9,6 +9,7 @@ pub mod header_rules;
 pub mod headers_file;
 pub mod links;
 pub mod noise;
+pub mod noise_guess;
 mod oddness;
 pub mod page;
 pub mod presets;
@@ -16,5 +17,4 @@ pub mod redirect;
 pub mod redirects;
 pub mod redirects_file;
 pub mod rule_check;
-pub mod suspect;
 pub mod tag_check;

@@ -1,7 +1,7 @@
 //! Checks the cache tags that a rule sets by itself, beside those that `tags = true` sets.
 
 use crate::object::tags::{MAX_TAG, MAX_TAGS, METADATA};
-use crate::object::{Headers, ObjectSort};
+use crate::object::{Headers, TagClass};
 
 /// A fault in the tags that a rule sets by itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +23,10 @@ pub enum TagError {
 /// # Errors
 /// Where CloudFront would not take them, or could not tell them from ours (Developer Guide, "Specify cache tags").
 pub fn check(headers: &Headers) -> Result<(), TagError> {
-    let value = headers.metadata.get(METADATA).map_or("", String::as_str);
+    // An object of an earlier deploy may have none.
+    let Some(value) = headers.metadata.get(METADATA) else {
+        return Ok(());
+    };
     let tags: Vec<&str> = value.split(',').map(str::trim).collect();
     if tags.len() > MAX_TAGS {
         return Err(TagError::TooMany { count: tags.len() });
@@ -36,7 +39,7 @@ pub fn check(headers: &Headers) -> Result<(), TagError> {
         return Err(TagError::Refused { tag });
     }
     let is_sort = |tag: &&str| {
-        [ObjectSort::Page, ObjectSort::Asset]
+        [TagClass::Page, TagClass::Asset]
             .iter()
             .any(|sort| tag.eq_ignore_ascii_case(sort.tag()))
     };
@@ -76,8 +79,13 @@ mod tests {
             if !own.is_empty() {
                 headers.metadata.insert(METADATA.into(), own.into());
             }
-            tags::add(&mut headers, "a", ObjectSort::Page);
+            tags::add(&mut headers, "a", TagClass::Page);
             assert_eq!(check(&headers).is_ok(), fine, "{own}");
         }
+        assert_eq!(
+            check(&Headers::default()),
+            Ok(()),
+            "of a deploy before tags"
+        );
     }
 }

@@ -86,7 +86,7 @@ pub enum ScanProgress {
     },
 }
 
-/// Files between the keys of [`Progress::Found`]: a page of a listing has room for 1,000, and a bucket may hold a few more.
+/// Files between the keys of [`ScanProgress::Found`]: a page of a listing has room for 1,000, and a bucket may hold a few more.
 pub const PART: usize = 900;
 
 impl Default for ScanOptions {

@@ -1,6 +1,6 @@
-//! The settings: defaults < deploy.toml < its `[env.NAME]` < `UNSTALE_*` variables < flags.
+//! The settings: defaults < deploy.toml < its `[env.NAME]` < `UNSTALE_*` variables < flags. `table` has them all.
 
-mod build;
+mod build_dir;
 mod layers;
 pub(crate) mod list;
 mod mistake;
@@ -19,7 +19,7 @@ use crate::rules::header_rules::HeaderRules;
 use crate::rules::noise::NoiseRules;
 use crate::rules::redirects::Redirects;
 
-pub(crate) use build::{build_dir, build_folders};
+pub(crate) use build_dir::{build_dir, build_folders};
 pub(crate) use site_files::{HEADERS_FILE, REDIRECTS_FILE, SiteFiles};
 pub(crate) use table::{PurgeSettings, Settings};
 pub(crate) use values::{DistributionSetting, StatePlace};

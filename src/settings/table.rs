@@ -23,7 +23,7 @@ use crate::scan::SymlinkPolicy;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct Settings {
-    /// As it was given, relative paths of deploy.toml already joined to its folder. Ask [`build_dir`].
+    /// As it was given, relative paths of deploy.toml already joined to its folder. Ask `build_dir`.
     pub dir: Option<PathBuf>,
     pub allow_project_root: bool,
     /// Ask [`Settings::bucket`].

@@ -73,7 +73,7 @@ fn split_number(text: &str) -> Option<(u64, &str)> {
     Some((digits.parse().ok()?, rest))
 }
 
-/// Bytes of memory, at least [`Memory::LEAST`].
+/// Bytes of memory, at least [`MemorySize::LEAST`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct MemorySize(pub u64);

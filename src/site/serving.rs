@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::job::request::Job;
-use crate::object::{Headers, Key, ObjectSort, tags};
+use crate::object::{Headers, Key, TagClass, tags};
 use crate::plan::order::{LiveStage, stage};
 use crate::rules::content_type::content_type;
 use crate::rules::header_rules::{HeaderExplanation, MatchedRules, ObjectFacts, RuledHeaders};
@@ -112,13 +112,9 @@ impl<'a> ServingRules<'a> {
     }
 
     /// Returns the headers with the object's cache tags, where it is to have them.
-    pub(crate) fn with_tags(
-        &self,
-        key: &Key,
-        served: RuledHeaders,
-    ) -> (Headers, Option<ObjectSort>) {
+    pub(crate) fn with_tags(&self, key: &Key, served: RuledHeaders) -> (Headers, Option<TagClass>) {
         let mut headers = served.headers;
-        let sort = self.tagged.then(|| ObjectSort::of(served.page));
+        let sort = self.tagged.then(|| TagClass::of(served.page));
         if let Some(sort) = sort {
             tags::add(&mut headers, key.as_str(), sort);
         }

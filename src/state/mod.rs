@@ -1,4 +1,4 @@
-//! What is kept in the bucket between deploys: one object, `state`, that holds the whole truth or names the files that do.
+//! What is kept in the bucket between deploys: one object, `state`, that holds everything, or names the files that hold the rest.
 //!
 //! `state` is changed by compare-and-swap alone, and every step of a deploy is one write of it. The files that it names are
 //! written once, before the write that names them, and never changed. What it does not name does not exist.

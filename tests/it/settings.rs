@@ -126,6 +126,26 @@ async fn json_is_a_line_for_each_thing_and_the_summary_last() {
 }
 
 #[tokio::test]
+async fn output_is_as_the_settings_say_wherever_they_stand() {
+    let (world, site) = (World::new().await, site());
+    let settings = format!(
+        "dir = \"public\"\nbucket = \"{BUCKET}\"\nendpoint-url = \"{}\"\n",
+        world.endpoint()
+    );
+    let file = site.project().join("deploy.toml");
+    fs::write(&file, format!("{settings}json = true\n")).unwrap();
+    bare(&site, "plan").await.succeeds().summary();
+    fs::write(&file, format!("{settings}quiet = true\n")).unwrap();
+    let ran = bare(&site, "deploy").await.succeeds();
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+    let ran = bare(&site, "plan").env("UNSTALE_JSON", "true");
+    ran.await.succeeds().summary();
+    site.write("index.html", "<p>2");
+    let ran = bare(&site, "deploy --verbose").await.succeeds();
+    ran.says("index.html");
+}
+
+#[tokio::test]
 async fn errors_are_json_too() {
     let (world, site) = (World::new().await, site());
     let ran = world.deploy(&site).with("--json --bucket nowhere");

@@ -174,7 +174,7 @@ fn served(tables: &mut ManifestTables, seed: u64) -> ServedId {
         cache_control: (seed != 1).then(|| format!("max-age={seed}")),
         content_type: (seed != 2).then(|| "text/html".to_owned()),
         redirect: (seed > 4).then(|| format!("/{seed}")),
-        tags: (seed == 3).then_some(crate::object::ObjectSort::Page),
+        tags: (seed == 3).then_some(crate::object::TagClass::Page),
     })
 }
 

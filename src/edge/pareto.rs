@@ -21,7 +21,7 @@ enum Departure {
 }
 
 /// The decisions that are best at a price, and how far each node may depart from them.
-pub(super) struct Front<'p> {
+pub(super) struct ParetoFront<'p> {
     tree: &'p Tree<'p>,
     chosen: &'p [NodeOptions],
     price: PathPrice,
@@ -30,7 +30,7 @@ pub(super) struct Front<'p> {
     departures: Vec<Departure>,
 }
 
-impl<'p> Front<'p> {
+impl<'p> ParetoFront<'p> {
     /// Gives each node its budget: the gap, less what it loses to open all that is above.
     pub(super) fn new(
         tree: &'p Tree<'p>,

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::scene::PlanInputs;
+use super::plan_inputs::PlanInputs;
 use crate::object::encoding;
 use crate::plan::{Change, Plan, Reason};
+use crate::rules::noise_guess;
 use crate::rules::page::is_page;
-use crate::rules::suspect;
 use crate::scan::LocalFile;
 
 /// Pages looked at, at most.
@@ -61,5 +61,5 @@ async fn look_at(scene: &PlanInputs, file: &LocalFile) -> Option<Vec<String>> {
         live = encoding::decompress(&live, encoding).ok()?;
     }
     let built = std::fs::read(file.path(scene.source.root())).ok()?;
-    Some(suspect::suspect(&live, &built)?.into_iter().collect())
+    Some(noise_guess::suspect(&live, &built)?.into_iter().collect())
 }

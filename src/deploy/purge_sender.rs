@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use super::send;
-use super::send::{BatchOutcome, Invalidator, PendingInvalidation};
+use super::invalidator;
+use super::invalidator::{BatchOutcome, Invalidator, PendingInvalidation};
 use crate::aws::AwsError;
 use crate::aws::cloudfront::PurgeTarget;
 use crate::object::journal::{Journal, PurgeBatch};
 use crate::object::manifest::DeployId;
-use crate::plan::TargetPurge;
+use crate::plan::DistributionPurge;
 use crate::plan::open::ResentBatch;
 use crate::state::{Lease, StateError};
 
@@ -37,7 +37,7 @@ pub(super) struct PurgeSender {
     /// already it does not take, or charge, twice.
     pub(super) resend: BTreeMap<String, Vec<ResentBatch>>,
     /// What to send instead should CloudFront refuse the apostrophe or a tag.
-    pub(super) otherwise: Option<Vec<TargetPurge>>,
+    pub(super) otherwise: Option<Vec<DistributionPurge>>,
     /// Keep to the rates that CloudFront documents.
     pub(super) paced: bool,
 }
@@ -54,7 +54,7 @@ impl BatchNumbers {
     /// have completed.
     pub(super) fn note(&mut self, journal: &mut Journal, paths: TargetPaths, late: bool) {
         for (target, paths) in paths {
-            let batches = send::batches(&self.deploy, self.noted, &paths);
+            let batches = invalidator::batches(&self.deploy, self.noted, &paths);
             self.noted += batches.len();
             let owed = journal.purges.entry(target).or_default();
             let batches = batches.into_iter();
@@ -93,8 +93,8 @@ enum RoundOutcome {
 }
 
 /// Returns the invalidation paths of purges, by target.
-pub(super) fn texts(purges: &[TargetPurge], late: bool) -> TargetPaths {
-    let paths = |target: &TargetPurge| {
+pub(super) fn texts(purges: &[DistributionPurge], late: bool) -> TargetPaths {
+    let paths = |target: &DistributionPurge| {
         let purge = if late { &target.after } else { &target.purge };
         let texts = purge.cover.texts().map(str::to_owned).collect();
         (target.target.clone(), texts)
@@ -219,7 +219,9 @@ impl PurgeSender {
                         .push(PendingInvalidation::new(target, accepted, paths));
                 }
                 BatchOutcome::TooLarge => large.push((target, batch)),
-                BatchOutcome::Refused(error) if paths.any(|path| send::may_be_refused(path)) => {
+                BatchOutcome::Refused(error)
+                    if paths.any(|path| invalidator::may_be_refused(path)) =>
+                {
                     outcome = RoundOutcome::Quote(error);
                 }
                 BatchOutcome::Refused(error) | BatchOutcome::Failed(error) => {

@@ -16,7 +16,7 @@ use crate::object::journal::TouchedKey;
 use crate::object::{ETag, Headers, Key};
 use crate::plan::open::OpenRecords;
 use crate::plan::{
-    self, HeadAnswer, OpenDeploys, Plan, PlanFacts, PlannedObject, TargetPurge, WantedObject,
+    self, BucketObject, DistributionPurge, HeadAnswer, OpenDeploys, Plan, PlanFacts, WantedObject,
 };
 use crate::rules::header_rules::MatchedRules;
 use crate::rules::page;
@@ -145,13 +145,13 @@ impl PlanInputs {
     }
 
     /// Finds the object under a key of the site, as it was listed.
-    pub(super) fn object(&self, key: &Key) -> Option<PlannedObject<'_>> {
+    pub(super) fn object(&self, key: &Key) -> Option<BucketObject<'_>> {
         let object = self.remote.find(&self.place.prefix, key)?;
         Some(self.shown(object))
     }
 
-    fn shown<'a>(&self, object: &'a ListedObject) -> PlannedObject<'a> {
-        PlannedObject {
+    fn shown<'a>(&self, object: &'a ListedObject) -> BucketObject<'a> {
+        BucketObject {
             key: self.relative(&object.key),
             size: object.size,
             etag: &object.etag,
@@ -233,7 +233,7 @@ impl PlanInputs {
         plan: &Plan,
         only: Option<&HashSet<Key>>,
         dialect: PathDialect,
-    ) -> Vec<TargetPurge> {
+    ) -> Vec<DistributionPurge> {
         let targets = self.plan_targets(job, dialect);
         plan.purges_of(&targets, &self.remote.loaded.manifest, only)
     }
