@@ -62,7 +62,7 @@ impl Pattern {
     pub(super) fn count(&mut self, entry: &UniverseEntry<'_>) {
         if entry.changed {
             self.changed += 1;
-        } else {
+        } else if entry.weight > 0 {
             self.unchanged += 1;
             self.add_needless(entry.weight);
         }
@@ -136,7 +136,7 @@ pub struct PathUniverse<'u> {
 }
 
 /// Finds the cheapest purge under `prices`: exactly the least of `path × max(0, patterns − free) + refetch × Σ weight + wait ×
-/// wildcards`, then of patterns, then of what is purged needlessly, then of wildcards. In [`PurgeMode::Exact`] what is purged needlessly
+/// wildcards`, then of patterns, where a wildcard counts as ten, then of what is purged needlessly, then of wildcards. In [`PurgeMode::Exact`] what is purged needlessly
 /// counts before all else. The same input always gives the same answer.
 pub fn cover(universe: PathUniverse<'_>, prices: &PurgePrices) -> Cover {
     universe.cover(&universe.tree(), prices)

@@ -19,6 +19,8 @@ struct HeldPath<'k> {
     exact: bool,
     /// Another origin's path, which weighs more.
     foreign: bool,
+    /// No object answered there before: no edge holds anything of it.
+    new: bool,
     by_tag: ByTag,
     /// The key that answers there, and by which sort's tags edges may hold it; only where tags may be of use.
     key: Option<(&'k str, Option<TagClass>)>,
@@ -81,6 +83,7 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
                 self.paths.push(HeldPath {
                     text: text.into(),
                     exact: !text.ends_with('?') && path::is_exact(text, site.dialect),
+                    new: new.contains(key),
                     by_tag,
                     key: site.tagged.then_some((key, sort)),
                     ..HeldPath::default()
@@ -139,6 +142,8 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
             let foreign = run.iter().any(|path| path.foreign);
             let weight = if foreign {
                 prices.opaque
+            } else if run.iter().all(|path| path.new) {
+                0
             } else {
                 prices.weight
             };
@@ -285,7 +290,7 @@ mod tests {
             sent(&site(&plain), changed(key, page()), &index),
             ["#d/index.html"]
         );
-        let paths = ["/d/*"];
+        let paths = ["/d/", "/d/index.html"];
         // Not known to carry it; a redirect; copies from before tags; another origin that answers at times.
         let unknown = ServedAnswer {
             tags: None,
@@ -315,6 +320,49 @@ mod tests {
         assert_eq!(
             sent(&site(&plain), gone, &["d/index.html", "dx"]),
             ["#d/index.html", "/d"]
+        );
+    }
+
+    /// Free paths for all: what is sent for so many changed posts, beside pages that stay and new ones.
+    fn sent_for_posts(changed_posts: usize, stays: &[&str], new: &[&str]) -> Vec<String> {
+        let plain = distribution(&["web"]);
+        let mut site = site(&plain);
+        site.tagged = false;
+        let posts: Vec<String> = (0..changed_posts)
+            .map(|post| format!("posts/{post:02}.html"))
+            .collect();
+        let mut changes: Vec<HeldAnswer> = posts
+            .iter()
+            .map(|post| changed(post, served("before", None)))
+            .collect();
+        changes.extend(new.iter().map(|key| HeldAnswer {
+            before: None,
+            ..changed(key, served("before", None))
+        }));
+        let keys = posts
+            .iter()
+            .map(String::as_str)
+            .chain(stays.iter().chain(new).copied());
+        let keys = keys.map(|key| (key, None));
+        let purge = purge(&site, &changes, &[], keys, &[], &PurgePrices::default());
+        purge.cover.texts().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_wildcard_counts_as_ten_paths_where_money_does_not_decide() {
+        assert_eq!(sent_for_posts(9, &["x.html"], &[]).len(), 9);
+        assert_eq!(sent_for_posts(12, &["x.html"], &[]), ["/posts/*"]);
+    }
+
+    #[test]
+    fn a_new_page_does_not_break_a_wildcard() {
+        assert_eq!(
+            sent_for_posts(12, &["x.html"], &["posts/06-new.html"]),
+            ["/posts/*"]
+        );
+        assert_eq!(
+            sent_for_posts(12, &["x.html", "posts/06-old.html"], &[]).len(),
+            12
         );
     }
 }

@@ -118,10 +118,10 @@ impl Case {
         let prices = &self.prices;
         let sent = prices.path.0 * paths.saturating_sub(prices.free) + prices.wait.0 * wildcards;
         match prices.mode {
-            PurgeMode::Exact => [needless, sent, paths, wildcards],
+            PurgeMode::Exact => [needless, sent, paths + 9 * wildcards, wildcards],
             _ => [
                 sent + prices.refetch.0 * needless,
-                paths,
+                paths + 9 * wildcards,
                 needless,
                 wildcards,
             ],
@@ -162,7 +162,7 @@ impl Case {
     }
 }
 
-/// The least (needless and waiting cost, needless, wildcards) for each count of paths beneath a prefix.
+/// The least (needless and waiting cost, wildcards, needless) for each count of paths beneath a prefix.
 type Table = BTreeMap<u64, [u64; 3]>;
 
 fn offer(table: &mut Table, count: u64, cost: [u64; 3]) {
@@ -211,8 +211,8 @@ impl Case {
             PurgeMode::Exact => [needless, self.prices.wait.0, 1],
             _ => [
                 self.prices.refetch.0 * needless + self.prices.wait.0,
-                needless,
                 1,
+                needless,
             ],
         };
         offer(&mut table, 1, cost);
@@ -225,8 +225,8 @@ impl Case {
         let ranked = self.table(&texts, 1).into_iter().map(|(count, [a, b, c])| {
             let sent = prices.path.0 * count.saturating_sub(prices.free);
             match prices.mode {
-                PurgeMode::Exact => [a, sent + b, count, c],
-                _ => [sent + a, count, b, c],
+                PurgeMode::Exact => [a, sent + b, count + 9 * c, c],
+                _ => [sent + a, count + 9 * b, c, b],
             }
         });
         ranked.min().expect("everything is one way")

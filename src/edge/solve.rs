@@ -13,8 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::figures::{Figures, NodeOptions, PathPrice, Vector};
 use super::pareto::ParetoFront;
-use super::price::PurgePrices;
+use super::price::{PurgePrices, WILDCARD_IN_PATHS};
 use super::tree::Tree;
+
+/// What a wildcard counts beyond the path that it is.
+const MORE_THAN_A_PATH: i128 = WILDCARD_IN_PATHS as i128 - 1;
 
 /// What things cost, in the order of what counts first.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +25,7 @@ pub(super) struct Rates {
     /// A path past the free ones.
     paid: Vector,
     free: i128,
-    /// Any path; a unit of needless weight; a wildcard.
+    /// Any path; a unit of needless weight; what a wildcard costs beyond a path.
     path: Vector,
     needless: Vector,
     wildcard: Vector,
@@ -35,7 +38,7 @@ impl Rates {
             free: prices.free.into(),
             path: Vector([0, 1, 0, 0]),
             needless: Vector([prices.refetch.0.into(), 0, 1, 0]),
-            wildcard: Vector([prices.wait.0.into(), 0, 0, 1]),
+            wildcard: Vector([prices.wait.0.into(), MORE_THAN_A_PATH, 0, 1]),
         }
     }
 
@@ -45,7 +48,7 @@ impl Rates {
             free: prices.free.into(),
             path: Vector([0, 0, 1, 0]),
             needless: Vector([1, 0, 0, 0]),
-            wildcard: Vector([0, prices.wait.0.into(), 0, 1]),
+            wildcard: Vector([0, prices.wait.0.into(), MORE_THAN_A_PATH, 1]),
         }
     }
 

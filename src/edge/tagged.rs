@@ -9,7 +9,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::cover::{self, CacheTag, Cover, PathUniverse, Pattern, UniverseEntry};
-use super::price::{PurgeMode, PurgePrices};
+use super::price::{PurgeMode, PurgePrices, WILDCARD_IN_PATHS};
 use super::wide::{Carrier, WideTag, wide_tags};
 use crate::object::tags;
 use crate::object::tags::key_tag;
@@ -178,11 +178,12 @@ impl<'p, 'a: 'p> TagSearch<'p, 'a> {
     fn cost(&self, paths: u64, needless: u64, wildcards: u64) -> [u64; 4] {
         let prices = self.prices;
         let sent = prices.path * paths.saturating_sub(prices.free) + prices.wait * wildcards;
+        let counted = paths + (WILDCARD_IN_PATHS - 1) * wildcards;
         match prices.mode {
-            PurgeMode::Exact => [needless, sent.0, paths, wildcards],
+            PurgeMode::Exact => [needless, sent.0, counted, wildcards],
             _ => {
                 let whole = sent + prices.refetch * needless;
-                [whole.0, paths, needless, wildcards]
+                [whole.0, counted, needless, wildcards]
             }
         }
     }

@@ -11,6 +11,7 @@ pub struct UniverseEntry<'a> {
     pub changed: bool,
     /// Whether it can be purged alone. Where not, `text` is a prefix: if changed, a wildcard must take all that begins so.
     pub exact: bool,
+    /// What it costs to purge it needlessly; nothing where no edge can hold it yet.
     pub weight: u64,
 }
 

@@ -27,7 +27,10 @@ const LONG_FUNCTIONS: &[(&str, &str)] = &[
         "app/policy.rs: purging",
         "a statement for each right that a purge needs",
     ),
-    ("deploy/scene.rs: make", "the inputs of a plan, one by one"),
+    (
+        "deploy/plan_inputs.rs: make",
+        "the inputs of a plan, one by one",
+    ),
     ("report/bars.rs: event", "one match over all events"),
     ("report/plan.rs: notes", "a table of what may be noted"),
     (

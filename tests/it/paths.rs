@@ -291,12 +291,15 @@ async fn a_website_endpoint_answers_for_folders() {
     .await;
     site.write("posts/a/index.html", "<p>another a");
     deployed(&world, &site).await;
-    assert_eq!(world.purged(), ["/posts/a/*"]);
+    assert_eq!(world.purged(), ["/posts/a/", "/posts/a/index.html"]);
     // A folder that goes takes its redirect along.
     world.forget();
     site.remove("posts/b/index.html");
     deployed(&world, &site).await;
-    assert_eq!(world.purged(), ["/posts/b*"]);
+    assert_eq!(
+        world.purged(),
+        ["/posts/b", "/posts/b/", "/posts/b/index.html"]
+    );
 }
 
 #[tokio::test]
@@ -351,13 +354,20 @@ async fn a_function_that_finds_index_documents_is_read() {
         world.forget();
         site.write("posts/a/index.html", "<p>another a");
         deployed(&world, &site).await;
-        assert_eq!(world.purged(), ["/posts/a*"]);
+        let purged = world.purged();
+        assert_eq!(purged, ["/posts/a", "/posts/a/", "/posts/a/index.html"]);
     }
 }
 
 #[tokio::test]
 async fn a_function_that_nobody_can_read_owes_everything_unless_deploy_toml_speaks() {
-    for (words, purged) in [("", &["/*"][..]), ("index = \"directory\"", &["/posts/a*"])] {
+    for (words, purged) in [
+        ("", &["/*"][..]),
+        (
+            "index = \"directory\"",
+            &["/posts/a", "/posts/a/", "/posts/a/index.html"],
+        ),
+    ] {
         let site = small();
         config(&site, words);
         let world =
