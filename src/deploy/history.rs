@@ -121,14 +121,7 @@ impl RecordedChanges<'_> {
     }
 
     fn past(&self, key: &Key) -> Option<PastObject> {
-        self.before.get(key).map(|entry| PastObject {
-            etag: entry.etag.clone(),
-            version_id: entry.version_id.clone(),
-            digest: entry.digest,
-            fingerprint: entry.headers,
-            headers: None,
-            life: entry.life,
-        })
+        self.before.get(key).map(PastObject::from)
     }
 
     fn live(&self, object: &LiveObject) -> KeyChange {

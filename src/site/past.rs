@@ -149,15 +149,7 @@ impl PastSite {
 fn live_before(manifest: &Manifest, records: &[HistoryRecord]) -> BTreeMap<Key, PastObject> {
     let mut site: BTreeMap<Key, PastObject> = BTreeMap::new();
     for (key, entry) in &manifest.entries {
-        let now = PastObject {
-            etag: entry.etag.clone(),
-            version_id: entry.version_id.clone(),
-            digest: entry.digest,
-            fingerprint: entry.headers,
-            headers: None,
-            life: entry.life,
-        };
-        site.insert(key.clone(), now);
+        site.insert(key.clone(), entry.into());
     }
     for change in records.iter().flat_map(|record| &record.changes) {
         match &change.before {

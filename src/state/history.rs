@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::codec::{self, Damage};
 use super::{StateError, StateStore};
-use crate::object::entry::EntryLife;
+use crate::object::entry::{EntryLife, ManifestEntry};
 use crate::object::manifest::DeployId;
 use crate::object::{ETag, HeaderFingerprint, Headers, Key, Md5};
 
@@ -61,6 +61,19 @@ pub struct PastObject {
     pub headers: Option<Arc<Headers>>,
     #[serde(flatten)]
     pub life: EntryLife,
+}
+
+impl From<&ManifestEntry> for PastObject {
+    fn from(entry: &ManifestEntry) -> Self {
+        Self {
+            etag: entry.etag.clone(),
+            version_id: entry.version_id.clone(),
+            digest: entry.digest,
+            fingerprint: entry.headers,
+            headers: None,
+            life: entry.life,
+        }
+    }
 }
 
 /// What one distribution was sent.
