@@ -15,7 +15,7 @@ use crate::settings::values::{
     AccountId, BucketAddress, DistributionSetting, EndpointUrl, FieldValue, GlobPattern,
     MemorySize, Period, SitePrefix, StatePlace, checked, read,
 };
-use crate::settings::{FlagSettings, FlagText};
+use crate::settings::{FlagSettings, FlagText, SettingPaths};
 
 const PLACE: &str = "Where to";
 const REACH: &str = "Reaching AWS";
@@ -81,6 +81,7 @@ pub struct CommonArgs {
         default_missing_value = ".unstale-local",
         conflicts_with_all = ["endpoint_url", "profile"]
     )]
+    #[serde(skip)]
     pub local: Option<PathBuf>,
 
     /// AWS profile
@@ -102,6 +103,7 @@ pub struct CommonArgs {
         help_heading = REACH,
         value_name = "FILE"
     )]
+    #[serde(skip)]
     pub ca_bundle: Option<PathBuf>,
     /// Refuse other accounts' buckets
     #[arg(long, global = true, help_heading = REACH, value_name = "ACCOUNT", value_parser = checked::<AccountId>)]
@@ -361,6 +363,7 @@ pub struct RedirectsArgs {
 pub struct BuildArgs {
     /// The built site
     #[arg(value_name = "DIR")]
+    #[serde(skip)]
     pub dir: Option<PathBuf>,
     /// Leave out (as .gitignore writes it); repeatable
     #[arg(long, help_heading = BUILD, value_name = "GLOB", value_parser = checked::<GlobPattern>)]
@@ -468,9 +471,9 @@ impl Cli {
     /// Returns what the flags say of settings.
     ///
     /// # Errors
-    /// `Exit::Usage` where a path is not UTF-8.
+    /// `Exit::Usage` where a flag cannot be told.
     pub(crate) fn settings(&self) -> Result<FlagSettings, Error> {
-        let not_text = |error| Error::usage("the command line is not UTF-8").because(error);
+        let not_text = |error| Error::usage("the command line cannot be read").because(error);
         let common = serde_json::to_value(&self.common).map_err(not_text)?;
         let command = serde_json::to_value(&self.command).map_err(not_text)?;
         // A command without flags is no object.
@@ -483,8 +486,27 @@ impl Cli {
         Ok(FlagSettings {
             config: self.common.config.clone(),
             env: self.common.env.clone(),
+            paths: SettingPaths {
+                dir: self.command.dir().cloned(),
+                local: self.common.local.clone(),
+                ca_bundle: self.common.ca_bundle.clone(),
+            },
             flags: fields.flatten().filter_map(flag_text).collect(),
         })
+    }
+}
+
+impl Command {
+    /// Returns the build's folder, of commands that take one.
+    fn dir(&self) -> Option<&PathBuf> {
+        let build = match self {
+            Self::Deploy(args) => &args.build,
+            Self::Plan(args) => &args.build,
+            Self::Preview(args) => &args.build,
+            Self::Verify(args) => &args.build,
+            _ => return None,
+        };
+        build.dir.as_ref()
     }
 }
 

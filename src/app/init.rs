@@ -7,7 +7,7 @@ use crate::cli::{Cli, CommonArgs};
 use crate::error::{Error, Exit};
 use crate::report::Printer;
 use crate::report::init::WrittenSettings;
-use crate::settings::values::{BucketAddress, read};
+use crate::settings::values::{BucketAddress, SitePrefix, read};
 use crate::settings::{self, FILE};
 
 /// Writes the settings that it finds. Reads none: there are none yet.
@@ -51,6 +51,8 @@ fn written(dir: &str, flags: &CommonArgs) -> String {
     let bucket = bucket.and_then(|text| read::<BucketAddress>(text).ok());
     let inside = bucket.as_ref().and_then(|bucket| bucket.prefix.as_ref());
     let inside = inside.map(|prefix| prefix.0.as_str());
+    let prefix = flags.prefix.as_ref();
+    let prefix = prefix.and_then(|text| read::<SitePrefix>(text).ok());
     let distribution = match flags.distribution.as_slice() {
         [name] if name != "auto" => Some(name.as_str()),
         _ => None,
@@ -58,7 +60,10 @@ fn written(dir: &str, flags: &CommonArgs) -> String {
     let lines = [
         ("dir", Some(dir)),
         ("bucket", bucket.as_ref().map(|bucket| bucket.name.as_str())),
-        ("prefix", flags.prefix.as_deref().or(inside)),
+        (
+            "prefix",
+            prefix.as_ref().map(|prefix| prefix.0.as_str()).or(inside),
+        ),
         ("region", flags.region.as_deref()),
         ("profile", flags.profile.as_deref()),
         ("distribution", distribution),

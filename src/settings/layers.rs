@@ -9,14 +9,12 @@ use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 
 use super::mistake::{closest, position, reword, unknown_key};
 use super::values::{BucketAddress, SitePrefix, read};
-use super::{FILE, FlagText, Settings};
+use super::{FILE, FlagText, SettingPaths, Settings};
 use crate::error::Error;
 
 /// Settings by their keys in deploy.toml, as they were written.
 pub(super) type Layer<'t> = DeTable<'t>;
 
-/// Keys of the settings file that are paths, relative to its folder.
-const PATHS: [&str; 3] = ["dir", "local", "ca-bundle"];
 /// Keys whose flags add to the list instead of replacing it.
 const ADDED: [&str; 2] = ["exclude", "include"];
 /// The table of deploy.toml whose keys variables and flags write as `purge-KEY`.
@@ -32,12 +30,12 @@ pub(super) fn read_settings(layer: Layer<'_>) -> Result<Settings, toml::de::Erro
     Settings::deserialize(Deserializer::from(spanned(layer)))
 }
 
-/// Parses a settings file, with its `[env.NAME]` laid over it. Every table of it is checked, whether it is asked for or not.
+/// Parses a settings file, with its `[env.NAME]` laid over it; and its paths, joined to its folder. Every table of it is checked, whether it is asked for or not.
 pub(super) fn from_file<'t>(
     path: &Path,
     text: &'t str,
     name: Option<&str>,
-) -> Result<Layer<'t>, Error> {
+) -> Result<(Layer<'t>, SettingPaths), Error> {
     let shown = path.display();
     let wrong = |error: toml::de::Error| {
         let (line, column) = position(text, error.span().map_or(0, |span| span.start));
@@ -45,6 +43,39 @@ pub(super) fn from_file<'t>(
         Error::usage(format!("{shown}:{line}:{column}: {message}"))
     };
     let mut file = DeTable::parse(text).map_err(wrong)?.into_inner();
+    let mut tables = env_tables(&mut file, path, text)?;
+    for table in tables.values().chain([&file]) {
+        read_settings(table.clone()).map_err(wrong)?;
+    }
+    let place = format!("{shown}: `bucket` and `prefix`");
+    split_bucket(&mut file, &place)?;
+    if let Some(name) = name {
+        let Some(mut table) = tables.remove(name) else {
+            return Err(unknown_env(path, name, tables.keys()));
+        };
+        split_bucket(&mut table, &place)?;
+        lay_over(&mut file, table);
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut path_of = |key: &str| match file.remove(key).map(Spanned::into_inner) {
+        Some(DeValue::String(path)) => Some(folder.join(&*path)),
+        _ => None,
+    };
+    let paths = SettingPaths {
+        dir: path_of("dir"),
+        local: path_of("local"),
+        ca_bundle: path_of("ca-bundle"),
+    };
+    Ok((file, paths))
+}
+
+/// Takes the tables `[env.NAME]` out of a settings file.
+fn env_tables<'t>(
+    file: &mut Layer<'t>,
+    path: &Path,
+    text: &str,
+) -> Result<BTreeMap<String, Layer<'t>>, Error> {
+    let shown = path.display();
     let mut tables = BTreeMap::new();
     if let Some(env) = file.remove(ENV) {
         let span = env.span();
@@ -70,26 +101,7 @@ pub(super) fn from_file<'t>(
             tables.insert(name, table);
         }
     }
-    for table in tables.values().chain([&file]) {
-        read_settings(table.clone()).map_err(wrong)?;
-    }
-    let place = format!("{shown}: `bucket` and `prefix`");
-    split_bucket(&mut file, &place)?;
-    if let Some(name) = name {
-        let Some(mut table) = tables.remove(name) else {
-            return Err(unknown_env(path, name, tables.keys()));
-        };
-        split_bucket(&mut table, &place)?;
-        lay_over(&mut file, table);
-    }
-    let folder = path.parent().unwrap_or(Path::new(""));
-    for key in PATHS {
-        let path = file.get_mut(key).map(Spanned::get_mut);
-        if let Some(DeValue::String(path)) = path {
-            *path = folder.join(&**path).display().to_string().into();
-        }
-    }
-    Ok(file)
+    Ok(tables)
 }
 
 fn unknown_env<'a>(file: &Path, name: &str, names: impl Iterator<Item = &'a String>) -> Error {
@@ -107,6 +119,7 @@ pub(super) fn from_variables(
     variables: &BTreeMap<String, String>,
 ) -> Result<(Layer<'_>, Vec<String>), Error> {
     let (mut layer, mut warnings) = (Layer::new(), Vec::new());
+    let names = variable_names();
     for (name, text) in variables {
         let Some(bare) = name.strip_prefix("UNSTALE_") else {
             continue;
@@ -114,39 +127,42 @@ pub(super) fn from_variables(
         if matches!(bare, "CONFIG" | "ENV") {
             continue;
         }
-        let key = bare.to_lowercase().replace('_', "-");
-        let is_list = key != "distribution" && fits(&key, DeValue::Array(DeArray::new())).is_ok();
-        match &fits(&key, DeValue::String(text.into())) {
-            Err(why) if let Some((_, keys)) = unknown_key(why) => {
-                warnings.push(no_setting(name, &key, &keys));
-            }
-            _ if is_list || bare != bare.to_uppercase() => {
-                warnings.push(format!("{name} is no setting"));
-            }
-            _ if text.is_empty() => {}
-            _ => {
-                let value = value_of(&key, text);
-                let value = value.map_err(|why| Error::usage(format!("{name}: {why}")))?;
-                insert(&mut layer, &key, value);
-            }
+        let Some(key) = names.get(bare) else {
+            let known: Vec<&str> = names
+                .keys()
+                .map(String::as_str)
+                .chain(["CONFIG", "ENV"])
+                .collect();
+            warnings.push(match closest(bare, &known) {
+                Some(meant) => format!("{name} is no setting: did you mean UNSTALE_{meant}?"),
+                None => format!("{name} is no setting"),
+            });
+            continue;
+        };
+        if !text.is_empty() {
+            let value = value_of(key, text);
+            let value = value.map_err(|why| Error::usage(format!("{name}: {why}")))?;
+            insert(&mut layer, key, value);
         }
     }
     split_bucket(&mut layer, "UNSTALE_BUCKET and UNSTALE_PREFIX")?;
     Ok((layer, warnings))
 }
 
-fn no_setting(name: &str, key: &str, keys: &[&str]) -> String {
-    let (table, key) = match key.strip_prefix("purge-") {
-        Some(key) => ("purge-", key),
-        None => ("", key),
+/// Finds the settings that have a variable, by its name without `UNSTALE_`: all that are no lists, as serde knows them.
+fn variable_names() -> BTreeMap<String, String> {
+    let keys_of = |table: &str| {
+        let why = fits(&format!("{table}no-such-key"), DeValue::Boolean(true));
+        let why = why.err().unwrap_or_default();
+        let keys = unknown_key(&why).map_or(Vec::new(), |(_, keys)| keys);
+        let keys = keys.into_iter().map(|key| format!("{table}{key}"));
+        keys.collect::<Vec<String>>()
     };
-    match closest(key, keys) {
-        Some(meant) => {
-            let meant = format!("{table}{meant}").to_uppercase().replace('-', "_");
-            format!("{name} is no setting: did you mean UNSTALE_{meant}?")
-        }
-        None => format!("{name} is no setting"),
-    }
+    let is_list = |key: &str| key != "distribution" && fits(key, array([].into_iter())).is_ok();
+    let keys = keys_of("").into_iter().chain(keys_of("purge-"));
+    keys.filter(|key| key != PURGE && !is_list(key))
+        .map(|key| (key.to_uppercase().replace('-', "_"), key))
+        .collect()
 }
 
 /// Reads what the flags give.
@@ -185,17 +201,32 @@ fn value_of<'t>(key: &str, text: &'t str) -> Result<DeValue<'t>, String> {
         Ok(value) => return Ok(value),
         Err(why) => why,
     };
-    let number = DeValue::parse(text.trim()).ok().map(Spanned::into_inner);
-    let number = number.filter(|value| value.is_bool() || value.is_integer() || value.is_float());
+    let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = digits.and_then(|digits| {
+        let significant = digits.trim_start_matches('0');
+        let text = if significant.is_empty() {
+            "0"
+        } else {
+            significant
+        };
+        DeValue::parse(text).ok().map(Spanned::into_inner)
+    });
     let truth = match text {
-        "1" => Some(DeValue::Boolean(true)),
-        "0" => Some(DeValue::Boolean(false)),
+        "true" | "1" => Some(DeValue::Boolean(true)),
+        "false" | "0" => Some(DeValue::Boolean(false)),
         _ => None,
     };
-    let names = array(text.split(',').map(|name| string(name.trim())));
-    let others = number.into_iter().chain(truth).chain([names]);
+    let others = number.into_iter().chain(truth);
     let mut others = others.map(|value| fits(key, value));
-    others.find_map(Result::ok).ok_or_else(|| reword(&why))
+    if let Some(value) = others.find_map(Result::ok) {
+        return Ok(value);
+    }
+    match fits(key, array(text.split(',').map(|name| string(name.trim())))) {
+        // A list of names is judged by its names.
+        Err(why) if text.contains(',') && !why.starts_with("invalid type") => Err(reword(&why)),
+        Err(_) => Err(reword(&why)),
+        value => value,
+    }
 }
 
 /// The value, if the key takes it; else serde's message.

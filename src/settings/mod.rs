@@ -39,7 +39,16 @@ const LOCAL_BUCKET: &str = "site";
 pub(crate) struct FlagSettings {
     pub config: Option<PathBuf>,
     pub env: Option<String>,
+    pub paths: SettingPaths,
     pub flags: Vec<FlagText>,
+}
+
+/// Settings that are paths, which need not be UTF-8.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SettingPaths {
+    pub dir: Option<PathBuf>,
+    pub local: Option<PathBuf>,
+    pub ca_bundle: Option<PathBuf>,
 }
 
 /// A setting that a flag gives, as it is written there.
@@ -104,10 +113,10 @@ impl Settings {
         let set = |name: &str| env.get(name).filter(|text| !text.is_empty());
         let (variables, warnings) = layers::from_variables(env)?;
         let name = flags.env.as_ref().or_else(|| set("UNSTALE_ENV"));
-        let mut layer = match (&file, name) {
+        let (mut layer, below) = match (&file, name) {
             (Some((path, text)), name) => layers::from_file(path, text, name.map(String::as_str))?,
             (None, Some(name)) => return Err(layers::no_file_for(name)),
-            (None, None) => layers::Layer::new(),
+            (None, None) => Default::default(),
         };
         layers::lay_over(&mut layer, variables);
         layers::lay_flags_over(&mut layer, layers::from_flags(&flags.flags)?);
@@ -118,8 +127,22 @@ impl Settings {
         settings.number_lines(text.as_deref().unwrap_or_default());
         settings.file = path;
         settings.warnings = warnings;
-        settings.ca_bundle =
-            (settings.ca_bundle).or_else(|| set("AWS_CA_BUNDLE").map(PathBuf::from));
+        let above = flags.paths.clone();
+        settings.dir = above.dir.or(settings.dir).or(below.dir);
+        settings.local = above.local.or(settings.local).or(below.local);
+        settings.ca_bundle = (above.ca_bundle.or(settings.ca_bundle).or(below.ca_bundle))
+            .or_else(|| set("AWS_CA_BUNDLE").map(PathBuf::from));
+        let is_odd = |letter: char| !letter.is_ascii_alphanumeric() && letter != '-';
+        if let Some(region) = settings
+            .region
+            .as_ref()
+            .filter(|name| name.contains(is_odd))
+        {
+            let region = region.escape_default();
+            return Err(Error::usage(format!(
+                "`{region}` is no region: write it as eu-central-1"
+            )));
+        }
         settings.distribution = distinct(settings.distribution)?;
         // Beyond a day the sum with a clock's time might overflow.
         settings.timeout.0 = settings.timeout.0.min(Duration::from_hours(24));

@@ -98,7 +98,12 @@ pub(crate) struct Settings {
 
 /// `[purge]`. Prices are US dollars.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table"
+)]
 pub(crate) struct PurgeSettings {
     pub mode: PurgeMode,
     /// What is left of the month's free paths; `None`: by the history.

@@ -108,6 +108,22 @@ fn paths_of_a_file_are_relative_to_it() {
     assert_eq!(settings.ca_bundle.unwrap(), Path::new("/etc/ca.pem"));
 }
 
+#[cfg(unix)]
+#[test]
+fn paths_need_not_be_utf_8() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let odd = Path::new(OsStr::from_bytes(b"p\xff"));
+    let words = [OsStr::new("unstale"), OsStr::new("plan"), odd.as_os_str()];
+    let cli = Cli::try_parse_from(words).unwrap();
+    let settings = Settings::resolve(None, &BTreeMap::new(), &cli.settings().unwrap()).unwrap();
+    assert_eq!(settings.dir.as_deref(), Some(odd));
+    let file = Some((odd.join("a.toml"), "dir = \"public\"".to_owned()));
+    let flags = FlagSettings::default();
+    let settings = Settings::resolve(file, &BTreeMap::new(), &flags).unwrap();
+    assert_eq!(settings.dir, Some(odd.join("public")));
+}
+
 #[test]
 fn the_folder_of_the_bucket_is_said_once() {
     for (text, env, line, prefix) in [
@@ -238,6 +254,8 @@ fn mistakes_are_shown_where_they_are() {
         ("bucket = ", "1:10: "),
         ("distribution = []", "empty list"),
         ("\u{feff}x = 1", "1:"),
+        ("region = \"\\u0001\"", "is no region"),
+        ("purge = 1", "1:9: expected a table, found integer `1`"),
     ] {
         let error = resolve(Some(text), &[], "deploy").unwrap_err();
         assert_eq!(error.exit, crate::error::Exit::Usage, "{text}");
@@ -270,6 +288,38 @@ fn variables_are_checked_and_strange_ones_noticed() {
     );
     let settings = resolve(None, &[("UNSTALE_RETIAN", "x")], "deploy").unwrap();
     assert!(settings.warnings[0].ends_with("UNSTALE_RETAIN?"));
+    for (name, meant) in [
+        ("UNSTALE_bucket", "UNSTALE_BUCKET"),
+        ("UNSTALE_MAX-DELETE", "UNSTALE_MAX_DELETE"),
+        ("UNSTALE_PURGEMODE", "UNSTALE_PURGE_MODE"),
+        ("UNSTALE_CONFI", "UNSTALE_CONFIG"),
+    ] {
+        let settings = resolve(None, &[(name, "3")], "deploy").unwrap();
+        let wanted = format!("{name} is no setting: did you mean {meant}?");
+        assert_eq!(settings.warnings, [wanted]);
+        assert_eq!(settings.max_delete, None);
+    }
+    for (name, text, wanted) in [
+        ("UNSTALE_MAX_DELETE", "007", Some("max-delete = 7")),
+        ("UNSTALE_MAX_DELETE", "1_0", None),
+        ("UNSTALE_MAX_DELETE", "0x10", None),
+        ("UNSTALE_CONCURRENCY", " 10", None),
+        ("UNSTALE_TAGS", "1", Some("tags = true")),
+        ("UNSTALE_TAGS", " true", None),
+        (
+            "UNSTALE_PURGE_PATH_PRICE",
+            ".5",
+            Some("[purge]\npath-price = 0.5"),
+        ),
+        ("UNSTALE_PURGE_PATH_PRICE", "-1", None),
+    ] {
+        let from_variable = resolve(None, &[(name, text)], "deploy").ok();
+        let from_file = wanted.map(|text| Settings {
+            file: None,
+            ..resolve(Some(text), &[], "deploy").unwrap()
+        });
+        assert_eq!(from_variable, from_file, "{name}={text}");
+    }
     let bundle = [("AWS_CA_BUNDLE", "/ca.pem")];
     let settings = resolve(None, &bundle, "deploy").unwrap();
     assert_eq!(settings.ca_bundle.as_deref(), Some(Path::new("/ca.pem")));

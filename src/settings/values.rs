@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ignore::gitignore::GitignoreBuilder;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// Reads a value from text, as an environment variable or a flag gives it.
 pub(crate) fn read<T: TryFrom<String, Error = String>>(text: &str) -> Result<T, String> {
@@ -373,9 +373,26 @@ impl TryFrom<String> for FileExtension {
 }
 
 /// US dollars, or what else is weighed: finite and not negative.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(try_from = "f64")]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Price(pub f64);
+
+/// A number, or its text, as a variable gives it.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a number")]
+enum PriceText {
+    Number(f64),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Price {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let price = match PriceText::deserialize(input)? {
+            PriceText::Number(price) => Self::try_from(price),
+            PriceText::Text(text) => Self::try_from(text),
+        };
+        price.map_err(serde::de::Error::custom)
+    }
+}
 
 impl TryFrom<f64> for Price {
     type Error = String;

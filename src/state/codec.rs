@@ -29,6 +29,7 @@ impl Damage {
 const LEVEL: i32 = 3;
 
 #[derive(Serialize, Deserialize)]
+#[serde(expecting = "a table with a version")]
 struct VersionLine {
     version: u64,
 }
