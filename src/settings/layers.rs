@@ -30,7 +30,8 @@ pub(super) fn read_settings(layer: Layer<'_>) -> Result<Settings, toml::de::Erro
     Settings::deserialize(Deserializer::from(spanned(layer)))
 }
 
-/// Parses a settings file, with its `[env.NAME]` laid over it; and its paths, joined to its folder. Every table of it is checked, whether it is asked for or not.
+/// Parses a settings file, with its `[env.NAME]` laid over it; and its paths, joined to its folder. Every table of it is
+/// checked, whether it is asked for or not.
 pub(super) fn from_file<'t>(
     path: &Path,
     text: &'t str,

@@ -132,7 +132,8 @@ impl Settings {
         settings.local = above.local.or(settings.local).or(below.local);
         settings.ca_bundle = (above.ca_bundle.or(settings.ca_bundle).or(below.ca_bundle))
             .or_else(|| set("AWS_CA_BUNDLE").map(PathBuf::from));
-        let is_odd = |letter: char| !letter.is_ascii_alphanumeric() && letter != '-';
+        // It goes into headers as it is; other servers than AWS's name theirs freely.
+        let is_odd = |letter: char| !letter.is_ascii_graphic();
         if let Some(region) = settings
             .region
             .as_ref()
@@ -140,7 +141,7 @@ impl Settings {
         {
             let region = region.escape_default();
             return Err(Error::usage(format!(
-                "`{region}` is no region: write it as eu-central-1"
+                "`region`: `{region}` is no region: write it as eu-central-1"
             )));
         }
         settings.distribution = distinct(settings.distribution)?;

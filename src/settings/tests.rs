@@ -320,6 +320,9 @@ fn variables_are_checked_and_strange_ones_noticed() {
         });
         assert_eq!(from_variable, from_file, "{name}={text}");
     }
+    let named = [("UNSTALE_REGION", "my_site.east")];
+    let settings = resolve(None, &named, "deploy").unwrap();
+    assert_eq!(settings.region.as_deref(), Some("my_site.east"));
     let bundle = [("AWS_CA_BUNDLE", "/ca.pem")];
     let settings = resolve(None, &bundle, "deploy").unwrap();
     assert_eq!(settings.ca_bundle.as_deref(), Some(Path::new("/ca.pem")));
