@@ -125,7 +125,9 @@ impl App {
             paced: settings.purge.paced && official,
             official,
             wishes: wishes(settings, link.session.as_ref()),
-            endpoints: endpoint.as_deref().and_then(host).into_iter().collect(),
+            endpoints: (endpoint.as_deref().and_then(host).into_iter())
+                .chain(settings.origin_domains.0.iter().cloned())
+                .collect(),
             rules,
             rule_name: Box::new(move |at| named.rule_name_with(&files, at)),
             noise: Arc::new(settings.noise_rules()?),

@@ -43,7 +43,12 @@ fn least_policy(settings: &Settings) -> Result<IamPolicy, Error> {
         actions.extend(TAG_ACTIONS);
     }
     // Whether the bucket keeps versions, which `rollback` needs to know, and which uploads a deploy that died left under way.
-    let looks = vec!["s3:GetBucketVersioning", "s3:ListBucketMultipartUploads"];
+    // How its website endpoint answers, where a distribution has that for its origin.
+    let looks = vec![
+        "s3:GetBucketVersioning",
+        "s3:GetBucketWebsite",
+        "s3:ListBucketMultipartUploads",
+    ];
     let mut statement = vec![
         site.listing("List"),
         PolicyStatement::new("Bucket", looks, site.bucket.clone()),
@@ -138,9 +143,17 @@ fn purging(settings: &Settings, partition: &str) -> Vec<PolicyStatement> {
     let mut statements = vec![
         PolicyStatement::new("Distributions", actions, distributions),
         PolicyStatement::new(
-            "CacheKeysAndRewrites",
-            vec!["cloudfront:GetCachePolicy", "cloudfront:GetFunction"],
-            vec![arn("cache-policy/*"), arn("function/*")],
+            "WhatDecides",
+            vec![
+                "cloudfront:GetCachePolicy",
+                "cloudfront:GetContinuousDeploymentPolicy",
+                "cloudfront:GetFunction",
+            ],
+            vec![
+                arn("cache-policy/*"),
+                arn("continuous-deployment-policy/*"),
+                arn("function/*"),
+            ],
         ),
     ];
     if let Some(name) = function {

@@ -1,5 +1,7 @@
 //! What is asked of CloudFront.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_cloudfront::Client;
 /// What other rooms read of a distribution's configuration.
 pub use aws_sdk_cloudfront::types;
@@ -44,7 +46,47 @@ pub struct DescribedDistribution {
     pub id: String,
     /// `d111111abcdef8.cloudfront.net`, where the answer told it.
     pub domain_name: Option<String>,
+    /// Some edges still answer by the configuration before this one.
+    pub in_progress: bool,
     pub config: DistributionConfig,
+}
+
+impl DescribedDistribution {
+    /// Puts a tenant's parameters, or else their default values, in the place of `{{name}}` in what origins are reached by.
+    #[must_use]
+    pub fn for_tenant(mut self, tenant: &DescribedTenant) -> Self {
+        let definitions = (self.config.tenant_config.take())
+            .and_then(|tenant| tenant.parameter_definitions)
+            .unwrap_or_default();
+        let default = definitions.into_iter().filter_map(|definition| {
+            let schema = definition.definition?.string_schema?;
+            Some((definition.name, schema.default_value?))
+        });
+        let mut parameters: BTreeMap<String, String> = default.collect();
+        parameters.extend(tenant.parameters.clone());
+        let fill = |text: &mut String| {
+            for (name, value) in &parameters {
+                *text = text.replace(&format!("{{{{{name}}}}}"), value);
+            }
+        };
+        let origins = self.config.origins.iter_mut();
+        for origin in origins.flat_map(|origins| &mut origins.items) {
+            fill(&mut origin.domain_name);
+            origin.origin_path.iter_mut().for_each(fill);
+        }
+        self
+    }
+}
+
+/// A tenant of a multi-tenant distribution.
+#[derive(Debug, Clone, Default)]
+pub struct DescribedTenant {
+    pub id: String,
+    /// The id of the distribution whose configuration it has.
+    pub distribution: Option<String>,
+    pub domains: Vec<String>,
+    /// What it sets of the distribution's parameters.
+    pub parameters: BTreeMap<String, String>,
 }
 
 /// What became of an invalidation.
@@ -138,6 +180,7 @@ impl CloudFront {
                     config: distribution.distribution_config.ok_or_else(missing)?,
                     id: distribution.id,
                     domain_name: Some(distribution.domain_name),
+                    in_progress: !distribution.status.eq_ignore_ascii_case("deployed"),
                 })
             }
             Err(error)
@@ -149,6 +192,7 @@ impl CloudFront {
                 Ok(DescribedDistribution {
                     id: id.to_owned(),
                     domain_name: None,
+                    in_progress: false,
                     config: self.config(id).await?.0,
                 })
             }
@@ -295,11 +339,8 @@ impl CloudFront {
         }
     }
 
-    /// Finds the tenant of this id or domain: its id, its distribution's id and its domains.
-    pub async fn tenant(
-        &self,
-        name: &str,
-    ) -> Result<(String, Option<String>, Vec<String>), AwsError> {
+    /// Finds the tenant of this id or domain.
+    pub async fn tenant(&self, name: &str) -> Result<DescribedTenant, AwsError> {
         const ACTION: &str = "cloudfront:GetDistributionTenant";
         const BY_DOMAIN: &str = "cloudfront:GetDistributionTenantByDomain";
         let tenant = if name.contains('.') {
@@ -313,9 +354,26 @@ impl CloudFront {
         };
         let nonsense = |what| AwsError::nonsense(ACTION, name, what);
         let tenant = tenant.ok_or_else(|| nonsense("the answer holds no tenant"))?;
-        let id = tenant.id.ok_or_else(|| nonsense("the tenant has no id"))?;
         let domains = tenant.domains.unwrap_or_default().into_iter();
-        let domains = domains.map(|result| result.domain).collect();
-        Ok((id, tenant.distribution_id, domains))
+        let parameters = tenant.parameters.unwrap_or_default().into_iter();
+        Ok(DescribedTenant {
+            id: tenant.id.ok_or_else(|| nonsense("the tenant has no id"))?,
+            distribution: tenant.distribution_id,
+            domains: domains.map(|result| result.domain).collect(),
+            parameters: parameters.map(|set| (set.name, set.value)).collect(),
+        })
+    }
+
+    /// Returns the domain names of the staging distributions that a continuous deployment policy sends viewers to; none while it is off.
+    pub async fn staging_domains(&self, policy: &str) -> Result<Vec<String>, AwsError> {
+        const ACTION: &str = "cloudfront:GetContinuousDeploymentPolicy";
+        let request = self.client.get_continuous_deployment_policy().id(policy);
+        let answer = request.send().await.map_err(failed(ACTION, policy))?;
+        let config = (answer.continuous_deployment_policy)
+            .and_then(|policy| policy.continuous_deployment_policy_config);
+        let names = config
+            .filter(|config| config.enabled)
+            .and_then(|config| config.staging_distribution_dns_names?.items);
+        Ok(names.unwrap_or_default())
     }
 }

@@ -18,8 +18,8 @@ use crate::edge::{
 const DEFAULT_TTL: u64 = 86_400;
 const MAX_TTL: u64 = 31_536_000;
 
-/// The members of each origin group, by its id.
-type OriginGroupMembers = HashMap<String, Vec<String>>;
+/// The members of each origin group, by its id, and whether it goes on to the next where an object is missing.
+type OriginGroupMembers = HashMap<String, (Vec<String>, bool)>;
 
 /// The settings that the default behavior and the others have in common.
 struct BehaviorSettings {
@@ -102,17 +102,22 @@ pub async fn read(
         behaviors,
         error_responses: errors.map(error_response).collect(),
         cache_tag_header: config.cache_tag_config.map(|tags| tags.header_name),
+        website: None,
     })
 }
 
 fn members(groups: OriginGroups) -> OriginGroupMembers {
     let groups = groups.items.unwrap_or_default().into_iter();
-    let ids = groups.map(|group| {
+    let groups = groups.map(|group| {
         let members = group.members.map(|members| members.items);
         let members = members.unwrap_or_default().into_iter();
-        (group.id, members.map(|member| member.origin_id).collect())
+        let members = members.map(|member| member.origin_id).collect();
+        let criteria = group.failover_criteria.and_then(|it| it.status_codes);
+        let codes = criteria.map(|codes| codes.items).unwrap_or_default();
+        let fails_over = codes.iter().any(|code| matches!(code, 403 | 404));
+        (group.id, (members, fails_over))
     });
-    ids.collect()
+    groups.collect()
 }
 
 fn origin(origin: aws_sdk_cloudfront::types::Origin) -> Origin {
@@ -168,10 +173,14 @@ impl ConfigurationReader<'_> {
             (_, Some(code)) => rewrite_of(code),
             (_, None) => UriRewrite::Unknown,
         };
+        let origin_response = lambda_on(&settings, &EventType::OriginResponse);
         let group = self.groups.get(&settings.origin).cloned();
+        let (origins, fails_over) = group.unwrap_or_else(|| (vec![settings.origin], false));
         let [min_ttl, default_ttl, max_ttl] = cache.ttls;
         Ok(Behavior {
-            origins: group.unwrap_or_else(|| vec![settings.origin]),
+            origins,
+            fails_over,
+            origin_response,
             pattern: settings.pattern,
             query: cache.query,
             min_ttl,
@@ -224,8 +233,19 @@ fn associated(settings: &BehaviorSettings) -> Option<String> {
         .map(|lambda| &lambda.lambda_function_arn)
         .chain(functions.map(|function| &function.function_arn))
         .next()?;
-    // arn:aws:cloudfront::ACCOUNT:function/NAME, arn:aws:lambda:REGION:ACCOUNT:function:NAME:VERSION
+    end_of(arn)
+}
+
+/// Returns what names a function: arn:aws:cloudfront::ACCOUNT:function/NAME, arn:aws:lambda:REGION:ACCOUNT:function:NAME:VERSION.
+fn end_of(arn: &str) -> Option<String> {
     arn.splitn(6, ':').last().map(str::to_owned)
+}
+
+/// Returns the Lambda that runs on an event, as the end of its ARN.
+fn lambda_on(settings: &BehaviorSettings, event: &EventType) -> Option<String> {
+    let mut lambdas = settings.lambdas.iter().flat_map(|list| list.items());
+    let lambda = lambdas.find(|lambda| lambda.event_type == *event)?;
+    end_of(&lambda.lambda_function_arn)
 }
 
 /// Returns the managed policies that never change (CloudFront Developer Guide, "Use managed cache policies").
@@ -237,9 +257,16 @@ fn managed(id: &str) -> Option<CacheSettings> {
         }
         // CachingDisabled
         "4135ea2d-6df8-44a3-9df3-4b5a84be39ad" => [0, 0, 0],
+        // UseOriginCacheControlHeaders, and with query strings
+        "83da9c7e-98b4-4e11-a168-04f0df8e2c65" | "4cc15a8a-d715-48a4-82b8-cc0b614638fe" => {
+            [0, 0, MAX_TTL]
+        }
         _ => return None,
     };
-    let query = QueryKey::None;
+    let query = match id {
+        "4cc15a8a-d715-48a4-82b8-cc0b614638fe" => QueryKey::All,
+        _ => QueryKey::None,
+    };
     Some(CacheSettings { ttls, query })
 }
 

@@ -7,7 +7,7 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    BucketVersioningStatus, MetadataDirective, StorageClass, TaggingDirective,
+    BucketVersioningStatus, MetadataDirective, RoutingRule, StorageClass, TaggingDirective,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::base64;
@@ -16,6 +16,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::error::AwsError;
 use super::watch::ServerClock;
+use crate::edge::WebsiteConfiguration;
 use crate::object::{ETag, Headers, Md5};
 
 /// The most keys in one DeleteObjects request (Amazon S3 API Reference, "DeleteObjects").
@@ -211,6 +212,27 @@ impl Bucket {
         let answer = request.send().await;
         let answer = answer.map_err(self.failed("s3:GetBucketVersioning", ""))?;
         Ok(answer.status == Some(BucketVersioningStatus::Enabled))
+    }
+
+    /// Reads how the bucket's website endpoint answers: without a configuration it answers nothing.
+    pub async fn website(&self) -> Result<Option<WebsiteConfiguration>, AwsError> {
+        let request = self.client.get_bucket_website().bucket(&self.name);
+        let request = request.set_expected_bucket_owner(self.owner.clone());
+        let answer = request.send().await;
+        let answer = answer.map_err(self.failed("s3:GetBucketWebsite", ""));
+        Ok(AwsError::if_there(answer)?.map(|answer| {
+            let index = answer.index_document.map(|document| document.suffix);
+            let rules = answer.routing_rules.unwrap_or_default();
+            let for_errors = |rule: &RoutingRule| {
+                let condition = rule.condition.as_ref();
+                condition.is_some_and(|rule| rule.http_error_code_returned_equals.is_some())
+            };
+            WebsiteConfiguration {
+                index: index.unwrap_or_default(),
+                error: answer.error_document.map(|document| document.key),
+                redirects_errors: rules.iter().any(for_errors),
+            }
+        }))
     }
 
     /// Makes an SDK's error of a request for a key ours.

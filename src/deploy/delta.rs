@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::plan_inputs::PlanInputs;
 use super::progress::DeployProgress;
 use crate::aws::s3::Written;
+use crate::edge::reason::KEPT_LONGEST;
 use crate::edge::ttl;
 use crate::object::entry::{DeployNumber, EntryLife, ManifestEntry};
 use crate::object::manifest::{DeployId, DeployRef, Manifest, ManifestDelta, ServedHeaders};
@@ -79,7 +80,11 @@ pub(super) fn update(
     }
     let retained: HashSet<&Key> = plan.retained.iter().collect();
     for claimed in claims(plan, &progress.put, &progress.deleted) {
-        let served = manifest.tables.serve(ServedHeaders::default());
+        // Its journal does not say how long edges keep it.
+        let served = manifest.tables.serve(ServedHeaders {
+            cache_control: Some(KEPT_LONGEST.into()),
+            ..ServedHeaders::default()
+        });
         let entry = ManifestEntry::new(claimed.etag.clone(), claimed.headers, served, [number; 2]);
         let entry = entry.with(|rare| {
             rare.digest = claimed.digest;

@@ -1,26 +1,17 @@
 //! Writes, publishes and associates the CloudFront Function that answers redirects.
 
-use std::time::{Duration, Instant};
-
 use crate::aws::function::{AssociationOutcome, FunctionCode};
 use crate::aws::{AwsError, CloudFront};
 use crate::job::EventSink;
 use crate::job::event::DeployEvent;
-use crate::job::stop::StopSignal;
 use crate::rules::function;
 use crate::survey::targets::SiteFunction;
 use crate::survey::wanted_function::{denied, not_ours};
-
-/// Between two looks at whether a distribution is deployed, which takes minutes: longer each time, up to this.
-const LOOK: Duration = Duration::from_secs(10);
 
 /// What it is done with.
 pub(super) struct FunctionTools<'a> {
     pub(super) cloudfront: &'a CloudFront,
     pub(super) may_go: &'a dyn Fn() -> bool,
-    /// How long edges are waited for that do not know of an association yet.
-    pub(super) wait: Option<Duration>,
-    pub(super) stop: &'a StopSignal,
     pub(super) tell: &'a EventSink,
 }
 
@@ -46,7 +37,6 @@ impl SiteFunction {
                 undone.push(id.clone());
             }
         }
-        self.settle(step, &undone).await;
         self.done = undone.is_empty();
         undone
     }
@@ -100,34 +90,6 @@ impl SiteFunction {
                 "{id}: the function {name} is not associated, since {other} sees its requests by now"
             )),
             Err(error) => Err(denied(name, &error)),
-        }
-    }
-
-    /// Waits until the edges know of what was associated, so that none keeps what it answered before.
-    async fn settle(&self, step: &FunctionTools<'_>, undone: &[String]) {
-        let Some(patience) = step.wait else { return };
-        let until = Instant::now() + patience;
-        let associated = self.change.associate.iter();
-        for id in associated.filter(|id| !undone.contains(id)) {
-            let mut pause = Duration::ZERO;
-            while let Ok(false) = step.cloudfront.is_deployed(id).await {
-                if !(step.may_go)() {
-                    return;
-                }
-                if Instant::now() >= until {
-                    let text = format!(
-                        "{id} is not deployed at all edges yet: until then some do not redirect"
-                    );
-                    step.tell.tell(DeployEvent::Warned(text));
-                    break;
-                }
-                if pause.is_zero() {
-                    let target = id.clone();
-                    step.tell.tell(DeployEvent::DeploymentAwaited { target });
-                }
-                pause = LOOK.min(pause + Duration::from_secs(1));
-                step.stop.sleep(pause).await;
-            }
         }
     }
 }

@@ -9,6 +9,7 @@ mod content;
 mod context;
 mod delete;
 mod delta;
+mod deployed;
 mod function;
 mod history;
 pub(crate) mod invalidator;

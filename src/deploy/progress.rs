@@ -24,6 +24,8 @@ pub(super) struct DeployProgress {
     pub(super) failures: Vec<(Key, PutError)>,
     /// Distributions stay configured otherwise than the plan took them to be.
     pub(super) reconfigured: bool,
+    /// Distributions, by id, of which some edges did not know the configuration yet when they were purged.
+    pub(super) undeployed: HashSet<String>,
     /// The purges for what was brought about.
     pub(super) purges: Vec<DistributionPurge>,
     pub(super) sent: SentPurge,

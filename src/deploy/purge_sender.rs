@@ -7,8 +7,9 @@ use futures_util::future::join_all;
 
 use super::invalidator;
 use super::invalidator::{BatchOutcome, Invalidator, PendingInvalidation};
-use crate::aws::AwsError;
 use crate::aws::cloudfront::PurgeTarget;
+use crate::aws::{AwsError, AwsErrorKind};
+use crate::job::event::DeployEvent;
 use crate::object::journal::{Journal, PurgeBatch};
 use crate::object::manifest::DeployId;
 use crate::plan::DistributionPurge;
@@ -33,6 +34,8 @@ pub(super) struct PurgeSender {
     pub(super) numbers: BatchNumbers,
     /// By their ids.
     pub(super) targets: BTreeMap<String, PurgeTarget>,
+    /// Those of them that need not be purged where that is denied: what they are owed stays owed.
+    pub(super) staging: BTreeSet<String>,
     /// What deploys that died recorded, by target: sent again under its own references, so that what CloudFront took
     /// already it does not take, or charge, twice.
     pub(super) resend: BTreeMap<String, Vec<ResentBatch>>,
@@ -223,6 +226,16 @@ impl PurgeSender {
                     if paths.any(|path| invalidator::may_be_refused(path)) =>
                 {
                     outcome = RoundOutcome::Quote(error);
+                }
+                BatchOutcome::Failed(error)
+                    if error.is(&AwsErrorKind::AccessDenied)
+                        && self.staging.contains(target.id()) =>
+                {
+                    self.invalidator.tell.tell(DeployEvent::Warned(format!(
+                        "{}: {error}: viewers that continuous deployment sends there may see what was; allow {} on it",
+                        target.id(),
+                        error.action
+                    )));
                 }
                 BatchOutcome::Refused(error) | BatchOutcome::Failed(error) => {
                     outcome = RoundOutcome::Failed(SendFailure::Refused(error));

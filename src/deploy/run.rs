@@ -339,6 +339,10 @@ impl DeployRun<'_> {
             targets: targets
                 .map(|target| (target.id().to_owned(), target.target.clone()))
                 .collect(),
+            staging: (scene.targets.found.iter())
+                .filter(|target| target.staging)
+                .map(|target| target.id().to_owned())
+                .collect(),
             resend: match job.prices.mode {
                 PurgeMode::None => Default::default(),
                 _ => scene.open.resend.clone(),

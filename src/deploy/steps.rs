@@ -49,6 +49,7 @@ impl RunningDeploy<'_> {
         self.delete_pages().await?;
         self.look_at_suspects().await?;
         self.note_what_differs().await?;
+        self.wait_until_deployed().await?;
         if self.removes_assets() {
             self.send_purge().await?;
             self.wait_until_no_edge_needs_assets().await?;
@@ -187,12 +188,9 @@ impl RunningDeploy<'_> {
             return Ok(());
         };
         let cloudfront = self.context.aws.cloudfront();
-        let job = self.context.job;
         let step = FunctionTools {
             cloudfront: &cloudfront,
             may_go: &|| self.go_on().is_ok(),
-            wait: job.settings.wait.then_some(job.settings.timeout.0),
-            stop: self.context.stop,
             tell: self.context.tell,
         };
         let undone = if self.progress.has_failed() {
@@ -202,6 +200,10 @@ impl RunningDeploy<'_> {
         };
         self.progress.reconfigured = !undone.is_empty();
         function.undo(&undone, &mut self.scene.targets);
+        for target in &mut self.scene.targets.found {
+            let id = target.id().to_owned();
+            target.in_progress |= function.change.associate.contains(&id) && !undone.contains(&id);
+        }
         self.scene.targets.function = Some(function);
         Ok(())
     }

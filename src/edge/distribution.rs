@@ -19,6 +19,31 @@ pub struct Distribution {
     pub error_responses: Vec<ErrorResponse>,
     /// CacheTagConfig's HeaderName.
     pub cache_tag_header: Option<String>,
+    /// The website configuration of the bucket, where one of its origins is the bucket's website endpoint and it could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub website: Option<WebsiteConfiguration>,
+}
+
+/// What a bucket's website endpoint answers besides its objects (GetBucketWebsite).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebsiteConfiguration {
+    /// What folders are answered with: `index.html`.
+    pub index: String,
+    /// The key that errors are answered with.
+    pub error: Option<String>,
+    /// Whether routing rules redirect what is not there.
+    pub redirects_errors: bool,
+}
+
+impl Default for WebsiteConfiguration {
+    /// What most say: `index.html`, and no error document.
+    fn default() -> Self {
+        Self {
+            index: "index.html".to_owned(),
+            error: None,
+            redirects_errors: false,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +76,12 @@ pub struct Behavior {
     /// The code of the function that sees requests first, where it was read. What it makes stale is `rewrite`'s to tell.
     #[serde(skip)]
     pub function: Option<String>,
+    /// The Lambda that sees the origin's answers before they are kept, as the end of its ARN. It may change their headers and statuses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin_response: Option<String>,
+    /// Whether its origin group goes on to another origin where an object is missing: it fails over on 403 or 404.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fails_over: bool,
 }
 
 impl Default for Behavior {
@@ -67,6 +98,8 @@ impl Default for Behavior {
             rewrite: UriRewrite::None,
             associated: None,
             function: None,
+            origin_response: None,
+            fails_over: false,
         }
     }
 }
@@ -235,6 +268,14 @@ pub fn is_bucket_domain(domain: &str, bucket: &str) -> bool {
     }
 }
 
+/// Returns whether `domain` is an S3 host name of an access point's alias, which does not tell the bucket (S3 User Guide, "Access point
+/// aliases").
+pub fn is_access_point(domain: &str) -> bool {
+    let domain = domain.to_ascii_lowercase();
+    let (alias, service) = domain.split_once('.').unwrap_or_default();
+    alias.ends_with("-s3alias") && is_bucket_domain(&format!("b.{service}"), "b")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,6 +328,12 @@ mod tests {
             assert_eq!(is_bucket_domain(host, "b"), is_known, "{host}");
         }
         assert!(is_bucket_domain("www.b.org.s3.amazonaws.com", "www.b.org"));
+        let alias = "ap-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias";
+        assert!(is_access_point(&format!(
+            "{alias}.s3.us-west-2.amazonaws.com"
+        )));
+        assert!(!is_access_point(&format!("{alias}.example.com")));
+        assert!(!is_access_point("b.s3.us-west-2.amazonaws.com"));
     }
 
     #[test]

@@ -223,7 +223,7 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::distribution::{Behavior, Distribution, Origin};
+    use super::super::distribution::{Behavior, Distribution, Origin, WebsiteConfiguration};
     use super::super::purge::purge;
     use super::super::reason::{BodyName, ServedAnswer};
     use super::*;
@@ -266,6 +266,7 @@ mod tests {
                 origins: origins.iter().map(|id| (*id).to_owned()).collect(),
                 ..Behavior::default()
             }],
+            website: Some(WebsiteConfiguration::default()),
             ..Distribution::default()
         }
     }

@@ -37,7 +37,9 @@ pub mod urls;
 mod wide;
 
 pub use cover::{Cover, Pattern};
-pub use distribution::{Behavior, Distribution, ErrorResponse, Origin, QueryKey, UriRewrite};
+pub use distribution::{
+    Behavior, Distribution, ErrorResponse, Origin, QueryKey, UriRewrite, WebsiteConfiguration,
+};
 pub use price::{Money, PurgeMode, PurgePrices};
 pub use purge::{PurgeChoice, UrlExplanation, purge};
 pub use reason::{BodyName, HeldAnswer, OwedReason, ServedAnswer, SparedReason, StalePaths};

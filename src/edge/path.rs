@@ -13,8 +13,11 @@ pub struct PathDialect {
 }
 
 impl PathDialect {
-    fn forbids(self, byte: u8) -> bool {
-        byte == b'~' || (byte == b'\'' && self.quote_refused)
+    /// Returns where the first thing stands that cannot be purged by its own text. Nobody knows whether CloudFront takes `%2B`.
+    fn forbidden(self, path: &str) -> Option<usize> {
+        let is_refused = |letter: char| letter == '~' || letter == '\'' && self.quote_refused;
+        let plus = path.find("%2B");
+        path.find(is_refused).into_iter().chain(plus).min()
     }
 }
 
@@ -38,18 +41,13 @@ fn escape(byte: u8, out: &mut String) {
 
 /// Returns whether the path can be purged alone, by its own text.
 pub fn is_exact(path: &str, dialect: PathDialect) -> bool {
-    path.len() <= MAX_PATH
-        && !path.ends_with('*')
-        && !path.bytes().any(|byte| dialect.forbids(byte))
+    path.len() <= MAX_PATH && !path.ends_with('*') && dialect.forbidden(path).is_none()
 }
 
 /// Returns the longest length at which a wildcard that takes `path` may be cut: before the first character that cannot be sent, before
 /// a final run of `*`, and short enough for the wildcard itself. Always a cut where [`is_cut`] holds.
 pub(super) fn reach(path: &str, dialect: PathDialect) -> usize {
-    let open = path
-        .bytes()
-        .position(|byte| dialect.forbids(byte))
-        .unwrap_or(path.len());
+    let open = dialect.forbidden(path).unwrap_or(path.len());
     cut_before(path.as_bytes(), open.min(MAX_PATH - 1))
 }
 
@@ -138,6 +136,8 @@ mod tests {
         for (path, dialect, exact, cut) in [
             ("/a/b", plain, true, 4),
             ("/a/~b/c", plain, false, 3),
+            ("/c%2B%2B.html", plain, false, 2),
+            ("/c%252B", plain, true, 7),
             ("/a/b*", plain, false, 4),
             ("/a/b**", plain, false, 4),
             ("/a*b", plain, true, 4),

@@ -84,6 +84,11 @@ impl PurgeChoice {
         let mut path = canonical(url);
         let is_judged =
             |owed: &str| self.stale.owed.contains_key(owed) || self.stale.spared.contains_key(owed);
+        // A REST endpoint takes a plus for a space, so that a key's own is escaped there.
+        let escaped = path.replace('+', "%2B");
+        if !is_judged(&path) && is_judged(&escaped) {
+            path = escaped;
+        }
         // Where query strings are no part of the cache key, the bare path is what an edge holds.
         if path.ends_with('?') && !is_judged(&format!("{path}*")) {
             path.pop();
@@ -172,7 +177,7 @@ fn foreign_regions(site: &ShownSite<'_>, prices: &PurgePrices) -> Vec<ForeignReg
 
 #[cfg(test)]
 mod tests {
-    use super::super::distribution::{Behavior, Distribution, Origin};
+    use super::super::distribution::{Behavior, Distribution, Origin, WebsiteConfiguration};
     use super::super::price::Money;
     use super::super::reason::BodyName;
     use super::*;
@@ -192,6 +197,7 @@ mod tests {
         Distribution {
             origins: vec![origin("s3"), origin("api")],
             behaviors: vec![behavior("/api/*", "api"), behavior("*", "s3")],
+            website: Some(WebsiteConfiguration::default()),
             ..Distribution::default()
         }
     }

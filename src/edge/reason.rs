@@ -86,6 +86,8 @@ pub enum OwedReason {
     },
     /// A function rewrites URLs in a way that nothing tells.
     UnknownRewrite,
+    /// Nothing tells what the website endpoint answers for folders and errors.
+    UnknownWebsite,
     /// An earlier deploy left it, or a redirect that a function answers changed.
     Debt,
 }
@@ -121,6 +123,10 @@ impl fmt::Display for OwedReason {
                 "the error document changed, and copies are kept for {ttl} s"
             ),
             Self::UnknownRewrite => write!(out, "a function rewrites URLs, and nothing tells how"),
+            Self::UnknownWebsite => write!(
+                out,
+                "nothing tells what the website endpoint answers for folders and errors"
+            ),
             Self::Debt => write!(
                 out,
                 "it is owed from before this deploy, or by a redirect that changed"

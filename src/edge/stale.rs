@@ -11,6 +11,9 @@ use crate::object::Key;
 /// Errors that are kept no longer than this, in seconds, are borne.
 const BORNE_ERROR_TTL: u64 = DEFAULT_ERROR_TTL;
 
+/// Seconds for which something may be kept of which nobody knows how long: CloudFront's own longest.
+const LONGEST: u64 = 31_536_000;
+
 /// Finds what the changes make stale. `pages` says how the unchanged ones of [`ShownSite::error_page_keys`] are served.
 pub(super) fn stale(
     site: &ShownSite<'_>,
@@ -19,15 +22,16 @@ pub(super) fn stale(
 ) -> StalePaths {
     let mut stale = StalePaths::default();
     let errors = ErrorTtls::new(site, changes, pages);
-    let mut rewritten = false;
+    let (mut rewritten, mut changed) = (false, false);
     for change in changes {
         if change.is_same() {
             continue;
         }
+        changed = true;
         errors.owe_pages(change, &mut stale);
         rewritten |= change.before.is_some() && !leaves_for_good(change);
         for path in request_paths(site, change.key.as_str()) {
-            match judge(change, &path, errors.missing(path.behavior)) {
+            match judge(change, &path, &errors) {
                 Ok(reason) => stale.owe(path.owed(), reason),
                 Err(why) => stale.spare(path.owed(), why),
             }
@@ -35,6 +39,9 @@ pub(super) fn stale(
     }
     if rewritten && site.has_unknown_rewrite() {
         stale.owe("/*".to_owned(), OwedReason::UnknownRewrite);
+    }
+    if changed && site.has_unknown_website() {
+        stale.owe("/*".to_owned(), OwedReason::UnknownWebsite);
     }
     stale
 }
@@ -45,16 +52,21 @@ fn leaves_for_good(change: &HeldAnswer) -> bool {
     change.fingerprinted && change.after.is_none() && !change.before.as_ref().is_some_and(unknown)
 }
 
-/// Judges one path of a changed object, under which errors are kept for `error_ttl` seconds.
+/// Judges one path of a changed object.
 fn judge(
     change: &HeldAnswer,
     path: &RequestPath<'_>,
-    error_ttl: u64,
+    errors: &ErrorTtls<'_>,
 ) -> Result<OwedReason, SparedReason> {
+    let behavior = path.behavior;
     let Some(before) = &change.before else {
-        return match error_ttl {
-            ttl if ttl > BORNE_ERROR_TTL => Ok(OwedReason::ErrorsKept { ttl }),
-            _ => Err(SparedReason::New),
+        let ttl = errors.missing(behavior);
+        return if errors.may_be_answered(behavior) {
+            Ok(OwedReason::Answered)
+        } else if ttl > BORNE_ERROR_TTL {
+            Ok(OwedReason::ErrorsKept { ttl })
+        } else {
+            Err(SparedReason::New)
         };
     };
     let redirects = path.kind == PathKind::FolderRedirect;
@@ -64,7 +76,11 @@ fn judge(
     if redirects && change.after.is_some() {
         return Err(SparedReason::Unchanged);
     }
-    let is_kept = |control: Option<&str>| !edge_ttl(control, path.behavior).is_zero();
+    let is_kept = |control: Option<&str>| {
+        // What a Lambda made of the header nobody knows.
+        let control = (behavior.origin_response.as_ref()).map_or(control, |_| Some(KEPT_LONGEST));
+        !edge_ttl(control, behavior).is_zero()
+    };
     // A redirect is answered without the object's Cache-Control: the default TTL holds.
     let kept = !redirects && is_kept(before.cache_control.as_deref())
         || (redirects || before.redirect.is_some()) && is_kept(None);
@@ -83,6 +99,8 @@ struct ErrorTtls<'a> {
     site: &'a ShownSite<'a>,
     /// The longest lifetime in seconds that each error page stated, by its key.
     stated: HashMap<&'a str, u64>,
+    /// What a Lambda may have made of it.
+    by_lambda: u64,
 }
 
 impl<'a> ErrorTtls<'a> {
@@ -101,11 +119,20 @@ impl<'a> ErrorTtls<'a> {
         let before = before.filter_map(|change| Some((&change.key, change.before.as_ref()?)));
         let mut stated: HashMap<&str, u64> = HashMap::new();
         for (key, served) in unchanged.chain(before) {
-            let ttl = stated_ttl(served.cache_control.as_deref());
+            let ttl = stated_ttl(served.cache_control.as_deref()).min(LONGEST);
             let longest = stated.entry(key.as_str()).or_default();
             *longest = ttl.max(*longest);
         }
-        Self { site, stated }
+        let behaviors = site.distribution.behaviors.iter();
+        let by_lambda = behaviors
+            .filter(|behavior| behavior.origin_response.is_some() && site.is_ours(behavior))
+            .map(|behavior| behavior.max_ttl)
+            .max();
+        Self {
+            site,
+            stated,
+            by_lambda: by_lambda.unwrap_or(0),
+        }
     }
 
     /// Returns how long an error response is kept: ErrorCachingMinTTL, or longer by the page's own Cache-Control.
@@ -114,21 +141,37 @@ impl<'a> ErrorTtls<'a> {
         let pages = self.stated.iter();
         let stated = pages.filter(|(key, _)| self.site.is_error_page(key, page));
         let longest = stated.map(|(_, ttl)| *ttl).max();
-        response.ttl().max(longest.unwrap_or(0))
+        let foreign = !page.is_empty() && !self.site.shows_page(page);
+        let unknown = if foreign { LONGEST } else { 0 };
+        let longest = longest.unwrap_or(0).max(self.by_lambda).max(unknown);
+        response.ttl().max(longest)
     }
 
-    /// Returns how long a behavior keeps the answer for a key that is not there: 403 or 404.
+    /// Returns how long a behavior keeps the answer for a key that is not there: 403 or 404, or a routing rule's redirect.
     fn missing(&self, behavior: &Behavior) -> u64 {
         let responses = self.site.distribution.error_responses.iter();
         let missing = responses.filter(|response| matches!(response.code, 403 | 404));
         let longest = missing.map(|response| self.response(response)).max();
-        let documents = self.site.error_documents.iter();
-        let documents = documents.filter(|_| is_website(self.site, behavior));
-        let stated = documents.filter_map(|key| self.stated.get(key.as_str()));
-        let stated = stated.copied().max();
+        let longest = longest.unwrap_or(DEFAULT_ERROR_TTL);
+        if !is_website(self.site, behavior) {
+            return longest;
+        }
+        let website = self.site.distribution.website.as_ref();
+        let redirected = website.is_some_and(|website| website.redirects_errors);
+        let document = self.site.error_document();
+        let stated = document.and_then(|key| self.stated.get(self.site.key_of(key)?.as_str()));
+        let redirect = redirected.then(|| edge_ttl(None, behavior).fresh());
         longest
-            .unwrap_or(DEFAULT_ERROR_TTL)
-            .max(stated.unwrap_or(0))
+            .max(stated.copied().unwrap_or(0))
+            .max(redirect.unwrap_or(0))
+    }
+
+    /// Returns whether something else than an error may be kept where there was no object: another origin's answer, or a Lambda's.
+    fn may_be_answered(&self, behavior: &Behavior) -> bool {
+        let is_ours = |origin: &String| self.site.ours.contains(origin);
+        let by_another = behavior.fails_over && !behavior.origins.iter().all(is_ours);
+        let is_kept = !edge_ttl(Some(KEPT_LONGEST), behavior).is_zero();
+        (by_another || behavior.origin_response.is_some()) && is_kept
     }
 
     /// Owes the copies of an error page that changed.
@@ -142,8 +185,12 @@ impl<'a> ErrorTtls<'a> {
                 stale.owe("/*".to_owned(), OwedReason::ErrorPage { code, ttl });
             }
         }
-        let mut documents = self.site.error_documents.iter();
-        if !documents.any(|document| document == key) {
+        let document = self.site.error_document();
+        if document
+            .and_then(|document| self.site.key_of(document))
+            .as_deref()
+            != Some(key)
+        {
             return;
         }
         for behavior in &self.site.distribution.behaviors {
@@ -164,7 +211,7 @@ fn is_website(site: &ShownSite<'_>, behavior: &Behavior) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::distribution::{Distribution, Origin};
+    use crate::edge::distribution::{Distribution, Origin, WebsiteConfiguration};
     use crate::edge::reason::BodyName;
     use crate::object::{HeaderFingerprint, TagClass};
 
@@ -205,10 +252,19 @@ mod tests {
     }
 
     fn owed(distribution: &Distribution, changes: &[HeldAnswer]) -> Vec<String> {
-        let mut site = ShownSite::new(distribution, vec!["s3".to_owned()]);
-        site.error_documents = vec!["404.html".to_owned()];
+        let site = ShownSite::new(distribution, vec!["s3".to_owned()]);
         let found = stale(&site, changes, &[]);
         found.owed.into_keys().collect()
+    }
+
+    fn website() -> Distribution {
+        let mut website = plain();
+        website.origins[0].website = true;
+        website.website = Some(WebsiteConfiguration {
+            error: Some("404.html".to_owned()),
+            ..WebsiteConfiguration::default()
+        });
+        website
     }
 
     fn app(error_ttl: Option<u64>) -> Distribution {
@@ -314,8 +370,7 @@ mod tests {
 
     #[test]
     fn a_website_answers_for_folders_and_their_redirects() {
-        let mut distribution = plain();
-        distribution.origins[0].website = true;
+        let distribution = website();
         let doc = |before, after| owed(&distribution, &[change("a/index.html", before, after)]);
         let (one, two) = (served("1", DAY), served("2", DAY));
         assert_eq!(doc(one.clone(), two.clone()), ["/a/", "/a/index.html"]);
@@ -325,8 +380,7 @@ mod tests {
 
     #[test]
     fn a_website_error_document_owes_what_it_is_kept_under() {
-        let mut distribution = plain();
-        distribution.origins[0].website = true;
+        let distribution = website();
         let page = |control| {
             [change(
                 "404.html",

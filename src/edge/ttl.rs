@@ -12,6 +12,11 @@ pub(super) struct EdgeTtl {
 }
 
 impl EdgeTtl {
+    /// Returns for how many seconds an edge answers without asking the origin.
+    pub(super) fn fresh(self) -> u64 {
+        self.fresh
+    }
+
     /// Returns whether no edge ever answers from its copy without asking the origin.
     pub(super) fn is_zero(self) -> bool {
         self.fresh == 0 && self.stale == 0

@@ -31,8 +31,6 @@ pub struct ShownSite<'a> {
     pub index: IndexLookup,
     /// The website's index document, such as `index.html`.
     pub index_document: String,
-    /// What may be the website endpoint's error document: keys of the site.
-    pub error_documents: Vec<String>,
     pub dialect: PathDialect,
     /// Whatever the distribution holds carries the cache tags that its object had.
     pub tagged: bool,
@@ -89,7 +87,6 @@ impl<'a> ShownSite<'a> {
             prefix: String::new(),
             index: IndexLookup::Auto,
             index_document: "index.html".to_owned(),
-            error_documents: Vec::new(),
             dialect: PathDialect::default(),
             tagged: false,
         }
@@ -113,6 +110,17 @@ impl<'a> ShownSite<'a> {
         let mut behaviors = self.distribution.behaviors.iter();
         self.index == IndexLookup::Auto
             && behaviors.any(|behavior| is_unknown(behavior) && self.is_ours(behavior))
+    }
+
+    /// Returns whether nobody knows what a website endpoint of ours answers for folders and errors.
+    pub fn has_unknown_website(&self) -> bool {
+        self.distribution.website.is_none() && self.origins().any(|origin| origin.website)
+    }
+
+    /// Returns the website endpoint's error document: a key of the bucket.
+    pub(super) fn error_document(&self) -> Option<&'a str> {
+        let website = self.distribution.website.as_ref()?;
+        website.error.as_deref()
     }
 
     fn rewrites(&self, behavior: &Behavior) -> bool {
@@ -144,6 +152,13 @@ impl<'a> ShownSite<'a> {
             if let Some(path) = self.path_at(origin, key) {
                 text.clear();
                 path::encode(&path, &mut text);
+                // S3's REST endpoint takes a raw plus for a space.
+                if !origin.website && path.contains('+') {
+                    text = text.replace('+', "%2B");
+                }
+                if !origin.website && path.contains(' ') {
+                    self.visit_at(origin, &text.replace("%20", "+"), each);
+                }
                 self.visit_at(origin, &text, each);
             }
         }
@@ -205,15 +220,19 @@ impl<'a> ShownSite<'a> {
         let pages = self.distribution.error_responses.iter();
         let pages = pages.filter_map(|response| response.page.as_deref());
         let from_pages = pages.flat_map(|page| self.origins().filter_map(|o| self.key_at(o, page)));
-        let documents = self.error_documents.iter();
-        let documents = documents.filter(|_| self.origins().any(|origin| origin.website));
-        from_pages.chain(documents.cloned()).collect()
+        let document = self.error_document().into_iter();
+        let documents = document.flat_map(|document| self.key_of(document));
+        from_pages.chain(documents).collect()
     }
 
     /// Returns the key of ours that a path names at an origin: [`path_at`](Self::path_at) backwards.
     fn key_at(&self, origin: &Origin, page: &str) -> Option<String> {
         let root = origin.path.trim_matches('/');
-        let full = format!("{root}/{}", page.trim_start_matches('/'));
+        self.key_of(&format!("{root}/{}", page.trim_start_matches('/')))
+    }
+
+    /// Returns the site's key of a key of the bucket.
+    pub(super) fn key_of(&self, full: &str) -> Option<String> {
         let full = full.trim_start_matches('/');
         let prefix = self.prefix.trim_matches('/');
         if prefix.is_empty() {
@@ -221,6 +240,16 @@ impl<'a> ShownSite<'a> {
         }
         let rest = full.strip_prefix(prefix)?.strip_prefix('/')?;
         Some(rest.to_owned())
+    }
+
+    /// Returns whether an error page, if there is one, is an object of the site.
+    pub(super) fn shows_page(&self, page: &str) -> bool {
+        let behavior = self.distribution.behavior_of(page);
+        behavior.is_some_and(|behavior| {
+            let mut origins = self.origins();
+            origins
+                .any(|origin| behavior.leads_to(&origin.id) && self.key_at(origin, page).is_some())
+        })
     }
 
     /// Returns whether the key is the page of that error response.
@@ -293,7 +322,9 @@ mod tests {
         let all = rest();
         assert_eq!(paths(&all, plain, "index.html"), ["/index.html", "/"]);
         assert_eq!(paths(&all, plain, "a/index.html"), ["/a/index.html"]);
-        assert_eq!(paths(&all, plain, "é/~x y"), ["/%C3%A9/~x%20y"]);
+        assert_eq!(paths(&all, plain, "é/~x"), ["/%C3%A9/~x"]);
+        assert_eq!(paths(&all, plain, "a b.html"), ["/a+b.html", "/a%20b.html"]);
+        assert_eq!(paths(&all, plain, "c++.html"), ["/c%2B%2B.html"]);
         assert!(paths(&all, plain, "api/x").is_empty());
         let directory = |site: &mut ShownSite<'_>| site.index = IndexLookup::Directory;
         assert_eq!(
@@ -338,6 +369,7 @@ mod tests {
         assert_eq!(paths(&distribution, plain, "a"), ["/a", "/a?*"]);
         distribution.origins.push(origin("web", "", true));
         distribution.behaviors[1] = behavior("*", "web");
+        assert_eq!(paths(&distribution, plain, "c++ d"), ["/c++%20d"]);
         let site = ShownSite::new(&distribution, vec!["web".to_owned()]);
         let kinds: Vec<(String, PathKind)> = request_paths(&site, "a/index.html")
             .into_iter()

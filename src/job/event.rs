@@ -70,6 +70,7 @@ pub enum DeployEvent {
     /// Not all edges know of a distribution's new configuration yet.
     DeploymentAwaited {
         target: String,
+        elapsed: Duration,
     },
     /// The bucket's owner of the moment changed something under us: the plan is made anew.
     PlannedAgain(String),

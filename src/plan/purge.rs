@@ -146,14 +146,14 @@ pub(super) fn purges(
         purges.news |= pays && (target.told.is_none() || target.has_moved());
         let purge = |changes: &[HeldAnswer], owed: &[String]| match &target.site {
             Some(site) => {
-                let pages = error_pages(site, manifest, changes);
+                let pages = error_pages(site, manifest, moves, changes);
                 let sort = |key: &Key| carried(manifest, key).filter(|_| site.tagged);
                 let keys = moves.keys.iter().map(|key| (key.as_str(), sort(key)));
                 edge::purge(site, changes, &pages, keys, owed, &prices)
             }
             None => blind(owed, &prices),
         };
-        let whole = whole(target, changes);
+        let whole = whole(target, moves, changes);
         purges.warnings.extend(whole.iter().flatten().cloned());
         let first = match whole {
             // Nothing is left to be weighed.
@@ -178,8 +178,15 @@ pub(super) fn purges(
 }
 
 /// Returns whether a target is owed everything, and what to say of it.
-fn whole(target: &TargetFacts, changes: bool) -> Option<Option<String>> {
+fn whole(target: &TargetFacts, moves: &KeyDifferences, changes: bool) -> Option<Option<String>> {
     let id = &target.id;
+    let shows_none = |site: &ShownSite| {
+        let mut keys = moves.keys.iter();
+        !moves.keys.is_empty() && !keys.any(|key| site.own_path(key.as_str()).is_some())
+    };
+    if let Some(site) = target.site.as_ref().filter(|site| shows_none(site)) {
+        return changes.then(|| Some(format!("{id}: {}; so /* is purged", unseen(site))));
+    }
     if let Some(why) = &target.unreadable {
         return changes.then(|| Some(format!("{id}: {why}; so /* is purged")));
     }
@@ -197,21 +204,50 @@ fn whole(target: &TargetFacts, changes: bool) -> Option<Option<String>> {
     }
 }
 
-/// Returns how the unchanged error pages are served.
+/// Says why a distribution shows nothing of the site.
+fn unseen(site: &ShownSite) -> String {
+    let mut origins = site.origins();
+    let Some(origin) = origins.next() else {
+        return "none of its origins is the bucket".to_owned();
+    };
+    if !site
+        .distribution
+        .behaviors
+        .iter()
+        .any(|it| site.is_ours(it))
+    {
+        return format!(
+            "no behavior leads to its origin {}, which is the bucket",
+            origin.id
+        );
+    }
+    format!(
+        "no URL of it shows the site: its origin {} begins at `{}` in the bucket, and the site lies at `{}` (`prefix`)",
+        origin.id,
+        origin.path.trim_start_matches('/'),
+        site.prefix
+    )
+}
+
+/// Returns how the unchanged error pages are served. Of what others put there nobody knows.
 fn error_pages(
     site: &ShownSite,
     manifest: &Manifest,
+    moves: &KeyDifferences,
     changes: &[HeldAnswer],
 ) -> Vec<(Key, ServedAnswer)> {
     let changed: BTreeSet<&str> = changes.iter().map(|change| change.key.as_str()).collect();
-    let keys = site.error_page_keys();
-    let unchanged = keys.iter().filter(|key| !changed.contains(key.as_str()));
-    unchanged
-        .filter_map(|key| {
-            let entry = manifest.entries.get(key.as_str())?;
-            Some((Key::new(key), last_served(manifest, entry, false)))
-        })
-        .collect()
+    let keys = site.error_page_keys().into_iter().map(|key| Key::new(&key));
+    let unchanged = keys.filter(|key| !changed.contains(key.as_str()));
+    let pages = unchanged.filter_map(|key| {
+        let served = match manifest.entries.get(&key) {
+            Some(entry) => last_served(manifest, entry, false),
+            None if moves.keys.contains(&key) => unknown(&ETag::Other("".into())),
+            None => return None,
+        };
+        Some((key, served))
+    });
+    pages.collect()
 }
 
 /// Finds the purge of what is owed whatever else there is: of everything, or at a distribution whose configuration nobody could read.

@@ -109,6 +109,12 @@ impl ProgressBars {
                     "Waiting for CloudFront to complete {invalidation}"
                 ));
             }
+            DeployEvent::DeploymentAwaited { target, .. } => {
+                let target = shown(target);
+                self.show_purge(&format!(
+                    "Waiting until all edges know how {target} is configured"
+                ));
+            }
             DeployEvent::PurgePaced { target, why, .. } => {
                 let (target, why) = (shown(target), shown(why));
                 self.show_purge(&format!("The purge of {target} waits: {why}"));

@@ -35,9 +35,6 @@ pub(super) fn milestone(event: &DeployEvent) -> Option<String> {
             shown(who),
             shown(until)
         ),
-        DeployEvent::DeploymentAwaited { target } => {
-            format!("Waiting until all edges know of it: {}", shown(target))
-        }
         DeployEvent::PurgeAccepted {
             target,
             invalidation,

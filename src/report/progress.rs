@@ -90,6 +90,14 @@ impl UploadProgress {
                     )
                 })
             }
+            DeployEvent::DeploymentAwaited { target, elapsed } => {
+                let due = elapsed.as_secs() == 0 || now.saturating_sub(self.purge_told) >= PATIENCE;
+                due.then(|| {
+                    self.purge_told = now;
+                    let (target, elapsed) = (shown(target), ticking(*elapsed));
+                    format!("Waiting until all edges know the configuration of {target}, {elapsed} so far")
+                })
+            }
             _ => milestone(event),
         }
     }

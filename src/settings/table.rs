@@ -33,6 +33,11 @@ pub(crate) struct Settings {
     /// `Auto` and `None` stand alone; never empty.
     pub distribution: List<DistributionSetting>,
     pub distribution_tenant: Option<String>,
+    /// Origins that are the bucket, besides those by S3's own host names for it.
+    pub origin_domains: List<String>,
+    /// What the bucket's website endpoint answers folders and errors with, where its configuration may not be read.
+    pub website_index: Option<String>,
+    pub website_error: Option<String>,
     pub local: Option<PathBuf>,
 
     pub profile: Option<String>,
@@ -127,6 +132,9 @@ impl Default for Settings {
             state: None,
             distribution: List(vec![DistributionSetting::Auto]),
             distribution_tenant: None,
+            origin_domains: List::default(),
+            website_index: None,
+            website_error: None,
             local: None,
             profile: None,
             region: None,

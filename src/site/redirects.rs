@@ -183,6 +183,8 @@ mod tests {
             target: PurgeTarget::Distribution("E1".into()),
             distribution: Ok(distribution),
             ours: vec!["o".into()],
+            in_progress: false,
+            staging: false,
         };
         ResolvedTargets {
             found: vec![target],

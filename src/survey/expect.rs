@@ -179,6 +179,9 @@ mod tests {
             paths.map(|path| path.text).collect()
         };
         assert_eq!(paths("index.html"), ["/index.html", "/"]);
-        assert_eq!(paths("a b/index.html"), ["/a%20b/index.html"]);
+        assert_eq!(
+            paths("a b/index.html"),
+            ["/a+b/index.html", "/a%20b/index.html"]
+        );
     }
 }

@@ -1,38 +1,37 @@
 //! Finds the distributions that the settings ask for: by id, by alias, or by their origin.
 
 use super::targets::{ResolvedDistribution, ResolvedTargets};
-use crate::aws::cloudfront::{ListedDistribution, PurgeTarget};
+use crate::aws::cloudfront::{DescribedDistribution, ListedDistribution, PurgeTarget};
 use crate::aws::configuration::{self, FunctionReading};
 use crate::aws::{AwsClients, AwsError, AwsErrorKind, CloudFront};
-use crate::edge::distribution::is_bucket_domain;
+use crate::edge::distribution::{is_access_point, is_bucket_domain};
+use crate::edge::{Distribution, Origin, WebsiteConfiguration};
 use crate::error::Error;
 use crate::job::request::{DistributionChoice, Job};
 
 /// Finds the distributions that the settings ask for, and reads their configuration.
 pub(crate) async fn find_targets(aws: &AwsClients, job: &Job) -> Result<ResolvedTargets, Error> {
     let mut search = DistributionSearch {
+        aws,
         cloudfront: aws.cloudfront(),
         job,
         summaries: None,
         targets: ResolvedTargets::default(),
     };
     if let Some(name) = &job.settings.distribution_tenant {
-        let tenant = search.tenant(name).await?;
-        search.targets.found.push(tenant);
+        search.tenant(name).await?;
         return Ok(search.targets);
     }
     for wish in &job.wishes {
-        if let Some(id) = search.id_of(wish).await?
-            && !search.targets.found.iter().any(|target| target.id() == id)
-        {
-            let distribution = search.read(&id).await?;
-            search.targets.found.push(distribution);
+        if let Some(id) = search.id_of(wish).await? {
+            search.distribution(&id).await?;
         }
     }
     Ok(search.targets)
 }
 
 struct DistributionSearch<'a> {
+    aws: &'a AwsClients,
     cloudfront: CloudFront,
     job: &'a Job,
     /// All distributions of the account, once they were listed.
@@ -41,22 +40,85 @@ struct DistributionSearch<'a> {
 }
 
 impl DistributionSearch<'_> {
-    /// Reads the distribution of a tenant, which answers at the tenant's domains.
-    async fn tenant(&mut self, name: &str) -> Result<ResolvedDistribution, Error> {
-        let (id, distribution, domains) = self.cloudfront.tenant(name).await?;
-        let target = PurgeTarget::Tenant(id);
-        let Some(distribution) = distribution else {
-            return Ok(ResolvedDistribution::unreadable(
-                target,
-                "it has no distribution".into(),
-            ));
-        };
-        let mut tenant = self.read(&distribution).await?;
-        tenant.target = target;
-        if let Ok(distribution) = &mut tenant.distribution {
-            distribution.aliases = domains;
+    /// Adds a distribution, and the staging distribution that a continuous deployment sends some of its viewers to.
+    async fn distribution(&mut self, id: &str) -> Result<(), Error> {
+        if self.targets.found.iter().any(|target| target.id() == id) {
+            return Ok(());
         }
-        Ok(tenant)
+        let target = PurgeTarget::Distribution(id.to_owned());
+        let described = match self.describe(id).await? {
+            Ok(described) => described,
+            Err(why) => {
+                let unreadable = ResolvedDistribution::unreadable(target, why);
+                self.targets.found.push(unreadable);
+                return Ok(());
+            }
+        };
+        let policy = described.config.continuous_deployment_policy_id.clone();
+        let is_primary = !described.config.staging.unwrap_or_default();
+        let found = self.read(target, described).await?;
+        self.targets.found.push(found);
+        match policy.filter(|policy| is_primary && !policy.is_empty()) {
+            Some(policy) => self.staging(id, &policy).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Adds the staging distributions of a primary one: their edges keep copies of their own. Says so where they cannot be found.
+    async fn staging(&mut self, primary: &str, policy: &str) -> Result<(), Error> {
+        let ids = match self.staging_ids(policy).await {
+            Ok(ids) => ids,
+            Err(error) if may_be_denied(&error) => {
+                self.targets.warnings.push(format!(
+                    "{primary}: some of its viewers may meet a staging distribution, which is not purged: {error}; allow {} on it",
+                    error.action
+                ));
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        for id in ids {
+            let target = PurgeTarget::Distribution(id.clone());
+            let mut found = match self.describe(&id).await? {
+                Ok(described) => self.read(target, described).await?,
+                Err(why) => ResolvedDistribution::unreadable(target, why),
+            };
+            found.staging = true;
+            self.targets.found.push(found);
+        }
+        Ok(())
+    }
+
+    async fn staging_ids(&mut self, policy: &str) -> Result<Vec<String>, AwsError> {
+        let domains = self.cloudfront.staging_domains(policy).await?;
+        if domains.is_empty() {
+            return Ok(Vec::new());
+        }
+        let listed = self.list().await?.iter();
+        let staging = listed.filter(|listed| domains.contains(&listed.domain));
+        Ok(staging.map(|listed| listed.id.clone()).collect())
+    }
+
+    /// Adds a tenant, which answers at its own domains.
+    async fn tenant(&mut self, name: &str) -> Result<(), Error> {
+        let tenant = self.cloudfront.tenant(name).await?;
+        let target = PurgeTarget::Tenant(tenant.id.clone());
+        let described = match &tenant.distribution {
+            None => Err("it has no distribution".to_owned()),
+            Some(id) => self.describe(id).await?,
+        };
+        let found = match described {
+            Err(why) => ResolvedDistribution::unreadable(target, why),
+            Ok(described) => {
+                let mut found = self.read(target, described.for_tenant(&tenant)).await?;
+                if let Ok(distribution) = &mut found.distribution {
+                    distribution.aliases = tenant.domains;
+                }
+                found
+            }
+        };
+        self.targets.found.push(found);
+        Ok(())
     }
 
     /// Returns the id of the distribution that is wished for; none where `auto` finds none, which is warned of.
@@ -69,10 +131,7 @@ impl DistributionSearch<'_> {
                 let problem = match self.list().await {
                     Ok(list) => match by_bucket(list, job)? {
                         Some(id) => return Ok(Some(id)),
-                        None => format!(
-                            "no distribution has the bucket {} as its origin: nothing is purged (name one with --distribution, or say none)",
-                            job.bucket
-                        ),
+                        None => unfound(list, &job.bucket),
                     },
                     Err(error) if may_be_denied(&error) => format!(
                         "no distribution is purged: {error}; name it with --distribution, or say --distribution none"
@@ -94,28 +153,62 @@ impl DistributionSearch<'_> {
         Ok(self.summaries.insert(list))
     }
 
-    /// Reads a distribution and finds the origins of it that are the bucket.
-    async fn read(&mut self, id: &str) -> Result<ResolvedDistribution, Error> {
-        let target = PurgeTarget::Distribution(id.to_owned());
-        let unreadable = |what: &str, error: AwsError| {
-            let action = error.action;
-            let why = format!("its {what} cannot be read ({error}; allow {action} on it)");
-            Ok(ResolvedDistribution::unreadable(target.clone(), why))
-        };
-        let described = match self.cloudfront.describe(id).await {
-            Ok(described) => described,
-            Err(error) if may_be_denied(&error) => return unreadable("configuration", error),
-            Err(error) => return Err(error.into()),
-        };
+    /// Reads a distribution; `Err` where that is denied, and why.
+    async fn describe(&self, id: &str) -> Result<Result<DescribedDistribution, String>, Error> {
+        match self.cloudfront.describe(id).await {
+            Ok(described) => Ok(Ok(described)),
+            Err(error) if may_be_denied(&error) => Ok(Err(unreadable("configuration", &error))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads what a distribution names besides, and finds its origins that are the bucket.
+    async fn read(
+        &mut self,
+        target: PurgeTarget,
+        described: DescribedDistribution,
+    ) -> Result<ResolvedDistribution, Error> {
+        let in_progress = described.in_progress;
         let reading = FunctionReading {
             index: self.job.settings.index,
             redirects: !self.job.redirects.is_empty() || self.job.redirect_function.is_some(),
         };
-        let distribution = match configuration::read(&self.cloudfront, described, reading).await {
+        let mut distribution = match configuration::read(&self.cloudfront, described, reading).await
+        {
             Ok(distribution) => distribution,
-            Err(error) => return unreadable("cache policy", error),
+            Err(error) => {
+                let why = unreadable("cache policy", &error);
+                return Ok(ResolvedDistribution::unreadable(target, why));
+            }
         };
-        let mut ours = distribution.bucket_origins(&self.job.bucket, &self.job.endpoints);
+        let ours = self.bucket_origins(&distribution);
+        let is_website = |origin: &Origin| origin.website && ours.contains(&origin.id);
+        if distribution.origins.iter().any(is_website) {
+            distribution.website = self.website(&distribution.id).await?;
+        }
+        Ok(ResolvedDistribution {
+            target,
+            distribution: Ok(distribution),
+            ours,
+            in_progress,
+            staging: false,
+        })
+    }
+
+    /// Finds the origins that are the bucket, or that may be: what is not known for another's is purged too.
+    fn bucket_origins(&mut self, distribution: &Distribution) -> Vec<String> {
+        let (job, id) = (self.job, &distribution.id);
+        let mut ours = distribution.bucket_origins(&job.bucket, &job.endpoints);
+        if job.settings.origin_domains.0.is_empty() {
+            let points = distribution.origins.iter();
+            for origin in points.filter(|origin| is_access_point(&origin.domain)) {
+                ours.push(origin.id.clone());
+                self.targets.warnings.push(format!(
+                    "{id}: the access point {} is taken for one of the bucket {}: `origin-domains` in deploy.toml names those that are",
+                    origin.domain, job.bucket
+                ));
+            }
+        }
         if ours.is_empty() {
             // Named by hand, so it is the site's, whatever its origin is called.
             let default = distribution.behaviors.last().into_iter();
@@ -124,16 +217,67 @@ impl DistributionSearch<'_> {
             let domains: Vec<_> = domains.map(|origin| origin.domain.as_str()).collect();
             self.targets.warnings.push(format!(
                 "no origin of {id} is known to be the bucket {} ({}): its default behavior's is taken for it",
-                self.job.bucket,
+                job.bucket,
                 domains.join(", ")
             ));
         }
-        Ok(ResolvedDistribution {
-            target,
-            distribution: Ok(distribution),
-            ours,
-        })
+        ours
     }
+
+    /// Reads how the bucket's website endpoint answers; where that is denied, the settings tell. `None` where nothing does.
+    async fn website(&mut self, id: &str) -> Result<Option<WebsiteConfiguration>, Error> {
+        let job = self.job;
+        let name = &job.bucket;
+        let mut read = self.aws.bucket(name, None).website().await;
+        if let Err(error) = &read
+            && let AwsErrorKind::WrongRegion(region) = &error.kind
+        {
+            read = self.aws.bucket(name, region.as_deref()).website().await;
+        }
+        let error = match read {
+            Ok(website) => return Ok(Some(website.unwrap_or_default())),
+            Err(error) if may_be_denied(&error) => error,
+            Err(error) => return Err(error.into()),
+        };
+        let (index, document) = (&job.settings.website_index, &job.settings.website_error);
+        if index.is_none() && document.is_none() {
+            self.targets.warnings.push(format!(
+                "{id}: what the website endpoint of {name} answers for folders and errors cannot be read ({error}), so that each change                  purges /*: allow {} on it, or say it by website-index and website-error in deploy.toml",
+                error.action
+            ));
+            return Ok(None);
+        }
+        let known = WebsiteConfiguration::default();
+        Ok(Some(WebsiteConfiguration {
+            index: index.clone().unwrap_or(known.index),
+            error: document.clone(),
+            ..known
+        }))
+    }
+}
+
+fn unreadable(what: &str, error: &AwsError) -> String {
+    let action = error.action;
+    format!("its {what} cannot be read ({error}; allow {action} on it)")
+}
+
+/// Says that no distribution is the bucket's, and which may be by an access point.
+fn unfound(list: &[ListedDistribution], bucket: &str) -> String {
+    let mut text = format!(
+        "no distribution has the bucket {bucket} as its origin: nothing is purged (name one with --distribution, or say none)"
+    );
+    let by_point = list.iter().filter(|listed| {
+        let mut origins = listed.origins.iter();
+        origins.any(|origin| is_access_point(&origin.domain))
+    });
+    let ids: Vec<&str> = by_point.map(|listed| listed.id.as_str()).collect();
+    if !ids.is_empty() {
+        text.push_str(&format!(
+            "; {} may reach it by an access point, which does not tell its bucket",
+            ids.join(", ")
+        ));
+    }
+    text
 }
 
 fn may_be_denied(error: &AwsError) -> bool {

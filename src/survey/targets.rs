@@ -16,6 +16,10 @@ pub(crate) struct ResolvedDistribution {
     pub distribution: Result<Distribution, String>,
     /// The ids of its origins that are the bucket.
     pub ours: Vec<String>,
+    /// Some edges still answer by an earlier configuration.
+    pub in_progress: bool,
+    /// It is the staging distribution of another one: purged where that is allowed.
+    pub staging: bool,
 }
 
 impl ResolvedDistribution {
@@ -24,6 +28,8 @@ impl ResolvedDistribution {
             target,
             distribution: Err(why),
             ours: Vec::new(),
+            in_progress: false,
+            staging: false,
         }
     }
 
@@ -41,7 +47,9 @@ impl ResolvedDistribution {
         let mut site = ShownSite::new(self.readable()?, self.ours.clone());
         site.prefix.clone_from(&job.settings.prefix.0);
         site.index = job.settings.index;
-        site.error_documents.clone_from(&job.error_documents);
+        if let Some(website) = &site.distribution.website {
+            site.index_document.clone_from(&website.index);
+        }
         Some(site)
     }
 

@@ -1,0 +1,66 @@
+//! Waits until all edges know a distribution as it is configured: one that does not yet may fill its cache again by the old
+//! configuration once the purge has passed.
+
+use std::time::{Duration, Instant};
+
+use super::progress::HaltReason;
+use super::steps::RunningDeploy;
+use crate::aws::cloudfront::PurgeTarget;
+use crate::job::event::DeployEvent;
+
+/// Between two looks at a distribution, whose deployment takes minutes: longer each time, up to this.
+const LOOK: Duration = Duration::from_secs(10);
+
+impl RunningDeploy<'_> {
+    /// Waits for the distributions that are to be purged. Those that are not deployed in time are purged all the same, and whole by the
+    /// next deploy.
+    pub(super) async fn wait_until_deployed(&mut self) -> Result<(), HaltReason> {
+        let targets = self.scene.targets.found.iter();
+        let in_progress = targets
+            .filter(|target| target.in_progress)
+            .filter(|target| {
+                let owed = self.journal.purges.get(target.id());
+                owed.is_some_and(|owed| !owed.batches.is_empty())
+            });
+        let in_progress = in_progress.filter_map(|target| {
+            let id = match &target.target {
+                PurgeTarget::Distribution(id) => id,
+                // A tenant has its distribution's configuration.
+                PurgeTarget::Tenant(_) => &target.readable()?.id,
+            };
+            Some((target.id().to_owned(), id.clone()))
+        });
+        for (target, id) in in_progress.collect::<Vec<_>>() {
+            if !self.is_deployed_in_time(&id).await? {
+                self.context.tell.tell(DeployEvent::Warned(format!(
+                    "{target}: edges that do not know its new configuration yet may keep what the old one answers: the next deploy purges \
+                     /* once"
+                )));
+                self.progress.undeployed.insert(target);
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_deployed_in_time(&self, id: &str) -> Result<bool, HaltReason> {
+        let cloudfront = self.context.aws.cloudfront();
+        let until = self.sender.invalidator.until;
+        let begun = Instant::now();
+        let mut pause = Duration::ZERO;
+        // Where it may not be asked again, nobody knows when it is.
+        while !matches!(cloudfront.is_deployed(id).await, Ok(true)) {
+            self.go_on()?;
+            if !self.context.job.settings.wait || Instant::now() >= until {
+                return Ok(false);
+            }
+            self.context.tell.tell(DeployEvent::DeploymentAwaited {
+                target: id.to_owned(),
+                elapsed: begun.elapsed(),
+            });
+            pause = LOOK.min(pause + Duration::from_secs(1));
+            let left = until.saturating_duration_since(Instant::now());
+            self.context.stop.sleep(pause.min(left)).await;
+        }
+        Ok(true)
+    }
+}
