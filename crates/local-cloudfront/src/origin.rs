@@ -31,7 +31,13 @@ impl Reply {
 pub(crate) fn fetch(store: &Store, origin: &Origin, path: &str, etag: Option<&str>) -> Reply {
     let full = format!("{}{path}", origin.path);
     // One slash only belongs to the path: a key may begin with more.
-    let key = percent_decode_str(full.strip_prefix('/').unwrap_or(&full));
+    let named = full.strip_prefix('/').unwrap_or(&full);
+    let named = match &origin.kind {
+        // The REST endpoint takes a raw plus for a space, as in a form. The website endpoint does not.
+        OriginKind::S3 { .. } => named.replace('+', " "),
+        _ => named.to_owned(),
+    };
+    let key = percent_decode_str(&named);
     let Ok(key) = key.decode_utf8() else {
         return error(400, "InvalidURI");
     };

@@ -234,3 +234,33 @@ async fn an_edge_listens_as_viewers_know_it() {
     assert_eq!((known.status, known.body.len()), (304, 0));
     assert_eq!(try_send(&url, "POST /", b"").await.unwrap().status, 403);
 }
+
+#[tokio::test]
+async fn a_rest_endpoint_takes_a_raw_plus_for_a_space() {
+    let (world, site) = site().await;
+    for key in ["a b.html", "a+b.html", "c++.html"] {
+        put(&world, key, key, "").await;
+    }
+    let edge = world.edge(&site.id, 0);
+    for (path, status, text) in [
+        ("/a%20b.html", 200, "a b.html"),
+        ("/a+b.html", 200, "a b.html"),
+        ("/a%2Bb.html", 200, "a+b.html"),
+        ("/c++.html", 404, ""),
+        ("/c%2B%2B.html", 200, "c++.html"),
+    ] {
+        let answer = edge.get(path).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert!(text.is_empty() || answer.text() == text, "{path}");
+    }
+    assert_eq!(
+        edge.entries(),
+        [
+            "/a%20b.html",
+            "/a%2Bb.html",
+            "/a+b.html",
+            "/c%2B%2B.html",
+            "/c++.html"
+        ]
+    );
+}
