@@ -61,14 +61,10 @@ pub enum OriginKind {
         /// Whether OAC grants s3:ListBucket.
         may_list: bool,
     },
-    /// The website endpoint with its index and error documents.
+    /// The website endpoint, which answers by the bucket's own configuration.
     Website {
         /// Its name.
         bucket: String,
-        /// The index document's name.
-        index: String,
-        /// The error document's key.
-        error: Option<String>,
     },
     /// Some other server, which answers everything alike.
     Fixed {
@@ -250,9 +246,7 @@ impl Origin {
     pub(crate) fn host(&self) -> String {
         match &self.kind {
             OriginKind::S3 { bucket, .. } => format!("{bucket}.s3.us-east-1.amazonaws.com"),
-            OriginKind::Website { bucket, .. } => {
-                format!("{bucket}.s3-website-us-east-1.amazonaws.com")
-            }
+            OriginKind::Website { bucket } => super::website::host(bucket),
             OriginKind::Fixed { domain, .. } => domain.clone(),
         }
     }

@@ -33,6 +33,7 @@ mod store;
 mod tagging;
 mod uploads;
 mod viewer;
+mod website;
 mod world;
 mod written;
 mod xml;
@@ -56,6 +57,7 @@ pub use request::{LogEntry, RequestInfo, Service};
 pub use share::{FolderOptions, FolderSession, open_or_attach};
 pub use store::StoreError;
 pub use viewer::EdgeHandle;
+pub use website::{RoutingRule, WebsiteConfiguration};
 pub use world::{Error, Options, World};
 pub use written::WrittenFunction;
 

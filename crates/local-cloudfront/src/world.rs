@@ -32,6 +32,7 @@ use super::s3::Api;
 use super::store::{Expect, Store, StoreError};
 use super::uploads::Uploads;
 use super::viewer::EdgeHandle;
+use super::website::WebsiteConfiguration;
 
 /// How a world begins.
 #[derive(Clone)]
@@ -246,6 +247,15 @@ impl World {
     /// Turns versions on.
     pub fn enable_versions(&self, bucket: &str) -> Result<(), StoreError> {
         self.alter_bucket(bucket, |_, versioning| *versioning = Versioning::Enabled)
+    }
+
+    /// Makes a bucket a website, or changes how it answers as one.
+    pub fn website(
+        &self,
+        bucket: &str,
+        configuration: WebsiteConfiguration,
+    ) -> Result<(), StoreError> {
+        self.alter_bucket(bucket, |options, _| options.website = Some(configuration))
     }
 
     /// The keys that hold an object, in S3's order. Empty for a bucket that is not there.

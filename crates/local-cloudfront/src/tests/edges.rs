@@ -145,9 +145,12 @@ async fn a_website_endpoint_has_index_documents_and_redirects() {
     site.origins[0].path = "/v1".to_owned();
     site.origins[0].kind = OriginKind::Website {
         bucket: BUCKET.to_owned(),
-        index: "index.html".to_owned(),
-        error: Some("v1/404.html".to_owned()),
     };
+    let website = WebsiteConfiguration {
+        error: Some("v1/404.html".to_owned()),
+        ..WebsiteConfiguration::new("index.html")
+    };
+    world.website(BUCKET, website).unwrap();
     site.root = None;
     site.errors.clear();
     world.set_distribution(site.clone());

@@ -13,6 +13,7 @@ mod edges;
 mod faults;
 mod folder;
 mod objects;
+mod websites;
 
 const BUCKET: &str = "bucket";
 
