@@ -1,11 +1,13 @@
 //! CloudFront's state: distributions and their tenants with their edges, policies, functions and invalidations.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::distribution::{
-    self, CACHING_DISABLED, CACHING_OPTIMIZED, CachePolicy, Caching, Distribution,
+    self, CACHING_DISABLED, CACHING_OPTIMIZED, CachePolicy, Caching, Distribution, ORIGIN_HEADERS,
+    ORIGIN_HEADERS_QUERIES,
 };
 use super::edge::{Answer, Cache, Edge};
 use super::function::{Function, Stages};
@@ -65,8 +67,17 @@ pub(super) struct CloudState {
 impl Cloud {
     pub(super) fn new() -> Self {
         let cloud = Self::default();
-        cloud.set_policy(CACHING_OPTIMIZED, CachePolicy::optimized());
-        cloud.set_policy(CACHING_DISABLED, CachePolicy::disabled());
+        for (id, policy) in [
+            (CACHING_OPTIMIZED, CachePolicy::optimized()),
+            (CACHING_DISABLED, CachePolicy::disabled()),
+            (ORIGIN_HEADERS, CachePolicy::origin_headers()),
+            (
+                ORIGIN_HEADERS_QUERIES,
+                CachePolicy::origin_headers_and_queries(),
+            ),
+        ] {
+            cloud.set_policy(id, policy);
+        }
         cloud
     }
 
@@ -160,6 +171,16 @@ impl Cloud {
         }
     }
 
+    /// Changes a distribution as UpdateDistribution does, or adds one.
+    pub(super) fn reconfigure(&self, distribution: Distribution, edges: usize, now: SystemTime) {
+        let id = distribution.id.clone();
+        let changed = distribution.clone();
+        let update = self.update(&id, now, |_, _| Ok::<_, Infallible>(changed));
+        if update.is_none() {
+            self.set(distribution, edges);
+        }
+    }
+
     /// Changes a distribution as UpdateDistribution does: the edges learn of it later.
     pub(super) fn update<E>(
         &self,
@@ -180,11 +201,14 @@ impl Cloud {
         Some(Ok(()))
     }
 
-    /// Says whether the edges know what a distribution is by now.
-    pub(super) fn is_deployed(&self, id: &str, now: SystemTime) -> bool {
+    /// The status that the API shows: `InProgress` until the edges know what a distribution is by now.
+    pub(super) fn status(&self, distribution: &Distribution, now: SystemTime) -> String {
         let state = self.lock();
-        let before = state.sites.get(id).and_then(|site| site.before.as_ref());
-        before.is_none_or(|(_, until)| *until <= now)
+        let site = state.sites.get(&distribution.id);
+        match site.and_then(|site| site.before.as_ref()) {
+            Some((_, until)) if now < *until => "InProgress".to_owned(),
+            _ => distribution.status.clone(),
+        }
     }
 
     pub(super) fn remove(&self, id: &str) {

@@ -207,18 +207,13 @@ fn whole(shared: &Shared, distribution: &Distribution) -> Element {
         .iter()
         .filter(|invalidation| invalidation.completes > now)
         .count();
-    let status = if shared.cloud.is_deployed(&distribution.id, now) {
-        distribution.status.as_str()
-    } else {
-        "InProgress"
-    };
     let untrusted = |name: &str| node(name, [leaf("Enabled", false), leaf("Quantity", 0)]);
     node(
         "Distribution",
         [
             leaf("Id", &distribution.id),
             leaf("ARN", distribution.arn()),
-            leaf("Status", status),
+            leaf("Status", shared.cloud.status(distribution, now)),
             leaf("LastModifiedTime", iso_date(shared.begun)),
             leaf("InProgressInvalidationBatches", running),
             leaf("DomainName", &distribution.domain),
@@ -388,9 +383,11 @@ fn list_distributions(shared: &Shared, query: &str) -> Done {
         shared.cloud.page(),
     );
     let time = iso_date(shared.begun);
-    let items = shown
-        .iter()
-        .map(|distribution| distribution.summary(&time))
-        .collect();
+    let now = shared.clock.now();
+    let items = shown.iter().map(|distribution| {
+        let status = shared.cloud.status(distribution, now);
+        distribution.summary(&status, &time)
+    });
+    let items = items.collect();
     Done::ok(listed("DistributionList", head, items))
 }

@@ -5,6 +5,8 @@ use super::digest::Md5;
 /// CloudFront's managed cache policies (Developer Guide, "Use managed cache policies").
 pub(crate) const CACHING_OPTIMIZED: &str = "658327ea-f89d-4fab-a63d-7e88639e58f6";
 pub(crate) const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
+pub(crate) const ORIGIN_HEADERS: &str = "83da9c7e-98b4-4e11-a168-04f0df8e2c65";
+pub(crate) const ORIGIN_HEADERS_QUERIES: &str = "4cc15a8a-d715-48a4-82b8-cc0b614638fe";
 
 /// One distribution. Make it with [`Distribution::for_bucket`] and change what differs.
 #[derive(Clone, Debug)]
@@ -153,6 +155,25 @@ impl CachePolicy {
             default_ttl: 86_400,
             max_ttl: 31_536_000,
             query: QueryKey::None,
+        }
+    }
+
+    /// UseOriginCacheControlHeaders: what says nothing of caching is kept for no time, the rest for up to a year.
+    pub fn origin_headers() -> Self {
+        Self {
+            name: "UseOriginCacheControlHeaders".to_owned(),
+            min_ttl: 0,
+            default_ttl: 0,
+            ..Self::optimized()
+        }
+    }
+
+    /// UseOriginCacheControlHeaders-QueryStrings: the same, by query string.
+    pub fn origin_headers_and_queries() -> Self {
+        Self {
+            name: "UseOriginCacheControlHeaders-QueryStrings".to_owned(),
+            query: QueryKey::All,
+            ..Self::origin_headers()
         }
     }
 

@@ -338,6 +338,14 @@ impl World {
         self.shared.cloud.set(distribution, self.shared.edges);
     }
 
+    /// Changes a distribution as UpdateDistribution does: the API shows it at once, `InProgress`, and the edges go by the old one
+    /// until [`CloudOptions::deploy_time`] has passed.
+    pub fn reconfigure(&self, distribution: Distribution) {
+        let now = self.shared.clock.now();
+        let edges = self.shared.edges;
+        self.shared.cloud.reconfigure(distribution, edges, now);
+    }
+
     /// Adds a tenant of a distribution with cold edges of its own, or changes one. It is asked and listed by its id.
     pub fn set_tenant(&self, tenant: Tenant) {
         self.shared.cloud.set_tenant(tenant, self.shared.edges);

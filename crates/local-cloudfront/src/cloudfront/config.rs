@@ -37,11 +37,11 @@ impl Distribution {
     }
 
     /// Writes what ListDistributions says: neither DefaultRootObject nor CacheTagConfig.
-    pub(crate) fn summary(&self, modified: &str) -> Element {
+    pub(crate) fn summary(&self, status: &str, modified: &str) -> Element {
         let mut parts = vec![
             leaf("Id", &self.id),
             leaf("ARN", self.arn()),
-            leaf("Status", &self.status),
+            leaf("Status", status),
             leaf("LastModifiedTime", modified),
             leaf("DomainName", &self.domain),
         ];

@@ -103,3 +103,37 @@ async fn distributions_are_listed_page_by_page() {
             .contains("<MaxTTL>31536000</MaxTTL>")
     );
 }
+
+#[tokio::test]
+async fn a_distribution_that_was_changed_is_in_progress_for_a_while() {
+    let (world, mut site) = site().await;
+    world.cloud_options(|options| options.deploy_time = Duration::from_secs(60));
+    put(&world, "a", "one", "").await;
+    put(&world, "v2/a", "two", "").await;
+    world.edge(&site.id, 0).get("/a").await;
+    site.origins[0].path = "/v2".to_owned();
+    world.reconfigure(site.clone());
+    let statuses = || async {
+        let one = format!("GET /2020-05-31/distribution/{}", site.id);
+        let one = xml::Element::parse(&send(&world, &one, b"").await.text()).unwrap();
+        let all = send(&world, "GET /2020-05-31/distribution", b"").await;
+        let all = xml::Element::parse(&all.text()).unwrap();
+        let path = "DistributionConfig/Origins/Items/Origin/OriginPath";
+        assert_eq!(one.text_at(path), "/v2");
+        let listed = all.text_at("Items/DistributionSummary/Status").to_owned();
+        [one.text_at("Status").to_owned(), listed]
+    };
+    assert_eq!(statuses().await, ["InProgress"; 2]);
+    // A purge is filled again from the old origin.
+    invalidate(&world, &site.id, "1", &["/a"]).await;
+    later(&world, 59);
+    assert_eq!(world.edge(&site.id, 0).get("/a").await.text(), "one");
+    assert_eq!(statuses().await, ["InProgress"; 2]);
+    later(&world, 1);
+    assert_eq!(statuses().await, ["Deployed"; 2]);
+    assert_eq!(world.edge(&site.id, 0).get("/a").await.text(), "one");
+    assert_eq!(world.edge(&site.id, 1).get("/a").await.text(), "two");
+    site.status = "InProgress".to_owned();
+    world.set_distribution(site.clone());
+    assert_eq!(statuses().await, ["InProgress"; 2]);
+}

@@ -267,3 +267,35 @@ async fn a_rest_endpoint_takes_a_raw_plus_for_a_space() {
         ]
     );
 }
+
+#[tokio::test]
+async fn by_the_origins_headers_only_what_says_so_is_kept() {
+    let (world, mut site) = site().await;
+    for (policy, entries) in [
+        (distribution::ORIGIN_HEADERS, vec!["/dated"]),
+        (
+            distribution::ORIGIN_HEADERS_QUERIES,
+            vec!["/dated", "/dated?a=1"],
+        ),
+    ] {
+        site.default.caching = Caching::Policy(policy.to_owned());
+        world.set_distribution(site.clone());
+        put(&world, "plain", "one", "").await;
+        put(&world, "dated", "one", "max-age=60").await;
+        let edge = world.edge(&site.id, 0);
+        edge.chill();
+        for path in ["/plain", "/dated", "/dated?a=1"] {
+            assert_eq!(edge.get(path).await.text(), "one");
+        }
+        put(&world, "plain", "two", "").await;
+        put(&world, "dated", "two", "max-age=60").await;
+        assert_eq!(edge.get("/plain").await.text(), "two");
+        assert_eq!(edge.get("/dated").await.text(), "one");
+        let mut kept = edge.entries();
+        kept.retain(|key| key.starts_with("/dated"));
+        assert_eq!(kept, entries);
+        let get = format!("GET /2020-05-31/cache-policy/{policy}");
+        let said = send(&world, &get, b"").await.text();
+        assert!(said.contains("<DefaultTTL>0</DefaultTTL><MaxTTL>31536000</MaxTTL>"));
+    }
+}
