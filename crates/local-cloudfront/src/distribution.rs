@@ -27,6 +27,8 @@ pub struct Distribution {
     pub comment: String,
     /// At least one.
     pub origins: Vec<Origin>,
+    /// Origins that stand in for each other.
+    pub origin_groups: Vec<OriginGroup>,
     /// DefaultRootObject, without a leading slash.
     pub root: Option<String>,
     /// Its pattern is not looked at.
@@ -51,6 +53,17 @@ pub struct Origin {
     pub path: String,
     /// What answers there.
     pub kind: OriginKind,
+}
+
+/// An origin group: where the first member fails, the second is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginGroup {
+    /// What behaviors call it, as they call an origin.
+    pub id: String,
+    /// The ids of two origins, in the order in which they are asked.
+    pub members: Vec<String>,
+    /// FailoverCriteria.StatusCodes: what of the first counts as a failure.
+    pub failover: Vec<u16>,
 }
 
 /// What answers at an origin.
@@ -86,7 +99,7 @@ pub enum OriginKind {
 pub struct Behavior {
     /// With `*` and `?`; `*` for the default.
     pub pattern: String,
-    /// An origin's id.
+    /// An origin's id, or a group's.
     pub origin: String,
     /// How long answers are kept, and under which key.
     pub caching: Caching,
@@ -223,6 +236,7 @@ impl Distribution {
                     may_list: true,
                 },
             }],
+            origin_groups: Vec::new(),
             root: Some("index.html".to_owned()),
             default: Behavior::new("*", "site"),
             behaviors: Vec::new(),
@@ -239,6 +253,19 @@ impl Distribution {
 
     pub(crate) fn arn(&self) -> String {
         format!("arn:aws:cloudfront::111122223333:distribution/{}", self.id)
+    }
+
+    /// The origins that an id names, in the order in which they are asked, and the statuses that send on to the next.
+    pub(crate) fn origins_of(&self, id: &str) -> (Vec<&Origin>, &[u16]) {
+        let group = self.origin_groups.iter().find(|group| group.id == id);
+        let named = |id: &str| self.origins.iter().find(|origin| origin.id == id);
+        match group {
+            Some(group) => {
+                let members = group.members.iter().filter_map(|member| named(member));
+                (members.collect(), &group.failover)
+            }
+            None => (named(id).into_iter().collect(), &[]),
+        }
     }
 
     /// The behavior that a path (with its leading slash) falls under.

@@ -245,7 +245,6 @@ impl Edge<'_> {
         behavior: &Behavior,
         etag: Option<&str>,
     ) -> Reply {
-        inside.fetches += 1;
         let root = self
             .distribution
             .root
@@ -257,15 +256,20 @@ impl Edge<'_> {
             }
             _ => uri.to_owned(),
         };
-        let mut origins = self.distribution.origins.iter();
-        match origins.find(|origin| origin.id == behavior.origin) {
-            Some(origin) => origin::fetch(self.store, origin, &asked, etag),
-            None => Reply {
-                status: 502,
-                failed: true,
-                ..Reply::default()
-            },
+        let (origins, failover) = self.distribution.origins_of(&behavior.origin);
+        let mut reply = Reply {
+            status: 502,
+            failed: true,
+            ..Reply::default()
+        };
+        for origin in origins {
+            inside.fetches += 1;
+            reply = origin::fetch(self.store, origin, &asked, etag);
+            if !failover.contains(&reply.status) {
+                break;
+            }
         }
+        reply
     }
 
     /// An error as viewers see it, and how long it is kept under the failing URL.

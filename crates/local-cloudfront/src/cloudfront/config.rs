@@ -1,8 +1,8 @@
 //! Distributions and cache policies as the API writes them.
 
 use crate::distribution::{
-    Behavior, CachePolicy, Caching, Distribution, ErrorResponse, Origin, OriginKind, QueryKey,
-    code_of,
+    Behavior, CachePolicy, Caching, Distribution, ErrorResponse, Origin, OriginGroup, OriginKind,
+    QueryKey, code_of,
 };
 use crate::function::function_arn;
 use crate::xml::{Element, leaf, list, node};
@@ -60,7 +60,10 @@ impl Distribution {
             behaviors.map(|behavior| behavior.element("CacheBehavior", Some(&behavior.pattern)));
         vec![
             list("Origins", self.origins.iter().map(Origin::element)),
-            node("OriginGroups", [leaf("Quantity", 0)]),
+            list(
+                "OriginGroups",
+                self.origin_groups.iter().map(OriginGroup::element),
+            ),
             self.default.element("DefaultCacheBehavior", None),
             list("CacheBehaviors", behaviors),
             list(
@@ -121,6 +124,23 @@ impl Origin {
             matches!(self.kind, OriginKind::S3 { .. }).then(|| format!("E{}", code_of(&self.id)));
         parts.push(leaf("OriginAccessControlId", control.unwrap_or_default()));
         node("Origin", parts)
+    }
+}
+
+impl OriginGroup {
+    fn element(&self) -> Element {
+        let codes = self.failover.iter().map(|code| leaf("StatusCode", code));
+        let members = self.members.iter();
+        let members = members.map(|id| node("OriginGroupMember", [leaf("OriginId", id)]));
+        node(
+            "OriginGroup",
+            [
+                leaf("Id", &self.id),
+                node("FailoverCriteria", [list("StatusCodes", codes)]),
+                list("Members", members),
+                leaf("SelectionCriteria", "default"),
+            ],
+        )
     }
 }
 

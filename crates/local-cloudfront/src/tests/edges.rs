@@ -299,3 +299,59 @@ async fn by_the_origins_headers_only_what_says_so_is_kept() {
         assert!(said.contains("<DefaultTTL>0</DefaultTTL><MaxTTL>31536000</MaxTTL>"));
     }
 }
+
+#[tokio::test]
+async fn an_origin_group_fails_over_and_keeps_what_it_got() {
+    let (world, mut site) = site().await;
+    world.create_bucket("other").unwrap();
+    site.origins.push(Origin {
+        id: "other".to_owned(),
+        path: String::new(),
+        kind: OriginKind::S3 {
+            bucket: "other".to_owned(),
+            may_list: true,
+        },
+    });
+    site.origin_groups = vec![OriginGroup {
+        id: "both".to_owned(),
+        members: vec!["site".to_owned(), "other".to_owned()],
+        failover: vec![403, 404],
+    }];
+    site.default.origin = "both".to_owned();
+    world.set_distribution(site.clone());
+    put(&world, "a", "first", "").await;
+    for key in ["a", "b"] {
+        let headers = Headers::default();
+        world
+            .put_object("other", key, "second", headers)
+            .await
+            .unwrap();
+    }
+    let edge = world.edge(&site.id, 0);
+    assert_eq!(edge.get("/a").await.text(), "first");
+    assert_eq!(edge.fetches(), 1);
+    assert_eq!(edge.get("/b").await.text(), "second");
+    assert_eq!(edge.fetches(), 3);
+    assert_eq!(edge.get("/c").await.status, 404);
+    // What the second answered stands when the first could answer.
+    put(&world, "b", "first", "").await;
+    later(&world, 3600);
+    assert_eq!(edge.get("/b").await.text(), "second");
+    invalidate(&world, &site.id, "1", &["/b"]).await;
+    assert_eq!(edge.get("/b").await.text(), "first");
+    // A status that is not listed is the answer.
+    site.origin_groups[0].failover = vec![500];
+    site.errors.clear();
+    world.set_distribution(site.clone());
+    world.delete_object(BUCKET, "b").unwrap();
+    assert_eq!(world.edge(&site.id, 1).get("/b").await.status, 404);
+    let config = format!("GET /2020-05-31/distribution/{}/config", site.id);
+    let config = send(&world, &config, b"").await.text();
+    let config = xml::Element::parse(&config).unwrap();
+    let group = &config.items("OriginGroups")[0];
+    let codes = group.items("FailoverCriteria/StatusCodes");
+    assert_eq!(codes[0].text, "500");
+    let members = group.items("Members").iter();
+    let members: Vec<_> = members.map(|member| member.text_at("OriginId")).collect();
+    assert_eq!(members, ["site", "other"]);
+}
