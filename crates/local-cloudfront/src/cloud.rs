@@ -17,7 +17,7 @@ use super::options::{CloudOptions, TakesEffect};
 use super::store::Store;
 
 /// A tenant of a multi-tenant distribution, whose configuration it has.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Tenant {
     /// `dt_` and some more.
     pub id: String,
@@ -27,6 +27,8 @@ pub struct Tenant {
     pub distribution: String,
     /// What viewers reach it by.
     pub domains: Vec<String>,
+    /// Its values of the distribution's parameters, by name.
+    pub parameters: BTreeMap<String, String>,
 }
 
 struct Site {
@@ -190,7 +192,7 @@ impl Cloud {
     ) -> Option<Result<(), E>> {
         let mut state = self.lock();
         let until = now + state.options.deploy_time;
-        let before = state.at_edges(id, now)?;
+        let before = state.deployed(id, now)?;
         let changed = match change(&state, state.distribution(id)?) {
             Ok(changed) => changed,
             Err(error) => return Some(Err(error)),
@@ -363,13 +365,22 @@ impl CloudState {
         }
     }
 
-    /// Returns the distribution that the edges of a distribution or a tenant know.
+    /// Returns the distribution that the edges of a distribution or a tenant know, with the tenant's parameters.
     fn at_edges(&self, id: &str, now: SystemTime) -> Option<Distribution> {
-        let site = self.sites.get(id)?;
-        match (&site.front, &site.before) {
-            (Front::Tenant(tenant), _) => self.at_edges(&tenant.distribution, now),
-            (_, Some((before, until))) if now < *until => Some(before.clone()),
-            (Front::Distribution(distribution), _) => Some((**distribution).clone()),
+        match &self.sites.get(id)?.front {
+            Front::Tenant(tenant) => {
+                let distribution = self.deployed(&tenant.distribution, now)?;
+                Some(distribution.filled(&tenant.parameters))
+            }
+            Front::Distribution(_) => Some(self.deployed(id, now)?.filled(&BTreeMap::new())),
+        }
+    }
+
+    /// Returns a distribution as it was when the edges last learnt of it.
+    fn deployed(&self, id: &str, now: SystemTime) -> Option<Distribution> {
+        match &self.sites.get(id)?.before {
+            Some((before, until)) if now < *until => Some(before.clone()),
+            _ => self.distribution(id).cloned(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Distributions as tests describe them, and the DistributionConfig that the API answers for them.
 
+use std::collections::BTreeMap;
+
 use super::digest::Md5;
 
 /// CloudFront's managed cache policies (Developer Guide, "Use managed cache policies").
@@ -37,6 +39,9 @@ pub struct Distribution {
     pub behaviors: Vec<Behavior>,
     /// Custom error responses, by status.
     pub errors: Vec<ErrorResponse>,
+    /// TenantConfig.ParameterDefinitions: names with their default values. Where there are any, tenants alone are served, and
+    /// `{{name}}` in the path of an origin, its bucket or its domain stands for a tenant's value.
+    pub parameters: Vec<(String, Option<String>)>,
     /// CacheTagConfig.HeaderName, such as `x-amz-meta-cache-tag`.
     pub tag_header: Option<String>,
     /// Caches under the URI that the viewer asked for rather than under what a function made of it. Nobody knows which
@@ -246,6 +251,7 @@ impl Distribution {
                 response: Some(404),
                 min_ttl: 10,
             }],
+            parameters: Vec::new(),
             tag_header: None,
             cached_by_viewer_uri: false,
         }
@@ -253,6 +259,22 @@ impl Distribution {
 
     pub(crate) fn arn(&self) -> String {
         format!("arn:aws:cloudfront::111122223333:distribution/{}", self.id)
+    }
+
+    /// The distribution with a tenant's values, or else the defaults, in the places of the parameters' names.
+    pub(crate) fn filled(mut self, values: &BTreeMap<String, String>) -> Self {
+        for (name, default) in &self.parameters {
+            let Some(value) = values.get(name).or(default.as_ref()) else {
+                continue;
+            };
+            let place = format!("{{{{{name}}}}}");
+            for origin in &mut self.origins {
+                for text in origin.named() {
+                    *text = text.replace(&place, value);
+                }
+            }
+        }
+        self
     }
 
     /// The origins that an id names, in the order in which they are asked, and the statuses that send on to the next.
@@ -291,6 +313,15 @@ pub(crate) fn code(bytes: &[u8]) -> String {
 }
 
 impl Origin {
+    /// The texts that parameters may occur in.
+    fn named(&mut self) -> [&mut String; 2] {
+        let domain = match &mut self.kind {
+            OriginKind::S3 { bucket, .. } | OriginKind::Website { bucket } => bucket,
+            OriginKind::Fixed { domain, .. } => domain,
+        };
+        [&mut self.path, domain]
+    }
+
     pub(crate) fn host(&self) -> String {
         match &self.kind {
             OriginKind::S3 { bucket, .. } => format!("{bucket}.s3.us-east-1.amazonaws.com"),

@@ -30,6 +30,11 @@ impl Distribution {
             ],
         ));
         parts.push(leaf("ContinuousDeploymentPolicyId", ""));
+        if !self.parameters.is_empty() {
+            let definitions = self.parameters.iter().map(definition);
+            let definitions = node("ParameterDefinitions", definitions);
+            parts.push(node("TenantConfig", [definitions]));
+        }
         if let Some(name) = &self.tag_header {
             parts.push(node("CacheTagConfig", [leaf("HeaderName", name)]));
         }
@@ -58,6 +63,11 @@ impl Distribution {
         let behaviors = self.behaviors.iter();
         let behaviors =
             behaviors.map(|behavior| behavior.element("CacheBehavior", Some(&behavior.pattern)));
+        let mode = if self.parameters.is_empty() {
+            "direct"
+        } else {
+            "tenant-only"
+        };
         vec![
             list("Origins", self.origins.iter().map(Origin::element)),
             list(
@@ -91,8 +101,17 @@ impl Distribution {
             leaf("HttpVersion", "http2"),
             leaf("IsIPV6Enabled", true),
             leaf("Staging", self.staging),
+            leaf("ConnectionMode", mode),
         ]
     }
+}
+
+/// A parameter without a default has to be given by each tenant.
+fn definition((name, default): &(String, Option<String>)) -> Element {
+    let mut schema = vec![leaf("Required", default.is_none())];
+    schema.extend(default.iter().map(|value| leaf("DefaultValue", value)));
+    let schema = node("Definition", [node("StringSchema", schema)]);
+    node("member", [leaf("Name", name), schema])
 }
 
 impl Origin {

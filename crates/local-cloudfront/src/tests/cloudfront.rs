@@ -137,3 +137,55 @@ async fn a_distribution_that_was_changed_is_in_progress_for_a_while() {
     world.set_distribution(site.clone());
     assert_eq!(statuses().await, ["InProgress"; 2]);
 }
+
+#[tokio::test]
+async fn tenants_have_their_own_values_of_parameters() {
+    let (world, mut site) = site().await;
+    world.create_bucket("site-two").unwrap();
+    site.origins[0].path = "/{{folder}}".to_owned();
+    site.origins[0].kind = OriginKind::S3 {
+        bucket: "{{bucket}}".to_owned(),
+        may_list: true,
+    };
+    site.parameters = vec![
+        ("bucket".to_owned(), Some(BUCKET.to_owned())),
+        ("folder".to_owned(), None),
+    ];
+    world.set_distribution(site.clone());
+    for (id, bucket, folder) in [("dt_1", None, "v1"), ("dt_2", Some("site-two"), "v2")] {
+        let bucket = bucket.map(|name: &str| ("bucket".to_owned(), name.to_owned()));
+        let folder = ("folder".to_owned(), folder.to_owned());
+        world.set_tenant(Tenant {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            distribution: site.id.clone(),
+            domains: vec![format!("{id}.example.com")],
+            parameters: bucket.into_iter().chain([folder]).collect(),
+        });
+    }
+    put(&world, "v1/a", "one", "").await;
+    world
+        .put_object("site-two", "v2/a", "two", Headers::default())
+        .await
+        .unwrap();
+    assert_eq!(world.edge("dt_1", 0).get("/a").await.text(), "one");
+    assert_eq!(world.edge("dt_2", 0).get("/a").await.text(), "two");
+
+    let config = format!("GET /2020-05-31/distribution/{}/config", site.id);
+    let config = send(&world, &config, b"").await.text();
+    for part in [
+        "<DomainName>{{bucket}}.s3.us-east-1.amazonaws.com</DomainName><OriginPath>/{{folder}}</OriginPath>",
+        "<DefaultValue>bucket</DefaultValue>",
+        "<ConnectionMode>tenant-only</ConnectionMode>",
+    ] {
+        assert!(config.contains(part), "{part} in {config}");
+    }
+    for request in [
+        "GET /2020-05-31/distribution-tenant/dt_2",
+        "GET /2020-05-31/distribution-tenant?domain=dt_2.example.com",
+    ] {
+        let said = send(&world, request, b"").await.text();
+        let expected = "<member><Name>bucket</Name><Value>site-two</Value></member>";
+        assert!(said.contains(expected), "{said}");
+    }
+}
