@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::distribution::{
-    self, CACHING_DISABLED, CACHING_OPTIMIZED, CachePolicy, Caching, Distribution, ORIGIN_HEADERS,
-    ORIGIN_HEADERS_QUERIES,
+    self, CACHING_DISABLED, CACHING_OPTIMIZED, CachePolicy, Caching, ContinuousDeployment,
+    Distribution, ORIGIN_HEADERS, ORIGIN_HEADERS_QUERIES,
 };
 use super::edge::{Answer, Cache, Edge};
 use super::function::{Function, Stages};
@@ -63,6 +63,7 @@ pub(super) struct CloudState {
     options: CloudOptions,
     sites: BTreeMap<String, Site>,
     policies: BTreeMap<String, CachePolicy>,
+    deployments: BTreeMap<String, ContinuousDeployment>,
     functions: BTreeMap<String, Stages>,
 }
 
@@ -97,6 +98,14 @@ impl Cloud {
 
     pub(super) fn set_policy(&self, id: &str, policy: CachePolicy) {
         self.lock().policies.insert(id.to_owned(), policy);
+    }
+
+    pub(super) fn set_deployment(&self, id: &str, policy: ContinuousDeployment) {
+        self.lock().deployments.insert(id.to_owned(), policy);
+    }
+
+    pub(super) fn deployment(&self, id: &str) -> Option<ContinuousDeployment> {
+        self.lock().deployments.get(id).cloned()
     }
 
     pub(super) fn set_function(&self, name: &str, function: Function) {

@@ -28,6 +28,7 @@ pub(super) fn operation(method: &str, path: &str) -> &'static str {
         ("GET", ["distribution", _]) => "GetDistribution",
         ("GET", ["distribution", _, "config"]) => "GetDistributionConfig",
         ("GET", ["cache-policy", _]) => "GetCachePolicy",
+        ("GET", ["continuous-deployment-policy", _]) => "GetContinuousDeploymentPolicy",
         ("GET", ["function", _, "describe"]) => "DescribeFunction",
         ("GET", ["function", _]) => "GetFunction",
         ("POST", ["function"]) => "CreateFunction",
@@ -164,6 +165,16 @@ fn route(
                 Ok(Done::ok(document).with("etag", "E23ZP02F085DFQ"))
             }
             None => Err(missing("NoSuchCachePolicy", "cache policy")),
+        },
+        "GetContinuousDeploymentPolicy" => match shared.cloud.deployment(id) {
+            Some(policy) => {
+                let document = policy.element(id, &iso_date(shared.begun));
+                Ok(Done::ok(document).with("etag", "E23ZP02F085DFQ"))
+            }
+            None => Err(missing(
+                "NoSuchContinuousDeploymentPolicy",
+                "continuous deployment policy",
+            )),
         },
         "DescribeFunction" => functions::describe(shared, id, &info.query),
         "GetFunction" => functions::get(shared, id, &info.query),

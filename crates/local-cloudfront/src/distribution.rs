@@ -23,8 +23,10 @@ pub struct Distribution {
     pub status: String,
     /// False: switched off.
     pub enabled: bool,
-    /// True: of a continuous deployment.
+    /// True: the staging distribution of a continuous deployment. It has edges of its own, as any other.
     pub staging: bool,
+    /// ContinuousDeploymentPolicyId, of the primary distribution.
+    pub continuous_deployment: Option<String>,
     /// As the API shows it.
     pub comment: String,
     /// At least one.
@@ -151,6 +153,17 @@ pub enum QueryKey {
     Except(Vec<String>),
 }
 
+/// A continuous deployment policy: how many of a distribution's viewers see a staging distribution instead.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContinuousDeployment {
+    /// False: the staging distribution sees nobody.
+    pub enabled: bool,
+    /// Domain names of staging distributions, `dxxxxxxxxxxxxx.cloudfront.net`. CloudFront takes one.
+    pub staging_domains: Vec<String>,
+    /// The share of the viewers, at most 0.15.
+    pub weight: f32,
+}
+
 /// A custom error response.
 #[derive(Clone, Debug)]
 pub struct ErrorResponse {
@@ -232,6 +245,7 @@ impl Distribution {
             status: "Deployed".to_owned(),
             enabled: true,
             staging: false,
+            continuous_deployment: None,
             comment: String::new(),
             origins: vec![Origin {
                 id: "site".to_owned(),

@@ -44,8 +44,8 @@ pub use cloud::Tenant;
 pub use digest::Md5;
 pub use disk::DiskError;
 pub use distribution::{
-    Behavior, CachePolicy, Caching, Distribution, ErrorResponse, Origin, OriginGroup, OriginKind,
-    QueryKey,
+    Behavior, CachePolicy, Caching, ContinuousDeployment, Distribution, ErrorResponse, Origin,
+    OriginGroup, OriginKind, QueryKey,
 };
 pub use edge::Answer;
 #[cfg(feature = "faults")]

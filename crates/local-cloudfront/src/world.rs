@@ -18,7 +18,7 @@ use super::clock::Clock;
 use super::cloud::{Cloud, Tenant};
 use super::content::{self, Claims};
 use super::disk::{Disk, DiskError};
-use super::distribution::{CachePolicy, Distribution};
+use super::distribution::{CachePolicy, ContinuousDeployment, Distribution};
 #[cfg(feature = "faults")]
 use super::faults::{Fault, Rule};
 use super::function::Function;
@@ -369,6 +369,11 @@ impl World {
     /// Adds or changes a cache policy.
     pub fn set_policy(&self, id: &str, policy: CachePolicy) {
         self.shared.cloud.set_policy(id, policy);
+    }
+
+    /// Adds or changes a continuous deployment policy. No viewer is sent elsewhere by it: ask the staging distribution's edges.
+    pub fn set_continuous_deployment(&self, id: &str, policy: ContinuousDeployment) {
+        self.shared.cloud.set_deployment(id, policy);
     }
 
     /// Sets a function in both stages.

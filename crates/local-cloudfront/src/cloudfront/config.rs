@@ -1,8 +1,8 @@
 //! Distributions and cache policies as the API writes them.
 
 use crate::distribution::{
-    Behavior, CachePolicy, Caching, Distribution, ErrorResponse, Origin, OriginGroup, OriginKind,
-    QueryKey, code_of,
+    Behavior, CachePolicy, Caching, ContinuousDeployment, Distribution, ErrorResponse, Origin,
+    OriginGroup, OriginKind, QueryKey, code_of,
 };
 use crate::function::function_arn;
 use crate::xml::{Element, leaf, list, node};
@@ -29,7 +29,11 @@ impl Distribution {
                 leaf("Prefix", ""),
             ],
         ));
-        parts.push(leaf("ContinuousDeploymentPolicyId", ""));
+        let policy = self.continuous_deployment.as_deref();
+        parts.push(leaf(
+            "ContinuousDeploymentPolicyId",
+            policy.unwrap_or_default(),
+        ));
         if !self.parameters.is_empty() {
             let definitions = self.parameters.iter().map(definition);
             let definitions = node("ParameterDefinitions", definitions);
@@ -267,6 +271,27 @@ impl CachePolicy {
         );
         node(
             "CachePolicy",
+            [leaf("Id", id), leaf("LastModifiedTime", modified), config],
+        )
+    }
+}
+
+impl ContinuousDeployment {
+    /// ContinuousDeploymentPolicy as GetContinuousDeploymentPolicy answers it.
+    pub(crate) fn element(&self, id: &str, modified: &str) -> Element {
+        let names = self.staging_domains.iter();
+        let names = list(
+            "StagingDistributionDnsNames",
+            names.map(|name| leaf("DnsName", name)),
+        );
+        let weight = node("SingleWeightConfig", [leaf("Weight", self.weight)]);
+        let traffic = node("TrafficConfig", [weight, leaf("Type", "SingleWeight")]);
+        let config = node(
+            "ContinuousDeploymentPolicyConfig",
+            [names, leaf("Enabled", self.enabled), traffic],
+        );
+        node(
+            "ContinuousDeploymentPolicy",
             [leaf("Id", id), leaf("LastModifiedTime", modified), config],
         )
     }

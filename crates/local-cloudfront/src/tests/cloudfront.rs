@@ -189,3 +189,60 @@ async fn tenants_have_their_own_values_of_parameters() {
         assert!(said.contains(expected), "{said}");
     }
 }
+
+#[tokio::test]
+async fn a_staging_distribution_is_named_by_a_policy_and_has_edges_of_its_own() {
+    let (world, mut site) = site().await;
+    let staging = Distribution {
+        staging: true,
+        ..Distribution::for_bucket("staging")
+    };
+    let staging = Distribution {
+        origins: site.origins.clone(),
+        ..staging
+    };
+    site.continuous_deployment = Some("policy".to_owned());
+    world.set_distribution(site.clone());
+    world.set_distribution(staging.clone());
+    world.set_continuous_deployment(
+        "policy",
+        ContinuousDeployment {
+            enabled: true,
+            staging_domains: vec![staging.domain.clone()],
+            weight: 0.15,
+        },
+    );
+    let config = format!("GET /2020-05-31/distribution/{}/config", site.id);
+    let config = send(&world, &config, b"").await.text();
+    let expected = "<ContinuousDeploymentPolicyId>policy</ContinuousDeploymentPolicyId>";
+    assert!(config.contains(expected));
+    let get = "GET /2020-05-31/continuous-deployment-policy/policy";
+    let said = xml::Element::parse(&send(&world, get, b"").await.text()).unwrap();
+    let said = said.child("ContinuousDeploymentPolicyConfig").unwrap();
+    let names = said.items("StagingDistributionDnsNames");
+    assert_eq!(names[0].text, staging.domain);
+    assert_eq!(
+        (
+            said.text_at("Enabled"),
+            said.text_at("TrafficConfig/SingleWeightConfig/Weight")
+        ),
+        ("true", "0.15")
+    );
+    let none = send(
+        &world,
+        "GET /2020-05-31/continuous-deployment-policy/x",
+        b"",
+    )
+    .await;
+    assert_eq!(none.status, 404);
+    assert!(none.text().contains("NoSuchContinuousDeploymentPolicy"));
+
+    put(&world, "a", "one", "").await;
+    for id in [&site.id, &staging.id] {
+        assert_eq!(world.edge(id, 0).get("/a").await.text(), "one");
+    }
+    put(&world, "a", "two", "").await;
+    invalidate(&world, &site.id, "1", &["/*"]).await;
+    assert_eq!(world.edge(&site.id, 0).get("/a").await.text(), "two");
+    assert_eq!(world.edge(&staging.id, 0).get("/a").await.text(), "one");
+}
