@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::digest::Md5;
+use super::lambda::Lambda;
 
 /// CloudFront's managed cache policies (Developer Guide, "Use managed cache policies").
 pub(crate) const CACHING_OPTIMIZED: &str = "658327ea-f89d-4fab-a63d-7e88639e58f6";
@@ -88,6 +89,15 @@ pub enum OriginKind {
         /// Its name.
         bucket: String,
     },
+    /// A bucket's access point by its alias, which answers as the REST endpoint does.
+    AccessPoint {
+        /// Such as `site-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias`.
+        alias: String,
+        /// The bucket behind it.
+        bucket: String,
+        /// Whether OAC grants s3:ListBucket.
+        may_list: bool,
+    },
     /// Some other server, which answers everything alike.
     Fixed {
         /// Its host name.
@@ -114,6 +124,8 @@ pub struct Behavior {
     pub compress: bool,
     /// The viewer-request function's name.
     pub function: Option<String>,
+    /// Lambda@Edge functions; CloudFront takes one of an event.
+    pub lambdas: Vec<Lambda>,
 }
 
 /// How a behavior caches.
@@ -229,6 +241,7 @@ impl Behavior {
             caching: Caching::Policy(CACHING_OPTIMIZED.to_owned()),
             compress: true,
             function: None,
+            lambdas: Vec::new(),
         }
     }
 }
@@ -328,17 +341,21 @@ pub(crate) fn code(bytes: &[u8]) -> String {
 
 impl Origin {
     /// The texts that parameters may occur in.
-    fn named(&mut self) -> [&mut String; 2] {
-        let domain = match &mut self.kind {
-            OriginKind::S3 { bucket, .. } | OriginKind::Website { bucket } => bucket,
-            OriginKind::Fixed { domain, .. } => domain,
-        };
-        [&mut self.path, domain]
+    fn named(&mut self) -> Vec<&mut String> {
+        let mut texts = vec![&mut self.path];
+        match &mut self.kind {
+            OriginKind::S3 { bucket, .. } | OriginKind::Website { bucket } => texts.push(bucket),
+            OriginKind::AccessPoint { alias, bucket, .. } => texts.extend([alias, bucket]),
+            OriginKind::Fixed { domain, .. } => texts.push(domain),
+        }
+        texts
     }
 
     pub(crate) fn host(&self) -> String {
         match &self.kind {
-            OriginKind::S3 { bucket, .. } => format!("{bucket}.s3.us-east-1.amazonaws.com"),
+            OriginKind::S3 { bucket: name, .. } | OriginKind::AccessPoint { alias: name, .. } => {
+                format!("{name}.s3.us-east-1.amazonaws.com")
+            }
             OriginKind::Website { bucket } => super::website::host(bucket),
             OriginKind::Fixed { domain, .. } => domain.clone(),
         }

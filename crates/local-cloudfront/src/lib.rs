@@ -22,6 +22,7 @@ mod headers;
 mod http;
 mod invalidation;
 mod kept;
+mod lambda;
 mod listing;
 mod options;
 mod origin;
@@ -50,9 +51,10 @@ pub use distribution::{
 pub use edge::Answer;
 #[cfg(feature = "faults")]
 pub use faults::{Fault, Gate};
-pub use function::{Function, FunctionKind, INDEX_FUNCTION};
+pub use function::{Function, FunctionKind, FunctionOutcome, INDEX_FUNCTION};
 pub use headers::Headers;
 pub use invalidation::Invalidation;
+pub use lambda::{Lambda, LambdaEvent, LambdaKind, LambdaResponse};
 pub use options::{CloudOptions, TakesEffect};
 pub use request::{LogEntry, RequestInfo, Service};
 pub use share::{FolderOptions, FolderSession, open_or_attach};

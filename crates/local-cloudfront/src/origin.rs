@@ -35,7 +35,7 @@ pub(crate) fn fetch(store: &Store, origin: &Origin, path: &str, etag: Option<&st
     let named = full.strip_prefix('/').unwrap_or(&full);
     let named = match &origin.kind {
         // The REST endpoint takes a raw plus for a space, as in a form. The website endpoint does not.
-        OriginKind::S3 { .. } => named.replace('+', " "),
+        OriginKind::S3 { .. } | OriginKind::AccessPoint { .. } => named.replace('+', " "),
         _ => named.to_owned(),
     };
     let key = percent_decode_str(&named);
@@ -43,7 +43,10 @@ pub(crate) fn fetch(store: &Store, origin: &Origin, path: &str, etag: Option<&st
         return error(400, "InvalidURI");
     };
     match &origin.kind {
-        OriginKind::S3 { bucket, may_list } => rest(store, bucket, &key, *may_list, etag),
+        OriginKind::S3 { bucket, may_list }
+        | OriginKind::AccessPoint {
+            bucket, may_list, ..
+        } => rest(store, bucket, &key, *may_list, etag),
         OriginKind::Website { bucket } => website::fetch(store, bucket, &key, etag),
         OriginKind::Fixed {
             status,

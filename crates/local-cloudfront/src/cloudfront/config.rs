@@ -120,6 +120,10 @@ fn definition((name, default): &(String, Option<String>)) -> Element {
 
 impl Origin {
     fn element(&self) -> Element {
+        let is_rest = matches!(
+            self.kind,
+            OriginKind::S3 { .. } | OriginKind::AccessPoint { .. }
+        );
         let mut parts = vec![
             leaf("Id", &self.id),
             leaf("DomainName", self.host()),
@@ -127,7 +131,7 @@ impl Origin {
             node("CustomHeaders", [leaf("Quantity", 0)]),
         ];
         parts.push(match &self.kind {
-            OriginKind::S3 { .. } => node("S3OriginConfig", [leaf("OriginAccessIdentity", "")]),
+            _ if is_rest => node("S3OriginConfig", [leaf("OriginAccessIdentity", "")]),
             _ => node(
                 "CustomOriginConfig",
                 [
@@ -143,8 +147,7 @@ impl Origin {
         parts.push(leaf("ConnectionAttempts", 3));
         parts.push(leaf("ConnectionTimeout", 10));
         parts.push(node("OriginShield", [leaf("Enabled", false)]));
-        let control =
-            matches!(self.kind, OriginKind::S3 { .. }).then(|| format!("E{}", code_of(&self.id)));
+        let control = is_rest.then(|| format!("E{}", code_of(&self.id)));
         parts.push(leaf("OriginAccessControlId", control.unwrap_or_default()));
         node("Origin", parts)
     }
@@ -190,7 +193,19 @@ impl Behavior {
             allowed,
             leaf("SmoothStreaming", false),
             leaf("Compress", self.compress),
-            node("LambdaFunctionAssociations", [leaf("Quantity", 0)]),
+            list(
+                "LambdaFunctionAssociations",
+                self.lambdas.iter().map(|lambda| {
+                    node(
+                        "LambdaFunctionAssociation",
+                        [
+                            leaf("LambdaFunctionARN", lambda.arn()),
+                            leaf("EventType", lambda.event.name()),
+                            leaf("IncludeBody", false),
+                        ],
+                    )
+                }),
+            ),
             list(
                 "FunctionAssociations",
                 self.function.iter().map(|name| {

@@ -355,3 +355,28 @@ async fn an_origin_group_fails_over_and_keeps_what_it_got() {
     let members: Vec<_> = members.map(|member| member.text_at("OriginId")).collect();
     assert_eq!(members, ["site", "other"]);
 }
+
+#[tokio::test]
+async fn an_access_point_answers_as_its_bucket_does() {
+    let (world, mut site) = site().await;
+    site.origins[0].kind = OriginKind::AccessPoint {
+        alias: "site-abc-s3alias".to_owned(),
+        bucket: BUCKET.to_owned(),
+        may_list: false,
+    };
+    site.errors.clear();
+    world.set_distribution(site.clone());
+    put(&world, "a b", "here", "").await;
+    let edge = world.edge(&site.id, 0);
+    assert_eq!(edge.get("/a+b").await.text(), "here");
+    assert_eq!(edge.get("/none").await.status, 403);
+    let config = format!("GET /2020-05-31/distribution/{}/config", site.id);
+    let config = xml::Element::parse(&send(&world, &config, b"").await.text()).unwrap();
+    let origin = &config.items("Origins")[0];
+    assert_eq!(
+        origin.text_at("DomainName"),
+        "site-abc-s3alias.s3.us-east-1.amazonaws.com"
+    );
+    assert!(origin.child("S3OriginConfig").is_some());
+    assert!(!origin.text_at("OriginAccessControlId").is_empty());
+}
