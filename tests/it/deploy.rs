@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use local_cloudfront::{Fault, Headers, OriginKind};
+use local_cloudfront::{Fault, Headers, OriginKind, WebsiteConfiguration};
 
 use crate::support::{BUCKET, Site, World};
 
@@ -143,9 +143,11 @@ async fn a_website_endpoint_answers_folders_too() {
     let world = World::with(|setup| {
         setup.distribution.origins[0].kind = OriginKind::Website {
             bucket: BUCKET.into(),
-            index: "index.html".into(),
-            error: Some("404.html".into()),
         };
+        setup.bucket.website = Some(WebsiteConfiguration {
+            error: Some("404.html".into()),
+            ..WebsiteConfiguration::new("index.html")
+        });
         setup.distribution.root = None;
     });
     let (world, site) = (world.await, small());

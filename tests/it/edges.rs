@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use local_cloudfront::INDEX_FUNCTION;
 use local_cloudfront::{
     Behavior, CachePolicy, Caching, Distribution, ErrorResponse, Function, FunctionKind, Origin,
-    OriginKind, QueryKey,
+    OriginKind, QueryKey, WebsiteConfiguration,
 };
 
 use crate::support::{BUCKET, Site, World};
@@ -244,12 +244,15 @@ async fn with_a_function_that_redirects() {
 #[tokio::test]
 async fn on_a_website_endpoint() {
     for errors in [false, true] {
-        never_stale("website", |_, it| {
+        never_stale("website", |world, it| {
             it.origins[0].kind = OriginKind::Website {
                 bucket: BUCKET.into(),
-                index: "index.html".into(),
-                error: Some("404.html".into()),
             };
+            let website = WebsiteConfiguration {
+                error: Some("404.html".into()),
+                ..WebsiteConfiguration::new("index.html")
+            };
+            world.website(BUCKET, website).unwrap();
             it.root = None;
             if !errors {
                 it.errors.clear();

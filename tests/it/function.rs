@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use local_cloudfront::{Fault, Function, OriginKind, RequestInfo};
+use local_cloudfront::{Fault, Function, OriginKind, RequestInfo, WebsiteConfiguration};
 use unstale::rules::links::html_links;
 
 use crate::mishap::{Side, crash_at};
@@ -379,9 +379,11 @@ async fn names_that_lost_their_endings_are_redirected_at_a_website_endpoint() {
     let world = World::with(|setup| {
         setup.distribution.origins[0].kind = OriginKind::Website {
             bucket: BUCKET.into(),
-            index: "index.html".into(),
-            error: Some("404.html".into()),
         };
+        setup.bucket.website = Some(WebsiteConfiguration {
+            error: Some("404.html".into()),
+            ..WebsiteConfiguration::new("index.html")
+        });
     })
     .await;
     let site = site_with_names();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use local_cloudfront::{
     Behavior, CachePolicy, Caching, Distribution, ErrorResponse, Fault, Function, FunctionKind,
-    Origin, OriginKind, QueryKey,
+    Origin, OriginKind, QueryKey, WebsiteConfiguration,
 };
 
 use crate::support::{BUCKET, Ran, Setup, Site, World};
@@ -284,9 +284,11 @@ async fn a_website_endpoint_answers_for_folders() {
     let world = warm_world(&site, |setup| {
         setup.distribution.origins[0].kind = OriginKind::Website {
             bucket: BUCKET.to_owned(),
-            index: "index.html".to_owned(),
-            error: Some("404.html".to_owned()),
         };
+        setup.bucket.website = Some(WebsiteConfiguration {
+            error: Some("404.html".to_owned()),
+            ..WebsiteConfiguration::new("index.html")
+        });
     })
     .await;
     site.write("posts/a/index.html", "<p>another a");
@@ -313,9 +315,11 @@ async fn a_website_error_document_that_is_kept_is_owed_with_a_new_page() {
         setup.distribution.errors.clear();
         setup.distribution.origins[0].kind = OriginKind::Website {
             bucket: BUCKET.to_owned(),
-            index: "index.html".to_owned(),
-            error: Some("404.html".to_owned()),
         };
+        setup.bucket.website = Some(WebsiteConfiguration {
+            error: Some("404.html".to_owned()),
+            ..WebsiteConfiguration::new("index.html")
+        });
     })
     .await;
     let deploy = || world.deploy(&site).within(site.project());

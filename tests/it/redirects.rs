@@ -1,6 +1,6 @@
 //! Redirects and headers from `_redirects`, `_headers` and deploy.toml, as viewers meet them.
 
-use local_cloudfront::{Function, FunctionKind, OriginKind};
+use local_cloudfront::{Function, FunctionKind, OriginKind, WebsiteConfiguration};
 
 use super::support::{BUCKET, Site, World};
 
@@ -9,9 +9,8 @@ async fn website() -> World {
     World::with(|setup| {
         setup.distribution.origins[0].kind = OriginKind::Website {
             bucket: BUCKET.into(),
-            index: "index.html".into(),
-            error: None,
         };
+        setup.bucket.website = Some(WebsiteConfiguration::new("index.html"));
     })
     .await
 }

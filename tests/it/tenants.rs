@@ -16,6 +16,7 @@ async fn world() -> World {
             name: name.into(),
             distribution: world.distribution.clone(),
             domains: vec![format!("{name}.example.com")],
+            ..Tenant::default()
         });
     }
     world.distribution = OURS.into();

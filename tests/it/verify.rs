@@ -1,6 +1,6 @@
 //! `unstale verify` and `deploy --verify`: what an edge answers against the build.
 
-use local_cloudfront::{Function, FunctionKind, OriginKind};
+use local_cloudfront::{Function, FunctionKind, OriginKind, WebsiteConfiguration};
 
 use super::support::{BUCKET, Site, World};
 
@@ -119,9 +119,8 @@ async fn folders_and_redirects_answer_as_they_should() {
     let world = World::with(|setup| {
         setup.distribution.origins[0].kind = OriginKind::Website {
             bucket: BUCKET.into(),
-            index: "index.html".into(),
-            error: None,
         };
+        setup.bucket.website = Some(WebsiteConfiguration::new("index.html"));
     })
     .await;
     let site = site();

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::Md5;
 use super::headers::Headers;
+use super::website::WebsiteConfiguration;
 
 /// The version id of objects in a bucket without versions.
 pub(crate) const NULL_VERSION: &str = "null";
@@ -98,6 +99,8 @@ pub struct BucketOptions {
     pub kms: bool,
     /// Whether writes can be conditional.
     pub conditions: Conditions,
+    /// How its website endpoint answers; `None` for a bucket that is no website.
+    pub website: Option<WebsiteConfiguration>,
 }
 
 impl Default for BucketOptions {
@@ -108,6 +111,7 @@ impl Default for BucketOptions {
             strict_region: false,
             kms: false,
             conditions: Conditions::Honoured,
+            website: None,
         }
     }
 }

@@ -1,11 +1,13 @@
 //! CloudFront's state: distributions and their tenants with their edges, policies, functions and invalidations.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::distribution::{
-    self, CACHING_DISABLED, CACHING_OPTIMIZED, CachePolicy, Caching, Distribution,
+    self, CACHING_DISABLED, CACHING_OPTIMIZED, CachePolicy, Caching, ContinuousDeployment,
+    Distribution, ORIGIN_HEADERS, ORIGIN_HEADERS_QUERIES,
 };
 use super::edge::{Answer, Cache, Edge};
 use super::function::{Function, Stages};
@@ -15,7 +17,7 @@ use super::options::{CloudOptions, TakesEffect};
 use super::store::Store;
 
 /// A tenant of a multi-tenant distribution, whose configuration it has.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Tenant {
     /// `dt_` and some more.
     pub id: String,
@@ -25,6 +27,8 @@ pub struct Tenant {
     pub distribution: String,
     /// What viewers reach it by.
     pub domains: Vec<String>,
+    /// Its values of the distribution's parameters, by name.
+    pub parameters: BTreeMap<String, String>,
 }
 
 struct Site {
@@ -59,14 +63,24 @@ pub(super) struct CloudState {
     options: CloudOptions,
     sites: BTreeMap<String, Site>,
     policies: BTreeMap<String, CachePolicy>,
+    deployments: BTreeMap<String, ContinuousDeployment>,
     functions: BTreeMap<String, Stages>,
 }
 
 impl Cloud {
     pub(super) fn new() -> Self {
         let cloud = Self::default();
-        cloud.set_policy(CACHING_OPTIMIZED, CachePolicy::optimized());
-        cloud.set_policy(CACHING_DISABLED, CachePolicy::disabled());
+        for (id, policy) in [
+            (CACHING_OPTIMIZED, CachePolicy::optimized()),
+            (CACHING_DISABLED, CachePolicy::disabled()),
+            (ORIGIN_HEADERS, CachePolicy::origin_headers()),
+            (
+                ORIGIN_HEADERS_QUERIES,
+                CachePolicy::origin_headers_and_queries(),
+            ),
+        ] {
+            cloud.set_policy(id, policy);
+        }
         cloud
     }
 
@@ -84,6 +98,14 @@ impl Cloud {
 
     pub(super) fn set_policy(&self, id: &str, policy: CachePolicy) {
         self.lock().policies.insert(id.to_owned(), policy);
+    }
+
+    pub(super) fn set_deployment(&self, id: &str, policy: ContinuousDeployment) {
+        self.lock().deployments.insert(id.to_owned(), policy);
+    }
+
+    pub(super) fn deployment(&self, id: &str) -> Option<ContinuousDeployment> {
+        self.lock().deployments.get(id).cloned()
     }
 
     pub(super) fn set_function(&self, name: &str, function: Function) {
@@ -160,6 +182,16 @@ impl Cloud {
         }
     }
 
+    /// Changes a distribution as UpdateDistribution does, or adds one.
+    pub(super) fn reconfigure(&self, distribution: Distribution, edges: usize, now: SystemTime) {
+        let id = distribution.id.clone();
+        let changed = distribution.clone();
+        let update = self.update(&id, now, |_, _| Ok::<_, Infallible>(changed));
+        if update.is_none() {
+            self.set(distribution, edges);
+        }
+    }
+
     /// Changes a distribution as UpdateDistribution does: the edges learn of it later.
     pub(super) fn update<E>(
         &self,
@@ -169,7 +201,7 @@ impl Cloud {
     ) -> Option<Result<(), E>> {
         let mut state = self.lock();
         let until = now + state.options.deploy_time;
-        let before = state.at_edges(id, now)?;
+        let before = state.deployed(id, now)?;
         let changed = match change(&state, state.distribution(id)?) {
             Ok(changed) => changed,
             Err(error) => return Some(Err(error)),
@@ -180,11 +212,14 @@ impl Cloud {
         Some(Ok(()))
     }
 
-    /// Says whether the edges know what a distribution is by now.
-    pub(super) fn is_deployed(&self, id: &str, now: SystemTime) -> bool {
+    /// The status that the API shows: `InProgress` until the edges know what a distribution is by now.
+    pub(super) fn status(&self, distribution: &Distribution, now: SystemTime) -> String {
         let state = self.lock();
-        let before = state.sites.get(id).and_then(|site| site.before.as_ref());
-        before.is_none_or(|(_, until)| *until <= now)
+        let site = state.sites.get(&distribution.id);
+        match site.and_then(|site| site.before.as_ref()) {
+            Some((_, until)) if now < *until => "InProgress".to_owned(),
+            _ => distribution.status.clone(),
+        }
     }
 
     pub(super) fn remove(&self, id: &str) {
@@ -339,13 +374,22 @@ impl CloudState {
         }
     }
 
-    /// Returns the distribution that the edges of a distribution or a tenant know.
+    /// Returns the distribution that the edges of a distribution or a tenant know, with the tenant's parameters.
     fn at_edges(&self, id: &str, now: SystemTime) -> Option<Distribution> {
-        let site = self.sites.get(id)?;
-        match (&site.front, &site.before) {
-            (Front::Tenant(tenant), _) => self.at_edges(&tenant.distribution, now),
-            (_, Some((before, until))) if now < *until => Some(before.clone()),
-            (Front::Distribution(distribution), _) => Some((**distribution).clone()),
+        match &self.sites.get(id)?.front {
+            Front::Tenant(tenant) => {
+                let distribution = self.deployed(&tenant.distribution, now)?;
+                Some(distribution.filled(&tenant.parameters))
+            }
+            Front::Distribution(_) => Some(self.deployed(id, now)?.filled(&BTreeMap::new())),
+        }
+    }
+
+    /// Returns a distribution as it was when the edges last learnt of it.
+    fn deployed(&self, id: &str, now: SystemTime) -> Option<Distribution> {
+        match &self.sites.get(id)?.before {
+            Some((before, until)) if now < *until => Some(before.clone()),
+            _ => self.distribution(id).cloned(),
         }
     }
 

@@ -28,6 +28,7 @@ pub(super) fn operation(method: &str, path: &str) -> &'static str {
         ("GET", ["distribution", _]) => "GetDistribution",
         ("GET", ["distribution", _, "config"]) => "GetDistributionConfig",
         ("GET", ["cache-policy", _]) => "GetCachePolicy",
+        ("GET", ["continuous-deployment-policy", _]) => "GetContinuousDeploymentPolicy",
         ("GET", ["function", _, "describe"]) => "DescribeFunction",
         ("GET", ["function", _]) => "GetFunction",
         ("POST", ["function"]) => "CreateFunction",
@@ -165,6 +166,16 @@ fn route(
             }
             None => Err(missing("NoSuchCachePolicy", "cache policy")),
         },
+        "GetContinuousDeploymentPolicy" => match shared.cloud.deployment(id) {
+            Some(policy) => {
+                let document = policy.element(id, &iso_date(shared.begun));
+                Ok(Done::ok(document).with("etag", "E23ZP02F085DFQ"))
+            }
+            None => Err(missing(
+                "NoSuchContinuousDeploymentPolicy",
+                "continuous deployment policy",
+            )),
+        },
         "DescribeFunction" => functions::describe(shared, id, &info.query),
         "GetFunction" => functions::get(shared, id, &info.query),
         "CreateFunction" => functions::create(shared, body),
@@ -207,18 +218,13 @@ fn whole(shared: &Shared, distribution: &Distribution) -> Element {
         .iter()
         .filter(|invalidation| invalidation.completes > now)
         .count();
-    let status = if shared.cloud.is_deployed(&distribution.id, now) {
-        distribution.status.as_str()
-    } else {
-        "InProgress"
-    };
     let untrusted = |name: &str| node(name, [leaf("Enabled", false), leaf("Quantity", 0)]);
     node(
         "Distribution",
         [
             leaf("Id", &distribution.id),
             leaf("ARN", distribution.arn()),
-            leaf("Status", status),
+            leaf("Status", shared.cloud.status(distribution, now)),
             leaf("LastModifiedTime", iso_date(shared.begun)),
             leaf("InProgressInvalidationBatches", running),
             leaf("DomainName", &distribution.domain),
@@ -388,9 +394,11 @@ fn list_distributions(shared: &Shared, query: &str) -> Done {
         shared.cloud.page(),
     );
     let time = iso_date(shared.begun);
-    let items = shown
-        .iter()
-        .map(|distribution| distribution.summary(&time))
-        .collect();
+    let now = shared.clock.now();
+    let items = shown.iter().map(|distribution| {
+        let status = shared.cloud.status(distribution, now);
+        distribution.summary(&status, &time)
+    });
+    let items = items.collect();
     Done::ok(listed("DistributionList", head, items))
 }

@@ -1,10 +1,15 @@
 //! Distributions as tests describe them, and the DistributionConfig that the API answers for them.
 
+use std::collections::BTreeMap;
+
 use super::digest::Md5;
+use super::lambda::Lambda;
 
 /// CloudFront's managed cache policies (Developer Guide, "Use managed cache policies").
 pub(crate) const CACHING_OPTIMIZED: &str = "658327ea-f89d-4fab-a63d-7e88639e58f6";
 pub(crate) const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
+pub(crate) const ORIGIN_HEADERS: &str = "83da9c7e-98b4-4e11-a168-04f0df8e2c65";
+pub(crate) const ORIGIN_HEADERS_QUERIES: &str = "4cc15a8a-d715-48a4-82b8-cc0b614638fe";
 
 /// One distribution. Make it with [`Distribution::for_bucket`] and change what differs.
 #[derive(Clone, Debug)]
@@ -19,12 +24,16 @@ pub struct Distribution {
     pub status: String,
     /// False: switched off.
     pub enabled: bool,
-    /// True: of a continuous deployment.
+    /// True: the staging distribution of a continuous deployment. It has edges of its own, as any other.
     pub staging: bool,
+    /// ContinuousDeploymentPolicyId, of the primary distribution.
+    pub continuous_deployment: Option<String>,
     /// As the API shows it.
     pub comment: String,
     /// At least one.
     pub origins: Vec<Origin>,
+    /// Origins that stand in for each other.
+    pub origin_groups: Vec<OriginGroup>,
     /// DefaultRootObject, without a leading slash.
     pub root: Option<String>,
     /// Its pattern is not looked at.
@@ -33,6 +42,9 @@ pub struct Distribution {
     pub behaviors: Vec<Behavior>,
     /// Custom error responses, by status.
     pub errors: Vec<ErrorResponse>,
+    /// TenantConfig.ParameterDefinitions: names with their default values. Where there are any, tenants alone are served, and
+    /// `{{name}}` in the path of an origin, its bucket or its domain stands for a tenant's value.
+    pub parameters: Vec<(String, Option<String>)>,
     /// CacheTagConfig.HeaderName, such as `x-amz-meta-cache-tag`.
     pub tag_header: Option<String>,
     /// Caches under the URI that the viewer asked for rather than under what a function made of it. Nobody knows which
@@ -51,6 +63,17 @@ pub struct Origin {
     pub kind: OriginKind,
 }
 
+/// An origin group: where the first member fails, the second is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginGroup {
+    /// What behaviors call it, as they call an origin.
+    pub id: String,
+    /// The ids of two origins, in the order in which they are asked.
+    pub members: Vec<String>,
+    /// FailoverCriteria.StatusCodes: what of the first counts as a failure.
+    pub failover: Vec<u16>,
+}
+
 /// What answers at an origin.
 #[derive(Clone, Debug)]
 pub enum OriginKind {
@@ -61,14 +84,19 @@ pub enum OriginKind {
         /// Whether OAC grants s3:ListBucket.
         may_list: bool,
     },
-    /// The website endpoint with its index and error documents.
+    /// The website endpoint, which answers by the bucket's own configuration.
     Website {
         /// Its name.
         bucket: String,
-        /// The index document's name.
-        index: String,
-        /// The error document's key.
-        error: Option<String>,
+    },
+    /// A bucket's access point by its alias, which answers as the REST endpoint does.
+    AccessPoint {
+        /// Such as `site-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias`.
+        alias: String,
+        /// The bucket behind it.
+        bucket: String,
+        /// Whether OAC grants s3:ListBucket.
+        may_list: bool,
     },
     /// Some other server, which answers everything alike.
     Fixed {
@@ -88,7 +116,7 @@ pub enum OriginKind {
 pub struct Behavior {
     /// With `*` and `?`; `*` for the default.
     pub pattern: String,
-    /// An origin's id.
+    /// An origin's id, or a group's.
     pub origin: String,
     /// How long answers are kept, and under which key.
     pub caching: Caching,
@@ -96,6 +124,8 @@ pub struct Behavior {
     pub compress: bool,
     /// The viewer-request function's name.
     pub function: Option<String>,
+    /// Lambda@Edge functions; CloudFront takes one of an event.
+    pub lambdas: Vec<Lambda>,
 }
 
 /// How a behavior caches.
@@ -135,6 +165,17 @@ pub enum QueryKey {
     Except(Vec<String>),
 }
 
+/// A continuous deployment policy: how many of a distribution's viewers see a staging distribution instead.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContinuousDeployment {
+    /// False: the staging distribution sees nobody.
+    pub enabled: bool,
+    /// Domain names of staging distributions, `dxxxxxxxxxxxxx.cloudfront.net`. CloudFront takes one.
+    pub staging_domains: Vec<String>,
+    /// The share of the viewers, at most 0.15.
+    pub weight: f32,
+}
+
 /// A custom error response.
 #[derive(Clone, Debug)]
 pub struct ErrorResponse {
@@ -160,6 +201,25 @@ impl CachePolicy {
         }
     }
 
+    /// UseOriginCacheControlHeaders: what says nothing of caching is kept for no time, the rest for up to a year.
+    pub fn origin_headers() -> Self {
+        Self {
+            name: "UseOriginCacheControlHeaders".to_owned(),
+            min_ttl: 0,
+            default_ttl: 0,
+            ..Self::optimized()
+        }
+    }
+
+    /// UseOriginCacheControlHeaders-QueryStrings: the same, by query string.
+    pub fn origin_headers_and_queries() -> Self {
+        Self {
+            name: "UseOriginCacheControlHeaders-QueryStrings".to_owned(),
+            query: QueryKey::All,
+            ..Self::origin_headers()
+        }
+    }
+
     /// Nothing is kept.
     pub fn disabled() -> Self {
         Self {
@@ -181,6 +241,7 @@ impl Behavior {
             caching: Caching::Policy(CACHING_OPTIMIZED.to_owned()),
             compress: true,
             function: None,
+            lambdas: Vec::new(),
         }
     }
 }
@@ -197,6 +258,7 @@ impl Distribution {
             status: "Deployed".to_owned(),
             enabled: true,
             staging: false,
+            continuous_deployment: None,
             comment: String::new(),
             origins: vec![Origin {
                 id: "site".to_owned(),
@@ -206,6 +268,7 @@ impl Distribution {
                     may_list: true,
                 },
             }],
+            origin_groups: Vec::new(),
             root: Some("index.html".to_owned()),
             default: Behavior::new("*", "site"),
             behaviors: Vec::new(),
@@ -215,6 +278,7 @@ impl Distribution {
                 response: Some(404),
                 min_ttl: 10,
             }],
+            parameters: Vec::new(),
             tag_header: None,
             cached_by_viewer_uri: false,
         }
@@ -222,6 +286,35 @@ impl Distribution {
 
     pub(crate) fn arn(&self) -> String {
         format!("arn:aws:cloudfront::111122223333:distribution/{}", self.id)
+    }
+
+    /// The distribution with a tenant's values, or else the defaults, in the places of the parameters' names.
+    pub(crate) fn filled(mut self, values: &BTreeMap<String, String>) -> Self {
+        for (name, default) in &self.parameters {
+            let Some(value) = values.get(name).or(default.as_ref()) else {
+                continue;
+            };
+            let place = format!("{{{{{name}}}}}");
+            for origin in &mut self.origins {
+                for text in origin.named() {
+                    *text = text.replace(&place, value);
+                }
+            }
+        }
+        self
+    }
+
+    /// The origins that an id names, in the order in which they are asked, and the statuses that send on to the next.
+    pub(crate) fn origins_of(&self, id: &str) -> (Vec<&Origin>, &[u16]) {
+        let group = self.origin_groups.iter().find(|group| group.id == id);
+        let named = |id: &str| self.origins.iter().find(|origin| origin.id == id);
+        match group {
+            Some(group) => {
+                let members = group.members.iter().filter_map(|member| named(member));
+                (members.collect(), &group.failover)
+            }
+            None => (named(id).into_iter().collect(), &[]),
+        }
     }
 
     /// The behavior that a path (with its leading slash) falls under.
@@ -247,12 +340,23 @@ pub(crate) fn code(bytes: &[u8]) -> String {
 }
 
 impl Origin {
+    /// The texts that parameters may occur in.
+    fn named(&mut self) -> Vec<&mut String> {
+        let mut texts = vec![&mut self.path];
+        match &mut self.kind {
+            OriginKind::S3 { bucket, .. } | OriginKind::Website { bucket } => texts.push(bucket),
+            OriginKind::AccessPoint { alias, bucket, .. } => texts.extend([alias, bucket]),
+            OriginKind::Fixed { domain, .. } => texts.push(domain),
+        }
+        texts
+    }
+
     pub(crate) fn host(&self) -> String {
         match &self.kind {
-            OriginKind::S3 { bucket, .. } => format!("{bucket}.s3.us-east-1.amazonaws.com"),
-            OriginKind::Website { bucket, .. } => {
-                format!("{bucket}.s3-website-us-east-1.amazonaws.com")
+            OriginKind::S3 { bucket: name, .. } | OriginKind::AccessPoint { alias: name, .. } => {
+                format!("{name}.s3.us-east-1.amazonaws.com")
             }
+            OriginKind::Website { bucket } => super::website::host(bucket),
             OriginKind::Fixed { domain, .. } => domain.clone(),
         }
     }

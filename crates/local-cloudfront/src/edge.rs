@@ -9,7 +9,8 @@ use bytes::Bytes;
 use super::cloud::Cloud;
 use super::distribution::{Behavior, CachePolicy, Distribution};
 use super::freshness::{self, Lifetime};
-use super::function::Outcome;
+use super::function::FunctionOutcome;
+use super::lambda::{LambdaEvent, LambdaResponse};
 use super::origin::{self, Reply};
 use super::path::{UNSAFE, normal_path};
 use super::store::Store;
@@ -129,6 +130,7 @@ impl Edge<'_> {
             Ok(uri) => uri,
             Err(generated) => return self.dress(generated, FUNCTION, None),
         };
+        let uri = behavior.rewritten(LambdaEvent::ViewerRequest, uri);
         let policy = self.cloud.policy(&behavior.caching);
         let cached = if self.distribution.cached_by_viewer_uri {
             &viewed
@@ -141,7 +143,24 @@ impl Edge<'_> {
         };
         let mut inside = self.cache.lock();
         inside.settle(&self.due);
-        self.lookup(&mut inside, &key, &uri, behavior, &policy)
+        let answer = self.lookup(&mut inside, &key, &uri, behavior, &policy);
+        if answer.x_cache == ERROR {
+            return answer;
+        }
+        let changed = behavior.changed(
+            LambdaEvent::ViewerResponse,
+            LambdaResponse {
+                status: answer.status,
+                headers: answer.headers,
+                body: answer.body,
+            },
+        );
+        Answer {
+            status: changed.status,
+            headers: changed.headers,
+            body: changed.body,
+            ..answer
+        }
     }
 
     fn now(&self) -> SystemTime {
@@ -245,7 +264,6 @@ impl Edge<'_> {
         behavior: &Behavior,
         etag: Option<&str>,
     ) -> Reply {
-        inside.fetches += 1;
         let root = self
             .distribution
             .root
@@ -257,14 +275,33 @@ impl Edge<'_> {
             }
             _ => uri.to_owned(),
         };
-        let mut origins = self.distribution.origins.iter();
-        match origins.find(|origin| origin.id == behavior.origin) {
-            Some(origin) => origin::fetch(self.store, origin, &asked, etag),
-            None => Reply {
-                status: 502,
-                failed: true,
-                ..Reply::default()
+        let asked = behavior.rewritten(LambdaEvent::OriginRequest, asked);
+        let (origins, failover) = self.distribution.origins_of(&behavior.origin);
+        let mut reply = Reply {
+            status: 502,
+            failed: true,
+            ..Reply::default()
+        };
+        for origin in origins {
+            inside.fetches += 1;
+            reply = origin::fetch(self.store, origin, &asked, etag);
+            if !failover.contains(&reply.status) {
+                break;
+            }
+        }
+        let changed = behavior.changed(
+            LambdaEvent::OriginResponse,
+            LambdaResponse {
+                status: reply.status,
+                headers: reply.headers,
+                body: reply.body,
             },
+        );
+        Reply {
+            status: changed.status,
+            failed: changed.status >= 400,
+            headers: changed.headers,
+            body: changed.body,
         }
     }
 
@@ -316,8 +353,8 @@ impl Edge<'_> {
             return Ok(uri.to_owned());
         };
         match function.run(uri, query) {
-            Outcome::Uri(uri) => Ok(uri),
-            Outcome::Redirect(status, place) => Err(Reply {
+            FunctionOutcome::Uri(uri) => Ok(uri),
+            FunctionOutcome::Redirect(status, place) => Err(Reply {
                 status,
                 headers: vec![("location".to_owned(), place)],
                 ..Reply::default()

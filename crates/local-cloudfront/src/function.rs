@@ -2,6 +2,8 @@
 //! a function does what its [`FunctionKind`] says.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use super::written::WrittenFunction;
 
@@ -15,7 +17,7 @@ pub struct Function {
 }
 
 /// What a function does.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum FunctionKind {
     /// `/` at the end gets `index.html`, a last segment without a dot gets `/index.html`.
     Index,
@@ -25,8 +27,23 @@ pub enum FunctionKind {
     Redirects(BTreeMap<String, String>),
     /// What a function does that `unstale` writes, by the tables in its code.
     Written(WrittenFunction),
+    /// Whatever a closure makes of a URI and its query string, which is without its `?`.
+    Custom(Arc<dyn Fn(&str, &str) -> FunctionOutcome + Send + Sync>),
     /// Passes everything.
     Nothing,
+}
+
+impl fmt::Debug for FunctionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index => f.write_str("Index"),
+            Self::Folders => f.write_str("Folders"),
+            Self::Redirects(table) => f.debug_tuple("Redirects").field(table).finish(),
+            Self::Written(written) => f.debug_tuple("Written").field(written).finish(),
+            Self::Custom(_) => f.write_str("Custom(..)"),
+            Self::Nothing => f.write_str("Nothing"),
+        }
+    }
 }
 
 /// The source of a function that does what [`FunctionKind::Index`] does.
@@ -61,9 +78,11 @@ pub(crate) struct Stages {
 }
 
 /// What a function makes of a request: another URI, or an answer of its own.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FunctionOutcome {
+    /// It goes on under this URI, which is also what the answer is kept under.
     Uri(String),
+    /// Status and Location.
     Redirect(u16, String),
 }
 
@@ -90,16 +109,17 @@ impl Function {
         }
     }
 
-    pub(crate) fn run(&self, uri: &str, query: &str) -> Outcome {
+    pub(crate) fn run(&self, uri: &str, query: &str) -> FunctionOutcome {
         match &self.does {
-            FunctionKind::Nothing => Outcome::Uri(uri.to_owned()),
-            FunctionKind::Index => Outcome::Uri(indexed(uri, "index.html", true)),
-            FunctionKind::Folders => Outcome::Uri(indexed(uri, "index.html", false)),
+            FunctionKind::Nothing => FunctionOutcome::Uri(uri.to_owned()),
+            FunctionKind::Index => FunctionOutcome::Uri(indexed(uri, "index.html", true)),
+            FunctionKind::Folders => FunctionOutcome::Uri(indexed(uri, "index.html", false)),
             FunctionKind::Redirects(table) => match table.get(uri) {
-                None => Outcome::Uri(uri.to_owned()),
-                Some(location) => Outcome::Redirect(301, location.clone()),
+                None => FunctionOutcome::Uri(uri.to_owned()),
+                Some(location) => FunctionOutcome::Redirect(301, location.clone()),
             },
             FunctionKind::Written(written) => written.run(uri, query),
+            FunctionKind::Custom(run) => run(uri, query),
         }
     }
 }

@@ -346,6 +346,7 @@ fn s3_operation(method: &str, query: &str, bucket: &str, key: &str, copy: bool) 
     match (method, bucket.is_empty(), key.is_empty()) {
         ("GET", true, _) => "ListBuckets",
         ("GET", _, true) if asks("location") => "GetBucketLocation",
+        ("GET", _, true) if asks("website") => "GetBucketWebsite",
         ("GET", _, true) if asks("versioning") => "GetBucketVersioning",
         ("GET", _, true) if asks("versions") => "ListObjectVersions",
         ("GET", _, true) if asks("uploads") => "ListMultipartUploads",
@@ -353,7 +354,9 @@ fn s3_operation(method: &str, query: &str, bucket: &str, key: &str, copy: bool) 
         ("GET", _, true) => "ListObjects",
         ("HEAD", _, true) => "HeadBucket",
         ("PUT", _, true) if asks("versioning") => "PutBucketVersioning",
+        ("PUT", _, true) if asks("website") => "PutBucketWebsite",
         ("PUT", _, true) => "CreateBucket",
+        ("DELETE", _, true) if asks("website") => "DeleteBucketWebsite",
         ("POST", _, true) if asks("delete") => "DeleteObjects",
         ("GET", ..) if asks("tagging") => "GetObjectTagging",
         ("GET", ..) if asks("uploadId") => "ListParts",

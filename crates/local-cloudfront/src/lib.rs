@@ -22,6 +22,7 @@ mod headers;
 mod http;
 mod invalidation;
 mod kept;
+mod lambda;
 mod listing;
 mod options;
 mod origin;
@@ -33,6 +34,7 @@ mod store;
 mod tagging;
 mod uploads;
 mod viewer;
+mod website;
 mod world;
 mod written;
 mod xml;
@@ -43,19 +45,22 @@ pub use cloud::Tenant;
 pub use digest::Md5;
 pub use disk::DiskError;
 pub use distribution::{
-    Behavior, CachePolicy, Caching, Distribution, ErrorResponse, Origin, OriginKind, QueryKey,
+    Behavior, CachePolicy, Caching, ContinuousDeployment, Distribution, ErrorResponse, Origin,
+    OriginGroup, OriginKind, QueryKey,
 };
 pub use edge::Answer;
 #[cfg(feature = "faults")]
 pub use faults::{Fault, Gate};
-pub use function::{Function, FunctionKind, INDEX_FUNCTION};
+pub use function::{Function, FunctionKind, FunctionOutcome, INDEX_FUNCTION};
 pub use headers::Headers;
 pub use invalidation::Invalidation;
+pub use lambda::{Lambda, LambdaEvent, LambdaKind, LambdaResponse};
 pub use options::{CloudOptions, TakesEffect};
 pub use request::{LogEntry, RequestInfo, Service};
 pub use share::{FolderOptions, FolderSession, open_or_attach};
 pub use store::StoreError;
 pub use viewer::EdgeHandle;
+pub use website::{RoutingRule, WebsiteConfiguration};
 pub use world::{Error, Options, World};
 pub use written::WrittenFunction;
 

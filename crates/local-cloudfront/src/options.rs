@@ -29,7 +29,7 @@ pub struct CloudOptions {
     pub rate: Option<(f64, f64)>,
     /// The page size of lists.
     pub page: usize,
-    /// From UpdateDistribution until the edges know of it.
+    /// From UpdateDistribution or [`World::reconfigure`](crate::World::reconfigure) until the edges know of it.
     pub deploy_time: Duration,
 }
 

@@ -9,6 +9,7 @@ use super::bucket::{Object, Version};
 use super::clock::http_date;
 use super::distribution::{Origin, OriginKind};
 use super::store::{Store, StoreError};
+use super::website;
 
 /// An origin's answer. Header names in lower case.
 #[derive(Clone, Debug, Default)]
@@ -31,17 +32,22 @@ impl Reply {
 pub(crate) fn fetch(store: &Store, origin: &Origin, path: &str, etag: Option<&str>) -> Reply {
     let full = format!("{}{path}", origin.path);
     // One slash only belongs to the path: a key may begin with more.
-    let key = percent_decode_str(full.strip_prefix('/').unwrap_or(&full));
+    let named = full.strip_prefix('/').unwrap_or(&full);
+    let named = match &origin.kind {
+        // The REST endpoint takes a raw plus for a space, as in a form. The website endpoint does not.
+        OriginKind::S3 { .. } | OriginKind::AccessPoint { .. } => named.replace('+', " "),
+        _ => named.to_owned(),
+    };
+    let key = percent_decode_str(&named);
     let Ok(key) = key.decode_utf8() else {
         return error(400, "InvalidURI");
     };
     match &origin.kind {
-        OriginKind::S3 { bucket, may_list } => rest(store, bucket, &key, *may_list, etag),
-        OriginKind::Website {
-            bucket,
-            index,
-            error,
-        } => website(store, bucket, &key, index, error.as_deref(), etag),
+        OriginKind::S3 { bucket, may_list }
+        | OriginKind::AccessPoint {
+            bucket, may_list, ..
+        } => rest(store, bucket, &key, *may_list, etag),
+        OriginKind::Website { bucket } => website::fetch(store, bucket, &key, etag),
         OriginKind::Fixed {
             status,
             headers,
@@ -68,49 +74,7 @@ fn rest(store: &Store, bucket: &str, key: &str, may_list: bool, etag: Option<&st
     }
 }
 
-/// Index documents, redirects and the error document (S3 User Guide, "Configuring an index document").
-fn website(
-    store: &Store,
-    bucket: &str,
-    key: &str,
-    index: &str,
-    missing: Option<&str>,
-    etag: Option<&str>,
-) -> Reply {
-    let asked = if key.is_empty() || key.ends_with('/') {
-        format!("{key}{index}")
-    } else {
-        key.to_owned()
-    };
-    if let Ok(whole) = store.get_whole(bucket, &asked) {
-        return match &whole.1.headers.redirect {
-            Some(place) => redirect(301, place),
-            None => found(whole, etag),
-        };
-    }
-    if !key.ends_with('/') && store.get(bucket, &format!("{key}/{index}")).is_ok() {
-        let path = percent_encoding::utf8_percent_encode(key, super::path::UNSAFE);
-        return redirect(302, &format!("/{path}/"));
-    }
-    let mut reply = match missing.map(|missing| store.get_whole(bucket, missing)) {
-        Some(Ok(whole)) => found(whole, None),
-        _ => error(404, "NoSuchKey"),
-    };
-    reply.status = 404;
-    reply.failed = true;
-    reply
-}
-
-fn redirect(status: u16, place: &str) -> Reply {
-    Reply {
-        status,
-        headers: vec![("location".to_owned(), place.to_owned())],
-        body: Bytes::new(),
-        failed: false,
-    }
-}
-
-fn error(status: u16, code: &str) -> Reply {
+pub(crate) fn error(status: u16, code: &str) -> Reply {
     let document = super::xml::node("Error", [super::xml::leaf("Code", code)]).document("");
     Reply {
         status,
@@ -120,7 +84,10 @@ fn error(status: u16, code: &str) -> Reply {
     }
 }
 
-fn found((version, object, body): (Version, Arc<Object>, Bytes), etag: Option<&str>) -> Reply {
+pub(crate) fn found(
+    (version, object, body): (Version, Arc<Object>, Bytes),
+    etag: Option<&str>,
+) -> Reply {
     let quoted = super::fields::quoted(&object.etag);
     let is_known = etag == Some(quoted.as_str());
     Reply {

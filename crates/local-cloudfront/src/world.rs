@@ -18,7 +18,7 @@ use super::clock::Clock;
 use super::cloud::{Cloud, Tenant};
 use super::content::{self, Claims};
 use super::disk::{Disk, DiskError};
-use super::distribution::{CachePolicy, Distribution};
+use super::distribution::{CachePolicy, ContinuousDeployment, Distribution};
 #[cfg(feature = "faults")]
 use super::faults::{Fault, Rule};
 use super::function::Function;
@@ -32,6 +32,7 @@ use super::s3::Api;
 use super::store::{Expect, Store, StoreError};
 use super::uploads::Uploads;
 use super::viewer::EdgeHandle;
+use super::website::WebsiteConfiguration;
 
 /// How a world begins.
 #[derive(Clone)]
@@ -248,6 +249,15 @@ impl World {
         self.alter_bucket(bucket, |_, versioning| *versioning = Versioning::Enabled)
     }
 
+    /// Makes a bucket a website, or changes how it answers as one.
+    pub fn website(
+        &self,
+        bucket: &str,
+        configuration: WebsiteConfiguration,
+    ) -> Result<(), StoreError> {
+        self.alter_bucket(bucket, |options, _| options.website = Some(configuration))
+    }
+
     /// The keys that hold an object, in S3's order. Empty for a bucket that is not there.
     pub fn keys(&self, bucket: &str) -> Vec<String> {
         let keys = self.shared.store.read(bucket, |bucket| {
@@ -328,6 +338,14 @@ impl World {
         self.shared.cloud.set(distribution, self.shared.edges);
     }
 
+    /// Changes a distribution as UpdateDistribution does: the API shows it at once, `InProgress`, and the edges go by the old one
+    /// until [`CloudOptions::deploy_time`] has passed.
+    pub fn reconfigure(&self, distribution: Distribution) {
+        let now = self.shared.clock.now();
+        let edges = self.shared.edges;
+        self.shared.cloud.reconfigure(distribution, edges, now);
+    }
+
     /// Adds a tenant of a distribution with cold edges of its own, or changes one. It is asked and listed by its id.
     pub fn set_tenant(&self, tenant: Tenant) {
         self.shared.cloud.set_tenant(tenant, self.shared.edges);
@@ -351,6 +369,11 @@ impl World {
     /// Adds or changes a cache policy.
     pub fn set_policy(&self, id: &str, policy: CachePolicy) {
         self.shared.cloud.set_policy(id, policy);
+    }
+
+    /// Adds or changes a continuous deployment policy. No viewer is sent elsewhere by it: ask the staging distribution's edges.
+    pub fn set_continuous_deployment(&self, id: &str, policy: ContinuousDeployment) {
+        self.shared.cloud.set_deployment(id, policy);
     }
 
     /// Sets a function in both stages.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::function::{Outcome, indexed};
+use super::function::{FunctionOutcome, indexed};
 
 /// What the tables of such a function say.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +50,7 @@ impl WrittenFunction {
         })
     }
 
-    pub(crate) fn run(&self, uri: &str, query: &str) -> Outcome {
+    pub(crate) fn run(&self, uri: &str, query: &str) -> FunctionOutcome {
         for row in &self.redirects {
             if let Some(to) = row.location(uri) {
                 return redirect(row.status, to, query);
@@ -66,7 +66,7 @@ impl WrittenFunction {
                 return redirect(301, bare.to_owned(), query);
             }
         }
-        Outcome::Uri(match &self.index {
+        FunctionOutcome::Uri(match &self.index {
             Some(index) => indexed(uri, index, self.bare),
             None => uri.to_owned(),
         })
@@ -74,11 +74,11 @@ impl WrittenFunction {
 }
 
 /// The query goes along unless the target has one, or a fragment.
-fn redirect(status: u16, mut to: String, query: &str) -> Outcome {
+fn redirect(status: u16, mut to: String, query: &str) -> FunctionOutcome {
     if !query.is_empty() && !to.contains(['?', '#']) {
         to = format!("{to}?{query}");
     }
-    Outcome::Redirect(status, to)
+    FunctionOutcome::Redirect(status, to)
 }
 
 /// The array that `const NAME = [...];` sets. JavaScript's literals are JSON but for a comma after the last.
@@ -163,8 +163,8 @@ const rules = [
     #[test]
     fn a_request_meets_the_tables_in_their_order() {
         let function = WrittenFunction::read(CODE).unwrap();
-        let to = |status, location: &str| Outcome::Redirect(status, location.to_owned());
-        let uri = |uri: &str| Outcome::Uri(uri.to_owned());
+        let to = |status, location: &str| FunctionOutcome::Redirect(status, location.to_owned());
+        let uri = |uri: &str| FunctionOutcome::Uri(uri.to_owned());
         for (asked, expected) in [
             ("/old", to(301, "/new")),
             ("/old?a=b&c", to(301, "/new?a=b&c")),

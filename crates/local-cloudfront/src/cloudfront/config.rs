@@ -1,8 +1,8 @@
 //! Distributions and cache policies as the API writes them.
 
 use crate::distribution::{
-    Behavior, CachePolicy, Caching, Distribution, ErrorResponse, Origin, OriginKind, QueryKey,
-    code_of,
+    Behavior, CachePolicy, Caching, ContinuousDeployment, Distribution, ErrorResponse, Origin,
+    OriginGroup, OriginKind, QueryKey, code_of,
 };
 use crate::function::function_arn;
 use crate::xml::{Element, leaf, list, node};
@@ -29,7 +29,16 @@ impl Distribution {
                 leaf("Prefix", ""),
             ],
         ));
-        parts.push(leaf("ContinuousDeploymentPolicyId", ""));
+        let policy = self.continuous_deployment.as_deref();
+        parts.push(leaf(
+            "ContinuousDeploymentPolicyId",
+            policy.unwrap_or_default(),
+        ));
+        if !self.parameters.is_empty() {
+            let definitions = self.parameters.iter().map(definition);
+            let definitions = node("ParameterDefinitions", definitions);
+            parts.push(node("TenantConfig", [definitions]));
+        }
         if let Some(name) = &self.tag_header {
             parts.push(node("CacheTagConfig", [leaf("HeaderName", name)]));
         }
@@ -37,11 +46,11 @@ impl Distribution {
     }
 
     /// Writes what ListDistributions says: neither DefaultRootObject nor CacheTagConfig.
-    pub(crate) fn summary(&self, modified: &str) -> Element {
+    pub(crate) fn summary(&self, status: &str, modified: &str) -> Element {
         let mut parts = vec![
             leaf("Id", &self.id),
             leaf("ARN", self.arn()),
-            leaf("Status", &self.status),
+            leaf("Status", status),
             leaf("LastModifiedTime", modified),
             leaf("DomainName", &self.domain),
         ];
@@ -58,9 +67,17 @@ impl Distribution {
         let behaviors = self.behaviors.iter();
         let behaviors =
             behaviors.map(|behavior| behavior.element("CacheBehavior", Some(&behavior.pattern)));
+        let mode = if self.parameters.is_empty() {
+            "direct"
+        } else {
+            "tenant-only"
+        };
         vec![
             list("Origins", self.origins.iter().map(Origin::element)),
-            node("OriginGroups", [leaf("Quantity", 0)]),
+            list(
+                "OriginGroups",
+                self.origin_groups.iter().map(OriginGroup::element),
+            ),
             self.default.element("DefaultCacheBehavior", None),
             list("CacheBehaviors", behaviors),
             list(
@@ -88,12 +105,25 @@ impl Distribution {
             leaf("HttpVersion", "http2"),
             leaf("IsIPV6Enabled", true),
             leaf("Staging", self.staging),
+            leaf("ConnectionMode", mode),
         ]
     }
 }
 
+/// A parameter without a default has to be given by each tenant.
+fn definition((name, default): &(String, Option<String>)) -> Element {
+    let mut schema = vec![leaf("Required", default.is_none())];
+    schema.extend(default.iter().map(|value| leaf("DefaultValue", value)));
+    let schema = node("Definition", [node("StringSchema", schema)]);
+    node("member", [leaf("Name", name), schema])
+}
+
 impl Origin {
     fn element(&self) -> Element {
+        let is_rest = matches!(
+            self.kind,
+            OriginKind::S3 { .. } | OriginKind::AccessPoint { .. }
+        );
         let mut parts = vec![
             leaf("Id", &self.id),
             leaf("DomainName", self.host()),
@@ -101,7 +131,7 @@ impl Origin {
             node("CustomHeaders", [leaf("Quantity", 0)]),
         ];
         parts.push(match &self.kind {
-            OriginKind::S3 { .. } => node("S3OriginConfig", [leaf("OriginAccessIdentity", "")]),
+            _ if is_rest => node("S3OriginConfig", [leaf("OriginAccessIdentity", "")]),
             _ => node(
                 "CustomOriginConfig",
                 [
@@ -117,10 +147,26 @@ impl Origin {
         parts.push(leaf("ConnectionAttempts", 3));
         parts.push(leaf("ConnectionTimeout", 10));
         parts.push(node("OriginShield", [leaf("Enabled", false)]));
-        let control =
-            matches!(self.kind, OriginKind::S3 { .. }).then(|| format!("E{}", code_of(&self.id)));
+        let control = is_rest.then(|| format!("E{}", code_of(&self.id)));
         parts.push(leaf("OriginAccessControlId", control.unwrap_or_default()));
         node("Origin", parts)
+    }
+}
+
+impl OriginGroup {
+    fn element(&self) -> Element {
+        let codes = self.failover.iter().map(|code| leaf("StatusCode", code));
+        let members = self.members.iter();
+        let members = members.map(|id| node("OriginGroupMember", [leaf("OriginId", id)]));
+        node(
+            "OriginGroup",
+            [
+                leaf("Id", &self.id),
+                node("FailoverCriteria", [list("StatusCodes", codes)]),
+                list("Members", members),
+                leaf("SelectionCriteria", "default"),
+            ],
+        )
     }
 }
 
@@ -147,7 +193,19 @@ impl Behavior {
             allowed,
             leaf("SmoothStreaming", false),
             leaf("Compress", self.compress),
-            node("LambdaFunctionAssociations", [leaf("Quantity", 0)]),
+            list(
+                "LambdaFunctionAssociations",
+                self.lambdas.iter().map(|lambda| {
+                    node(
+                        "LambdaFunctionAssociation",
+                        [
+                            leaf("LambdaFunctionARN", lambda.arn()),
+                            leaf("EventType", lambda.event.name()),
+                            leaf("IncludeBody", false),
+                        ],
+                    )
+                }),
+            ),
             list(
                 "FunctionAssociations",
                 self.function.iter().map(|name| {
@@ -228,6 +286,27 @@ impl CachePolicy {
         );
         node(
             "CachePolicy",
+            [leaf("Id", id), leaf("LastModifiedTime", modified), config],
+        )
+    }
+}
+
+impl ContinuousDeployment {
+    /// ContinuousDeploymentPolicy as GetContinuousDeploymentPolicy answers it.
+    pub(crate) fn element(&self, id: &str, modified: &str) -> Element {
+        let names = self.staging_domains.iter();
+        let names = list(
+            "StagingDistributionDnsNames",
+            names.map(|name| leaf("DnsName", name)),
+        );
+        let weight = node("SingleWeightConfig", [leaf("Weight", self.weight)]);
+        let traffic = node("TrafficConfig", [weight, leaf("Type", "SingleWeight")]);
+        let config = node(
+            "ContinuousDeploymentPolicyConfig",
+            [names, leaf("Enabled", self.enabled), traffic],
+        );
+        node(
+            "ContinuousDeploymentPolicy",
             [leaf("Id", id), leaf("LastModifiedTime", modified), config],
         )
     }

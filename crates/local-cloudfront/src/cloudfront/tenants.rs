@@ -18,7 +18,13 @@ pub(super) fn tenant(shared: &Shared, name: &str) -> Result<Tenant, Failed> {
 
 pub(super) fn get(shared: &Shared, name: &str) -> Result<Done, Failed> {
     let tenant = tenant(shared, name)?;
-    let document = node("DistributionTenant", parts(shared, &tenant));
+    let mut parts = parts(shared, &tenant);
+    // The summaries of ListDistributionTenants have none.
+    parts.push(node(
+        "Parameters",
+        tenant.parameters.iter().map(parameter_of),
+    ));
+    let document = node("DistributionTenant", parts);
     Ok(Done::ok(document).with("etag", etag(&tenant)))
 }
 
@@ -62,6 +68,10 @@ pub(super) fn list(shared: &Shared, body: &str) -> Done {
 
 fn etag(tenant: &Tenant) -> String {
     format!("E{}", code_of(&format!("{tenant:?}")))
+}
+
+fn parameter_of((name, value): (&String, &String)) -> Element {
+    node("member", [leaf("Name", name), leaf("Value", value)])
 }
 
 /// Writes what a tenant and its summary have alike.

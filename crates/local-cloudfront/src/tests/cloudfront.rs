@@ -103,3 +103,146 @@ async fn distributions_are_listed_page_by_page() {
             .contains("<MaxTTL>31536000</MaxTTL>")
     );
 }
+
+#[tokio::test]
+async fn a_distribution_that_was_changed_is_in_progress_for_a_while() {
+    let (world, mut site) = site().await;
+    world.cloud_options(|options| options.deploy_time = Duration::from_secs(60));
+    put(&world, "a", "one", "").await;
+    put(&world, "v2/a", "two", "").await;
+    world.edge(&site.id, 0).get("/a").await;
+    site.origins[0].path = "/v2".to_owned();
+    world.reconfigure(site.clone());
+    let statuses = || async {
+        let one = format!("GET /2020-05-31/distribution/{}", site.id);
+        let one = xml::Element::parse(&send(&world, &one, b"").await.text()).unwrap();
+        let all = send(&world, "GET /2020-05-31/distribution", b"").await;
+        let all = xml::Element::parse(&all.text()).unwrap();
+        let path = "DistributionConfig/Origins/Items/Origin/OriginPath";
+        assert_eq!(one.text_at(path), "/v2");
+        let listed = all.text_at("Items/DistributionSummary/Status").to_owned();
+        [one.text_at("Status").to_owned(), listed]
+    };
+    assert_eq!(statuses().await, ["InProgress"; 2]);
+    // A purge is filled again from the old origin.
+    invalidate(&world, &site.id, "1", &["/a"]).await;
+    later(&world, 59);
+    assert_eq!(world.edge(&site.id, 0).get("/a").await.text(), "one");
+    assert_eq!(statuses().await, ["InProgress"; 2]);
+    later(&world, 1);
+    assert_eq!(statuses().await, ["Deployed"; 2]);
+    assert_eq!(world.edge(&site.id, 0).get("/a").await.text(), "one");
+    assert_eq!(world.edge(&site.id, 1).get("/a").await.text(), "two");
+    site.status = "InProgress".to_owned();
+    world.set_distribution(site.clone());
+    assert_eq!(statuses().await, ["InProgress"; 2]);
+}
+
+#[tokio::test]
+async fn tenants_have_their_own_values_of_parameters() {
+    let (world, mut site) = site().await;
+    world.create_bucket("site-two").unwrap();
+    site.origins[0].path = "/{{folder}}".to_owned();
+    site.origins[0].kind = OriginKind::S3 {
+        bucket: "{{bucket}}".to_owned(),
+        may_list: true,
+    };
+    site.parameters = vec![
+        ("bucket".to_owned(), Some(BUCKET.to_owned())),
+        ("folder".to_owned(), None),
+    ];
+    world.set_distribution(site.clone());
+    for (id, bucket, folder) in [("dt_1", None, "v1"), ("dt_2", Some("site-two"), "v2")] {
+        let bucket = bucket.map(|name: &str| ("bucket".to_owned(), name.to_owned()));
+        let folder = ("folder".to_owned(), folder.to_owned());
+        world.set_tenant(Tenant {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            distribution: site.id.clone(),
+            domains: vec![format!("{id}.example.com")],
+            parameters: bucket.into_iter().chain([folder]).collect(),
+        });
+    }
+    put(&world, "v1/a", "one", "").await;
+    world
+        .put_object("site-two", "v2/a", "two", Headers::default())
+        .await
+        .unwrap();
+    assert_eq!(world.edge("dt_1", 0).get("/a").await.text(), "one");
+    assert_eq!(world.edge("dt_2", 0).get("/a").await.text(), "two");
+
+    let config = format!("GET /2020-05-31/distribution/{}/config", site.id);
+    let config = send(&world, &config, b"").await.text();
+    for part in [
+        "<DomainName>{{bucket}}.s3.us-east-1.amazonaws.com</DomainName><OriginPath>/{{folder}}</OriginPath>",
+        "<DefaultValue>bucket</DefaultValue>",
+        "<ConnectionMode>tenant-only</ConnectionMode>",
+    ] {
+        assert!(config.contains(part), "{part} in {config}");
+    }
+    for request in [
+        "GET /2020-05-31/distribution-tenant/dt_2",
+        "GET /2020-05-31/distribution-tenant?domain=dt_2.example.com",
+    ] {
+        let said = send(&world, request, b"").await.text();
+        let expected = "<member><Name>bucket</Name><Value>site-two</Value></member>";
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_staging_distribution_is_named_by_a_policy_and_has_edges_of_its_own() {
+    let (world, mut site) = site().await;
+    let staging = Distribution {
+        staging: true,
+        ..Distribution::for_bucket("staging")
+    };
+    let staging = Distribution {
+        origins: site.origins.clone(),
+        ..staging
+    };
+    site.continuous_deployment = Some("policy".to_owned());
+    world.set_distribution(site.clone());
+    world.set_distribution(staging.clone());
+    world.set_continuous_deployment(
+        "policy",
+        ContinuousDeployment {
+            enabled: true,
+            staging_domains: vec![staging.domain.clone()],
+            weight: 0.15,
+        },
+    );
+    let config = format!("GET /2020-05-31/distribution/{}/config", site.id);
+    let config = send(&world, &config, b"").await.text();
+    let expected = "<ContinuousDeploymentPolicyId>policy</ContinuousDeploymentPolicyId>";
+    assert!(config.contains(expected));
+    let get = "GET /2020-05-31/continuous-deployment-policy/policy";
+    let said = xml::Element::parse(&send(&world, get, b"").await.text()).unwrap();
+    let said = said.child("ContinuousDeploymentPolicyConfig").unwrap();
+    let names = said.items("StagingDistributionDnsNames");
+    assert_eq!(names[0].text, staging.domain);
+    assert_eq!(
+        (
+            said.text_at("Enabled"),
+            said.text_at("TrafficConfig/SingleWeightConfig/Weight")
+        ),
+        ("true", "0.15")
+    );
+    let none = send(
+        &world,
+        "GET /2020-05-31/continuous-deployment-policy/x",
+        b"",
+    )
+    .await;
+    assert_eq!(none.status, 404);
+    assert!(none.text().contains("NoSuchContinuousDeploymentPolicy"));
+
+    put(&world, "a", "one", "").await;
+    for id in [&site.id, &staging.id] {
+        assert_eq!(world.edge(id, 0).get("/a").await.text(), "one");
+    }
+    put(&world, "a", "two", "").await;
+    invalidate(&world, &site.id, "1", &["/*"]).await;
+    assert_eq!(world.edge(&site.id, 0).get("/a").await.text(), "two");
+    assert_eq!(world.edge(&staging.id, 0).get("/a").await.text(), "one");
+}

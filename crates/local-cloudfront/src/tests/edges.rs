@@ -145,9 +145,12 @@ async fn a_website_endpoint_has_index_documents_and_redirects() {
     site.origins[0].path = "/v1".to_owned();
     site.origins[0].kind = OriginKind::Website {
         bucket: BUCKET.to_owned(),
-        index: "index.html".to_owned(),
-        error: Some("v1/404.html".to_owned()),
     };
+    let website = WebsiteConfiguration {
+        error: Some("v1/404.html".to_owned()),
+        ..WebsiteConfiguration::new("index.html")
+    };
+    world.website(BUCKET, website).unwrap();
     site.root = None;
     site.errors.clear();
     world.set_distribution(site.clone());
@@ -233,4 +236,147 @@ async fn an_edge_listens_as_viewers_know_it() {
         .unwrap();
     assert_eq!((known.status, known.body.len()), (304, 0));
     assert_eq!(try_send(&url, "POST /", b"").await.unwrap().status, 403);
+}
+
+#[tokio::test]
+async fn a_rest_endpoint_takes_a_raw_plus_for_a_space() {
+    let (world, site) = site().await;
+    for key in ["a b.html", "a+b.html", "c++.html"] {
+        put(&world, key, key, "").await;
+    }
+    let edge = world.edge(&site.id, 0);
+    for (path, status, text) in [
+        ("/a%20b.html", 200, "a b.html"),
+        ("/a+b.html", 200, "a b.html"),
+        ("/a%2Bb.html", 200, "a+b.html"),
+        ("/c++.html", 404, ""),
+        ("/c%2B%2B.html", 200, "c++.html"),
+    ] {
+        let answer = edge.get(path).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert!(text.is_empty() || answer.text() == text, "{path}");
+    }
+    assert_eq!(
+        edge.entries(),
+        [
+            "/a%20b.html",
+            "/a%2Bb.html",
+            "/a+b.html",
+            "/c%2B%2B.html",
+            "/c++.html"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn by_the_origins_headers_only_what_says_so_is_kept() {
+    let (world, mut site) = site().await;
+    for (policy, entries) in [
+        (distribution::ORIGIN_HEADERS, vec!["/dated"]),
+        (
+            distribution::ORIGIN_HEADERS_QUERIES,
+            vec!["/dated", "/dated?a=1"],
+        ),
+    ] {
+        site.default.caching = Caching::Policy(policy.to_owned());
+        world.set_distribution(site.clone());
+        put(&world, "plain", "one", "").await;
+        put(&world, "dated", "one", "max-age=60").await;
+        let edge = world.edge(&site.id, 0);
+        edge.chill();
+        for path in ["/plain", "/dated", "/dated?a=1"] {
+            assert_eq!(edge.get(path).await.text(), "one");
+        }
+        put(&world, "plain", "two", "").await;
+        put(&world, "dated", "two", "max-age=60").await;
+        assert_eq!(edge.get("/plain").await.text(), "two");
+        assert_eq!(edge.get("/dated").await.text(), "one");
+        let mut kept = edge.entries();
+        kept.retain(|key| key.starts_with("/dated"));
+        assert_eq!(kept, entries);
+        let get = format!("GET /2020-05-31/cache-policy/{policy}");
+        let said = send(&world, &get, b"").await.text();
+        assert!(said.contains("<DefaultTTL>0</DefaultTTL><MaxTTL>31536000</MaxTTL>"));
+    }
+}
+
+#[tokio::test]
+async fn an_origin_group_fails_over_and_keeps_what_it_got() {
+    let (world, mut site) = site().await;
+    world.create_bucket("other").unwrap();
+    site.origins.push(Origin {
+        id: "other".to_owned(),
+        path: String::new(),
+        kind: OriginKind::S3 {
+            bucket: "other".to_owned(),
+            may_list: true,
+        },
+    });
+    site.origin_groups = vec![OriginGroup {
+        id: "both".to_owned(),
+        members: vec!["site".to_owned(), "other".to_owned()],
+        failover: vec![403, 404],
+    }];
+    site.default.origin = "both".to_owned();
+    world.set_distribution(site.clone());
+    put(&world, "a", "first", "").await;
+    for key in ["a", "b"] {
+        let headers = Headers::default();
+        world
+            .put_object("other", key, "second", headers)
+            .await
+            .unwrap();
+    }
+    let edge = world.edge(&site.id, 0);
+    assert_eq!(edge.get("/a").await.text(), "first");
+    assert_eq!(edge.fetches(), 1);
+    assert_eq!(edge.get("/b").await.text(), "second");
+    assert_eq!(edge.fetches(), 3);
+    assert_eq!(edge.get("/c").await.status, 404);
+    // What the second answered stands when the first could answer.
+    put(&world, "b", "first", "").await;
+    later(&world, 3600);
+    assert_eq!(edge.get("/b").await.text(), "second");
+    invalidate(&world, &site.id, "1", &["/b"]).await;
+    assert_eq!(edge.get("/b").await.text(), "first");
+    // A status that is not listed is the answer.
+    site.origin_groups[0].failover = vec![500];
+    site.errors.clear();
+    world.set_distribution(site.clone());
+    world.delete_object(BUCKET, "b").unwrap();
+    assert_eq!(world.edge(&site.id, 1).get("/b").await.status, 404);
+    let config = format!("GET /2020-05-31/distribution/{}/config", site.id);
+    let config = send(&world, &config, b"").await.text();
+    let config = xml::Element::parse(&config).unwrap();
+    let group = &config.items("OriginGroups")[0];
+    let codes = group.items("FailoverCriteria/StatusCodes");
+    assert_eq!(codes[0].text, "500");
+    let members = group.items("Members").iter();
+    let members: Vec<_> = members.map(|member| member.text_at("OriginId")).collect();
+    assert_eq!(members, ["site", "other"]);
+}
+
+#[tokio::test]
+async fn an_access_point_answers_as_its_bucket_does() {
+    let (world, mut site) = site().await;
+    site.origins[0].kind = OriginKind::AccessPoint {
+        alias: "site-abc-s3alias".to_owned(),
+        bucket: BUCKET.to_owned(),
+        may_list: false,
+    };
+    site.errors.clear();
+    world.set_distribution(site.clone());
+    put(&world, "a b", "here", "").await;
+    let edge = world.edge(&site.id, 0);
+    assert_eq!(edge.get("/a+b").await.text(), "here");
+    assert_eq!(edge.get("/none").await.status, 403);
+    let config = format!("GET /2020-05-31/distribution/{}/config", site.id);
+    let config = xml::Element::parse(&send(&world, &config, b"").await.text()).unwrap();
+    let origin = &config.items("Origins")[0];
+    assert_eq!(
+        origin.text_at("DomainName"),
+        "site-abc-s3alias.s3.us-east-1.amazonaws.com"
+    );
+    assert!(origin.child("S3OriginConfig").is_some());
+    assert!(!origin.text_at("OriginAccessControlId").is_empty());
 }

@@ -12,7 +12,9 @@ mod edges;
 #[cfg(feature = "faults")]
 mod faults;
 mod folder;
+mod lambdas;
 mod objects;
+mod websites;
 
 const BUCKET: &str = "bucket";
 
