@@ -9,8 +9,6 @@ use crate::object::Headers;
 
 /// Seconds that a page may be kept whatever it says: CloudFront's own policy CachingOptimized has 1.
 const TOLERATED: u64 = 10;
-/// Seconds from which on an app's page kept for errors is a matter of hours.
-const HOUR: u64 = 3600;
 /// Bytes that CloudFront compresses (Developer Guide, "Serve compressed files").
 const COMPRESSED: std::ops::RangeInclusive<u64> = 1_000..=10_000_000;
 
@@ -118,20 +116,34 @@ impl<'s, 'a> DistributionCritic<'s, 'a> {
             let defeats = suspect.defeats.iter();
             defeats.map(|(defeat, example)| example.warning(*defeat, suspect.behavior))
         });
-        warnings.chain(self.long_errors()).collect()
+        let lambdas = self.lambdas();
+        warnings.chain(lambdas).chain(self.long_errors()).collect()
     }
 
-    /// Warns of a single-page app's page that is kept for hours under URLs that nobody can list.
+    /// Warns of Lambdas that see what the origin answers before edges keep it.
+    fn lambdas(&self) -> impl Iterator<Item = String> {
+        let behaviors = self.site.distribution.behaviors.iter();
+        let behaviors = behaviors.filter(|behavior| self.site.is_ours(behavior));
+        behaviors.filter_map(|behavior| {
+            let lambda = behavior.origin_response.as_ref()?;
+            Some(format!(
+                "{lambda} may change the headers and statuses of what the behavior {} keeps, in ways that nothing tells: all that changes \
+                 is purged there, new pages too",
+                behavior.pattern
+            ))
+        })
+    }
+
+    /// Warns of an error page that is kept under URLs that nobody can list.
     fn long_errors(&self) -> Option<String> {
-        let responses = &self.site.distribution.error_responses;
-        let is_app = |page: &Option<String>| page.as_ref().is_some_and(|page| page != "/404.html");
-        let response = responses.iter().find(|response| {
-            let is_long = response.ttl() >= HOUR;
-            response.response_code == Some(200) && is_app(&response.page) && is_long
+        let mut responses = self.site.distribution.error_responses.iter();
+        let response = responses.find(|response| {
+            let is_missing = matches!(response.code, 403 | 404);
+            is_missing && response.page.is_some() && response.ttl() > TOLERATED
         })?;
         Some(format!(
-            "edges keep the answer to error {} ({}) for {} s under every URL of the app, so that each change of it has to purge them \
-             all: an error caching minimum TTL of 10 s or less spares that",
+            "edges keep the answer to error {} ({}) for {} s under every URL that fails, so that each new page is purged, and everything \
+             where that page changes: an error caching minimum TTL of {TOLERATED} s or less spares that",
             response.code,
             response.page.as_deref().unwrap_or_default(),
             response.ttl()
@@ -281,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn an_app_kept_for_hours_under_failing_urls_is_told() {
+    fn an_error_page_kept_for_long_under_failing_urls_is_told() {
         let error = |page: &str, code, ttl| ErrorResponse {
             code: 403,
             page: Some(page.into()),
@@ -289,10 +301,10 @@ mod tests {
             caching_min_ttl: ttl,
         };
         for (error, is_told) in [
-            (error("/index.html", 200, Some(7200)), true),
-            (error("/index.html", 200, Some(300)), false),
+            (error("/index.html", 200, Some(11)), true),
+            (error("/index.html", 200, Some(10)), false),
             (error("/index.html", 200, None), false),
-            (error("/404.html", 404, Some(7200)), false),
+            (error("/404.html", 404, Some(300)), true),
         ] {
             let told = told(usual(), vec![error], &[]);
             assert_eq!(told.contains("error 403"), is_told, "{told}");

@@ -11,7 +11,7 @@ use local_cloudfront::{
 
 use crate::support::{BUCKET, Site, World};
 
-fn first() -> Site {
+pub fn first() -> Site {
     Site::of(&[
         ("index.html", "<p>1"),
         ("about.html", "<p>about 1"),
@@ -27,7 +27,7 @@ fn first() -> Site {
     ])
 }
 
-fn becomes_second(site: &Site) {
+pub fn becomes_second(site: &Site) {
     for (path, content) in [
         ("index.html", "<p>2"),
         ("about.html", "<p>about 2"),
@@ -51,7 +51,7 @@ fn becomes_second(site: &Site) {
 }
 
 /// What viewers ask for besides the files themselves.
-const BESIDES: [&str; 14] = [
+pub const BESIDES: [&str; 14] = [
     "/nowhere",
     "/nowhere/at/all.html",
     "/new.html",
@@ -68,7 +68,7 @@ const BESIDES: [&str; 14] = [
     "/index.html?x",
 ];
 
-async fn never_stale(what: &str, change: impl Fn(&World, &mut Distribution)) {
+pub async fn never_stale(what: &str, change: impl Fn(&World, &mut Distribution)) {
     never_stale_by(&["cheapest"], what, change).await;
 }
 

@@ -9,6 +9,7 @@
 mod allowance;
 mod architecture;
 mod bodies;
+mod configurations;
 mod crash;
 mod deletes;
 mod deploy;
