@@ -271,3 +271,26 @@ fn no_files_use_each_other_in_a_circle() {
     }
     assert_eq!(uses, BTreeMap::new());
 }
+
+#[test]
+fn every_row_of_the_table_of_purges_names_its_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/purges.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| "));
+    let mut named = 0;
+    for row in rows.skip(1) {
+        let tests: Vec<&str> = row
+            .split('`')
+            .filter(|piece| piece.contains("::"))
+            .collect();
+        assert!(!tests.is_empty(), "no test: {row}");
+        for test in tests {
+            let (module, function) = test.split_once("::").unwrap();
+            let file = root.join(format!("tests/it/{module}.rs"));
+            let code = fs::read_to_string(&file).unwrap_or_default();
+            assert!(code.contains(&format!("async fn {function}()")), "{test}");
+            named += 1;
+        }
+    }
+    assert!(named > 20, "{named}");
+}
