@@ -5,15 +5,16 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::distribution::{
-    self, CACHING_DISABLED, CACHING_OPTIMIZED, CachePolicy, Caching, ContinuousDeployment,
-    Distribution, ORIGIN_HEADERS, ORIGIN_HEADERS_QUERIES,
-};
+use super::distribution::{self, Distribution};
 use super::edge::{Answer, Cache, Edge};
 use super::function::{Function, Stages};
 use super::invalidation::{Invalidation, Refusal, check};
 use super::kept::{INDEX_FUNCTION_NAME, Kept};
 use super::options::{CloudOptions, TakesEffect};
+use super::policy::{
+    CACHING_DISABLED, CACHING_OPTIMIZED, CachePolicy, Caching, ContinuousDeployment,
+    ORIGIN_HEADERS, ORIGIN_HEADERS_QUERIES,
+};
 use super::store::Store;
 
 /// A tenant of a multi-tenant distribution, whose configuration it has.

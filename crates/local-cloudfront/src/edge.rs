@@ -7,12 +7,13 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 
 use super::cloud::Cloud;
-use super::distribution::{Behavior, CachePolicy, Distribution};
+use super::distribution::{Behavior, Distribution};
 use super::freshness::{self, Lifetime};
 use super::function::FunctionOutcome;
 use super::lambda::{LambdaEvent, LambdaResponse};
 use super::origin::{self, Reply};
 use super::path::{UNSAFE, normal_path};
+use super::policy::CachePolicy;
 use super::store::Store;
 
 /// An edge's answer to a viewer. Header names in lower case.

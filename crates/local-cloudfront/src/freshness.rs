@@ -1,6 +1,6 @@
 //! How long an edge keeps an answer (CloudFront Developer Guide, "Manage how long content stays in the cache").
 
-use super::distribution::CachePolicy;
+use super::policy::CachePolicy;
 
 /// Seconds: fresh, then stale but served while it is fetched again, and stale but served when the origin fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -28,7 +28,7 @@ pub enum FunctionKind {
     /// What a function does that `unstale` writes, by the tables in its code.
     Written(WrittenFunction),
     /// Whatever a closure makes of a URI and its query string, which is without its `?`.
-    Custom(Arc<dyn Fn(&str, &str) -> FunctionOutcome + Send + Sync>),
+    Custom(Arc<CustomFunction>),
     /// Passes everything.
     Nothing,
 }
@@ -68,6 +68,8 @@ const FOLDERS_FUNCTION: &str = "function handler(event) {
   return request;
 }
 ";
+
+type CustomFunction = dyn Fn(&str, &str) -> FunctionOutcome + Send + Sync;
 
 /// The stages of one function. `live` is what edges run.
 #[derive(Clone, Debug)]

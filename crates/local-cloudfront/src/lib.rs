@@ -27,6 +27,7 @@ mod listing;
 mod options;
 mod origin;
 mod path;
+mod policy;
 mod request;
 mod s3;
 mod share;
@@ -44,10 +45,7 @@ pub use clock::{Clock, iso_date};
 pub use cloud::Tenant;
 pub use digest::Md5;
 pub use disk::DiskError;
-pub use distribution::{
-    Behavior, CachePolicy, Caching, ContinuousDeployment, Distribution, ErrorResponse, Origin,
-    OriginGroup, OriginKind, QueryKey,
-};
+pub use distribution::{Behavior, Distribution, ErrorResponse, Origin, OriginGroup, OriginKind};
 pub use edge::Answer;
 #[cfg(feature = "faults")]
 pub use faults::{Fault, Gate};
@@ -56,6 +54,7 @@ pub use headers::Headers;
 pub use invalidation::Invalidation;
 pub use lambda::{Lambda, LambdaEvent, LambdaKind, LambdaResponse};
 pub use options::{CloudOptions, TakesEffect};
+pub use policy::{CachePolicy, Caching, ContinuousDeployment, QueryKey};
 pub use request::{LogEntry, RequestInfo, Service};
 pub use share::{FolderOptions, FolderSession, open_or_attach};
 pub use store::StoreError;

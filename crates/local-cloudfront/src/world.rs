@@ -18,7 +18,7 @@ use super::clock::Clock;
 use super::cloud::{Cloud, Tenant};
 use super::content::{self, Claims};
 use super::disk::{Disk, DiskError};
-use super::distribution::{CachePolicy, ContinuousDeployment, Distribution};
+use super::distribution::Distribution;
 #[cfg(feature = "faults")]
 use super::faults::{Fault, Rule};
 use super::function::Function;
@@ -27,6 +27,7 @@ use super::http::{self, Cut};
 use super::invalidation::Invalidation;
 use super::kept::KeptFile;
 use super::options::CloudOptions;
+use super::policy::{CachePolicy, ContinuousDeployment};
 use super::request::{LogEntry, RequestInfo};
 use super::s3::Api;
 use super::store::{Expect, Store, StoreError};

@@ -1,10 +1,10 @@
 //! Distributions and cache policies as the API writes them.
 
 use crate::distribution::{
-    Behavior, CachePolicy, Caching, ContinuousDeployment, Distribution, ErrorResponse, Origin,
-    OriginGroup, OriginKind, QueryKey, code_of,
+    Behavior, Distribution, ErrorResponse, Origin, OriginGroup, OriginKind, code_of,
 };
 use crate::function::function_arn;
+use crate::policy::{CachePolicy, Caching, ContinuousDeployment, QueryKey};
 use crate::xml::{Element, leaf, list, node};
 
 impl Distribution {

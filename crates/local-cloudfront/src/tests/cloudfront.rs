@@ -92,10 +92,7 @@ async fn distributions_are_listed_page_by_page() {
             .text()
             .contains("<DefaultRootObject>index.html</DefaultRootObject>")
     );
-    let policy = format!(
-        "GET /2020-05-31/cache-policy/{}",
-        distribution::CACHING_OPTIMIZED
-    );
+    let policy = format!("GET /2020-05-31/cache-policy/{}", policy::CACHING_OPTIMIZED);
     assert!(
         send(&world, &policy, b"")
             .await

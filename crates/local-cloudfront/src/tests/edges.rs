@@ -272,11 +272,8 @@ async fn a_rest_endpoint_takes_a_raw_plus_for_a_space() {
 async fn by_the_origins_headers_only_what_says_so_is_kept() {
     let (world, mut site) = site().await;
     for (policy, entries) in [
-        (distribution::ORIGIN_HEADERS, vec!["/dated"]),
-        (
-            distribution::ORIGIN_HEADERS_QUERIES,
-            vec!["/dated", "/dated?a=1"],
-        ),
+        (policy::ORIGIN_HEADERS, vec!["/dated"]),
+        (policy::ORIGIN_HEADERS_QUERIES, vec!["/dated", "/dated?a=1"]),
     ] {
         site.default.caching = Caching::Policy(policy.to_owned());
         world.set_distribution(site.clone());
