@@ -7,9 +7,6 @@ use crate::rules::redirect::Redirect;
 use crate::scan::LocalFile;
 use crate::survey::targets::{ResolvedDistribution, ResolvedTargets};
 
-/// The index document of website endpoints.
-const INDEX: &str = "index.html";
-
 /// The redirects that are objects, and what is wrong with the others.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct RedirectObjects {
@@ -29,7 +26,7 @@ pub(crate) fn objects(
         return outcome;
     }
     for placed in redirects {
-        match object(placed, &is_file) {
+        match object(placed, targets.index_document(), &is_file) {
             Ok(object) => outcome.objects.push(object),
             Err(why) => outcome.warnings.push(why),
         }
@@ -48,10 +45,11 @@ pub(crate) fn has_website(targets: &ResolvedTargets) -> bool {
 
 fn object(
     placed: &PlacedRedirect,
+    index: &str,
     is_file: impl Fn(&str) -> bool,
 ) -> Result<(String, String), String> {
     let PlacedRedirect { redirect, place } = placed;
-    let (key, to) = redirect.as_object(INDEX).map_err(|why| {
+    let (key, to) = redirect.as_object(index).map_err(|why| {
         format!(
             "{place}: the redirect of {} does nothing at a website endpoint: {why}",
             redirect.from

@@ -28,6 +28,8 @@ pub(crate) struct ServingRules<'a> {
     error_documents: HashSet<String>,
     /// The key that `/` shows.
     root: String,
+    /// The file that a website endpoint shows for its folder.
+    index: String,
     /// Objects get cache tags.
     pub tagged: bool,
 }
@@ -62,6 +64,7 @@ impl<'a> ServingRules<'a> {
             playlists: playlists.map(folder).collect(),
             error_documents,
             root,
+            index: targets.index_document().to_owned(),
             tagged: targets
                 .found
                 .iter()
@@ -135,9 +138,10 @@ impl<'a> ServingRules<'a> {
         }
     }
 
-    /// Returns whether something outside of the build goes by a key: the distribution's root and its error pages.
+    /// Returns whether something outside of the build goes by a key: the distribution's root and its error pages, and index documents.
     pub(crate) fn is_named_elsewhere(&self, key: &str) -> bool {
-        key == self.root || self.error_documents.contains(key)
+        let name = key.rsplit('/').next();
+        key == self.root || self.error_documents.contains(key) || name == Some(&*self.index)
     }
 
     fn type_of(&self, file: &LocalFile) -> Cow<'static, str> {

@@ -109,6 +109,15 @@ pub(crate) struct ResolvedTargets {
     pub function: Option<SiteFunction>,
 }
 
+impl ResolvedTargets {
+    /// Returns what a website endpoint answers folders with.
+    pub(crate) fn index_document(&self) -> &str {
+        let mut websites = self.found.iter();
+        let website = websites.find_map(|target| target.readable()?.website.as_ref());
+        website.map_or("index.html", |website| &website.index)
+    }
+}
+
 /// The function that is to answer redirects, and how to take it back where it cannot be published.
 #[derive(Debug, Clone)]
 pub(crate) struct SiteFunction {
