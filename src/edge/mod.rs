@@ -12,12 +12,16 @@
 //! Beside that, [`expect`] knows what viewers must see then, and [`critic`] warns where a distribution's settings override headers.
 
 pub mod batch;
+mod code;
 pub mod cover;
 pub mod critic;
 pub mod distribution;
 pub mod expect;
 mod figures;
+pub mod form;
 mod held;
+mod javascript;
+mod objects;
 #[cfg(test)]
 mod oracle;
 mod pareto;
@@ -37,7 +41,11 @@ pub mod urls;
 mod wide;
 
 pub use cover::{Cover, Pattern};
-pub use distribution::{Behavior, Distribution, ErrorResponse, Origin, QueryKey, UriRewrite};
+pub use distribution::{
+    Behavior, Distribution, ErrorResponse, FunctionTrust, Origin, QueryKey, UnreadFunction,
+    UriRewrite,
+};
+pub use form::UriForm;
 pub use price::{Money, PurgeMode, PurgePrices};
 pub use purge::{PurgeChoice, UrlExplanation, purge};
 pub use reason::{BodyName, HeldAnswer, OwedReason, ServedAnswer, SparedReason, StalePaths};

@@ -110,6 +110,7 @@ impl DistributionSearch<'_> {
         let reading = FunctionReading {
             index: self.job.settings.index,
             redirects: !self.job.redirects.is_empty() || self.job.redirect_function.is_some(),
+            trust: self.job.settings.functions,
         };
         let distribution = match configuration::read(&self.cloudfront, described, reading).await {
             Ok(distribution) => distribution,
