@@ -6,7 +6,7 @@ use super::javascript::{self, CodeToken, TokenKind};
 const MAX_PIECE: usize = 60;
 
 /// Tokens, by their positions. A position past the end has no token.
-pub(super) struct FunctionCode<'a> {
+pub(super) struct TokenizedCode<'a> {
     source: &'a str,
     tokens: Vec<CodeToken<'a>>,
     /// For each bracket, the position of the one that it pairs with.
@@ -15,7 +15,7 @@ pub(super) struct FunctionCode<'a> {
     outer: Vec<Option<usize>>,
 }
 
-impl<'a> FunctionCode<'a> {
+impl<'a> TokenizedCode<'a> {
     /// `Err`: the piece of the source that is not understood.
     pub(super) fn read(source: &'a str) -> Result<Self, String> {
         let tokens = javascript::tokens(source).map_err(|start| cut(source, start))?;
@@ -194,7 +194,7 @@ impl<'a> FunctionCode<'a> {
             _ => return None,
         };
         let start = match self.sign(parameters.1) {
-            ")" if self.sign(at) == "" => parameters.1 + 1,
+            ")" if self.sign(at).is_empty() => parameters.1 + 1,
             _ => at + 1,
         };
         Some((parameters, (start, self.body_end(start))))

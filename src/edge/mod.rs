@@ -9,6 +9,9 @@
 //! - `solve`, `pareto`: choose; `tagged`, `wide`: put cache tags in the place of paths.
 //! - [`cover`]: the chosen [`Pattern`]s with their price; [`batch`]: splits them into what is sent at once.
 //!
+//! What a CloudFront Function does to URLs is read from its code: `javascript` splits it into tokens, `code` pairs their brackets,
+//! `objects` knows which names are the request, [`rewrite`] follows its URI, and tells it in [`form`]s.
+//!
 //! Beside that, [`expect`] knows what viewers must see then, and [`critic`] warns where a distribution's settings override headers.
 
 pub mod batch;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::code::FunctionCode;
+use super::code::TokenizedCode;
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(super) enum NamedObject {
 
 /// The names of these objects, with the functions and loops of the code.
 pub(super) struct FunctionObjects<'c, 'a> {
-    code: &'c FunctionCode<'a>,
+    code: &'c TokenizedCode<'a>,
     /// The body of `handler`.
     handler: (usize, usize),
     parameters: Vec<(usize, usize)>,
@@ -26,7 +26,7 @@ pub(super) struct FunctionObjects<'c, 'a> {
 }
 
 impl<'c, 'a> FunctionObjects<'c, 'a> {
-    pub(super) fn find(code: &'c FunctionCode<'a>) -> Result<Self, usize> {
+    pub(super) fn find(code: &'c TokenizedCode<'a>) -> Result<Self, usize> {
         let handler = (0..code.len()).find_map(|at| handler_at(code, at));
         let (event, handler) = handler.ok_or(0usize)?;
         let mut objects = Self {
@@ -97,11 +97,8 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
         let mut names = Vec::new();
         if self.code.before(at) == "=" && self.code.expression_end(at) == next {
             let target = at.saturating_sub(2);
-            names.extend(
-                self.code
-                    .name(target)
-                    .filter(|_| self.code.is_value(target)),
-            );
+            let name = self.code.name(target);
+            names.extend(name.filter(|_| self.code.is_value(target)));
             if self.code.sign(target) == "}" && object == NamedObject::Event {
                 for (property, name) in self.entries(target)? {
                     if property == "request" {
@@ -169,15 +166,18 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
         self.parameters.iter().any(is_within) || outer.is_some_and(is_pattern)
     }
 
-    /// Returns whether it is part of what is written to the log.
+    /// Returns whether it is part of what is written to the log, given to nothing else before.
     pub(super) fn is_logged(&self, at: usize) -> bool {
-        let mut outer = self.code.outer(at);
+        let code = self.code;
+        let mut outer = code.outer(at);
         while let Some(open) = outer {
-            let console = open.checked_sub(3).and_then(|at| self.code.name(at));
-            if console == Some("console") && self.code.sign(open) == "(" {
-                return true;
+            if let Some(called) = code.word_before(open) {
+                let console = open.checked_sub(3).and_then(|at| code.name(at));
+                if console == Some("console") || called != "stringify" {
+                    return console == Some("console");
+                }
             }
-            outer = self.code.outer(open);
+            outer = code.outer(open);
         }
         false
     }
@@ -222,8 +222,9 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
         let code = self.code;
         let is_beside = |other: &usize| code.outer(*other) == code.outer(at);
         // Behind a brace that ends a block no operator stands.
-        let is_end =
-            |at: usize| code.sign(at) == ";" || code.sign(at) == "}" && code.sign(at + 1) == "";
+        let is_end = |at: usize| {
+            code.sign(at) == ";" || code.sign(at) == "}" && code.sign(at + 1).is_empty()
+        };
         let before = (0..at).rev().filter(is_beside);
         let mut statement = before.take_while(|at| !is_end(*at));
         statement.any(|at| code.name(at) == Some("return"))
@@ -231,7 +232,7 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
 }
 
 /// Returns the first parameter and the body where the function `handler` is declared here.
-fn handler_at<'a>(code: &FunctionCode<'a>, at: usize) -> Option<(&'a str, (usize, usize))> {
+fn handler_at<'a>(code: &TokenizedCode<'a>, at: usize) -> Option<(&'a str, (usize, usize))> {
     if code.name(at)? != "handler" {
         return None;
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::code::FunctionCode;
+use super::code::TokenizedCode;
 use super::distribution::UriRewrite;
 use super::form::{AnchoredText, UriForm, anchored, joined, replaced};
 use super::objects::{FunctionObjects, NamedObject, is_assignment};
@@ -33,7 +33,7 @@ const ORIGIN_CHANGES: [&str; 3] = [
 
 /// Tells what the function does to the URI. `Err`: the piece of its code that is not understood.
 pub fn rewrite_of(source: &str) -> Result<UriRewrite, String> {
-    let code = FunctionCode::read(source)?;
+    let code = TokenizedCode::read(source)?;
     let forms = forms(&code).map_err(|at| code.piece(at))?;
     let is_path = |form: &UriForm| match form {
         UriForm::Literal(text) => text.starts_with('/'),
@@ -49,7 +49,7 @@ pub fn rewrite_of(source: &str) -> Result<UriRewrite, String> {
     })
 }
 
-fn forms(code: &FunctionCode<'_>) -> Result<BTreeSet<UriForm>, usize> {
+fn forms(code: &TokenizedCode<'_>) -> Result<BTreeSet<UriForm>, usize> {
     let mut reader = FunctionReader {
         code,
         objects: FunctionObjects::find(code)?,
@@ -57,13 +57,17 @@ fn forms(code: &FunctionCode<'_>) -> Result<BTreeSet<UriForm>, usize> {
         uri: BTreeSet::from([UriForm::same()]),
         known: 0,
     };
-    (0..code.len()).try_for_each(|at| reader.read(at))?;
+    // What stands around the handler has been run before it.
+    let (within, around): (Vec<usize>, Vec<usize>) =
+        (0..code.len()).partition(|at| reader.objects.is_in_handler(*at));
+    let mut all = around.into_iter().chain(within);
+    all.try_for_each(|at| reader.read(at))?;
     Ok(reader.uri)
 }
 
 /// Follows the URI through the code, token by token. Errors are positions.
 struct FunctionReader<'c, 'a> {
-    code: &'c FunctionCode<'a>,
+    code: &'c TokenizedCode<'a>,
     objects: FunctionObjects<'c, 'a>,
     /// What variables may hold; `None`: nobody knows.
     values: BTreeMap<&'a str, Option<BTreeSet<UriForm>>>,
@@ -189,8 +193,10 @@ impl<'a> FunctionReader<'_, 'a> {
         if let ("}", Some((object, _))) = (code.sign(close), source) {
             for (property, name) in self.objects.entries(close)? {
                 let is_uri = object == NamedObject::Request && property == "uri";
-                let value = is_uri.then(|| self.uri.clone());
-                self.values.insert(name.ok_or(at)?, value);
+                let name = name.ok_or(at)?;
+                let is_new = !self.values.contains_key(name);
+                let value = (is_uri && is_new).then(|| self.uri.clone());
+                self.values.insert(name, value);
             }
             return Ok(());
         }
@@ -219,20 +225,11 @@ impl<'a> FunctionReader<'_, 'a> {
             if code.sign(colon) != ":" {
                 return Err(start);
             }
-            let either = [
-                self.value(question + 1, colon)?,
-                self.value(colon + 1, end)?,
-            ];
-            return Ok(either.into_iter().flatten().collect());
+            return Ok(&self.value(question + 1, colon)? | &self.value(colon + 1, end)?);
         }
         let either = code.parts(start, end, &["||", "??"]);
-        if either.len() > 1 {
-            let values = either.iter().map(|(start, end)| self.value(*start, *end));
-            return Ok(values
-                .collect::<Result<Vec<_>, _>>()?
-                .into_iter()
-                .flatten()
-                .collect());
+        if let [(start, middle), _, ..] = either.as_slice() {
+            return Ok(&self.value(*start, *middle)? | &self.value(middle + 1, end)?);
         }
         let terms = code.parts(start, end, &["+"]);
         let mut terms = terms.iter().map(|(start, end)| self.term(*start, *end));
@@ -476,6 +473,10 @@ mod tests {
             ),
             ("function f(r) { log(r.uri) } f(request)", "nothing"),
             (
+                "const end = '/index.html'; return f(); function f() { const end = g(); return end }; request.uri += end",
+                "index",
+            ),
+            (
                 "console.log('at ' + JSON.stringify(event), {uri: request.uri})",
                 "nothing",
             ),
@@ -583,6 +584,10 @@ mod tests {
             ("return { [key]: '/x' }", "[key]: '/x'"),
             ("request = other", "request = other"),
             ("var r = a || request; r.uri = '/x'", "var r = a || request"),
+            (
+                "console.log(change(request))",
+                "console.log(change(request))",
+            ),
             ("eval(code)", "eval(code)"),
             ("request.uri = \"\\q\"", "\"\\q\""),
             (
@@ -603,6 +608,7 @@ mod tests {
             "function handler({request}) { request.uri += '.html'; return request }",
             "import * as cf from 'cloudfront'; function handler(event) { return event.request }",
             "import cf from 'cloudfront'; function handler(event) { cf[name](); return event.request }",
+            "var end = '/x'; function handler(event) { f(); event.request.uri += end; return event.request } function f() { end = g() }",
             "function to(r) { r.uri = '/x' } function handler(event) { to(event.request); return event.request }",
         ] {
             assert!(rewrite_of(code).is_err(), "{code}");

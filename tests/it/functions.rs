@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use local_cloudfront::{Function, FunctionKind, FunctionOutcome, Lambda, LambdaEvent, LambdaKind};
+use local_cloudfront::{
+    Behavior, Function, FunctionKind, FunctionOutcome, Lambda, LambdaEvent, LambdaKind, Origin,
+    OriginKind,
+};
 
 use crate::support::{Site, Unstale, World};
 
@@ -146,10 +149,9 @@ async fn edited(world: &World, site: &Site, files: &[&str], trust: &str) -> Stri
     world.forget();
     let second = deploy().await.succeeds();
     let purged = world.purged();
-    world.assert_fresh(site, "").await;
+    let stale = world.stale().await;
+    assert!(stale.is_empty(), "{stale:#?}");
     world.assert_idle(deploy()).await;
-    world.forget();
-    assert!(world.purged().is_empty());
     format!("{}\n{}", purged.join(" "), second.stderr)
 }
 
@@ -208,6 +210,52 @@ async fn what_code_tells_is_purged_exactly() {
             assert!(!words.contains("not known what"), "{words}");
         }
     }
+}
+
+/// The behavior is chosen by what the viewer asked for, the copy is kept under what the function makes of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_origins_behavior_would_answer_is_purged_all_the_same() {
+    let code = include_str!("../../fixtures/functions/docs.js");
+    let world = World::with(|setup| {
+        let distribution = &mut setup.distribution;
+        distribution.origins.push(Origin {
+            id: "api".into(),
+            path: String::new(),
+            kind: OriginKind::Fixed {
+                domain: "api.example.com".into(),
+                status: 200,
+                headers: Vec::new(),
+                body: "api".into(),
+            },
+        });
+        let mut behavior = Behavior::new("docs/*", "site");
+        behavior.function = Some("rewrite".to_owned());
+        distribution.behaviors = vec![behavior];
+        distribution.default.origin = "api".to_owned();
+        distribution.root = None;
+        distribution.errors.clear();
+    })
+    .await
+    .with_function(Some(function(code, docs)));
+    // Asked for itself it is the API's to answer, from the same copy: only viewers of the folder come first here.
+    let site = Site::of(&[("about.html", "<p>1"), ("a/index.html", "<p>1")]);
+    let deploy = || deploy(&world, &site);
+    deploy().await.succeeds();
+    world.warm_urls(["/docs/about.html", "/docs/a/"]).await;
+    site.write("about.html", "<p>2");
+    site.write("a/index.html", "<p>2");
+    world.forget();
+    deploy().await.succeeds();
+    let purged = [
+        "/a/index.html",
+        "/about.html",
+        "/docs/a/",
+        "/docs/a/index.html",
+        "/docs/about.html",
+    ];
+    assert_eq!(world.purged(), purged);
+    let stale = world.stale().await;
+    assert!(stale.is_empty(), "{stale:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
