@@ -473,10 +473,6 @@ mod tests {
             ),
             ("function f(r) { log(r.uri) } f(request)", "nothing"),
             (
-                "const end = '/index.html'; return f(); function f() { const end = g(); return end }; request.uri += end",
-                "index",
-            ),
-            (
                 "console.log('at ' + JSON.stringify(event), {uri: request.uri})",
                 "nothing",
             ),
@@ -496,6 +492,12 @@ mod tests {
         ] {
             assert_eq!(read(&body(code)), told, "{code}");
         }
+        let local = "function f() { const end = g(); return end }";
+        let code = format!(
+            "const end = '/index.html'; {local} {}",
+            body("request.uri += end")
+        );
+        assert_eq!(read(&code), "index", "another function's own");
     }
 
     #[test]

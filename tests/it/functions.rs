@@ -144,7 +144,7 @@ async fn edited(world: &World, site: &Site, files: &[&str], trust: &str) -> Stri
     world.warm_urls(VIEWED).await;
     world.warm(site).await;
     for file in files {
-        site.write(file, &format!("<p>{file} 2"));
+        site.write(file, format!("<p>{file} 2"));
     }
     world.forget();
     let second = deploy().await.succeeds();
