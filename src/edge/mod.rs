@@ -9,15 +9,22 @@
 //! - `solve`, `pareto`: choose; `tagged`, `wide`: put cache tags in the place of paths.
 //! - [`cover`]: the chosen [`Pattern`]s with their price; [`batch`]: splits them into what is sent at once.
 //!
+//! What a CloudFront Function does to URLs is read from its code: `javascript` splits it into tokens, `code` pairs their brackets,
+//! `objects` knows which names are the request, [`rewrite`] follows its URI, and tells it in [`form`]s.
+//!
 //! Beside that, [`expect`] knows what viewers must see then, and [`critic`] warns where a distribution's settings override headers.
 
 pub mod batch;
+mod code;
 pub mod cover;
 pub mod critic;
 pub mod distribution;
 pub mod expect;
 mod figures;
+pub mod form;
 mod held;
+mod javascript;
+mod objects;
 #[cfg(test)]
 mod oracle;
 mod pareto;
@@ -38,8 +45,10 @@ mod wide;
 
 pub use cover::{Cover, Pattern};
 pub use distribution::{
-    Behavior, Distribution, ErrorResponse, Origin, QueryKey, UriRewrite, WebsiteConfiguration,
+    Behavior, Distribution, ErrorResponse, FunctionTrust, Origin, QueryKey, UnreadFunction,
+    UriRewrite, WebsiteConfiguration,
 };
+pub use form::UriForm;
 pub use price::{Money, PurgeMode, PurgePrices};
 pub use purge::{PurgeChoice, UrlExplanation, purge};
 pub use reason::{BodyName, HeldAnswer, OwedReason, ServedAnswer, SparedReason, StalePaths};

@@ -11,7 +11,7 @@ use super::values::{
     AccountId, BucketAddress, DistributionSetting, EndpointUrl, FieldValue, FileExtension,
     FunctionName, GlobPattern, MemorySize, Period, Price, SitePrefix, StatePlace,
 };
-use crate::edge::{IndexLookup, PurgeMode};
+use crate::edge::{FunctionTrust, IndexLookup, PurgeMode};
 use crate::object::encoding::Encoding;
 use crate::rules::header_rule::HeaderRule;
 use crate::rules::noise::NoiseRule;
@@ -56,6 +56,7 @@ pub(crate) struct Settings {
     pub error_documents: List<String>,
     pub strip_extension: List<FileExtension>,
     pub index: IndexLookup,
+    pub functions: FunctionTrust,
     /// Store `posts/index.html` under `posts/` too.
     pub directory_objects: bool,
     /// The CloudFront Function that is to answer redirects where no website endpoint does; `None`: none is written.
@@ -148,6 +149,7 @@ impl Default for Settings {
             error_documents: List::default(),
             strip_extension: List::default(),
             index: IndexLookup::Auto,
+            functions: FunctionTrust::Read,
             directory_objects: false,
             redirect_function: None,
             fingerprinted: List::default(),

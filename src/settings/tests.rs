@@ -445,6 +445,7 @@ fn another(key: &str, value: &toml::Value) -> Option<(String, String)> {
         ("max-memory", _) => "17MiB".to_owned(),
         ("symlinks", _) => "skip".to_owned(),
         ("index" | "distribution", _) => "none".to_owned(),
+        ("functions", _) => "rewrite".to_owned(),
         ("purge-mode", _) => "all".to_owned(),
         ("prefix", _) => "docs".to_owned(),
         (_, toml::Value::String(text)) => text.clone(),

@@ -20,6 +20,7 @@ mod errors;
 mod explain;
 mod faults;
 mod function;
+mod functions;
 mod house;
 mod input;
 mod interrupts;
