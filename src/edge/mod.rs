@@ -6,7 +6,7 @@
 //! - `stale`: judges each path by [`ttl`]: owed, with its [`OwedReason`], or not, with its [`SparedReason`].
 //! - `held`: puts the owed paths among all paths that edges may hold.
 //! - `tree`: reduces those to the nodes where one wildcard competes with single paths; `figures` are their costs.
-//! - `solve`, `pareto`: choose; `tagged`, `wide`: put cache tags in the place of paths.
+//! - `solve`, `pareto`: choose; `tagged`, `wide`: put cache tags in the place of paths; `shared`: several purges together.
 //! - [`cover`]: the chosen [`Pattern`]s with their price; [`batch`]: splits them into what is sent at once.
 //!
 //! Beside that, [`expect`] knows what viewers must see then, and [`critic`] warns where a distribution's settings override headers.
@@ -26,6 +26,7 @@ pub mod price;
 pub mod purge;
 pub mod reason;
 pub mod rewrite;
+mod shared;
 mod solve;
 mod stale;
 mod tagged;
@@ -39,7 +40,7 @@ mod wide;
 pub use cover::{Cover, Pattern};
 pub use distribution::{Behavior, Distribution, ErrorResponse, Origin, QueryKey, UriRewrite};
 pub use price::{Money, PurgeMode, PurgePrices};
-pub use purge::{PurgeChoice, UrlExplanation, purge};
+pub use purge::{OwedPurge, PurgeChoice, UrlExplanation, purge, purge_together};
 pub use reason::{BodyName, HeldAnswer, OwedReason, ServedAnswer, SparedReason, StalePaths};
 pub use rewrite::rewrite_of;
 pub use urls::{IndexLookup, PathKind, RequestPath, ShownSite, request_paths};

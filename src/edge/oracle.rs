@@ -377,11 +377,7 @@ proptest! {
     fn splitting_finds_the_same(case in case(60, 6, 0.5, 25)) {
         let entries = case.entries();
         let tree = case.universe(&entries).tree();
-        let rates = match case.prices.mode {
-            PurgeMode::Exact => Rates::exact(&case.prices),
-            _ => Rates::cheapest(&case.prices),
-        };
-        let patterns = tree.paths(&solve_within(&tree, &rates, 0));
+        let patterns = tree.paths(&solve_within(&tree, &Rates::of(&case.prices), 0));
         prop_assert_eq!(case.cost(&patterns), Some(case.by_table()));
     }
 
