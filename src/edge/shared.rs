@@ -80,3 +80,69 @@ fn add_tags(purges: &[SharingPurge<'_>], prices: &PurgePrices, covers: &mut [Cov
         sent = others + cover.paths();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::super::cover::UniverseEntry;
+    use super::super::oracle::{Case, case, cases};
+    use super::super::price::Money;
+    use super::*;
+
+    /// The least cost of all sets of patterns for all of them.
+    fn by_force(several: &[Case], candidates: &[Vec<String>]) -> [u64; 4] {
+        let mut sums = BTreeSet::from([[0; 3]]);
+        for (case, candidates) in several.iter().zip(candidates) {
+            let figures = case.all_figures(candidates);
+            let add = |sum: &[u64; 3], more: &[u64; 3]| [0, 1, 2].map(|at| sum[at] + more[at]);
+            let pairs = sums
+                .iter()
+                .flat_map(|sum| figures.iter().map(move |more| add(sum, more)));
+            sums = pairs.collect();
+        }
+        let ranks = sums
+            .iter()
+            .map(|[paths, needless, wildcards]| several[0].rank(*paths, *needless, *wildcards));
+        ranks.min().expect("everything is one way")
+    }
+
+    fn covers_of(several: &[Case], prices: &PurgePrices) -> Vec<Cover> {
+        let entries: Vec<Vec<UniverseEntry<'_>>> = several.iter().map(Case::entries).collect();
+        let purges = several.iter().zip(&entries);
+        let purges =
+            purges.map(|(case, entries)| SharingPurge::new(case.universe(entries), Vec::new()));
+        covers(&purges.collect::<Vec<_>>(), prices)
+    }
+
+    proptest! {
+        #![proptest_config(cases(2000))]
+
+        #[test]
+        fn no_sets_of_patterns_are_cheaper_together(
+            mut several in prop::collection::vec(case(5, 4, 0.6, 8), 1..=3),
+            path in 0u64..12,
+        ) {
+            let prices = PurgePrices { path: Money(path), ..several[0].prices };
+            several.iter_mut().for_each(|case| case.prices = prices);
+            let candidates: Vec<Vec<String>> = several.iter().map(Case::candidates).collect();
+            prop_assume!(candidates.iter().all(|candidates| candidates.len() <= 8));
+            let covers = covers_of(&several, &prices);
+            let mut sums = [0; 3];
+            for (case, cover) in several.iter().zip(&covers) {
+                let texts: Vec<String> = cover.texts().map(str::to_owned).collect();
+                let figures = case.figures(&texts).expect("everything changed is taken");
+                prop_assert_eq!(figures, [cover.paths(), cover.needless(), cover.wildcards]);
+                (0..3).for_each(|at| sums[at] += figures[at]);
+            }
+            let [paths, needless, wildcards] = sums;
+            prop_assert_eq!(several[0].rank(paths, needless, wildcards), by_force(&several, &candidates), "{:?}", covers);
+            let free: u64 = covers.iter().map(|cover| cover.free).sum();
+            let paid: Money = covers.iter().map(|cover| cover.path_cost).sum();
+            prop_assert_eq!(free, paths.min(prices.free));
+            prop_assert_eq!(paid, prices.path * (paths - free));
+        }
+    }
+}
