@@ -182,9 +182,14 @@ fn wishes(settings: &Settings, session: Option<&FolderSession>) -> Vec<Distribut
 }
 
 fn prices(purge: &PurgeSettings) -> PurgePrices {
+    let path_price = if purge.plan.includes_paths() {
+        0.0
+    } else {
+        purge.path_price.0
+    };
     PurgePrices {
         mode: purge.mode,
-        path: Money::from_dollars(purge.path_price.0),
+        path: Money::from_dollars(path_price),
         refetch: Money::from_dollars(purge.refetch_price.0),
         wait: Money::from_dollars(purge.wait_price.0),
         opaque: purge.opaque_weight,

@@ -113,7 +113,7 @@ fn context(job: &Job, scene: &PlanInputs) -> PlanContext {
         bucket: job.bucket.clone(),
         prefix: job.settings.prefix.0.clone(),
         names: named.collect(),
-        free_left: Some(scene.month_left(job)),
+        free_left: scene.month_left(job),
         trusted: sites.flat_map(|site| trusted_functions(&site)).collect(),
     }
 }

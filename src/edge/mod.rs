@@ -6,7 +6,7 @@
 //! - `stale`: judges each path by [`ttl`]: owed, with its [`OwedReason`], or not, with its [`SparedReason`].
 //! - `held`: puts the owed paths among all paths that edges may hold.
 //! - `tree`: reduces those to the nodes where one wildcard competes with single paths; `figures` are their costs.
-//! - `solve`, `pareto`: choose; `tagged`, `wide`: put cache tags in the place of paths.
+//! - `solve`, `pareto`: choose; `tagged`, `wide`: put cache tags in the place of paths; `shared`: several purges together.
 //! - [`cover`]: the chosen [`Pattern`]s with their price; [`batch`]: splits them into what is sent at once.
 //!
 //! What a CloudFront Function does to URLs is read from its code: `javascript` splits it into tokens, `code` pairs their brackets,
@@ -33,6 +33,7 @@ pub mod price;
 pub mod purge;
 pub mod reason;
 pub mod rewrite;
+mod shared;
 mod solve;
 mod stale;
 mod tagged;
@@ -50,7 +51,7 @@ pub use distribution::{
 };
 pub use form::UriForm;
 pub use price::{Money, PurgeMode, PurgePrices};
-pub use purge::{PurgeChoice, UrlExplanation, purge};
+pub use purge::{OwedPurge, PurgeChoice, UrlExplanation, purge, purge_together};
 pub use reason::{BodyName, HeldAnswer, OwedReason, ServedAnswer, SparedReason, StalePaths};
 pub use rewrite::rewrite_of;
 pub use urls::{IndexLookup, PathKind, RequestPath, ShownSite, request_paths};

@@ -26,7 +26,7 @@ pub struct PlanContext {
     pub prefix: String,
     /// What each purge's target is called besides its id, such as its first alias: `(target, name)`.
     pub names: Vec<(String, String)>,
-    /// What is left of the month's free paths before this deploy.
+    /// What is left of the month's free paths before this deploy; none where the distribution's plan includes paths.
     pub free_left: Option<u64>,
     /// What the owner's word is taken for, a sentence each.
     pub trusted: BTreeSet<String>,
@@ -87,8 +87,12 @@ fn text(plan: &Plan, context: &PlanContext, look: TextLook) -> String {
         blocks.push(lines.join("\n"));
         let function = plan.function.iter();
         blocks.extend(function.map(|change| function_text(change, context, look)));
-        let purges = plan.purges.iter();
-        blocks.extend(purges.filter_map(|purge| purge::text(purge, context.free_left, look)));
+        let mut free_left = context.free_left;
+        for purge in &plan.purges {
+            blocks.extend(purge::text(purge, free_left, look));
+            let free = purge.purge.cover.free + purge.after.cover.free;
+            free_left = free_left.map(|left| left.saturating_sub(free));
+        }
     }
     blocks.retain(|block| !block.is_empty());
     blocks.join("\n\n")

@@ -11,6 +11,7 @@ use super::values::{
     AccountId, BucketAddress, DistributionSetting, EndpointUrl, FieldValue, FileExtension,
     FunctionName, GlobPattern, MemorySize, Period, Price, SitePrefix, StatePlace,
 };
+use crate::edge::price::{FREE_PATHS, PricingPlan};
 use crate::edge::{FunctionTrust, IndexLookup, PurgeMode};
 use crate::object::encoding::Encoding;
 use crate::rules::header_rule::HeaderRule;
@@ -112,8 +113,9 @@ pub(crate) struct Settings {
 )]
 pub(crate) struct PurgeSettings {
     pub mode: PurgeMode,
-    /// What is left of the month's free paths; `None`: by the history.
-    pub free_paths: Option<u64>,
+    pub plan: PricingPlan,
+    /// How many of the account's free paths in a month are this site's.
+    pub free_paths_per_month: u64,
     pub path_price: Price,
     pub refetch_price: Price,
     pub wait_price: Price,
@@ -187,7 +189,8 @@ impl Default for PurgeSettings {
     fn default() -> Self {
         Self {
             mode: PurgeMode::Cheapest,
-            free_paths: None,
+            plan: PricingPlan::PayAsYouGo,
+            free_paths_per_month: FREE_PATHS,
             path_price: Price(0.005),
             refetch_price: Price(0.000_005_2),
             wait_price: Price(0.0),
