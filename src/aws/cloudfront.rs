@@ -8,7 +8,7 @@ use aws_sdk_cloudfront::types::{
     InvalidationSummary, Paths,
 };
 
-use super::error::{AwsError, AwsErrorKind, failed};
+use super::error::{AwsError, failed};
 use super::watch::ServerClock;
 
 /// CloudFront's API. Cheap to clone.
@@ -140,18 +140,11 @@ impl CloudFront {
                     domain_name: Some(distribution.domain_name),
                 })
             }
-            Err(error)
-                if matches!(
-                    error.kind,
-                    AwsErrorKind::AccessDenied | AwsErrorKind::NotImplemented
-                ) =>
-            {
-                Ok(DescribedDistribution {
-                    id: id.to_owned(),
-                    domain_name: None,
-                    config: self.config(id).await?.0,
-                })
-            }
+            Err(error) if error.is_denied() => Ok(DescribedDistribution {
+                id: id.to_owned(),
+                domain_name: None,
+                config: self.config(id).await?.0,
+            }),
             Err(error) => Err(error),
         }
     }

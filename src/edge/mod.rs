@@ -18,6 +18,7 @@ pub mod distribution;
 pub mod expect;
 mod figures;
 mod held;
+pub mod manual_path;
 #[cfg(test)]
 mod oracle;
 mod pareto;

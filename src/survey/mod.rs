@@ -14,4 +14,5 @@ pub(crate) use bucket::{find_object, list_again, open_for_plan, remote};
 pub(crate) use listing::ListingSplits;
 pub(crate) use named::{TargetNames, find_named};
 pub(crate) use search::find_targets;
+pub(crate) use search::is_id;
 pub(crate) use wanted_function::rewrite;

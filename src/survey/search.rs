@@ -144,7 +144,7 @@ fn may_be_denied(error: &AwsError) -> bool {
 }
 
 /// Returns whether a name is an id: 13 or 14 capitals and digits that begin with an E; imitations have shorter ones.
-pub(super) fn is_id(name: &str) -> bool {
+pub(crate) fn is_id(name: &str) -> bool {
     let is_capital_or_digit = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
     name.bytes().all(is_capital_or_digit)
 }

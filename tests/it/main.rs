@@ -9,6 +9,7 @@
 mod allowance;
 mod architecture;
 mod bodies;
+mod by_hand;
 mod crash;
 mod deletes;
 mod deploy;
