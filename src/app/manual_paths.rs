@@ -39,7 +39,8 @@ pub(super) async fn read(app: &App, flags: &cli::InvalidateArgs) -> Result<Disti
     for path in &written {
         match read_path(&path.text) {
             Ok(ManualPath { item, query }) => {
-                queries.extend(query.map(|_| item.clone()));
+                let bare = query.filter(|_| !item.ends_with('*'));
+                queries.extend(bare.map(|_| item.clone()));
                 items.push(item);
             }
             Err(why) => refused.push((path, why)),

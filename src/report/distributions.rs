@@ -1,12 +1,10 @@
 //! `unstale distributions`: what there is, and what of it is understood.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::json::merged;
 use super::printer::Printer;
-use super::text::{duration, shown};
+use super::text::{count, counted, shown};
 use crate::aws::AwsError;
 use crate::aws::cloudfront::{ListedDistribution, ListedOrigin};
 use crate::edge::distribution::{DEFAULT_ERROR_TTL, is_bucket_domain};
@@ -165,7 +163,10 @@ fn behavior_in_words(distribution: &Distribution, behavior: &Behavior) -> String
     let query = match &behavior.query {
         QueryKey::None => "query strings make no copies of their own".to_owned(),
         QueryKey::All => "each query string makes a copy of its own".to_owned(),
-        QueryKey::Some(names) => format!("{} of the query string makes copies", names.join(", ")),
+        QueryKey::Some(names) => format!(
+            "each value of {} in the query string makes a copy of its own",
+            names.join(", ")
+        ),
     };
     let function = match &behavior.associated {
         None => "no function".to_owned(),
@@ -229,16 +230,18 @@ fn tags_in_words(distribution: &Distribution) -> String {
     }
 }
 
-/// Writes seconds as configurations have them: `10 s`, `5 m`, `1 day`, `1 year`.
+/// Writes seconds as configurations have them: `10 s`, `5 minutes`, `1 day`, `1 year`.
 fn period(seconds: u64) -> String {
-    for (length, unit) in [(31_536_000, "year"), (86_400, "day"), (3_600, "hour")] {
-        if seconds >= length && seconds.is_multiple_of(length) {
-            return super::text::counted(seconds / length, unit);
-        }
-    }
-    match seconds {
-        60.. => duration(Duration::from_secs(seconds)),
-        seconds => format!("{seconds} s"),
+    let units = [
+        (31_536_000, "year"),
+        (86_400, "day"),
+        (3_600, "hour"),
+        (60, "minute"),
+    ];
+    let mut fitting = units.into_iter();
+    match fitting.find(|(length, _)| seconds > 0 && seconds.is_multiple_of(*length)) {
+        Some((length, unit)) => counted(seconds / length, unit),
+        None => format!("{} s", count(seconds)),
     }
 }
 
@@ -271,15 +274,16 @@ fn consequences(details: &Result<Distribution, AwsError>) -> Vec<String> {
         }
     }
     for response in &distribution.error_responses {
-        let ttl = response.ttl();
-        if ttl > DEFAULT_ERROR_TTL {
-            let page = response.page.as_ref();
-            let page = page.map(|page| format!(" /* when {page} changes, and"));
+        let page = response.page.iter();
+        let page = page.map(|page| format!("/* when {page} changes"));
+        let missing = matches!(response.code, 403 | 404).then(|| "each new path".to_owned());
+        let purged: Vec<String> = page.chain(missing).collect();
+        if response.ttl() > DEFAULT_ERROR_TTL && !purged.is_empty() {
             told.push(format!(
-                "purges{} each new path, since error {} is kept {} under it",
-                page.unwrap_or_default(),
+                "purges {}, since error {} is kept {} under every path that fails",
+                purged.join(", and "),
                 response.code,
-                period(ttl)
+                period(response.ttl())
             ));
         }
     }
@@ -293,4 +297,98 @@ fn consequences(details: &Result<Distribution, AwsError>) -> Vec<String> {
     }
     told.dedup();
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_people_set_them() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (10, "10 s"),
+            (90, "90 s"),
+            (60, "1 minute"),
+            (300, "5 minutes"),
+            (86_400, "1 day"),
+            (31_536_000, "1 year"),
+            (100_000, "100,000 s"),
+        ] {
+            assert_eq!(period(seconds), text);
+        }
+    }
+
+    #[test]
+    fn what_a_deploy_does_follows_from_the_configuration() {
+        let origin = |domain: &str| Origin {
+            id: domain.to_owned(),
+            domain: domain.to_owned(),
+            ..Origin::default()
+        };
+        let behavior = |domain: &str| Behavior {
+            origins: vec![domain.to_owned()],
+            associated: Some("function/f".to_owned()),
+            rewrite: UriRewrite::Unknown,
+            ..Behavior::default()
+        };
+        let error = |code, page: Option<&str>, ttl| ErrorResponse {
+            code,
+            page: page.map(str::to_owned),
+            caching_min_ttl: Some(ttl),
+            ..ErrorResponse::default()
+        };
+        let s3 = "b.s3.eu-west-1.amazonaws.com";
+        let of = |behaviors, errors| {
+            let distribution = Distribution {
+                origins: vec![origin(s3), origin("api.example.com")],
+                behaviors,
+                error_responses: errors,
+                ..Distribution::default()
+            };
+            consequences(&Ok(distribution)).join("\n")
+        };
+        let exact = "purges exactly what it changed";
+        assert_eq!(of(vec![behavior("api.example.com")], Vec::new()), exact);
+        assert!(of(vec![behavior(s3)], Vec::new()).contains("since function/f may"));
+        for (error, told) in [
+            (error(404, Some("/404.html"), 10), exact),
+            (error(500, None, 60), exact),
+            (
+                error(403, None, 60),
+                "purges each new path, since error 403",
+            ),
+            (
+                error(500, Some("/5.html"), 60),
+                "purges /* when /5.html changes, since",
+            ),
+            (
+                error(404, Some("/404.html"), 60),
+                "purges /* when /404.html changes, and each new path, since error 404 is kept 1 minute",
+            ),
+        ] {
+            let all = of(Vec::new(), vec![error]);
+            assert!(all.starts_with(told), "{all}");
+        }
+        let elsewhere = Distribution {
+            behaviors: vec![behavior("x.example.com")],
+            ..Distribution::default()
+        };
+        assert_eq!(consequences(&Ok(elsewhere)).len(), 2);
+    }
+
+    #[test]
+    fn buckets_are_known_by_their_hosts() {
+        for (domain, bucket) in [
+            ("b.s3.amazonaws.com", Some("b")),
+            (
+                "www.b.org.s3-website-eu-west-1.amazonaws.com",
+                Some("www.b.org"),
+            ),
+            ("a.s3.b.s3.eu-west-1.amazonaws.com", Some("a.s3.b")),
+            ("api.s3.example.com", None),
+        ] {
+            assert_eq!(bucket_of(domain), bucket, "{domain}");
+        }
+    }
 }

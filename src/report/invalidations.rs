@@ -83,7 +83,7 @@ impl Printer {
             more => format!("the query strings of {more} URLs are"),
         };
         self.warn(&format!(
-            "{queries} left out: where they are part of the cache key, '{path}?*' purges them all"
+            "{queries} left out: where query strings are part of the cache key, '{path}?*' purges them all"
         ));
     }
 

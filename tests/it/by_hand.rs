@@ -254,8 +254,11 @@ async fn nothing_is_sent_twice() {
         summary["invalidations"][0]["distribution"],
         world.distribution
     );
-    let ran = invalidate(&world).with("/a /a").await.succeeds();
-    ran.says("1 path left out");
+    let ran = invalidate(&world).with("/a /a https://www.example.com/*?x=1");
+    ran.await
+        .succeeds()
+        .says("2 paths left out")
+        .never_says("query");
 }
 
 #[tokio::test]
@@ -523,13 +526,13 @@ async fn of_one_distribution_it_says_what_is_understood() {
         "no S3 bucket by its name",
         "/ is answered with index.html",
         "/api/* from api.example.com/v1",
-        "kept 0 s to 5 m 0 s as Cache-Control says, 1 m 0 s without one",
-        "page, q of the query string",
+        "kept 0 s to 5 minutes as Cache-Control says, 1 minute without one",
+        "each value of page, q in the query string makes a copy of its own",
         "kept 1 s to 1 year",
         "function/strange is not understood",
         "404 is answered with /404.html as 404, kept 10 s",
         "purges /* at each change of a page, since function/strange",
-        "purges /* when /index.html changes, and each new path, since error 403 is kept 5 m 0 s",
+        "purges /* when /index.html changes, and each new path, since error 403 is kept 5 minutes",
     ] {
         assert!(ran.stdout.contains(line), "{line}\n{ran}");
     }
