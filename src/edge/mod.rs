@@ -24,6 +24,7 @@ mod figures;
 pub mod form;
 mod held;
 mod javascript;
+pub mod manual_path;
 mod objects;
 #[cfg(test)]
 mod oracle;

@@ -129,7 +129,7 @@ impl DistributionSearch<'_> {
             DistributionChoice::Auto => {
                 let job = self.job;
                 let problem = match self.list().await {
-                    Ok(list) => match by_bucket(list, job)? {
+                    Ok(list) => match by_bucket(list, &job.bucket, &job.endpoints)? {
                         Some(id) => return Ok(Some(id)),
                         None => unfound(list, &job.bucket),
                     },
@@ -289,12 +289,12 @@ fn may_be_denied(error: &AwsError) -> bool {
 }
 
 /// Returns whether a name is an id: 13 or 14 capitals and digits that begin with an E; imitations have shorter ones.
-fn is_id(name: &str) -> bool {
+pub(crate) fn is_id(name: &str) -> bool {
     let is_capital_or_digit = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
     name.bytes().all(is_capital_or_digit)
 }
 
-fn by_alias(list: &[ListedDistribution], alias: &str) -> Result<String, Error> {
+pub(super) fn by_alias(list: &[ListedDistribution], alias: &str) -> Result<String, Error> {
     let named = |summary: &&ListedDistribution| {
         let mut names = summary.aliases.iter().chain([&summary.domain]);
         names.any(|name| name.eq_ignore_ascii_case(alias))
@@ -306,13 +306,17 @@ fn by_alias(list: &[ListedDistribution], alias: &str) -> Result<String, Error> {
     Ok(summary.id.clone())
 }
 
-/// Returns the id of the only distribution with the bucket as an origin.
+/// Returns the id of the only distribution with the bucket as an origin. `endpoints` are further host names by which it is known.
 ///
 /// # Errors
 /// `Exit::Usage`, naming them, where there are several.
-fn by_bucket(list: &[ListedDistribution], job: &Job) -> Result<Option<String>, Error> {
+pub(super) fn by_bucket(
+    list: &[ListedDistribution],
+    bucket: &str,
+    endpoints: &[String],
+) -> Result<Option<String>, Error> {
     let is_bucket =
-        |domain: &String| is_bucket_domain(domain, &job.bucket) || job.endpoints.contains(domain);
+        |domain: &String| is_bucket_domain(domain, bucket) || endpoints.contains(domain);
     let leads_here = |listed: &&ListedDistribution| {
         !listed.staging
             && listed
@@ -334,7 +338,7 @@ fn by_bucket(list: &[ListedDistribution], job: &Job) -> Result<Option<String>, E
             let mut error = Error::usage(format!(
                 "{} distributions have the bucket {} as their origin",
                 several.len(),
-                job.bucket
+                bucket
             ))
             .hint("name those to purge with --distribution, once for each");
             error.causes = names.collect();

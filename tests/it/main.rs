@@ -9,6 +9,7 @@
 mod allowance;
 mod architecture;
 mod bodies;
+mod by_hand;
 mod configurations;
 mod crash;
 mod deletes;
