@@ -131,11 +131,7 @@ pub(crate) async fn version_head(
         match place.bucket.tags(&full, version).await {
             Ok(tags) => head.headers.tags = tags,
             // Whoever may not read tags did not set them.
-            Err(error)
-                if matches!(
-                    error.kind,
-                    AwsErrorKind::AccessDenied | AwsErrorKind::NotImplemented
-                ) => {}
+            Err(error) if error.is_denied() => {}
             Err(error) => return Err(error),
         }
     }

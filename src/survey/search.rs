@@ -68,7 +68,7 @@ impl DistributionSearch<'_> {
     async fn staging(&mut self, primary: &str, policy: &str) -> Result<(), Error> {
         let ids = match self.staging_ids(policy).await {
             Ok(ids) => ids,
-            Err(error) if may_be_denied(&error) => {
+            Err(error) if error.is_denied() => {
                 self.targets.warnings.push(format!(
                     "{primary}: some of its viewers may meet a staging distribution, which is not purged: {error}; allow {} on it",
                     error.action
@@ -133,7 +133,7 @@ impl DistributionSearch<'_> {
                         Some(id) => return Ok(Some(id)),
                         None => unfound(list, &job.bucket),
                     },
-                    Err(error) if may_be_denied(&error) => format!(
+                    Err(error) if error.is_denied() => format!(
                         "no distribution is purged: {error}; name it with --distribution, or say --distribution none"
                     ),
                     Err(error) => return Err(error.into()),
@@ -157,7 +157,7 @@ impl DistributionSearch<'_> {
     async fn describe(&self, id: &str) -> Result<Result<DescribedDistribution, String>, Error> {
         match self.cloudfront.describe(id).await {
             Ok(described) => Ok(Ok(described)),
-            Err(error) if may_be_denied(&error) => Ok(Err(unreadable("configuration", &error))),
+            Err(error) if error.is_denied() => Ok(Err(unreadable("configuration", &error))),
             Err(error) => Err(error.into()),
         }
     }
@@ -237,7 +237,7 @@ impl DistributionSearch<'_> {
         }
         let error = match read {
             Ok(website) => return Ok(Some(website.unwrap_or_default())),
-            Err(error) if may_be_denied(&error) => error,
+            Err(error) if error.is_denied() => error,
             Err(error) => return Err(error.into()),
         };
         let (index, document) = (&job.settings.website_index, &job.settings.website_error);
@@ -279,13 +279,6 @@ fn unfound(list: &[ListedDistribution], bucket: &str) -> String {
         ));
     }
     text
-}
-
-fn may_be_denied(error: &AwsError) -> bool {
-    matches!(
-        error.kind,
-        AwsErrorKind::AccessDenied | AwsErrorKind::NotImplemented
-    )
 }
 
 /// Returns whether a name is an id: 13 or 14 capitals and digits that begin with an E; imitations have shorter ones.
