@@ -160,7 +160,8 @@ async fn removed_assets_share_the_free_paths_with_the_pages() {
         assert_eq!(cost > 0.0, charged, "{free}: {paths}");
     }
     let told = world.plan(&site).with("--free-paths 20").await.succeeds();
-    told.says("free (980 of this month's left)").says("for removed assets");
+    told.says("free (980 of this month's left)")
+        .says("for removed assets");
     world.forget();
     let ran = world
         .deploy(&site)
