@@ -392,7 +392,7 @@ mod tests {
         let html = UriForm::ending("", ".html");
         let app = UriForm::Literal("/api/app.html".to_owned());
         all.behaviors[1].rewrite = UriRewrite::Forms(vec![app, html.clone()]);
-        assert_eq!(paths(&all, plain, "a b.html"), ["/a%20b.html", "/a%20b"]);
+        assert_eq!(paths(&all, plain, "é.html"), ["/%C3%A9.html", "/%C3%A9"]);
         assert_eq!(paths(&all, plain, "a.css"), ["/a.css"]);
         // Another origin's behavior takes its own path; what viewers of ours were given is kept under it all the same.
         assert_eq!(paths(&all, plain, "api/app.html"), ["/", "/api/app.html"]);

@@ -270,52 +270,18 @@ fn consequences(details: &Result<Distribution, AwsError>) -> Vec<String> {
             )];
         }
     };
-    let mut told = Vec::new();
     let origins = distribution.origins.iter();
     let buckets = origins.filter(|origin| bucket_of(&origin.domain).is_some());
     let buckets: Vec<&Origin> = buckets.collect();
-    for behavior in &distribution.behaviors {
-        // Where none is a bucket by its name, each may be.
-        let is_ours =
-            buckets.is_empty() || buckets.iter().any(|origin| behavior.leads_to(&origin.id));
-        if !is_ours {
-            continue;
-        }
-        if let Some(name) = &behavior.associated
-            && behavior.rewrite == UriRewrite::Unknown
-        {
-            told.push(format!(
-                "purges /* at each change of a page, since {name} may show it at any path: `index` in deploy.toml says where it does, \
-                 `functions = \"rewrite\"` that it changes the path alone"
-            ));
-        }
-        if let Some(lambda) = &behavior.origin_response {
-            told.push(format!(
-                "purges all that changed under {}, and each new path, since {lambda} may change what the origin answers",
-                behavior.pattern
-            ));
-        }
-        if behavior.fails_over {
-            told.push(format!(
-                "purges each new path under {}, since another origin answers what is missing",
-                behavior.pattern
-            ));
-        }
-    }
-    for response in &distribution.error_responses {
-        let page = response.page.iter();
-        let page = page.map(|page| format!("/* when {page} changes"));
-        let missing = matches!(response.code, 403 | 404).then(|| "each new path".to_owned());
-        let purged: Vec<String> = page.chain(missing).collect();
-        if response.ttl() > DEFAULT_ERROR_TTL && !purged.is_empty() {
-            told.push(format!(
-                "purges {}, since error {} is kept {} under every path that fails",
-                purged.join(", and "),
-                response.code,
-                period(response.ttl())
-            ));
-        }
-    }
+    // Where none is a bucket by its name, each may be.
+    let is_ours = |behavior: &&Behavior| {
+        buckets.is_empty() || buckets.iter().any(|origin| behavior.leads_to(&origin.id))
+    };
+    let behaviors = distribution.behaviors.iter().filter(is_ours);
+    let errors = distribution.error_responses.iter();
+    let mut told: Vec<String> = (behaviors.flat_map(of_behavior))
+        .chain(errors.filter_map(of_errors))
+        .collect();
     if buckets.is_empty() {
         told.push(
             "finds it by --distribution alone, since no origin is a bucket by its name".to_owned(),
@@ -326,6 +292,47 @@ fn consequences(details: &Result<Distribution, AwsError>) -> Vec<String> {
     }
     told.dedup();
     told
+}
+
+fn of_behavior(behavior: &Behavior) -> Vec<String> {
+    let mut told = Vec::new();
+    if let Some(name) = &behavior.associated
+        && behavior.rewrite == UriRewrite::Unknown
+    {
+        told.push(format!(
+            "purges /* at each change of a page, since {name} may show it at any path: `index` in deploy.toml says where it does, \
+             `functions = \"rewrite\"` that it changes the path alone"
+        ));
+    }
+    if let Some(lambda) = &behavior.origin_response {
+        told.push(format!(
+            "purges all that changed under {}, and each new path, since {lambda} may change what the origin answers",
+            behavior.pattern
+        ));
+    }
+    if behavior.fails_over {
+        told.push(format!(
+            "purges each new path under {}, since another origin answers what is missing",
+            behavior.pattern
+        ));
+    }
+    told
+}
+
+fn of_errors(response: &ErrorResponse) -> Option<String> {
+    let page = response.page.iter();
+    let page = page.map(|page| format!("/* when {page} changes"));
+    let missing = matches!(response.code, 403 | 404).then(|| "each new path".to_owned());
+    let purged: Vec<String> = page.chain(missing).collect();
+    let is_long = response.ttl() > DEFAULT_ERROR_TTL && !purged.is_empty();
+    is_long.then(|| {
+        format!(
+            "purges {}, since error {} is kept {} under every path that fails",
+            purged.join(", and "),
+            response.code,
+            period(response.ttl())
+        )
+    })
 }
 
 #[cfg(test)]

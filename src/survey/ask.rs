@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use tokio::task::spawn_blocking;
 
 use super::bucket::SiteLocation;
-use crate::aws::read::ObjectHead;
 use crate::aws::AwsError;
+use crate::aws::read::ObjectHead;
 use crate::job::EventSink;
 use crate::job::event::DeployEvent;
 use crate::job::pool;
