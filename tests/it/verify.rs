@@ -43,7 +43,7 @@ async fn a_fresh_site_is_fresh_and_a_stale_one_is_told() {
     let ran = verify().await.exits(5).says("x-cache: Hit").says("age: ");
     assert!(ran.stdout.contains("stale  "), "{ran}");
     assert!(
-        ran.stdout.contains("4 of 6 request paths are fresh"),
+        ran.stdout.contains("5 of 7 request paths are fresh"),
         "{ran}"
     );
     verify().with("--changed").await.exits(5).says("0 of 2");
