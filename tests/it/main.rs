@@ -9,6 +9,7 @@
 mod allowance;
 mod architecture;
 mod bodies;
+mod broken;
 mod by_hand;
 mod configurations;
 mod crash;
