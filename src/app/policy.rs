@@ -144,16 +144,8 @@ fn purging(settings: &Settings, partition: &str) -> Vec<PolicyStatement> {
         PolicyStatement::new("Distributions", actions, distributions),
         PolicyStatement::new(
             "WhatDecides",
-            vec![
-                "cloudfront:GetCachePolicy",
-                "cloudfront:GetContinuousDeploymentPolicy",
-                "cloudfront:GetFunction",
-            ],
-            vec![
-                arn("cache-policy/*"),
-                arn("continuous-deployment-policy/*"),
-                arn("function/*"),
-            ],
+            vec!["cloudfront:GetCachePolicy", "cloudfront:GetFunction"],
+            vec![arn("cache-policy/*"), arn("function/*")],
         ),
     ];
     if let Some(name) = function {
@@ -177,8 +169,12 @@ fn purging(settings: &Settings, partition: &str) -> Vec<PolicyStatement> {
         let tenant = arn(&format!("distribution-tenant/{name}"));
         statements.push(PolicyStatement::new("Tenant", actions, tenant));
     } else if ids.is_none() {
-        let action = "cloudfront:ListDistributions";
-        statements.push(PolicyStatement::new("FindDistribution", action, "*"));
+        // A staging distribution is found by its primary's policy; where ids are named, its own has to be.
+        let actions = vec![
+            "cloudfront:GetContinuousDeploymentPolicy",
+            "cloudfront:ListDistributions",
+        ];
+        statements.push(PolicyStatement::new("FindDistribution", actions, "*"));
     }
     statements
 }

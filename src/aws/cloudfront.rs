@@ -46,8 +46,8 @@ pub struct DescribedDistribution {
     pub id: String,
     /// `d111111abcdef8.cloudfront.net`, where the answer told it.
     pub domain_name: Option<String>,
-    /// Some edges still answer by the configuration before this one.
-    pub in_progress: bool,
+    /// Whether all edges know this configuration; `None` where the answer did not tell.
+    pub deployed: Option<bool>,
     pub config: DistributionConfig,
 }
 
@@ -147,7 +147,35 @@ impl From<DistributionSummary> for ListedDistribution {
     }
 }
 
+/// Tells whether a status says that all edges know the configuration; anything else is `InProgress`.
+pub(super) fn is_deployed(status: &str) -> bool {
+    status.eq_ignore_ascii_case("deployed")
+}
+
 impl CloudFront {
+    /// Tells whether all edges know a distribution as it is configured, by whichever of the reads is allowed; `None` where none is.
+    pub async fn deployed(&self, id: &str) -> Result<Option<bool>, AwsError> {
+        let answer = self.client.get_distribution().id(id).send().await;
+        let error = match answer.map_err(failed("cloudfront:GetDistribution", id)) {
+            Ok(answer) => {
+                let status = answer.distribution.map(|distribution| distribution.status);
+                return Ok(status.map(|status| is_deployed(&status)));
+            }
+            Err(error) => error,
+        };
+        if !error.is_denied() {
+            return Err(error);
+        }
+        match self.distributions().await {
+            Ok(listed) => {
+                let listed = listed.iter().find(|listed| listed.id == id);
+                Ok(listed.map(|listed| is_deployed(&listed.status)))
+            }
+            Err(error) if error.is_denied() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Lists all distributions of the account.
     pub async fn distributions(&self) -> Result<Vec<ListedDistribution>, AwsError> {
         let mut distributions = Vec::new();
@@ -180,13 +208,13 @@ impl CloudFront {
                     config: distribution.distribution_config.ok_or_else(missing)?,
                     id: distribution.id,
                     domain_name: Some(distribution.domain_name),
-                    in_progress: !distribution.status.eq_ignore_ascii_case("deployed"),
+                    deployed: Some(is_deployed(&distribution.status)),
                 })
             }
             Err(error) if error.is_denied() => Ok(DescribedDistribution {
                 id: id.to_owned(),
                 domain_name: None,
-                in_progress: false,
+                deployed: None,
                 config: self.config(id).await?.0,
             }),
             Err(error) => Err(error),

@@ -65,7 +65,7 @@ pub struct FunctionReading {
 /// Reads a configuration.
 ///
 /// # Errors
-/// Where a cache policy cannot be read. A function that cannot is a rewrite that nobody knows.
+/// Where a cache policy or a function cannot be read. A function that may not be is a rewrite that nobody knows.
 pub async fn read(
     cloudfront: &CloudFront,
     described: DescribedDistribution,
@@ -169,7 +169,7 @@ impl ConfigurationReader<'_> {
         };
         let associated = associated(&settings);
         let resource = associated.as_ref().map(|(resource, _)| resource.as_str());
-        let function = self.function(resource).await;
+        let function = self.function(resource).await?;
         let reading = match &associated {
             Some((resource, event)) if self.reading.index == IndexLookup::Auto => {
                 self.reading.of(resource, event, function.as_deref())
@@ -210,18 +210,22 @@ impl ConfigurationReader<'_> {
     }
 
     /// Reads the code of a function, where it is of use and may be read; Lambdas have none that is.
-    async fn function(&mut self, associated: Option<&str>) -> Option<String> {
-        let name = associated?.strip_prefix("function/")?;
-        if self.reading.index != IndexLookup::Auto && !self.reading.redirects {
-            return None;
-        }
+    async fn function(&mut self, associated: Option<&str>) -> Result<Option<String>, AwsError> {
+        let name = associated.and_then(|resource| resource.strip_prefix("function/"));
+        let is_of_use = self.reading.index == IndexLookup::Auto || self.reading.redirects;
+        let Some(name) = name.filter(|_| is_of_use) else {
+            return Ok(None);
+        };
         if let Some(code) = self.functions.get(name) {
-            return code.clone();
+            return Ok(code.clone());
         }
-        let read = self.cloudfront.function(name, true).await;
-        let code = read.ok().flatten().map(|code| code.text);
+        let code = match self.cloudfront.function(name, true).await {
+            Ok(code) => code.map(|code| code.text),
+            Err(error) if error.is_denied() => None,
+            Err(error) => return Err(error),
+        };
         self.functions.insert(name.to_owned(), code.clone());
-        code
+        Ok(code)
     }
 }
 

@@ -134,6 +134,17 @@ impl AwsError {
         )
     }
 
+    /// Tells whether the server answered that it does not do this, whatever the reason.
+    pub fn is_refused(&self) -> bool {
+        let is_known = matches!(
+            self.kind,
+            AwsErrorKind::WrongRegion(_)
+                | AwsErrorKind::NoCredentials
+                | AwsErrorKind::BadCredentials
+        );
+        self.is_denied() || (400..500).contains(&self.status) && !is_known && !self.is_passing()
+    }
+
     /// Takes the answer that there is no such thing for `None`.
     pub(super) fn if_there<T>(answer: Result<T, Self>) -> Result<Option<T>, Self> {
         match answer {

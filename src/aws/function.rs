@@ -118,15 +118,6 @@ impl CloudFront {
             }
         }
     }
-
-    /// Tells whether all edges know a distribution as it is configured.
-    pub async fn is_deployed(&self, id: &str) -> Result<bool, AwsError> {
-        let answer = self.client.get_distribution().id(id).send().await;
-        let answer = answer.map_err(failed("cloudfront:GetDistribution", id))?;
-        let distribution = answer.distribution;
-        Ok(distribution
-            .is_none_or(|distribution| distribution.status.eq_ignore_ascii_case("deployed")))
-    }
 }
 
 fn arn(

@@ -227,10 +227,13 @@ impl Bucket {
                 let condition = rule.condition.as_ref();
                 condition.is_some_and(|rule| rule.http_error_code_returned_equals.is_some())
             };
+            let all = answer.redirect_all_requests_to;
+            let all = all.map(|all| format!("{} {:?}", all.host_name, all.protocol));
             WebsiteConfiguration {
                 index: index.unwrap_or_default(),
                 error: answer.error_document.map(|document| document.key),
                 redirects_errors: rules.iter().any(for_errors),
+                rules: all.into_iter().chain(rules.iter().map(rule_text)).collect(),
             }
         }))
     }
@@ -271,6 +274,19 @@ impl Bucket {
             AwsError::nonsense(action, self.url(key), format!("the answer has no {what}"))
         })
     }
+}
+
+/// Writes a routing rule so that two of them are told apart.
+fn rule_text(rule: &RoutingRule) -> String {
+    let condition = rule.condition.as_ref().map(|rule| {
+        let code = &rule.http_error_code_returned_equals;
+        (code, &rule.key_prefix_equals)
+    });
+    let redirect = rule.redirect.as_ref().map(|to| {
+        let key = (&to.replace_key_prefix_with, &to.replace_key_with);
+        (&to.host_name, &to.http_redirect_code, &to.protocol, key)
+    });
+    format!("{condition:?} {redirect:?}")
 }
 
 /// Writes the tags as the x-amz-tagging header wants them: a query string.

@@ -47,10 +47,15 @@ impl RunningDeploy<'_> {
         let until = self.sender.invalidator.until;
         let begun = Instant::now();
         let mut pause = Duration::ZERO;
-        // Where it may not be asked again, nobody knows when it is.
-        while !matches!(cloudfront.is_deployed(id).await, Ok(true)) {
+        loop {
+            let deployed = cloudfront.deployed(id).await;
+            if matches!(deployed, Ok(Some(true))) {
+                return Ok(true);
+            }
             self.go_on()?;
-            if !self.context.job.settings.wait || Instant::now() >= until {
+            let waits = self.context.job.settings.wait && Instant::now() < until;
+            // Where it may not be asked, nobody knows when it is.
+            if !waits || matches!(deployed, Ok(None)) {
                 return Ok(false);
             }
             self.context.tell.tell(DeployEvent::DeploymentAwaited {
@@ -61,6 +66,5 @@ impl RunningDeploy<'_> {
             let left = until.saturating_duration_since(Instant::now());
             self.context.stop.sleep(pause.min(left)).await;
         }
-        Ok(true)
     }
 }

@@ -174,6 +174,10 @@ impl PurgeSender {
                     sent.pending
                         .push(PendingInvalidation::new(target, accepted, 0));
                 }
+                // Sent once more, to be told.
+                BatchOutcome::Failed(error) if self.is_spared(&target, &error) => {
+                    anew.entry(id).or_default().extend(batch.paths);
+                }
                 BatchOutcome::TooLarge | BatchOutcome::Refused(_) => {
                     anew.entry(id).or_default().insert("/*".to_owned());
                 }
@@ -209,6 +213,11 @@ impl PurgeSender {
         join_all(sending).await
     }
 
+    /// Returns whether a target need not be purged, since that is denied.
+    fn is_spared(&self, target: &PurgeTarget, error: &AwsError) -> bool {
+        error.is(&AwsErrorKind::AccessDenied) && self.staging.contains(target.id())
+    }
+
     async fn round(&self, batches: Vec<TargetBatch>, sent: &mut SentPurge) -> RoundOutcome {
         let (mut outcome, mut large) = (RoundOutcome::Done, Vec::new());
         for (target, batch, answer) in self.send_all(batches).await {
@@ -227,10 +236,7 @@ impl PurgeSender {
                 {
                     outcome = RoundOutcome::Quote(error);
                 }
-                BatchOutcome::Failed(error)
-                    if error.is(&AwsErrorKind::AccessDenied)
-                        && self.staging.contains(target.id()) =>
-                {
+                BatchOutcome::Failed(error) if self.is_spared(&target, &error) => {
                     self.invalidator.tell.tell(DeployEvent::Warned(format!(
                         "{}: {error}: viewers that continuous deployment sends there may see what was; allow {} on it",
                         target.id(),

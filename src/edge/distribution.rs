@@ -35,6 +35,9 @@ pub struct WebsiteConfiguration {
     pub error: Option<String>,
     /// Whether routing rules redirect what is not there.
     pub redirects_errors: bool,
+    /// All that it redirects, a text for each rule: edges keep what rules of before answered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
 }
 
 impl Default for WebsiteConfiguration {
@@ -44,6 +47,7 @@ impl Default for WebsiteConfiguration {
             index: "index.html".to_owned(),
             error: None,
             redirects_errors: false,
+            rules: Vec::new(),
         }
     }
 }

@@ -72,8 +72,9 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
         for (key, sort) in keys {
             let is_older = any_new && !new.contains(key);
             site.visit_paths(key, &mut |text, kind, behavior| {
-                let by_tag = if kind == PathKind::FolderRedirect {
-                    // A redirect is no object's answer.
+                let is_lost = behavior.origin_response.is_some();
+                let by_tag = if kind == PathKind::FolderRedirect || is_lost {
+                    // A redirect is no object's answer, and a Lambda may take the tags off.
                     ByTag::Never
                 } else if behavior.origins.iter().all(|id| site.ours.contains(id)) {
                     ByTag::Wholly

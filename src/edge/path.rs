@@ -39,6 +39,25 @@ fn escape(byte: u8, out: &mut String) {
     let _ = write!(out, "%{byte:02X}");
 }
 
+/// Takes the escapes out of a path; what is no escape stays.
+pub(super) fn decode(path: &str) -> String {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let digit = |byte: &u8| (*byte as char).to_digit(16);
+        rest = tail;
+        if let (b'%', [high, low, behind @ ..]) = (first, tail)
+            && let (Some(high), Some(low)) = (digit(high), digit(low))
+        {
+            bytes.push((high * 16 + low) as u8);
+            rest = behind;
+        } else {
+            bytes.push(*first);
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// Returns whether the path can be purged alone, by its own text.
 pub fn is_exact(path: &str, dialect: PathDialect) -> bool {
     path.len() <= MAX_PATH && !path.ends_with('*') && dialect.forbidden(path).is_none()

@@ -179,27 +179,9 @@ fn canonical(url: &str) -> String {
     };
     let slash = if path.starts_with('/') { "" } else { "/" };
     let mut out = slash.to_owned();
-    path::encode(&decode(path), &mut out);
+    path::encode(&path::decode(path), &mut out);
     out.push_str(query);
     out
-}
-
-fn decode(path: &str) -> String {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let digit = |byte: &u8| (*byte as char).to_digit(16);
-        rest = tail;
-        if let (b'%', [high, low, behind @ ..]) = (first, tail)
-            && let (Some(high), Some(low)) = (digit(high), digit(low))
-        {
-            bytes.push((high * 16 + low) as u8);
-            rest = behind;
-        } else {
-            bytes.push(*first);
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Returns the regions that other origins answer; whatever an earlier behavior takes whole is shielded from a later one.

@@ -23,13 +23,14 @@ pub(super) fn stale(
     let mut stale = StalePaths::default();
     let errors = ErrorTtls::new(site, changes, pages);
     let (mut rewritten, mut changed) = (false, false);
+    let lasting_errors = errors.last_behind_unknown_rewrites();
     for change in changes {
         if change.is_same() {
             continue;
         }
         changed = true;
         errors.owe_pages(change, &mut stale);
-        rewritten |= change.before.is_some() && !leaves_for_good(change);
+        rewritten |= lasting_errors || change.before.is_some() && !leaves_for_good(change);
         for path in request_paths(site, change.key.as_str()) {
             match judge(change, &path, &errors) {
                 Ok(reason) => stale.owe(path.owed(), reason),
@@ -158,18 +159,31 @@ impl<'a> ErrorTtls<'a> {
         }
         let website = self.site.distribution.website.as_ref();
         let redirected = website.is_some_and(|website| website.redirects_errors);
-        let document = self.site.error_document();
-        let stated = document.and_then(|key| self.stated.get(self.site.key_of(key)?.as_str()));
         let redirect = redirected.then(|| edge_ttl(None, behavior).fresh());
-        longest
-            .max(stated.copied().unwrap_or(0))
-            .max(redirect.unwrap_or(0))
+        let document = self.site.error_document();
+        let stated = document.and_then(|key| match self.site.key_of(key) {
+            Some(key) => self.stated.get(key.as_str()).copied(),
+            // It is not the site's: nobody knows what it says.
+            None => Some(LONGEST),
+        });
+        let longest = longest.max(self.by_lambda).max(stated.unwrap_or(0));
+        longest.max(redirect.unwrap_or(0))
+    }
+
+    /// Returns whether something is kept for long where there is no object, at paths that nothing tells.
+    fn last_behind_unknown_rewrites(&self) -> bool {
+        let mut behaviors = self.site.distribution.behaviors.iter();
+        self.site.has_unknown_rewrite()
+            && behaviors.any(|behavior| {
+                let is_long = self.missing(behavior) > BORNE_ERROR_TTL;
+                self.site.is_ours(behavior) && (is_long || self.may_be_answered(behavior))
+            })
     }
 
     /// Returns whether something else than an error may be kept where there was no object: another origin's answer, or a Lambda's.
     fn may_be_answered(&self, behavior: &Behavior) -> bool {
-        let is_ours = |origin: &String| self.site.ours.contains(origin);
-        let by_another = behavior.fails_over && !behavior.origins.iter().all(is_ours);
+        // Another folder of the same bucket is another origin as well.
+        let by_another = behavior.fails_over && behavior.origins.len() > 1;
         let is_kept = !edge_ttl(Some(KEPT_LONGEST), behavior).is_zero();
         (by_another || behavior.origin_response.is_some()) && is_kept
     }

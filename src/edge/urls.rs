@@ -31,6 +31,8 @@ pub struct ShownSite<'a> {
     pub index: IndexLookup,
     /// The website's index document, such as `index.html`.
     pub index_document: String,
+    /// The own path of the default root object.
+    pub root: Option<String>,
     pub dialect: PathDialect,
     /// Whatever the distribution holds carries the cache tags that its object had.
     pub tagged: bool,
@@ -87,7 +89,14 @@ impl<'a> ShownSite<'a> {
 
     /// Makes a site at the root of its bucket, with what CloudFront and S3 take for granted.
     pub fn new(distribution: &'a Distribution, ours: Vec<String>) -> Self {
+        let root = distribution.default_root_object.as_deref();
+        let root = root.filter(|root| !root.is_empty()).map(|root| {
+            let mut path = String::from("/");
+            path::encode(root.trim_start_matches('/'), &mut path);
+            path
+        });
         Self {
+            root,
             distribution,
             ours,
             prefix: String::new(),
@@ -180,79 +189,98 @@ impl<'a> ShownSite<'a> {
         own: &str,
         each: &mut impl FnMut(&str, PathKind, &'a Behavior),
     ) {
+        self.visit_kept(origin, own, PathKind::Own, each);
+        let is_root = self.root.as_deref() == Some(own);
+        if is_root {
+            self.visit_kept(origin, "/", PathKind::Root, each);
+        }
+        let folder = own.strip_suffix(self.index_document.as_str());
+        let Some(folder) = folder.filter(|folder| origin.website && folder.ends_with('/')) else {
+            return;
+        };
+        if folder != "/" || !is_root {
+            self.visit_kept(origin, folder, PathKind::Folder, each);
+        }
+        let bare = folder.trim_end_matches('/');
+        if !bare.is_empty() {
+            self.visit_kept(origin, bare, PathKind::FolderRedirect, each);
+        }
+    }
+
+    /// Visits a path that the origin answers with an object, and what functions may rewrite to it. The behavior is chosen by what the
+    /// viewer asked for, before the function runs: such a behavior keeps the path too.
+    fn visit_kept(
+        &self,
+        origin: &Origin,
+        kept: &str,
+        kind: PathKind,
+        each: &mut impl FnMut(&str, PathKind, &'a Behavior),
+    ) {
         let mut visit = |path: &str, kind: PathKind, behavior: &'a Behavior| {
             each(path, kind, behavior);
             if behavior.keys_on_query() {
                 each(&format!("{path}?"), kind, behavior);
             }
         };
-        if let Some(behavior) = self.behavior_at(origin, own) {
-            visit(own, PathKind::Own, behavior);
-        }
-        let root = self.distribution.default_root_object.as_deref();
-        let is_root = root.is_some_and(|root| {
-            !root.is_empty() && own.get(1..) == Some(root.trim_start_matches('/'))
-        });
-        if is_root && let Some(behavior) = self.behavior_at(origin, "/") {
-            visit("/", PathKind::Root, behavior);
-        }
-        self.visit_rewritten(origin, own, &mut visit);
-        let folder = own.strip_suffix(self.index_document.as_str());
-        let Some(folder) = folder.filter(|folder| folder.ends_with('/')) else {
-            return;
-        };
-        if (folder != "/" || !is_root)
-            && let Some(behavior) = self.behavior_at(origin, folder)
-            && (origin.website || self.rewrites(behavior))
+        let chosen = self.distribution.behavior_of(kept);
+        let is_rewritten = |behavior| kind == PathKind::FolderRedirect && self.rewrites(behavior);
+        if let Some(behavior) = chosen.filter(|behavior| behavior.leads_to(&origin.id))
+            && !is_rewritten(behavior)
         {
-            visit(folder, PathKind::Folder, behavior);
+            visit(kept, kind, behavior);
         }
-        let bare = folder.trim_end_matches('/');
-        if !bare.is_empty()
-            && let Some(behavior) = self.behavior_at(origin, bare)
-        {
-            if self.rewrites(behavior) {
-                visit(bare, PathKind::Folder, behavior);
-            } else if origin.website {
-                visit(bare, PathKind::FolderRedirect, behavior);
-            }
-        }
-    }
-
-    /// Visits what functions may rewrite to `own`, and `own` as it is kept by the behavior of each such path: that is chosen before
-    /// the function runs.
-    fn visit_rewritten(
-        &self,
-        origin: &Origin,
-        own: &str,
-        visit: &mut impl FnMut(&str, PathKind, &'a Behavior),
-    ) {
-        let behaviors = self.distribution.behaviors.iter();
-        let is_read = self.index == IndexLookup::Auto;
-        for behavior in behaviors.filter(|it| is_read && it.leads_to(&origin.id)) {
-            let UriRewrite::Forms(forms) = &behavior.rewrite else {
+        for behavior in &self.distribution.behaviors {
+            if !behavior.leads_to(&origin.id) {
                 continue;
-            };
+            }
             let falls_here = |path: &str| {
                 let chosen = self.distribution.behavior_of(path);
                 chosen.is_some_and(|chosen| std::ptr::eq(chosen, behavior))
             };
-            let viewers = forms.iter().filter_map(|form| form.viewer(own));
-            let viewers: Vec<String> = viewers.filter(|path| falls_here(path)).collect();
-            for viewer in &viewers {
-                visit(viewer, PathKind::Rewritten, behavior);
+            let (mut viewers, is_open) = self.viewers(behavior, kept);
+            viewers.retain(|(path, _)| {
+                falls_here(path)
+                    && (path != "/" || kind != PathKind::Own || self.root.as_deref() != Some(kept))
+            });
+            for (viewer, rewritten) in &viewers {
+                let is_redirect = kind == PathKind::FolderRedirect;
+                visit(
+                    viewer,
+                    if is_redirect { kind } else { *rewritten },
+                    behavior,
+                );
             }
-            let is_open = forms.iter().any(|form| form.is_open(own));
-            if (is_open || !viewers.is_empty()) && !falls_here(own) {
-                visit(own, PathKind::Rewritten, behavior);
+            if (is_open || !viewers.is_empty()) && !falls_here(kept) {
+                let is_own = kind == PathKind::Own;
+                visit(
+                    kept,
+                    if is_own { PathKind::Rewritten } else { kind },
+                    behavior,
+                );
             }
         }
     }
 
-    /// Returns the behavior that a path falls to, if it leads to the origin.
-    fn behavior_at(&self, origin: &Origin, path: &str) -> Option<&'a Behavior> {
-        let behavior = self.distribution.behavior_of(path)?;
-        behavior.leads_to(&origin.id).then_some(behavior)
+    /// Returns the paths that a behavior's function rewrites to this one, and whether there may be any others.
+    fn viewers(&self, behavior: &Behavior, kept: &str) -> (Vec<(String, PathKind)>, bool) {
+        if self.rewrites(behavior) {
+            let folder = kept.strip_suffix("index.html");
+            let folder = folder.filter(|folder| folder.ends_with('/')).into_iter();
+            let paths = folder.flat_map(|folder| [folder, folder.trim_end_matches('/')]);
+            let paths = paths.filter(|path| !path.is_empty());
+            let paths = paths.map(|path| (path.to_owned(), PathKind::Folder));
+            return (paths.collect(), false);
+        }
+        let UriRewrite::Forms(forms) = &behavior.rewrite else {
+            return Default::default();
+        };
+        if self.index != IndexLookup::Auto {
+            return Default::default();
+        }
+        let viewers = forms.iter().filter_map(|form| form.viewer(kept));
+        let viewers = viewers.map(|path| (path, PathKind::Rewritten));
+        let is_open = forms.iter().any(|form| form.is_open(kept));
+        (viewers.collect(), is_open)
     }
 
     /// Returns the keys of the site that stand behind error pages: custom error responses' and the website's error document.
@@ -268,7 +296,8 @@ impl<'a> ShownSite<'a> {
     /// Returns the key of ours that a path names at an origin: [`path_at`](Self::path_at) backwards.
     fn key_at(&self, origin: &Origin, page: &str) -> Option<String> {
         let root = origin.path.trim_matches('/');
-        self.key_of(&format!("{root}/{}", page.trim_start_matches('/')))
+        let page = path::decode(page.trim_start_matches('/'));
+        self.key_of(&format!("{root}/{page}"))
     }
 
     /// Returns the site's key of a key of the bucket.

@@ -194,7 +194,9 @@ fn whole(target: &TargetFacts, moves: &KeyDifferences, changes: bool) -> Option<
     let id = &target.id;
     let shows_none = |site: &ShownSite| {
         let mut keys = moves.keys.iter();
-        !moves.keys.is_empty() && !keys.any(|key| site.own_path(key.as_str()).is_some())
+        !moves.keys.is_empty()
+            && !site.has_unknown_rewrite()
+            && !keys.any(|key| site.own_path(key.as_str()).is_some())
     };
     if let Some(site) = target
         .site

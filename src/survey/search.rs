@@ -16,6 +16,7 @@ pub(crate) async fn find_targets(aws: &AwsClients, job: &Job) -> Result<Resolved
         cloudfront: aws.cloudfront(),
         job,
         summaries: None,
+        policies: Vec::new(),
         targets: ResolvedTargets::default(),
     };
     if let Some(name) = &job.settings.distribution_tenant {
@@ -27,6 +28,7 @@ pub(crate) async fn find_targets(aws: &AwsClients, job: &Job) -> Result<Resolved
             search.distribution(&id).await?;
         }
     }
+    search.staging().await?;
     Ok(search.targets)
 }
 
@@ -36,55 +38,54 @@ struct DistributionSearch<'a> {
     job: &'a Job,
     /// All distributions of the account, once they were listed.
     summaries: Option<Vec<ListedDistribution>>,
+    /// Primary distributions with their continuous deployment policies.
+    policies: Vec<(String, String)>,
     targets: ResolvedTargets,
 }
 
 impl DistributionSearch<'_> {
-    /// Adds a distribution, and the staging distribution that a continuous deployment sends some of its viewers to.
+    /// Adds a distribution.
     async fn distribution(&mut self, id: &str) -> Result<(), Error> {
         if self.targets.found.iter().any(|target| target.id() == id) {
             return Ok(());
         }
         let target = PurgeTarget::Distribution(id.to_owned());
-        let described = match self.describe(id).await? {
-            Ok(described) => described,
-            Err(why) => {
-                let unreadable = ResolvedDistribution::unreadable(target, why);
-                self.targets.found.push(unreadable);
-                return Ok(());
+        let found = match self.describe(id).await? {
+            Err(why) => ResolvedDistribution::unreadable(target, why),
+            Ok(described) => {
+                let staging = described.config.staging.unwrap_or_default();
+                let policy = described.config.continuous_deployment_policy_id.clone();
+                let policy = policy.filter(|policy| !staging && !policy.is_empty());
+                self.policies
+                    .extend(policy.map(|policy| (id.to_owned(), policy)));
+                let found = self.read(target, described).await?;
+                ResolvedDistribution { staging, ..found }
             }
         };
-        let policy = described.config.continuous_deployment_policy_id.clone();
-        let is_primary = !described.config.staging.unwrap_or_default();
-        let found = self.read(target, described).await?;
         self.targets.found.push(found);
-        match policy.filter(|policy| is_primary && !policy.is_empty()) {
-            Some(policy) => self.staging(id, &policy).await,
-            None => Ok(()),
-        }
+        Ok(())
     }
 
-    /// Adds the staging distributions of a primary one: their edges keep copies of their own. Says so where they cannot be found.
-    async fn staging(&mut self, primary: &str, policy: &str) -> Result<(), Error> {
-        let ids = match self.staging_ids(policy).await {
-            Ok(ids) => ids,
-            Err(error) if error.is_denied() => {
-                self.targets.warnings.push(format!(
-                    "{primary}: some of its viewers may meet a staging distribution, which is not purged: {error}; allow {} on it",
+    /// Adds the staging distributions that continuous deployments send viewers to, unless one is named: their edges keep copies of
+    /// their own. Says so where they cannot be found.
+    async fn staging(&mut self) -> Result<(), Error> {
+        if self.targets.found.iter().any(|target| target.staging) {
+            return Ok(());
+        }
+        for (primary, policy) in std::mem::take(&mut self.policies) {
+            match self.staging_ids(&policy).await {
+                Ok(ids) => {
+                    for id in ids {
+                        self.distribution(&id).await?;
+                    }
+                }
+                Err(error) if error.is_denied() => self.targets.warnings.push(format!(
+                    "{primary}: some of its viewers may meet a staging distribution, which is not purged: {error}; allow {} on it, or \
+                     name that one in `distribution` too",
                     error.action
-                ));
-                return Ok(());
+                )),
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => return Err(error.into()),
-        };
-        for id in ids {
-            let target = PurgeTarget::Distribution(id.clone());
-            let mut found = match self.describe(&id).await? {
-                Ok(described) => self.read(target, described).await?,
-                Err(why) => ResolvedDistribution::unreadable(target, why),
-            };
-            found.staging = true;
-            self.targets.found.push(found);
         }
         Ok(())
     }
@@ -155,11 +156,15 @@ impl DistributionSearch<'_> {
 
     /// Reads a distribution; `Err` where that is denied, and why.
     async fn describe(&self, id: &str) -> Result<Result<DescribedDistribution, String>, Error> {
-        match self.cloudfront.describe(id).await {
-            Ok(described) => Ok(Ok(described)),
-            Err(error) if error.is_denied() => Ok(Err(unreadable("configuration", &error))),
-            Err(error) => Err(error.into()),
+        let mut described = match self.cloudfront.describe(id).await {
+            Ok(described) => described,
+            Err(error) if error.is_denied() => return Ok(Err(unread("configuration", &error))),
+            Err(error) => return Err(error.into()),
+        };
+        if described.deployed.is_none() {
+            described.deployed = self.cloudfront.deployed(id).await?;
         }
+        Ok(Ok(described))
     }
 
     /// Reads what a distribution names besides, and finds its origins that are the bucket.
@@ -168,7 +173,11 @@ impl DistributionSearch<'_> {
         target: PurgeTarget,
         described: DescribedDistribution,
     ) -> Result<ResolvedDistribution, Error> {
-        let in_progress = described.in_progress;
+        let in_progress = described.deployed == Some(false);
+        let unreadable = |why: String| ResolvedDistribution {
+            in_progress,
+            ..ResolvedDistribution::unreadable(target.clone(), why)
+        };
         let reading = FunctionReading {
             index: self.job.settings.index,
             redirects: !self.job.redirects.is_empty() || self.job.redirect_function.is_some(),
@@ -177,10 +186,10 @@ impl DistributionSearch<'_> {
         let mut distribution = match configuration::read(&self.cloudfront, described, reading).await
         {
             Ok(distribution) => distribution,
-            Err(error) => {
-                let why = unreadable("cache policy", &error);
-                return Ok(ResolvedDistribution::unreadable(target, why));
+            Err(error) if error.is_denied() => {
+                return Ok(unreadable(unread("cache policy", &error)));
             }
+            Err(error) => return Err(error.into()),
         };
         let ours = self.bucket_origins(&distribution);
         let is_website = |origin: &Origin| origin.website && ours.contains(&origin.id);
@@ -212,12 +221,13 @@ impl DistributionSearch<'_> {
         }
         if ours.is_empty() {
             // Named by hand, so it is the site's, whatever its origin is called.
-            let default = distribution.behaviors.last().into_iter();
-            ours.extend(default.flat_map(|default| default.origins.clone()));
+            let origins = distribution.origins.iter();
+            ours.extend(origins.map(|origin| origin.id.clone()));
             let domains = distribution.origins.iter();
             let domains: Vec<_> = domains.map(|origin| origin.domain.as_str()).collect();
             self.targets.warnings.push(format!(
-                "no origin of {id} is known to be the bucket {} ({}): its default behavior's is taken for it",
+                "no origin of {id} is known to be the bucket {} ({}): each is taken for it, unless `origin-domains` in deploy.toml names those \
+                 that are",
                 job.bucket,
                 domains.join(", ")
             ));
@@ -237,13 +247,14 @@ impl DistributionSearch<'_> {
         }
         let error = match read {
             Ok(website) => return Ok(Some(website.unwrap_or_default())),
-            Err(error) if error.is_denied() => error,
+            // Other servers than S3 know no such thing, and say so in many ways.
+            Err(error) if error.is_refused() => error,
             Err(error) => return Err(error.into()),
         };
         let (index, document) = (&job.settings.website_index, &job.settings.website_error);
         if index.is_none() && document.is_none() {
             self.targets.warnings.push(format!(
-                "{id}: what the website endpoint of {name} answers for folders and errors cannot be read ({error}), so that each change                  purges /*: allow {} on it, or say it by website-index and website-error in deploy.toml",
+                "{id}: what the website endpoint of {name} answers for folders and errors cannot be read ({error}), so that each change purges /*: allow {} on it, or say it by website-index and website-error in deploy.toml",
                 error.action
             ));
             return Ok(None);
@@ -257,7 +268,7 @@ impl DistributionSearch<'_> {
     }
 }
 
-fn unreadable(what: &str, error: &AwsError) -> String {
+fn unread(what: &str, error: &AwsError) -> String {
     let action = error.action;
     format!("its {what} cannot be read ({error}; allow {action} on it)")
 }
