@@ -78,7 +78,8 @@ pub(super) fn end(scene: &PlanInputs, job: &Job, written: WrittenFiles) -> EndOf
     }
 }
 
-/// Returns the paths that were not purged, by target: purging is off, or CloudFront did not take them.
+/// Returns the paths that were not purged, by target: purging is off, CloudFront did not take them, or not all edges knew the
+/// configuration by then.
 fn unpaid(
     scene: &PlanInputs,
     job: &Job,
@@ -113,6 +114,10 @@ fn unpaid(
         }
         let earlier = scene.open.owed.get(&purge.target).into_iter().flatten();
         owed.extend(earlier.cloned());
+    }
+    for target in &progress.undeployed {
+        let owed = unpaid.entry(target.clone()).or_default();
+        owed.push("/*".to_owned());
     }
     for paths in unpaid.values_mut() {
         paths.sort();
