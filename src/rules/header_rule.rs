@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::object::encoding::Encoding;
+use crate::object::key::file_name;
 
 /// One `[[headers]]` table of deploy.toml. What is absent is left to earlier rules and defaults; an empty text removes a
 /// header that they set.
@@ -54,6 +55,13 @@ impl HeaderRule {
             patterns,
             ..Self::default()
         }
+    }
+
+    /// Tells whether it is for a key by name, and not for many among which that is: one of its globs ends in the file's name.
+    pub(super) fn names(&self, key: &str) -> bool {
+        let is_name = |glob: &String| file_name(glob).replace('\\', "") == file_name(key);
+        let mut globs = self.patterns.iter().filter(|glob| !glob.starts_with('!'));
+        globs.any(is_name)
     }
 
     /// Tells whether it sets nothing.

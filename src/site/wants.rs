@@ -257,7 +257,12 @@ impl<'a> WantedSite<'a> {
                 header_rules::HeaderSource::Rule(index) => (self.job.rule_name)(index),
             };
             let value = explanation.value.as_deref().unwrap_or("not set");
-            lines.push(format!("{}: {value}  ({by})", explanation.header));
+            let spared = explanation.spared.map(|index| {
+                let rule = (self.job.rule_name)(index);
+                format!("; {rule} does not name this error document")
+            });
+            let spared = spared.unwrap_or_default();
+            lines.push(format!("{}: {value}  ({by}{spared})", explanation.header));
         }
         if tagged {
             let value = self.headers(key).metadata.remove(tags::METADATA);

@@ -197,6 +197,59 @@ fn a_rule_has_the_last_word_on_what_an_object_is() {
 }
 
 #[test]
+fn error_documents_keep_their_cache_control_unless_they_are_named() {
+    const FIRM: &str = "public, max-age=0, s-maxage=0, must-revalidate";
+    const PAGE: ObjectFacts<'static> = ObjectFacts {
+        content_type: "text/html; charset=utf-8",
+        error_document: true,
+        ..FACTS
+    };
+    for (pattern, key, facts, heeded) in [
+        ("**", "404.html", FACTS, false),
+        ("*.html", "404.html", FACTS, false),
+        ("*404.html", "404.html", FACTS, false),
+        ("40?.html", "de/404.html", FACTS, false),
+        ("errors/", "errors/404.html", FACTS, false),
+        ("*.html", "errors/oops.html", PAGE, false),
+        ("*.html", "oops.html", FACTS, true),
+        ("404.html", "404.html", FACTS, true),
+        ("404.html", "de/404.html", FACTS, true),
+        ("/404.html", "404.html", FACTS, true),
+        ("/errors/oops.html", "errors/oops.html", PAGE, true),
+        ("**/404.html", "de/404.html", FACTS, true),
+        ("40\\\\4.html", "404.html", FACTS, true),
+    ] {
+        for says in [
+            "preset = \"swr\"",
+            "preset = \"none\"",
+            "cache-control = \"max-age=9\"",
+        ] {
+            let rules = rules(&format!(
+                "[[headers]]\nmatch = \"{pattern}\"\n{says}\ncontent-language = \"de\""
+            ));
+            let rules = rules.unwrap();
+            let served = rules.headers_for(key, &facts, &mut MatchedRules::default());
+            let is_firm = served.headers.cache_control.as_deref() == Some(FIRM);
+            assert_eq!(is_firm, !heeded, "{pattern} {key} {says}");
+            // What else it says holds for all.
+            assert_eq!(served.headers.content_language.as_deref(), Some("de"));
+            let explained = rules.explain(key, &facts);
+            let told = explained.first().unwrap();
+            assert_eq!(told.header, "cache-control");
+            assert_eq!(
+                told.value, served.headers.cache_control,
+                "{pattern} {key} {says}"
+            );
+            assert_eq!(
+                told.spared,
+                (!heeded).then_some(0),
+                "{pattern} {key} {says}"
+            );
+        }
+    }
+}
+
+#[test]
 fn each_header_says_where_it_comes_from() {
     let rules = rules(
         r#"
