@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::fingerprinted::is_fingerprinted;
 use super::globs::Globs;
 use super::header_rule::HeaderRule;
+use super::media::StreamPart;
 use super::page::is_page;
 use super::presets::Preset;
 use super::rule_check::{FieldProblem, RuleError, bad_glob, check, check_limits};
@@ -32,6 +33,14 @@ pub struct ObjectFacts<'a> {
     pub content_type: &'a str,
     /// The distribution answers errors with it.
     pub error_document: bool,
+    /// What it is to a stream.
+    pub part: Option<StreamPart>,
+}
+
+impl ObjectFacts<'_> {
+    fn preset(&self, key: &str, fingerprinted: bool) -> Preset {
+        Preset::default_for(key, fingerprinted, self.error_document, self.part)
+    }
 }
 
 /// The headers that an object is served with, and what follows from the rules besides.
@@ -151,7 +160,7 @@ impl HeaderRules {
     /// Returns each header of [`Self::headers_for`] with where it comes from, the last word on each alone.
     pub fn explain(&self, key: &str, facts: &ObjectFacts<'_>) -> Vec<HeaderExplanation> {
         let served = self.headers_for(key, facts, &mut MatchedRules::default());
-        let preset = Preset::default_for(key, served.fingerprinted, facts.error_document);
+        let preset = facts.preset(key, served.fingerprinted);
         let cache_control = preset.cache_control().unwrap_or_default();
         let defaults = [
             (CACHE_CONTROL, cache_control, preset.name()),
@@ -216,7 +225,7 @@ fn resolve<'a>(
     let last =
         |said: fn(&HeaderRule) -> Option<bool>| (matching.iter().rev()).find_map(|rule| said(rule));
     let fingerprinted = last(|rule| rule.fingerprinted).unwrap_or_else(|| is_fingerprinted(key));
-    let preset = Preset::default_for(key, fingerprinted, facts.error_document);
+    let preset = facts.preset(key, fingerprinted);
     let mut headers = Headers {
         content_type: Some(facts.content_type.to_owned()),
         ..Headers::default()

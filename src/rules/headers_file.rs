@@ -248,6 +248,7 @@ mod tests {
             let facts = ObjectFacts {
                 content_type: "text/plain",
                 error_document: false,
+                part: None,
             };
             let mut matched = MatchedRules::default();
             let mut hit = |key: &str| {

@@ -8,6 +8,7 @@ pub mod header_rule;
 pub mod header_rules;
 pub mod headers_file;
 pub mod links;
+pub mod media;
 pub mod noise;
 pub mod noise_guess;
 mod oddness;

@@ -364,6 +364,7 @@ fn general_keys_are_rules_below_the_file_s_own() {
     let facts = crate::rules::header_rules::ObjectFacts {
         content_type: "application/json",
         error_document: false,
+        part: None,
     };
     let mut matched = Default::default();
     for (key, cache_control) in [("a.json", "no-cache"), ("b.json", "max-age=1")] {

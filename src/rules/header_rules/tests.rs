@@ -15,6 +15,7 @@ fn rules(text: &str) -> Result<HeaderRules, RuleError> {
 const FACTS: ObjectFacts<'static> = ObjectFacts {
     content_type: "text/plain",
     error_document: false,
+    part: None,
 };
 
 fn cache_control(rules: &HeaderRules, key: &str) -> Option<String> {
@@ -51,6 +52,7 @@ fn without_rules_the_defaults_count() {
     let facts = ObjectFacts {
         content_type: "text/html; charset=utf-8",
         error_document: true,
+        part: None,
     };
     let served = none.headers_for("oops.html", &facts, &mut MatchedRules::default());
     assert_eq!(
@@ -316,7 +318,7 @@ fn a_bad_rule_is_told_with_what_to_write_instead() {
         (
             "match = \"a\"\npreset = \"forever\"",
             "preset",
-            "immutable, page, swr, media, none",
+            "immutable, page, swr, media, playlist, segment, none",
         ),
         (
             "match = \"a\"\npreset = \"page\"\ncache-control = \"x\"",
