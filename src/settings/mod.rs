@@ -4,6 +4,7 @@ mod build_dir;
 mod layers;
 pub(crate) mod list;
 mod mistake;
+mod place_variables;
 mod site_files;
 mod table;
 pub(crate) mod values;
@@ -24,6 +25,7 @@ pub(crate) use site_files::{HEADERS_FILE, REDIRECTS_FILE, SiteFiles};
 pub(crate) use table::{PurgeSettings, Settings};
 pub(crate) use values::{DistributionSetting, StatePlace};
 
+use layers::FileEnvironment;
 use list::List;
 use values::{BucketAddress, GlobPattern};
 
@@ -49,6 +51,17 @@ pub(crate) struct SettingPaths {
     pub dir: Option<PathBuf>,
     pub local: Option<PathBuf>,
     pub ca_bundle: Option<PathBuf>,
+}
+
+impl SettingPaths {
+    fn has(&self, key: &str) -> bool {
+        match key {
+            "dir" => self.dir.is_some(),
+            "local" => self.local.is_some(),
+            "ca-bundle" => self.ca_bundle.is_some(),
+            _ => false,
+        }
+    }
 }
 
 /// A setting that a flag gives, as it is written there.
@@ -84,18 +97,20 @@ pub(crate) fn load(flags: &FlagSettings) -> Result<Settings, Error> {
     Settings::resolve(file, &env, flags)
 }
 
-/// The environment, as far as settings are read from it.
+/// The environment, as far as it is text: the settings file may name any variable.
 fn variables() -> Result<BTreeMap<String, String>, Error> {
     let mut variables = BTreeMap::new();
     for (name, value) in std::env::vars_os() {
         let Some(name) = name.to_str() else { continue };
-        if name != "AWS_CA_BUNDLE" && !name.starts_with("UNSTALE_") {
-            continue;
+        match value.into_string() {
+            Ok(value) => {
+                variables.insert(name.to_owned(), value);
+            }
+            Err(_) if name == "AWS_CA_BUNDLE" || name.starts_with("UNSTALE_") => {
+                return Err(Error::usage(format!("{name} is not UTF-8")));
+            }
+            Err(_) => {}
         }
-        let value = value
-            .into_string()
-            .map_err(|_| Error::usage(format!("{name} is not UTF-8")))?;
-        variables.insert(name.to_owned(), value);
     }
     Ok(variables)
 }
@@ -111,15 +126,27 @@ impl Settings {
         flags: &FlagSettings,
     ) -> Result<Self, Error> {
         let set = |name: &str| env.get(name).filter(|text| !text.is_empty());
-        let (variables, warnings) = layers::from_variables(env)?;
+        let (given, warnings) = layers::from_variables(env)?;
+        let texts = layers::from_flags(&flags.flags)?;
         let name = flags.env.as_ref().or_else(|| set("UNSTALE_ENV"));
         let (mut layer, below) = match (&file, name) {
-            (Some((path, text)), name) => layers::from_file(path, text, name.map(String::as_str))?,
+            (Some((path, text)), name) => {
+                let env = FileEnvironment {
+                    name: name.map(String::as_str),
+                    variables: env,
+                };
+                let is_given = |key: &str| {
+                    let layers = [&given, &texts];
+                    let mut layers = layers.into_iter();
+                    layers.any(|layer| layers::is_overruled(key, layer)) || flags.paths.has(key)
+                };
+                layers::from_file(path, text, env, is_given)?
+            }
             (None, Some(name)) => return Err(layers::no_file_for(name)),
             (None, None) => Default::default(),
         };
-        layers::lay_over(&mut layer, variables);
-        layers::lay_flags_over(&mut layer, layers::from_flags(&flags.flags)?);
+        layers::lay_over(&mut layer, given);
+        layers::lay_flags_over(&mut layer, texts);
         // Each layer was checked by itself.
         let settings = layers::read_settings(layer);
         let mut settings = settings.map_err(|error| Error::usage(error.message()))?;
