@@ -97,6 +97,7 @@ impl App {
         };
         let redirects = redirects.all().iter().enumerate().map(placed).collect();
         let rules = settings.header_rules_with(&files)?;
+        let unserved = settings.unserved_with(&files);
         let named = settings.clone();
         let endpoint = link.aws.s3_endpoint();
         let official = endpoint
@@ -134,6 +135,7 @@ impl App {
             strip_extension: settings.extensions(),
             redirect_function: (settings.redirect_function.as_ref()).map(|name| name.0.clone()),
             redirects,
+            unserved,
             error_documents: error_documents(settings),
             prices: prices(&settings.purge),
             free_paths: None,

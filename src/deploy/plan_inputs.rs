@@ -183,7 +183,9 @@ impl PlanInputs {
         let DeployContext {
             job, stop, tell, ..
         } = context;
-        WantedSite::new(job, &self.source, &self.targets).check_limits()?;
+        let wants = WantedSite::new(job, &self.source, &self.targets);
+        wants.check_limits()?;
+        wants.check_served()?;
         self.check_state_apart()?;
         let mut asker = ObjectAsker {
             place: self.place.clone(),
@@ -287,7 +289,7 @@ impl PlanInputs {
         let mut warnings = self.targets.warnings.clone();
         warnings.extend(self.open.warnings.iter().cloned());
         warnings.append(&mut plan.warnings);
-        warnings.extend(wants.warnings.iter().cloned());
+        warnings.extend(wants.unserved.iter().chain(&wants.warnings).cloned());
         for ((id, _), critic) in sites.iter().zip(critics) {
             let told = critic.warnings().into_iter();
             warnings.extend(told.map(|warning| format!("{id}: {warning}")));

@@ -19,3 +19,4 @@ pub mod redirects;
 pub mod redirects_file;
 pub mod rule_check;
 pub mod tag_check;
+pub mod unserved;

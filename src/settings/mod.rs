@@ -21,7 +21,7 @@ use crate::rules::noise::NoiseRules;
 use crate::rules::redirects::Redirects;
 
 pub(crate) use build_dir::{build_dir, build_folders};
-pub(crate) use site_files::{HEADERS_FILE, REDIRECTS_FILE, SiteFiles};
+pub(crate) use site_files::{HEADERS_FILE, REDIRECTS_FILE, SiteFiles, UnservedLine, UnservedRules};
 pub(crate) use table::{PurgeSettings, Settings};
 pub(crate) use values::{DistributionSetting, StatePlace};
 
@@ -159,18 +159,7 @@ impl Settings {
         settings.local = above.local.or(settings.local).or(below.local);
         settings.ca_bundle = (above.ca_bundle.or(settings.ca_bundle).or(below.ca_bundle))
             .or_else(|| set("AWS_CA_BUNDLE").map(PathBuf::from));
-        // It goes into headers as it is; other servers than AWS's name theirs freely.
-        let is_odd = |letter: char| !letter.is_ascii_graphic();
-        if let Some(region) = settings
-            .region
-            .as_ref()
-            .filter(|name| name.contains(is_odd))
-        {
-            let region = region.escape_default();
-            return Err(Error::usage(format!(
-                "`region`: `{region}` is no region: write it as eu-central-1"
-            )));
-        }
+        settings.check_region()?;
         settings.distribution = distinct(settings.distribution)?;
         // Beyond a day the sum with a clock's time might overflow.
         settings.timeout.0 = settings.timeout.0.min(Duration::from_hours(24));
@@ -185,6 +174,19 @@ impl Settings {
         settings.redirects()?;
         settings.noise_rules()?;
         Ok(settings)
+    }
+
+    /// Fails where the region, which goes into headers as it is, cannot; other servers than AWS's name theirs freely.
+    fn check_region(&self) -> Result<(), Error> {
+        let is_odd = |letter: char| !letter.is_ascii_graphic();
+        let mut regions = self.region.iter();
+        let Some(region) = regions.find(|name| name.contains(is_odd)) else {
+            return Ok(());
+        };
+        let region = region.escape_default();
+        Err(Error::usage(format!(
+            "`region`: `{region}` is no region: write it as eu-central-1"
+        )))
     }
 
     /// Turns the places of tables in the settings file, which are bytes as they are read, into lines.
@@ -251,8 +253,12 @@ impl Settings {
 
     /// A line of the settings file, as errors and warnings name it.
     pub(crate) fn place(&self, line: usize) -> String {
+        format!("{}:{line}", self.file_name())
+    }
+
+    fn file_name(&self) -> String {
         let file = self.file.as_deref().unwrap_or(Path::new(FILE));
-        format!("{}:{line}", file.display())
+        file.display().to_string()
     }
 
     /// The keys that stand for a rule, as rules.

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
-use super::layers::Layer;
 use super::mistake::position;
 use crate::error::Error;
 
@@ -54,7 +53,7 @@ impl PlaceVariables<'_> {
     /// `Exit::Usage`, naming file, line, column, key and variable.
     pub(super) fn fill(
         &self,
-        layer: &mut Layer<'_>,
+        layer: &mut DeTable<'_>,
         is_overruled: impl Fn(&str) -> bool,
     ) -> Result<(), Error> {
         for key in PLACES {

@@ -71,6 +71,8 @@ pub(crate) struct Settings {
     pub noise: Vec<Numbered<NoiseRule>>,
     /// Objects carry cache tags.
     pub tags: bool,
+    /// What nobody serves is an error.
+    pub strict: bool,
 
     pub delete: bool,
     /// `None`: half of the objects.
@@ -159,6 +161,7 @@ impl Default for Settings {
             redirects: Vec::new(),
             noise: Vec::new(),
             tags: false,
+            strict: false,
             delete: true,
             max_delete: None,
             adopt: false,

@@ -228,6 +228,10 @@ fn mistakes_are_shown_where_they_are() {
             "[[headers]]\nmatch = \"a\"\ncache = 1",
             "3:1: unknown key `cache`",
         ),
+        (
+            "[[headers]]\nmatch = \"a\"\nx-frame-options = \"DENY\"",
+            "3:1: unknown key `x-frame-options`: other headers stand in `others = { x-frame-options = ",
+        ),
         ("[[headers]]\npage = true", "1:1: missing field `match`"),
         (
             "\n[[headers]]\nmatch = \"a\"\npreset = \"imutable\"",
@@ -243,7 +247,7 @@ fn mistakes_are_shown_where_they_are() {
             "deploy.toml:1: to: ",
         ),
         (
-            "[[redirects]]\nfrom = \"/a\"\nto = \"/b\"\nstatus = 200",
+            "[[redirects]]\nfrom = \"/a\"\nto = \"/b\"\nstatus = 999",
             "deploy.toml:1: status: ",
         ),
         (
@@ -529,6 +533,8 @@ fn flags_do_what_their_keys_do() {
         ("invalidations --timeout 3s", "timeout = '3s'"),
         ("deploy --timeout 3s", "timeout = '3s'"),
         ("deploy --verify", "verify = true"),
+        ("deploy --strict", "strict = true"),
+        ("plan --strict", "strict = true"),
         ("verify --concurrency 3", "concurrency = 3"),
         ("deploy --max-memory 17MiB", "max-memory = '17MiB'"),
         ("rollback --lock-wait 3s", "lock-wait = '3s'"),

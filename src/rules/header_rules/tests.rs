@@ -386,6 +386,26 @@ fn a_bad_rule_is_told_with_what_to_write_instead() {
             "aws:x",
         ),
         (
+            "match = \"a\"\nothers = { \"Cache-Control\" = \"x\" }",
+            "others",
+            "cache-control = ",
+        ),
+        (
+            "match = \"a\"\nothers = { x-amz-meta-a = \"x\" }",
+            "others",
+            "metadata.a = ",
+        ),
+        (
+            "match = \"a\"\nothers = { \"X Y\" = \"x\" }",
+            "others",
+            "no header's name",
+        ),
+        (
+            "match = \"a\"\nothers = { X-Y = \"a\\nb\" }",
+            "others",
+            "line break",
+        ),
+        (
             "match = \"a\"\nstorage-class = \"STANDRD_IA\"",
             "storage-class",
             "did you mean \"STANDARD_IA\"",
