@@ -13,6 +13,13 @@ pub enum StreamPart {
     Segment,
 }
 
+const PLAYLISTS: [&str; 2] = ["m3u8", "mpd"];
+const SEGMENTS: [&str; 4] = ["m4s", "cmfv", "cmfa", "cmft"];
+/// Segments beside a playlist, and other things elsewhere.
+const SEGMENTS_BESIDE: [&str; 10] = [
+    "ts", "mp4", "m4v", "m4a", "aac", "ac3", "ec3", "mp3", "vtt", "webvtt",
+];
+
 /// The folders that hold playlists or manifests.
 #[derive(Clone, Debug, Default)]
 pub struct StreamFolders<'a>(HashSet<&'a str>);
@@ -24,17 +31,15 @@ impl<'a> StreamFolders<'a> {
         Self(playlists.map(folder).collect())
     }
 
-    /// Returns what a key is to a stream. Most endings of segments are other things too: they count beside a playlist and below
-    /// it, though not below the root, where everything lies.
+    /// Returns what a key is to a stream. What is a segment beside a playlist alone is one below it too, though not below the
+    /// root, where everything lies.
     pub fn part(&self, key: &str) -> Option<StreamPart> {
-        match extension(key).as_str() {
-            "m3u8" | "mpd" => Some(StreamPart::Playlist),
-            "m4s" | "cmfv" | "cmfa" | "cmft" => Some(StreamPart::Segment),
-            "ts" | "mp4" | "m4v" | "m4a" | "aac" | "ac3" | "ec3" | "mp3" | "vtt" | "webvtt" => {
-                self.reach(folder(key)).then_some(StreamPart::Segment)
-            }
-            _ => None,
+        if is_playlist(key) {
+            return Some(StreamPart::Playlist);
         }
+        let is_segment = has_extension(key, &SEGMENTS)
+            || has_extension(key, &SEGMENTS_BESIDE) && self.reach(folder(key));
+        is_segment.then_some(StreamPart::Segment)
     }
 
     fn reach(&self, folder: &str) -> bool {
@@ -46,19 +51,20 @@ impl<'a> StreamFolders<'a> {
 
 /// Tells whether it is a playlist of HLS (RFC 8216, section 4) or a manifest of DASH.
 pub fn is_playlist(key: &str) -> bool {
-    matches!(extension(key).as_str(), "m3u8" | "mpd")
+    has_extension(key, &PLAYLISTS)
 }
 
 fn folder(key: &str) -> &str {
     key.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// Returns the ending in small letters; empty where there is none.
-fn extension(key: &str) -> String {
-    match file_name(key).rsplit_once('.') {
-        Some((stem, extension)) if !stem.is_empty() => extension.to_ascii_lowercase(),
-        _ => String::new(),
-    }
+/// Tells whether the name ends so, in small letters or large ones.
+fn has_extension(key: &str, extensions: &[&str]) -> bool {
+    let Some((stem, extension)) = file_name(key).rsplit_once('.') else {
+        return false;
+    };
+    let mut extensions = extensions.iter();
+    !stem.is_empty() && extensions.any(|other| other.eq_ignore_ascii_case(extension))
 }
 
 #[cfg(test)]
