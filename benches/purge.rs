@@ -7,8 +7,8 @@ use divan::counter::ItemsCount;
 use unstale::edge::cover::{PathUniverse, UniverseEntry, cover};
 use unstale::edge::path::PathDialect;
 use unstale::edge::{
-    Behavior, BodyName, Distribution, HeldAnswer, Origin, PurgePrices, QueryKey, ServedAnswer,
-    ShownSite, purge,
+    Behavior, BodyName, Distribution, HeldAnswer, Origin, OwedPurge, PurgePrices, QueryKey,
+    ServedAnswer, ShownSite, purge,
 };
 use unstale::object::{HeaderFingerprint, Key, TagClass};
 
@@ -108,7 +108,10 @@ fn tagged_purge(bencher: Bencher, (count, percent): (usize, u64)) {
     let prices = PurgePrices::default();
     bencher.counter(ItemsCount::new(count)).bench_local(|| {
         let keys = keys().map(|key| (key, Some(TagClass::Page)));
-        purge(&site, black_box(&changes), &[], keys, &[], &prices)
+        purge(
+            OwedPurge::new(&site, black_box(&changes), &[], keys),
+            &prices,
+        )
     });
 }
 
@@ -130,6 +133,9 @@ fn whole_purge(bencher: Bencher, (count, percent): (usize, u64)) {
     let prices = PurgePrices::default();
     bencher.counter(ItemsCount::new(count)).bench_local(|| {
         let keys = keys().map(|key| (key, None));
-        purge(&site, black_box(&changes), &[], keys, &[], &prices)
+        purge(
+            OwedPurge::new(&site, black_box(&changes), &[], keys),
+            &prices,
+        )
     });
 }

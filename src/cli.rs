@@ -162,12 +162,23 @@ Example:
     #[command(after_help = "\
 Examples:
   unstale invalidate /index.html '/posts/*'
-  unstale invalidate '/*' --no-wait")]
+  unstale invalidate '/*' --no-wait --distribution www.example.com
+  unstale invalidate 'https://www.example.com/a b.html' '#a-tag'
+  unstale invalidate --paths-from paths.txt
+
+No bucket is needed where --distribution names an id or an alias. A `?` begins
+a query string; write %3F for one that is part of a name.")]
     Invalidate(InvalidateArgs),
     /// List invalidations, show one, or wait for it
     Invalidations(InvalidationsArgs),
-    /// Id, domain, aliases, origin and status of the distributions
-    Distributions,
+    /// The distributions, or what one of them does with each URL
+    #[command(after_help = "\
+Examples:
+  unstale distributions
+  unstale distributions www.example.com
+  unstale distributions s3://my-site
+  unstale distributions --verbose      each in full")]
+    Distributions(DistributionsArgs),
     /// Earlier deploys, or one of them in full
     History(HistoryArgs),
     /// Put the site back as it was after an earlier deploy
@@ -266,10 +277,14 @@ pub struct PreviewArgs {
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct InvalidateArgs {
-    /// Paths as viewers ask for them; a final `*` is a wildcard
-    #[arg(required = true, value_name = "PATH")]
+    /// Paths, URLs or #tags; a final `*` is a wildcard, `-` is stdin
+    #[arg(required_unless_present = "paths_from", value_name = "PATH")]
     #[serde(skip)]
     pub paths: Vec<String>,
+    /// File with more of them, one a line; `-` is stdin
+    #[arg(long, help_heading = PURGE, value_name = "FILE")]
+    #[serde(skip)]
+    pub paths_from: Option<PathBuf>,
     #[command(flatten)]
     #[serde(flatten)]
     pub wait: WaitArgs,
@@ -288,6 +303,13 @@ pub struct InvalidationsArgs {
     /// Longest wait: 10m, 1h
     #[arg(long, value_name = "DURATION", value_parser = checked::<Period>)]
     pub timeout: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Args, Serialize)]
+pub struct DistributionsArgs {
+    /// Those of this id, alias, domain, s3://BUCKET or part of an origin
+    #[serde(skip)]
+    pub filter: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]

@@ -17,6 +17,7 @@ use crate::settings::{
     self, DistributionSetting, HEADERS_FILE, PurgeSettings, REDIRECTS_FILE, Settings, SiteFiles,
     StatePlace,
 };
+use crate::survey::TargetNames;
 
 /// Requests at once, at most, where nothing is said: more gained nothing when measured.
 const CONCURRENCY: usize = 384;
@@ -30,7 +31,37 @@ pub(super) struct Link {
     pub(super) session: Option<FolderSession>,
 }
 
+impl Link {
+    /// Returns whether S3 is AWS's own.
+    fn is_official(&self) -> bool {
+        let endpoint = self.aws.s3_endpoint();
+        endpoint.is_none_or(|url| url.contains(".amazonaws.com"))
+    }
+
+    /// Returns the host names, besides S3's own, by which a bucket is known as an origin.
+    fn bucket_hosts(&self) -> Vec<String> {
+        let endpoint = self.aws.s3_endpoint();
+        endpoint.as_deref().and_then(host).into_iter().collect()
+    }
+}
+
 impl App {
+    /// What tells which distributions are meant, where a command needs no bucket.
+    pub(super) fn target_names(&self, link: &Link) -> TargetNames {
+        let settings = &self.settings;
+        TargetNames {
+            tenant: settings.distribution_tenant.clone(),
+            wishes: wishes(settings, link.session.as_ref()),
+            bucket: settings.bucket.as_ref().map(|bucket| bucket.name.clone()),
+            endpoints: link.bucket_hosts(),
+        }
+    }
+
+    /// Whether batches of a purge keep to CloudFront's rates. Another endpoint says by itself when it wants a pause.
+    pub(super) fn is_paced(&self, link: &Link) -> bool {
+        self.settings.purge.paced && link.is_official()
+    }
+
     pub(super) async fn connect(&self) -> Result<Link, Error> {
         let settings = &self.settings;
         let session = match &settings.local {
@@ -99,10 +130,6 @@ impl App {
         let rules = settings.header_rules_with(&files)?;
         let unserved = settings.unserved_with(&files);
         let named = settings.clone();
-        let endpoint = link.aws.s3_endpoint();
-        let official = endpoint
-            .as_deref()
-            .is_none_or(|url| url.contains(".amazonaws.com"));
         Ok(Job {
             settings: settings.clone(),
             commit: commit(&dir),
@@ -122,11 +149,10 @@ impl App {
                     "" => (place.bucket, ".unstale/".to_owned()),
                     _ => (place.bucket, place.prefix),
                 }),
-            // Another endpoint says by itself when it wants a pause.
-            paced: settings.purge.paced && official,
-            official,
+            paced: self.is_paced(link),
+            official: link.is_official(),
             wishes: wishes(settings, link.session.as_ref()),
-            endpoints: (endpoint.as_deref().and_then(host).into_iter())
+            endpoints: (link.bucket_hosts().into_iter())
                 .chain(settings.origin_domains.0.iter().cloned())
                 .collect(),
             rules,
@@ -184,9 +210,14 @@ fn wishes(settings: &Settings, session: Option<&FolderSession>) -> Vec<Distribut
 }
 
 fn prices(purge: &PurgeSettings) -> PurgePrices {
+    let path_price = if purge.plan.includes_paths() {
+        0.0
+    } else {
+        purge.path_price.0
+    };
     PurgePrices {
         mode: purge.mode,
-        path: Money::from_dollars(purge.path_price.0),
+        path: Money::from_dollars(path_price),
         refetch: Money::from_dollars(purge.refetch_price.0),
         wait: Money::from_dollars(purge.wait_price.0),
         opaque: purge.opaque_weight,

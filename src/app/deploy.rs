@@ -7,6 +7,7 @@ use super::{App, SiteCommand, exposed, verify};
 use crate::cli;
 use crate::deploy;
 use crate::deploy::PlanInputs;
+use crate::edge::critic::trusted_functions;
 use crate::error::{Error, Exit};
 use crate::job::{DeployEvent, EventSink, Job};
 use crate::plan::{Plan, guard};
@@ -106,10 +107,13 @@ fn context(job: &Job, scene: &PlanInputs) -> PlanContext {
     let targets = scene.targets.found.iter();
     let named =
         targets.filter_map(|target| Some((target.id().to_owned(), target.domain()?.to_owned())));
+    let sites = scene.targets.found.iter();
+    let sites = sites.filter_map(|target| target.site(job));
     PlanContext {
         bucket: job.bucket.clone(),
         prefix: job.settings.prefix.0.clone(),
         names: named.collect(),
-        free_left: Some(scene.month_left(job)),
+        free_left: scene.month_left(job),
+        trusted: sites.flat_map(|site| trusted_functions(&site)).collect(),
     }
 }

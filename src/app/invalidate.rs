@@ -1,17 +1,17 @@
 //! `unstale invalidate` and `unstale invalidations`: the purge by hand.
 
-use std::path::PathBuf;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::connect::Link;
-use super::{App, SiteCommand};
+use super::{App, manual_paths};
 use crate::aws::cloudfront::PurgeTarget;
 use crate::cli;
 use crate::deploy::invalidator;
 use crate::deploy::invalidator::{BatchOutcome, Invalidator, PendingInvalidation};
 use crate::error::{Error, Exit};
 use crate::object::journal::PurgeBatch;
-use crate::report::invalidations::ShownInvalidation;
+use crate::report::invalidations::{ManualSummary, ShownInvalidation};
 use crate::survey;
 
 /// Invalidations that are listed of each distribution, at most.
@@ -24,29 +24,24 @@ struct ManualPurge<'a> {
     pending: Vec<PendingInvalidation>,
 }
 
+/// Batches that CloudFront has not taken yet, and where they go.
+type UnsentBatches = VecDeque<(PurgeTarget, PurgeBatch)>;
+
 pub(super) async fn invalidate(app: &App, flags: &cli::InvalidateArgs) -> Result<Exit, Error> {
+    let asked = manual_paths::read(app, flags).await?;
     let link = app.connect().await?;
-    let job = app.job_for(&link, PathBuf::new())?;
-    if let Some(path) = flags.paths.iter().find(|path| !path.starts_with('/')) {
-        return Err(
-            Error::usage(format!("the path {path} does not begin with a slash"))
-                .hint(format!("unstale invalidate '/{path}'")),
-        );
+    let mut purge = ManualPurge::new(app, &link);
+    let targets = purge.targets(&link).await?;
+    let pause = Duration::from_secs(u64::from(app.is_paced(&link)));
+    purge.send(targets, &asked.paths, pause).await?;
+    if app.settings.wait {
+        purge.watch().await?;
     }
-    let deploy = crate::state::mint(link.aws.cloudfront().clock.server_now());
-    let mut invalidations = ManualPurge::new(app, &link, job.settings.timeout.0);
-    let (link, job) = (&link, &job);
-    for target in targets(SiteCommand { app, link, job }).await? {
-        let batches = invalidator::batches(&deploy, 0, &flags.paths);
-        invalidations.send(&target, &batches).await?;
-    }
-    for sent in &invalidations.pending {
-        app.printer
-            .invalidated(sent.target.id(), &sent.id, sent.paths);
-    }
-    if job.settings.wait {
-        invalidations.wait().await?;
-    }
+    let sent = purge.pending.iter().map(PendingInvalidation::summary);
+    app.printer.purged_by_hand(&ManualSummary {
+        left_out: asked.left_out as u64,
+        invalidations: sent.collect(),
+    });
     Ok(Exit::Done)
 }
 
@@ -55,41 +50,30 @@ pub(super) async fn invalidations(
     flags: &cli::InvalidationsArgs,
 ) -> Result<Exit, Error> {
     let link = app.connect().await?;
-    let job = app.job_for(&link, PathBuf::new())?;
-    let mut invalidations = ManualPurge::new(app, &link, job.settings.timeout.0);
-    let (link, job) = (&link, &job);
-    for target in targets(SiteCommand { app, link, job }).await? {
-        match &flags.id {
+    let mut invalidations = ManualPurge::new(app, &link);
+    let mut shown = 0;
+    for target in invalidations.targets(&link).await? {
+        shown += match &flags.id {
             Some(id) => invalidations.show(&target, id).await?,
             None => invalidations.list(&target).await?,
-        }
+        };
     }
     if flags.wait {
         invalidations.wait().await?;
     }
+    let pending = invalidations.pending.iter();
+    let in_progress = pending.filter(|awaited| !awaited.completed).count();
+    app.printer.invalidations_shown(shown, in_progress);
     Ok(Exit::Done)
 }
 
-async fn targets(command: SiteCommand<'_>) -> Result<Vec<PurgeTarget>, Error> {
-    let targets = survey::find_targets(&command.link.aws, command.job).await?;
-    command.app.printer.warnings(&targets.warnings);
-    if targets.found.is_empty() {
-        return Err(Error::usage("no distribution is known").hint("name one with --distribution"));
-    }
-    Ok(targets
-        .found
-        .into_iter()
-        .map(|found| found.target)
-        .collect())
-}
-
 impl<'a> ManualPurge<'a> {
-    fn new(app: &'a App, link: &Link, timeout: Duration) -> Self {
+    fn new(app: &'a App, link: &Link) -> Self {
         Self {
             app,
             invalidator: Invalidator {
                 cloudfront: link.aws.cloudfront(),
-                until: Instant::now() + timeout,
+                until: Instant::now() + app.settings.timeout.0,
                 stop: app.stop.clone(),
                 tell: app.teller(),
             },
@@ -97,32 +81,95 @@ impl<'a> ManualPurge<'a> {
         }
     }
 
-    async fn send(&mut self, target: &PurgeTarget, batches: &[PurgeBatch]) -> Result<(), Error> {
-        for (index, batch) in batches.iter().enumerate() {
-            if index > 0 {
-                self.app.stop.sleep(Duration::from_secs(1)).await;
-            }
-            match self.invalidator.send(target, batch).await {
-                BatchOutcome::Accepted(accepted) => self.pending.push(PendingInvalidation {
-                    target: target.clone(),
-                    id: accepted.id,
-                    completed: accepted.completed,
-                    paths: batch.paths.len() as u64,
-                }),
-                BatchOutcome::Refused(error) | BatchOutcome::Failed(error) => {
-                    return Err(error.into());
+    async fn targets(&self, link: &Link) -> Result<Vec<PurgeTarget>, Error> {
+        let names = self.app.target_names(link);
+        survey::find_named(&self.invalidator.cloudfront, &names).await
+    }
+
+    /// Sends the paths to every target, with a pause between batches. Where CloudFront does not take them all, tells what is left.
+    async fn send(
+        &mut self,
+        targets: Vec<PurgeTarget>,
+        paths: &[String],
+        pause: Duration,
+    ) -> Result<(), Error> {
+        let deploy = crate::state::mint(self.invalidator.cloudfront.clock.server_now());
+        let batches = invalidator::batches(&deploy, 0, paths);
+        let mut noted = batches.len();
+        let mut unsent: UnsentBatches = targets
+            .into_iter()
+            .flat_map(|target| {
+                batches
+                    .iter()
+                    .map(move |batch| (target.clone(), batch.clone()))
+            })
+            .collect();
+        while let Some((target, batch)) = unsent.pop_front() {
+            let error = match self.invalidator.send(&target, &batch).await {
+                BatchOutcome::Accepted(accepted) => {
+                    let sent = batch.paths.len() as u64;
+                    self.app
+                        .printer
+                        .invalidated(target.id(), &accepted.id, sent);
+                    let pending = PendingInvalidation::new(target, accepted, sent);
+                    self.pending.push(pending);
+                    if !unsent.is_empty() {
+                        self.app.stop.sleep(pause).await;
+                    }
+                    continue;
                 }
                 BatchOutcome::TooLarge => {
-                    let error = Error::failed("CloudFront refuses so many paths at once");
-                    return Err(error.hint("send fewer"));
+                    let (left, right) = batch.paths.split_at(batch.paths.len() / 2);
+                    for half in [right, left] {
+                        for batch in invalidator::batches(&deploy, noted, half) {
+                            noted += 1;
+                            unsent.push_front((target.clone(), batch));
+                        }
+                    }
+                    continue;
                 }
-                BatchOutcome::Stopped => return Err(Error::interrupted("interrupted")),
-            }
+                BatchOutcome::Refused(error) => refused(error.into(), &batch),
+                BatchOutcome::Failed(error) => error.into(),
+                BatchOutcome::Stopped => Error::interrupted("interrupted"),
+            };
+            unsent.push_front((target, batch));
+            return Err(self.cut_short(error, unsent));
         }
         Ok(())
     }
 
-    async fn show(&mut self, target: &PurgeTarget, id: &str) -> Result<(), Error> {
+    /// Says what CloudFront took before the error, and prints what it did not.
+    fn cut_short(&self, error: Error, unsent: UnsentBatches) -> Error {
+        if self.pending.is_empty() {
+            return error;
+        }
+        let mut left: BTreeMap<PurgeTarget, Vec<String>> = BTreeMap::new();
+        for (target, batch) in unsent {
+            left.entry(target).or_default().extend(batch.paths);
+        }
+        for (target, paths) in &left {
+            self.app.printer.unsent(target.id(), paths);
+        }
+        let taken: u64 = self.pending.iter().map(|sent| sent.paths).sum();
+        let total = taken + left.values().map(|paths| paths.len() as u64).sum::<u64>();
+        let sent = self.pending.iter().map(|sent| {
+            let (target, id) = (sent.target.id(), &sent.id);
+            format!("{target} took {} paths as {id}", sent.paths)
+        });
+        let hint = "put what is left into a file, a path a line, and go on with --paths-from FILE";
+        Error {
+            message: format!(
+                "{taken} of {total} paths were sent, and then: {}",
+                error.message
+            ),
+            causes: sent.collect(),
+            hint: error.hint.or_else(|| Some(hint.to_owned())),
+            ..error
+        }
+    }
+
+    /// Shows one; answers how many that are.
+    async fn show(&mut self, target: &PurgeTarget, id: &str) -> Result<usize, Error> {
         let shown = self.invalidator.cloudfront.invalidation(target, id).await?;
         let paths = shown.invalidation_batch.and_then(|batch| batch.paths);
         let paths = paths.and_then(|paths| paths.items);
@@ -136,20 +183,19 @@ impl<'a> ManualPurge<'a> {
                 paths: Some(paths.unwrap_or_default()),
             },
         );
-        Ok(())
+        Ok(1)
     }
 
-    async fn list(&mut self, target: &PurgeTarget) -> Result<(), Error> {
+    async fn list(&mut self, target: &PurgeTarget) -> Result<usize, Error> {
         let enough = |seen: &[_]| seen.len() >= MAX_LISTED;
-        let listed = self
-            .invalidator
-            .cloudfront
-            .invalidations(target, enough)
-            .await?;
+        let cloudfront = &self.invalidator.cloudfront;
+        let mut listed = cloudfront.invalidations(target, enough).await?;
+        listed.truncate(MAX_LISTED);
+        let shown = listed.len();
         if listed.is_empty() {
             self.app.printer.no_invalidations(target.id());
         }
-        for summary in listed.into_iter().take(MAX_LISTED) {
+        for summary in listed {
             self.print(
                 target,
                 ShownInvalidation {
@@ -161,7 +207,7 @@ impl<'a> ManualPurge<'a> {
                 },
             );
         }
-        Ok(())
+        Ok(shown)
     }
 
     /// Prints an invalidation, and keeps it to be waited for where it is not completed.
@@ -177,19 +223,46 @@ impl<'a> ManualPurge<'a> {
         }
     }
 
+    /// Waits until what was sent is completed, where that may be asked: the purge goes on all the same.
+    async fn watch(&mut self) -> Result<(), Error> {
+        match self.invalidator.wait(&mut self.pending).await {
+            Err(error) if error.is_denied() => {
+                self.app.printer.finish();
+                self.app.printer.unwatched(&error);
+                Ok(())
+            }
+            done => self.waited(done?),
+        }
+    }
+
     async fn wait(&mut self) -> Result<(), Error> {
-        let app = self.app;
         let done = self.invalidator.wait(&mut self.pending).await?;
-        app.printer.finish();
+        self.waited(done)
+    }
+
+    /// Says how a wait ended: all are `done`, or not.
+    fn waited(&self, done: bool) -> Result<(), Error> {
+        self.app.printer.finish();
         if done {
             return Ok(());
         }
-        if app.stop.is_set() {
+        if self.app.stop.is_set() {
             return Err(Error::interrupted(
                 "interrupted while waiting: the purge goes on",
             ));
         }
         let error = Error::new(Exit::Stale, "not completed in time: the purge goes on");
         Err(error.hint("--timeout gives it longer"))
+    }
+}
+
+/// Adds what CloudFront may have meant where the error names no path.
+fn refused(error: Error, batch: &PurgeBatch) -> Error {
+    let mut paths = batch.paths.iter();
+    match paths.find(|path| invalidator::may_be_refused(path)) {
+        Some(path) => error.hint(format!(
+            "it may be {path}: CloudFront refuses an apostrophe at times, and tags where a plan has none; a wildcard before it does both"
+        )),
+        None => error,
     }
 }

@@ -2,10 +2,12 @@
 
 mod connect;
 mod deploy;
+mod distributions;
 mod explain;
 mod exposed;
 mod init;
 mod invalidate;
+mod manual_paths;
 mod policy;
 mod preview;
 mod quota;
@@ -66,7 +68,7 @@ async fn run_with(cli: &Cli, settings: Settings, printer: &Printer) -> Result<Ex
         Command::Preview(flags) => preview::preview(&app, flags).await,
         Command::Invalidate(flags) => invalidate::invalidate(&app, flags).await,
         Command::Invalidations(flags) => invalidate::invalidations(&app, flags).await,
-        Command::Distributions => show::distributions(&app).await,
+        Command::Distributions(flags) => distributions::distributions(&app, cli, flags).await,
         Command::History(flags) => show::history(&app, flags).await,
         Command::State(flags) => show::state(&app, flags).await,
         Command::Unlock => show::unlock(&app).await,

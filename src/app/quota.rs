@@ -2,15 +2,18 @@
 //! number: each invalidation is asked for.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::App;
+use super::connect::Link;
 use crate::aws::cloudfront::PurgeTarget;
 use crate::aws::{AwsError, AwsErrorKind, CloudFront};
 use crate::error::{Error, Exit};
 use crate::report::quota::{MonthlyQuota, SpentPaths};
+use crate::survey::find_targets;
 
 /// Requests at once: CloudFront's API throttles early.
 const AT_ONCE: usize = 6;
@@ -23,15 +26,32 @@ type SpentCounts = (u64, u64);
 pub(super) async fn quota(app: &App) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let cloudfront = link.aws.cloudfront();
-    let names = targets(app, &cloudfront).await?;
+    let mut names = targets(app, &cloudfront).await?;
+    let included = included(app, &link).await?;
+    names.retain(|(target, _)| !included.contains(&target.id().to_owned()));
     let since = month_begin(cloudfront.clock.server_now());
     let lists = stream::iter(names.iter().map(|(target, _)| target.clone()))
         .map(|target| this_month(&cloudfront, target, since.as_second()))
         .buffer_unordered(AT_ONCE);
     let invalidations = lists.try_concat().await?;
     let counts = count_paths(app, &cloudfront, invalidations).await?;
-    app.printer.quota(&monthly(since, names, &counts));
+    let quota = monthly(since, names, &counts);
+    app.printer.quota(&MonthlyQuota { included, ..quota });
     Ok(Exit::Done)
+}
+
+/// Returns the ids of what is on a flat-rate plan: the site's own distributions, where the settings say so. No list of CloudFront's
+/// tells.
+async fn included(app: &App, link: &Link) -> Result<Vec<String>, Error> {
+    if !app.settings.purge.plan.includes_paths() {
+        return Ok(Vec::new());
+    }
+    let job = app.job_for(link, PathBuf::new())?;
+    let targets = find_targets(&link.aws, &job).await?.found;
+    Ok(targets
+        .iter()
+        .map(|target| target.id().to_owned())
+        .collect())
 }
 
 /// Finds all that can be purged, and what it is called. Where tenants may not be listed, that is told.
@@ -138,6 +158,7 @@ fn monthly(
     let mut quota = MonthlyQuota {
         since,
         spent: Vec::new(),
+        included: Vec::new(),
         distributions: 0,
         tenants: 0,
     };

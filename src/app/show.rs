@@ -1,4 +1,4 @@
-//! Commands that show what there is: distributions, history, the manifest, and the lease, which can be taken away.
+//! Commands that show what there is: history, the manifest, and the lease, which can be taken away.
 
 use std::path::PathBuf;
 
@@ -12,13 +12,6 @@ use crate::survey::SiteLocation;
 
 /// Deploys that `history` shows, at most.
 const MAX_DEPLOYS: usize = 50;
-
-pub(super) async fn distributions(app: &App) -> Result<Exit, Error> {
-    let link = app.connect().await?;
-    let distributions = link.aws.cloudfront().distributions().await?;
-    app.printer.distributions(&distributions);
-    Ok(Exit::Done)
-}
 
 /// Finds the site. The link has to live as long as requests are made: with `--local` it serves them.
 async fn open(app: &App) -> Result<(Link, SiteLocation), Error> {

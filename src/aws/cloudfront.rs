@@ -10,7 +10,7 @@ use aws_sdk_cloudfront::types::{
     InvalidationSummary, Paths,
 };
 
-use super::error::{AwsError, AwsErrorKind, failed};
+use super::error::{AwsError, failed};
 use super::watch::ServerClock;
 
 /// CloudFront's API. Cheap to clone.
@@ -183,19 +183,12 @@ impl CloudFront {
                     in_progress: !distribution.status.eq_ignore_ascii_case("deployed"),
                 })
             }
-            Err(error)
-                if matches!(
-                    error.kind,
-                    AwsErrorKind::AccessDenied | AwsErrorKind::NotImplemented
-                ) =>
-            {
-                Ok(DescribedDistribution {
-                    id: id.to_owned(),
-                    domain_name: None,
-                    in_progress: false,
-                    config: self.config(id).await?.0,
-                })
-            }
+            Err(error) if error.is_denied() => Ok(DescribedDistribution {
+                id: id.to_owned(),
+                domain_name: None,
+                in_progress: false,
+                config: self.config(id).await?.0,
+            }),
             Err(error) => Err(error),
         }
     }

@@ -10,7 +10,8 @@ use aws_sdk_cloudfront::types::{
 use super::cloudfront::DescribedDistribution;
 use super::{AwsError, CloudFront};
 use crate::edge::{
-    Behavior, Distribution, ErrorResponse, IndexLookup, Origin, QueryKey, UriRewrite, rewrite_of,
+    Behavior, Distribution, ErrorResponse, FunctionTrust, IndexLookup, Origin, QueryKey,
+    UnreadFunction, UriForm, UriRewrite, rewrite_of,
 };
 
 /// Seconds that objects are kept where neither they nor the configuration say otherwise (CloudFront API Reference,
@@ -58,6 +59,7 @@ pub struct FunctionReading {
     pub index: IndexLookup,
     /// There are redirects, which functions may answer.
     pub redirects: bool,
+    pub trust: FunctionTrust,
 }
 
 /// Reads a configuration.
@@ -166,12 +168,13 @@ impl ConfigurationReader<'_> {
             None => legacy(&settings),
         };
         let associated = associated(&settings);
-        let function = self.function(associated.as_deref()).await;
-        let rewrite = match (&associated, &function) {
-            _ if self.reading.index != IndexLookup::Auto => UriRewrite::None,
-            (None, _) => UriRewrite::None,
-            (_, Some(code)) => rewrite_of(code),
-            (_, None) => UriRewrite::Unknown,
+        let resource = associated.as_ref().map(|(resource, _)| resource.as_str());
+        let function = self.function(resource).await;
+        let reading = match &associated {
+            Some((resource, event)) if self.reading.index == IndexLookup::Auto => {
+                self.reading.of(resource, event, function.as_deref())
+            }
+            _ => RewriteReading::default(),
         };
         let origin_response = lambda_on(&settings, &EventType::OriginResponse);
         let group = self.groups.get(&settings.origin).cloned();
@@ -187,8 +190,9 @@ impl ConfigurationReader<'_> {
             default_ttl,
             max_ttl,
             compress: settings.compress,
-            rewrite,
-            associated,
+            rewrite: reading.rewrite,
+            unread: reading.unread,
+            associated: associated.map(|(resource, _)| resource),
             function,
         })
     }
@@ -221,19 +225,61 @@ impl ConfigurationReader<'_> {
     }
 }
 
-/// Returns what sees requests before the origin does, a Lambda or else a function, as the end of its ARN.
-fn associated(settings: &BehaviorSettings) -> Option<String> {
+/// What is known of a function or Lambda, and what of it is not understood.
+#[derive(Default)]
+struct RewriteReading {
+    rewrite: UriRewrite,
+    unread: Option<UnreadFunction>,
+}
+
+impl FunctionReading {
+    /// Reads what the function or Lambda of this event does to the URI.
+    fn of(self, resource: &str, event: &EventType, code: Option<&str>) -> RewriteReading {
+        let is_lambda = !resource.starts_with("function/");
+        let read = match (code, event) {
+            (Some(code), _) => rewrite_of(code).map_err(UnreadFunction::Piece),
+            (None, _) if !is_lambda => Err(UnreadFunction::Denied),
+            (None, EventType::ViewerRequest) => Err(UnreadFunction::Lambda),
+            (None, _) => Err(UnreadFunction::OriginLambda),
+        };
+        let unread = read.as_ref().err().cloned();
+        let rewrite = read.unwrap_or_else(|why| match self.trust {
+            FunctionTrust::Rewrite if why != UnreadFunction::OriginLambda => {
+                let mut forms = vec![UriForm::Any];
+                if is_lambda {
+                    // Of both URIs AWS advises to purge the viewer's as well ("Invalidate files").
+                    let usual = ["index.html", "/index.html", ".html"];
+                    forms.extend(usual.map(|end| UriForm::ending("", end)));
+                }
+                UriRewrite::Forms(forms)
+            }
+            _ => UriRewrite::Unknown,
+        });
+        RewriteReading { rewrite, unread }
+    }
+}
+
+/// Returns what sees requests before the origin does, a Lambda or else a function, as the end of its ARN, with its event: the
+/// origin's where there are several.
+fn associated(settings: &BehaviorSettings) -> Option<(String, EventType)> {
+    let lambdas = settings.lambdas.iter().flat_map(|list| list.items());
+    let lambdas = lambdas.map(|lambda| (&lambda.lambda_function_arn, &lambda.event_type));
+    let functions = settings.functions.iter().flat_map(|list| list.items());
+    let functions = functions.map(|function| (&function.function_arn, &function.event_type));
     let on_request =
         |event: &EventType| matches!(event, EventType::ViewerRequest | EventType::OriginRequest);
-    let lambdas = settings.lambdas.iter().flat_map(|list| list.items());
-    let lambdas = lambdas.filter(|lambda| on_request(&lambda.event_type));
-    let functions = settings.functions.iter().flat_map(|list| list.items());
-    let functions = functions.filter(|function| on_request(&function.event_type));
-    let arn = lambdas
-        .map(|lambda| &lambda.lambda_function_arn)
-        .chain(functions.map(|function| &function.function_arn))
-        .next()?;
-    end_of(arn)
+    let mut all = lambdas
+        .chain(functions)
+        .filter(|(_, event)| on_request(event));
+    let (arn, event) = all.next()?;
+    // Two Lambdas, or a function and a Lambda.
+    let mut on_origin = || all.any(|(_, event)| *event == EventType::OriginRequest);
+    let event = if on_origin() {
+        &EventType::OriginRequest
+    } else {
+        event
+    };
+    Some((end_of(arn)?, event.clone()))
 }
 
 /// Returns what names a function: arn:aws:cloudfront::ACCOUNT:function/NAME, arn:aws:lambda:REGION:ACCOUNT:function:NAME:VERSION.

@@ -126,6 +126,14 @@ impl AwsError {
         self.kind == *kind
     }
 
+    /// Tells whether it is asked for in vain: there is no right to it, or the server does not know it.
+    pub fn is_denied(&self) -> bool {
+        matches!(
+            self.kind,
+            AwsErrorKind::AccessDenied | AwsErrorKind::NotImplemented
+        )
+    }
+
     /// Takes the answer that there is no such thing for `None`.
     pub(super) fn if_there<T>(answer: Result<T, Self>) -> Result<Option<T>, Self> {
         match answer {

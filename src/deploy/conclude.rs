@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::invalidator::{Invalidator, PendingInvalidation};
 use super::progress::{DeployProgress, HaltReason, PurgeOutcome};
 use crate::error::{Error, Exit};
-use crate::job::event::{DeploySummary, InvalidationSummary};
+use crate::job::event::DeploySummary;
 use crate::state::StateError;
 
 const NEXT: &str = "the next deploy makes it good: what it owes is noted in the bucket";
@@ -42,7 +42,7 @@ pub(super) async fn conclude(
             ..error.into()
         })?;
     }
-    summary.invalidations = pending.iter().map(invalidated).collect();
+    summary.invalidations = pending.iter().map(PendingInvalidation::summary).collect();
     if let Some(error) = trouble {
         return Err(error);
     }
@@ -67,20 +67,6 @@ pub(super) async fn conclude(
     }
     summary.outcome = "done".into();
     Ok(())
-}
-
-fn invalidated(pending: &PendingInvalidation) -> InvalidationSummary {
-    let status = if pending.completed {
-        "Completed"
-    } else {
-        "InProgress"
-    };
-    InvalidationSummary {
-        distribution: pending.target.id().to_owned(),
-        id: pending.id.clone(),
-        paths: pending.paths,
-        status: status.into(),
-    }
 }
 
 /// Returns what kept the deploy from being whole.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::aws::cloudfront::{AcceptedInvalidation, PurgeTarget};
 use crate::aws::{AwsError, AwsErrorKind, CloudFront};
 use crate::edge::batch;
-use crate::job::event::{DeployEvent, EventSink};
+use crate::job::event::{DeployEvent, EventSink, InvalidationSummary};
 use crate::job::stop::StopSignal;
 use crate::object::journal::PurgeBatch;
 use crate::object::manifest::DeployId;
@@ -56,12 +56,26 @@ pub(crate) struct PendingInvalidation {
 
 impl PendingInvalidation {
     /// `paths`: how many of the deploy's own it is for.
-    pub(super) fn new(target: PurgeTarget, accepted: AcceptedInvalidation, paths: u64) -> Self {
+    pub(crate) fn new(target: PurgeTarget, accepted: AcceptedInvalidation, paths: u64) -> Self {
         Self {
             target,
             id: accepted.id,
             completed: accepted.completed,
             paths,
+        }
+    }
+
+    pub(crate) fn summary(&self) -> InvalidationSummary {
+        let status = if self.completed {
+            "Completed"
+        } else {
+            "InProgress"
+        };
+        InvalidationSummary {
+            distribution: self.target.id().to_owned(),
+            id: self.id.clone(),
+            paths: self.paths,
+            status: status.into(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::context::DeployContext;
 use crate::aws::list::ListedObject;
+use crate::edge::critic;
 use crate::edge::critic::DistributionCritic;
 use crate::edge::path::PathDialect;
 use crate::edge::{PurgeMode, ShownSite};
@@ -290,8 +291,13 @@ impl PlanInputs {
         warnings.extend(self.open.warnings.iter().cloned());
         warnings.append(&mut plan.warnings);
         warnings.extend(wants.unserved.iter().chain(&wants.warnings).cloned());
-        for ((id, _), critic) in sites.iter().zip(critics) {
-            let told = critic.warnings().into_iter();
+        for ((id, site), critic) in sites.iter().zip(critics) {
+            let mut told = critic.warnings();
+            let mut purges = plan.purges.iter();
+            if purges.any(|purge| purge.target == *id && purge.is_blind()) {
+                told.extend(critic::unknown_functions(site));
+            }
+            let told = told.into_iter();
             warnings.extend(told.map(|warning| format!("{id}: {warning}")));
         }
         warnings.extend(names::warning(self.source.files(), job, &self.targets));

@@ -2,7 +2,8 @@
 
 use super::plan_inputs::PlanInputs;
 use crate::edge::path::PathDialect;
-use crate::edge::{Distribution, PurgePrices, ShownSite, price};
+use crate::edge::price::DeployForecast;
+use crate::edge::{Distribution, PurgePrices, ShownSite};
 use crate::job::request::Job;
 use crate::plan::TargetFacts;
 use crate::state::RECENT;
@@ -52,29 +53,32 @@ impl PlanInputs {
         owed
     }
 
-    /// Returns what is left of the month's free paths, as far as this site's own deploys spent them.
-    pub(crate) fn month_left(&self, job: &Job) -> u64 {
+    /// Returns what is left of the free paths that this site may use in a month, after what its own deploys spent; none where the
+    /// distribution's plan includes them all.
+    pub(crate) fn month_left(&self, job: &Job) -> Option<u64> {
+        let purge = &job.settings.purge;
         let spent = self.remote.state.object.paths_in_month(self.now);
-        job.settings
-            .purge
-            .free_paths
-            .unwrap_or(price::FREE_PATHS.saturating_sub(spent))
+        let left = purge.free_paths_per_month.saturating_sub(spent);
+        (!purge.plan.includes_paths()).then_some(left)
     }
 
-    /// Returns this deploy's share of what is left of the month's free paths.
+    /// Returns how many paths this deploy may take for free.
     fn free_paths(&self, job: &Job) -> u64 {
+        let Some(left) = self.month_left(job) else {
+            return u64::MAX;
+        };
         if let Some(free) = job.free_paths {
             return free;
         }
         let now = jiff::Timestamp::from_second(self.now).unwrap_or_default();
         let date = now.to_zoned(jiff::tz::TimeZone::UTC).date();
-        let recent = &self.remote.state.object.recent;
-        let ages = recent.iter().map(|deploy| self.now.abs_diff(deploy.at));
-        price::share(
-            self.month_left(job),
+        let recent = self.remote.state.object.recent.iter();
+        let recent = recent.map(|deploy| (self.now.abs_diff(deploy.at), deploy.paths));
+        let forecast = DeployForecast::new(recent, RECENT);
+        forecast.share(
+            left,
             date.day().unsigned_abs().into(),
             date.days_in_month().unsigned_abs().into(),
-            price::monthly_deploys(ages, RECENT),
         )
     }
 }

@@ -61,7 +61,11 @@ pub(super) fn end(scene: &PlanInputs, job: &Job, written: WrittenFiles) -> EndOf
         recent: RecentDeploy {
             id: deploy.id,
             at: deploy.at,
-            paths: progress.sent.paths,
+            paths: if job.settings.purge.plan.includes_paths() {
+                0
+            } else {
+                progress.sent.paths
+            },
             counter,
             outcome,
             invalidations,

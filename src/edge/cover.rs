@@ -2,7 +2,7 @@
 
 use super::path::PathDialect;
 use super::price::{Money, PurgeMode, PurgePrices};
-use super::solve::{Rates, solve};
+use super::solve::{Rates, solve, solve_joined};
 use super::tree::{self, Tree};
 
 pub use super::tree::{ForeignRegion, UniverseEntry};
@@ -113,15 +113,25 @@ impl Cover {
         patterns.sort_by(|a, b| a.text.cmp(&b.text));
         let wildcards = patterns.iter().filter(|pattern| pattern.is_wildcard());
         let wildcards = wildcards.count() as u64;
-        let paths = patterns.len() as u64;
         let needless = patterns.iter().map(|pattern| pattern.needless);
-        Self {
+        let cover = Self {
             wildcards,
-            free: paths.min(prices.free),
-            path_cost: prices.path * paths.saturating_sub(prices.free),
             refetch_cost: needless.map(|weight| prices.refetch * weight).sum(),
             wait_cost: prices.wait * wildcards,
             patterns,
+            ..Self::default()
+        };
+        cover.paid(prices)
+    }
+
+    /// Pays for the paths: with the free ones, as far as they go.
+    pub(super) fn paid(self, prices: &PurgePrices) -> Self {
+        let free = self.paths().min(prices.free);
+        let path_cost = prices.path * (self.paths() - free);
+        Self {
+            free,
+            path_cost,
+            ..self
         }
     }
 }
@@ -149,7 +159,12 @@ impl<'u> PathUniverse<'u> {
 
     /// Returns the cheapest purge, with the tree of the universe.
     pub(super) fn cover(self, tree: &Tree<'_>, prices: &PurgePrices) -> Cover {
-        let paths = paths(tree, prices).into_iter();
+        self.cover_of(paths(tree, prices), prices)
+    }
+
+    /// Returns the purge by these invalidation paths.
+    pub(super) fn cover_of(self, paths: Vec<String>, prices: &PurgePrices) -> Cover {
+        let paths = paths.into_iter();
         Cover::new(paths.map(|path| self.weigh(path)).collect(), prices)
     }
 
@@ -177,12 +192,17 @@ impl<'u> PathUniverse<'u> {
 
 /// Chooses the invalidation paths, sorted.
 pub(super) fn paths(tree: &Tree<'_>, prices: &PurgePrices) -> Vec<String> {
-    let rates = match prices.mode {
-        PurgeMode::None => return Vec::new(),
-        PurgeMode::All if tree.nodes.is_empty() => return Vec::new(),
-        PurgeMode::All => return vec!["/*".to_owned()],
-        PurgeMode::Cheapest => Rates::cheapest(prices),
-        PurgeMode::Exact => Rates::exact(prices),
-    };
-    tree.paths(&solve(tree, &rates))
+    match prices.mode {
+        PurgeMode::None => Vec::new(),
+        PurgeMode::All if tree.nodes.is_empty() => Vec::new(),
+        PurgeMode::All => vec!["/*".to_owned()],
+        PurgeMode::Cheapest | PurgeMode::Exact => tree.paths(&solve(tree, &Rates::of(prices))),
+    }
+}
+
+/// Chooses the invalidation paths of several universes that share the free paths, by their trees; the mode is one that weighs.
+pub(super) fn paths_together(trees: &[&Tree<'_>], prices: &PurgePrices) -> Vec<Vec<String>> {
+    let taken = solve_joined(trees, &Rates::of(prices)).into_iter();
+    let chosen = trees.iter().zip(taken);
+    chosen.map(|(tree, taken)| tree.paths(&taken)).collect()
 }

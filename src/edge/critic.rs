@@ -1,8 +1,8 @@
 //! Where a distribution defeats what objects are served with: what `plan` warns of.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::distribution::Behavior;
+use super::distribution::{Behavior, UnreadFunction, UriRewrite};
 use super::ttl::CacheControl;
 use super::urls::{PathKind, ShownSite};
 use crate::object::Headers;
@@ -148,6 +148,61 @@ impl<'s, 'a> DistributionCritic<'s, 'a> {
             response.page.as_deref().unwrap_or_default(),
             response.ttl()
         ))
+    }
+}
+
+/// Says, a sentence for each function before our objects of which it is not known what it does to URLs, what that costs.
+pub fn unknown_functions(site: &ShownSite<'_>) -> BTreeSet<String> {
+    let unknown = unread(site).filter(|(behavior, _)| behavior.rewrite == UriRewrite::Unknown);
+    let told = unknown.map(|(behavior, why)| {
+        let way_out = match why {
+            UnreadFunction::OriginLambda => {
+                "no setting but `index` speaks for what runs behind the cache; before viewers' requests, it can be spared"
+            }
+            _ => {
+                "if it changes the URI and nothing else, `functions = \"rewrite\"` in deploy.toml spares that"
+            }
+        };
+        let function = named(behavior, why);
+        format!("it is not known what {function}, so that every edit purges /*: {way_out}")
+    });
+    told.collect()
+}
+
+/// Says, a sentence for each, which functions are taken at the owner's word to change the URI and nothing else.
+pub fn trusted_functions(site: &ShownSite<'_>) -> BTreeSet<String> {
+    let trusted = unread(site).filter(|(behavior, _)| behavior.rewrite != UriRewrite::Unknown);
+    let told = trusted.map(|(behavior, why)| {
+        let function = named(behavior, why);
+        format!(
+            "On your word (`functions = \"rewrite\"`), requests get another URI and nothing else, whatever {function}"
+        )
+    });
+    told.collect()
+}
+
+fn unread<'a>(site: &ShownSite<'a>) -> impl Iterator<Item = (&'a Behavior, &'a UnreadFunction)> {
+    let behaviors = site.distribution.behaviors.iter();
+    let ours = behaviors.filter(|behavior| site.is_ours(behavior));
+    ours.filter_map(|behavior| Some((behavior, behavior.unread.as_ref()?)))
+}
+
+/// Writes `the function NAME does (PIECE is not understood)`.
+fn named(behavior: &Behavior, why: &UnreadFunction) -> String {
+    let resource = behavior.associated.as_deref().unwrap_or_default();
+    let name = resource.trim_start_matches("function");
+    let name = name.trim_start_matches(['/', ':']);
+    match why {
+        UnreadFunction::Piece(piece) => {
+            format!("the function {name} does (not understood: `{piece}`)")
+        }
+        UnreadFunction::Denied => {
+            format!("the function {name} does (allow cloudfront:GetFunction to read it)")
+        }
+        UnreadFunction::Lambda => format!("the Lambda {name} does (its code is not read)"),
+        UnreadFunction::OriginLambda => {
+            format!("the Lambda {name} does before the origin (its code is not read)")
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
+use super::form::UriForm;
+
 /// A distribution, as far as it decides what is purged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -82,6 +84,9 @@ pub struct Behavior {
     /// Whether its origin group goes on to another origin where an object is missing: it fails over on 403 or 404.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub fails_over: bool,
+    /// Why it is not known what `associated` does.
+    #[serde(skip)]
+    pub unread: Option<UnreadFunction>,
 }
 
 impl Default for Behavior {
@@ -100,6 +105,7 @@ impl Default for Behavior {
             function: None,
             origin_response: None,
             fails_over: false,
+            unread: None,
         }
     }
 }
@@ -116,7 +122,7 @@ pub enum QueryKey {
 }
 
 /// What a viewer-request function does to the URI.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UriRewrite {
     /// No function, or one that leaves the URI alone.
@@ -124,8 +130,33 @@ pub enum UriRewrite {
     None,
     /// `/dir/` and `/dir` become `/dir/index.html`.
     IndexDirectory,
+    /// It does one of these, or leaves the URI alone.
+    Forms(Vec<UriForm>),
     /// There is a function that could not be read or understood.
     Unknown,
+}
+
+/// Why it is not known what a function does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnreadFunction {
+    /// This piece of its code is not understood.
+    Piece(String),
+    /// Its code may not be read.
+    Denied,
+    Lambda,
+    /// A Lambda on the way to the origin: edges keep under the viewer's URI what it fetched from somewhere else.
+    OriginLambda,
+}
+
+/// By what it is known what functions do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FunctionTrust {
+    /// Their code.
+    #[default]
+    Read,
+    /// The owner's word, where their code is not understood: they rewrite the URI and nothing else.
+    Rewrite,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -337,6 +368,27 @@ mod tests {
     }
 
     #[test]
+    fn a_fingerprint_stays_where_nothing_changed() {
+        for (rewrite, told) in [
+            (UriRewrite::None, "none"),
+            (UriRewrite::IndexDirectory, "index-directory"),
+            (UriRewrite::Unknown, "unknown"),
+        ] {
+            let behavior = Behavior {
+                rewrite,
+                associated: Some("function/f".to_owned()),
+                unread: Some(UnreadFunction::Denied),
+                ..Behavior::default()
+            };
+            // What earlier versions told edges by.
+            let text = format!(
+                r#"{{"pattern":"*","origins":[],"query":"none","min_ttl":0,"default_ttl":86400,"max_ttl":31536000,"compress":false,"rewrite":"{told}","associated":"function/f"}}"#
+            );
+            assert_eq!(serde_json::to_string(&behavior).unwrap(), text);
+        }
+    }
+
+    #[test]
     fn a_fingerprint_moves_with_what_decides() {
         let plain = Distribution {
             id: "E1".to_owned(),
@@ -352,9 +404,11 @@ mod tests {
         queried.behaviors[0].query = QueryKey::All;
         let mut rewritten = plain.clone();
         rewritten.behaviors[0].rewrite = UriRewrite::IndexDirectory;
+        let mut trusted = plain.clone();
+        trusted.behaviors[0].rewrite = UriRewrite::Forms(vec![UriForm::Any]);
         let mut associated = plain.clone();
         associated.behaviors[0].associated = Some("function/f".to_owned());
-        for other in [rooted, queried, rewritten, associated] {
+        for other in [rooted, queried, rewritten, trusted, associated] {
             assert_ne!(plain.fingerprint(), other.fingerprint());
         }
     }

@@ -224,7 +224,7 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
 #[cfg(test)]
 mod tests {
     use super::super::distribution::{Behavior, Distribution, Origin, WebsiteConfiguration};
-    use super::super::purge::purge;
+    use super::super::purge::{OwedPurge, purge};
     use super::super::reason::{BodyName, ServedAnswer};
     use super::*;
     use crate::object::{HeaderFingerprint, Key};
@@ -274,7 +274,9 @@ mod tests {
     /// What is sent for one change, by tag as what the tag stands for.
     fn sent(site: &ShownSite<'_>, change: HeldAnswer, keys: &[&str]) -> Vec<String> {
         let keys = keys.iter().map(|key| (*key, Some(TagClass::Page)));
-        let purge = purge(site, &[change], &[], keys, &[], &PurgePrices::default());
+        let changes = [change];
+        let owed = OwedPurge::new(site, &changes, &[], keys);
+        let purge = purge(owed, &PurgePrices::default());
         let name = |pattern: &super::super::Pattern| match &pattern.tag {
             Some(tag) => format!("#{}", tag.of),
             None => pattern.text.clone(),
@@ -345,7 +347,8 @@ mod tests {
             .map(String::as_str)
             .chain(stays.iter().chain(new).copied());
         let keys = keys.map(|key| (key, None));
-        let purge = purge(&site, &changes, &[], keys, &[], &PurgePrices::default());
+        let owed = OwedPurge::new(&site, &changes, &[], keys);
+        let purge = purge(owed, &PurgePrices::default());
         purge.cover.texts().map(str::to_owned).collect()
     }
 

@@ -6,18 +6,26 @@
 //! - `stale`: judges each path by [`ttl`]: owed, with its [`OwedReason`], or not, with its [`SparedReason`].
 //! - `held`: puts the owed paths among all paths that edges may hold.
 //! - `tree`: reduces those to the nodes where one wildcard competes with single paths; `figures` are their costs.
-//! - `solve`, `pareto`: choose; `tagged`, `wide`: put cache tags in the place of paths.
+//! - `solve`, `pareto`: choose; `tagged`, `wide`: put cache tags in the place of paths; `shared`: several purges together.
 //! - [`cover`]: the chosen [`Pattern`]s with their price; [`batch`]: splits them into what is sent at once.
+//!
+//! What a CloudFront Function does to URLs is read from its code: `javascript` splits it into tokens, `code` pairs their brackets,
+//! `objects` knows which names are the request, [`rewrite`] follows its URI, and tells it in [`form`]s.
 //!
 //! Beside that, [`expect`] knows what viewers must see then, and [`critic`] warns where a distribution's settings override headers.
 
 pub mod batch;
+mod code;
 pub mod cover;
 pub mod critic;
 pub mod distribution;
 pub mod expect;
 mod figures;
+pub mod form;
 mod held;
+mod javascript;
+pub mod manual_path;
+mod objects;
 #[cfg(test)]
 mod oracle;
 mod pareto;
@@ -26,6 +34,7 @@ pub mod price;
 pub mod purge;
 pub mod reason;
 pub mod rewrite;
+mod shared;
 mod solve;
 mod stale;
 mod tagged;
@@ -38,10 +47,12 @@ mod wide;
 
 pub use cover::{Cover, Pattern};
 pub use distribution::{
-    Behavior, Distribution, ErrorResponse, Origin, QueryKey, UriRewrite, WebsiteConfiguration,
+    Behavior, Distribution, ErrorResponse, FunctionTrust, Origin, QueryKey, UnreadFunction,
+    UriRewrite, WebsiteConfiguration,
 };
+pub use form::UriForm;
 pub use price::{Money, PurgeMode, PurgePrices};
-pub use purge::{PurgeChoice, UrlExplanation, purge};
+pub use purge::{OwedPurge, PurgeChoice, UrlExplanation, purge, purge_together};
 pub use reason::{BodyName, HeldAnswer, OwedReason, ServedAnswer, SparedReason, StalePaths};
 pub use rewrite::rewrite_of;
 pub use urls::{IndexLookup, PathKind, RequestPath, ShownSite, request_paths};

@@ -23,14 +23,14 @@ struct Owned {
 }
 
 #[derive(Clone, Debug)]
-struct Case {
+pub(super) struct Case {
     entries: Vec<Owned>,
     opaque: Vec<ForeignRegion>,
-    prices: PurgePrices,
+    pub(super) prices: PurgePrices,
 }
 
 impl Case {
-    fn entries(&self) -> Vec<UniverseEntry<'_>> {
+    pub(super) fn entries(&self) -> Vec<UniverseEntry<'_>> {
         let entry = |it: &'_ Owned| (it.changed, it.exact, it.weight);
         let borrow = self.entries.iter().map(|it| (it.text.as_str(), entry(it)));
         borrow
@@ -48,7 +48,7 @@ impl Case {
         cover(self.universe(&entries), &self.prices)
     }
 
-    fn universe<'u>(&'u self, entries: &'u [UniverseEntry<'u>]) -> PathUniverse<'u> {
+    pub(super) fn universe<'u>(&'u self, entries: &'u [UniverseEntry<'u>]) -> PathUniverse<'u> {
         PathUniverse {
             entries,
             regions: &self.opaque,
@@ -75,6 +75,12 @@ impl Case {
 
     /// The objective, of a set of patterns; `None` where something changed is left.
     fn cost(&self, patterns: &[String]) -> Option<[u64; 4]> {
+        let [paths, needless, wildcards] = self.figures(patterns)?;
+        Some(self.rank(paths, needless, wildcards))
+    }
+
+    /// How many a set of patterns has, what it takes needlessly, and its wildcards.
+    pub(super) fn figures(&self, patterns: &[String]) -> Option<[u64; 3]> {
         let takes = |text: &str| {
             patterns
                 .iter()
@@ -111,10 +117,10 @@ impl Case {
             .iter()
             .filter(|pattern| pattern.ends_with('*'))
             .count() as u64;
-        Some(self.rank(patterns.len() as u64, needless, wildcards))
+        Some([patterns.len() as u64, needless, wildcards])
     }
 
-    fn rank(&self, paths: u64, needless: u64, wildcards: u64) -> [u64; 4] {
+    pub(super) fn rank(&self, paths: u64, needless: u64, wildcards: u64) -> [u64; 4] {
         let prices = &self.prices;
         let sent = prices.path.0 * paths.saturating_sub(prices.free) + prices.wait.0 * wildcards;
         match prices.mode {
@@ -129,7 +135,7 @@ impl Case {
     }
 
     /// All wildcards that can be sent, those that differ only in spelling once, and all exact paths of what changed.
-    fn candidates(&self) -> Vec<String> {
+    pub(super) fn candidates(&self) -> Vec<String> {
         let mut found: BTreeMap<(Vec<bool>, u64), String> = BTreeMap::new();
         for entry in &self.entries {
             for len in 1..=path::reach(&entry.text, DIALECT) {
@@ -150,15 +156,22 @@ impl Case {
         found.into_values().chain(exact).collect()
     }
 
-    /// The least cost of all sets of candidates.
-    fn by_force(&self, candidates: &[String]) -> [u64; 4] {
+    /// The figures of all sets of candidates that take everything changed.
+    pub(super) fn all_figures(&self, candidates: &[String]) -> BTreeSet<[u64; 3]> {
         let sets = (0u32..1 << candidates.len()).filter_map(|set| {
             let chosen = candidates.iter().enumerate();
             let chosen = chosen.filter(|(at, _)| set >> at & 1 == 1);
             let chosen: Vec<String> = chosen.map(|(_, text)| text.clone()).collect();
-            self.cost(&chosen)
+            self.figures(&chosen)
         });
-        sets.min().expect("everything is one candidate")
+        sets.collect()
+    }
+
+    /// The least cost of all sets of candidates.
+    fn by_force(&self, candidates: &[String]) -> [u64; 4] {
+        let sets = self.all_figures(candidates).into_iter();
+        let ranks = sets.map(|[paths, needless, wildcards]| self.rank(paths, needless, wildcards));
+        ranks.min().expect("everything is one candidate")
     }
 }
 
@@ -293,7 +306,12 @@ fn prices(free: u64) -> impl Strategy<Value = PurgePrices> {
     })
 }
 
-fn case(entries: usize, length: usize, changed: f64, free: u64) -> impl Strategy<Value = Case> {
+pub(super) fn case(
+    entries: usize,
+    length: usize,
+    changed: f64,
+    free: u64,
+) -> impl Strategy<Value = Case> {
     let entries = prop::collection::vec(entry(length, changed), 1..=entries);
     let opaque = prop::collection::vec(region(), 0..=2);
     (entries, opaque, prices(free)).prop_map(|(mut entries, opaque, prices)| {
@@ -307,7 +325,7 @@ fn case(entries: usize, length: usize, changed: f64, free: u64) -> impl Strategy
     })
 }
 
-fn cases(cases: u32) -> ProptestConfig {
+pub(super) fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig {
         cases,
         failure_persistence: None,
@@ -377,11 +395,7 @@ proptest! {
     fn splitting_finds_the_same(case in case(60, 6, 0.5, 25)) {
         let entries = case.entries();
         let tree = case.universe(&entries).tree();
-        let rates = match case.prices.mode {
-            PurgeMode::Exact => Rates::exact(&case.prices),
-            _ => Rates::cheapest(&case.prices),
-        };
-        let patterns = tree.paths(&solve_within(&tree, &rates, 0));
+        let patterns = tree.paths(&solve_within(&tree, &Rates::of(&case.prices), 0));
         prop_assert_eq!(case.cost(&patterns), Some(case.by_table()));
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// The most characters that CloudFront takes in an invalidation path (CloudFront Developer Guide, "Invalidate files").
-const MAX_PATH: usize = 4000;
+pub(super) const MAX_PATH: usize = 4000;
 
 /// What a distribution takes in an invalidation path besides what the guide says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

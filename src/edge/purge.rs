@@ -1,12 +1,12 @@
 //! The purge of one distribution, with its reasons, its price and what else it could have been.
 
-use super::cover::{Cover, ForeignRegion, PathUniverse, Pattern};
+use super::cover::{Cover, ForeignRegion, PathUniverse, Pattern, UniverseEntry};
 use super::held::HeldPaths;
 use super::path;
 use super::price::{PurgeMode, PurgePrices};
 use super::reason::{HeldAnswer, OwedReason, ServedAnswer, SparedReason, StalePaths};
+use super::shared::{self, SharingPurge};
 use super::stale::stale;
-use super::tagged;
 use super::urls::ShownSite;
 use crate::object::{Key, TagClass};
 
@@ -35,47 +35,94 @@ pub struct UrlExplanation {
     pub spared: Option<SparedReason>,
 }
 
-/// Finds the cheapest purge for what changed.
-///
-/// `pages` says how the unchanged ones of [`ShownSite::error_page_keys`] are served. `keys` are all keys that the site has before or after
-/// the deploy, in any order, repeated or not, each with the sort by whose tags edges may hold it; sorted ones are faster. `debts`
-/// are request paths and patterns that earlier deploys owe, as [`StalePaths::owed`] names them.
-pub fn purge<'k>(
-    site: &ShownSite<'_>,
-    changes: &[HeldAnswer],
-    pages: &[(Key, ServedAnswer)],
-    keys: impl IntoIterator<Item = (&'k str, Option<TagClass>)>,
-    debts: &[String],
-    prices: &PurgePrices,
-) -> PurgeChoice {
-    let mut stale = stale(site, changes, pages);
-    let mut held = HeldPaths::new(site);
-    held.add_keys(changes, keys, &mut stale);
-    for debt in debts {
-        stale.owe(debt.clone(), OwedReason::Debt);
+/// What one distribution is owed, and all that its edges may hold.
+pub struct OwedPurge<'s, 'k> {
+    site: &'s ShownSite<'s>,
+    changes: &'s [HeldAnswer],
+    stale: StalePaths,
+    held: HeldPaths<'s, 'k>,
+}
+
+impl<'s, 'k> OwedPurge<'s, 'k> {
+    /// Finds what is owed for what changed.
+    ///
+    /// `pages` says how the unchanged ones of [`ShownSite::error_page_keys`] are served. `keys` are all keys that the site has before or
+    /// after the deploy, in any order, repeated or not, each with the sort by whose tags edges may hold it; sorted ones are faster.
+    pub fn new(
+        site: &'s ShownSite<'s>,
+        changes: &'s [HeldAnswer],
+        pages: &[(Key, ServedAnswer)],
+        keys: impl IntoIterator<Item = (&'k str, Option<TagClass>)>,
+    ) -> Self {
+        let mut stale = stale(site, changes, pages);
+        let mut held = HeldPaths::new(site);
+        held.add_keys(changes, keys, &mut stale);
+        Self {
+            site,
+            changes,
+            stale,
+            held,
+        }
     }
-    held.finish(&stale);
-    let entries = held.entries(prices);
-    let carriers = held.carriers(changes, &entries);
-    let universe = PathUniverse {
-        entries: &entries,
-        regions: &foreign_regions(site, prices),
-        dialect: site.dialect,
-    };
-    let tree = universe.tree();
-    let in_mode = |mode| universe.cover(&tree, &PurgePrices { mode, ..*prices });
-    let cover = if carriers.is_empty() {
-        in_mode(prices.mode)
-    } else {
-        tagged::cover(universe, &carriers, prices)
-    };
-    PurgeChoice {
-        stale,
-        cover,
-        exact: in_mode(PurgeMode::Exact),
-        all: in_mode(PurgeMode::All),
-        universe: entries.len() as u64,
+
+    /// Adds request paths and patterns that earlier deploys owe, as [`StalePaths::owed`] names them.
+    pub fn with_debts(mut self, debts: &[String]) -> Self {
+        for debt in debts {
+            self.stale.owe(debt.clone(), OwedReason::Debt);
+        }
+        self
     }
+}
+
+/// Finds the cheapest purge of what one distribution is owed.
+pub fn purge(owed: OwedPurge<'_, '_>, prices: &PurgePrices) -> PurgeChoice {
+    let choices = purge_together(vec![owed], prices);
+    choices.into_iter().next().unwrap_or_default()
+}
+
+/// Finds the purges that are the cheapest together, since they share the free paths: one for each, in their order.
+pub fn purge_together(mut owed: Vec<OwedPurge<'_, '_>>, prices: &PurgePrices) -> Vec<PurgeChoice> {
+    let finish = |owed: &mut OwedPurge<'_, '_>| {
+        owed.held.finish(&owed.stale);
+        std::mem::take(&mut owed.stale)
+    };
+    let stale: Vec<StalePaths> = owed.iter_mut().map(finish).collect();
+    let entries = owed.iter().map(|owed| owed.held.entries(prices));
+    let entries: Vec<Vec<UniverseEntry<'_>>> = entries.collect();
+    let regions = owed.iter().map(|owed| foreign_regions(owed.site, prices));
+    let regions: Vec<Vec<ForeignRegion>> = regions.collect();
+    let problems = owed.iter().zip(entries.iter().zip(&regions));
+    let problems = problems.map(|(owed, (entries, regions))| {
+        let universe = PathUniverse {
+            entries,
+            regions,
+            dialect: owed.site.dialect,
+        };
+        SharingPurge::new(universe, owed.held.carriers(owed.changes, entries))
+    });
+    let problems: Vec<SharingPurge<'_>> = problems.collect();
+    let covers = shared::covers(&problems, prices);
+    let free: u64 = covers.iter().map(|cover| cover.free).sum();
+    let choices = problems.iter().zip(covers).zip(stale);
+    let choices = choices.map(|((problem, cover), stale)| {
+        // What the others leave is what another way would find.
+        let free = prices.free.saturating_sub(free - cover.free);
+        let in_mode = |mode| {
+            problem.plain(&PurgePrices {
+                mode,
+                free,
+                ..*prices
+            })
+        };
+        PurgeChoice {
+            stale,
+            exact: in_mode(PurgeMode::Exact),
+            all: in_mode(PurgeMode::All),
+            cover,
+            universe: problem.universe.entries.len() as u64,
+        }
+    });
+    choices.collect()
 }
 
 impl PurgeChoice {
@@ -231,7 +278,8 @@ mod tests {
         let site = ShownSite::new(&distribution, vec!["s3".to_owned()]);
         let debts: Vec<String> = debts.iter().map(|debt| (*debt).to_owned()).collect();
         let keys = keys.iter().map(|key| (*key, None));
-        purge(&site, changes, &[], keys, &debts, &prices)
+        let owed = OwedPurge::new(&site, changes, &[], keys).with_debts(&debts);
+        purge(owed, &prices)
     }
 
     fn texts(purge: &PurgeChoice) -> Vec<&str> {

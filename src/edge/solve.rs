@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::figures::{Figures, NodeOptions, PathPrice, Vector};
 use super::pareto::ParetoFront;
-use super::price::{PurgePrices, WILDCARD_IN_PATHS};
+use super::price::{PurgeMode, PurgePrices, WILDCARD_IN_PATHS};
 use super::tree::Tree;
 
 /// What a wildcard counts beyond the path that it is.
@@ -32,7 +32,16 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    pub(super) fn cheapest(prices: &PurgePrices) -> Self {
+    /// Returns the rates of a mode that weighs: [`PurgeMode::Cheapest`] or [`PurgeMode::Exact`].
+    pub(super) fn of(prices: &PurgePrices) -> Self {
+        if prices.mode == PurgeMode::Exact {
+            Self::exact(prices)
+        } else {
+            Self::cheapest(prices)
+        }
+    }
+
+    fn cheapest(prices: &PurgePrices) -> Self {
         Self {
             paid: Vector([prices.path.0.into(), 0, 0, 0]),
             free: prices.free.into(),
@@ -42,7 +51,7 @@ impl Rates {
         }
     }
 
-    pub(super) fn exact(prices: &PurgePrices) -> Self {
+    fn exact(prices: &PurgePrices) -> Self {
         Self {
             paid: Vector([0, prices.path.0.into(), 0, 0]),
             free: prices.free.into(),
@@ -72,6 +81,14 @@ struct BestCover {
 }
 
 impl BestCover {
+    /// Stands for none: whatever is offered first is cheaper.
+    fn none() -> Self {
+        Self {
+            cost: Vector([i128::MAX, 0, 0, 0]),
+            takes_wildcard: Vec::new(),
+        }
+    }
+
     /// Keeps what is cheaper.
     fn offer(&mut self, cost: Vector, takes_wildcard: Vec<bool>) {
         if cost < self.cost {
@@ -143,19 +160,32 @@ pub(super) fn solve(tree: &Tree<'_>, rates: &Rates) -> Vec<bool> {
     solve_within(tree, rates, LOOSE)
 }
 
+/// Finds the cheapest patterns for trees that share the free paths. Joined, they are one tree of which the root is never taken
+/// whole: what is exact for one is so for them all. Returns for each node of each tree whether its wildcard is taken.
+pub(super) fn solve_joined(trees: &[&Tree<'_>], rates: &Rates) -> Vec<Vec<bool>> {
+    let tree = &Tree::join(trees);
+    let fixes = BTreeMap::from([(tree.nodes.len() - 1, false)]);
+    let mut taken = search(Problem { tree, rates, fixes }, LOOSE).into_iter();
+    let of_tree = |tree: &&Tree<'_>| taken.by_ref().take(tree.nodes.len()).collect();
+    trees.iter().map(of_tree).collect()
+}
+
+/// Finds the same as [`solve`], splitting the problem where more than `loose` nodes have a second way.
+pub(super) fn solve_within(tree: &Tree<'_>, rates: &Rates, loose: usize) -> Vec<bool> {
+    if tree.nodes.is_empty() {
+        return Vec::new();
+    }
+    let fixes = BTreeMap::new();
+    search(Problem { tree, rates, fixes }, loose)
+}
+
 /// Exact: any price `y` between nothing and the full price bounds every answer from below by `min (rest + y × count) − y × free`.
 /// An answer that meets the best such bound is the optimum. Otherwise the problem is split by a node on which the bound hangs, or
 /// [`ParetoFront`] looks through all that the gap leaves possible, where that leaves at most `loose` nodes.
-pub(super) fn solve_within(tree: &Tree<'_>, rates: &Rates, loose: usize) -> Vec<bool> {
-    let Some(root) = tree.nodes.last() else {
-        return Vec::new();
-    };
-    let mut best = BestCover {
-        cost: rates.total(rates.wildcard_of(root.needless)),
-        takes_wildcard: vec![true; tree.nodes.len()],
-    };
-    let fixes = BTreeMap::new();
-    let mut todo = vec![Problem { tree, rates, fixes }];
+fn search(whole: Problem<'_>, loose: usize) -> Vec<bool> {
+    let (tree, rates) = (whole.tree, whole.rates);
+    let mut best = BestCover::none();
+    let mut todo = vec![whole];
     while let Some(problem) = todo.pop() {
         let Some(choices) = problem.relax(&mut best) else {
             continue;

@@ -79,6 +79,20 @@ impl<'a> Tree<'a> {
         tree
     }
 
+    /// Joins trees under a root that stands for no place, so that no wildcard may be taken there.
+    pub(super) fn join(trees: &[&Self]) -> Self {
+        let nodes = trees.iter().flat_map(|tree| &tree.nodes);
+        let mut nodes: Vec<Node<'a>> = nodes.cloned().collect();
+        let children = trees.iter().filter(|tree| !tree.nodes.is_empty());
+        nodes.push(Node {
+            children: children.count(),
+            size: nodes.len() + 1,
+            ..Node::default()
+        });
+        let regions = &[];
+        Self { nodes, regions }
+    }
+
     /// Closes every open node that is longer than `len`, and sees that one of that length is open.
     fn close(&mut self, stack: &mut Vec<Node<'a>>, len: usize) {
         while let Some(node) = stack.pop_if(|top| top.len > len) {

@@ -47,6 +47,8 @@ pub enum PathKind {
     Folder,
     /// `/dir` at a website endpoint: a redirect to `/dir/` as long as the index document is there.
     FolderRedirect,
+    /// What a function may rewrite to the object's own path; or that, for viewers who asked for such a path.
+    Rewritten,
 }
 
 /// A path as a viewer asks for it, encoded. One that ends in `?` stands for all query strings behind it.
@@ -62,6 +64,10 @@ impl RequestPath<'_> {
     /// Returns whether it stands for all query strings of a path, which a wildcard alone can purge.
     pub fn is_query(&self) -> bool {
         self.text.ends_with('?')
+    }
+
+    fn is_kept_by(&self, behavior: &Behavior) -> bool {
+        std::ptr::eq(self.behavior, behavior)
     }
 
     /// Returns the path as it is owed and shown: with a `*` where it stands for query strings.
@@ -152,14 +158,17 @@ impl<'a> ShownSite<'a> {
             if let Some(path) = self.path_at(origin, key) {
                 text.clear();
                 path::encode(&path, &mut text);
-                // S3's REST endpoint takes a raw plus for a space.
-                if !origin.website && path.contains('+') {
+                // S3's REST endpoint takes a raw plus for a space, its website endpoint for a plus.
+                if path.contains('+') {
+                    if origin.website {
+                        self.visit_at(origin, &text, each);
+                    }
                     text = text.replace('+', "%2B");
                 }
-                if !origin.website && path.contains(' ') {
+                self.visit_at(origin, &text, each);
+                if path.contains(' ') && !origin.website {
                     self.visit_at(origin, &text.replace("%20", "+"), each);
                 }
-                self.visit_at(origin, &text, each);
             }
         }
     }
@@ -187,6 +196,7 @@ impl<'a> ShownSite<'a> {
         if is_root && let Some(behavior) = self.behavior_at(origin, "/") {
             visit("/", PathKind::Root, behavior);
         }
+        self.visit_rewritten(origin, own, &mut visit);
         let folder = own.strip_suffix(self.index_document.as_str());
         let Some(folder) = folder.filter(|folder| folder.ends_with('/')) else {
             return;
@@ -205,6 +215,36 @@ impl<'a> ShownSite<'a> {
                 visit(bare, PathKind::Folder, behavior);
             } else if origin.website {
                 visit(bare, PathKind::FolderRedirect, behavior);
+            }
+        }
+    }
+
+    /// Visits what functions may rewrite to `own`, and `own` as it is kept by the behavior of each such path: that is chosen before
+    /// the function runs.
+    fn visit_rewritten(
+        &self,
+        origin: &Origin,
+        own: &str,
+        visit: &mut impl FnMut(&str, PathKind, &'a Behavior),
+    ) {
+        let behaviors = self.distribution.behaviors.iter();
+        let is_read = self.index == IndexLookup::Auto;
+        for behavior in behaviors.filter(|it| is_read && it.leads_to(&origin.id)) {
+            let UriRewrite::Forms(forms) = &behavior.rewrite else {
+                continue;
+            };
+            let falls_here = |path: &str| {
+                let chosen = self.distribution.behavior_of(path);
+                chosen.is_some_and(|chosen| std::ptr::eq(chosen, behavior))
+            };
+            let viewers = forms.iter().filter_map(|form| form.viewer(own));
+            let viewers: Vec<String> = viewers.filter(|path| falls_here(path)).collect();
+            for viewer in &viewers {
+                visit(viewer, PathKind::Rewritten, behavior);
+            }
+            let is_open = forms.iter().any(|form| form.is_open(own));
+            if (is_open || !viewers.is_empty()) && !falls_here(own) {
+                visit(own, PathKind::Rewritten, behavior);
             }
         }
     }
@@ -259,11 +299,12 @@ impl<'a> ShownSite<'a> {
     }
 }
 
-/// Returns the request paths at which a key answers, each once.
+/// Returns the request paths at which a key answers, each once for every behavior that keeps it.
 pub fn request_paths<'a>(site: &ShownSite<'a>, key: &str) -> Vec<RequestPath<'a>> {
     let mut paths: Vec<RequestPath<'a>> = Vec::new();
     site.visit_paths(key, &mut |text, kind, behavior| {
-        if !paths.iter().any(|path| path.text == text) {
+        let is_same = |path: &RequestPath<'a>| path.text == text && path.is_kept_by(behavior);
+        if !paths.iter().any(is_same) {
             paths.push(RequestPath {
                 text: text.to_owned(),
                 kind,
@@ -276,6 +317,7 @@ pub fn request_paths<'a>(site: &ShownSite<'a>, key: &str) -> Vec<RequestPath<'a>
 
 #[cfg(test)]
 mod tests {
+    use super::super::UriForm;
     use super::super::distribution::QueryKey;
     use super::*;
 
@@ -323,7 +365,7 @@ mod tests {
         assert_eq!(paths(&all, plain, "index.html"), ["/index.html", "/"]);
         assert_eq!(paths(&all, plain, "a/index.html"), ["/a/index.html"]);
         assert_eq!(paths(&all, plain, "é/~x"), ["/%C3%A9/~x"]);
-        assert_eq!(paths(&all, plain, "a b.html"), ["/a+b.html", "/a%20b.html"]);
+        assert_eq!(paths(&all, plain, "a b.html"), ["/a%20b.html", "/a+b.html"]);
         assert_eq!(paths(&all, plain, "c++.html"), ["/c%2B%2B.html"]);
         assert!(paths(&all, plain, "api/x").is_empty());
         let directory = |site: &mut ShownSite<'_>| site.index = IndexLookup::Directory;
@@ -341,6 +383,56 @@ mod tests {
             ["/a/index.html", "/a/", "/a"]
         );
         assert_eq!(paths(&rewritten, none, "a/index.html"), ["/a/index.html"]);
+    }
+
+    #[test]
+    fn what_functions_rewrite_is_found_by_the_behavior_of_the_viewers_path() {
+        let plain = |_: &mut ShownSite<'_>| {};
+        let mut all = rest();
+        let html = UriForm::ending("", ".html");
+        let app = UriForm::Literal("/api/app.html".to_owned());
+        all.behaviors[1].rewrite = UriRewrite::Forms(vec![app, html.clone()]);
+        assert_eq!(paths(&all, plain, "é.html"), ["/%C3%A9.html", "/%C3%A9"]);
+        assert_eq!(paths(&all, plain, "a.css"), ["/a.css"]);
+        // Another origin's behavior takes its own path; what viewers of ours were given is kept under it all the same.
+        assert_eq!(paths(&all, plain, "api/app.html"), ["/", "/api/app.html"]);
+        assert!(paths(&all, plain, "api/b.html").is_empty());
+        all.behaviors[1].query = QueryKey::All;
+        assert_eq!(
+            paths(&all, plain, "api/app.html"),
+            ["/", "/?", "/api/app.html", "/api/app.html?"].map(|path| path.replace('?', "?*"))
+        );
+        let mut taken = rest();
+        let docs = ("/api/docs".to_owned(), String::new());
+        let put = (String::new(), String::new());
+        taken.behaviors[0].rewrite = UriRewrite::Forms(vec![UriForm::Edit { taken: docs, put }]);
+        assert_eq!(paths(&taken, plain, "a"), ["/a"], "another origin's");
+        taken.behaviors[0].origins = vec!["s3".to_owned()];
+        let found = request_paths(&ShownSite::new(&taken, vec!["s3".to_owned()]), "a");
+        let found: Vec<(&str, PathKind, &str)> = found
+            .iter()
+            .map(|path| {
+                (
+                    path.text.as_str(),
+                    path.kind,
+                    path.behavior.pattern.as_str(),
+                )
+            })
+            .collect();
+        let docs = taken.behaviors[0].pattern.as_str();
+        assert_eq!(
+            found,
+            [
+                ("/a", PathKind::Own, "*"),
+                ("/api/docs/a", PathKind::Rewritten, docs),
+                ("/a", PathKind::Rewritten, docs),
+            ]
+        );
+        all.behaviors[1].rewrite = UriRewrite::Forms(vec![UriForm::Any]);
+        let none = |site: &mut ShownSite<'_>| site.index = IndexLookup::None;
+        all.behaviors[1].query = QueryKey::None;
+        assert_eq!(paths(&all, plain, "api/b.html"), ["/api/b.html"]);
+        assert!(paths(&all, none, "api/b.html").is_empty());
     }
 
     #[test]
@@ -369,7 +461,10 @@ mod tests {
         assert_eq!(paths(&distribution, plain, "a"), ["/a", "/a?*"]);
         distribution.origins.push(origin("web", "", true));
         distribution.behaviors[1] = behavior("*", "web");
-        assert_eq!(paths(&distribution, plain, "c++ d"), ["/c++%20d"]);
+        assert_eq!(
+            paths(&distribution, plain, "c++ d"),
+            ["/c++%20d", "/c%2B%2B%20d"]
+        );
         let site = ShownSite::new(&distribution, vec!["web".to_owned()]);
         let kinds: Vec<(String, PathKind)> = request_paths(&site, "a/index.html")
             .into_iter()

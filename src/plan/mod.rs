@@ -105,6 +105,13 @@ pub struct DistributionPurge {
 }
 
 impl DistributionPurge {
+    /// Returns whether everything is owed since nobody knows what a function does.
+    pub fn is_blind(&self) -> bool {
+        let all = [&self.purge, &self.after].into_iter();
+        let mut reasons = all.filter_map(|purge| purge.stale.whole());
+        reasons.any(|reason| *reason == edge::OwedReason::UnknownRewrite)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.purge.cover.patterns.is_empty() && self.after.cover.patterns.is_empty()
     }

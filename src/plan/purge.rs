@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{DistributionPurge, KeyDifferences};
-use crate::edge::cover::{self, PathUniverse, UniverseEntry};
-use crate::edge::path::{self, PathDialect};
 use crate::edge::reason::KEPT_LONGEST;
-use crate::edge::{self, BodyName, HeldAnswer, PurgeMode, PurgePrices, ServedAnswer, ShownSite};
+use crate::edge::{
+    self, BodyName, Distribution, HeldAnswer, OwedPurge, PurgeMode, PurgePrices, ServedAnswer,
+    ShownSite,
+};
 use crate::object::entry::ManifestEntry;
 use crate::object::journal::TouchedKey;
 use crate::object::manifest::{Manifest, ToldDistribution};
@@ -135,46 +136,57 @@ pub(super) fn purges(
         warnings: Vec::new(),
     };
     let changes = moves.changes || !moves.now.is_empty() || !moves.late.is_empty();
-    // The free paths are the account's: what one target takes, the next cannot.
-    let mut taken = 0;
+    // For what is purged whole, whatever the distribution is like.
+    let nowhere = Distribution::default();
+    let nowhere = ShownSite::new(&nowhere, Vec::new());
+    let everything = || OwedPurge::new(&nowhere, &[], &[], []).with_debts(&["/*".to_owned()]);
+    let (mut first, mut after) = (Vec::new(), Vec::new());
     for target in targets {
-        let prices = PurgePrices {
-            free: target.prices.free.saturating_sub(taken),
-            ..target.prices
-        };
-        let pays = prices.mode != PurgeMode::None;
+        let pays = target.prices.mode != PurgeMode::None;
         purges.news |= pays && (target.told.is_none() || target.has_moved());
-        let purge = |changes: &[HeldAnswer], owed: &[String]| match &target.site {
-            Some(site) => {
-                let pages = error_pages(site, manifest, moves, changes);
-                let sort = |key: &Key| carried(manifest, key).filter(|_| site.tagged);
-                let keys = moves.keys.iter().map(|key| (key.as_str(), sort(key)));
-                edge::purge(site, changes, &pages, keys, owed, &prices)
-            }
-            None => blind(owed, &prices),
-        };
+        let site = target.site.as_ref().unwrap_or(&nowhere);
+        let purge = |changes, debts: &[String]| owed(site, manifest, (moves, changes), debts);
         let whole = whole(target, moves, changes);
         purges.warnings.extend(whole.iter().flatten().cloned());
-        let first = match whole {
+        first.push(match whole {
             // Nothing is left to be weighed.
-            Some(_) => blind(&["/*".to_owned()], &prices),
-            None if moves.now.is_empty() && target.owed.is_empty() => edge::PurgeChoice::default(),
+            Some(_) => everything(),
             None => purge(&moves.now, &target.owed),
-        };
+        });
         // What goes after the purge is stale again from then on, whatever the purge took.
-        let after = match &target.site {
-            _ if moves.late.is_empty() => edge::PurgeChoice::default(),
-            None => blind(&["/*".to_owned()], &prices),
-            Some(_) => purge(&moves.late, &[]),
-        };
-        taken += first.cover.free + after.cover.free;
-        purges.targets.push(DistributionPurge {
-            target: target.id.clone(),
-            purge: first,
-            after,
+        after.push(match target.site {
+            None if !moves.late.is_empty() => everything(),
+            _ => purge(&moves.late, &[]),
         });
     }
+    // The prices are the account's, and so are the free paths: all purges share them.
+    let prices = targets.first().map(|target| target.prices);
+    first.extend(after);
+    let mut first = edge::purge_together(first, &prices.unwrap_or_default());
+    let after = first.split_off(targets.len());
+    let chosen = targets.iter().zip(first.into_iter().zip(after));
+    let chosen = chosen.map(|(target, (purge, after))| DistributionPurge {
+        target: target.id.clone(),
+        purge,
+        after,
+    });
+    purges.targets.extend(chosen);
     purges
+}
+
+/// Finds what a target is owed for some of the moves.
+fn owed<'s>(
+    site: &'s ShownSite<'s>,
+    manifest: &Manifest,
+    (moves, changes): (&'s KeyDifferences, &'s [HeldAnswer]),
+    debts: &[String],
+) -> OwedPurge<'s, 's> {
+    let pages = error_pages(site, manifest, moves, changes);
+    let sort = |key: &Key| carried(manifest, key).filter(|_| site.tagged);
+    let keys = moves.keys.iter().map(|key| (key.as_str(), sort(key)));
+    // Where nothing is owed, nobody asks what edges hold.
+    let keys = keys.filter(|_| !changes.is_empty() || !debts.is_empty());
+    OwedPurge::new(site, changes, &pages, keys).with_debts(debts)
 }
 
 /// Returns whether a target is owed everything, and what to say of it.
@@ -184,8 +196,12 @@ fn whole(target: &TargetFacts, moves: &KeyDifferences, changes: bool) -> Option<
         let mut keys = moves.keys.iter();
         !moves.keys.is_empty() && !keys.any(|key| site.own_path(key.as_str()).is_some())
     };
-    if let Some(site) = target.site.as_ref().filter(|site| shows_none(site)) {
-        return changes.then(|| Some(format!("{id}: {}; so /* is purged", unseen(site))));
+    if let Some(site) = target
+        .site
+        .as_ref()
+        .filter(|site| changes && shows_none(site))
+    {
+        return Some(Some(format!("{id}: {}; so /* is purged", unseen(site))));
     }
     if let Some(why) = &target.unreadable {
         return changes.then(|| Some(format!("{id}: {why}; so /* is purged")));
@@ -248,34 +264,4 @@ fn error_pages(
         Some((key, served))
     });
     pages.collect()
-}
-
-/// Finds the purge of what is owed whatever else there is: of everything, or at a distribution whose configuration nobody could read.
-fn blind(owed: &[String], prices: &PurgePrices) -> edge::PurgeChoice {
-    let dialect = PathDialect::default();
-    let entries = owed.iter().map(|owed| {
-        let text = owed.strip_suffix('*').unwrap_or(owed);
-        UniverseEntry {
-            text,
-            changed: true,
-            exact: text == owed && path::is_exact(text, dialect),
-            weight: prices.weight,
-        }
-    });
-    let mut entries: Vec<UniverseEntry> = entries.collect();
-    entries.sort_by_key(|entry| (entry.text, entry.exact));
-    entries.dedup();
-    let universe = PathUniverse {
-        entries: &entries,
-        regions: &[],
-        dialect,
-    };
-    let mut purge = edge::PurgeChoice {
-        cover: cover::cover(universe, prices),
-        ..edge::PurgeChoice::default()
-    };
-    for path in owed {
-        purge.stale.owe(path.clone(), edge::OwedReason::Debt);
-    }
-    purge
 }

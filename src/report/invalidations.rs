@@ -5,6 +5,9 @@ use serde_json::json;
 
 use super::json::merged;
 use super::printer::Printer;
+use super::text::{counted, shown};
+use crate::aws::AwsError;
+use crate::job::InvalidationSummary;
 
 /// An invalidation as CloudFront shows it.
 #[derive(Debug, Serialize)]
@@ -18,13 +21,70 @@ pub struct ShownInvalidation {
     pub paths: Option<Vec<String>>,
 }
 
+/// What a purge by hand came to.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ManualSummary {
+    /// Paths that were written and need not be sent.
+    pub left_out: u64,
+    pub invalidations: Vec<InvalidationSummary>,
+}
+
 impl Printer {
     /// Tells of a batch that CloudFront took.
     pub fn invalidated(&self, distribution: &str, id: &str, paths: u64) {
         self.result(
-            &format!("{distribution} {id} ({paths} paths)"),
+            &format!("{distribution} {id} ({})", counted(paths, "path")),
             &json!({"type": "invalidation", "distribution": distribution, "id": id, "paths": paths}),
         );
+    }
+
+    /// Prints the paths that were not sent.
+    pub fn unsent(&self, distribution: &str, paths: &[String]) {
+        let number = counted(paths.len() as u64, "path");
+        let listed: Vec<String> = paths.iter().map(|path| format!("\n  {path}")).collect();
+        self.result(
+            &format!("{distribution} was not sent {number}:{}", listed.concat()),
+            &json!({"type": "unsent", "distribution": distribution, "paths": paths}),
+        );
+    }
+
+    /// Ends a purge by hand.
+    pub fn purged_by_hand(&self, summary: &ManualSummary) {
+        let sent = &summary.invalidations;
+        let paths: u64 = sent.iter().map(|sent| sent.paths).sum();
+        let is_done = |sent: &InvalidationSummary| sent.status.eq_ignore_ascii_case("completed");
+        let mut text = match sent.iter().all(is_done) {
+            true => format!("Purged {}", counted(paths, "path")),
+            false => format!("CloudFront took {}, and purges on", counted(paths, "path")),
+        };
+        if summary.left_out > 0 {
+            let left_out = counted(summary.left_out, "path");
+            text.push_str(&format!(
+                "; {left_out} left out, being there twice or taken by a wildcard"
+            ));
+        }
+        let object = json!({"type": "summary", "paths-purged": paths});
+        self.result(&self.wrapped(&text, "", ""), &merged(object, summary));
+    }
+
+    /// Warns that CloudFront took a purge and may not be asked how far it is.
+    pub fn unwatched(&self, error: &AwsError) {
+        let action = error.action;
+        self.warn(&format!(
+            "CloudFront took the purge, which goes on; when it is completed cannot be seen: {error} (allow {action}, or say --no-wait)"
+        ));
+    }
+
+    /// Warns that the query strings of URLs are not purged by name.
+    pub fn queries_left_out(&self, path: &str, urls: u64) {
+        let queries = match urls {
+            1 => "the query string of a URL is".to_owned(),
+            more => format!("the query strings of {more} URLs are"),
+        };
+        self.warn(&format!(
+            "{queries} left out: where query strings are part of the cache key, '{path}?*' purges them all"
+        ));
     }
 
     pub fn invalidation(&self, invalidation: &ShownInvalidation) {
@@ -37,8 +97,9 @@ impl Printer {
         let text = match &invalidation.paths {
             None => format!("{id}  {status:<10}  {created}"),
             Some(paths) => {
-                let head = format!("{id}  {status}  {created}  {} paths", paths.len());
-                let paths = paths.iter().map(|path| format!("\n  {path}"));
+                let number = counted(paths.len() as u64, "path");
+                let head = format!("{id}  {status}  {created}  {number}");
+                let paths = paths.iter().map(|path| format!("\n  {}", shown(path)));
                 [head].into_iter().chain(paths).collect()
             }
         };
@@ -50,5 +111,10 @@ impl Printer {
 
     pub fn no_invalidations(&self, distribution: &str) {
         self.line(&format!("{distribution} has no invalidations"));
+    }
+
+    /// Ends a list of invalidations, for programs.
+    pub fn invalidations_shown(&self, shown: usize, in_progress: usize) {
+        self.object(&json!({"type": "summary", "shown": shown, "in-progress": in_progress}));
     }
 }

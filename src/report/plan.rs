@@ -1,5 +1,7 @@
 //! `unstale plan`: what changes and why, what that comes to, and what is purged for how much.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::changes;
@@ -24,8 +26,10 @@ pub struct PlanContext {
     pub prefix: String,
     /// What each purge's target is called besides its id, such as its first alias: `(target, name)`.
     pub names: Vec<(String, String)>,
-    /// What is left of the month's free paths before this deploy.
+    /// What is left of the month's free paths before this deploy; none where the distribution's plan includes paths.
     pub free_left: Option<u64>,
+    /// What the owner's word is taken for, a sentence each.
+    pub trusted: BTreeSet<String>,
 }
 
 impl PlanContext {
@@ -77,12 +81,18 @@ fn text(plan: &Plan, context: &PlanContext, look: TextLook) -> String {
         blocks.extend(changes::list(plan, look));
         let totals = joined(&changes::totals(plan), look.width, "  ");
         let totals = Some(totals).filter(|text| !text.is_empty());
-        let lines: Vec<String> = totals.into_iter().chain(notes).collect();
+        let trusted = context.trusted.iter();
+        let trusted = trusted.map(|note| wrapped(&shown(note), look.width, "  ", "    "));
+        let lines: Vec<String> = totals.into_iter().chain(notes).chain(trusted).collect();
         blocks.push(lines.join("\n"));
         let function = plan.function.iter();
         blocks.extend(function.map(|change| function_text(change, context, look)));
-        let purges = plan.purges.iter();
-        blocks.extend(purges.filter_map(|purge| purge::text(purge, context.free_left, look)));
+        let mut free_left = context.free_left;
+        for purge in &plan.purges {
+            blocks.extend(purge::text(purge, free_left, look));
+            let free = purge.purge.cover.free + purge.after.cover.free;
+            free_left = free_left.map(|left| left.saturating_sub(free));
+        }
     }
     blocks.retain(|block| !block.is_empty());
     blocks.join("\n\n")
@@ -107,6 +117,11 @@ fn json(plan: &Plan, context: &PlanContext) -> Vec<Value> {
         "type": "summary", "outcome": outcome, "bucket": context.bucket, "prefix": context.prefix,
         "free-paths-left": context.free_left,
     });
+    let trusted = match context.trusted.is_empty() {
+        true => json!({}),
+        false => json!({"trusted-functions": context.trusted}),
+    };
+    let summary = merged(summary, trusted);
     objects.push(merged(summary, changes::totals_json(plan)));
     objects
 }

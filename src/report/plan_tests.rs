@@ -80,6 +80,7 @@ fn context() -> PlanContext {
         prefix: "docs/".to_owned(),
         names: vec![("E123".to_owned(), "www.example.com".to_owned())],
         free_left: Some(989),
+        trusted: BTreeSet::new(),
     }
 }
 

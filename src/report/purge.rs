@@ -15,7 +15,8 @@ use crate::plan::DistributionPurge;
 /// Paths shown where not all are asked for.
 const MAX_PATHS: usize = 20;
 
-/// Writes what one target will be sent; nothing where it is owed nothing. `free_left` is what is left of the month's free paths.
+/// Writes what one target will be sent; nothing where it is owed nothing. `free_left` is what is left of the month's free paths
+/// before; none where the plan includes them.
 pub(super) fn text(
     purge: &DistributionPurge,
     free_left: Option<u64>,
@@ -100,10 +101,14 @@ fn refetch_cost(cover: &Cover, pattern: &Pattern) -> Money {
 
 fn heading(title: &str, cover: &Cover, free_left: Option<u64>) -> String {
     let paths = counted(cover.paths(), "path");
-    let left = free_left.map(|left| left.saturating_sub(cover.free));
-    let left = left.map(|left| format!(" ({} of this month's left)", count(left)));
     let cost = match (cover.path_cost.0, cover.free) {
-        (0, _) => format!("free{}", left.unwrap_or_default()),
+        (0, free) => match free_left {
+            None => "included in the plan".to_owned(),
+            Some(left) => {
+                let left = count(left.saturating_sub(free));
+                format!("free ({left} of this month's left)")
+            }
+        },
         (_, 0) => cover.path_cost.to_string(),
         (_, free) => format!("{} ({} of them free)", cover.path_cost, count(free)),
     };

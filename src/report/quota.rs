@@ -13,7 +13,9 @@ pub struct MonthlyQuota {
     pub since: jiff::Timestamp,
     /// What spent something.
     pub spent: Vec<SpentPaths>,
-    /// How many there are, whether they spent something or not.
+    /// Ids of what is on a flat-rate plan, and is not counted.
+    pub included: Vec<String>,
+    /// How many others there are, whether they spent something or not.
     pub distributions: u64,
     pub tenants: u64,
 }
@@ -40,6 +42,10 @@ impl Printer {
         if quota.tenants > 0 {
             places.push_str(&format!(", {}", counted(quota.tenants, "tenant")));
         }
+        if !quota.included.is_empty() {
+            let included = quota.included.join(", ");
+            places.push_str(&format!("; not {included}, on a flat-rate plan"));
+        }
         let text = format!(
             "{} of {} free paths used since {}, {} left ({places})",
             count(used),
@@ -50,6 +56,7 @@ impl Printer {
         let object = json!({
             "type": "quota", "since": quota.since.to_string(), "used": used, "left": left, "free": FREE_PATHS,
             "over": used.saturating_sub(FREE_PATHS), "distributions": quota.distributions, "tenants": quota.tenants,
+            "included-in-plan": quota.included,
         });
         self.result(&self.wrapped(&text, "", ""), &object);
     }

@@ -74,10 +74,14 @@ fn plain(message: &str) -> String {
     format!("expected {wanted}, found {given}")
 }
 
-/// The name that was likely meant: at most a third of it differs.
+/// The name that was likely meant: it begins with the words that were written, or at most a third of it differs.
 pub(super) fn closest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
     let fold = |name: &str| name.to_lowercase().replace('_', "-");
     let name = fold(name);
+    let begun = format!("{name}-");
+    if let Some(longer) = names.iter().find(|other| fold(other).starts_with(&begun)) {
+        return Some(longer);
+    }
     let scored = (names.iter()).map(|other| (distance(&name, &fold(other)), *other));
     let (edits, best) = scored.min_by_key(|(edits, _)| *edits)?;
     (edits <= name.len().max(best.len()).div_ceil(3)).then_some(best)

@@ -14,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::edge::price::PricingPlan;
 use crate::error::Error;
 use crate::rules::header_rule::HeaderRule;
 use crate::rules::header_rules::HeaderRules;
@@ -163,6 +164,12 @@ impl Settings {
         settings.distribution = distinct(settings.distribution)?;
         // Beyond a day the sum with a clock's time might overflow.
         settings.timeout.0 = settings.timeout.0.min(Duration::from_hours(24));
+        if settings.tags && settings.purge.plan == PricingPlan::FlatRateFree {
+            return Err(Error::usage(
+                "`tags = true` and `plan = \"flat-rate-free\"` in [purge] exclude each other: CloudFront's Free plan has no cache tags",
+            )
+            .hint("leave `tags` out, or write `plan = \"flat-rate\"` for the paid plans"));
+        }
         if settings.local.is_some() {
             settings
                 .bucket

@@ -11,7 +11,8 @@ use super::values::{
     AccountId, BucketAddress, DistributionSetting, EndpointUrl, FieldValue, FileExtension,
     FunctionName, GlobPattern, MemorySize, Period, Price, SitePrefix, StatePlace,
 };
-use crate::edge::{IndexLookup, PurgeMode};
+use crate::edge::price::{FREE_PATHS, PricingPlan};
+use crate::edge::{FunctionTrust, IndexLookup, PurgeMode};
 use crate::object::encoding::Encoding;
 use crate::rules::header_rule::HeaderRule;
 use crate::rules::noise::NoiseRule;
@@ -56,6 +57,7 @@ pub(crate) struct Settings {
     pub error_documents: List<String>,
     pub strip_extension: List<FileExtension>,
     pub index: IndexLookup,
+    pub functions: FunctionTrust,
     /// Store `posts/index.html` under `posts/` too.
     pub directory_objects: bool,
     /// The CloudFront Function that is to answer redirects where no website endpoint does; `None`: none is written.
@@ -113,8 +115,9 @@ pub(crate) struct Settings {
 )]
 pub(crate) struct PurgeSettings {
     pub mode: PurgeMode,
-    /// What is left of the month's free paths; `None`: by the history.
-    pub free_paths: Option<u64>,
+    pub plan: PricingPlan,
+    /// How many of the account's free paths in a month are this site's.
+    pub free_paths_per_month: u64,
     pub path_price: Price,
     pub refetch_price: Price,
     pub wait_price: Price,
@@ -150,6 +153,7 @@ impl Default for Settings {
             error_documents: List::default(),
             strip_extension: List::default(),
             index: IndexLookup::Auto,
+            functions: FunctionTrust::Read,
             directory_objects: false,
             redirect_function: None,
             fingerprinted: List::default(),
@@ -188,7 +192,8 @@ impl Default for PurgeSettings {
     fn default() -> Self {
         Self {
             mode: PurgeMode::Cheapest,
-            free_paths: None,
+            plan: PricingPlan::PayAsYouGo,
+            free_paths_per_month: FREE_PATHS,
             path_price: Price(0.005),
             refetch_price: Price(0.000_005_2),
             wait_price: Price(0.0),

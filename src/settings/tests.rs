@@ -64,7 +64,7 @@ match = "*.pdf"
 preset = "media"
 [purge]
 path-price = 1
-free-paths = 5
+free-paths-per-month = 5
 [env.x]
 exclude = ["a", "b"]
 headers = []
@@ -91,7 +91,7 @@ mode = "all"
         other.purge,
         PurgeSettings {
             mode: PurgeMode::All,
-            free_paths: Some(5),
+            free_paths_per_month: 5,
             path_price: Price(1.0),
             ..PurgeSettings::default()
         }
@@ -450,7 +450,9 @@ fn another(key: &str, value: &toml::Value) -> Option<(String, String)> {
         ("max-memory", _) => "17MiB".to_owned(),
         ("symlinks", _) => "skip".to_owned(),
         ("index" | "distribution", _) => "none".to_owned(),
+        ("functions", _) => "rewrite".to_owned(),
         ("purge-mode", _) => "all".to_owned(),
+        ("purge-plan", _) => "flat-rate".to_owned(),
         ("prefix", _) => "docs".to_owned(),
         (_, toml::Value::String(text)) => text.clone(),
         _ => return None,

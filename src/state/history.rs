@@ -104,7 +104,7 @@ pub struct RecentDeploy {
     pub id: DeployId,
     /// Unix seconds.
     pub at: i64,
-    /// Invalidation paths that were sent.
+    /// Invalidation paths that were sent, none where the distribution's plan includes them.
     pub paths: u64,
     /// What its record of history is named by.
     pub counter: u64,

@@ -49,7 +49,7 @@ pub struct StateObject {
     /// Oldest first, the last [`RECENT`]. Each has its record of history.
     #[serde(default)]
     pub recent: Vec<RecentDeploy>,
-    /// Invalidation paths sent, by month in UTC (`2026-11`), the last three months.
+    /// Invalidation paths that count as the account's, by month in UTC (`2026-11`), the last three months.
     #[serde(default)]
     pub paths_by_month: BTreeMap<String, u64>,
 }

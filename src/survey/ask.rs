@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use tokio::task::spawn_blocking;
 
 use super::bucket::SiteLocation;
+use crate::aws::AwsError;
 use crate::aws::read::ObjectHead;
-use crate::aws::{AwsError, AwsErrorKind};
 use crate::job::EventSink;
 use crate::job::event::DeployEvent;
 use crate::job::pool;
@@ -131,11 +131,7 @@ pub(crate) async fn version_head(
         match place.bucket.tags(&full, version).await {
             Ok(tags) => head.headers.tags = tags,
             // Whoever may not read tags did not set them.
-            Err(error)
-                if matches!(
-                    error.kind,
-                    AwsErrorKind::AccessDenied | AwsErrorKind::NotImplemented
-                ) => {}
+            Err(error) if error.is_denied() => {}
             Err(error) => return Err(error),
         }
     }

@@ -68,7 +68,7 @@ impl DistributionSearch<'_> {
     async fn staging(&mut self, primary: &str, policy: &str) -> Result<(), Error> {
         let ids = match self.staging_ids(policy).await {
             Ok(ids) => ids,
-            Err(error) if may_be_denied(&error) => {
+            Err(error) if error.is_denied() => {
                 self.targets.warnings.push(format!(
                     "{primary}: some of its viewers may meet a staging distribution, which is not purged: {error}; allow {} on it",
                     error.action
@@ -129,11 +129,11 @@ impl DistributionSearch<'_> {
             DistributionChoice::Auto => {
                 let job = self.job;
                 let problem = match self.list().await {
-                    Ok(list) => match by_bucket(list, job)? {
+                    Ok(list) => match by_bucket(list, &job.bucket, &job.endpoints)? {
                         Some(id) => return Ok(Some(id)),
                         None => unfound(list, &job.bucket),
                     },
-                    Err(error) if may_be_denied(&error) => format!(
+                    Err(error) if error.is_denied() => format!(
                         "no distribution is purged: {error}; name it with --distribution, or say --distribution none"
                     ),
                     Err(error) => return Err(error.into()),
@@ -157,7 +157,7 @@ impl DistributionSearch<'_> {
     async fn describe(&self, id: &str) -> Result<Result<DescribedDistribution, String>, Error> {
         match self.cloudfront.describe(id).await {
             Ok(described) => Ok(Ok(described)),
-            Err(error) if may_be_denied(&error) => Ok(Err(unreadable("configuration", &error))),
+            Err(error) if error.is_denied() => Ok(Err(unreadable("configuration", &error))),
             Err(error) => Err(error.into()),
         }
     }
@@ -172,6 +172,7 @@ impl DistributionSearch<'_> {
         let reading = FunctionReading {
             index: self.job.settings.index,
             redirects: !self.job.redirects.is_empty() || self.job.redirect_function.is_some(),
+            trust: self.job.settings.functions,
         };
         let mut distribution = match configuration::read(&self.cloudfront, described, reading).await
         {
@@ -236,7 +237,7 @@ impl DistributionSearch<'_> {
         }
         let error = match read {
             Ok(website) => return Ok(Some(website.unwrap_or_default())),
-            Err(error) if may_be_denied(&error) => error,
+            Err(error) if error.is_denied() => error,
             Err(error) => return Err(error.into()),
         };
         let (index, document) = (&job.settings.website_index, &job.settings.website_error);
@@ -280,20 +281,13 @@ fn unfound(list: &[ListedDistribution], bucket: &str) -> String {
     text
 }
 
-fn may_be_denied(error: &AwsError) -> bool {
-    matches!(
-        error.kind,
-        AwsErrorKind::AccessDenied | AwsErrorKind::NotImplemented
-    )
-}
-
 /// Returns whether a name is an id: 13 or 14 capitals and digits that begin with an E; imitations have shorter ones.
-fn is_id(name: &str) -> bool {
+pub(crate) fn is_id(name: &str) -> bool {
     let is_capital_or_digit = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
     name.bytes().all(is_capital_or_digit)
 }
 
-fn by_alias(list: &[ListedDistribution], alias: &str) -> Result<String, Error> {
+pub(super) fn by_alias(list: &[ListedDistribution], alias: &str) -> Result<String, Error> {
     let named = |summary: &&ListedDistribution| {
         let mut names = summary.aliases.iter().chain([&summary.domain]);
         names.any(|name| name.eq_ignore_ascii_case(alias))
@@ -305,13 +299,17 @@ fn by_alias(list: &[ListedDistribution], alias: &str) -> Result<String, Error> {
     Ok(summary.id.clone())
 }
 
-/// Returns the id of the only distribution with the bucket as an origin.
+/// Returns the id of the only distribution with the bucket as an origin. `endpoints` are further host names by which it is known.
 ///
 /// # Errors
 /// `Exit::Usage`, naming them, where there are several.
-fn by_bucket(list: &[ListedDistribution], job: &Job) -> Result<Option<String>, Error> {
+pub(super) fn by_bucket(
+    list: &[ListedDistribution],
+    bucket: &str,
+    endpoints: &[String],
+) -> Result<Option<String>, Error> {
     let is_bucket =
-        |domain: &String| is_bucket_domain(domain, &job.bucket) || job.endpoints.contains(domain);
+        |domain: &String| is_bucket_domain(domain, bucket) || endpoints.contains(domain);
     let leads_here = |listed: &&ListedDistribution| {
         !listed.staging
             && listed
@@ -333,7 +331,7 @@ fn by_bucket(list: &[ListedDistribution], job: &Job) -> Result<Option<String>, E
             let mut error = Error::usage(format!(
                 "{} distributions have the bucket {} as their origin",
                 several.len(),
-                job.bucket
+                bucket
             ))
             .hint("name those to purge with --distribution, once for each");
             error.causes = names.collect();

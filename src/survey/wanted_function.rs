@@ -7,7 +7,7 @@ use super::search;
 use super::targets::{ResolvedDistribution, ResolvedTargets, SiteFunction};
 use crate::aws::cloudfront::PurgeTarget;
 use crate::aws::{AwsClients, AwsError, CloudFront};
-use crate::edge::{Behavior, IndexLookup, path, rewrite_of};
+use crate::edge::{Behavior, IndexLookup, UnreadFunction, UriRewrite, path, rewrite_of};
 use crate::error::Error;
 use crate::job::request::Job;
 use crate::plan::FunctionChange;
@@ -101,7 +101,9 @@ async fn prepare(
             owed.insert(id, owed_paths(&live_redirects, &redirects, default));
         }
         if job.settings.index == IndexLookup::Auto {
-            default.rewrite = rewrite_of(&change.code);
+            let read = rewrite_of(&change.code);
+            default.unread = read.clone().err().map(UnreadFunction::Piece);
+            default.rewrite = read.unwrap_or(UriRewrite::Unknown);
         }
         default.associated = Some(resource.clone());
         default.function = Some(change.code.to_string());

@@ -236,14 +236,14 @@ async fn video_in_segments_is_served_as_such() {
 
     // No playlist goes live before what it names, and no page before the playlist.
     site.write("live/list.m3u8", "#EXTM3U\n360p.m3u8\n720p.m3u8\n");
-    site.write("live/720p/list.m3u8", "#EXTM3U\n#EXTINF:4,\n0.ts\n");
-    site.write("live/720p/0.ts", "H");
+    site.write("live/720p/list.m3u8", "#EXTM3U\n#EXTINF:4,\nseg.ts\n");
+    site.write("live/720p/seg.ts", "H");
     site.write("a.html", "<video src=/live/list.m3u8>");
     world.deploy(&site).await.succeeds();
     assert_eq!(
         world.site_writes(),
         [
-            "PutObject live/720p/0.ts",
+            "PutObject live/720p/seg.ts",
             "PutObject live/720p/list.m3u8",
             "PutObject live/list.m3u8",
             "PutObject a.html",

@@ -239,13 +239,17 @@ async fn a_website_whose_errors_are_kept_for_a_day() {
 #[tokio::test]
 async fn a_website_whose_error_document_is_the_app() {
     let world = website_world("index.html", Some("index.html")).await;
-    let site = first();
+    let site = Site::of(&[
+        ("index.html", "<p>app 1"),
+        ("a.js", "1"),
+        ("b.html", "<p>b"),
+    ]);
     let settings = Site::of(&[("deploy.toml", "cache-control = \"max-age=600\"\n")]);
     let deploy = || world.deploy(&site).within(settings.dir());
     deploy().await.succeeds();
     world.warm_urls(BESIDES).await;
     world.warm(&site).await;
-    becomes_second(&site);
+    site.write("index.html", "<p>app 2");
     deploy().await.succeeds();
     world.assert_fresh(&site, "").await;
 }

@@ -9,6 +9,7 @@
 mod allowance;
 mod architecture;
 mod bodies;
+mod by_hand;
 mod configurations;
 mod crash;
 mod deletes;
@@ -20,6 +21,7 @@ mod errors;
 mod explain;
 mod faults;
 mod function;
+mod functions;
 mod house;
 mod input;
 mod interrupts;

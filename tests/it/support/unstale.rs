@@ -70,6 +70,12 @@ impl Unstale {
         self
     }
 
+    /// Reads this, instead of nothing.
+    pub fn stdin(mut self, input: impl Into<Stdio>) -> Self {
+        self.command.stdin(input);
+        self
+    }
+
     /// Runs in this folder, where deploy.toml is looked for.
     pub fn within(mut self, folder: impl AsRef<Path>) -> Self {
         self.command.current_dir(folder);

@@ -287,11 +287,12 @@ fn seen(answer: &Answer) -> (u16, Vec<Option<&str>>) {
     (answer.status, headers.to_vec())
 }
 
-/// A path as browsers send it: all but letters, digits and what JavaScript's `encodeURI` leaves alone is escaped.
+/// A path as browsers send it: all but letters, digits and what JavaScript's `encodeURI` leaves alone is escaped; the plus too, which
+/// S3's REST endpoint takes for a space.
 pub fn url_of(path: &str) -> String {
     let mut url = String::from("/");
     for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b";,/:@&=+$-_.!~*'()".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || b";,/:@&=$-_.!~*'()".contains(&byte) {
             url.push(char::from(byte));
         } else {
             url.push_str(&format!("%{byte:02X}"));
