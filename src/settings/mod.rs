@@ -160,16 +160,9 @@ impl Settings {
         settings.local = above.local.or(settings.local).or(below.local);
         settings.ca_bundle = (above.ca_bundle.or(settings.ca_bundle).or(below.ca_bundle))
             .or_else(|| set("AWS_CA_BUNDLE").map(PathBuf::from));
-        settings.check_region()?;
         settings.distribution = distinct(settings.distribution)?;
         // Beyond a day the sum with a clock's time might overflow.
         settings.timeout.0 = settings.timeout.0.min(Duration::from_hours(24));
-        if settings.tags && settings.purge.plan == PricingPlan::FlatRateFree {
-            return Err(Error::usage(
-                "`tags = true` and `plan = \"flat-rate-free\"` in [purge] exclude each other: CloudFront's Free plan has no cache tags",
-            )
-            .hint("leave `tags` out, or write `plan = \"flat-rate\"` for the paid plans"));
-        }
         if settings.local.is_some() {
             settings
                 .bucket
@@ -177,23 +170,31 @@ impl Settings {
             settings.endpoint_url = None;
             settings.profile = None;
         }
-        settings.header_rules()?;
-        settings.redirects()?;
-        settings.noise_rules()?;
+        settings.check()?;
         Ok(settings)
     }
 
-    /// Fails where the region, which goes into headers as it is, cannot; other servers than AWS's name theirs freely.
-    fn check_region(&self) -> Result<(), Error> {
+    /// Checks what single values do not tell.
+    fn check(&self) -> Result<(), Error> {
+        // It goes into headers as it is; other servers than AWS's name theirs freely.
         let is_odd = |letter: char| !letter.is_ascii_graphic();
         let mut regions = self.region.iter();
-        let Some(region) = regions.find(|name| name.contains(is_odd)) else {
-            return Ok(());
-        };
-        let region = region.escape_default();
-        Err(Error::usage(format!(
-            "`region`: `{region}` is no region: write it as eu-central-1"
-        )))
+        if let Some(region) = regions.find(|name| name.contains(is_odd)) {
+            let region = region.escape_default();
+            return Err(Error::usage(format!(
+                "`region`: `{region}` is no region: write it as eu-central-1"
+            )));
+        }
+        if self.tags && self.purge.plan == PricingPlan::FlatRateFree {
+            return Err(Error::usage(
+                "`tags = true` and `plan = \"flat-rate-free\"` in [purge] exclude each other: CloudFront's Free plan has no cache tags",
+            )
+            .hint("leave `tags` out, or write `plan = \"flat-rate\"` for the paid plans"));
+        }
+        self.header_rules()?;
+        self.redirects()?;
+        self.noise_rules()?;
+        Ok(())
     }
 
     /// Turns the places of tables in the settings file, which are bytes as they are read, into lines.
