@@ -428,6 +428,9 @@ pub struct ChangeArgs {
     /// Keep fingerprinted assets that left the build: 7d, 0s
     #[arg(long, help_heading = CHANGES, value_name = "DURATION", value_parser = checked::<Period>)]
     pub retain: Option<String>,
+    /// Refuse headers and redirects that nobody serves
+    #[arg(long, help_heading = CHANGES)]
+    pub strict: bool,
     /// Delete due assets though nothing else changed
     #[arg(long, help_heading = CHANGES)]
     #[serde(skip)]

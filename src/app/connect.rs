@@ -128,6 +128,7 @@ impl App {
         };
         let redirects = redirects.all().iter().enumerate().map(placed).collect();
         let rules = settings.header_rules_with(&files)?;
+        let unserved = settings.unserved_with(&files);
         let named = settings.clone();
         Ok(Job {
             settings: settings.clone(),
@@ -160,6 +161,7 @@ impl App {
             strip_extension: settings.extensions(),
             redirect_function: (settings.redirect_function.as_ref()).map(|name| name.0.clone()),
             redirects,
+            unserved,
             error_documents: error_documents(settings),
             prices: prices(&settings.purge),
             free_paths: None,

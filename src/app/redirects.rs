@@ -9,7 +9,8 @@ use crate::report::redirects::{ListedRedirect, RedirectFunction};
 use crate::rules::function;
 use crate::rules::redirect::Redirect;
 use crate::rules::redirects::Redirects;
-use crate::settings::{self, Settings, SiteFiles};
+use crate::settings::{self, Settings, SiteFiles, UnservedRules};
+use crate::site::unserved;
 use crate::survey::rewrite;
 
 /// The document that stands for a folder.
@@ -34,6 +35,13 @@ pub(super) fn redirects(app: &App, flags: &cli::RedirectsArgs) -> Result<Exit, E
     };
     let listed: Vec<_> = redirects.all().iter().enumerate().map(listed).collect();
     app.printer.redirects(&listed);
+    let unserved = UnservedRules {
+        headers: Vec::new(),
+        ..settings.unserved_with(&files)
+    };
+    // What a distribution's error pages answer is not looked up here.
+    app.printer
+        .warnings(&unserved::warnings(&unserved, |_| false));
     Ok(Exit::Done)
 }
 

@@ -184,7 +184,9 @@ impl PlanInputs {
         let DeployContext {
             job, stop, tell, ..
         } = context;
-        WantedSite::new(job, &self.source, &self.targets).check_limits()?;
+        let wants = WantedSite::new(job, &self.source, &self.targets);
+        wants.check_limits()?;
+        wants.check_served()?;
         self.check_state_apart()?;
         let mut asker = ObjectAsker {
             place: self.place.clone(),
@@ -288,7 +290,7 @@ impl PlanInputs {
         let mut warnings = self.targets.warnings.clone();
         warnings.extend(self.open.warnings.iter().cloned());
         warnings.append(&mut plan.warnings);
-        warnings.extend(wants.warnings.iter().cloned());
+        warnings.extend(wants.unserved.iter().chain(&wants.warnings).cloned());
         for ((id, site), critic) in sites.iter().zip(critics) {
             let mut told = critic.warnings();
             let mut purges = plan.purges.iter();

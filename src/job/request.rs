@@ -9,7 +9,7 @@ use crate::rules::header_rules::HeaderRules;
 use crate::rules::noise::NoiseRules;
 use crate::rules::redirect::Redirect;
 use crate::scan;
-use crate::settings::Settings;
+use crate::settings::{Settings, UnservedRules};
 
 /// A distribution that the settings ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub(crate) struct Job {
     pub strip_extension: Vec<String>,
     /// In the order in which they answer.
     pub redirects: Vec<PlacedRedirect>,
+    /// What is asked for and nobody serves.
+    pub unserved: UnservedRules,
     /// The CloudFront Function that is to answer them where no website endpoint does.
     pub redirect_function: Option<String>,
     /// Keys, besides 404.html and what distributions name, that errors are answered with.

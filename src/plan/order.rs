@@ -1,6 +1,7 @@
 //! In which order objects go live: never before what they refer to. All of it is decided here.
 
 use super::Change;
+use crate::rules::media;
 use crate::rules::page::folder_of_index;
 
 /// What an object is to visits.
@@ -10,6 +11,8 @@ pub enum LiveStage {
     Asset,
     /// May name assets and is named by live pages already: style sheets, scripts and manifests under lasting names.
     Linking,
+    /// Names segments and other playlists, and is named by pages: playlists and manifests of streams.
+    Playlist,
     /// HTML.
     Page,
     /// Names pages and is asked for from outside the site: feeds, sitemaps, search indexes, service workers, which must
@@ -28,6 +31,8 @@ pub fn stage(key: &str, page: bool, fingerprinted: bool, root: &str) -> LiveStag
         LiveStage::Root
     } else if page {
         LiveStage::Page
+    } else if media::is_playlist(name) {
+        LiveStage::Playlist
     } else if fingerprinted {
         LiveStage::Asset
     } else if is_feed(key, name) {
@@ -45,6 +50,10 @@ pub enum UploadRank {
     Asset,
     /// A style sheet or script under a lasting name, which live pages use already: after the assets that it may name.
     LiveAsset,
+    /// A playlist that nothing live leads to yet: after all segments.
+    NewPlaylist,
+    /// A playlist that may name new ones from now on.
+    LivePlaylist,
     /// A page that nothing live leads to yet, in steps: a folder's index after the pages beneath it.
     NewPage(u16),
     /// A page that is live already, and may lead to new ones from now on, by a link or by a script.
@@ -60,6 +69,8 @@ pub fn rank(stage: LiveStage, new: bool) -> UploadRank {
         LiveStage::Asset => UploadRank::Asset,
         LiveStage::Linking if new => UploadRank::Asset,
         LiveStage::Linking => UploadRank::LiveAsset,
+        LiveStage::Playlist if new => UploadRank::NewPlaylist,
+        LiveStage::Playlist => UploadRank::LivePlaylist,
         LiveStage::Page if new => UploadRank::NewPage(0),
         LiveStage::Page => UploadRank::LivePage,
         LiveStage::Feed => UploadRank::Feed,
@@ -165,7 +176,7 @@ fn is_linking(name: &str) -> bool {
         .to_ascii_lowercase();
     matches!(
         extension.as_str(),
-        "js" | "mjs" | "cjs" | "css" | "webmanifest" | "json" | "m3u8" | "mpd" | "svg" | "map"
+        "js" | "mjs" | "cjs" | "css" | "webmanifest" | "json" | "svg" | "map"
     )
 }
 
@@ -198,17 +209,24 @@ mod tests {
                     "app.js",
                     "manifest.webmanifest",
                     "img/b.png",
+                    "videos/hls/0.ts",
+                    "videos/dash/0.m4s",
                 ],
             ),
             (
                 UploadRank::LiveAsset,
                 LIVE,
-                &[
-                    "css/style.css",
-                    "app.js",
-                    "videos/hls/master.m3u8",
-                    "data.json",
-                ],
+                &["css/style.css", "app.js", "data.json"],
+            ),
+            (
+                UploadRank::NewPlaylist,
+                NEW,
+                &["videos/hls/360p.m3u8", "videos/dash.8f3a2b1c.mpd"],
+            ),
+            (
+                UploadRank::LivePlaylist,
+                LIVE,
+                &["videos/hls/master.m3u8", "videos/dash.mpd"],
             ),
             (
                 UploadRank::NewPage(0),

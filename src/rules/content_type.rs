@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::media::StreamPart;
 use crate::object::key::file_name;
 
 /// The type of a file of which nothing is known.
@@ -11,9 +12,8 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// Returns the Content-Type by the name alone, or `None` for a name without an extension, of which [`sniff`] has to tell.
 ///
-/// `beside_playlist`: the file's folder holds an `.m3u8`, so that `.ts` is a segment of video and not TypeScript.
-/// Text is UTF-8, as every generator writes it.
-fn by_name(key: &str, beside_playlist: bool) -> Option<Cow<'static, str>> {
+/// `.ts` is TypeScript where it is no `part` of a stream. Text is UTF-8, as every generator writes it.
+fn by_name(key: &str, part: Option<StreamPart>) -> Option<Cow<'static, str>> {
     let name = file_name(key);
     if let Some(whole) = by_whole_name(key, name) {
         return Some(whole.into());
@@ -24,7 +24,7 @@ fn by_name(key: &str, beside_playlist: bool) -> Option<Cow<'static, str>> {
         return None;
     }
     let extension = extension.to_ascii_lowercase();
-    if extension == "ts" && beside_playlist {
+    if extension == "ts" && part.is_some() {
         return Some("video/mp2t".into());
     }
     if let Some(right) = put_right(&extension) {
@@ -40,8 +40,8 @@ fn by_name(key: &str, beside_playlist: bool) -> Option<Cow<'static, str>> {
 }
 
 /// Returns the Content-Type by the name, and by the file's first bytes where the name does not tell.
-pub fn content_type(key: &str, beside_playlist: bool, first_bytes: &[u8]) -> Cow<'static, str> {
-    by_name(key, beside_playlist).unwrap_or_else(|| sniff(first_bytes).into())
+pub fn content_type(key: &str, part: Option<StreamPart>, first_bytes: &[u8]) -> Cow<'static, str> {
+    by_name(key, part).unwrap_or_else(|| sniff(first_bytes).into())
 }
 
 /// Returns HTML's type for bytes that begin as a page does; anything else is `application/octet-stream`. 1,024 bytes are enough.
@@ -119,9 +119,15 @@ fn put_right(extension: &str) -> Option<&'static str> {
         "svg" => "image/svg+xml",
         // RFC 8216, section 4, and what iOS insists on.
         "m3u8" | "m3u" => "application/vnd.apple.mpegurl",
-        "m4s" | "cmfv" => "video/iso.segment",
+        "m4s" => "video/iso.segment",
+        // CMAF (ISO/IEC 23000-19).
+        "cmfv" | "m4v" => "video/mp4",
+        "cmfa" => "audio/mp4",
+        "cmft" => "application/mp4",
+        "ec3" => "audio/eac3",
+        "webvtt" => "text/vtt; charset=utf-8",
         "mpd" => "application/dash+xml",
-        // Without a playlist beside them: TypeScript.
+        // Where they are no part of a stream: TypeScript.
         "ts" | "mts" | "cts" | "tsx" | "jsx" => PLAIN,
         "m4a" => "audio/mp4",
         "wav" => "audio/wav",
@@ -204,6 +210,13 @@ mod tests {
             ("videos/hls/360p/SEG00000.TS", true, "video/mp2t"),
             ("src/app.ts", false, PLAIN),
             ("videos/intro video (final).mp4", false, "video/mp4"),
+            ("dash/manifest.MPD", false, "application/dash+xml"),
+            ("dash/0.m4s", true, "video/iso.segment"),
+            ("dash/init.mp4", true, "video/mp4"),
+            ("dash/0.m4v", true, "video/mp4"),
+            ("hls/0.aac", true, "audio/aac"),
+            ("hls/0.ac3", true, "audio/ac3"),
+            ("hls/0.webvtt", true, "text/vtt; charset=utf-8"),
             ("x.opus", false, "audio/ogg"),
             ("x.m4a", false, "audio/mp4"),
             ("x.vtt", false, "text/vtt; charset=utf-8"),
@@ -238,11 +251,8 @@ mod tests {
                 "application/json",
             ),
         ] {
-            assert_eq!(
-                by_name(key, beside_playlist).as_deref(),
-                Some(expected),
-                "{key}"
-            );
+            let part = beside_playlist.then_some(StreamPart::Segment);
+            assert_eq!(by_name(key, part).as_deref(), Some(expected), "{key}");
         }
     }
 
@@ -259,12 +269,12 @@ mod tests {
             "dir/",
             "webfinger",
         ] {
-            assert_eq!(by_name(key, true), None, "{key}");
+            assert_eq!(by_name(key, Some(StreamPart::Segment)), None, "{key}");
         }
-        assert_eq!(content_type("about", false, b"<!DOCTYPE html>"), HTML);
-        assert_eq!(content_type("version", false, b"1.2.3\n"), OCTET_STREAM);
+        assert_eq!(content_type("about", None, b"<!DOCTYPE html>"), HTML);
+        assert_eq!(content_type("version", None, b"1.2.3\n"), OCTET_STREAM);
         assert_eq!(
-            content_type("a.css", false, b"<html>"),
+            content_type("a.css", None, b"<html>"),
             "text/css; charset=utf-8"
         );
     }
@@ -303,8 +313,8 @@ mod tests {
     fn every_correction_is_needed() {
         // So that the table shrinks when `mime_guess` learns.
         for extension in [
-            "mjs", "map", "m3u8", "ts", "woff", "otf", "xml", "yaml", "toml", "m4a", "vcf", "cjs",
-            "rpm",
+            "mjs", "map", "m3u8", "m4v", "ts", "woff", "otf", "xml", "yaml", "toml", "m4a", "vcf",
+            "cjs", "rpm",
         ] {
             let guess = mime_guess::from_ext(extension)
                 .first_raw()
@@ -317,7 +327,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_name_and_no_bytes_are_too_odd(key in "(?s).{0,40}", bytes: Vec<u8>, playlist: bool) {
-            let answer = content_type(&key, playlist, &bytes);
+            let answer = content_type(&key, playlist.then_some(StreamPart::Segment), &bytes);
             // It is sent as a header.
             proptest::prop_assert!(answer.bytes().all(|byte| (32..127).contains(&byte)));
         }

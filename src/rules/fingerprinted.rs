@@ -72,7 +72,8 @@ fn kind_of(extension: &str) -> Option<FileKind> {
             Some(FileKind::Code)
         }
         "png" | "jpg" | "jpeg" | "gif" | "webp" | "avif" | "svg" | "ico" | "jxl" | "bmp"
-        | "mp4" | "webm" | "ogv" | "mp3" | "ogg" | "opus" | "wav" | "m4a" | "aac" | "flac" => {
+        | "mp4" | "webm" | "ogv" | "mp3" | "ogg" | "opus" | "wav" | "m4a" | "aac" | "flac"
+        | "ts" | "m4s" | "m4v" | "cmfv" | "cmfa" | "cmft" | "ac3" | "ec3" | "vtt" | "webvtt" => {
             Some(FileKind::Media)
         }
         _ => None,

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::unserved::{HeaderScope, UnkeptHeader};
 use crate::object::encoding::Encoding;
+use crate::object::key::file_name;
 
 /// One `[[headers]]` table of deploy.toml. What is absent is left to earlier rules and defaults; an empty text removes a
 /// header that they set.
@@ -36,6 +38,9 @@ pub struct HeaderRule {
     /// Object tags, joined with those of earlier rules.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    /// Headers that S3 does not keep, by their names.
+    #[serde(default)]
+    pub others: BTreeMap<String, String>,
     /// The encodings to store it in, the best first; empty: as it is.
     #[serde(default)]
     pub compress: Option<Vec<Encoding>>,
@@ -54,6 +59,22 @@ impl HeaderRule {
             patterns,
             ..Self::default()
         }
+    }
+
+    /// Returns the headers that S3 does not keep.
+    pub fn unkept(&self) -> impl Iterator<Item = UnkeptHeader> + '_ {
+        self.others.iter().map(|(name, value)| UnkeptHeader {
+            scope: HeaderScope::Globs(self.patterns.clone()),
+            name: name.clone(),
+            value: value.clone(),
+        })
+    }
+
+    /// Tells whether it is for a key by name, and not for many among which that is: one of its globs ends in the file's name.
+    pub(super) fn names(&self, key: &str) -> bool {
+        let is_name = |glob: &String| file_name(glob).replace('\\', "") == file_name(key);
+        let mut globs = self.patterns.iter().filter(|glob| !glob.starts_with('!'));
+        globs.any(is_name)
     }
 
     /// Tells whether it sets nothing.

@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 use super::fingerprinted::is_fingerprinted;
 use super::globs::Globs;
 use super::header_rule::HeaderRule;
+use super::media::StreamPart;
 use super::page::is_page;
 use super::presets::Preset;
 use super::rule_check::{FieldProblem, RuleError, bad_glob, check, check_limits};
 use crate::object::Headers;
 use crate::object::encoding::Encoding;
+
+const CACHE_CONTROL: &str = "cache-control";
 
 /// Rules ready to be asked about many keys.
 pub struct HeaderRules {
@@ -30,6 +33,14 @@ pub struct ObjectFacts<'a> {
     pub content_type: &'a str,
     /// The distribution answers errors with it.
     pub error_document: bool,
+    /// What it is to a stream.
+    pub part: Option<StreamPart>,
+}
+
+impl ObjectFacts<'_> {
+    fn preset(&self, key: &str, fingerprinted: bool) -> Preset {
+        Preset::default_for(key, fingerprinted, self.error_document, self.part)
+    }
 }
 
 /// The headers that an object is served with, and what follows from the rules besides.
@@ -59,6 +70,8 @@ pub struct HeaderExplanation {
     /// `None`: removed by a rule.
     pub value: Option<String>,
     pub source: HeaderSource,
+    /// The last rule whose Cache-Control is not for this error document, which it does not name.
+    pub spared: Option<usize>,
 }
 
 /// The rules that matched anything so far.
@@ -147,10 +160,10 @@ impl HeaderRules {
     /// Returns each header of [`Self::headers_for`] with where it comes from, the last word on each alone.
     pub fn explain(&self, key: &str, facts: &ObjectFacts<'_>) -> Vec<HeaderExplanation> {
         let served = self.headers_for(key, facts, &mut MatchedRules::default());
-        let preset = Preset::default_for(key, served.fingerprinted, facts.error_document);
+        let preset = facts.preset(key, served.fingerprinted);
         let cache_control = preset.cache_control().unwrap_or_default();
         let defaults = [
-            ("cache-control", cache_control, preset.name()),
+            (CACHE_CONTROL, cache_control, preset.name()),
             ("content-type", facts.content_type, "type by name"),
             ("fingerprinted", yes(served.fingerprinted), "by name"),
             ("page", yes(served.page), "by content-type"),
@@ -162,17 +175,26 @@ impl HeaderRules {
                 (value.to_owned(), HeaderSource::Default(name)),
             );
         }
-        for (index, rule) in self.rules.iter().enumerate() {
-            if rule.globs.matches(key) {
-                let said = said(&rule.rule).into_iter();
-                last.extend(
-                    said.map(|(header, value)| (header, (value, HeaderSource::Rule(index)))),
-                );
+        let mut spared = None;
+        let matching = self.rules.iter().enumerate();
+        for (index, CompiledRule { rule, .. }) in
+            matching.filter(|(_, rule)| rule.globs.matches(key))
+        {
+            for (header, value) in said(rule) {
+                if header == CACHE_CONTROL {
+                    let is_heeded = keeps(rule, preset, key);
+                    spared = Some(index).filter(|_| !is_heeded);
+                    if !is_heeded {
+                        continue;
+                    }
+                }
+                last.insert(header, (value, HeaderSource::Rule(index)));
             }
         }
         let explained = last
             .into_iter()
             .map(|(header, (value, source))| HeaderExplanation {
+                spared: spared.filter(|_| header == CACHE_CONTROL),
                 header,
                 value: Some(value).filter(|value| !value.is_empty()),
                 source,
@@ -203,15 +225,23 @@ fn resolve<'a>(
     let last =
         |said: fn(&HeaderRule) -> Option<bool>| (matching.iter().rev()).find_map(|rule| said(rule));
     let fingerprinted = last(|rule| rule.fingerprinted).unwrap_or_else(|| is_fingerprinted(key));
-    let preset = Preset::default_for(key, fingerprinted, facts.error_document);
+    let preset = facts.preset(key, fingerprinted);
     let mut headers = Headers {
-        cache_control: preset.cache_control().map(str::to_owned),
         content_type: Some(facts.content_type.to_owned()),
         ..Headers::default()
     };
     for rule in matching {
         apply(rule, &mut headers);
     }
+    let mut keeping = matching
+        .iter()
+        .rev()
+        .filter(|rule| keeps(rule, preset, key));
+    let cache_control = keeping.find_map(|rule| rule.cache_control.as_deref());
+    let cache_control = cache_control.or(preset.cache_control());
+    headers.cache_control = cache_control
+        .filter(|value| !value.is_empty())
+        .map(str::to_owned);
     let by_type = || headers.content_type.as_deref().is_some_and(is_page);
     let compress = (matching.iter().rev()).find_map(|rule| rule.compress.as_deref());
     RuledHeaders {
@@ -220,6 +250,12 @@ fn resolve<'a>(
         compress: compress.unwrap_or_default(),
         headers,
     }
+}
+
+/// Tells whether a rule says how long a key is kept. Copies of error documents sit under URLs that nobody can list, so that a
+/// rule for many keys leaves theirs alone.
+fn keeps(rule: &HeaderRule, preset: Preset, key: &str) -> bool {
+    preset != Preset::Error || rule.names(key)
 }
 
 /// Sets the headers that a rule names, and removes those that it empties.

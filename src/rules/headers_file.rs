@@ -4,6 +4,8 @@
 //! later block wins, as among all rules.
 
 use super::header_rule::HeaderRule;
+use super::rule_check::is_header_name;
+use super::unserved::{HeaderScope, UnkeptHeader};
 use crate::object::key::file_name;
 
 /// A fault in a line of `_headers` or `_redirects`, and what to write instead.
@@ -15,48 +17,74 @@ pub struct LineError {
     pub problem: String,
 }
 
-/// Reads the rules with the line that each begins at. All that is wrong is told at once.
-pub fn parse(text: &str) -> Result<Vec<(usize, HeaderRule)>, Vec<LineError>> {
-    let mut rules: Vec<(usize, HeaderRule)> = Vec::new();
+/// What a `_headers` file says, with the lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeadersFile {
+    /// With the line of the path.
+    pub rules: Vec<(usize, HeaderRule)>,
+    /// With the line of the header.
+    pub unkept: Vec<(usize, UnkeptHeader)>,
+}
+
+/// Reads the file. All that is wrong is told at once.
+pub fn parse(text: &str) -> Result<HeadersFile, Vec<LineError>> {
+    let mut file = HeadersFile::default();
     let mut errors = Vec::new();
+    let mut path = None;
     for (line, content) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let trimmed = content.trim();
         if trimmed.is_empty() || trimmed.starts_with('#') {
             continue;
         }
-        let read = if content.starts_with([' ', '\t']) {
-            match rules.last_mut() {
-                // Its path could not be read, which is told already.
-                Some((_, rule)) if rule.patterns.is_empty() => Ok(()),
-                Some((_, rule)) => header(rule, trimmed),
-                None => Err("a header before any path; begin a line with the path that it is for, such as \"/*\"".to_owned()),
-            }
+        let read = if !content.starts_with([' ', '\t']) {
+            path = Some(trimmed);
+            file.begin(line, trimmed)
+        } else if let Some(path) = path {
+            file.add(line, path, trimmed)
         } else {
-            let (patterns, read) = match globs(trimmed) {
-                Ok(patterns) => (patterns, Ok(())),
-                Err(problem) => (Vec::new(), Err(problem)),
-            };
-            rules.push((line, HeaderRule::empty(patterns)));
-            read
+            Err("a header before any path; begin a line with the path that it is for, such as \"/*\"".to_owned())
         };
         errors.extend(read.err().map(|problem| LineError { line, problem }));
     }
     if !errors.is_empty() {
         return Err(errors);
     }
-    // A path without headers sets nothing.
-    rules.retain(|(_, rule)| !rule.is_empty());
-    Ok(rules)
+    // A path without headers that S3 keeps sets nothing.
+    file.rules.retain(|(_, rule)| !rule.is_empty());
+    Ok(file)
+}
+
+impl HeadersFile {
+    /// Begins the headers of a path, or of a URL, which no rule can be for.
+    fn begin(&mut self, line: usize, path: &str) -> Result<(), String> {
+        let is_url = path.starts_with("https://") || path.starts_with("http://");
+        let patterns = if is_url { Vec::new() } else { globs(path)? };
+        self.rules.push((line, HeaderRule::empty(patterns)));
+        Ok(())
+    }
+
+    /// Adds `Name: value`, or `! Name`, which takes a header away that an earlier rule set.
+    fn add(&mut self, line: usize, path: &str, text: &str) -> Result<(), String> {
+        let (name, value) = header(text)?;
+        if name.eq_ignore_ascii_case("basic-auth") {
+            // To publish what was to be kept from most people cannot be taken back, so that a warning is not enough.
+            return Err("S3 asks for no passwords, and everybody would see these pages; let a CloudFront Function check the Authorization header, and leave the line out".to_owned());
+        }
+        let scope = HeaderScope::Path(path.to_owned());
+        let rule = self.rules.last_mut().map(|(_, rule)| rule);
+        let rule = rule.filter(|_| !scope.has_host());
+        if !rule.is_some_and(|rule| set(rule, name, value)) {
+            let (name, value) = (name.to_owned(), value.unwrap_or_default().to_owned());
+            self.unkept
+                .push((line, UnkeptHeader { scope, name, value }));
+        }
+        Ok(())
+    }
 }
 
 /// Returns the globs on keys that a path stands for: `*` is any text, `:name` one segment; `/about` and `/about/` are also the
 /// pages that answer there.
 fn globs(path: &str) -> Result<Vec<String>, String> {
-    if path.contains("://") {
-        return Err(format!(
-            "{path:?} names a host, and one bucket cannot tell hosts apart; write the path alone"
-        ));
-    }
     let Some(relative) = path.strip_prefix('/') else {
         let hint = if path.contains(':') {
             "reads as a header, but is not indented; put two spaces before it".to_owned()
@@ -136,25 +164,34 @@ fn splat(before: &str, after: &str) -> Vec<String> {
     vec![format!("/{before}*{after}"), format!("/{before}*/{nested}")]
 }
 
-/// Reads `Name: value`, or `! Name`, which takes a header away that an earlier rule set.
-fn header(rule: &mut HeaderRule, line: &str) -> Result<(), String> {
-    if let Some(name) = line.strip_prefix('!') {
-        return set(rule, name.trim(), None);
-    }
-    let Some((name, value)) = line.split_once(':') else {
-        return Err(format!(
-            "{line:?} is no header; write \"Name: value\", or \"! Name\" to take one away"
-        ));
+/// Reads a name and its value; `! Name` has none.
+fn header(line: &str) -> Result<(&str, Option<&str>), String> {
+    let (name, value) = match line.strip_prefix('!') {
+        Some(name) => (name.trim(), None),
+        None => {
+            let (name, value) = line.split_once(':').ok_or_else(|| {
+                format!(
+                    "{line:?} is no header; write \"Name: value\", or \"! Name\" to take one away"
+                )
+            })?;
+            (name.trim(), Some(value.trim()))
+        }
     };
-    match value.trim() {
-        "" => Err(format!(
+    if value == Some("") {
+        return Err(format!(
             "{name:?} has no value; write \"! {name}\" to take the header away"
-        )),
-        value => set(rule, name.trim(), Some(value)),
+        ));
     }
+    if !is_header_name(name) {
+        return Err(format!(
+            "{name:?} is no header's name; write letters, digits and \"-\""
+        ));
+    }
+    Ok((name, value))
 }
 
-fn set(rule: &mut HeaderRule, name: &str, value: Option<&str>) -> Result<(), String> {
+/// Sets a header that S3 keeps; false for another.
+fn set(rule: &mut HeaderRule, name: &str, value: Option<&str>) -> bool {
     let folded = name.to_ascii_lowercase();
     let field = match folded.as_str() {
         "cache-control" => &mut rule.cache_control,
@@ -162,20 +199,17 @@ fn set(rule: &mut HeaderRule, name: &str, value: Option<&str>) -> Result<(), Str
         "content-disposition" => &mut rule.content_disposition,
         "content-language" => &mut rule.content_language,
         "content-encoding" => &mut rule.content_encoding,
-        "basic-auth" => {
-            return Err("S3 asks for no passwords; write a CloudFront Function that checks the Authorization header".to_owned());
-        }
         _ => {
             let Some(meta) = folded.strip_prefix("x-amz-meta-") else {
-                return Err(cannot_send(name));
+                return false;
             };
             let joined = join(rule.metadata.get(meta).cloned(), value);
             rule.metadata.insert(meta.to_owned(), joined);
-            return Ok(());
+            return true;
         }
     };
     *field = Some(join(field.take(), value));
-    Ok(())
+    true
 }
 
 /// Joins the values of a header given twice in a block (Cloudflare Pages, "Headers").
@@ -184,13 +218,6 @@ fn join(earlier: Option<String>, value: Option<&str>) -> String {
         (Some(earlier), Some(value)) => format!("{earlier}, {value}"),
         (_, value) => value.unwrap_or_default().to_owned(),
     }
-}
-
-fn cannot_send(name: &str) -> String {
-    format!(
-        "S3 cannot send {name}; it sends Cache-Control, Content-Type, Content-Disposition, Content-Language, \
-         Content-Encoding and x-amz-meta-*. Put it into a CloudFront response headers policy and leave the line out"
-    )
 }
 
 #[cfg(test)]
@@ -241,6 +268,7 @@ mod tests {
             let text = format!("{path}\n  Cache-Control: x");
             let parsed: Vec<_> = parse(&text)
                 .unwrap()
+                .rules
                 .into_iter()
                 .map(|(_, rule)| rule)
                 .collect();
@@ -248,6 +276,7 @@ mod tests {
             let facts = ObjectFacts {
                 content_type: "text/plain",
                 error_document: false,
+                part: None,
             };
             let mut matched = MatchedRules::default();
             let mut hit = |key: &str| {
@@ -271,7 +300,7 @@ mod tests {
     fn a_block_is_a_rule() {
         let text = "\u{feff}# all\n/*\n\tCache-Control: max-age=1\n\tcache-control: public\n\n  # inside\n  X-Amz-Meta-A: b:c\r\n/a\n\
                     /b.css\n  ! Cache-Control\n  Content-Type: text/css\n";
-        let rules = parse(text).unwrap();
+        let rules = parse(text).unwrap().rules;
         let lines: Vec<usize> = rules.iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [2, 9]);
         let all = &rules[0].1;
@@ -279,7 +308,34 @@ mod tests {
         assert_eq!(all.metadata.get("a").map(String::as_str), Some("b:c"));
         assert_eq!(rules[1].1.cache_control.as_deref(), Some(""));
         assert_eq!(rules[1].1.content_type.as_deref(), Some("text/css"));
-        assert_eq!(parse(""), Ok(vec![]));
+        assert_eq!(parse(""), Ok(HeadersFile::default()));
+    }
+
+    #[test]
+    fn what_s3_does_not_keep_is_remembered() {
+        let text = "/*\n  X-Frame-Options: DENY\n  Cache-Control: x\n  ! Server\n/a\n  Link: </b.css>; rel=preload\n  Link: </c.js>\n\
+                    https://:project.example/*\n  Cache-Control: y\n  X-Robots-Tag: noindex\n";
+        let file = parse(text).unwrap();
+        let lines: Vec<usize> = file.rules.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [1]);
+        let shown = |(line, header): &(usize, UnkeptHeader)| {
+            let HeaderScope::Path(path) = &header.scope else {
+                panic!("{header:?}");
+            };
+            format!("{line} {path} {}={}", header.name, header.value)
+        };
+        assert_eq!(
+            file.unkept.iter().map(shown).collect::<Vec<_>>(),
+            [
+                "2 /* X-Frame-Options=DENY",
+                "4 /* Server=",
+                "6 /a Link=</b.css>; rel=preload",
+                "7 /a Link=</c.js>",
+                "9 https://:project.example/* Cache-Control=y",
+                "10 https://:project.example/* X-Robots-Tag=noindex",
+            ]
+        );
+        assert!(file.unkept[4].1.scope.has_host() && !file.unkept[0].1.scope.has_host());
     }
 
     #[test]
@@ -288,12 +344,9 @@ mod tests {
             ("  Cache-Control: x", 1, "before any path"),
             ("/*\nCache-Control: x", 2, "not indented"),
             ("about\n  Cache-Control: x", 1, "\"/about\""),
-            ("https://a.b/*\n  Cache-Control: x", 1, "path alone"),
-            (
-                "/*\n\n  X-Frame-Options: DENY",
-                3,
-                "response headers policy",
-            ),
+            ("ftp://a.b/*\n  Cache-Control: x", 1, "not indented"),
+            ("/*\n\n  X Frame: DENY", 3, "no header's name"),
+            ("https://a.b/*\n  Basic-Auth: a:b", 2, "Authorization"),
             ("/*\n  Basic-Auth: a:b", 2, "Authorization"),
             ("/*\n  Cache-Control", 2, "Name: value"),
             ("/*\n  Cache-Control:", 2, "! Cache-Control"),
@@ -308,7 +361,7 @@ mod tests {
             assert!(error.to_string().contains(told), "{text}: {error}");
         }
         assert_eq!(
-            parse("/*\n  A: b\n  C: d").map_err(|errors| errors.len()),
+            parse("/*\n  A b\n  C:").map_err(|errors| errors.len()),
             Err(2)
         );
     }
@@ -317,8 +370,8 @@ mod tests {
         #[test]
         fn no_file_is_too_odd(text in "(?s).{0,80}", lines in "((/|  |\\t)?[a-z:*!\\[{\\\\/%]{0,8}(: [a-z])?\n){0,6}") {
             for text in [text, lines] {
-                if let Ok(rules) = parse(&text) {
-                    let _ = HeaderRules::compile(rules.into_iter().map(|(_, rule)| rule).collect());
+                if let Ok(file) = parse(&text) {
+                    let _ = HeaderRules::compile(file.rules.into_iter().map(|(_, rule)| rule).collect());
                 }
             }
         }

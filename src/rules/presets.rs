@@ -1,5 +1,6 @@
 //! Presets: Cache-Control by name, what objects are served with where no rule says otherwise and what rules can ask for.
 
+use super::media::StreamPart;
 use crate::object::key::file_name;
 
 /// A named Cache-Control.
@@ -13,21 +14,27 @@ pub enum Preset {
     Swr,
     /// Images, fonts, video under lasting names: browsers keep them for a day, the edge for 30 or until it is purged.
     Media,
+    /// Playlists and manifests of streams: the edge keeps them as pages, browsers for the 5 seconds in which a player may ask
+    /// again. New segments are of no use to who has an old playlist.
+    Playlist,
+    /// Segments under lasting names. Browsers, which no purge reaches, keep them for an hour: to seek back within a sitting, and
+    /// not so long that pieces of an old encoding are played to a new playlist the day after. The edge as media.
+    Segment,
     /// No Cache-Control at all: the distribution's default TTL counts, and browsers guess.
     None,
     /// Error documents, whose copies sit under URLs that nobody can list: no edge keeps them.
     Error,
-    /// A live playlist changes with every segment: 5 s.
-    Playlist,
 }
 
 impl Preset {
     /// The presets that rules can name.
-    pub const NAMED: [Self; 5] = [
+    pub const NAMED: [Self; 7] = [
         Self::Immutable,
         Self::Page,
         Self::Swr,
         Self::Media,
+        Self::Playlist,
+        Self::Segment,
         Self::None,
     ];
 
@@ -43,8 +50,9 @@ impl Preset {
             Self::Swr => "swr",
             Self::Media => "media",
             Self::None => "none",
-            Self::Error => "error document",
             Self::Playlist => "playlist",
+            Self::Segment => "segment",
+            Self::Error => "error document",
         }
     }
 
@@ -57,24 +65,31 @@ impl Preset {
             Self::Media => Some("public, max-age=86400, s-maxage=2592000"),
             Self::None => None,
             Self::Error => Some("public, max-age=0, s-maxage=0, must-revalidate"),
-            Self::Playlist => Some("public, max-age=5, s-maxage=5"),
+            Self::Playlist => Some("public, max-age=5, s-maxage=86400"),
+            Self::Segment => Some("public, max-age=3600, s-maxage=2592000"),
         }
     }
 
-    /// Returns what an object gets where no rule says otherwise.
+    /// Returns what an object gets where no rule says otherwise; `part`: what it is to a stream.
     ///
     /// An error document is one that the distribution names, or by its own name: S3 and most generators call it
     /// `404.html`.
-    pub fn default_for(key: &str, fingerprinted: bool, error_document: bool) -> Self {
-        let name = file_name(key);
-        if error_document || is_error_name(name) {
-            Self::Error
-        } else if fingerprinted {
-            Self::Immutable
-        } else if name.len() > 5 && name.to_ascii_lowercase().ends_with(".m3u8") {
-            Self::Playlist
-        } else {
-            Self::Page
+    pub fn default_for(
+        key: &str,
+        fingerprinted: bool,
+        error_document: bool,
+        part: Option<StreamPart>,
+    ) -> Self {
+        if error_document || is_error_name(file_name(key)) {
+            return Self::Error;
+        }
+        if fingerprinted {
+            return Self::Immutable;
+        }
+        match part {
+            Some(StreamPart::Playlist) => Self::Playlist,
+            Some(StreamPart::Segment) => Self::Segment,
+            None => Self::Page,
         }
     }
 }
@@ -118,6 +133,7 @@ fn distance(word: &str, name: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::media::StreamFolders;
     use super::*;
 
     #[test]
@@ -133,12 +149,15 @@ mod tests {
             ("204.html", false, false, Preset::Page),
             ("oops.html", false, true, Preset::Error),
             ("videos/master.m3u8", false, false, Preset::Playlist),
+            ("videos/master.mpd", false, false, Preset::Playlist),
+            ("videos/0.ts", false, false, Preset::Segment),
+            ("videos/de/0.vtt", false, false, Preset::Segment),
+            ("videos/0.8f3a2b1c.ts", true, false, Preset::Immutable),
+            ("intro.mp4", false, false, Preset::Page),
         ] {
-            assert_eq!(
-                Preset::default_for(key, fingerprinted, error_document),
-                expected,
-                "{key}"
-            );
+            let part = StreamFolders::of(["videos/master.m3u8"]).part(key);
+            let preset = Preset::default_for(key, fingerprinted, error_document, part);
+            assert_eq!(preset, expected, "{key}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Redirects together: what is wrong with them before they are live, and which of them answers a path.
 
 use super::redirect::{Redirect, decoded, placeholder, segments};
+use super::unserved::UnservedRedirect;
 
 /// The most bytes of a redirect's target that S3 keeps beside an object (S3 User Guide, "Working with object metadata").
 const MAX_LOCATION_BYTES: usize = 2048;
@@ -47,10 +48,6 @@ pub enum RedirectProblem {
     Character { text: String, character: char },
     #[error("the target has {bytes} bytes, and S3 takes {MAX_LOCATION_BYTES}; write a shorter one")]
     TooLong { bytes: usize },
-    #[error(
-        "200 would serve one page under another URL, which S3 cannot do; store the page under that key as well, or for a single-page app let the distribution answer 403 and 404 with /index.html"
-    )]
-    Rewrite,
     #[error("{status} is no redirect; write 301 or 308 for good, 302 or 307 for now")]
     Status { status: u16 },
     #[error("{from:?} is redirected already by redirect {first}; leave one of them out", first = .first + 1)]
@@ -126,12 +123,30 @@ impl Redirects {
     }
 }
 
+/// Checks the form of a redirect that nobody answers.
+pub fn check_unserved(unserved: &UnservedRedirect) -> Result<(), (&'static str, RedirectProblem)> {
+    let UnservedRedirect { redirect, .. } = unserved;
+    let path = match redirect.from.split_once("://") {
+        Some((_, rest)) => rest.split_at(rest.find('/').unwrap_or(rest.len())).1,
+        None => &redirect.from,
+    };
+    let plain = Redirect {
+        from: if path.is_empty() { "/" } else { path }.to_owned(),
+        status: 301,
+        ..redirect.clone()
+    };
+    match check(&plain) {
+        // A query's conditions give names too.
+        Err((_, RedirectProblem::Unfilled { .. })) if !unserved.conditions.is_empty() => Ok(()),
+        checked => checked,
+    }
+}
+
 fn check(redirect: &Redirect) -> Result<(), (&'static str, RedirectProblem)> {
     check_from(&redirect.from).map_err(|problem| ("from", problem))?;
     check_to(redirect).map_err(|problem| ("to", problem))?;
     match redirect.status {
         301 | 302 | 303 | 307 | 308 => Ok(()),
-        200 => Err(("status", RedirectProblem::Rewrite)),
         status => Err(("status", RedirectProblem::Status { status })),
     }
 }
@@ -303,7 +318,6 @@ mod tests {
             ("/a /é", 0, "to", "percent-encoded"),
             ("/a /b/:splat", 0, "to", ":splat"),
             ("/:a /b/:c", 0, "to", ":c"),
-            ("/a /b 200", 0, "status", "S3 cannot"),
             ("/a /b 404", 0, "status", "301"),
             ("/a /b\n/a /c", 1, "from", "redirect 1"),
             ("/a/* /b\n/a/x /c", 1, "from", "never reached"),

@@ -4,11 +4,19 @@
 
 use super::headers_file::LineError;
 use super::redirect::Redirect;
+use super::unserved::{UnservedReason, UnservedRedirect};
 
-/// Reads the redirects with their lines. All that is wrong with the lines themselves is told at once; what is wrong
-/// among them, [`super::redirects::Redirects::compile`] finds.
-pub fn parse(text: &str) -> Result<Vec<(usize, Redirect)>, Vec<LineError>> {
-    let mut redirects = Vec::new();
+/// What a `_redirects` file says, with the lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RedirectsFile {
+    pub redirects: Vec<(usize, Redirect)>,
+    pub unserved: Vec<(usize, UnservedRedirect)>,
+}
+
+/// Reads the redirects. All that is wrong with the lines themselves is told at once; what is wrong among them,
+/// [`super::redirects::Redirects::compile`] finds.
+pub fn parse(text: &str) -> Result<RedirectsFile, Vec<LineError>> {
+    let mut file = RedirectsFile::default();
     let mut errors = Vec::new();
     for (line, content) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let words: Vec<&str> = content
@@ -18,93 +26,77 @@ pub fn parse(text: &str) -> Result<Vec<(usize, Redirect)>, Vec<LineError>> {
         let Some((from, rest)) = words.split_first() else {
             continue;
         };
-        match redirect(from, rest) {
-            Ok(redirect) => redirects.push((line, redirect)),
+        match file.add(line, from, rest) {
+            Ok(()) => {}
             Err(problem) => errors.push(LineError { line, problem }),
         }
     }
     if errors.is_empty() {
-        Ok(redirects)
+        Ok(file)
     } else {
         Err(errors)
     }
 }
 
-/// Reads `FROM [NAME=VALUE...] TO [STATUS[!]] [CONDITION=VALUE...]`, of which `rest` is what follows `FROM`.
-fn redirect(from: &str, rest: &[&str]) -> Result<Redirect, String> {
-    let is_target = |word: &str| word.starts_with('/') || word.contains("://");
-    if let Some(parameter) = rest.first()
-        && !is_target(parameter)
-        && parameter.contains('=')
-    {
-        return Err(format!(
-            "\"{parameter}\" asks for a query parameter, which no key has; leave it out"
-        ));
-    }
-    let Some((to, options)) = rest.split_first() else {
-        return Err(format!(
-            "{from:?} leads nowhere; write where, as in \"{from} /new 301\""
-        ));
-    };
-    let mut redirect = Redirect {
-        from: from.to_owned(),
-        to: (*to).to_owned(),
-        status: 301,
-        force: false,
-    };
-    for option in options {
-        set(&mut redirect, option)?;
-    }
-    match redirect.status {
-        200 => Err(rewrite_problem(&redirect)),
-        404 | 410 => Err(format!(
-            "{} is no redirect; let the distribution's custom error response answer with {:?}, and leave the line out",
-            redirect.status, redirect.to
-        )),
-        301 | 302 | 303 | 307 | 308 => Ok(redirect),
-        status => Err(format!(
-            "{status} is no redirect; write 301 or 308 for good, 302 or 307 for now"
-        )),
+impl RedirectsFile {
+    /// Adds `FROM [NAME=VALUE...] TO [STATUS[!]] [CONDITION=VALUE...]`, of which `rest` is what follows `FROM`.
+    fn add(&mut self, line: usize, from: &str, rest: &[&str]) -> Result<(), String> {
+        let is_target = |word: &&str| word.starts_with('/') || word.contains("://");
+        let is_query = |word: &&str| !is_target(word) && word.contains('=');
+        let query: Vec<&str> = rest.iter().copied().take_while(is_query).collect();
+        let mut rest = rest.iter().copied().skip(query.len()).peekable();
+        // Netlify has `/admin/* 200! Role=admin`: the path itself, for some.
+        let is_itself = rest.peek().is_some_and(|word| word.starts_with("200"));
+        let to = if is_itself { Some(from) } else { rest.next() };
+        let to = to.ok_or_else(|| {
+            format!("{from:?} leads nowhere; write where, as in \"{from} /new 301\"")
+        })?;
+        let mut redirect = Redirect {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            status: 301,
+            force: false,
+        };
+        let mut reasons: Vec<_> = query.iter().map(|_| UnservedReason::Query).collect();
+        let mut conditions = query;
+        for option in rest {
+            if option.contains('=') {
+                reasons.push(UnservedReason::of_condition(option).ok_or_else(|| {
+                    format!("\"{option}\" is no condition that is known; leave it out")
+                })?);
+                conditions.push(option);
+            } else {
+                set_status(&mut redirect, option)?;
+            }
+        }
+        reasons.extend(UnservedReason::of(&redirect));
+        let Some(reason) = reasons.into_iter().min() else {
+            self.redirects.push((line, redirect));
+            return Ok(());
+        };
+        let conditions = conditions.into_iter().map(str::to_owned).collect();
+        let unserved = UnservedRedirect {
+            redirect,
+            conditions,
+            reason,
+        };
+        self.unserved.push((line, unserved));
+        Ok(())
     }
 }
 
-fn set(redirect: &mut Redirect, option: &str) -> Result<(), String> {
-    if let Some((name, _)) = option.split_once('=') {
-        return Err(match name.to_ascii_lowercase().as_str() {
-            "country" | "language" | "role" | "cookie" => format!(
-                "\"{option}\" depends on who asks, which S3 and the written function do not know; write one redirect for all, \
-                 or a CloudFront Function of your own"
-            ),
-            _ => format!("\"{option}\" is no condition that is known; leave it out"),
-        });
-    }
+fn set_status(redirect: &mut Redirect, option: &str) -> Result<(), String> {
     let (digits, force) = match option.strip_suffix('!') {
         Some(digits) => (digits, true),
         None => (option, false),
     };
-    match digits.parse() {
-        Ok(status) => {
-            redirect.status = status;
-            redirect.force = force;
-            Ok(())
-        }
-        Err(_) => Err(format!(
+    redirect.status = digits.parse().map_err(|_| {
+        format!(
             "\"{option}\" is no status; write 301, 302, 303, 307 or 308, and spaces in paths as \"%20\""
-        )),
-    }
-}
-
-fn rewrite_problem(redirect: &Redirect) -> String {
-    if redirect.from != "/*" {
-        return "200 would serve one page under another URL, which S3 cannot do; store the page under that key as well, or write \
-                301"
-            .to_owned();
-    }
-    format!(
-        "a single-page app's 200 is the distribution's work: let its custom error responses answer 403 and 404 with {:?} and \
-         status 200, and leave the line out",
-        redirect.to
-    )
+        )
+    })?;
+    redirect.force = force;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -114,7 +106,7 @@ mod tests {
     #[test]
     fn a_line_is_a_redirect() {
         let text = "\u{feff}# old paths\n\n/old /archive/ 301\n/a\thttps://x.example/b?c=d   # moved\r\n/c /d 302!\n/e/* /f/:splat 308";
-        let read = parse(text).unwrap();
+        let read = parse(text).unwrap().redirects;
         let shown: Vec<_> = read
             .iter()
             .map(|(line, redirect)| {
@@ -133,23 +125,63 @@ mod tests {
                 "6 /e/* /f/:splat 308 false",
             ]
         );
-        assert_eq!(parse(""), Ok(vec![]));
+        assert_eq!(parse(""), Ok(RedirectsFile::default()));
+    }
+
+    #[test]
+    fn what_asks_for_more_than_a_path_is_remembered() {
+        use UnservedReason::{ErrorPage, Host, Proxy, Query, Rewrite, Role, Visitor};
+        for (line, reason, conditions) in [
+            ("/* /index.html 200", Rewrite, [].as_slice()),
+            ("/a /b 200!", Rewrite, &[]),
+            ("/api/* https://api.example.com/:splat 200", Proxy, &[]),
+            ("/en/* /en/404.html 404", ErrorPage, &[]),
+            (
+                "/store id=:id tag=:tag /blog/:tag/:id 301",
+                Query,
+                &["id=:id", "tag=:tag"],
+            ),
+            ("/ /anz 302 Country=au,nz", Visitor, &["Country=au,nz"]),
+            (
+                "/ /de 302 Language=de Country=de",
+                Visitor,
+                &["Language=de", "Country=de"],
+            ),
+            ("/ /in 302 Cookie=is_in", Visitor, &["Cookie=is_in"]),
+            (
+                "/admin/* /admin/:splat 200! Role=admin",
+                Role,
+                &["Role=admin"],
+            ),
+            ("/admin/* 200! Role=admin", Role, &["Role=admin"]),
+            (
+                "https://a.example/* https://b.example/:splat 301!",
+                Host,
+                &[],
+            ),
+        ] {
+            let file = parse(line).expect(line);
+            assert!(file.redirects.is_empty(), "{line}");
+            let [(1, unserved)] = file.unserved.as_slice() else {
+                panic!("{line}: {file:?}");
+            };
+            assert_eq!(unserved.reason, reason, "{line}");
+            assert_eq!(unserved.conditions, conditions, "{line}");
+            assert_eq!(
+                super::super::redirects::check_unserved(unserved),
+                Ok(()),
+                "{line}"
+            );
+        }
     }
 
     #[test]
     fn what_is_wrong_is_told_with_its_line() {
         for (text, line, told) in [
             ("/a", 1, "/new"),
-            ("\n/a id=:id /b/:id", 2, "query parameter"),
-            ("/a id=1", 1, "query parameter"),
-            ("/* /index.html 200", 1, "custom error responses"),
-            ("/a /b 200", 1, "cannot"),
-            ("/en/* /en/404.html 404", 1, "custom error response"),
-            ("/ /anz 302 Country=au,nz", 1, "who asks"),
-            ("/ /de 302 Language=de", 1, "who asks"),
+            ("/a id=1", 1, "/new"),
             ("/a /b 302 Foo=bar", 1, "leave it out"),
             ("/a b /c", 1, "%20"),
-            ("/a /b 999", 1, "301 or 308"),
             ("/a /b 99999999", 1, "no status"),
         ] {
             let errors = parse(text).expect_err(text);
@@ -166,8 +198,8 @@ mod tests {
         #[test]
         fn no_file_is_too_odd(text in "(?s).{0,80}", lines in "([/a-z:*=!# 0-9.]{0,20}\n){0,4}") {
             for text in [text, lines] {
-                if let Ok(read) = parse(&text) {
-                    let _ = super::super::redirects::Redirects::compile(read.into_iter().map(|(_, redirect)| redirect).collect());
+                if let Ok(file) = parse(&text) {
+                    let _ = super::super::redirects::Redirects::compile(file.redirects.into_iter().map(|(_, redirect)| redirect).collect());
                 }
             }
         }

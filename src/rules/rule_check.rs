@@ -77,6 +77,10 @@ pub enum HeaderProblem {
         "the metadata takes {bytes} bytes, and S3 takes {MAX_METADATA_BYTES} in all names and values; leave some out"
     )]
     MetadataSize { bytes: usize },
+    #[error("\"{name}\" is no header's name; write letters, digits and \"-\"")]
+    HeaderName { name: String },
+    #[error("S3 keeps {name} itself; write it as a key of the rule: {key} = \"...\"")]
+    KeptHeader { name: String, key: String },
     #[error("{count} tags are set, and S3 takes {MAX_TAGS} for an object; leave some out")]
     TooManyTags { count: usize },
     #[error(
@@ -113,6 +117,9 @@ pub(super) fn check(rule: &mut HeaderRule) -> Result<(), FieldProblem> {
         if let Some(value) = value.filter(|value| !value.is_empty() && field != "storage-class") {
             check_value(field, value).map_err(|problem| (field, problem))?;
         }
+    }
+    for (name, value) in &rule.others {
+        check_other(rule, name, value).map_err(|problem| ("others", problem))?;
     }
     check_metadata_names(rule).map_err(|problem| ("metadata", problem))?;
     for (name, value) in &rule.tags {
@@ -218,6 +225,29 @@ fn check_value(field: &'static str, value: &str) -> Result<(), HeaderProblem> {
         "cache-control" => check_cache_control(value),
         _ => Ok(()),
     }
+}
+
+fn check_other(rule: &HeaderRule, name: &str, value: &str) -> Result<(), HeaderProblem> {
+    let folded = name.to_ascii_lowercase();
+    let mut kept = rule.fields().into_iter().map(|(key, _)| key);
+    let own = kept.find(|key| *key == folded).map(str::to_owned);
+    let metadata = folded.strip_prefix("x-amz-meta-");
+    let own = own.or_else(|| metadata.map(|name| format!("metadata.{name}")));
+    match own {
+        Some(key) => Err(HeaderProblem::KeptHeader {
+            name: name.to_owned(),
+            key,
+        }),
+        None if !is_header_name(name) => Err(HeaderProblem::HeaderName {
+            name: name.to_owned(),
+        }),
+        None => check_value("others", value),
+    }
+}
+
+/// Tells whether a header may be called so (RFC 9110, section 5.1).
+pub(super) fn is_header_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(is_token)
 }
 
 fn check_type(value: &str) -> Result<(), HeaderProblem> {

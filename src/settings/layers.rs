@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 
 use super::mistake::{closest, position, reword, unknown_key};
+use super::place_variables::PlaceVariables;
 use super::values::{BucketAddress, SitePrefix, read};
 use super::{FILE, FlagText, SettingPaths, Settings};
 use crate::error::Error;
@@ -31,12 +32,20 @@ pub(super) fn read_settings(layer: Layer<'_>) -> Result<Settings, toml::de::Erro
 }
 
 /// Parses a settings file, with its `[env.NAME]` laid over it; and its paths, joined to its folder. Every table of it is
-/// checked, whether it is asked for or not.
+/// checked, whether it is asked for or not. A variable may be unset where `is_given` says that flags or variables overrule the
+/// key that names it.
 pub(super) fn from_file<'t>(
     path: &Path,
     text: &'t str,
-    name: Option<&str>,
+    env: FileEnvironment<'_>,
+    is_given: impl Fn(&str) -> bool,
 ) -> Result<(Layer<'t>, SettingPaths), Error> {
+    let FileEnvironment { name, variables } = env;
+    let places = PlaceVariables {
+        path,
+        text,
+        variables,
+    };
     let shown = path.display();
     let wrong = |error: toml::de::Error| {
         let (line, column) = position(text, error.span().map_or(0, |span| span.start));
@@ -46,17 +55,23 @@ pub(super) fn from_file<'t>(
     let mut file = DeTable::parse(text).map_err(wrong)?.into_inner();
     let mut tables = env_tables(&mut file, path, text)?;
     for table in tables.values().chain([&file]) {
-        read_settings(table.clone()).map_err(wrong)?;
+        let mut table = table.clone();
+        places.fill(&mut table, |_| true)?;
+        read_settings(table).map_err(wrong)?;
     }
     let place = format!("{shown}: `bucket` and `prefix`");
-    split_bucket(&mut file, &place)?;
+    let mut above = Layer::new();
     if let Some(name) = name {
-        let Some(mut table) = tables.remove(name) else {
+        let Some(table) = tables.remove(name) else {
             return Err(unknown_env(path, name, tables.keys()));
         };
-        split_bucket(&mut table, &place)?;
-        lay_over(&mut file, table);
+        above = table;
+        places.fill(&mut above, &is_given)?;
+        split_bucket(&mut above, &place)?;
     }
+    places.fill(&mut file, |key| is_given(key) || is_overruled(key, &above))?;
+    split_bucket(&mut file, &place)?;
+    lay_over(&mut file, above);
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut path_of = |key: &str| match file.remove(key).map(Spanned::into_inner) {
         Some(DeValue::String(path)) => Some(folder.join(&*path)),
@@ -68,6 +83,18 @@ pub(super) fn from_file<'t>(
         ca_bundle: path_of("ca-bundle"),
     };
     Ok((file, paths))
+}
+
+/// What a settings file is read with: the `[env.NAME]` that is asked for, and the environment variables.
+#[derive(Clone, Copy)]
+pub(super) struct FileEnvironment<'a> {
+    pub name: Option<&'a str>,
+    pub variables: &'a BTreeMap<String, String>,
+}
+
+/// Tells whether a layer says all that a key below it does. A bucket below may bring a folder, which outlives its name.
+pub(super) fn is_overruled(key: &str, above: &Layer<'_>) -> bool {
+    above.contains_key(key) && (key != "bucket" || above.contains_key("prefix"))
 }
 
 /// Takes the tables `[env.NAME]` out of a settings file.

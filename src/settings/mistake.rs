@@ -26,6 +26,11 @@ pub(super) fn reword(message: &str) -> String {
     if let Some((name, names)) = unknown_key(message) {
         return match closest(name, &names) {
             Some(meant) => format!("unknown key `{name}`: did you mean `{meant}`?"),
+            None if names.contains(&"others") => {
+                format!(
+                    "unknown key `{name}`: other headers stand in `others = {{ {name} = \"...\" }}`"
+                )
+            }
             None => format!("unknown key `{name}`"),
         };
     }

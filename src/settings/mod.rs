@@ -4,6 +4,7 @@ mod build_dir;
 mod layers;
 pub(crate) mod list;
 mod mistake;
+mod place_variables;
 mod site_files;
 mod table;
 pub(crate) mod values;
@@ -21,10 +22,11 @@ use crate::rules::noise::NoiseRules;
 use crate::rules::redirects::Redirects;
 
 pub(crate) use build_dir::{build_dir, build_folders};
-pub(crate) use site_files::{HEADERS_FILE, REDIRECTS_FILE, SiteFiles};
+pub(crate) use site_files::{HEADERS_FILE, REDIRECTS_FILE, SiteFiles, UnservedLine, UnservedRules};
 pub(crate) use table::{PurgeSettings, Settings};
 pub(crate) use values::{DistributionSetting, StatePlace};
 
+use layers::FileEnvironment;
 use list::List;
 use values::{BucketAddress, GlobPattern};
 
@@ -50,6 +52,17 @@ pub(crate) struct SettingPaths {
     pub dir: Option<PathBuf>,
     pub local: Option<PathBuf>,
     pub ca_bundle: Option<PathBuf>,
+}
+
+impl SettingPaths {
+    fn has(&self, key: &str) -> bool {
+        match key {
+            "dir" => self.dir.is_some(),
+            "local" => self.local.is_some(),
+            "ca-bundle" => self.ca_bundle.is_some(),
+            _ => false,
+        }
+    }
 }
 
 /// A setting that a flag gives, as it is written there.
@@ -85,18 +98,20 @@ pub(crate) fn load(flags: &FlagSettings) -> Result<Settings, Error> {
     Settings::resolve(file, &env, flags)
 }
 
-/// The environment, as far as settings are read from it.
+/// The environment, as far as it is text: the settings file may name any variable.
 fn variables() -> Result<BTreeMap<String, String>, Error> {
     let mut variables = BTreeMap::new();
     for (name, value) in std::env::vars_os() {
         let Some(name) = name.to_str() else { continue };
-        if name != "AWS_CA_BUNDLE" && !name.starts_with("UNSTALE_") {
-            continue;
+        match value.into_string() {
+            Ok(value) => {
+                variables.insert(name.to_owned(), value);
+            }
+            Err(_) if name == "AWS_CA_BUNDLE" || name.starts_with("UNSTALE_") => {
+                return Err(Error::usage(format!("{name} is not UTF-8")));
+            }
+            Err(_) => {}
         }
-        let value = value
-            .into_string()
-            .map_err(|_| Error::usage(format!("{name} is not UTF-8")))?;
-        variables.insert(name.to_owned(), value);
     }
     Ok(variables)
 }
@@ -112,15 +127,27 @@ impl Settings {
         flags: &FlagSettings,
     ) -> Result<Self, Error> {
         let set = |name: &str| env.get(name).filter(|text| !text.is_empty());
-        let (variables, warnings) = layers::from_variables(env)?;
+        let (given, warnings) = layers::from_variables(env)?;
+        let texts = layers::from_flags(&flags.flags)?;
         let name = flags.env.as_ref().or_else(|| set("UNSTALE_ENV"));
         let (mut layer, below) = match (&file, name) {
-            (Some((path, text)), name) => layers::from_file(path, text, name.map(String::as_str))?,
+            (Some((path, text)), name) => {
+                let env = FileEnvironment {
+                    name: name.map(String::as_str),
+                    variables: env,
+                };
+                let is_given = |key: &str| {
+                    let layers = [&given, &texts];
+                    let mut layers = layers.into_iter();
+                    layers.any(|layer| layers::is_overruled(key, layer)) || flags.paths.has(key)
+                };
+                layers::from_file(path, text, env, is_given)?
+            }
             (None, Some(name)) => return Err(layers::no_file_for(name)),
             (None, None) => Default::default(),
         };
-        layers::lay_over(&mut layer, variables);
-        layers::lay_flags_over(&mut layer, layers::from_flags(&flags.flags)?);
+        layers::lay_over(&mut layer, given);
+        layers::lay_flags_over(&mut layer, texts);
         // Each layer was checked by itself.
         let settings = layers::read_settings(layer);
         let mut settings = settings.map_err(|error| Error::usage(error.message()))?;
@@ -133,27 +160,9 @@ impl Settings {
         settings.local = above.local.or(settings.local).or(below.local);
         settings.ca_bundle = (above.ca_bundle.or(settings.ca_bundle).or(below.ca_bundle))
             .or_else(|| set("AWS_CA_BUNDLE").map(PathBuf::from));
-        // It goes into headers as it is; other servers than AWS's name theirs freely.
-        let is_odd = |letter: char| !letter.is_ascii_graphic();
-        if let Some(region) = settings
-            .region
-            .as_ref()
-            .filter(|name| name.contains(is_odd))
-        {
-            let region = region.escape_default();
-            return Err(Error::usage(format!(
-                "`region`: `{region}` is no region: write it as eu-central-1"
-            )));
-        }
         settings.distribution = distinct(settings.distribution)?;
         // Beyond a day the sum with a clock's time might overflow.
         settings.timeout.0 = settings.timeout.0.min(Duration::from_hours(24));
-        if settings.tags && settings.purge.plan == PricingPlan::FlatRateFree {
-            return Err(Error::usage(
-                "`tags = true` and `plan = \"flat-rate-free\"` in [purge] exclude each other: CloudFront's Free plan has no cache tags",
-            )
-            .hint("leave `tags` out, or write `plan = \"flat-rate\"` for the paid plans"));
-        }
         if settings.local.is_some() {
             settings
                 .bucket
@@ -161,10 +170,31 @@ impl Settings {
             settings.endpoint_url = None;
             settings.profile = None;
         }
-        settings.header_rules()?;
-        settings.redirects()?;
-        settings.noise_rules()?;
+        settings.check()?;
         Ok(settings)
+    }
+
+    /// Checks what single values do not tell.
+    fn check(&self) -> Result<(), Error> {
+        // It goes into headers as it is; other servers than AWS's name theirs freely.
+        let is_odd = |letter: char| !letter.is_ascii_graphic();
+        let mut regions = self.region.iter();
+        if let Some(region) = regions.find(|name| name.contains(is_odd)) {
+            let region = region.escape_default();
+            return Err(Error::usage(format!(
+                "`region`: `{region}` is no region: write it as eu-central-1"
+            )));
+        }
+        if self.tags && self.purge.plan == PricingPlan::FlatRateFree {
+            return Err(Error::usage(
+                "`tags = true` and `plan = \"flat-rate-free\"` in [purge] exclude each other: CloudFront's Free plan has no cache tags",
+            )
+            .hint("leave `tags` out, or write `plan = \"flat-rate\"` for the paid plans"));
+        }
+        self.header_rules()?;
+        self.redirects()?;
+        self.noise_rules()?;
+        Ok(())
     }
 
     /// Turns the places of tables in the settings file, which are bytes as they are read, into lines.
@@ -231,8 +261,12 @@ impl Settings {
 
     /// A line of the settings file, as errors and warnings name it.
     pub(crate) fn place(&self, line: usize) -> String {
+        format!("{}:{line}", self.file_name())
+    }
+
+    fn file_name(&self) -> String {
         let file = self.file.as_deref().unwrap_or(Path::new(FILE));
-        format!("{}:{line}", file.display())
+        file.display().to_string()
     }
 
     /// The keys that stand for a rule, as rules.

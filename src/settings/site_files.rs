@@ -10,7 +10,8 @@ use crate::rules::header_rule::HeaderRule;
 use crate::rules::header_rules::HeaderRules;
 use crate::rules::redirect::Redirect;
 use crate::rules::redirects::Redirects;
-use crate::rules::{headers_file, redirects_file};
+use crate::rules::unserved::{UnkeptHeader, UnservedReason, UnservedRedirect};
+use crate::rules::{headers_file, redirects, redirects_file};
 
 /// Their names, at the root of a build.
 pub(crate) const HEADERS_FILE: &str = "_headers";
@@ -22,6 +23,23 @@ pub(crate) struct SiteFiles {
     dir: PathBuf,
     pub headers: Vec<Numbered<HeaderRule>>,
     pub redirects: Vec<Numbered<Redirect>>,
+    unkept: Vec<Numbered<UnkeptHeader>>,
+    unserved: Vec<Numbered<UnservedRedirect>>,
+}
+
+/// What is asked for in a line of a file, and nobody serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UnservedLine<T> {
+    pub file: String,
+    pub line: usize,
+    pub asked: T,
+}
+
+/// All that deploy.toml and the two files ask for and nobody serves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct UnservedRules {
+    pub headers: Vec<UnservedLine<UnkeptHeader>>,
+    pub redirects: Vec<UnservedLine<UnservedRedirect>>,
 }
 
 impl SiteFiles {
@@ -30,42 +48,50 @@ impl SiteFiles {
     /// # Errors
     /// `Exit::Usage`, naming file and line of all that cannot be followed.
     pub(crate) fn read(dir: &Path) -> Result<Self, Error> {
+        let headers = parsed(&dir.join(HEADERS_FILE), headers_file::parse)?;
+        let redirects = parsed(&dir.join(REDIRECTS_FILE), redirects_file::parse)?;
         Ok(Self {
             dir: dir.to_owned(),
-            headers: parsed(&dir.join(HEADERS_FILE), headers_file::parse)?,
-            redirects: parsed(&dir.join(REDIRECTS_FILE), redirects_file::parse)?,
+            headers: numbered(headers.rules),
+            redirects: numbered(redirects.redirects),
+            unkept: numbered(headers.unkept),
+            unserved: numbered(redirects.unserved),
         })
     }
 
+    fn path(&self, name: &str) -> String {
+        self.dir.join(name).display().to_string()
+    }
+
     fn place(&self, name: &str, line: usize) -> String {
-        format!("{}:{line}", self.dir.join(name).display())
+        format!("{}:{line}", self.path(name))
     }
 }
 
-type ParsedLines<T> = Result<Vec<(usize, T)>, Vec<headers_file::LineError>>;
+fn numbered<T>(rules: Vec<(usize, T)>) -> Vec<Numbered<T>> {
+    let numbered = |(line, rule)| Numbered { line, rule };
+    rules.into_iter().map(numbered).collect()
+}
 
-fn parsed<T>(path: &Path, parse: fn(&str) -> ParsedLines<T>) -> Result<Vec<Numbered<T>>, Error> {
+fn parsed<T: Default>(
+    path: &Path,
+    parse: fn(&str) -> Result<T, Vec<headers_file::LineError>>,
+) -> Result<T, Error> {
     let shown = path.display();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(T::default()),
         Err(error) => return Err(Error::usage(format!("cannot read {shown}")).because(error)),
     };
-    match parse(&text) {
-        Ok(rules) => {
-            let numbered = |(line, rule)| Numbered { line, rule };
-            Ok(rules.into_iter().map(numbered).collect())
-        }
-        Err(errors) => {
-            let mut all = errors
-                .iter()
-                .map(|error| format!("{shown}:{}: {}", error.line, error.problem));
-            let first = all.next().unwrap_or_default();
-            let mut error = Error::usage(first);
-            error.causes = all.collect();
-            Err(error)
-        }
-    }
+    parse(&text).map_err(|errors| {
+        let mut all = errors
+            .iter()
+            .map(|error| format!("{shown}:{}: {}", error.line, error.problem));
+        let first = all.next().unwrap_or_default();
+        let mut error = Error::usage(first);
+        error.causes = all.collect();
+        error
+    })
 }
 
 impl Settings {
@@ -104,7 +130,13 @@ impl Settings {
     /// # Errors
     /// `Exit::Usage`, naming the file and line of the one that cannot be followed.
     pub(crate) fn redirects_with(&self, files: &SiteFiles) -> Result<Redirects, Error> {
-        let all = self.redirects.iter().chain(&files.redirects);
+        for unserved in &self.unserved_with(files).redirects {
+            redirects::check_unserved(&unserved.asked).map_err(|(field, problem)| {
+                let place = format!("{}:{}", unserved.file, unserved.line);
+                at(&place, field, &problem)
+            })?;
+        }
+        let all = self.own_redirects().into_iter().chain(&files.redirects);
         let all = all.map(|numbered| numbered.rule.clone());
         Redirects::compile(all.collect()).map_err(|error| {
             let place = self.redirect_name(files, error.redirect);
@@ -114,13 +146,69 @@ impl Settings {
 
     /// Where a redirect of [`Settings::redirects_with`] stands, by its index.
     pub(crate) fn redirect_name(&self, files: &SiteFiles, index: usize) -> String {
-        match self.redirects.get(index) {
-            Some(own) => self.place(own.line),
+        let own = self.own_redirects();
+        match own.get(index) {
+            Some(redirect) => self.place(redirect.line),
             None => {
-                let read = files.redirects.get(index - self.redirects.len());
+                let read = files.redirects.get(index - own.len());
                 files.place(REDIRECTS_FILE, read.map_or(0, |numbered| numbered.line))
             }
         }
+    }
+}
+
+impl Settings {
+    /// The `[[redirects]]` that can be answered.
+    fn own_redirects(&self) -> Vec<&Numbered<Redirect>> {
+        let all = self.redirects.iter();
+        all.filter(|redirect| UnservedReason::of(&redirect.rule).is_none())
+            .collect()
+    }
+
+    /// What deploy.toml and the build's files ask for and nobody serves.
+    pub(crate) fn unserved_with(&self, files: &SiteFiles) -> UnservedRules {
+        let own_headers = self.headers.iter().flat_map(|numbered| {
+            let unkept = numbered.rule.unkept();
+            unkept.map(|asked| UnservedLine {
+                file: self.file_name(),
+                line: numbered.line,
+                asked,
+            })
+        });
+        let own_redirects = self.redirects.iter().filter_map(|numbered| {
+            Some(UnservedLine {
+                file: self.file_name(),
+                line: numbered.line,
+                asked: UnservedRedirect {
+                    reason: UnservedReason::of(&numbered.rule)?,
+                    redirect: numbered.rule.clone(),
+                    conditions: Vec::new(),
+                },
+            })
+        });
+        UnservedRules {
+            headers: own_headers
+                .chain(files.lines(HEADERS_FILE, &files.unkept))
+                .collect(),
+            redirects: own_redirects
+                .chain(files.lines(REDIRECTS_FILE, &files.unserved))
+                .collect(),
+        }
+    }
+}
+
+impl SiteFiles {
+    fn lines<T: Clone>(
+        &self,
+        name: &str,
+        asked: &[Numbered<T>],
+    ) -> impl Iterator<Item = UnservedLine<T>> {
+        let file = self.path(name);
+        asked.iter().map(move |numbered| UnservedLine {
+            file: file.clone(),
+            line: numbered.line,
+            asked: numbered.rule.clone(),
+        })
     }
 }
 
@@ -203,7 +291,12 @@ mod tests {
             error.message
         };
         for (name, text, place) in [
-            (REDIRECTS_FILE, "/a /b\n/c /d 200\n", "_redirects:2: "),
+            (
+                REDIRECTS_FILE,
+                "/a /b\n/c /d 999\n",
+                "_redirects:2: status: ",
+            ),
+            (REDIRECTS_FILE, "/a /b\n/c d 200\n", "_redirects:2: to: "),
             (REDIRECTS_FILE, "/a /b\n/b /a\n", "_redirects:1: to: "),
             (HEADERS_FILE, "  X: y\n", "_headers:1: "),
         ] {

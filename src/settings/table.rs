@@ -73,6 +73,8 @@ pub(crate) struct Settings {
     pub noise: Vec<Numbered<NoiseRule>>,
     /// Objects carry cache tags.
     pub tags: bool,
+    /// What nobody serves is an error.
+    pub strict: bool,
 
     pub delete: bool,
     /// `None`: half of the objects.
@@ -163,6 +165,7 @@ impl Default for Settings {
             redirects: Vec::new(),
             noise: Vec::new(),
             tags: false,
+            strict: false,
             delete: true,
             max_delete: None,
             adopt: false,

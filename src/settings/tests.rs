@@ -228,6 +228,10 @@ fn mistakes_are_shown_where_they_are() {
             "[[headers]]\nmatch = \"a\"\ncache = 1",
             "3:1: unknown key `cache`",
         ),
+        (
+            "[[headers]]\nmatch = \"a\"\nx-frame-options = \"DENY\"",
+            "3:1: unknown key `x-frame-options`: other headers stand in `others = { x-frame-options = ",
+        ),
         ("[[headers]]\npage = true", "1:1: missing field `match`"),
         (
             "\n[[headers]]\nmatch = \"a\"\npreset = \"imutable\"",
@@ -243,7 +247,7 @@ fn mistakes_are_shown_where_they_are() {
             "deploy.toml:1: to: ",
         ),
         (
-            "[[redirects]]\nfrom = \"/a\"\nto = \"/b\"\nstatus = 200",
+            "[[redirects]]\nfrom = \"/a\"\nto = \"/b\"\nstatus = 999",
             "deploy.toml:1: status: ",
         ),
         (
@@ -364,6 +368,7 @@ fn general_keys_are_rules_below_the_file_s_own() {
     let facts = crate::rules::header_rules::ObjectFacts {
         content_type: "application/json",
         error_document: false,
+        part: None,
     };
     let mut matched = Default::default();
     for (key, cache_control) in [("a.json", "no-cache"), ("b.json", "max-age=1")] {
@@ -530,6 +535,8 @@ fn flags_do_what_their_keys_do() {
         ("invalidations --timeout 3s", "timeout = '3s'"),
         ("deploy --timeout 3s", "timeout = '3s'"),
         ("deploy --verify", "verify = true"),
+        ("deploy --strict", "strict = true"),
+        ("plan --strict", "strict = true"),
         ("verify --concurrency 3", "concurrency = 3"),
         ("deploy --max-memory 17MiB", "max-memory = '17MiB'"),
         ("rollback --lock-wait 3s", "lock-wait = '3s'"),
@@ -542,4 +549,106 @@ fn flags_do_what_their_keys_do() {
         };
         assert_eq!(from_flags, from_file, "{flags}");
     }
+}
+
+#[test]
+fn places_name_variables() {
+    let env = [
+        ("PR", "12"),
+        ("BUCKET", "b"),
+        ("UP", "../x"),
+        ("SLASH", "/"),
+    ];
+    let bucket = "bucket = \"s3://${BUCKET}/previews/${PR}\"";
+    for (text, line, prefix) in [
+        ("prefix = \"previews/${PR}\"", "plan", Ok("previews/12/")),
+        (bucket, "plan", Ok("previews/12/")),
+        (
+            "prefix = '${PR'",
+            "plan",
+            Err("deploy.toml:1:10: `prefix`: a `${` is not closed"),
+        ),
+        (
+            "\nprefix = \"p/${NONE}\"",
+            "plan",
+            Err("deploy.toml:2:10: `prefix`: the environment variable NONE is not set"),
+        ),
+        (
+            "prefix = \"${UP}\"",
+            "plan",
+            Err("1:10: `../x` is no folder of a bucket"),
+        ),
+        (
+            "prefix = \"p/${SLASH}\"",
+            "plan",
+            Err("variable SLASH is not set, or is empty"),
+        ),
+        // What overrules it needs it no more, whatever it names.
+        ("prefix = \"p/${NONE}\"", "plan --prefix q", Ok("q/")),
+        (
+            "prefix = \"p/${NONE}\"\n[env.live]\nprefix = \"\"",
+            "plan --env live",
+            Ok(""),
+        ),
+        (
+            "prefix = \"\"\n[env.live]\nprefix = \"${NONE}\"",
+            "plan",
+            Ok(""),
+        ),
+        (
+            "[env.live]\nprefix = \"${NONE}\"",
+            "plan --env live",
+            Err("2:10: `prefix`: "),
+        ),
+        (
+            "[env.live]\nprefix = \"${NONE\"",
+            "plan",
+            Err("2:10: `prefix`: "),
+        ),
+        (
+            "bucket = \"s3://b/${NONE}\"",
+            "plan --bucket s3://c/d",
+            Ok("d/"),
+        ),
+        // The folder would outlive the bucket's name.
+        (
+            "bucket = \"s3://b/${NONE}\"",
+            "plan --bucket c",
+            Err("1:10: `bucket`: "),
+        ),
+        // Flags are the shell's.
+        ("", "plan --prefix ${PR}", Ok("${PR}/")),
+    ] {
+        let found = resolve(Some(text), &env, line);
+        match (found, prefix) {
+            (Ok(settings), Ok(prefix)) => assert_eq!(settings.prefix.0, prefix, "{text} {line}"),
+            (Err(error), Err(told)) => {
+                assert_eq!(error.exit, crate::error::Exit::Usage);
+                assert!(error.message.contains(told), "{text}: {}", error.message);
+            }
+            (found, _) => panic!("{text} {line}: {found:?}"),
+        }
+    }
+    let text = "dir = \"out/${PR}\"\nstate = \"s3://${BUCKET}/s\"\ndistribution = [\"E${PR}\", \"www.x.y\"]\n\
+                distribution-tenant = \"t${PR}\"\nlocal = \"l${PR}\"\nprofile = \"p${PR}\"\nregion = \"r-${PR}\"\n\
+                ca-bundle = \"${PR}.pem\"\nexpected-bucket-owner = \"${PR}3456789012\"\nredirect-function = \"f-${PR}\"\n\
+                website-index = \"${PR}.html\"\n[[headers]]\nmatch = \"a\"\ncache-control = \"${PR}\"\n";
+    let settings = resolve(Some(text), &env, "plan").unwrap();
+    assert_eq!(settings.dir.as_deref(), Some(Path::new("out/12")));
+    assert_eq!(settings.state.unwrap().bucket, "b");
+    let named = |name: &str| DistributionSetting::Named(name.to_owned());
+    assert_eq!(settings.distribution.0, [named("E12"), named("www.x.y")]);
+    assert_eq!(settings.distribution_tenant.as_deref(), Some("t12"));
+    assert_eq!(settings.local.as_deref(), Some(Path::new("l12")));
+    assert_eq!(settings.region.as_deref(), Some("r-12"));
+    assert_eq!(settings.ca_bundle.as_deref(), Some(Path::new("12.pem")));
+    assert_eq!(settings.expected_bucket_owner.unwrap().0, "123456789012");
+    assert_eq!(settings.redirect_function.unwrap().0, "f-12");
+    assert_eq!(settings.website_index.as_deref(), Some("${PR}.html"));
+    let rule = &settings.headers[0].rule;
+    assert_eq!(rule.cache_control.as_deref(), Some("${PR}"));
+    let reach = "profile = \"p${PR}\"\nendpoint-url = \"http://${PR}\"";
+    let settings = resolve(Some(reach), &env, "plan").unwrap();
+    assert_eq!(settings.profile.as_deref(), Some("p12"));
+    assert_eq!(settings.endpoint_url.unwrap().0, "http://12");
 }

@@ -7,6 +7,7 @@ pub(crate) mod redirects;
 pub(crate) mod serving;
 pub(crate) mod source;
 pub(crate) mod tailor;
+pub(crate) mod unserved;
 pub(crate) mod wants;
 
 pub(crate) use source::SiteSource;

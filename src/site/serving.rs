@@ -10,6 +10,7 @@ use crate::object::{Headers, Key, TagClass, tags};
 use crate::plan::order::{LiveStage, stage};
 use crate::rules::content_type::content_type;
 use crate::rules::header_rules::{HeaderExplanation, MatchedRules, ObjectFacts, RuledHeaders};
+use crate::rules::media::StreamFolders;
 use crate::scan::LocalFile;
 use crate::survey::targets::ResolvedTargets;
 
@@ -23,8 +24,7 @@ pub(crate) struct ServingRules<'a> {
     job: &'a Job,
     /// The build's folder.
     dir: &'a Path,
-    /// Folders that hold an HLS playlist.
-    playlists: HashSet<&'a str>,
+    streams: StreamFolders<'a>,
     error_documents: HashSet<String>,
     /// The key that `/` shows.
     root: String,
@@ -32,10 +32,6 @@ pub(crate) struct ServingRules<'a> {
     index: String,
     /// Objects get cache tags.
     pub tagged: bool,
-}
-
-fn folder(key: &str) -> &str {
-    key.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 impl<'a> ServingRules<'a> {
@@ -46,8 +42,6 @@ impl<'a> ServingRules<'a> {
         dir: &'a Path,
         targets: &ResolvedTargets,
     ) -> Self {
-        let keys = files.iter().map(|file| file.key.as_str());
-        let playlists = keys.filter(|key| key.ends_with(".m3u8"));
         let mut error_documents: HashSet<String> = job.error_documents.iter().cloned().collect();
         let mut root = "index.html".to_owned();
         for site in targets.found.iter().filter_map(|target| target.site(job)) {
@@ -61,7 +55,7 @@ impl<'a> ServingRules<'a> {
         Self {
             job,
             dir,
-            playlists: playlists.map(folder).collect(),
+            streams: StreamFolders::of(files.iter().map(|file| file.name().as_str())),
             error_documents,
             root,
             index: targets.index_document().to_owned(),
@@ -82,7 +76,7 @@ impl<'a> ServingRules<'a> {
 
     /// Returns what a key is served with that is no file's, as far as its name tells.
     pub(crate) fn of_name(&self, key: &Key, matched: &mut MatchedRules) -> RuledHeaders<'a> {
-        let content_type = content_type(key.as_str(), self.is_beside_playlist(key), &[]);
+        let content_type = content_type(key.as_str(), self.streams.part(key.as_str()), &[]);
         self.of_type(key, &content_type, matched)
     }
 
@@ -150,18 +144,17 @@ impl<'a> ServingRules<'a> {
             None => first_bytes(&file.path(self.dir)),
             Some(_) => Vec::new(),
         };
-        content_type(name.as_str(), self.is_beside_playlist(name), &first)
+        content_type(name.as_str(), self.streams.part(name.as_str()), &first)
     }
 
-    fn is_beside_playlist(&self, key: &Key) -> bool {
-        key.extension() == Some("ts") && self.playlists.contains(folder(key.as_str()))
-    }
-
+    /// Returns the facts of an object by its key and its path in the build.
     fn facts<'t>(&self, content_type: &'t str, names: [&Key; 2]) -> ObjectFacts<'t> {
+        let [_, name] = names;
         let is_error = |name: &Key| self.error_documents.contains(name.as_str());
         ObjectFacts {
             content_type,
             error_document: names.into_iter().any(is_error),
+            part: self.streams.part(name.as_str()),
         }
     }
 }

@@ -10,6 +10,7 @@ use md5::{Digest, Md5 as Hasher};
 use super::redirects;
 use super::serving::ServingRules;
 use super::source::SiteSource;
+use super::unserved;
 use crate::edge::Behavior;
 use crate::error::Error;
 use crate::job::request::Job;
@@ -33,7 +34,9 @@ pub(crate) struct WantedSite<'a> {
     extras: Cow<'a, [WantedObject]>,
     /// Rules that were of use to `extras`.
     matched: MatchedRules,
-    /// What people should know of the redirects.
+    /// What the site asks for and nobody serves.
+    pub unserved: Vec<String>,
+    /// What else people should know.
     pub warnings: Vec<String>,
     /// Sets of headers that many objects have.
     shared: RefCell<Vec<(HeaderFingerprint, Arc<Headers>)>>,
@@ -47,6 +50,7 @@ impl<'a> WantedSite<'a> {
             rules: ServingRules::new(job, source.files(), source.root(), targets),
             extras: Cow::Borrowed(&[]),
             matched: MatchedRules::default(),
+            unserved: Vec::new(),
             warnings: Vec::new(),
             shared: RefCell::default(),
         };
@@ -80,7 +84,10 @@ impl<'a> WantedSite<'a> {
             extras.push(self.redirect_object(Key::new(key), to));
         }
         self.extras = Cow::Owned(extras);
-        self.warnings = outcome.warnings;
+        self.unserved = unserved::warnings(&job.unserved, |redirect| {
+            unserved::is_answered_by_errors(redirect, targets)
+        });
+        self.unserved.extend(outcome.warnings);
     }
 
     fn redirect_object(&mut self, key: Key, to: String) -> WantedObject {
@@ -176,6 +183,17 @@ impl<'a> WantedSite<'a> {
         Some(parts.unwrap_or(ETag::Md5(file.md5)))
     }
 
+    /// Fails where `strict` is set and nobody serves all that the site asks for.
+    ///
+    /// # Errors
+    /// `Exit::Usage`, naming the lines.
+    pub(crate) fn check_served(&self) -> Result<(), Error> {
+        if self.job.settings.strict {
+            return unserved::refuse(&self.unserved);
+        }
+        Ok(())
+    }
+
     /// Returns what a key is served with; its name tells where it is no file's.
     pub(crate) fn served(&self, key: &Key, matched: &mut MatchedRules) -> RuledHeaders<'_> {
         match self.file(key.as_str()) {
@@ -257,7 +275,12 @@ impl<'a> WantedSite<'a> {
                 header_rules::HeaderSource::Rule(index) => (self.job.rule_name)(index),
             };
             let value = explanation.value.as_deref().unwrap_or("not set");
-            lines.push(format!("{}: {value}  ({by})", explanation.header));
+            let spared = explanation.spared.map(|index| {
+                let rule = (self.job.rule_name)(index);
+                format!("; {rule} does not name this error document")
+            });
+            let spared = spared.unwrap_or_default();
+            lines.push(format!("{}: {value}  ({by}{spared})", explanation.header));
         }
         if tagged {
             let value = self.headers(key).metadata.remove(tags::METADATA);

@@ -194,36 +194,63 @@ async fn folders_answer_without_a_function() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn video_in_segments_is_served_as_such() {
+    const SEGMENT: &str = "public, max-age=3600, s-maxage=2592000";
+    const PLAYLIST: &str = "public, max-age=5, s-maxage=86400";
+    const PAGE: &str = "public, max-age=0, s-maxage=86400, must-revalidate";
     let site = Site::of(&[
         ("index.html", "<video src=/live/list.m3u8>"),
-        ("live/list.m3u8", "#EXTM3U\n#EXTINF:4,\n0.ts\n"),
-        ("live/0.ts", "G"),
+        ("live/list.m3u8", "#EXTM3U\n360p.m3u8\n"),
+        ("live/360p/list.m3u8", "#EXTM3U\n#EXTINF:4,\n0.ts\n"),
+        ("live/360p/0.ts", "G"),
+        ("live/0.8f3a2b1c0d.ts", "G"),
+        ("live/de/0.vtt", "WEBVTT"),
+        ("dash/a.mpd", "<MPD/>"),
+        ("dash/init.mp4", "ftyp"),
+        ("dash/0.m4s", "moof"),
         ("src/app.ts", "export const a = 1"),
+        ("intro.mp4", "ftyp"),
     ]);
     let world = World::new().await;
     world.deploy(&site).await.succeeds();
-    let of = async |url: &str| world.cold(url).await;
-    let list = of("/live/list.m3u8").await;
-    assert_eq!(
-        list.header("content-type"),
-        Some("application/vnd.apple.mpegurl")
-    );
-    assert_eq!(
-        list.header("cache-control"),
-        Some("public, max-age=5, s-maxage=5")
-    );
-    assert_eq!(
-        of("/live/0.ts").await.header("content-type"),
-        Some("video/mp2t")
-    );
-    let script = of("/src/app.ts").await;
-    assert!(script.header("content-type").unwrap().starts_with("text/"));
+    for (url, content_type, cache_control) in [
+        ("/live/list.m3u8", "application/vnd.apple.mpegurl", PLAYLIST),
+        ("/live/360p/0.ts", "video/mp2t", SEGMENT),
+        (
+            "/live/0.8f3a2b1c0d.ts",
+            "video/mp2t",
+            "public, max-age=31536000, immutable",
+        ),
+        ("/live/de/0.vtt", "text/vtt; charset=utf-8", SEGMENT),
+        ("/dash/a.mpd", "application/dash+xml", PLAYLIST),
+        ("/dash/init.mp4", "video/mp4", SEGMENT),
+        ("/dash/0.m4s", "video/iso.segment", SEGMENT),
+        ("/src/app.ts", "text/plain; charset=utf-8", PAGE),
+        ("/intro.mp4", "video/mp4", PAGE),
+    ] {
+        let answer = world.cold(url).await;
+        assert_eq!(answer.header("content-type"), Some(content_type), "{url}");
+        assert_eq!(answer.header("cache-control"), Some(cache_control), "{url}");
+    }
     world.warm(&site).await;
+    world.forget();
 
-    // An edge holds a live playlist for a moment only.
-    site.write("live/list.m3u8", "#EXTM3U\n#EXTINF:4,\n1.ts\n");
-    site.write("live/1.ts", "H");
+    // No playlist goes live before what it names, and no page before the playlist.
+    site.write("live/list.m3u8", "#EXTM3U\n360p.m3u8\n720p.m3u8\n");
+    site.write("live/720p/list.m3u8", "#EXTM3U\n#EXTINF:4,\nseg.ts\n");
+    site.write("live/720p/seg.ts", "H");
+    site.write("a.html", "<video src=/live/list.m3u8>");
     world.deploy(&site).await.succeeds();
+    assert_eq!(
+        world.site_writes(),
+        [
+            "PutObject live/720p/seg.ts",
+            "PutObject live/720p/list.m3u8",
+            "PutObject live/list.m3u8",
+            "PutObject a.html",
+            "CreateInvalidation",
+        ]
+    );
+    assert_eq!(world.purged(), ["/live/list.m3u8"]);
     world.assert_fresh(&site, "").await;
 }
 

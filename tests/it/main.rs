@@ -46,4 +46,5 @@ mod support;
 mod tags;
 mod tenants;
 mod types;
+mod unserved;
 mod verify;

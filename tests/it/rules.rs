@@ -202,3 +202,38 @@ async fn limits_hold_for_what_rules_give_together() {
         .says("deploy.toml:4: tags: with the rules before it")
         .says("12 tags are set");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_for_all_pages_leaves_error_documents_alone_unless_it_names_them() {
+    const FIRM: &str = "public, max-age=0, s-maxage=0, must-revalidate";
+    const SWR: &str = "max-age=60, stale-while-revalidate=300";
+    let world = World::new().await;
+    let site = site("[[headers]]\nmatch = \"*.html\"\npreset = \"swr\"\n");
+    site.write("404.html", "<p>gone");
+    site.write("_headers", "/*\n  Cache-Control: max-age=60\n");
+    deploy(&world, &site).await.succeeds();
+    let header = async |path: &str| {
+        let answer = world.cold(path).await;
+        answer
+            .header("cache-control")
+            .unwrap_or_default()
+            .to_owned()
+    };
+    assert_eq!(header("/about.html").await, SWR);
+    assert_eq!(header("/404.html").await, FIRM);
+    assert_eq!(world.cold("/missing").await.status, 404);
+    assert_eq!(header("/missing").await, FIRM);
+    world
+        .plan(&site)
+        .with("--explain 404.html")
+        .within(site.project())
+        .await
+        .succeeds()
+        .says("(default: error document; deploy.toml:1 does not name this error document)");
+    set(
+        &site,
+        "[[headers]]\nmatch = [\"*.html\", \"404.html\"]\npreset = \"swr\"\n",
+    );
+    deploy(&world, &site).await.succeeds();
+    assert_eq!(header("/404.html").await, SWR);
+}

@@ -48,6 +48,23 @@ async fn flags_overrule_variables_and_variables_the_file() {
 }
 
 #[tokio::test]
+async fn a_folder_is_named_by_a_variable() {
+    let (world, site) = (World::new().await, site());
+    let toml = format!(
+        "dir = \"public\"\nbucket = \"{BUCKET}\"\nendpoint-url = \"{}\"\nprefix = \"previews/${{PR}}\"",
+        world.endpoint()
+    );
+    fs::write(site.project().join("deploy.toml"), toml).unwrap();
+    for pull in ["", "/", "../x"] {
+        let ran = bare(&site, "deploy").env("PR", pull).await.exits(2);
+        ran.says("deploy.toml:4:10: `");
+    }
+    assert!(world.writes().is_empty());
+    bare(&site, "deploy").env("PR", "12").await.succeeds();
+    world.assert_deployed(&site, "previews/12/");
+}
+
+#[tokio::test]
 async fn the_standard_variables_name_the_endpoint() {
     let (world, site) = (World::new().await, site());
     let ran = bare(&site, "deploy public --bucket site").env("AWS_ENDPOINT_URL", world.endpoint());

@@ -15,6 +15,7 @@ fn rules(text: &str) -> Result<HeaderRules, RuleError> {
 const FACTS: ObjectFacts<'static> = ObjectFacts {
     content_type: "text/plain",
     error_document: false,
+    part: None,
 };
 
 fn cache_control(rules: &HeaderRules, key: &str) -> Option<String> {
@@ -51,6 +52,7 @@ fn without_rules_the_defaults_count() {
     let facts = ObjectFacts {
         content_type: "text/html; charset=utf-8",
         error_document: true,
+        part: None,
     };
     let served = none.headers_for("oops.html", &facts, &mut MatchedRules::default());
     assert_eq!(
@@ -197,6 +199,59 @@ fn a_rule_has_the_last_word_on_what_an_object_is() {
 }
 
 #[test]
+fn error_documents_keep_their_cache_control_unless_they_are_named() {
+    const FIRM: &str = "public, max-age=0, s-maxage=0, must-revalidate";
+    const PAGE: ObjectFacts<'static> = ObjectFacts {
+        content_type: "text/html; charset=utf-8",
+        error_document: true,
+        ..FACTS
+    };
+    for (pattern, key, facts, heeded) in [
+        ("**", "404.html", FACTS, false),
+        ("*.html", "404.html", FACTS, false),
+        ("*404.html", "404.html", FACTS, false),
+        ("40?.html", "de/404.html", FACTS, false),
+        ("errors/", "errors/404.html", FACTS, false),
+        ("*.html", "errors/oops.html", PAGE, false),
+        ("*.html", "oops.html", FACTS, true),
+        ("404.html", "404.html", FACTS, true),
+        ("404.html", "de/404.html", FACTS, true),
+        ("/404.html", "404.html", FACTS, true),
+        ("/errors/oops.html", "errors/oops.html", PAGE, true),
+        ("**/404.html", "de/404.html", FACTS, true),
+        ("40\\\\4.html", "404.html", FACTS, true),
+    ] {
+        for says in [
+            "preset = \"swr\"",
+            "preset = \"none\"",
+            "cache-control = \"max-age=9\"",
+        ] {
+            let rules = rules(&format!(
+                "[[headers]]\nmatch = \"{pattern}\"\n{says}\ncontent-language = \"de\""
+            ));
+            let rules = rules.unwrap();
+            let served = rules.headers_for(key, &facts, &mut MatchedRules::default());
+            let is_firm = served.headers.cache_control.as_deref() == Some(FIRM);
+            assert_eq!(is_firm, !heeded, "{pattern} {key} {says}");
+            // What else it says holds for all.
+            assert_eq!(served.headers.content_language.as_deref(), Some("de"));
+            let explained = rules.explain(key, &facts);
+            let told = explained.first().unwrap();
+            assert_eq!(told.header, "cache-control");
+            assert_eq!(
+                told.value, served.headers.cache_control,
+                "{pattern} {key} {says}"
+            );
+            assert_eq!(
+                told.spared,
+                (!heeded).then_some(0),
+                "{pattern} {key} {says}"
+            );
+        }
+    }
+}
+
+#[test]
 fn each_header_says_where_it_comes_from() {
     let rules = rules(
         r#"
@@ -263,7 +318,7 @@ fn a_bad_rule_is_told_with_what_to_write_instead() {
         (
             "match = \"a\"\npreset = \"forever\"",
             "preset",
-            "immutable, page, swr, media, none",
+            "immutable, page, swr, media, playlist, segment, none",
         ),
         (
             "match = \"a\"\npreset = \"page\"\ncache-control = \"x\"",
@@ -329,6 +384,26 @@ fn a_bad_rule_is_told_with_what_to_write_instead() {
             "match = \"a\"\ntags = { \"aws:x\" = \"\" }",
             "tags",
             "aws:x",
+        ),
+        (
+            "match = \"a\"\nothers = { \"Cache-Control\" = \"x\" }",
+            "others",
+            "cache-control = ",
+        ),
+        (
+            "match = \"a\"\nothers = { x-amz-meta-a = \"x\" }",
+            "others",
+            "metadata.a = ",
+        ),
+        (
+            "match = \"a\"\nothers = { \"X Y\" = \"x\" }",
+            "others",
+            "no header's name",
+        ),
+        (
+            "match = \"a\"\nothers = { X-Y = \"a\\nb\" }",
+            "others",
+            "line break",
         ),
         (
             "match = \"a\"\nstorage-class = \"STANDRD_IA\"",
