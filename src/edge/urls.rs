@@ -238,10 +238,7 @@ impl<'a> ShownSite<'a> {
                 chosen.is_some_and(|chosen| std::ptr::eq(chosen, behavior))
             };
             let (mut viewers, is_open) = self.viewers(behavior, kept);
-            viewers.retain(|(path, _)| {
-                falls_here(path)
-                    && (path != "/" || kind != PathKind::Own || self.root.as_deref() != Some(kept))
-            });
+            viewers.retain(|(path, _)| falls_here(path));
             for (viewer, rewritten) in &viewers {
                 let is_redirect = kind == PathKind::FolderRedirect;
                 visit(
