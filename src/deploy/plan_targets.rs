@@ -12,8 +12,13 @@ impl PlanInputs {
     /// Describes every distribution for the plan.
     pub(super) fn plan_targets(&self, job: &Job, dialect: PathDialect) -> Vec<TargetFacts<'_>> {
         let told = &self.remote.loaded.manifest.distributions;
+        // What dead deploys recorded goes first.
+        let resent = self.open.resend.values().flatten();
+        let resent: u64 = resent.map(|resent| resent.batch.paths.len() as u64).sum();
+        let left = job.free_paths.or(self.month_left(job));
         let prices = PurgePrices {
-            free: self.free_paths(job),
+            free: self.free_paths(job).saturating_sub(resent),
+            uncharged: left,
             ..job.prices
         };
         let may_tag = !dialect.quote_refused && self.open.are_paid();
@@ -37,7 +42,10 @@ impl PlanInputs {
                 tags,
                 told,
                 owed: self.owed(&id),
-                resend: self.open.resend.contains_key(&id),
+                resend: self.open.resend.get(&id).map_or(0, |batches| {
+                    let paths = batches.iter().map(|resent| resent.batch.paths.len() as u64);
+                    paths.sum()
+                }),
                 prices,
                 id,
             }

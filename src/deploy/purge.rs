@@ -78,6 +78,10 @@ impl RunningDeploy<'_> {
 
     /// Keeps in mind that CloudFront refused something; anything else that failed ends the deploy.
     fn take(&mut self, outcome: Result<(), SendFailure>) -> Result<(), HaltReason> {
+        if self.progress.sent.otherwise {
+            let otherwise = self.sender.otherwise.iter();
+            otherwise.for_each(|purges| self.progress.purges.clone_from(purges));
+        }
         match outcome {
             Ok(()) => Ok(()),
             Err(SendFailure::Refused(error)) => {

@@ -73,8 +73,10 @@ pub(super) struct SentPurge {
     pub(super) pending: Vec<PendingInvalidation>,
     /// Own batches that CloudFront took: its ids by their references.
     pub(super) accepted: HashMap<String, String>,
-    /// Paths of own batches.
+    /// Paths of all batches.
     pub(super) paths: u64,
+    /// Something was refused, and what is sent is the other choice.
+    pub(super) otherwise: bool,
 }
 
 /// Why a purge was not sent whole.
@@ -132,6 +134,7 @@ impl PurgeSender {
                     let Some(paths) = otherwise.take() else {
                         return Err(SendFailure::Refused(error));
                     };
+                    sent.otherwise = true;
                     forget(journal, &self.due(journal, late, sent));
                     self.numbers.note(journal, paths, late);
                 }
@@ -171,6 +174,8 @@ impl PurgeSender {
                     anew.entry(id).or_default().extend(batch.paths);
                 }
                 BatchOutcome::Accepted(accepted) => {
+                    // The deploy that died had no end to count them in.
+                    sent.paths += batch.paths.len() as u64;
                     sent.pending
                         .push(PendingInvalidation::new(target, accepted, 0));
                 }

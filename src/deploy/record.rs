@@ -207,10 +207,8 @@ fn told(
 
 /// Returns what the purge cost, where it was sent.
 pub(super) fn cost(progress: &DeployProgress) -> Money {
-    if progress.sent.accepted.is_empty() {
+    if progress.sent.paths == 0 {
         return Money::default();
     }
-    let cost =
-        |purge: &DistributionPurge| purge.purge.cover.path_cost + purge.after.cover.path_cost;
-    progress.purges.iter().map(cost).sum()
+    progress.purges.iter().map(DistributionPurge::cost).sum()
 }

@@ -126,7 +126,8 @@ impl Cover {
 
     /// Pays for the paths: with the free ones, as far as they go.
     pub(super) fn paid(self, prices: &PurgePrices) -> Self {
-        let free = self.paths().min(prices.free);
+        let uncharged = prices.uncharged.unwrap_or(prices.free);
+        let free = self.paths().min(uncharged);
         let path_cost = prices.path * (self.paths() - free);
         Self {
             free,

@@ -102,8 +102,10 @@ pub struct PurgePrices {
     pub mode: PurgeMode,
     /// One invalidation path past the free ones.
     pub path: Money,
-    /// How many paths this deploy may take for free.
+    /// How many paths this deploy may take for free: it chooses by that.
     pub free: u64,
+    /// How many paths CloudFront will not charge: what is told goes by that. `None`: as many.
+    pub uncharged: Option<u64>,
     /// One unchanged request path of weight 1, purged for nothing.
     pub refetch: Money,
     /// One wildcard, for the time that it takes.
@@ -123,6 +125,7 @@ impl Default for PurgePrices {
             mode: PurgeMode::Cheapest,
             path: Money(5_000_000),
             free: FREE_PATHS,
+            uncharged: None,
             refetch: Money(5_200),
             wait: Money(0),
             weight: 1,
@@ -187,10 +190,13 @@ impl DeployForecast {
         // This one is among them.
         let expected = (self.monthly * remaining).div_ceil(30).max(1);
         let equal = left / expected;
-        let known = self.paths.saturating_add(self.unknown * equal);
+        let known = self
+            .paths
+            .saturating_add(self.unknown.saturating_mul(equal));
         let others = known.saturating_mul(expected - 1);
         let others = others.div_ceil((self.past + self.unknown).max(1));
-        left.saturating_sub(others).clamp(equal, SHARES * equal)
+        left.saturating_sub(others)
+            .clamp(equal, SHARES.saturating_mul(equal))
     }
 }
 

@@ -42,13 +42,19 @@ impl<'u> SharingPurge<'u> {
 /// Returns the covers that cost the least in all, in the order of the purges: exactly so without tags; with tags, never more than
 /// without.
 ///
-/// As long as the free paths suffice for what each does best with all of them, that is the optimum: nothing is paid for paths, and
+/// As long as the free paths suffice for what each does best where all are free, that is the optimum: nothing is paid for paths, and
 /// nothing else could be less. Otherwise [`cover::paths_together`] finds it.
 pub(super) fn covers(purges: &[SharingPurge<'_>], prices: &PurgePrices) -> Vec<Cover> {
-    let alone = purges.iter().map(|purge| purge.alone(prices.free, prices));
-    let mut covers: Vec<Cover> = alone.collect();
+    let each_alone = |free| -> Vec<Cover> {
+        let covers = purges.iter().map(|purge| purge.alone(free, prices));
+        covers.collect()
+    };
+    let mut covers = each_alone(u64::MAX);
     let weighs = matches!(prices.mode, PurgeMode::Cheapest | PurgeMode::Exact);
-    if weighs && purges.len() > 1 && paths(&covers) > prices.free {
+    let owing = covers.iter().filter(|cover| cover.paths() > 0).count();
+    if weighs && owing == 1 {
+        covers = each_alone(prices.free);
+    } else if weighs && paths(&covers) > prices.free {
         let trees: Vec<&Tree<'_>> = purges.iter().map(|purge| &purge.tree).collect();
         let together = cover::paths_together(&trees, prices).into_iter();
         let together = purges.iter().zip(together);
@@ -58,10 +64,14 @@ pub(super) fn covers(purges: &[SharingPurge<'_>], prices: &PurgePrices) -> Vec<C
             add_tags(purges, prices, &mut covers);
         }
     }
-    let mut free = prices.free;
+    let mut left = prices.uncharged.unwrap_or(prices.free);
     let paid = covers.into_iter().map(|cover| {
-        let cover = cover.paid(&PurgePrices { free, ..*prices });
-        free -= cover.free;
+        let uncharged = Some(left);
+        let cover = cover.paid(&PurgePrices {
+            uncharged,
+            ..*prices
+        });
+        left -= cover.free;
         cover
     });
     paid.collect()

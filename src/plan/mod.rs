@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::edge::{self, PurgeChoice};
+use crate::edge::{self, Money, PurgeChoice};
 use crate::object::manifest::Manifest;
 use crate::object::{ETag, HeaderFingerprint, Headers, Key, Md5};
 use order::UploadRank;
@@ -102,6 +102,14 @@ pub struct DistributionPurge {
     pub purge: PurgeChoice,
     /// The purge of removed assets, sent once the first has completed.
     pub after: PurgeChoice,
+    pub resent: ResentPaths,
+}
+
+/// What a deploy that died recorded for a distribution, and what it costs to send it again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ResentPaths {
+    pub count: u64,
+    pub cost: Money,
 }
 
 impl DistributionPurge {
@@ -114,6 +122,11 @@ impl DistributionPurge {
 
     pub fn is_empty(&self) -> bool {
         self.purge.cover.patterns.is_empty() && self.after.cover.patterns.is_empty()
+    }
+
+    /// Returns what CloudFront charges for its paths.
+    pub fn cost(&self) -> Money {
+        self.purge.cover.path_cost + self.after.cover.path_cost + self.resent.cost
     }
 }
 

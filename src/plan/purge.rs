@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{DistributionPurge, KeyDifferences};
+use super::{DistributionPurge, KeyDifferences, ResentPaths};
 use crate::edge::reason::KEPT_LONGEST;
 use crate::edge::{
-    self, BodyName, Distribution, HeldAnswer, OwedPurge, PurgeMode, PurgePrices, ServedAnswer,
-    ShownSite,
+    self, BodyName, Distribution, HeldAnswer, Money, OwedPurge, PurgeMode, PurgePrices,
+    ServedAnswer, ShownSite,
 };
 use crate::object::entry::ManifestEntry;
 use crate::object::journal::TouchedKey;
@@ -28,8 +28,8 @@ pub struct TargetFacts<'a> {
     pub told: Option<&'a ToldDistribution>,
     /// Request paths and patterns that deploys that died left owed, without the batches that will be sent again.
     pub owed: Vec<String>,
-    /// Whether recorded batches of a deploy that died are to be sent again.
-    pub resend: bool,
+    /// How many paths deploys that died recorded for it, which are to be sent again.
+    pub resend: u64,
     pub prices: PurgePrices,
 }
 
@@ -37,7 +37,7 @@ impl TargetFacts<'_> {
     /// Returns whether it is owed a purge whatever the build has changed.
     pub fn is_owed(&self) -> bool {
         let moved = self.told.is_none() || self.has_moved();
-        self.prices.mode != PurgeMode::None && (!self.owed.is_empty() || self.resend || moved)
+        self.prices.mode != PurgeMode::None && (!self.owed.is_empty() || self.resend > 0 || moved)
     }
 
     /// Returns whether it was configured otherwise when it was last told something.
@@ -161,14 +161,27 @@ pub(super) fn purges(
     }
     // The prices are the account's, and so are the free paths: all purges share them.
     let prices = targets.first().map(|target| target.prices);
+    let mut prices = prices.unwrap_or_default();
+    let mut left = prices.uncharged.unwrap_or(prices.free);
+    let resent = targets.iter().map(|target| {
+        let charged = target.resend.saturating_sub(left);
+        left = left.saturating_sub(target.resend);
+        prices.path * charged
+    });
+    let resent: Vec<Money> = resent.collect();
+    prices.uncharged = Some(left);
     first.extend(after);
-    let mut first = edge::purge_together(first, &prices.unwrap_or_default());
+    let mut first = edge::purge_together(first, &prices);
     let after = first.split_off(targets.len());
-    let chosen = targets.iter().zip(first.into_iter().zip(after));
-    let chosen = chosen.map(|(target, (purge, after))| DistributionPurge {
+    let chosen = targets.iter().zip(resent).zip(first.into_iter().zip(after));
+    let chosen = chosen.map(|((target, cost), (purge, after))| DistributionPurge {
         target: target.id.clone(),
         purge,
         after,
+        resent: ResentPaths {
+            count: target.resend,
+            cost,
+        },
     });
     purges.targets.extend(chosen);
     purges

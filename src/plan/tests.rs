@@ -140,7 +140,7 @@ fn planned(case: Case, purges: bool) -> (Result<Plan, usize>, bool) {
         tags: false,
         told: Some(&told),
         owed: Vec::new(),
-        resend: resends,
+        resend: u64::from(resends),
         prices: PurgePrices {
             mode: PurgeMode::Exact,
             ..PurgePrices::default()

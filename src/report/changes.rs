@@ -8,7 +8,7 @@ use super::json::merged;
 use super::options::TextLook;
 use super::text::{Paint, bytes, columns, count, elided, padded, shown};
 use crate::edge::{Cover, Money};
-use crate::plan::{Change, ChangeAction, Plan, Reason};
+use crate::plan::{Change, ChangeAction, DistributionPurge, Plan, Reason};
 
 /// Changes shown where not all are asked for.
 const MAX_CHANGES: usize = 30;
@@ -190,7 +190,8 @@ pub(super) fn totals_json(plan: &Plan) -> Value {
         .flat_map(|purge| [&purge.purge.cover, &purge.after.cover])
         .collect();
     let paths: u64 = covers.iter().map(|cover| cover.paths()).sum();
-    let cost: Money = covers.iter().map(|cover| cover.path_cost).sum();
+    let resent: u64 = plan.purges.iter().map(|purge| purge.resent.count).sum();
+    let cost: Money = plan.purges.iter().map(DistributionPurge::cost).sum();
     let reasons = plan.counts().into_iter();
     let reasons: BTreeMap<&str, usize> = reasons
         .map(|(reason, number)| (reason.word(), number))
@@ -202,7 +203,7 @@ pub(super) fn totals_json(plan: &Plan) -> Value {
         "unchanged": plan.unchanged, "unchanged-bytes": plan.unchanged_bytes,
         "retained": plan.retained.len(), "due": plan.due, "kept": plan.kept, "noise": plan.noisy,
         "foreign": plan.foreign.len(), "adopted": plan.adopted.len(), "vanished": plan.vanished.len(),
-        "debts": plan.debts, "paths": paths, "cost-usd": cost.dollars(),
+        "debts": plan.debts, "paths": paths, "resent-paths": resent, "cost-usd": cost.dollars(),
     })
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::edge::{Cover, Money, Pattern, PurgeChoice};
 use crate::object::{ETag, Headers, Md5};
 use crate::plan::order::UploadRank;
-use crate::plan::{Change, ChangeAction, Deletion, DistributionPurge, Reason};
+use crate::plan::{Change, ChangeAction, Deletion, DistributionPurge, Reason, ResentPaths};
 use crate::report::text::columns;
 
 fn look(width: usize) -> TextLook {
@@ -122,6 +122,7 @@ fn small() -> Plan {
         retained: vec![Key::new("app.0a1b2c3d.js")],
         unchanged: 1298,
         purges: vec![DistributionPurge {
+            resent: ResentPaths::default(),
             target: "E123".to_owned(),
             purge: purge(sent, cover(&exact, 0), all),
             after: purge(

@@ -41,6 +41,14 @@ pub(super) fn text(
         lines.push(title(&heading, after, left));
         lines.extend(patterns(after, look));
     }
+    if purge.resent.count > 0 {
+        let paths = counted(purge.resent.count, "path");
+        let text = format!(
+            "{paths} that a deploy recorded which died are sent to {target} again: {}",
+            purge.resent.cost
+        );
+        lines.push(wrapped(&text, look.width, "", "  "));
+    }
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
