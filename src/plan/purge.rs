@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{DistributionPurge, KeyDifferences, ResentPaths};
 use crate::edge::reason::KEPT_LONGEST;
 use crate::edge::{
-    self, BodyName, Distribution, HeldAnswer, Money, OwedPurge, PurgeMode, PurgePrices,
-    ServedAnswer, ShownSite,
+    self, BodyName, Distribution, HeldAnswer, OwedPurge, PurgeMode, PurgePrices, ServedAnswer,
+    ShownSite,
 };
 use crate::object::entry::ManifestEntry;
 use crate::object::journal::TouchedKey;
@@ -159,32 +159,39 @@ pub(super) fn purges(
             _ => purge(&moves.late, &[]),
         });
     }
-    // The prices are the account's, and so are the free paths: all purges share them.
+    purges.targets = choose(targets, first, after);
+    purges
+}
+
+/// Chooses what each target is sent, before and after assets are removed. The prices are the account's, and so are the free paths:
+/// all purges share them, and what dead deploys recorded takes its part first.
+fn choose<'s>(
+    targets: &[TargetFacts],
+    mut first: Vec<OwedPurge<'s, 's>>,
+    after: Vec<OwedPurge<'s, 's>>,
+) -> Vec<DistributionPurge> {
     let prices = targets.first().map(|target| target.prices);
     let mut prices = prices.unwrap_or_default();
     let mut left = prices.uncharged.unwrap_or(prices.free);
-    let resent = targets.iter().map(|target| {
-        let charged = target.resend.saturating_sub(left);
-        left = left.saturating_sub(target.resend);
-        prices.path * charged
-    });
-    let resent: Vec<Money> = resent.collect();
+    let mut resend = |count: u64| {
+        let charged = count.saturating_sub(left);
+        left -= count - charged;
+        let cost = prices.path * charged;
+        ResentPaths { count, cost }
+    };
+    let resent: Vec<ResentPaths> = targets.iter().map(|it| resend(it.resend)).collect();
     prices.uncharged = Some(left);
     first.extend(after);
     let mut first = edge::purge_together(first, &prices);
     let after = first.split_off(targets.len());
     let chosen = targets.iter().zip(resent).zip(first.into_iter().zip(after));
-    let chosen = chosen.map(|((target, cost), (purge, after))| DistributionPurge {
+    let chosen = chosen.map(|((target, resent), (purge, after))| DistributionPurge {
         target: target.id.clone(),
         purge,
         after,
-        resent: ResentPaths {
-            count: target.resend,
-            cost,
-        },
+        resent,
     });
-    purges.targets.extend(chosen);
-    purges
+    chosen.collect()
 }
 
 /// Finds what a target is owed for some of the moves.
