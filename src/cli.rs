@@ -469,8 +469,11 @@ pub struct PurgeArgs {
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct WaitArgs {
+    /// Wait until the purge is completed, whatever deploy.toml says
+    #[arg(long, help_heading = PURGE, overrides_with = "no_wait")]
+    pub wait: bool,
     /// End once CloudFront has accepted the purge
-    #[arg(long, help_heading = PURGE)]
+    #[arg(long, help_heading = PURGE, overrides_with = "wait")]
     pub no_wait: bool,
     /// Longest wait for the purge: 10m, 1h
     #[arg(long, help_heading = PURGE, value_name = "DURATION", value_parser = checked::<Period>)]

@@ -572,3 +572,17 @@ async fn what_may_not_be_read_is_told_with_what_follows() {
     ran.says("purges /* at each change")
         .says("allow cloudfront:GetCachePolicy");
 }
+
+#[tokio::test]
+async fn it_waits_where_the_command_line_says_so() {
+    let world =
+        World::with(|setup| setup.cloud.invalidation_time = Duration::from_secs(3600)).await;
+    let settings = Site::of(&[("deploy.toml", "wait = false\n")]);
+    let purge = |words: &str| {
+        let purge = world.unstale(&format!("invalidate /a {words}"));
+        purge.within(settings.dir())
+    };
+    purge("").await.succeeds();
+    purge("--wait --timeout 1s").await.exits(5);
+    purge("--wait --no-wait").await.succeeds();
+}
