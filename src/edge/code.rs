@@ -141,10 +141,11 @@ impl<'a> TokenizedCode<'a> {
     }
 
     /// Returns whether a line's end before the token ends a statement.
-    fn is_apart(&self, at: usize) -> bool {
+    pub(super) fn is_apart(&self, at: usize) -> bool {
         let is_end = |at: usize| matches!(self.sign(at), "" | ")" | "]" | "}");
         let is_first = self.tokens.get(at).is_some_and(|token| token.first);
-        is_first && is_end(at - 1) && matches!(self.sign(at), "" | "{")
+        let begins = matches!(self.sign(at), "" | "{" | "!" | "~" | "++" | "--");
+        is_first && begins && at.checked_sub(1).is_some_and(is_end)
     }
 
     /// Returns where each part of `start..end` begins and ends between these signs, those within brackets left alone.
@@ -170,13 +171,54 @@ impl<'a> TokenizedCode<'a> {
             return self.pair(start) + 1;
         }
         let mut at = start;
-        while at < self.len() && !matches!(self.sign(at), ";" | ")" | "]" | "}") {
+        let is_else = |at: usize| self.sign(at) == ";" && self.name(at + 1) == Some("else");
+        while at < self.len() && (is_else(at) || !matches!(self.sign(at), ";" | ")" | "]" | "}")) {
             at = match self.sign(at) {
                 "(" | "[" | "{" => self.pair(at) + 1,
                 _ => at + 1,
             };
         }
         at
+    }
+
+    /// Returns where the statement ends that begins here; `start` itself where that is not certain.
+    fn statement_end(&self, start: usize) -> usize {
+        match self.name(start) {
+            None if self.sign(start) == "{" => self.pair(start) + 1,
+            Some("if") if self.sign(start + 1) == "(" => {
+                let end = self.statement_end(self.pair(start + 1) + 1);
+                match self.name(end) {
+                    Some("else") => self.statement_end(end + 1),
+                    _ => end,
+                }
+            }
+            Some("for" | "while" | "do" | "switch" | "try" | "function" | "async") => start,
+            _ => {
+                let mut end = self.expression_end(start);
+                while self.sign(end) == "," {
+                    end = self.expression_end(end + 1);
+                }
+                end + usize::from(self.sign(end) == ";")
+            }
+        }
+    }
+
+    /// Returns where two branches begin and end of which one alone is run: those of the `if` or of the `?` that is here.
+    pub(super) fn branches(&self, at: usize) -> Option<(usize, usize, usize)> {
+        match self.name(at) {
+            Some("if") if self.sign(at + 1) == "(" => {
+                let start = self.pair(at + 1) + 1;
+                let middle = self.statement_end(start);
+                let has_other = self.name(middle) == Some("else");
+                has_other.then(|| (start, middle, self.statement_end(middle + 1)))
+            }
+            None if self.sign(at) == "?" => {
+                let middle = self.expression_end(at + 1);
+                let has_other = self.sign(middle) == ":";
+                has_other.then(|| (at + 1, middle, self.expression_end(middle + 1)))
+            }
+            _ => None,
+        }
     }
 
     /// Returns the parameters and the body of a function or loop whose keyword or arrow is here.

@@ -39,11 +39,6 @@ impl UriForm {
         forms.iter().any(|end| *self == Self::ending("", end))
     }
 
-    /// Returns whether its paths got a file's name.
-    fn is_file(&self) -> bool {
-        matches!(self, Self::Edit { put, .. } if put.1.contains('.'))
-    }
-
     /// Returns the form that yields this one's text followed by the other's.
     pub(super) fn then(&self, next: &Self) -> Option<Self> {
         match (self.clone(), next.clone()) {
@@ -87,6 +82,23 @@ impl UriForm {
         }
     }
 
+    /// Returns whether the text may be found where the part that the viewer named is too short for the whole of it.
+    fn is_across(&self, search: &AnchoredText) -> bool {
+        let Self::Edit { put, .. } = self else {
+            return false;
+        };
+        // Whether a later part of the one, less what it begins with of itself, begins the other.
+        let meets = |left: &str, right: &str| {
+            let mut rests = left.char_indices().map(|(at, _)| left.split_at(at).1);
+            rests.any(|rest| right.starts_with(rest))
+        };
+        let start = search.start.strip_prefix(put.0.as_str());
+        let end = search.end.strip_suffix(put.1.as_str());
+        let starts = |start: &str| !put.1.is_empty() && meets(start, &put.1);
+        let ends = |end: &str| !put.0.is_empty() && meets(&put.0, end);
+        start.is_some_and(starts) || end.is_some_and(|end| !end.is_empty() && ends(end))
+    }
+
     /// Leaves alone the slash that is taken and put again: `/` that becomes `/index.html` gets `index.html`.
     fn shortest(mut self) -> Self {
         if let Self::Edit { taken, put } = &mut self {
@@ -108,11 +120,8 @@ impl UriForm {
             Self::Edit { taken, put } => {
                 let rest = own.strip_prefix(put.0.as_str())?;
                 let rest = rest.strip_suffix(put.1.as_str())?;
-                // A name like `index.html` is put behind a slash alone; a slash is taken where no file is asked for.
-                let is_joined = match put.1.as_str() {
-                    "" => taken.1.is_empty() || !own.rsplit('/').next()?.contains('.'),
-                    end => end.starts_with(['/', '.']) || rest.ends_with('/'),
-                };
+                // This name is put behind a slash alone.
+                let is_joined = put.1 != "index.html" || rest.ends_with('/');
                 let viewer = format!("{}{rest}{}", taken.0, taken.1);
                 (is_joined && viewer.starts_with('/') && viewer != own).then_some(viewer)
             }
@@ -138,10 +147,9 @@ pub(super) fn joined(
     first: &BTreeSet<UriForm>,
     next: &BTreeSet<UriForm>,
 ) -> Option<BTreeSet<UriForm>> {
-    // What has a file's name already comes from another branch of the code.
-    let mut first = first.iter().filter(|form| !form.is_file()).peekable();
-    first.peek()?;
-    let pairs = first.flat_map(|form| next.iter().map(move |next| form.then(next)));
+    let pairs = first
+        .iter()
+        .flat_map(|form| next.iter().map(move |next| form.then(next)));
     pairs.collect()
 }
 
@@ -161,9 +169,7 @@ pub(super) fn anchored(regex: &str) -> Option<AnchoredText> {
         (None, Some(body)) => (body, false),
         _ => return None,
     };
-    let counted = body
-        .strip_suffix(['?', '*', '+'])
-        .filter(|rest| !rest.ends_with('\\'));
+    let counted = body.strip_suffix('?').filter(|rest| !rest.ends_with('\\'));
     let mut text = String::new();
     let mut letters = counted.unwrap_or(body).chars();
     while let Some(letter) = letters.next() {
@@ -173,11 +179,11 @@ pub(super) fn anchored(regex: &str) -> Option<AnchoredText> {
             letter => letter,
         });
     }
-    // Of several characters the count would be for the last alone.
-    if counted.is_some() && text.chars().count() != 1 {
+    let optional = counted.is_some();
+    // Of several characters the last alone would be optional, and nothing is found anywhere.
+    if text.is_empty() || optional && text.chars().count() != 1 {
         return None;
     }
-    let optional = counted.is_some() && !body.ends_with('+');
     let (start, end) = if is_start {
         (text, String::new())
     } else {
@@ -190,12 +196,15 @@ pub(super) fn anchored(regex: &str) -> Option<AnchoredText> {
     })
 }
 
-/// Returns the forms after a replacement of the text where it is found.
+/// Returns the forms after a replacement of the text where it is found. `None`: it may be found across two parts of a form.
 pub(super) fn replaced(
     forms: &BTreeSet<UriForm>,
     search: &AnchoredText,
     with: &str,
-) -> BTreeSet<UriForm> {
+) -> Option<BTreeSet<UriForm>> {
+    if forms.iter().any(|form| form.is_across(search)) {
+        return None;
+    }
     let with = UriForm::Literal(with.to_owned());
     let put = |form: &UriForm| match search.start.as_str() {
         "" => form.then(&with),
@@ -208,7 +217,7 @@ pub(super) fn replaced(
         true => put(form),
         false => Some(form.clone()),
     });
-    found.chain(missing).collect()
+    Some(found.chain(missing).collect())
 }
 
 #[cfg(test)]
@@ -243,7 +252,12 @@ mod tests {
             (UriForm::ending("/", ".html"), "/a.html", Some("/a/")),
             (UriForm::ending(".md", ".html"), "/a.html", Some("/a.md")),
             (UriForm::ending("/", ""), "/a", Some("/a/")),
-            (UriForm::ending("/", ""), "/a.css", None),
+            (UriForm::ending("/", ""), "/a.css", Some("/a.css/")),
+            (
+                UriForm::ending(".html", "-v2.html"),
+                "/a-v2.html",
+                Some("/a.html"),
+            ),
             (edit(["", ""], ["/site", ""]), "/site/a", Some("/a")),
             (edit(["", ""], ["/site", ""]), "/sites/a", None),
             (edit(["", ""], ["/site", ""]), "/site", None),

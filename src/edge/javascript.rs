@@ -51,6 +51,10 @@ pub(super) fn tokens(source: &str) -> Result<Vec<CodeToken<'_>>, usize> {
     }
 }
 
+fn is_line_end(letter: char) -> bool {
+    matches!(letter, '\n' | '\r' | '\u{2028}' | '\u{2029}')
+}
+
 pub(super) fn is_name(letter: char) -> bool {
     letter.is_alphanumeric() || matches!(letter, '_' | '$')
 }
@@ -88,12 +92,16 @@ impl<'a> Tokenizer<'a> {
     fn step(&mut self, next: char) -> Result<(), usize> {
         let (start, rest) = (self.at, self.rest());
         if next.is_whitespace() {
-            self.first |= next == '\n';
+            self.first |= is_line_end(next);
             self.bump();
         } else if rest.starts_with("//") {
-            self.at += rest.find('\n').unwrap_or(rest.len());
+            self.at += rest.find(is_line_end).unwrap_or(rest.len());
         } else if let Some(comment) = rest.strip_prefix("/*") {
-            self.at += comment.find("*/").ok_or(start)? + 4;
+            let length = comment.find("*/").ok_or(start)?;
+            self.first |= rest
+                .get(..length)
+                .is_some_and(|text| text.contains(is_line_end));
+            self.at += length + 4;
         } else if is_name(next) {
             let is_part = |letter: char| is_name(letter) || next.is_ascii_digit() && letter == '.';
             let length = rest.find(|letter| !is_part(letter)).unwrap_or(rest.len());
@@ -109,7 +117,7 @@ impl<'a> Tokenizer<'a> {
             self.bump();
             self.push(TokenKind::Sign("("), start);
             self.template(start)?;
-        } else if next == '/' && self.may_be_regex() {
+        } else if next == '/' && self.may_be_regex().ok_or(start)? {
             self.regex(start)?;
         } else if next == '}' && self.templates.last() == Some(&0) {
             self.bump();
@@ -136,14 +144,32 @@ impl<'a> Tokenizer<'a> {
         Ok(())
     }
 
-    /// Returns whether a `/` here begins a regular expression: it is a division behind a value.
-    fn may_be_regex(&self) -> bool {
+    /// Returns whether a `/` here begins a regular expression: it is a division behind a value. `None`: it may be either.
+    fn may_be_regex(&self) -> Option<bool> {
         match self.tokens.last().map(|token| &token.kind) {
-            None => true,
-            Some(TokenKind::Name(name)) => BEFORE_REGEX.contains(name),
-            Some(TokenKind::Text(_) | TokenKind::Regex(..)) => false,
-            Some(TokenKind::Sign(sign)) => !matches!(*sign, ")" | "]" | "++" | "--"),
+            None => Some(true),
+            Some(TokenKind::Name(name)) => Some(BEFORE_REGEX.contains(name)),
+            Some(TokenKind::Text(_) | TokenKind::Regex(..)) => Some(false),
+            Some(TokenKind::Sign("}")) => None,
+            Some(TokenKind::Sign(")")) => Some(self.is_behind_condition()),
+            Some(TokenKind::Sign(sign)) => Some(!matches!(*sign, "]" | "++" | "--")),
         }
+    }
+
+    /// Returns whether the `)` that was just read ends the condition of a statement.
+    fn is_behind_condition(&self) -> bool {
+        let mut open = 0;
+        let mut tokens = self.tokens.iter().rev();
+        let pair = tokens.find(|token| {
+            match token.kind {
+                TokenKind::Sign(")") => open += 1,
+                TokenKind::Sign("(") => open -= 1,
+                _ => {}
+            }
+            open == 0
+        });
+        let word = pair.and_then(|_| tokens.next()).map(|token| &token.kind);
+        matches!(word, Some(TokenKind::Name("if" | "while" | "for")))
     }
 
     fn text(&mut self, quote: char, start: usize) -> Result<(), usize> {

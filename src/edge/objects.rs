@@ -2,6 +2,7 @@
 //! them would be seen. Errors are positions.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::code::TokenizedCode;
 
@@ -20,24 +21,34 @@ pub(super) struct FunctionObjects<'c, 'a> {
     /// The body of `handler`.
     handler: (usize, usize),
     parameters: Vec<(usize, usize)>,
-    /// Bodies that may run at any time, or many times.
-    inner: Vec<(usize, usize)>,
+    /// Other functions, which may run at any time, parameters included.
+    functions: Vec<(usize, usize)>,
+    /// What is run many times, heads included.
+    loops: Vec<(usize, usize)>,
+    /// Where branches begin and end, of which one alone is run.
+    branches: Vec<(usize, usize, usize)>,
     names: BTreeMap<&'a str, NamedObject>,
 }
 
 impl<'c, 'a> FunctionObjects<'c, 'a> {
     pub(super) fn find(code: &'c TokenizedCode<'a>) -> Result<Self, usize> {
-        let handler = (0..code.len()).find_map(|at| handler_at(code, at));
-        let (event, handler) = handler.ok_or(0usize)?;
+        let is_handler = |at: &usize| code.name(*at) == Some("handler") && code.is_value(*at);
+        let mut handlers = (0..code.len()).filter(is_handler);
+        let declared = handlers.next().unwrap_or_default();
+        let (event, handler) = handler_at(code, declared).ok_or(declared)?;
+        // It might be called, or be another one.
+        handlers.next().map_or(Ok(()), Err)?;
         let mut objects = Self {
             code,
             handler,
             parameters: Vec::new(),
-            inner: Vec::new(),
+            functions: Vec::new(),
+            loops: Vec::new(),
+            branches: (0..code.len()).filter_map(|at| code.branches(at)).collect(),
             names: BTreeMap::from([(event, NamedObject::Event)]),
         };
         for at in 0..code.len() {
-            objects.find_bodies(at);
+            objects.find_bodies(at)?;
             objects.find_module(at)?;
         }
         // A name may be given away before it is known.
@@ -49,20 +60,33 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
         Ok(objects)
     }
 
-    fn find_bodies(&mut self, at: usize) {
+    fn find_bodies(&mut self, at: usize) -> Result<(), usize> {
         let code = self.code;
-        let part = code
-            .part(at)
-            .filter(|_| !matches!(code.before(at), "." | "?."));
+        if code.sign(at) == "{" && code.before(at) == ")" {
+            let open = code.pair(at - 1);
+            let words = [1, 2, 3].map(|back| code.name(open.checked_sub(back)?));
+            let is_statement = matches!(
+                words,
+                [Some("if" | "for" | "while" | "switch" | "catch"), ..]
+            );
+            // The others are methods: who calls them is not seen.
+            if !is_statement && !words.contains(&Some("function")) {
+                return Err(at);
+            }
+        }
+        let part = code.part(at).filter(|_| code.is_value(at));
         let Some((parameters, body)) = part else {
-            return;
+            return Ok(());
         };
-        if !matches!(code.name(at), Some("for" | "while" | "do")) {
+        if matches!(code.name(at), Some("for" | "while" | "do")) {
+            self.loops.push((parameters.0, body.1));
+        } else {
             self.parameters.push(parameters);
+            if body != self.handler {
+                self.functions.push((parameters.0, body.1));
+            }
         }
-        if body != self.handler {
-            self.inner.push(body);
-        }
+        Ok(())
     }
 
     /// Finds the name that the module `cloudfront` is imported under.
@@ -94,22 +118,21 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
         let Some((object, next)) = self.object_at(at) else {
             return Ok(());
         };
-        let mut names = Vec::new();
-        if self.code.before(at) == "=" && self.code.expression_end(at) == next {
-            let target = at.saturating_sub(2);
-            let name = self.code.name(target);
-            names.extend(name.filter(|_| self.code.is_value(target)));
-            if self.code.sign(target) == "}" && object == NamedObject::Event {
-                for (property, name) in self.entries(target)? {
-                    if property == "request" {
-                        self.name(name.ok_or(at)?, NamedObject::Request, at)?;
-                    }
-                }
-            }
+        let target = at.saturating_sub(2);
+        let is_given = self.code.before(at) == "=" && self.code.expression_end(at) == next;
+        let name = self
+            .code
+            .name(target)
+            .filter(|_| self.code.is_value(target));
+        let name = name.filter(|_| is_given);
+        let mut names = name.into_iter().chain(self.parameter_for(at, next));
+        names.try_for_each(|name| self.name(name, object, at))?;
+        if let Some((NamedObject::Event, mut names)) = self.pattern(target)
+            && names.any(|at| self.code.name(at) == Some("request"))
+        {
+            self.name("request", NamedObject::Request, at)?;
         }
-        names.extend(self.parameter_for(at, next));
-        let mut names = names.into_iter();
-        names.try_for_each(|name| self.name(name, object, at))
+        Ok(())
     }
 
     fn name(&mut self, name: &'a str, object: NamedObject, at: usize) -> Result<(), usize> {
@@ -118,20 +141,17 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
         is_same.then_some(()).ok_or(at)
     }
 
-    /// Returns the properties that a pattern takes, which ends here, each with its new name where that is one.
-    pub(super) fn entries(&self, close: usize) -> Result<Vec<(&'a str, Option<&'a str>)>, usize> {
+    /// Returns the object that a pattern of plain names takes apart, which ends here, and what stands in the pattern.
+    pub(super) fn pattern(&self, close: usize) -> Option<(NamedObject, Range<usize>)> {
         let code = self.code;
-        let parts = code.parts(code.pair(close) + 1, close, &[","]);
-        let filled = parts.into_iter().filter(|(start, end)| start < end);
-        let entry = |(start, end): (usize, usize)| {
-            let property = code.name(start).ok_or(start)?;
-            let name = match code.sign(start + 1) {
-                ":" if end == start + 3 => code.name(start + 2),
-                _ => Some(property).filter(|_| end == start + 1),
-            };
-            Ok((property, name))
-        };
-        filled.map(entry).collect()
+        if code.sign(close) != "}" || code.sign(close + 1) != "=" {
+            return None;
+        }
+        let mut names = code.pair(close) + 1..close;
+        let (object, next) = self.object_at(close + 2)?;
+        let is_whole = code.expression_end(close + 2) == next;
+        let is_plain = names.all(|at| code.name(at).is_some() || code.sign(at) == ",");
+        (is_whole && is_plain).then_some((object, code.pair(close) + 1..close))
     }
 
     /// Returns the parameter that takes what is given here to a function of this code.
@@ -141,10 +161,18 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
         let called = code.word_before(open).filter(|_| code.is_value(open - 1))?;
         let given = code.parts(open + 1, code.pair(open), &[","]);
         let place = given.iter().position(|part| *part == (at, next))?;
-        let mut all = 0..code.len();
-        let declared =
-            all.find(|at| code.name(*at) == Some("function") && code.name(at + 1) == Some(called))?;
-        let ((start, end), _) = code.part(declared)?;
+        let is_named = |at: &usize| code.name(*at) == Some(called) && code.is_value(*at);
+        let is_function = |at: &usize| code.word_before(*at) == Some("function");
+        let named = (0..code.len()).filter(is_named);
+        let (declared, used): (Vec<usize>, Vec<usize>) = named.partition(is_function);
+        // Of two functions of the name, or another value, it is not known which one is called.
+        let [declared] = declared.as_slice() else {
+            return None;
+        };
+        if used.iter().any(|at| code.sign(at + 1) != "(") {
+            return None;
+        }
+        let ((start, end), _) = code.part(declared - 1)?;
         match code.parts(start, end, &[","]).get(place)? {
             (start, end) if start + 1 == *end => code.name(*start),
             _ => None,
@@ -156,36 +184,46 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
         (self.handler.0..self.handler.1).contains(&at)
     }
 
-    /// Returns whether the name here is a parameter, or part of a pattern.
+    /// Returns whether the name here is a parameter, or is taken from the event by a pattern.
     pub(super) fn is_declared(&self, at: usize) -> bool {
-        let is_within = |(start, end): &(usize, usize)| (*start..*end).contains(&at);
-        let outer = self.code.outer(at);
-        let is_pattern = |open: usize| {
-            self.code.sign(open) == "{" && self.code.sign(self.code.pair(open) + 1) == "="
+        let code = self.code;
+        let is_parameter = |(start, end): &(usize, usize)| {
+            let is_within = (*start..*end).contains(&at);
+            is_within && code.parts(*start, *end, &[","]).contains(&(at, at + 1))
         };
-        self.parameters.iter().any(is_within) || outer.is_some_and(is_pattern)
+        let pattern = || self.pattern(code.pair(code.outer(at)?));
+        let is_taken = || matches!(pattern(), Some((NamedObject::Event, _)));
+        self.parameters.iter().any(is_parameter) || code.name(at) == Some("request") && is_taken()
     }
 
-    /// Returns whether it is part of what is written to the log, given to nothing else before.
-    pub(super) fn is_logged(&self, at: usize) -> bool {
+    /// Returns whether what stands here, up to `next`, is written to the log and given to nothing else.
+    pub(super) fn is_logged(&self, at: usize, next: usize) -> bool {
         let code = self.code;
-        let mut outer = code.outer(at);
-        while let Some(open) = outer {
-            if let Some(called) = code.word_before(open) {
-                let console = open.checked_sub(3).and_then(|at| code.name(at));
-                if console == Some("console") || called != "stringify" {
-                    return console == Some("console");
-                }
-            }
-            outer = code.outer(open);
+        let is_part = matches!(code.before(at), "(" | "{" | "," | ":" | "+")
+            && matches!(code.sign(next), ")" | "}" | "," | ":" | "+");
+        let Some(open) = code.outer(at).filter(|_| is_part) else {
+            return false;
+        };
+        let module = open.saturating_sub(3);
+        match (code.name(module), code.word_before(open)) {
+            (Some("console"), Some(_)) => code.sign(open) == "(",
+            (Some("JSON"), Some("stringify")) => self.is_logged(module, code.pair(open) + 1),
+            (_, None) => self.is_logged(open, code.pair(open) + 1),
+            _ => false,
         }
-        false
     }
 
     /// Returns whether it runs once, in the order in which it stands.
     pub(super) fn is_in_order(&self, at: usize) -> bool {
-        let is_within = |(start, end): &(usize, usize)| (*start..*end).contains(&at);
-        !self.inner.iter().any(is_within)
+        let mut inner = self.functions.iter().chain(&self.loops);
+        !inner.any(|(start, end)| (*start..*end).contains(&at))
+    }
+
+    /// Returns whether what is written at the one place may be read at the other, further down: not from another branch.
+    pub(super) fn is_seen(&self, written: usize, read: usize) -> bool {
+        !self.branches.iter().any(|(start, middle, end)| {
+            (*start..*middle).contains(&written) && (*middle..*end).contains(&read)
+        })
     }
 
     /// Returns whether nothing is done with the whole of an object that would not be seen elsewhere. Its name ends at `next`.
@@ -199,35 +237,48 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
                 other.is_some_and(|(other, end)| other == object && is_whole(next + 1, end))
             }
             "&&" | "===" | "!==" | "==" | "!=" => true,
-            sign if is_assignment(sign) => false,
-            _ if before == "=" => {
+            ")" | "}" | ";" | "," | ":" | "" | "+" | "||" => {
                 let target = at.saturating_sub(2);
-                is_whole(at, next) && (code.sign(target) == "}" || code.is_value(target))
-            }
-            _ => {
+                let is_named = code.name(target).is_some() && code.is_value(target);
+                let is_given = before == "=" && is_whole(at, next);
                 let open = at.saturating_sub(1);
                 let is_condition = || code.word_before(open) == Some("if");
-                before == "!"
+                is_given && (is_named || self.pattern(target).is_some())
+                    || before == "!"
                     || code.word_before(at) == Some("typeof")
                     || before == "(" && code.pair(open) == next && is_condition()
                     || self.is_returned(at)
-                    || self.is_logged(at)
+                    || self.is_logged(at, next)
                     || self.parameter_for(at, next).is_some()
             }
+            _ => false,
         }
     }
 
-    /// Returns whether it is what a `return` returns, or one of those that it chooses from.
+    /// Returns whether it is what the handler's `return` returns, or one of those that it chooses from.
     fn is_returned(&self, at: usize) -> bool {
         let code = self.code;
-        let is_beside = |other: &usize| code.outer(*other) == code.outer(at);
-        // Behind a brace that ends a block no operator stands.
-        let is_end = |at: usize| {
-            code.sign(at) == ";" || code.sign(at) == "}" && code.sign(at + 1).is_empty()
-        };
-        let before = (0..at).rev().filter(is_beside);
-        let mut statement = before.take_while(|at| !is_end(*at));
-        statement.any(|at| code.name(at) == Some("return"))
+        let is_within = |(start, end): &(usize, usize)| (*start..*end).contains(&at);
+        if self.functions.iter().any(is_within) || code.is_apart(at) {
+            return false;
+        }
+        let mut is_last = true;
+        for before in (0..at).rev() {
+            if code.outer(before) != code.outer(at) {
+                continue;
+            }
+            let sign = code.sign(before);
+            // Behind a brace that ends a block no operator stands.
+            let is_end = sign == ";" || sign == "}" && code.sign(before + 1).is_empty();
+            if code.name(before) == Some("return") {
+                return true;
+            }
+            if is_end || code.is_apart(before) || is_last && (is_assignment(sign) || sign == "=>") {
+                return false;
+            }
+            is_last &= sign != ",";
+        }
+        false
     }
 }
 
@@ -236,16 +287,25 @@ fn handler_at<'a>(code: &TokenizedCode<'a>, at: usize) -> Option<(&'a str, (usiz
     if code.name(at)? != "handler" {
         return None;
     }
-    let begins = |begin: &usize| {
-        let is_function = code.name(*begin) == Some("function") || code.sign(*begin) == "=>";
-        is_function && code.outer(*begin) == code.outer(at)
-    };
     let keyword = match (code.word_before(at), code.sign(at + 1)) {
         (Some("function"), "(") => at - 1,
-        (_, "=") => (at + 2..at + 12).find(begins)?,
+        (_, "=") => {
+            let start = at + 2 + usize::from(code.name(at + 2) == Some("async"));
+            let behind = match code.sign(start) {
+                "(" => code.pair(start) + 1,
+                _ => start + 1,
+            };
+            [start, behind]
+                .into_iter()
+                .find(|at| code.name(*at) == Some("function") || code.sign(*at) == "=>")?
+        }
         _ => return None,
     };
     let ((first, end), body) = code.part(keyword)?;
+    let is_all = code.sign(body.0) == "{" && matches!(code.sign(body.1), "" | ";" | ",");
+    if code.outer(at).is_some() || !is_all {
+        return None;
+    }
     let is_whole = first + 1 == end || code.sign(first + 1) == ",";
     Some((code.name(first).filter(|_| is_whole)?, body))
 }

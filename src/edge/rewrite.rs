@@ -2,10 +2,11 @@
 //! JavaScript. Whatever might reach the request in another way than by a write to its `uri` is not understood.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::code::TokenizedCode;
 use super::distribution::UriRewrite;
-use super::form::{AnchoredText, UriForm, anchored, joined, replaced};
+use super::form::{UriForm, anchored, joined, replaced};
 use super::objects::{FunctionObjects, NamedObject, is_assignment};
 
 /// The most forms that are followed.
@@ -16,15 +17,18 @@ const HARMLESS: [&str; 5] = ["headers", "cookies", "querystring", "method", "bod
 /// What of the module `cloudfront` leaves the origin alone.
 const HELPERS: [&str; 3] = ["kvs", "edgeLocation", "rawQueryString"];
 /// Ways to the request, or past it, that this reading would not see.
-const HIDDEN: [&str; 7] = [
+const HIDDEN: [&str; 8] = [
     "eval",
     "Function",
     "arguments",
     "with",
+    "class",
     "Reflect",
     "Proxy",
     "globalThis",
 ];
+/// The URI among the names of variables.
+const URI: &str = "";
 const ORIGIN_CHANGES: [&str; 3] = [
     "updateRequestOrigin",
     "selectRequestOriginById",
@@ -50,31 +54,75 @@ pub fn rewrite_of(source: &str) -> Result<UriRewrite, String> {
 }
 
 fn forms(code: &TokenizedCode<'_>) -> Result<BTreeSet<UriForm>, usize> {
+    let objects = FunctionObjects::find(code)?;
     let mut reader = FunctionReader {
         code,
-        objects: FunctionObjects::find(code)?,
-        values: BTreeMap::new(),
-        uri: BTreeSet::from([UriForm::same()]),
-        known: 0,
+        unknown: unknown_names(code, &objects),
+        objects,
+        values: BTreeMap::from([(URI, BTreeSet::from([(UriForm::same(), 0)]))]),
+        known: 0..0,
     };
     // What stands around the handler has been run before it.
     let (within, around): (Vec<usize>, Vec<usize>) =
         (0..code.len()).partition(|at| reader.objects.is_in_handler(*at));
     let mut all = around.into_iter().chain(within);
     all.try_for_each(|at| reader.read(at))?;
-    Ok(reader.uri)
+    let uri = reader.values.remove(URI).unwrap_or_default();
+    Ok(uri.into_iter().map(|(form, _)| form).collect())
+}
+
+/// Returns the names that get a value in a way, or at a time, that is not followed.
+fn unknown_names<'a>(
+    code: &TokenizedCode<'a>,
+    objects: &FunctionObjects<'_, 'a>,
+) -> BTreeSet<&'a str> {
+    let is_written = |at: &usize| code.is_value(*at) && is_assignment(code.sign(at + 1));
+    let (within, around): (Vec<usize>, Vec<usize>) = (0..code.len())
+        .filter(is_written)
+        .partition(|at| objects.is_in_handler(*at));
+    let around: BTreeSet<&str> = around.iter().filter_map(|at| code.name(*at)).collect();
+    // The handler's next run may find what this one leaves.
+    let left = within.into_iter().filter_map(|at| code.name(at));
+    let mut unknown: BTreeSet<&str> = left.filter(|name| around.contains(name)).collect();
+    for at in 0..code.len() {
+        let is_pattern = objects.pattern(at).is_none() && ends_pattern(code, at);
+        let is_caught = |open: usize| code.word_before(open) == Some("catch");
+        let is_given = is_written(&at) && !objects.is_in_order(at)
+            || matches!(code.before(at), "++" | "--")
+            || code.word_before(at) == Some("function")
+            || code.outer(at).is_some_and(is_caught)
+            || is_looped(code, at + 1);
+        let names = match (is_pattern, is_given) {
+            (true, _) => code.pair(at)..at,
+            (_, true) => at..at + 1,
+            _ => continue,
+        };
+        unknown.extend(names.filter_map(|at| code.name(at)));
+    }
+    unknown
+}
+
+/// Returns whether this is the `in` or `of` of a loop's head.
+fn is_looped(code: &TokenizedCode<'_>, at: usize) -> bool {
+    let word = code.outer(at).and_then(|open| code.word_before(open));
+    matches!(code.name(at), Some("in" | "of")) && matches!(word, Some("for" | "await"))
+}
+
+/// Returns whether what ends here is taken apart.
+fn ends_pattern(code: &TokenizedCode<'_>, at: usize) -> bool {
+    let is_close = matches!(code.sign(at), "}" | "]");
+    is_close && (code.sign(at + 1) == "=" || is_looped(code, at + 1))
 }
 
 /// Follows the URI through the code, token by token. Errors are positions.
 struct FunctionReader<'c, 'a> {
     code: &'c TokenizedCode<'a>,
     objects: FunctionObjects<'c, 'a>,
-    /// What variables may hold; `None`: nobody knows.
-    values: BTreeMap<&'a str, Option<BTreeSet<UriForm>>>,
-    /// What the URI may have become.
-    uri: BTreeSet<UriForm>,
-    /// The last `uri` that was known to be the request's.
-    known: usize,
+    /// What the URI and variables may hold, with where they get it.
+    values: BTreeMap<&'a str, BTreeSet<(UriForm, usize)>>,
+    unknown: BTreeSet<&'a str>,
+    /// Where the last `uri` stands that was known to be the request's.
+    known: Range<usize>,
 }
 
 impl<'a> FunctionReader<'_, 'a> {
@@ -88,38 +136,42 @@ impl<'a> FunctionReader<'_, 'a> {
             };
         }
         let name = code.name(at).unwrap_or_default();
-        let is_hidden =
-            HIDDEN.contains(&name) && code.is_value(at) || ORIGIN_CHANGES.contains(&name);
-        if is_hidden || self.makes_request(at) {
+        let is_value = code.is_value(at);
+        let is_called = code.sign(at + 1) == "." && code.sign(at + 3) == "(";
+        let is_hidden = is_value && HIDDEN.contains(&name)
+            || is_value && matches!(name, "console" | "JSON") && !is_called
+            || ORIGIN_CHANGES.contains(&name);
+        if is_hidden || self.names_uri(at) {
             return Err(at);
         }
-        let assigned = code.sign(at + 1);
-        if name == "uri" && !code.is_value(at) && at != self.known && is_assignment(assigned) {
-            return Err(at);
+        if ends_pattern(code, at) {
+            return self.take_apart(at);
         }
-        match code.sign(at) {
-            "=" if matches!(code.before(at), "}" | "]") => self.take_apart(at),
-            "" if !name.is_empty() && code.is_value(at) && is_assignment(assigned) => {
-                self.assign(name, at);
-                Ok(())
-            }
-            _ => Ok(()),
+        if !name.is_empty() && is_value && is_assignment(code.sign(at + 1)) {
+            self.assign(name, at);
         }
+        Ok(())
     }
 
-    /// Returns whether an object gets the key `uri` here, or one that nobody knows: it may be returned as the request.
-    fn makes_request(&self, at: usize) -> bool {
+    /// Returns whether an object's key is named here that is `uri`, or that nobody knows: it may be a request's.
+    fn names_uri(&self, at: usize) -> bool {
         let code = self.code;
-        let in_braces = code.outer(at).is_some_and(|open| code.sign(open) == "{");
-        if !in_braces || !matches!(code.before(at), "{" | ",") || self.objects.is_declared(at) {
-            return false;
-        }
-        let is_uri = code.name(at).or(code.text(at)) == Some("uri");
-        let is_key = match code.sign(at) {
-            "[" => code.sign(code.pair(at) + 1) == ":",
-            _ => is_uri && matches!(code.sign(at + 1), ":" | "," | "}"),
+        let open = code.outer(at).filter(|open| code.sign(*open) == "{");
+        let is_pattern = |open: usize| code.sign(code.pair(open) + 1) == "=";
+        let is_first = matches!(code.before(at), "{" | ",");
+        let may_be_key = is_first && open.is_some_and(|open| !is_pattern(open));
+        let end = if code.sign(at) == "[" {
+            code.pair(at) + 1
+        } else {
+            at + 1
         };
-        is_key && !self.objects.is_logged(at)
+        let is_named = match (code.sign(at), code.name(at)) {
+            ("[", _) => may_be_key && code.sign(end) == ":",
+            (_, Some("uri")) if matches!(code.before(at), "." | "?.") => !self.known.contains(&at),
+            (_, Some("uri")) => may_be_key && matches!(code.sign(end), ":" | "," | "}"),
+            _ => code.text(at) == Some("uri") && !self.known.contains(&at),
+        };
+        is_named && !self.objects.is_logged(at, end)
     }
 
     /// Reads what is done with the event, the request or the helpers, whose name ends at `next`.
@@ -142,70 +194,74 @@ impl<'a> FunctionReader<'_, 'a> {
     /// Reads what is done with the request's `uri`, which ends at `after`.
     fn read_uri(&mut self, at: usize, after: usize) -> Result<(), usize> {
         let code = self.code;
-        self.known = after - 1;
-        let sign = code.sign(after);
-        let is_changed =
-            matches!(code.before(at), "++" | "--") || code.word_before(at) == Some("delete");
-        if !is_assignment(sign) {
-            return if is_changed { Err(at) } else { Ok(()) };
+        self.known = at..after;
+        let is_changed = matches!(code.before(at), "++" | "--")
+            || code.word_before(at) == Some("delete")
+            || is_looped(code, after);
+        let is_written = is_assignment(code.sign(after));
+        let is_followed = self.objects.is_in_handler(at) && self.objects.is_in_order(at);
+        match (is_changed, is_written) {
+            (false, false) => Ok(()),
+            (false, true) if is_followed => self.write(URI, after).map_err(|_| at),
+            _ => Err(at),
         }
-        let is_in_handler = self.objects.is_in_handler(at);
-        if is_changed || !is_in_handler || !self.objects.is_in_order(at) {
-            return Err(at);
-        }
-        let value = self.value(after + 1, code.expression_end(after + 1))?;
-        let value = match sign {
-            "=" => Some(value),
-            "+=" => joined(&self.uri, &value),
-            _ => None,
-        };
-        self.uri.extend(value.ok_or(at)?);
-        (self.uri.len() <= MAX_FORMS).then_some(()).ok_or(at)
     }
 
     /// Notes what a variable may hold from here on.
     fn assign(&mut self, name: &'a str, at: usize) {
-        let code = self.code;
-        let is_in_order = self.objects.is_in_order(at);
-        let is_local = matches!(code.word_before(at), Some("var" | "let" | "const"));
-        if is_local && !is_in_order && !self.objects.is_in_handler(at) {
-            return;
+        if self.write(name, at + 1).is_err() {
+            self.unknown.insert(name);
         }
-        let value = self.value(at + 2, code.expression_end(at + 2)).ok();
-        let old = self.values.get(name);
-        let value = match (code.sign(at + 1), old, value) {
-            _ if !is_in_order => None,
-            ("=", None, value) => value,
-            ("=", Some(Some(old)), Some(value)) => Some(old | &value),
-            ("+=", Some(Some(old)), Some(value)) => joined(old, &value).map(|value| old | &value),
-            _ => None,
-        };
-        let value = value.filter(|forms| forms.len() <= MAX_FORMS);
-        self.values.insert(name, value);
     }
 
-    /// Notes what the names of a pattern hold, before whose `=` this is.
-    fn take_apart(&mut self, at: usize) -> Result<(), usize> {
+    /// Adds what the assignment here gives the URI or a variable to what it may hold.
+    fn write(&mut self, name: &'a str, sign: usize) -> Result<(), usize> {
         let code = self.code;
-        let close = at - 1;
-        let source = self.objects.object_at(at + 1);
-        let source = source.filter(|(_, next)| code.expression_end(at + 1) == *next);
-        if let ("}", Some((object, _))) = (code.sign(close), source) {
-            for (property, name) in self.objects.entries(close)? {
-                let is_uri = object == NamedObject::Request && property == "uri";
-                let name = name.ok_or(at)?;
-                let is_new = !self.values.contains_key(name);
-                let value = (is_uri && is_new).then(|| self.uri.clone());
-                self.values.insert(name, value);
-            }
-            return Ok(());
-        }
-        for inside in code.pair(close)..close {
-            if code.name(inside) == Some("uri") && !code.is_value(inside) {
-                return Err(at);
-            }
-            self.values
-                .extend(code.name(inside).map(|name| (name, None)));
+        let value = self.value(sign + 1, code.expression_end(sign + 1))?;
+        let value = match code.sign(sign) {
+            "=" => Some(value),
+            "+=" => self.held(name, sign).and_then(|held| joined(&held, &value)),
+            _ => None,
+        };
+        let all = self.values.entry(name).or_default();
+        all.extend(value.ok_or(sign)?.into_iter().map(|form| (form, sign)));
+        (all.len() <= MAX_FORMS).then_some(()).ok_or(sign)
+    }
+
+    /// Returns what the URI or a variable may hold here.
+    fn held(&self, name: &str, at: usize) -> Option<BTreeSet<UriForm>> {
+        let all = self
+            .values
+            .get(name)
+            .filter(|_| !self.unknown.contains(name))?;
+        let seen = all
+            .iter()
+            .filter(|(_, from)| self.objects.is_seen(*from, at));
+        let forms: BTreeSet<UriForm> = seen.map(|(form, _)| form.clone()).collect();
+        (!forms.is_empty()).then_some(forms)
+    }
+
+    /// Reads a pattern, which ends here.
+    fn take_apart(&mut self, close: usize) -> Result<(), usize> {
+        let code = self.code;
+        let mut inside = code.pair(close)..close;
+        let Some((object, mut names)) = self.objects.pattern(close) else {
+            let is_uri = |at: usize| code.name(at).or(code.text(at)) == Some("uri");
+            let is_object = self.objects.object_at(close + 2).is_some();
+            let is_hidden = is_object || inside.any(is_uri);
+            let is_known = self.known.contains(&close);
+            return if is_hidden && !is_known {
+                Err(close)
+            } else {
+                Ok(())
+            };
+        };
+        if object == NamedObject::Request && names.any(|at| code.name(at) == Some("uri")) {
+            let uri = self
+                .held(URI, close)
+                .filter(|_| self.objects.is_in_order(close));
+            let uri = uri.ok_or(close)?.into_iter().map(|form| (form, close));
+            self.values.entry("uri").or_default().extend(uri);
         }
         Ok(())
     }
@@ -215,6 +271,10 @@ impl<'a> FunctionReader<'_, 'a> {
         let code = self.code;
         if start >= end {
             return Err(start);
+        }
+        // What is assigned within is not noted yet.
+        if let Some(at) = (start..end).find(|at| is_assignment(code.sign(*at))) {
+            return Err(at);
         }
         let question = code
             .parts(start, end, &["?"])
@@ -240,24 +300,21 @@ impl<'a> FunctionReader<'_, 'a> {
     /// Evaluates a text, a variable or the URI, with the methods that are called of it.
     fn term(&self, start: usize, end: usize) -> Result<BTreeSet<UriForm>, usize> {
         let code = self.code;
-        let value = code.name(start).and_then(|name| self.values.get(name));
         let (mut value, mut at) = if code.sign(start) == "(" {
-            (
-                self.value(start + 1, code.pair(start))?,
-                code.pair(start) + 1,
-            )
+            let close = code.pair(start);
+            (self.value(start + 1, close)?, close + 1)
         } else if let Some(text) = code.text(start) {
-            (
-                BTreeSet::from([UriForm::Literal(text.to_owned())]),
-                start + 1,
-            )
-        } else if let Some((NamedObject::Request, next)) = self.objects.object_at(start) {
-            match code.property(next) {
-                Some(("uri", after)) => (self.uri.clone(), after),
-                _ => return Err(start),
-            }
+            let text = UriForm::Literal(text.to_owned());
+            (BTreeSet::from([text]), start + 1)
         } else {
-            (value.cloned().flatten().ok_or(start)?, start + 1)
+            let (name, after) = match self.objects.object_at(start) {
+                Some((NamedObject::Request, next)) => match code.property(next) {
+                    Some(("uri", after)) => (URI, after),
+                    _ => return Err(start),
+                },
+                _ => (code.name(start).ok_or(start)?, start + 1),
+            };
+            (self.held(name, start).ok_or(start)?, after)
         };
         while at < end {
             let (method, open) = code.property(at).ok_or(at)?;
@@ -289,44 +346,10 @@ impl<'a> FunctionReader<'_, 'a> {
                 let with = code
                     .text(*with)
                     .filter(|with| is_plain && !with.contains('$'))?;
-                let search = match code.text(*search) {
-                    // Where the code asks for no beginning, it may be found anywhere.
-                    Some(text) if self.is_asked("startsWith", text) => AnchoredText {
-                        start: text.to_owned(),
-                        ..AnchoredText::default()
-                    },
-                    _ => anchored(code.regex(*search)?)?,
-                };
-                Some(replaced(value, &search, with))
-            }
-            ("slice" | "substring", [(zero, _), (_, end)]) => {
-                let last = [3, 2, 1].map(|back| end.checked_sub(back).unwrap_or_default());
-                let [length, minus, one] = last;
-                let is_last = code.sign(minus) == "-" && code.name(one) == Some("1");
-                let is_counted = code.sign(length) == "," || code.name(length) == Some("length");
-                let cut = value.iter().filter_map(|form| form.without("", "/"));
-                let is_known = code.name(*zero) == Some("0") && is_last && is_counted;
-                (is_known && self.is_asked("endsWith", "/")).then(|| cut.collect())
+                replaced(value, &anchored(code.regex(*search)?)?, with)
             }
             _ => None,
         }
-    }
-
-    /// Returns whether the code asks of something whether it begins, or ends, with this and perhaps more.
-    fn is_asked(&self, method: &str, text: &str) -> bool {
-        let code = self.code;
-        let is_zero =
-            |at: usize| matches!(code.sign(at), "===" | "==") && code.name(at + 1) == Some("0");
-        (0..code.len()).any(|at| {
-            let is_method = match code.name(at) {
-                Some("indexOf") => method == "startsWith" && is_zero(at + 4),
-                name => name == Some(method),
-            };
-            is_method
-                && code
-                    .text(at + 2)
-                    .is_some_and(|asked| asked.starts_with(text))
-        })
     }
 }
 
@@ -433,15 +456,6 @@ mod tests {
                 "request.uri = request.uri.replace(/\\/?$/, '/index.html')",
                 "index",
             ),
-            ("request.uri = request.uri.replace(/\\/+$/, '')", "*/ -> *"),
-            (
-                "if (request.uri.endsWith('/')) request.uri = request.uri.slice(0, -1)",
-                "*/ -> *",
-            ),
-            (
-                "var u = request.uri; if (u.endsWith('/')) u = u.substring(0, u.length - 1); request.uri = u",
-                "*/ -> *",
-            ),
             (
                 "request.uri = request.uri.replace(/^\\/docs/, '')",
                 "/docs* -> *",
@@ -450,10 +464,7 @@ mod tests {
                 "request.uri = request.uri.replace(/^\\/a/, '/b') || '/'",
                 "/a* -> /b*, -> /",
             ),
-            (
-                "if (request.uri.startsWith('/a/')) request.uri = request.uri.replace('/a', '')",
-                "/a* -> *",
-            ),
+            ("request.uri = request.uri.replace(/\\/$/, '')", "*/ -> *"),
             (
                 "request.uri = request.uri.replace(/\\.md$/, '.html')",
                 "*.md -> *.html",
@@ -468,9 +479,44 @@ mod tests {
                 "* -> /v1*",
             ),
             (
-                "var {uri: u, headers} = request\nu += '.html'\nrequest.uri = u",
+                "const { uri, headers } = request\nrequest.uri = uri + '.html'",
                 "* -> *.html",
             ),
+            (
+                "if (a) request.uri += 'index.html'\nelse request.uri += '/index.html'",
+                "index",
+            ),
+            (
+                "if (a) { request.uri += 'index.html' } if (b) request.uri += '.br'",
+                "* -> *.br, * -> *index.html, * -> *index.html.br",
+            ),
+            (
+                "if (a) request.uri += '.x'; if (b) f(); else request.uri += '.y'",
+                "* -> *.x, * -> *.x.y, * -> *.y",
+            ),
+            (
+                "a ? request.uri += '.x' : 0\n!b && (request.uri += '.y')",
+                "* -> *.x, * -> *.x.y, * -> *.y",
+            ),
+            (
+                "if (b) { if (a) f(); } else request.uri += '.x'; request.uri += '.y'",
+                "* -> *.x, * -> *.x.y, * -> *.y",
+            ),
+            (
+                "switch (a) { case 1: request.uri = '/x'; break; default: request.uri += '.y' }",
+                "* -> *.y, -> /x, -> /x.y",
+            ),
+            (
+                "go: { if (a) break go; request.uri = `/a${`/b${request.uri}`}` }",
+                "* -> /a/b*",
+            ),
+            (
+                "let u; if (u = request.uri) request.uri = '/v' + u",
+                "* -> /v*",
+            ),
+            ("f(), request.uri = '/x', g()", "-> /x"),
+            ("if (a) /it's/.test(request.uri = '/x') // it's\n", "-> /x"),
+            ("// it's\rrequest.uri = '/x'", "-> /x"),
             ("function f(r) { log(r.uri) } f(request)", "nothing"),
             (
                 "console.log('at ' + JSON.stringify(event), {uri: request.uri})",
@@ -492,12 +538,6 @@ mod tests {
         ] {
             assert_eq!(read(&body(code)), told, "{code}");
         }
-        let local = "function f() { const end = g(); return end }";
-        let code = format!(
-            "const end = '/index.html'; {local} {}",
-            body("request.uri += end")
-        );
-        assert_eq!(read(&code), "index", "another function's own");
     }
 
     #[test]
@@ -533,7 +573,94 @@ mod tests {
                 "request.uri = request.uri.slice(0, -1)",
                 "request.uri = request.uri.slice(0, -1)",
             ),
+            ("request.uri = request.uri.replace(/\\/+$/, '')", ""),
+            ("request.uri = request.uri.replace(/^/, '/site')", ""),
+            ("request.uri = request.uri.replace(/$/, '.html')", ""),
+            (
+                "if (request.uri.startsWith('/a/')) request.uri = request.uri.replace('/a', '')",
+                "",
+            ),
+            (
+                "request.uri += 'index.html'; request.uri = request.uri.replace(/^\\/index/, '/x')",
+                "",
+            ),
+            ("var {uri: u, headers} = request\nrequest.uri = u", ""),
+            ("var { headers: { uri } } = request", ""),
+            ("var {request: r} = event\nr[k] = '/x'", ""),
             ("var u = 1; request.uri += u", "request.uri += u"),
+            (
+                "let u = ''; f(); request.uri += u; function f() { u = '/x' }",
+                "",
+            ),
+            ("let u = ''; (() => { u = '/x' })(); request.uri += u", ""),
+            ("let u = ''; [u] = x; request.uri += u", ""),
+            ("let u = ''; for (u in x) { break } request.uri += u", ""),
+            (
+                "let u = ''; for (const [k, u] of x) { break } request.uri += u",
+                "",
+            ),
+            ("let u = ''; for (;; u += 'x') { request.uri += u }", ""),
+            ("let u = ''; do f(); while (u += 'x'); request.uri += u", ""),
+            ("let u = ''; try { f() } catch (u) { request.uri += u }", ""),
+            (
+                "let u = '', o = { f() { u = '/x' } }; o.f(); request.uri += u",
+                "",
+            ),
+            (
+                "let u = '', o = { get f() { u = '/x'; return 1 } }; o.f; request.uri += u",
+                "",
+            ),
+            ("let u = ''; ++u; request.uri += u", ""),
+            ("let u = '', v; request.uri += v = u", ""),
+            ("let u = '/a', v = u = f(); request.uri = u", ""),
+            ("let u = '/a'; request.uri = (u = '/b') ? u : ''", ""),
+            ("let u = '/a'; request.uri = ('/b', u)", ""),
+            (
+                "for (const p of ps) if (p) f(); else request.uri += '/x'",
+                "",
+            ),
+            ("while (f(request.uri += '/x')) g()", ""),
+            ("for (request.uri of ps) f()", ""),
+            ("for ([request.uri] of ps) f()", ""),
+            ("[request.uri] = ['/x']", ""),
+            ("[request['uri']] = ['/x']", ""),
+            ("[[it.uri]] = x", ""),
+            ("({ a: request.uri } = x)", ""),
+            ("for (it.uri in x) f()", ""),
+            ("it['uri'] += '.html'", ""),
+            ("it[`uri`] += '.html'", ""),
+            ("return request['u' + k] = '/x', request", ""),
+            ("return request[k] = '/x', request", ""),
+            ("if (!request[k]()) f()", ""),
+            ("request?.[k]", ""),
+            (
+                "const skip = a\nif (b) return request\nconst r = skip || request",
+                "",
+            ),
+            (
+                "if (a) return a\nconst r = skip || request\nr[k] = '/x'",
+                "",
+            ),
+            ("return r = a || request, r[k] = '/x', r", ""),
+            ("holder['r'] = request; holder.r[k] = '/x'", ""),
+            ("console.log((r => { r[k] = '/x' })(request))", ""),
+            ("console.log(o.r = a || request); o.r[k] = '/x'", ""),
+            ("var console = o; console.log(request)", ""),
+            ("console.log = f; console.log(request)", ""),
+            ("f(request); function f(r) { return r }", ""),
+            (
+                "f(request); function f(a) {} function f(b) { b[k] = '/x' }",
+                "",
+            ),
+            ("f(request); function f(a) {} f = g", ""),
+            ("function f(a = request.uri = '/x') {}; f()", ""),
+            ("return { get uri() { return '/x' } }", ""),
+            ("return { uri() {} }", ""),
+            ("return { 'uri': '/x' }", ""),
+            ("return Object.defineProperty({}, 'uri', x)", ""),
+            ("class R { uri = '/x' } return new R()", ""),
+            ("if (a) handler(event); request.uri += '.html'", ""),
+            ("x = {} / 2 + '/'", ""),
             (
                 "let u = request.uri; u = f(u); request.uri = u",
                 "request.uri = u",
@@ -611,6 +738,13 @@ mod tests {
             "import * as cf from 'cloudfront'; function handler(event) { return event.request }",
             "import cf from 'cloudfront'; function handler(event) { cf[name](); return event.request }",
             "var end = '/x'; function handler(event) { f(); event.request.uri += end; return event.request } function f() { end = g() }",
+            "const end = '/x'; function f() { const end = g() } function handler(event) { event.request.uri += end; return event.request }",
+            "var end = '/x'; function handler(event) { event.request.uri += end; end = '/y'; return event.request }",
+            "function handler(event) { return event.request } function handler(e) { e.request.uri = '/x'; return e.request }",
+            "function handler(event) { return event.request } handler = other;",
+            "var handler = wrap(function (event) { return event.request })",
+            "var handler = function (event) { return event.request }.bind(x)",
+            "function f() { function handler(event) { return event.request } }",
             "function to(r) { r.uri = '/x' } function handler(event) { to(event.request); return event.request }",
         ] {
             assert!(rewrite_of(code).is_err(), "{code}");

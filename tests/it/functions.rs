@@ -212,6 +212,71 @@ async fn what_code_tells_is_purged_exactly() {
     }
 }
 
+fn brotli(uri: &str) -> String {
+    let index = if uri.ends_with('/') { "index.html" } else { "" };
+    format!("{uri}{index}.br")
+}
+
+fn second(uri: &str) -> String {
+    let name = uri.strip_suffix(".html");
+    name.map_or(uri.to_owned(), |name| format!("{name}-v2.html"))
+}
+
+fn bare(uri: &str) -> String {
+    match uri {
+        "/" => "/".to_owned(),
+        uri => uri.strip_suffix('/').unwrap_or(uri).to_owned(),
+    }
+}
+
+fn once(uri: &str) -> String {
+    uri.replacen("/docs", "", 1)
+}
+
+/// What viewers asked for is not guessed from what most files are called, nor a rewrite from where it stands in the code.
+#[tokio::test(flavor = "multi_thread")]
+async fn rewrites_that_look_like_others_leave_nothing_stale() {
+    let helper = "normalize(); request.uri = uri; return request;
+        function normalize() { if (uri.endsWith('/')) uri += 'index.html'; }";
+    let brotli_too = "if (uri.endsWith('/')) uri += 'index.html';
+        if (request.headers['accept-encoding'].value.includes('br')) uri += '.br';
+        request.uri = uri; return request;";
+    for (body, does, file, viewed) in [
+        (helper, index as Rewrite, "a/index.html", "/a/"),
+        (brotli_too, brotli, "a/index.html.br", "/a/"),
+        (
+            "request.uri = uri.replace(/\\.html$/, '-v2.html'); return request;",
+            second,
+            "a-v2.html",
+            "/a.html",
+        ),
+        (
+            "if (uri.length > 1) request.uri = uri.replace(/\\/$/, ''); return request;",
+            bare,
+            "feed.xml",
+            "/feed.xml/",
+        ),
+        (
+            "if (uri.startsWith('/docs/')) log(uri); request.uri = uri.replace('/docs', ''); return request;",
+            once,
+            "a/b.html",
+            "/a/docs/b.html",
+        ),
+    ] {
+        let code = format!(
+            "function handler(event) {{ var request = event.request, uri = request.uri; {body} }}"
+        );
+        let world = world(Some(function(&code, does)), None, true).await;
+        let site = Site::of(&[("index.html", "1"), (file, "<p>1"), ("404.html", "x")]);
+        deploy(&world, &site).await.succeeds();
+        world.warm_urls([viewed]).await;
+        site.write(file, "<p>2");
+        deploy(&world, &site).await.succeeds();
+        let stale = world.stale().await;
+        assert!(stale.is_empty(), "{body}: {stale:#?}");
+    }
+}
+
 /// The behavior is chosen by what the viewer asked for, the copy is kept under what the function makes of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_origins_behavior_would_answer_is_purged_all_the_same() {
