@@ -141,7 +141,7 @@ impl<'a> TokenizedCode<'a> {
     }
 
     /// Returns whether a line's end before the token ends a statement.
-    pub(super) fn is_apart(&self, at: usize) -> bool {
+    fn is_apart(&self, at: usize) -> bool {
         let is_end = |at: usize| matches!(self.sign(at), "" | ")" | "]" | "}");
         let is_first = self.tokens.get(at).is_some_and(|token| token.first);
         let begins = matches!(self.sign(at), "" | "{" | "!" | "~" | "++" | "--");

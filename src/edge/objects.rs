@@ -259,7 +259,7 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
     fn is_returned(&self, at: usize) -> bool {
         let code = self.code;
         let is_within = |(start, end): &(usize, usize)| (*start..*end).contains(&at);
-        if self.functions.iter().any(is_within) || code.is_apart(at) {
+        if self.functions.iter().any(is_within) {
             return false;
         }
         let mut is_last = true;
@@ -273,7 +273,7 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
             if code.name(before) == Some("return") {
                 return true;
             }
-            if is_end || code.is_apart(before) || is_last && (is_assignment(sign) || sign == "=>") {
+            if is_end || is_last && (is_assignment(sign) || sign == "=>") {
                 return false;
             }
             is_last &= sign != ",";
