@@ -9,10 +9,10 @@
 mod allowance;
 mod architecture;
 mod bodies;
-mod broken;
 mod by_hand;
 mod charges;
 mod configurations;
+mod corners;
 mod crash;
 mod deletes;
 mod deploy;

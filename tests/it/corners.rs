@@ -1,4 +1,4 @@
-//! What was found to break the promise: each fails until it is put right.
+//! Configurations, orders of events and names in which something once stayed stale, was purged for nothing or was told wrongly.
 
 use std::sync::Arc;
 use std::time::Duration;
