@@ -18,6 +18,8 @@ pub struct ManualPath {
 pub enum PathProblem {
     #[error("does not begin with a slash")]
     NoSlash,
+    #[error("is a URL without a host: a variable in it may be empty")]
+    NoHost,
     #[error(
         "has a `*` before its end: CloudFront takes `*` only as the last character, elsewhere it stands for itself and purges nothing but a URL with a star"
     )]
@@ -134,15 +136,22 @@ fn after_scheme(text: &str) -> Option<&str> {
     is_web.then_some(rest)
 }
 
-/// Takes the path of a URL, whatever its host. The fragment never left the browser.
+/// Takes the path of a URL, whatever its host; but one it has. The fragment never left the browser.
 fn read_url(url: &str) -> Result<ManualPath, RefusedPath> {
     let (url, _) = url.split_once('#').unwrap_or((url, ""));
     let (url, query) = match url.split_once('?') {
         Some((url, query)) => (url, Some(query.to_owned())),
         None => (url, None),
     };
-    let path = url.find('/').and_then(|slash| url.get(slash..));
-    let read = read_path(path.unwrap_or("/"))?;
+    let (authority, path) = url.split_at(url.find('/').unwrap_or(url.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default().trim();
+    if host.is_empty() || host.starts_with(':') {
+        return Err(RefusedPath {
+            problem: PathProblem::NoHost,
+            instead: None,
+        });
+    }
+    let read = read_path(if path.is_empty() { "/" } else { path })?;
     Ok(ManualPath { query, ..read })
 }
 
@@ -268,6 +277,11 @@ mod tests {
             ("/a%7eb", PathProblem::Tilde, Some("/a*")),
             ("/~a*b", PathProblem::InnerStar, Some("/*")),
             (&long, PathProblem::TooLong(MAX_PATH + 1), Some(&cut)),
+            ("https://", PathProblem::NoHost, None),
+            ("http:///x", PathProblem::NoHost, None),
+            ("https://me@:8080/x", PathProblem::NoHost, None),
+            ("https:// /x", PathProblem::NoHost, None),
+            ("https://?/x", PathProblem::NoHost, None),
             ("#", PathProblem::Tag, None),
             ("#a b", PathProblem::Tag, None),
             ("#a,b", PathProblem::Tag, None),
