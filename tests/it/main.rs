@@ -11,6 +11,7 @@ mod architecture;
 mod bodies;
 mod broken;
 mod by_hand;
+mod by_hand_amiss;
 mod configurations;
 mod crash;
 mod deletes;
