@@ -11,6 +11,7 @@ use crate::cli;
 use crate::deploy::invalidator;
 use crate::deploy::invalidator::{BatchOutcome, Invalidator, PendingInvalidation};
 use crate::error::{Error, Exit};
+use crate::job::event::EventSink;
 use crate::object::journal::PurgeBatch;
 use crate::report::invalidations::{ManualSummary, ShownCounts, ShownInvalidation, taken};
 use crate::survey;
@@ -78,13 +79,14 @@ pub(super) async fn invalidations(
 
 impl<'a> ManualPurge<'a> {
     fn new(app: &'a App, link: &Link) -> Self {
+        let printer = app.printer.clone();
         Self {
             app,
             invalidator: Invalidator {
                 cloudfront: link.aws.cloudfront(),
                 until: Instant::now() + app.settings.timeout.0,
                 stop: app.stop.clone(),
-                tell: app.teller(),
+                tell: EventSink::new(move |event| printer.event_by_hand(event)),
             },
             pending: Vec::new(),
         }

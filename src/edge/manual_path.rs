@@ -63,9 +63,12 @@ pub fn read_path(text: &str) -> Result<ManualPath, RefusedPath> {
         return read_url(url);
     }
     if !text.starts_with('/') {
-        let with_slash = format!("/{text}");
-        let instead = match read_path(&with_slash) {
-            Ok(_) => Some(with_slash),
+        let meant = match begins_with_host(text) {
+            true => format!("https://{text}"),
+            false => format!("/{text}"),
+        };
+        let instead = match read_path(&meant) {
+            Ok(_) => Some(meant),
             Err(refused) => refused.instead,
         };
         let problem = PathProblem::NoSlash;
@@ -134,6 +137,24 @@ fn after_scheme(text: &str) -> Option<&str> {
         .iter()
         .any(|web| scheme.eq_ignore_ascii_case(web));
     is_web.then_some(rest)
+}
+
+/// Tells whether a text looks like a URL without its scheme; `index.html` by itself does not.
+fn begins_with_host(text: &str) -> bool {
+    let (host, has_path) = match text.split_once('/') {
+        Some((host, _)) => (host, true),
+        None => (text, false),
+    };
+    let is_label = |label: &str| {
+        let mut bytes = label.bytes();
+        !label.is_empty() && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let is_domain =
+        |domain: &str| domain.len() > 1 && domain.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let last = host.rsplit_once('.').map(|(_, last)| last);
+    (has_path || host.starts_with("www."))
+        && last.is_some_and(is_domain)
+        && host.split('.').all(is_label)
 }
 
 /// Takes the path of a URL, whatever its host; but one it has. The fragment never left the browser.
@@ -256,6 +277,20 @@ mod tests {
         for (text, problem, instead) in [
             ("a.html", PathProblem::NoSlash, Some("/a.html")),
             ("", PathProblem::NoSlash, Some("/")),
+            (
+                "www.example.com/a",
+                PathProblem::NoSlash,
+                Some("https://www.example.com/a"),
+            ),
+            (
+                "www.example.com",
+                PathProblem::NoSlash,
+                Some("https://www.example.com"),
+            ),
+            ("e.org/a/*/b", PathProblem::NoSlash, Some("/a/*")),
+            ("v1.2/a", PathProblem::NoSlash, Some("/v1.2/a")),
+            ("../a", PathProblem::NoSlash, Some("/../a")),
+            (".git/a", PathProblem::NoSlash, Some("/.git/a")),
             ("*.html", PathProblem::NoSlash, Some("/*")),
             (
                 "ftp://e.org/a",

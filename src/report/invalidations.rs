@@ -7,7 +7,7 @@ use super::json::merged;
 use super::printer::Printer;
 use super::text::{counted, elided, shown};
 use crate::aws::AwsError;
-use crate::job::InvalidationSummary;
+use crate::job::{DeployEvent, InvalidationSummary};
 
 /// Columns of a refused path that are shown.
 const MAX_REFUSED: usize = 200;
@@ -68,6 +68,14 @@ pub fn refused_path(path: &str) -> String {
 }
 
 impl Printer {
+    /// Tells an event of a purge by hand. That CloudFront took a batch is told once: by [`Printer::invalidated`].
+    pub fn event_by_hand(&self, event: &DeployEvent) {
+        let is_told = !(self.options.bars || self.options.json || self.options.verbose);
+        if !(is_told && matches!(event, DeployEvent::PurgeAccepted { .. })) {
+            self.event(event);
+        }
+    }
+
     /// Tells of a batch that CloudFront took.
     pub fn invalidated(&self, distribution: &str, id: &str, paths: u64) {
         self.result(

@@ -329,5 +329,10 @@ mod tests {
             joined(&parts, 28, "  "),
             "  12 to upload · 1 to delete\n  5 unchanged"
         );
+        // Were the line counted again at each word, this would take minutes.
+        let long = ["a"; 500_000].join(" ");
+        let begun = std::time::Instant::now();
+        assert_eq!(wrapped(&long, usize::MAX, "", ""), long);
+        assert!(begun.elapsed() < Duration::from_secs(20));
     }
 }

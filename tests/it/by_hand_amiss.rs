@@ -220,3 +220,12 @@ async fn a_list_that_is_cut_says_so() {
     let cut = serde_json::json!([world.distribution]);
     assert_eq!(ran.summary()["older-not-shown"], cut);
 }
+
+#[tokio::test]
+async fn what_was_taken_is_told_once() {
+    let world = World::new().await;
+    let ran = invalidate(&world).arg("/x").await.succeeds();
+    ran.says(" (1 path)").never_says("Purging");
+    let ran = invalidate(&world).arg("www.example.com/x").await.exits(2);
+    ran.says("unstale invalidate 'https://www.example.com/x'");
+}
