@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use super::connect::Link;
 use super::{App, manual_paths};
 use crate::aws::cloudfront::PurgeTarget;
+use crate::aws::{AwsError, AwsErrorKind};
 use crate::cli;
 use crate::deploy::invalidator;
 use crate::deploy::invalidator::{BatchOutcome, Invalidator, PendingInvalidation};
 use crate::error::{Error, Exit};
+use crate::job::event::EventSink;
 use crate::object::journal::PurgeBatch;
-use crate::report::invalidations::{ManualSummary, ShownInvalidation};
+use crate::report::invalidations::{ManualSummary, ShownCounts, ShownInvalidation, taken};
 use crate::survey;
 
 /// Invalidations that are listed of each distribution, at most.
@@ -51,34 +53,48 @@ pub(super) async fn invalidations(
 ) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let mut invalidations = ManualPurge::new(app, &link);
-    let mut shown = 0;
+    let (mut shown, mut missing) = (ShownCounts::default(), None);
     for target in invalidations.targets(&link).await? {
-        shown += match &flags.id {
-            Some(id) => invalidations.show(&target, id).await?,
-            None => invalidations.list(&target).await?,
+        let answer = match &flags.id {
+            Some(id) => invalidations.show(&target, id).await,
+            None => invalidations.list(&target, &mut shown).await,
         };
+        match answer {
+            Ok(count) => shown.shown += count,
+            Err(error) if error.is(&AwsErrorKind::NotFound) => missing = Some(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if let (Some(error), 0) = (missing, shown.shown) {
+        return Err(error.into());
     }
     if flags.wait {
         invalidations.wait().await?;
     }
     let pending = invalidations.pending.iter();
-    let in_progress = pending.filter(|awaited| !awaited.completed).count();
-    app.printer.invalidations_shown(shown, in_progress);
+    shown.in_progress = pending.filter(|awaited| !awaited.completed).count();
+    app.printer.invalidations_shown(&shown);
     Ok(Exit::Done)
 }
 
 impl<'a> ManualPurge<'a> {
     fn new(app: &'a App, link: &Link) -> Self {
+        let printer = app.printer.clone();
         Self {
             app,
             invalidator: Invalidator {
                 cloudfront: link.aws.cloudfront(),
                 until: Instant::now() + app.settings.timeout.0,
                 stop: app.stop.clone(),
-                tell: app.teller(),
+                tell: EventSink::new(move |event| printer.event_by_hand(event)),
             },
             pending: Vec::new(),
         }
+    }
+
+    /// Gives what is next its full time: what came before has spent of it.
+    fn begin_time(&mut self) {
+        self.invalidator.until = Instant::now() + self.app.settings.timeout.0;
     }
 
     async fn targets(&self, link: &Link) -> Result<Vec<PurgeTarget>, Error> {
@@ -113,6 +129,7 @@ impl<'a> ManualPurge<'a> {
                         .invalidated(target.id(), &accepted.id, sent);
                     let pending = PendingInvalidation::new(target, accepted, sent);
                     self.pending.push(pending);
+                    self.begin_time();
                     if !unsent.is_empty() {
                         self.app.stop.sleep(pause).await;
                     }
@@ -150,26 +167,37 @@ impl<'a> ManualPurge<'a> {
         for (target, paths) in &left {
             self.app.printer.unsent(target.id(), paths);
         }
-        let taken: u64 = self.pending.iter().map(|sent| sent.paths).sum();
-        let total = taken + left.values().map(|paths| paths.len() as u64).sum::<u64>();
-        let sent = self.pending.iter().map(|sent| {
-            let (target, id) = (sent.target.id(), &sent.id);
-            format!("{target} took {} paths as {id}", sent.paths)
-        });
-        let hint = "put what is left into a file, a path a line, and go on with --paths-from FILE";
+        let accepted: u64 = self.pending.iter().map(|sent| sent.paths).sum();
+        let total = accepted + left.values().map(|paths| paths.len() as u64).sum::<u64>();
+        let mut sent: BTreeMap<&PurgeTarget, Vec<_>> = BTreeMap::new();
+        for invalidation in &self.pending {
+            let target = &invalidation.target;
+            sent.entry(target).or_default().push(invalidation.summary());
+        }
+        let mut lefts = left.keys();
+        let whose = match (lefts.next(), lefts.next()) {
+            (Some(target), None) if sent.keys().all(|sent| *sent == target) => String::new(),
+            (Some(target), None) => format!(" --distribution {}", target.id()),
+            _ => " --distribution ID, for each by itself".to_owned(),
+        };
+        let first = error.hint.map(|hint| format!("{hint}; then "));
+        let hint = format!(
+            "{}put what is left into a file, a path a line, and go on with --paths-from FILE{whose}",
+            first.unwrap_or_default()
+        );
         Error {
             message: format!(
-                "{taken} of {total} paths were sent, and then: {}",
+                "{accepted} of {total} paths were sent, and then: {}",
                 error.message
             ),
-            causes: sent.collect(),
-            hint: error.hint.or_else(|| Some(hint.to_owned())),
+            causes: sent.into_values().map(|sent| taken(&sent)).collect(),
+            hint: Some(hint),
             ..error
         }
     }
 
     /// Shows one; answers how many that are.
-    async fn show(&mut self, target: &PurgeTarget, id: &str) -> Result<usize, Error> {
+    async fn show(&mut self, target: &PurgeTarget, id: &str) -> Result<usize, AwsError> {
         let shown = self.invalidator.cloudfront.invalidation(target, id).await?;
         let paths = shown.invalidation_batch.and_then(|batch| batch.paths);
         let paths = paths.and_then(|paths| paths.items);
@@ -186,11 +214,19 @@ impl<'a> ManualPurge<'a> {
         Ok(1)
     }
 
-    async fn list(&mut self, target: &PurgeTarget) -> Result<usize, Error> {
-        let enough = |seen: &[_]| seen.len() >= MAX_LISTED;
+    async fn list(
+        &mut self,
+        target: &PurgeTarget,
+        counts: &mut ShownCounts,
+    ) -> Result<usize, AwsError> {
+        // One more tells that there are more.
+        let enough = |seen: &[_]| seen.len() > MAX_LISTED;
         let cloudfront = &self.invalidator.cloudfront;
         let mut listed = cloudfront.invalidations(target, enough).await?;
-        listed.truncate(MAX_LISTED);
+        if listed.len() > MAX_LISTED {
+            counts.older_not_shown.push(target.id().to_owned());
+            listed.truncate(MAX_LISTED);
+        }
         let shown = listed.len();
         if listed.is_empty() {
             self.app.printer.no_invalidations(target.id());
@@ -236,6 +272,7 @@ impl<'a> ManualPurge<'a> {
     }
 
     async fn wait(&mut self) -> Result<(), Error> {
+        self.begin_time();
         let done = self.invalidator.wait(&mut self.pending).await?;
         self.waited(done)
     }

@@ -9,6 +9,7 @@ use crate::edge::manual_path::{
     DistinctPaths, ManualPath, PathProblem, RefusedPath, distinct_paths, read_path,
 };
 use crate::error::{Error, Exit};
+use crate::report::invalidations::refused_path;
 
 /// What stands for stdin in the place of a path or a file.
 const STDIN: &str = "-";
@@ -62,21 +63,24 @@ pub(super) async fn read(app: &App, flags: &cli::InvalidateArgs) -> Result<Disti
 
 /// Reads the paths of a file, one a line.
 async fn listed(app: &App, file: &Path) -> Result<Vec<WrittenPath>, Error> {
-    let (name, bytes) = if file == Path::new(STDIN) {
-        let reading = tokio::task::spawn_blocking(|| {
-            let mut bytes = Vec::new();
-            std::io::stdin()
-                .lock()
-                .read_to_end(&mut bytes)
-                .map(|_| bytes)
-        });
-        let bytes = tokio::select! {
-            bytes = reading => bytes.unwrap_or_else(|error| Err(error.into())),
-            () = app.stop.wished() => return Err(Error::interrupted("interrupted, nothing was sent")),
-        };
-        ("stdin".to_owned(), bytes)
-    } else {
-        (file.display().to_string(), std::fs::read(file))
+    let is_stdin = file == Path::new(STDIN);
+    let name = match is_stdin {
+        true => "stdin".to_owned(),
+        false => file.display().to_string(),
+    };
+    let file = file.to_owned();
+    // A pipe may never be written to, and is read beside what takes the signals.
+    let reading = tokio::task::spawn_blocking(move || {
+        if !is_stdin {
+            return std::fs::read(file);
+        }
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes)?;
+        Ok(bytes)
+    });
+    let bytes = tokio::select! {
+        bytes = reading => bytes.unwrap_or_else(|error| Err(error.into())),
+        () = app.stop.wished() => return Err(Error::interrupted("interrupted, nothing was sent")),
     };
     let unreadable = |error| Error::usage(format!("cannot read {name}")).because(error);
     lines(&name, &bytes.map_err(unreadable)?)
@@ -106,7 +110,8 @@ fn lines(name: &str, bytes: &[u8]) -> Result<Vec<WrittenPath>, Error> {
 fn refusal(refused: &[(&WrittenPath, RefusedPath)], written: usize) -> Option<Error> {
     let told = |path: &WrittenPath, problem: &PathProblem| {
         let place = path.place.as_ref().map(|place| format!("{place}: "));
-        format!("{}`{}` {problem}", place.unwrap_or_default(), path.text)
+        let text = refused_path(&path.text);
+        format!("{}{text} {problem}", place.unwrap_or_default())
     };
     match refused {
         [] => None,

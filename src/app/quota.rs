@@ -2,7 +2,6 @@
 //! number: each invalidation is asked for.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -13,7 +12,7 @@ use crate::aws::cloudfront::PurgeTarget;
 use crate::aws::{AwsError, AwsErrorKind, CloudFront};
 use crate::error::{Error, Exit};
 use crate::report::quota::{MonthlyQuota, SpentPaths};
-use crate::survey::find_targets;
+use crate::survey::find_named;
 
 /// Requests at once: CloudFront's API throttles early.
 const AT_ONCE: usize = 6;
@@ -43,11 +42,12 @@ pub(super) async fn quota(app: &App) -> Result<Exit, Error> {
 /// Returns the ids of what is on a flat-rate plan: the site's own distributions, where the settings say so. No list of CloudFront's
 /// tells.
 async fn included(app: &App, link: &Link) -> Result<Vec<String>, Error> {
-    if !app.settings.purge.plan.includes_paths() {
+    let names = app.target_names(link);
+    let is_none = names.tenant.is_none() && names.wishes.is_empty();
+    if is_none || !app.settings.purge.plan.includes_paths() {
         return Ok(Vec::new());
     }
-    let job = app.job_for(link, PathBuf::new())?;
-    let targets = find_targets(&link.aws, &job).await?.found;
+    let targets = find_named(&link.aws.cloudfront(), &names).await?;
     Ok(targets
         .iter()
         .map(|target| target.id().to_owned())

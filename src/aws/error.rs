@@ -178,11 +178,17 @@ impl AwsError {
     /// Says in a line what to do about it, where there is something to do.
     pub fn hint(&self) -> Option<String> {
         Some(match &self.kind {
-            AwsErrorKind::AccessDenied => format!(
-                "allow {} on {}: `unstale policy` prints what is needed; with --expected-bucket-owner this also means that somebody else owns the bucket",
-                self.action,
-                self.arn(),
-            ),
+            AwsErrorKind::AccessDenied => {
+                let owner = match self.action.starts_with("s3:") {
+                    true => "; with --expected-bucket-owner this also means that somebody else owns the bucket",
+                    false => "",
+                };
+                format!(
+                    "allow {} on {}: `unstale policy` prints what is needed{owner}",
+                    self.action,
+                    self.arn(),
+                )
+            }
             AwsErrorKind::NoSuchBucket => "check `bucket` in deploy.toml or --bucket, and whose profile is used".into(),
             AwsErrorKind::NoSuchDistribution => {
                 "check `distribution` in deploy.toml or --distribution: an id such as E1ABCDEF2GHIJK, an alias, auto or none".into()

@@ -18,6 +18,8 @@ pub struct ManualPath {
 pub enum PathProblem {
     #[error("does not begin with a slash")]
     NoSlash,
+    #[error("is a URL without a host: a variable in it may be empty")]
+    NoHost,
     #[error(
         "has a `*` before its end: CloudFront takes `*` only as the last character, elsewhere it stands for itself and purges nothing but a URL with a star"
     )]
@@ -61,9 +63,12 @@ pub fn read_path(text: &str) -> Result<ManualPath, RefusedPath> {
         return read_url(url);
     }
     if !text.starts_with('/') {
-        let with_slash = format!("/{text}");
-        let instead = match read_path(&with_slash) {
-            Ok(_) => Some(with_slash),
+        let meant = match begins_with_host(text) {
+            true => format!("https://{text}"),
+            false => format!("/{text}"),
+        };
+        let instead = match read_path(&meant) {
+            Ok(_) => Some(meant),
             Err(refused) => refused.instead,
         };
         let problem = PathProblem::NoSlash;
@@ -134,15 +139,40 @@ fn after_scheme(text: &str) -> Option<&str> {
     is_web.then_some(rest)
 }
 
-/// Takes the path of a URL, whatever its host. The fragment never left the browser.
+/// Tells whether a text looks like a URL without its scheme; `index.html` by itself does not.
+fn begins_with_host(text: &str) -> bool {
+    let (host, has_path) = match text.split_once('/') {
+        Some((host, _)) => (host, true),
+        None => (text, false),
+    };
+    let is_label = |label: &str| {
+        let mut bytes = label.bytes();
+        !label.is_empty() && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let is_domain =
+        |domain: &str| domain.len() > 1 && domain.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let last = host.rsplit_once('.').map(|(_, last)| last);
+    (has_path || host.starts_with("www."))
+        && last.is_some_and(is_domain)
+        && host.split('.').all(is_label)
+}
+
+/// Takes the path of a URL, whatever its host; but one it has. The fragment never left the browser.
 fn read_url(url: &str) -> Result<ManualPath, RefusedPath> {
     let (url, _) = url.split_once('#').unwrap_or((url, ""));
     let (url, query) = match url.split_once('?') {
         Some((url, query)) => (url, Some(query.to_owned())),
         None => (url, None),
     };
-    let path = url.find('/').and_then(|slash| url.get(slash..));
-    let read = read_path(path.unwrap_or("/"))?;
+    let (authority, path) = url.split_at(url.find('/').unwrap_or(url.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default().trim();
+    if host.is_empty() || host.starts_with(':') {
+        return Err(RefusedPath {
+            problem: PathProblem::NoHost,
+            instead: None,
+        });
+    }
+    let read = read_path(if path.is_empty() { "/" } else { path })?;
     Ok(ManualPath { query, ..read })
 }
 
@@ -247,6 +277,20 @@ mod tests {
         for (text, problem, instead) in [
             ("a.html", PathProblem::NoSlash, Some("/a.html")),
             ("", PathProblem::NoSlash, Some("/")),
+            (
+                "www.example.com/a",
+                PathProblem::NoSlash,
+                Some("https://www.example.com/a"),
+            ),
+            (
+                "www.example.com",
+                PathProblem::NoSlash,
+                Some("https://www.example.com"),
+            ),
+            ("e.org/a/*/b", PathProblem::NoSlash, Some("/a/*")),
+            ("v1.2/a", PathProblem::NoSlash, Some("/v1.2/a")),
+            ("../a", PathProblem::NoSlash, Some("/../a")),
+            (".git/a", PathProblem::NoSlash, Some("/.git/a")),
             ("*.html", PathProblem::NoSlash, Some("/*")),
             (
                 "ftp://e.org/a",
@@ -268,6 +312,11 @@ mod tests {
             ("/a%7eb", PathProblem::Tilde, Some("/a*")),
             ("/~a*b", PathProblem::InnerStar, Some("/*")),
             (&long, PathProblem::TooLong(MAX_PATH + 1), Some(&cut)),
+            ("https://", PathProblem::NoHost, None),
+            ("http:///x", PathProblem::NoHost, None),
+            ("https://me@:8080/x", PathProblem::NoHost, None),
+            ("https:// /x", PathProblem::NoHost, None),
+            ("https://?/x", PathProblem::NoHost, None),
             ("#", PathProblem::Tag, None),
             ("#a b", PathProblem::Tag, None),
             ("#a,b", PathProblem::Tag, None),

@@ -5,9 +5,12 @@ use serde_json::json;
 
 use super::json::merged;
 use super::printer::Printer;
-use super::text::{counted, shown};
+use super::text::{counted, elided, shown};
 use crate::aws::AwsError;
-use crate::job::InvalidationSummary;
+use crate::job::{DeployEvent, InvalidationSummary};
+
+/// Columns of a refused path that are shown.
+const MAX_REFUSED: usize = 200;
 
 /// An invalidation as CloudFront shows it.
 #[derive(Debug, Serialize)]
@@ -30,7 +33,49 @@ pub struct ManualSummary {
     pub invalidations: Vec<InvalidationSummary>,
 }
 
+/// What a list of invalidations came to.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShownCounts {
+    pub shown: usize,
+    pub in_progress: usize,
+    /// The distributions of which this is so.
+    pub older_not_shown: Vec<String>,
+}
+
+/// Says what a distribution took of a purge that went no further.
+pub fn taken(sent: &[InvalidationSummary]) -> String {
+    let paths = counted(sent.iter().map(|sent| sent.paths).sum(), "path");
+    match sent {
+        [] => String::new(),
+        [
+            InvalidationSummary {
+                distribution, id, ..
+            },
+        ] => {
+            format!("{distribution} took {paths} as {id}")
+        }
+        [InvalidationSummary { distribution, .. }, ..] => {
+            let number = counted(sent.len() as u64, "invalidation");
+            format!("{distribution} took {paths} in {number}")
+        }
+    }
+}
+
+/// Quotes a path that is refused: a file of something else may be one line.
+pub fn refused_path(path: &str) -> String {
+    format!("`{}`", elided(path, MAX_REFUSED))
+}
+
 impl Printer {
+    /// Tells an event of a purge by hand. That CloudFront took a batch is told once: by [`Printer::invalidated`].
+    pub fn event_by_hand(&self, event: &DeployEvent) {
+        let is_told = !(self.options.bars || self.options.json || self.options.verbose);
+        if !(is_told && matches!(event, DeployEvent::PurgeAccepted { .. })) {
+            self.event(event);
+        }
+    }
+
     /// Tells of a batch that CloudFront took.
     pub fn invalidated(&self, distribution: &str, id: &str, paths: u64) {
         self.result(
@@ -89,16 +134,17 @@ impl Printer {
 
     pub fn invalidation(&self, invalidation: &ShownInvalidation) {
         let ShownInvalidation {
+            distribution,
             id,
             status,
             created,
             ..
         } = invalidation;
         let text = match &invalidation.paths {
-            None => format!("{id}  {status:<10}  {created}"),
+            None => format!("{distribution}  {id}  {status:<10}  {created}"),
             Some(paths) => {
                 let number = counted(paths.len() as u64, "path");
-                let head = format!("{id}  {status}  {created}  {number}");
+                let head = format!("{distribution}  {id}  {status}  {created}  {number}");
                 let paths = paths.iter().map(|path| format!("\n  {}", shown(path)));
                 [head].into_iter().chain(paths).collect()
             }
@@ -113,8 +159,11 @@ impl Printer {
         self.line(&format!("{distribution} has no invalidations"));
     }
 
-    /// Ends a list of invalidations, for programs.
-    pub fn invalidations_shown(&self, shown: usize, in_progress: usize) {
-        self.object(&json!({"type": "summary", "shown": shown, "in-progress": in_progress}));
+    /// Ends a list of invalidations.
+    pub fn invalidations_shown(&self, counts: &ShownCounts) {
+        for distribution in &counts.older_not_shown {
+            self.note(&format!("older ones of {distribution} are not shown"));
+        }
+        self.object(&merged(json!({"type": "summary"}), counts));
     }
 }

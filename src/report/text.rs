@@ -151,17 +151,20 @@ fn fitting(letters: impl Iterator<Item = char>, room: usize) -> String {
 pub(super) fn wrapped(text: &str, width: usize, first: &str, rest: &str) -> String {
     let mut lines = Vec::new();
     for paragraph in text.lines() {
-        let mut line = String::new();
+        let (mut line, mut used) = (String::new(), 0);
         for word in paragraph.split(' ') {
             let indent = if lines.is_empty() { first } else { rest };
-            let full = columns(indent) + columns(&line) + 1 + columns(word) > width;
-            if full && !line.is_empty() {
+            let wide = columns(word);
+            if !line.is_empty() && columns(indent) + used + 1 + wide > width {
                 lines.push(format!("{indent}{line}"));
                 line.clear();
+                used = 0;
             } else if !line.is_empty() {
                 line.push(' ');
+                used += 1;
             }
             line.push_str(word);
+            used += wide;
         }
         let indent = if lines.is_empty() { first } else { rest };
         lines.push(format!("{indent}{line}").trim_end().to_owned());
@@ -326,5 +329,10 @@ mod tests {
             joined(&parts, 28, "  "),
             "  12 to upload · 1 to delete\n  5 unchanged"
         );
+        // Were the line counted again at each word, this would take minutes.
+        let long = ["a"; 500_000].join(" ");
+        let begun = std::time::Instant::now();
+        assert_eq!(wrapped(&long, usize::MAX, "", ""), long);
+        assert!(begun.elapsed() < Duration::from_secs(20));
     }
 }

@@ -10,6 +10,7 @@ mod allowance;
 mod architecture;
 mod bodies;
 mod by_hand;
+mod by_hand_amiss;
 mod charges;
 mod configurations;
 mod corners;
