@@ -69,6 +69,7 @@ class World:
                 "distributions", f"--local={args.local}", "--bucket", self.bucket
             )
             origin = f"{self.bucket}.s3"
+            listed = [line for line in listed if line["type"] == "distribution"]
             of_bucket = [d for d in listed if any(o.startswith(origin) for o in d["origins"])]
             check(len(of_bucket) == 1, f"one distribution before {self.bucket}: {listed}")
             self.distribution = of_bucket[0]["id"]
