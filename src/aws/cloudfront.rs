@@ -1,7 +1,5 @@
 //! What is asked of CloudFront.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_cloudfront::Client;
 /// What other rooms read of a distribution's configuration.
 pub use aws_sdk_cloudfront::types;
@@ -49,44 +47,6 @@ pub struct DescribedDistribution {
     /// Whether all edges know this configuration; `None` where the answer did not tell.
     pub deployed: Option<bool>,
     pub config: DistributionConfig,
-}
-
-impl DescribedDistribution {
-    /// Puts a tenant's parameters, or else their default values, in the place of `{{name}}` in what origins are reached by.
-    #[must_use]
-    pub fn for_tenant(mut self, tenant: &DescribedTenant) -> Self {
-        let definitions = (self.config.tenant_config.take())
-            .and_then(|tenant| tenant.parameter_definitions)
-            .unwrap_or_default();
-        let default = definitions.into_iter().filter_map(|definition| {
-            let schema = definition.definition?.string_schema?;
-            Some((definition.name, schema.default_value?))
-        });
-        let mut parameters: BTreeMap<String, String> = default.collect();
-        parameters.extend(tenant.parameters.clone());
-        let fill = |text: &mut String| {
-            for (name, value) in &parameters {
-                *text = text.replace(&format!("{{{{{name}}}}}"), value);
-            }
-        };
-        let origins = self.config.origins.iter_mut();
-        for origin in origins.flat_map(|origins| &mut origins.items) {
-            fill(&mut origin.domain_name);
-            origin.origin_path.iter_mut().for_each(fill);
-        }
-        self
-    }
-}
-
-/// A tenant of a multi-tenant distribution.
-#[derive(Debug, Clone, Default)]
-pub struct DescribedTenant {
-    pub id: String,
-    /// The id of the distribution whose configuration it has.
-    pub distribution: Option<String>,
-    pub domains: Vec<String>,
-    /// What it sets of the distribution's parameters.
-    pub parameters: BTreeMap<String, String>,
 }
 
 /// What became of an invalidation.
@@ -148,8 +108,15 @@ impl From<DistributionSummary> for ListedDistribution {
 }
 
 /// Tells whether a status says that all edges know the configuration; anything else is `InProgress`.
-pub(super) fn is_deployed(status: &str) -> bool {
+fn is_deployed(status: &str) -> bool {
     status.eq_ignore_ascii_case("deployed")
+}
+
+impl ListedDistribution {
+    /// Tells whether all edges know it as it is configured.
+    pub fn is_deployed(&self) -> bool {
+        is_deployed(&self.status)
+    }
 }
 
 impl CloudFront {
@@ -169,7 +136,7 @@ impl CloudFront {
         match self.distributions().await {
             Ok(listed) => {
                 let listed = listed.iter().find(|listed| listed.id == id);
-                Ok(listed.map(|listed| is_deployed(&listed.status)))
+                Ok(listed.map(ListedDistribution::is_deployed))
             }
             Err(error) if error.is_denied() => Ok(None),
             Err(error) => Err(error),
@@ -338,51 +305,6 @@ impl CloudFront {
                 return Ok(invalidations);
             }
         }
-    }
-
-    /// Lists all tenants of the account's distributions: their ids, and what they are called.
-    pub async fn tenants(&self) -> Result<Vec<(String, String)>, AwsError> {
-        let mut tenants = Vec::new();
-        let mut marker = None;
-        loop {
-            let request = self.client.list_distribution_tenants();
-            let answer = request.set_marker(marker).send().await;
-            let answer = answer.map_err(failed("cloudfront:ListDistributionTenants", "*"))?;
-            let list = answer.distribution_tenant_list.unwrap_or_default();
-            tenants.extend(list.into_iter().map(|tenant| {
-                let domain = tenant.domains.into_iter().next().map(|first| first.domain);
-                (tenant.id, domain.unwrap_or(tenant.name))
-            }));
-            marker = answer.next_marker.filter(|next| !next.is_empty());
-            if marker.is_none() {
-                return Ok(tenants);
-            }
-        }
-    }
-
-    /// Finds the tenant of this id or domain.
-    pub async fn tenant(&self, name: &str) -> Result<DescribedTenant, AwsError> {
-        const ACTION: &str = "cloudfront:GetDistributionTenant";
-        const BY_DOMAIN: &str = "cloudfront:GetDistributionTenantByDomain";
-        let tenant = if name.contains('.') {
-            let request = self.client.get_distribution_tenant_by_domain().domain(name);
-            let answer = request.send().await.map_err(failed(BY_DOMAIN, name))?;
-            answer.distribution_tenant
-        } else {
-            let request = self.client.get_distribution_tenant().identifier(name);
-            let answer = request.send().await.map_err(failed(ACTION, name))?;
-            answer.distribution_tenant
-        };
-        let nonsense = |what| AwsError::nonsense(ACTION, name, what);
-        let tenant = tenant.ok_or_else(|| nonsense("the answer holds no tenant"))?;
-        let domains = tenant.domains.unwrap_or_default().into_iter();
-        let parameters = tenant.parameters.unwrap_or_default().into_iter();
-        Ok(DescribedTenant {
-            id: tenant.id.ok_or_else(|| nonsense("the tenant has no id"))?,
-            distribution: tenant.distribution_id,
-            domains: domains.map(|result| result.domain).collect(),
-            parameters: parameters.map(|set| (set.name, set.value)).collect(),
-        })
     }
 
     /// Returns the domain names of the staging distributions that a continuous deployment policy sends viewers to; none while it is off.

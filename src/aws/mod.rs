@@ -11,6 +11,7 @@ pub mod list;
 pub mod multipart;
 pub mod read;
 pub mod s3;
+mod tenant;
 pub mod viewer;
 mod watch;
 

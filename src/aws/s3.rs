@@ -230,7 +230,7 @@ impl Bucket {
             let all = answer.redirect_all_requests_to;
             let all = all.map(|all| format!("{} {:?}", all.host_name, all.protocol));
             WebsiteConfiguration {
-                index: index.unwrap_or_default(),
+                index: index.unwrap_or_else(|| WebsiteConfiguration::default().index),
                 error: answer.error_document.map(|document| document.key),
                 redirects_errors: rules.iter().any(for_errors),
                 rules: all.into_iter().chain(rules.iter().map(rule_text)).collect(),

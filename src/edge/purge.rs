@@ -102,15 +102,16 @@ pub fn purge_together(mut owed: Vec<OwedPurge<'_, '_>>, prices: &PurgePrices) ->
     });
     let problems: Vec<SharingPurge<'_>> = problems.collect();
     let covers = shared::covers(&problems, prices);
-    let free: u64 = covers.iter().map(|cover| cover.free).sum();
+    let taken: u64 = covers.iter().map(|cover| cover.free).sum();
     let choices = problems.iter().zip(covers).zip(stale);
     let choices = choices.map(|((problem, cover), stale)| {
         // What the others leave is what another way would find.
-        let free = prices.free.saturating_sub(free - cover.free);
+        let others = taken - cover.free;
         let in_mode = |mode| {
             problem.plain(&PurgePrices {
                 mode,
-                free,
+                free: prices.free.saturating_sub(others),
+                uncharged: prices.uncharged.map(|left| left.saturating_sub(others)),
                 ..*prices
             })
         };
@@ -289,6 +290,23 @@ mod tests {
         assert_eq!(result.universe, 6);
         let free = run(&changes, &keys, &[], PurgePrices::default());
         assert_eq!(texts(&free), ["/a", "/x/1", "/x/2"]);
+    }
+
+    #[test]
+    fn what_else_there_was_is_priced_beside_the_others() {
+        let distribution = distribution();
+        let site = ShownSite::new(&distribution, vec!["s3".to_owned()]);
+        let keys = ["a", "b", "c", "d"];
+        let changes = ["a", "b", "c"].map(|key| change(key, served("1"), served("2")));
+        let owed = || OwedPurge::new(&site, &changes, &[], keys.map(|key| (key, None)));
+        let prices = PurgePrices {
+            mode: PurgeMode::Exact,
+            uncharged: Some(4),
+            ..PurgePrices::default()
+        };
+        for choice in purge_together(vec![owed(), owed()], &prices) {
+            assert_eq!(choice.exact, choice.cover);
+        }
     }
 
     #[test]

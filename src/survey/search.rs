@@ -155,14 +155,21 @@ impl DistributionSearch<'_> {
     }
 
     /// Reads a distribution; `Err` where that is denied, and why.
-    async fn describe(&self, id: &str) -> Result<Result<DescribedDistribution, String>, Error> {
+    async fn describe(&mut self, id: &str) -> Result<Result<DescribedDistribution, String>, Error> {
         let mut described = match self.cloudfront.describe(id).await {
             Ok(described) => described,
             Err(error) if error.is_denied() => return Ok(Err(unread("configuration", &error))),
             Err(error) => return Err(error.into()),
         };
         if described.deployed.is_none() {
-            described.deployed = self.cloudfront.deployed(id).await?;
+            described.deployed = match self.list().await {
+                Ok(list) => list
+                    .iter()
+                    .find(|it| it.id == id)
+                    .map(ListedDistribution::is_deployed),
+                Err(error) if error.is_denied() => None,
+                Err(error) => return Err(error.into()),
+            };
         }
         Ok(Ok(described))
     }

@@ -430,7 +430,7 @@ async fn an_origin_group_that_goes_on_where_an_object_is_missing() {
 
 // Continuous deployment.
 
-async fn world_with_staging() -> (World, String) {
+pub async fn world_with_staging() -> (World, String) {
     let world = World::with(|setup| {
         setup.distribution.continuous_deployment = Some("policy".into());
     })

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local_cloudfront::{
-    Behavior, CachePolicy, Caching, ContinuousDeployment, Distribution, ErrorResponse, Fault,
-    Function, FunctionKind, FunctionOutcome, Headers, Lambda, LambdaEvent, LambdaKind,
-    LambdaResponse, Origin, OriginGroup, OriginKind, RequestInfo, RoutingRule,
-    WebsiteConfiguration,
+    Behavior, CachePolicy, Caching, Distribution, ErrorResponse, Fault, Function, FunctionKind,
+    FunctionOutcome, Headers, Lambda, LambdaEvent, LambdaKind, LambdaResponse, Origin, OriginGroup,
+    OriginKind, RequestInfo, RoutingRule, WebsiteConfiguration,
 };
 
+use crate::configurations::world_with_staging;
 use crate::mishap::{Side, crash_at};
 use crate::support::{BUCKET, Site, Unstale, World};
 
@@ -522,28 +522,6 @@ async fn a_distribution_in_progress_whose_policy_may_not_be_read() {
     site.write("a.html", "b");
     moved_meanwhile(&world, &site).await;
     assert_eq!(world.stale().await, NONE);
-}
-
-async fn world_with_staging() -> (World, String) {
-    let world = World::with(|setup| {
-        setup.distribution.continuous_deployment = Some("policy".into());
-    })
-    .await;
-    let staging = Distribution {
-        staging: true,
-        id: "ESTAGING12345".into(),
-        domain: "dstaging12345.cloudfront.net".into(),
-        ..Distribution::for_bucket(BUCKET)
-    };
-    let policy = ContinuousDeployment {
-        enabled: true,
-        staging_domains: vec![staging.domain.clone()],
-        weight: 0.1,
-    };
-    let id = staging.id.clone();
-    world.set_distribution(staging);
-    world.set_continuous_deployment("policy", policy);
-    (world, id)
 }
 
 #[tokio::test]
