@@ -181,10 +181,7 @@ fn told(
         let id = target.id().to_owned();
         let mut now = before.get(&id).cloned();
         if !off && !unpaid.contains_key(&id) {
-            let known = target
-                .readable()
-                .filter(|_| !progress.undeployed.contains(&id));
-            let config = known.map_or(0, Distribution::fingerprint);
+            let config = target.readable().map_or(0, Distribution::fingerprint);
             let earlier = now.filter(|told| told.config == config);
             let mut purges = progress.purges.iter();
             let anew = purges.any(|purge| purge.target == id && is_whole(purge));
