@@ -11,6 +11,7 @@ use crate::edge::{IndexLookup, Money, PurgePrices};
 use crate::error::Error;
 use crate::job::{DistributionChoice, EventSink, Job, PlacedRedirect};
 use crate::object::key::MAX_KEY_BYTES;
+use crate::rules::edge_function::PasswordDigest;
 use crate::rules::redirect::Redirect;
 use crate::scan;
 use crate::settings::{
@@ -159,7 +160,12 @@ impl App {
             rule_name: Box::new(move |at| named.rule_name_with(&files, at)),
             noise: Arc::new(settings.noise_rules()?),
             strip_extension: settings.extensions(),
-            redirect_function: (settings.redirect_function.as_ref()).map(|name| name.0.clone()),
+            function: settings.function_name(),
+            password: password(settings, &bucket)?,
+            // A preview is asked for by other names.
+            canonical_host: (settings.canonical_host.as_ref())
+                .filter(|_| settings.local.is_none())
+                .map(|host| host.0.clone()),
             redirects,
             unserved,
             error_documents: error_documents(settings),
@@ -176,6 +182,21 @@ impl App {
     }
 }
 
+/// Reads the password that viewers have to know, and makes its digest.
+fn password(settings: &Settings, bucket: &str) -> Result<Option<PasswordDigest>, Error> {
+    let Some(place) = &settings.password else {
+        return Ok(None);
+    };
+    let variable = &place.variable;
+    let password = std::env::var(variable).unwrap_or_default();
+    if password.is_empty() {
+        return Err(Error::usage(format!("`password` is read from {variable}, which is not set"))
+            .hint("set it where deploys run, in a CI from its secrets; without `password` everybody sees the site"));
+    }
+    let site = format!("s3://{bucket}/{}", settings.prefix.0);
+    Ok(Some(PasswordDigest::of(&password, &site)))
+}
+
 /// What is read and not uploaded is left out too.
 fn exclude(settings: &Settings) -> Vec<String> {
     let read = [HEADERS_FILE, REDIRECTS_FILE].map(|name| format!("/{name}"));
@@ -185,8 +206,7 @@ fn exclude(settings: &Settings) -> Vec<String> {
 /// Where deploys write the function themselves, or index documents are not meant, none stands there before.
 async fn open_local(dir: &Path, settings: &Settings) -> Result<FolderSession, Error> {
     let local = FolderOptions {
-        index_documents: settings.redirect_function.is_none()
-            && settings.index != IndexLookup::None,
+        index_documents: settings.function_name().is_none() && settings.index != IndexLookup::None,
         ..FolderOptions::new(settings.bucket()?)
     };
     open_or_attach(dir, local).await.map_err(|error| {

@@ -6,7 +6,7 @@ use super::{App, connect};
 use crate::cli;
 use crate::error::{Error, Exit};
 use crate::report::redirects::{ListedRedirect, RedirectFunction};
-use crate::rules::function;
+use crate::rules::edge_function::EdgeFunction;
 use crate::rules::redirect::Redirect;
 use crate::rules::redirects::Redirects;
 use crate::settings::{self, Settings, SiteFiles, UnservedRules};
@@ -53,11 +53,17 @@ fn redirect_function(
     let kept = connect::error_documents(settings).into_iter();
     let kept = kept.map(|key| format!("/{key}")).collect();
     let rewrite = rewrite(settings.index, &settings.extensions(), kept);
-    let code = function::generate(redirects.all(), &rewrite, "")
+    let function = EdgeFunction {
+        redirects: redirects.all().to_vec(),
+        rewrite,
+        ..EdgeFunction::default()
+    };
+    let code = function
+        .code()
         .map_err(|error| Error::usage(error.to_string()))?;
     Ok(RedirectFunction {
         code,
         redirects: redirects.all().len(),
-        index: rewrite.index.is_some(),
+        index: function.rewrite.index.is_some(),
     })
 }

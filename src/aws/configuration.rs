@@ -176,6 +176,7 @@ impl ConfigurationReader<'_> {
             }
             _ => RewriteReading::default(),
         };
+        let answered_by = function_on(&settings, &EventType::ViewerResponse);
         let origin_response = lambda_on(&settings, &EventType::OriginResponse);
         let group = self.groups.get(&settings.origin).cloned();
         let (origins, fails_over) = group.unwrap_or_else(|| (vec![settings.origin], false));
@@ -184,6 +185,7 @@ impl ConfigurationReader<'_> {
             origins,
             fails_over,
             origin_response,
+            answered_by,
             pattern: settings.pattern,
             query: cache.query,
             min_ttl,
@@ -289,6 +291,13 @@ fn associated(settings: &BehaviorSettings) -> Option<(String, EventType)> {
 /// Returns what names a function: arn:aws:cloudfront::ACCOUNT:function/NAME, arn:aws:lambda:REGION:ACCOUNT:function:NAME:VERSION.
 fn end_of(arn: &str) -> Option<String> {
     arn.splitn(6, ':').last().map(str::to_owned)
+}
+
+/// Returns the function that runs on an event, as the end of its ARN.
+fn function_on(settings: &BehaviorSettings, event: &EventType) -> Option<String> {
+    let mut functions = settings.functions.iter().flat_map(|list| list.items());
+    let function = functions.find(|function| function.event_type == *event)?;
+    end_of(&function.function_arn)
 }
 
 /// Returns the Lambda that runs on an event, as the end of its ARN.

@@ -7,6 +7,7 @@ mod connect;
 mod delete;
 mod error;
 pub mod function;
+pub mod key_values;
 pub mod list;
 pub mod multipart;
 pub mod read;

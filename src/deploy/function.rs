@@ -4,7 +4,7 @@ use crate::aws::function::{AssociationOutcome, FunctionCode};
 use crate::aws::{AwsError, CloudFront};
 use crate::job::EventSink;
 use crate::job::event::DeployEvent;
-use crate::rules::function;
+use crate::rules::edge_function;
 use crate::survey::targets::SiteFunction;
 use crate::survey::wanted_function::{denied, not_ours};
 
@@ -54,7 +54,7 @@ impl SiteFunction {
             // A deploy that died wrote it: it is not written again.
             Some(written) if written.text == *change.code => written.etag,
             written => {
-                let ours = |code: &FunctionCode| function::is_ours(&code.text, &self.site);
+                let ours = |code: &FunctionCode| edge_function::is_ours(&code.text, &self.site);
                 if !written.as_ref().is_none_or(ours) {
                     return Err(not_ours(name, &self.site));
                 }

@@ -28,7 +28,7 @@ pub(super) fn journal(scene: &PlanInputs, job: &Job, plan: &Plan) -> Journal {
     });
     let gone = plan.gone().map(|key| absent(key, TouchAction::Keep));
     let purges = scene.targets.found.iter().map(|target| {
-        let function = scene.targets.function.iter();
+        let function = scene.targets.functions.iter();
         let paths = function.flat_map(|function| function.owed(target.id()));
         let owed = JournaledPurge {
             paths: paths.cloned().collect(),

@@ -306,7 +306,9 @@ impl PlanInputs {
         plan.noisy = (self.source.files().iter())
             .filter(|file| file.is_kept())
             .count();
-        plan.function = (self.targets.function.as_ref()).and_then(SiteFunction::change);
+        plan.functions = (self.targets.functions.iter())
+            .filter_map(SiteFunction::change)
+            .collect();
         Ok(plan)
     }
 

@@ -56,7 +56,7 @@ impl PlanInputs {
     /// Returns what is owed to a target besides what changed objects make stale.
     fn owed(&self, id: &str) -> Vec<String> {
         let mut owed = self.open.owed.get(id).cloned().unwrap_or_default();
-        let function = self.targets.function.iter();
+        let function = self.targets.functions.iter();
         owed.extend(function.flat_map(|function| function.owed(id)).cloned());
         owed
     }

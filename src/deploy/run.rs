@@ -75,11 +75,13 @@ async fn look(
     opening: impl Future<Output = Result<OpenedSite, Error>>,
 ) -> Result<SurveyedSite, Error> {
     let remote = async { survey::remote(opening.await?, splits, context.tell).await };
-    let (source, targets, (place, remote)) = tokio::try_join!(
+    let (source, mut targets, (place, remote)) = tokio::try_join!(
         source(context, splits),
-        wanted_function::find_targets(context.aws, context.job),
+        survey::find_targets(context.aws, context.job),
         remote
     )?;
+    let (cloudfront, job) = (context.aws.cloudfront(), context.job);
+    wanted_function::prepare(&cloudfront, job, source.files(), &mut targets).await?;
     Ok(SurveyedSite {
         place,
         source,

@@ -25,6 +25,7 @@ use crate::plan::{Change, Plan};
 use crate::site::wants::WantedSite;
 use crate::state::{Lease, StateError};
 use crate::survey;
+use crate::survey::targets::SiteFunction;
 
 /// A deploy that stands open in the state. Deletions are in `delete`, the purge and the end in `purge`.
 pub(super) struct RunningDeploy<'a> {
@@ -45,7 +46,7 @@ impl RunningDeploy<'_> {
     pub(super) async fn carry_out(&mut self) -> Result<(), HaltReason> {
         self.abort_dead_uploads().await?;
         self.put_rank_by_rank().await?;
-        self.publish_function().await?;
+        self.publish_functions().await?;
         self.delete_pages().await?;
         self.look_at_suspects().await?;
         self.note_what_differs().await?;
@@ -180,13 +181,19 @@ impl RunningDeploy<'_> {
         }
     }
 
-    /// Lets the function answer the redirects, whose targets are live now. What cannot be done is told, and the purge is made
-    /// for what is.
-    async fn publish_function(&mut self) -> Result<(), HaltReason> {
+    /// Lets the functions answer, whose redirects lead to what is live now. What cannot be done is told, and the purge is made for
+    /// what is.
+    async fn publish_functions(&mut self) -> Result<(), HaltReason> {
+        for mut function in std::mem::take(&mut self.scene.targets.functions) {
+            let published = self.publish_function(&mut function).await;
+            self.scene.targets.functions.push(function);
+            published?;
+        }
+        Ok(())
+    }
+
+    async fn publish_function(&mut self, function: &mut SiteFunction) -> Result<(), HaltReason> {
         self.go_on()?;
-        let Some(mut function) = self.scene.targets.function.take() else {
-            return Ok(());
-        };
         let cloudfront = self.context.aws.cloudfront();
         let step = FunctionTools {
             cloudfront: &cloudfront,
@@ -198,13 +205,14 @@ impl RunningDeploy<'_> {
         } else {
             self.lease.within(function.deploy(&step)).await?
         };
-        self.progress.reconfigured = !undone.is_empty();
+        self.progress.reconfigured |= !undone.is_empty();
         function.undo(&undone, &mut self.scene.targets);
         for target in &mut self.scene.targets.found {
             let id = target.id().to_owned();
-            target.in_progress |= function.change.associate.contains(&id) && !undone.contains(&id);
+            let change = &function.change;
+            let is_changed = change.associate.contains(&id) || change.remove.contains(&id);
+            target.in_progress |= is_changed && !undone.contains(&id);
         }
-        self.scene.targets.function = Some(function);
         Ok(())
     }
 

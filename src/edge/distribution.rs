@@ -88,6 +88,9 @@ pub struct Behavior {
     /// Whether its origin group goes on to another origin where an object is missing: it fails over on 403 or 404.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub fails_over: bool,
+    /// The function that sees answers on their way out, as the end of its ARN. Nothing of that is kept.
+    #[serde(skip)]
+    pub answered_by: Option<String>,
     /// Why it is not known what `associated` does.
     #[serde(skip)]
     pub unread: Option<UnreadFunction>,
@@ -109,6 +112,7 @@ impl Default for Behavior {
             function: None,
             origin_response: None,
             fails_over: false,
+            answered_by: None,
             unread: None,
         }
     }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use crate::edge::PurgePrices;
 use crate::object::manifest::DeployId;
+use crate::rules::edge_function::PasswordDigest;
 use crate::rules::header_rules::HeaderRules;
 use crate::rules::noise::NoiseRules;
 use crate::rules::redirect::Redirect;
 use crate::scan;
+use crate::settings::values::FunctionName;
 use crate::settings::{Settings, UnservedRules};
 
 /// A distribution that the settings ask for.
@@ -25,6 +27,13 @@ pub(crate) enum DistributionChoice {
 pub(crate) struct PlacedRedirect {
     pub redirect: Redirect,
     pub place: String,
+}
+
+impl Job {
+    /// Returns what names the site: `s3://bucket/folder/`.
+    pub(crate) fn site_name(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.settings.prefix.0)
+    }
 }
 
 /// One site, one build, and how to bring one to the other.
@@ -52,8 +61,12 @@ pub(crate) struct Job {
     pub redirects: Vec<PlacedRedirect>,
     /// What is asked for and nobody serves.
     pub unserved: UnservedRules,
-    /// The CloudFront Function that is to answer them where no website endpoint does.
-    pub redirect_function: Option<String>,
+    /// The CloudFront Function that is to do what S3 does not; `{id}` in its name stands for the distribution's.
+    pub function: Option<FunctionName>,
+    /// What viewers have to know, as the function knows it.
+    pub password: Option<PasswordDigest>,
+    /// Where viewers of other hosts are sent.
+    pub canonical_host: Option<String>,
     /// Keys, besides 404.html and what distributions name, that errors are answered with.
     pub error_documents: Vec<String>,
     pub prices: PurgePrices,

@@ -12,7 +12,7 @@ mod purge;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::edge::{self, Money, PurgeChoice};
 use crate::object::manifest::Manifest;
@@ -191,6 +191,28 @@ pub struct FunctionChange {
     pub publish: bool,
     /// The distributions whose default behavior is to run it.
     pub associate: Vec<String>,
+    /// Whether it runs for answers too, and not for requests alone.
+    pub answers: bool,
+    /// The distributions that it is taken off, since nothing is left for it to do.
+    pub remove: Vec<String>,
+    /// What changes in its key value store, where it has one.
+    pub store: Option<StoreChange>,
+}
+
+/// What a deploy does to a CloudFront KeyValueStore, which is called as its function is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct StoreChange {
+    /// Whether it is to be created.
+    pub new: bool,
+    #[serde(serialize_with = "count")]
+    pub puts: BTreeMap<String, String>,
+    #[serde(serialize_with = "count")]
+    pub deletes: BTreeMap<String, String>,
+}
+
+/// Writes how many there are.
+fn count<S: Serializer>(entries: &BTreeMap<String, String>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(entries.len() as u64)
 }
 
 /// What a deploy will do.
@@ -219,7 +241,7 @@ pub struct Plan {
     pub unchanged_bytes: u64,
     pub purges: Vec<DistributionPurge>,
     pub moves: Arc<KeyDifferences>,
-    pub function: Option<FunctionChange>,
+    pub functions: Vec<FunctionChange>,
     /// Deploys that died, whose debts this one pays.
     pub debts: Vec<String>,
     /// Whether a target is known by a configuration that the manifest has not seen.
@@ -240,7 +262,7 @@ impl Plan {
             && self.vanished.is_empty()
             && self.debts.is_empty()
             && !self.news
-            && self.function.is_none()
+            && self.functions.is_empty()
             && self.purges.iter().all(DistributionPurge::is_empty)
     }
 

@@ -85,8 +85,8 @@ fn text(plan: &Plan, context: &PlanContext, look: TextLook) -> String {
         let trusted = trusted.map(|note| wrapped(&shown(note), look.width, "  ", "    "));
         let lines: Vec<String> = totals.into_iter().chain(notes).chain(trusted).collect();
         blocks.push(lines.join("\n"));
-        let function = plan.function.iter();
-        blocks.extend(function.map(|change| function_text(change, context, look)));
+        let functions = plan.functions.iter();
+        blocks.extend(functions.map(|change| function_text(change, context, look)));
         let mut free_left = context.free_left;
         for purge in &plan.purges {
             blocks.extend(purge::text(purge, free_left, look));
@@ -105,8 +105,8 @@ fn json(plan: &Plan, context: &PlanContext) -> Vec<Value> {
     objects.extend(deletions.map(|deletion| merged(json!({"type": "delete"}), deletion)));
     let foreign = plan.foreign.iter();
     objects.extend(foreign.map(|key| json!({"type": "foreign", "key": key})));
-    let function = plan.function.iter();
-    objects.extend(function.map(|change| merged(json!({"type": "function"}), change)));
+    let functions = plan.functions.iter();
+    objects.extend(functions.map(|change| merged(json!({"type": "function"}), change)));
     objects.extend(plan.purges.iter().flat_map(purge::json));
     let outcome = if plan.is_empty() {
         "nothing to do"

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::printer::Printer;
 use super::text::{count, counted};
-use crate::rules::function::{MAX_FUNCTION_BYTES, RUNTIME};
+use crate::rules::edge_function::{MAX_FUNCTION_BYTES, RUNTIME};
 use crate::rules::redirect::{NotAnObject, Redirect};
 
 /// A redirect, and where it works.
@@ -47,11 +47,12 @@ impl Printer {
                 to,
                 status,
                 force,
+                query,
             } = redirect;
             self.result(
                 &format!("{from} -> {to}  {status}  ({place})\n  {works}"),
                 &json!({
-                    "type": "redirect", "from": from, "to": to, "status": status, "force": force,
+                    "type": "redirect", "from": from, "to": to, "status": status, "force": force, "query": query,
                     "place": place, "website-endpoint": key.is_ok(), "function": true,
                 }),
             );

@@ -1,8 +1,8 @@
 //! Derives from header rules, names and contents how an object is stored and served: headers, type, redirects, tags. Pure: no clock, no environment, no I/O.
 
 pub mod content_type;
+pub mod edge_function;
 pub mod fingerprinted;
-pub mod function;
 pub mod globs;
 pub mod header_rule;
 pub mod header_rules;

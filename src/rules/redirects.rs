@@ -1,6 +1,8 @@
 //! Redirects together: what is wrong with them before they are live, and which of them answers a path.
 
-use super::redirect::{Redirect, decoded, placeholder, segments};
+use std::collections::HashMap;
+
+use super::redirect::{Redirect, decoded, normal_path, placeholder, segments};
 use super::unserved::UnservedRedirect;
 
 /// The most bytes of a redirect's target that S3 keeps beside an object (S3 User Guide, "Working with object metadata").
@@ -24,9 +26,13 @@ pub struct RedirectError {
 pub enum RedirectProblem {
     #[error("{path:?} has to begin with \"/\"; write {:?}", format!("/{path}"))]
     NoSlash { path: String },
-    #[error("{path:?} names a host, and one bucket cannot tell hosts apart; write the path alone")]
+    #[error(
+        "{path:?} has no host's name behind \"://\"; write \"https://www.example.com/path\", or the path alone"
+    )]
     Host { path: String },
-    #[error("{path:?} asks for a query or a fragment, which no key has; write the path alone")]
+    #[error(
+        "{path:?} asks for a query or a fragment; write the path, and `query = {{ id = \":id\" }}` or, in _redirects, \"id=:id\" behind it"
+    )]
     Query { path: String },
     #[error(
         "{path:?} has a \"*\" that is not its last segment; write it last, or \":name\" for one segment"
@@ -50,6 +56,10 @@ pub enum RedirectProblem {
     TooLong { bytes: usize },
     #[error("{status} is no redirect; write 301 or 308 for good, 302 or 307 for now")]
     Status { status: u16 },
+    #[error(
+        "{to:?} is to be shown under another URL (status 200), and has to be a path of the site without a query"
+    )]
+    Shown { to: String },
     #[error("{from:?} is redirected already by redirect {first}; leave one of them out", first = .first + 1)]
     Duplicate { from: String, first: usize },
     #[error("{from:?} is never reached, since redirect {first} before it takes all of it; put it before that one", first = .first + 1)]
@@ -60,27 +70,30 @@ pub enum RedirectProblem {
 
 /// Redirects that hold together, in their order: the first that matches a path answers it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Redirects(Vec<Redirect>);
+pub struct Redirects {
+    all: Vec<Redirect>,
+    /// The first plain one of each normal path, by its index.
+    plain: HashMap<String, usize>,
+    /// The others, by their indexes.
+    open: Vec<usize>,
+}
 
 impl Redirects {
     /// Checks each and all of them together: duplicates, ones that are never reached, loops over any number of steps.
-    pub fn compile(redirects: Vec<Redirect>) -> Result<Self, RedirectError> {
+    pub fn compile(all: Vec<Redirect>) -> Result<Self, RedirectError> {
         let wrong = |redirect, field, problem| RedirectError {
             redirect,
             field,
             problem,
         };
-        for (index, redirect) in redirects.iter().enumerate() {
-            check(redirect).map_err(|(field, problem)| wrong(index, field, problem))?;
-            let mut earlier = redirects.iter().take(index).enumerate();
-            if let Some(problem) =
-                earlier.find_map(|(first, earlier)| hides(earlier, redirect, first))
-            {
-                return Err(wrong(index, "from", problem));
-            }
+        let mut redirects = Self::default();
+        for (index, redirect) in all.into_iter().enumerate() {
+            check(&redirect).map_err(|(field, problem)| wrong(index, field, problem))?;
+            redirects
+                .add(redirect)
+                .map_err(|problem| wrong(index, "from", problem))?;
         }
-        let redirects = Self(redirects);
-        for (index, redirect) in redirects.0.iter().enumerate() {
+        for (index, redirect) in redirects.all.iter().enumerate() {
             if let Some(path) = redirects.find_loop(redirect) {
                 return Err(wrong(index, "to", RedirectProblem::Loop { path }));
             }
@@ -88,20 +101,53 @@ impl Redirects {
         Ok(redirects)
     }
 
+    /// Adds one at the end, if those before it leave it anything.
+    fn add(&mut self, redirect: Redirect) -> Result<(), RedirectProblem> {
+        let index = self.all.len();
+        let path = redirect.is_exact().then(|| normal_path(redirect.path()));
+        let same = path.as_ref().and_then(|path| self.plain.get(path));
+        let earlier = same.iter().copied().chain(&self.open);
+        let mut earlier = earlier.filter_map(|first| Some((*first, self.all.get(*first)?)));
+        let hidden = earlier.find_map(|(first, earlier)| hides(earlier, &redirect, first));
+        if let Some(problem) = hidden {
+            return Err(problem);
+        }
+        match path.filter(|_| redirect.is_plain()) {
+            Some(path) => {
+                self.plain.insert(path, index);
+            }
+            None => self.open.push(index),
+        }
+        self.all.push(redirect);
+        Ok(())
+    }
+
     pub fn all(&self) -> &[Redirect] {
-        &self.0
+        &self.all
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
-    /// Returns where the first redirect that answers a request path, percent-encoded as a viewer sends it, leads.
+    /// Returns where the first redirect that answers a request path, percent-encoded as a viewer sends it, leads. Ones with
+    /// conditions answer no path for sure.
     fn answer(&self, path: &str) -> Option<String> {
-        self.0.iter().find_map(|redirect| redirect.location(path))
+        let plain = self.plain.get(&normal_path(path)).into_iter();
+        let sure = plain
+            .chain(&self.open)
+            .filter_map(|index| self.all.get(*index));
+        let mut sure = sure.filter(|redirect| !redirect.has_conditions());
+        let (redirect, to) =
+            sure.find_map(|redirect| Some((redirect, redirect.location(path)?)))?;
+        // A page is shown, and nobody is sent on.
+        Some(to).filter(|_| redirect.status != 200)
     }
 
     fn find_loop(&self, redirect: &Redirect) -> Option<Vec<String>> {
+        if redirect.has_conditions() {
+            return redirect.leads_to_itself();
+        }
         let mut path = Vec::new();
         let mut here = redirect.sample();
         while path.len() < MAX_HOPS {
@@ -120,6 +166,22 @@ impl Redirects {
         // It grows at each step: the first few tell enough.
         path.truncate(4);
         Some(path)
+    }
+}
+
+impl Redirect {
+    /// Returns the way from a path that it answers to itself, on the same host.
+    fn leads_to_itself(&self) -> Option<Vec<String>> {
+        let to = Redirect::new(self.location(&self.sample())?, "/");
+        let is_here = to.host().is_none_or(|host| {
+            self.host()
+                .is_some_and(|own| own.eq_ignore_ascii_case(host))
+        });
+        let path = to.path().split(['?', '#']).next().unwrap_or_default();
+        // What its query used is not passed on.
+        let is_again =
+            self.query.is_empty() && self.status != 200 && is_here && self.location(path).is_some();
+        is_again.then(|| vec![self.from.clone(), self.to.clone(), self.from.clone()])
     }
 }
 
@@ -143,17 +205,30 @@ pub fn check_unserved(unserved: &UnservedRedirect) -> Result<(), (&'static str, 
 }
 
 fn check(redirect: &Redirect) -> Result<(), (&'static str, RedirectProblem)> {
-    check_from(&redirect.from).map_err(|problem| ("from", problem))?;
+    check_from(redirect).map_err(|problem| ("from", problem))?;
     check_to(redirect).map_err(|problem| ("to", problem))?;
     match redirect.status {
+        200 if redirect.to.starts_with('/') && !redirect.to.contains(['?', '#']) => Ok(()),
+        200 => {
+            let to = redirect.to.clone();
+            Err(("to", RedirectProblem::Shown { to }))
+        }
         301 | 302 | 303 | 307 | 308 => Ok(()),
         status => Err(("status", RedirectProblem::Status { status })),
     }
 }
 
-fn check_from(from: &str) -> Result<(), RedirectProblem> {
-    let path = || from.to_owned();
-    if from.contains("://") || from.starts_with("//") {
+fn check_from(redirect: &Redirect) -> Result<(), RedirectProblem> {
+    let (whole, from) = (&redirect.from, redirect.path());
+    let path = || whole.clone();
+    let is_name = |host: &str| {
+        let mut letters = host.chars();
+        !host.is_empty()
+            && letters.all(|letter| letter.is_ascii_alphanumeric() || ".-".contains(letter))
+    };
+    let is_url = whole.starts_with("https://") || whole.starts_with("http://");
+    let is_host = redirect.host().is_none_or(|host| is_url && is_name(host));
+    if !is_host || from.starts_with("//") {
         return Err(RedirectProblem::Host { path: path() });
     }
     if !from.starts_with('/') {
@@ -209,7 +284,9 @@ fn check_to(redirect: &Redirect) -> Result<(), RedirectProblem> {
     }
     let is_filled = |name: &str| {
         let splat = name == "splat" && redirect.from.ends_with("/*");
-        splat || segments(&redirect.from).any(|segment| segment.strip_prefix(':') == Some(name))
+        let mut given =
+            segments(redirect.path()).chain(redirect.query.values().map(String::as_str));
+        splat || given.any(|text| text.strip_prefix(':') == Some(name))
     };
     // Past the host, whose port is no placeholder.
     let path = url.map_or(to.as_str(), |rest| {
@@ -229,10 +306,31 @@ fn check_to(redirect: &Redirect) -> Result<(), RedirectProblem> {
 /// Finds whether an earlier redirect, the one of index `first`, answers all that this one would.
 fn hides(earlier: &Redirect, redirect: &Redirect, first: usize) -> Option<RedirectProblem> {
     let from = redirect.from.clone();
-    if decoded(&earlier.from) == decoded(&from) {
+    let same_host = earlier
+        .host()
+        .is_none_or(|host| Some(host) == redirect.host());
+    let is_file = redirect
+        .path()
+        .rsplit('/')
+        .next()
+        .is_some_and(|last| last.contains('.'));
+    let is_spared =
+        earlier.spares_pages() && !redirect.spares_pages() && (is_file || !redirect.is_exact());
+    let mut asked = earlier.query.iter();
+    if !same_host
+        || is_spared
+        || !asked.all(|(name, value)| redirect.query.get(name) == Some(value))
+    {
+        return None;
+    }
+    let conditions =
+        |redirect: &Redirect| (redirect.host().map(str::to_owned), redirect.query.clone());
+    if decoded(earlier.path()) == decoded(redirect.path())
+        && conditions(earlier) == conditions(redirect)
+    {
         return Some(RedirectProblem::Duplicate { from, first });
     }
-    covers(&earlier.from, &from).then_some(RedirectProblem::Unreachable { from, first })
+    covers(earlier.path(), redirect.path()).then_some(RedirectProblem::Unreachable { from, first })
 }
 
 /// Tells whether every path that `narrow` matches is matched by `wide`.
@@ -264,10 +362,8 @@ mod tests {
         let mut next = || parts.next().unwrap_or_default().to_owned();
         let (from, to, status) = (next(), next(), next());
         Redirect {
-            from,
-            to,
             status: status.parse().unwrap_or(301),
-            force: false,
+            ..Redirect::new(from, to)
         }
     }
 
@@ -359,7 +455,7 @@ mod tests {
             lines in proptest::collection::vec(("(/[ab]|/:x|/\\*){1,3}", "(/[ab]){1,3}(/:splat|/:x)?"), 1..5),
             path in "(/[abc]?){1,4}",
         ) {
-            let redirects = lines.into_iter().map(|(from, to)| Redirect { from, to, status: 301, force: false });
+            let redirects = lines.into_iter().map(|(from, to)| Redirect::new(from, to));
             if let Ok(redirects) = Redirects::compile(redirects.collect()) {
                 let mut here = path;
                 for _ in 0..=2 * MAX_HOPS {
@@ -374,7 +470,7 @@ mod tests {
 
         #[test]
         fn nothing_is_too_odd(from in "(?s).{0,20}", to in "(?s).{0,20}", path in "(?s).{0,20}") {
-            let redirect = Redirect { from, to, status: 301, force: false };
+            let redirect = Redirect::new(from, to);
             redirect.location(&path);
             let _ = redirect.as_object("i");
             let _ = Redirects::compile(vec![redirect]);

@@ -51,14 +51,13 @@ impl RedirectsFile {
         let to = to.ok_or_else(|| {
             format!("{from:?} leads nowhere; write where, as in \"{from} /new 301\"")
         })?;
-        let mut redirect = Redirect {
-            from: from.to_owned(),
-            to: to.to_owned(),
-            status: 301,
-            force: false,
-        };
-        let mut reasons: Vec<_> = query.iter().map(|_| UnservedReason::Query).collect();
-        let mut conditions = query;
+        let mut redirect = Redirect::new(from, to);
+        let query = query.into_iter().filter_map(|word| word.split_once('='));
+        redirect.query = query
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let mut reasons = Vec::new();
+        let mut conditions = Vec::new();
         for option in rest {
             if option.contains('=') {
                 reasons.push(UnservedReason::of_condition(option).ok_or_else(|| {

@@ -28,7 +28,7 @@ pub(crate) use values::{DistributionSetting, StatePlace};
 
 use layers::FileEnvironment;
 use list::List;
-use values::{BucketAddress, GlobPattern};
+use values::{BucketAddress, FunctionName, GlobPattern};
 
 /// The settings file that is looked for in the current folder.
 pub(crate) const FILE: &str = "deploy.toml";
@@ -172,6 +172,14 @@ impl Settings {
         }
         settings.check()?;
         Ok(settings)
+    }
+
+    /// Returns the name of the function that deploys write: the one that is set, or else one by the distribution's id where
+    /// another setting needs a function.
+    pub(crate) fn function_name(&self) -> Option<FunctionName> {
+        let needs = self.spa || self.password.is_some() || self.canonical_host.is_some();
+        let default = needs.then(|| FunctionName("unstale-{id}".to_owned()));
+        self.redirect_function.clone().or(default)
     }
 
     /// Checks what single values do not tell.

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use super::list::{List, Numbered};
 use super::values::{
     AccountId, BucketAddress, DistributionSetting, EndpointUrl, FieldValue, FileExtension,
-    FunctionName, GlobPattern, MemorySize, Period, Price, SitePrefix, StatePlace,
+    FunctionName, GlobPattern, HostName, MemorySize, Period, Price, SecretPlace, SitePrefix,
+    StatePlace,
 };
 use crate::edge::price::{FREE_PATHS, PricingPlan};
 use crate::edge::{FunctionTrust, IndexLookup, PurgeMode};
@@ -60,8 +61,14 @@ pub(crate) struct Settings {
     pub functions: FunctionTrust,
     /// Store `posts/index.html` under `posts/` too.
     pub directory_objects: bool,
-    /// The CloudFront Function that is to answer redirects where no website endpoint does; `None`: none is written.
+    /// The CloudFront Function that is to do what S3 does not; `None`: [`Settings::function_name`] tells whether one is written.
     pub redirect_function: Option<FunctionName>,
+    /// Show `index.html` where no page is: a single-page app.
+    pub spa: bool,
+    /// What viewers have to know.
+    pub password: Option<SecretPlace>,
+    /// Where viewers of other hosts are sent.
+    pub canonical_host: Option<HostName>,
     pub fingerprinted: List<GlobPattern>,
     pub not_fingerprinted: List<GlobPattern>,
     pub pages: List<GlobPattern>,
@@ -156,6 +163,9 @@ impl Default for Settings {
             functions: FunctionTrust::Read,
             directory_objects: false,
             redirect_function: None,
+            spa: false,
+            password: None,
+            canonical_host: None,
             fingerprinted: List::default(),
             not_fingerprinted: List::default(),
             pages: List::default(),

@@ -347,11 +347,66 @@ impl TryFrom<String> for FunctionName {
 
     fn try_from(text: String) -> Result<Self, String> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        if (1..=64).contains(&text.len()) && text.bytes().all(fits) {
+        // An id has up to 14 letters and digits.
+        let filled = Self(text.clone()).for_distribution("E1234567890123");
+        if (1..=64).contains(&filled.len()) && filled.bytes().all(fits) {
             return Ok(Self(text));
         }
         Err(format!(
-            "`{text}` is no function's name: 1 to 64 letters, digits, - and _"
+            "`{text}` is no function's name: 1 to 64 letters, digits, - and _; {{id}} stands for the distribution's id"
+        ))
+    }
+}
+
+impl FunctionName {
+    /// Returns the name for a distribution, whose id stands in the place of `{id}`.
+    pub(crate) fn for_distribution(&self, id: &str) -> String {
+        self.0.replace("{id}", id)
+    }
+}
+
+/// Where a secret is read from: `env:NAME`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct SecretPlace {
+    /// An environment variable.
+    pub variable: String,
+}
+
+impl TryFrom<String> for SecretPlace {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let variable = text.strip_prefix("env:").filter(|name| !name.is_empty());
+        // The text may be the secret itself, and is not told.
+        let variable = variable.ok_or(
+            "it is read from a variable: write `env:NAME`, and set NAME where deploys run",
+        )?;
+        Ok(Self {
+            variable: variable.to_owned(),
+        })
+    }
+}
+
+/// The name of a host: `www.example.com`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct HostName(pub String);
+
+impl TryFrom<String> for HostName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let is_label = |label: &str| {
+            let mut letters = label.chars();
+            !label.is_empty()
+                && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
+        };
+        if text.len() <= 253 && text.contains('.') && text.split('.').all(is_label) {
+            return Ok(Self(text.to_ascii_lowercase()));
+        }
+        Err(format!(
+            "`{text}` is no host's name: write it as www.example.com"
         ))
     }
 }

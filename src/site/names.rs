@@ -12,7 +12,7 @@ use crate::edge::{Behavior, IndexLookup, UriRewrite};
 use crate::error::Error;
 use crate::job::request::Job;
 use crate::object::Key;
-use crate::rules::function;
+use crate::rules::edge_function::EdgeFunction;
 use crate::rules::links::html_links;
 use crate::scan::LocalFile;
 use crate::survey::targets::{ResolvedDistribution, ResolvedTargets};
@@ -108,7 +108,8 @@ fn redirects_endings(target: &ResolvedDistribution, job: &Job) -> bool {
         return default.associated.is_some();
     };
     let mut endings = job.strip_extension.iter();
-    function::read(code).is_none_or(|(_, rewrite)| endings.all(|end| rewrite.endings.contains(end)))
+    EdgeFunction::read(code)
+        .is_none_or(|function| endings.all(|end| function.rewrite.endings.contains(end)))
 }
 
 /// Returns each page with each of its links to a file under its full name. A page that cannot be read will fail when it is

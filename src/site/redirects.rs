@@ -2,7 +2,7 @@
 
 use crate::edge::{Behavior, path};
 use crate::job::request::{Job, PlacedRedirect};
-use crate::rules::function;
+use crate::rules::edge_function::EdgeFunction;
 use crate::rules::redirect::Redirect;
 use crate::scan::LocalFile;
 use crate::survey::targets::{ResolvedDistribution, ResolvedTargets};
@@ -111,7 +111,7 @@ pub(crate) fn unanswered(
         let redirects = redirects.iter().map(|placed| &placed.redirect);
         let mut meant = redirects.filter(|redirect| may_see(behavior, redirect));
         match &behavior.function {
-            Some(code) => function::missing(code, meant),
+            Some(code) => missing(code, meant),
             None => meant.next(),
         }
     };
@@ -131,6 +131,15 @@ pub(crate) fn unanswered(
         }
     }
     warnings
+}
+
+/// Returns the first of these redirects that a function does not answer, if it is one that this tool wrote.
+fn missing<'a>(
+    code: &str,
+    mut redirects: impl Iterator<Item = &'a Redirect>,
+) -> Option<&'a Redirect> {
+    let function = EdgeFunction::read(code).unwrap_or_default();
+    redirects.find(|redirect| !function.holds(redirect))
 }
 
 /// Returns whether a path that is redirected may fall to a behavior.

@@ -69,8 +69,7 @@ impl<'a> WantedSite<'a> {
         let (job, source) = (self.job, self.source);
         let is_file = |key: &str| source.file(key).is_some();
         let mut outcome = redirects::objects(&job.redirects, targets, is_file);
-        let written =
-            |behavior: &Behavior| job.redirect_function.is_some() && behavior.pattern == "*";
+        let written = |behavior: &Behavior| job.function.is_some() && behavior.pattern == "*";
         let unanswered = redirects::unanswered(&job.redirects, targets, written);
         outcome.warnings.extend(unanswered);
         let own = outcome.objects.iter().map(|(key, _)| key.as_str());

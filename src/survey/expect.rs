@@ -11,7 +11,7 @@ use crate::job::request::Job;
 use crate::object::manifest::Manifest;
 use crate::object::{ETag, Key};
 use crate::plan::WantedObject;
-use crate::rules::function;
+use crate::rules::edge_function::{EdgeFunction, FunctionAnswer, ViewerRequest};
 
 /// One request path of one distribution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +106,7 @@ fn of_site(job: &Job, site: &ShownSite, objects: ExpectedObjects) -> Vec<PathQue
         // What a function may rewrite, it may leave alone as well.
         let is_certain = |path: &RequestPath| !path.is_query() && path.kind != PathKind::Rewritten;
         for path in paths.filter(is_certain) {
-            let redirect = answered_by_function(job, path.behavior, &path.text);
+            let redirect = answered_by_function(path.behavior, &path.text);
             let expected = match (redirect, want) {
                 (Some(to), _) => ExpectedAnswer::Redirect(to),
                 (None, Some(want)) => expected(want, path.kind, site, objects.manifest),
@@ -161,13 +161,21 @@ fn folder_of(key: &Key) -> &str {
     folder.map_or("", |(folder, _)| folder)
 }
 
-/// Returns where a function that `redirects --function` wrote sends this path.
-fn answered_by_function(job: &Job, behavior: &Behavior, path: &str) -> Option<String> {
-    let code = behavior.function.as_ref()?;
-    let redirects = job.redirects.iter().map(|placed| &placed.redirect);
-    redirects
-        .filter(|redirect| function::missing(code, [*redirect]).is_none())
-        .find_map(|redirect| redirect.location(path))
+/// Returns where a function that this tool wrote sends this path, whatever host is asked.
+fn answered_by_function(behavior: &Behavior, path: &str) -> Option<String> {
+    let function = EdgeFunction {
+        password: None,
+        canonical_host: None,
+        ..EdgeFunction::read(behavior.function.as_ref()?)?
+    };
+    let request = ViewerRequest {
+        uri: path.to_owned(),
+        ..ViewerRequest::default()
+    };
+    match function.answer(&request) {
+        FunctionAnswer::Redirect { location, .. } => Some(location),
+        FunctionAnswer::Pass(_) | FunctionAnswer::AskPassword => None,
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub(crate) mod expect;
 mod listing;
 mod named;
 mod search;
+mod site_function;
 pub(crate) mod targets;
 pub(crate) mod wanted_function;
 
@@ -15,4 +16,4 @@ pub(crate) use listing::ListingSplits;
 pub(crate) use named::{TargetNames, find_named};
 pub(crate) use search::find_targets;
 pub(crate) use search::is_id;
-pub(crate) use wanted_function::rewrite;
+pub(crate) use site_function::rewrite;

@@ -187,7 +187,7 @@ impl DistributionSearch<'_> {
         };
         let reading = FunctionReading {
             index: self.job.settings.index,
-            redirects: !self.job.redirects.is_empty() || self.job.redirect_function.is_some(),
+            redirects: !self.job.redirects.is_empty() || self.job.function.is_some(),
             trust: self.job.settings.functions,
         };
         let mut distribution = match configuration::read(&self.cloudfront, described, reading).await

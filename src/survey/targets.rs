@@ -7,6 +7,7 @@ use crate::edge::{Behavior, Distribution, Origin, ShownSite};
 use crate::job::request::Job;
 use crate::object::tags;
 use crate::plan::FunctionChange;
+use crate::rules::edge_function::EdgeFunction;
 
 /// A distribution, or a tenant of one, as it was found.
 #[derive(Debug, Clone)]
@@ -105,8 +106,8 @@ impl ResolvedDistribution {
 pub(crate) struct ResolvedTargets {
     pub found: Vec<ResolvedDistribution>,
     pub warnings: Vec<String>,
-    /// The function that is to answer redirects; `found` is as if that were done.
-    pub function: Option<SiteFunction>,
+    /// The functions that are to run before them; `found` is as if that were done.
+    pub functions: Vec<SiteFunction>,
 }
 
 impl ResolvedTargets {
@@ -118,10 +119,12 @@ impl ResolvedTargets {
     }
 }
 
-/// The function that is to answer redirects, and how to take it back where it cannot be published.
+/// A function of the site, and how to take it back where it cannot be published.
 #[derive(Debug, Clone)]
 pub(crate) struct SiteFunction {
     pub change: FunctionChange,
+    /// What it is to do.
+    pub wanted: EdgeFunction,
     /// The site that it is for: `s3://bucket/folder/`.
     pub site: String,
     /// The default behaviors as they are configured now, by distribution.

@@ -1,120 +1,264 @@
-//! The CloudFront Function that answers redirects before an origin that does not: what it has to be, and where it is to run.
-//! Only with `redirect-function`; never over code that somebody else wrote, never in the place of another function.
+//! The CloudFront Functions that do what an origin does not: what each has to be, and where it is to run. Only where the
+//! settings ask for one; never over code that somebody else wrote, never in the place of another function.
 
 use std::collections::BTreeMap;
 
-use super::search;
+use super::site_function::{self, FunctionWish};
 use super::targets::{ResolvedDistribution, ResolvedTargets, SiteFunction};
 use crate::aws::cloudfront::PurgeTarget;
-use crate::aws::{AwsClients, AwsError, CloudFront};
-use crate::edge::{Behavior, IndexLookup, UnreadFunction, UriRewrite, path, rewrite_of};
+use crate::aws::{AwsError, CloudFront};
+use crate::edge::{IndexLookup, UnreadFunction, UriRewrite, rewrite_of};
 use crate::error::Error;
 use crate::job::request::Job;
-use crate::plan::FunctionChange;
-use crate::rules::function;
-use crate::rules::function::PathRewrite;
+use crate::plan::{FunctionChange, StoreChange};
+use crate::rules::edge_function::{self, EdgeFunction};
 use crate::rules::redirect::Redirect;
+use crate::scan::LocalFile;
 
-/// The document that stands for a folder.
-const INDEX: &str = "index.html";
-
-/// Finds the distributions that the settings ask for, as they will be once the function that the settings ask for is live.
-pub(crate) async fn find_targets(aws: &AwsClients, job: &Job) -> Result<ResolvedTargets, Error> {
-    let mut targets = search::find_targets(aws, job).await?;
-    if let Some(name) = &job.redirect_function
-        && job.rollback.is_none()
-    {
-        match prepare(&aws.cloudfront(), name, job, &mut targets).await {
-            Ok(function) => targets.function = function,
+/// Finds the functions that the settings ask for, and changes the model of the distributions as if they were live. What cannot
+/// be done is a warning there.
+///
+/// # Errors
+/// `Exit::Usage` where no function can do what is asked for, and where nobody would ask for the password.
+pub(crate) async fn prepare(
+    cloudfront: &CloudFront,
+    job: &Job,
+    files: &[LocalFile],
+    targets: &mut ResolvedTargets,
+) -> Result<(), Error> {
+    let Some(name) = job.function.as_ref().filter(|_| job.rollback.is_none()) else {
+        return Ok(());
+    };
+    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for target in &targets.found {
+        let group = groups
+            .entry(name.for_distribution(target.id()))
+            .or_default();
+        group.push(target.id().to_owned());
+    }
+    if job.password.is_some() && groups.is_empty() {
+        return Err(unprotected(
+            "no distribution is known that could ask for it",
+        ));
+    }
+    for (name, ids) in groups {
+        let wish = FunctionWish { job, files, ids };
+        let mut preparation = FunctionPreparation {
+            cloudfront,
+            name: &name,
+            wish,
+            targets,
+        };
+        match preparation.prepare().await? {
+            Ok(function) => targets.functions.extend(function),
+            Err(why) if job.password.is_some() => return Err(unprotected(&why)),
             Err(why) => targets.warnings.push(why),
         }
     }
-    Ok(targets)
+    Ok(())
 }
 
-/// Returns what the function is to do besides redirects. `kept` are request paths that keep their endings.
-pub(crate) fn rewrite(index: IndexLookup, endings: &[String], kept: Vec<String>) -> PathRewrite {
-    let folders = index != IndexLookup::None;
-    PathRewrite {
-        index: folders.then(|| INDEX.to_owned()),
-        // Where keys lost their endings, a name without a dot is a page.
-        bare_folders: folders && endings.is_empty(),
-        kept,
-        endings: endings.to_vec(),
-    }
+/// What one function is prepared from.
+struct FunctionPreparation<'a> {
+    cloudfront: &'a CloudFront,
+    name: &'a str,
+    wish: FunctionWish<'a>,
+    targets: &'a mut ResolvedTargets,
 }
 
-/// Finds out what there is to do, and changes the model of the distributions as if it were done. `Err`: why nothing is done,
-/// and what to do about it.
-async fn prepare(
-    cloudfront: &CloudFront,
-    name: &str,
-    job: &Job,
-    targets: &mut ResolvedTargets,
-) -> Result<Option<SiteFunction>, String> {
-    let resource = format!("function/{name}");
-    let wanted = !job.redirects.is_empty() || !job.strip_extension.is_empty();
-    let (mut running, mut bare) = (Vec::new(), Vec::new());
-    for target in &targets.found {
-        match fit(target, &resource) {
-            FunctionFit::Runs => running.push(target.id().to_owned()),
-            FunctionFit::Free if wanted => bare.push(target.id().to_owned()),
-            FunctionFit::Taken(why) if wanted => targets.warnings.push(format!(
-                "{}: the function {name} is not associated, since {why}",
-                target.id()
-            )),
-            FunctionFit::Free | FunctionFit::Taken(_) | FunctionFit::NotNeeded => {}
-        }
-    }
-    if running.is_empty() && bare.is_empty() {
-        return Ok(None);
-    }
-    let redirects = job.redirects.iter().map(|placed| placed.redirect.clone());
-    let redirects: Vec<Redirect> = redirects.collect();
-    let site = format!("s3://{}/{}", job.bucket, job.settings.prefix.0);
-    let rewrite = rewrite(job.settings.index, &job.strip_extension, kept(job, targets));
-    let code = function::generate(&redirects, &rewrite, &site).map_err(|why| why.to_string())?;
-    let live = live(cloudfront, name, &site).await?;
-    let change = FunctionChange {
-        name: name.to_owned(),
-        redirects: redirects.len(),
-        new: live.is_none(),
-        publish: live.as_deref() != Some(&code),
-        associate: bare,
-        code: code.into(),
-    };
-    if !change.publish && change.associate.is_empty() {
-        return Ok(None);
-    }
-    let (mut before, mut owed) = (BTreeMap::new(), BTreeMap::new());
-    let live = live.as_deref().and_then(function::read);
-    let live_redirects = live.map_or_else(Vec::new, |(redirects, _)| redirects);
-    for target in &mut targets.found {
-        let id = target.id().to_owned();
-        let runs = running.contains(&id);
-        let runs_then = runs || change.associate.contains(&id);
-        let Some(default) = target.default_behavior_mut().filter(|_| runs_then) else {
-            continue;
+/// The distributions, by what the function is to them.
+#[derive(Default)]
+struct FunctionTargets {
+    running: Vec<String>,
+    bare: Vec<String>,
+}
+
+impl FunctionPreparation<'_> {
+    /// Finds out what there is to do. The inner `Err`: why nothing is done, and what to do about it.
+    async fn prepare(&mut self) -> Result<Result<Option<SiteFunction>, String>, Error> {
+        let mut wanted = self.wish.function(self.targets);
+        let placed = match self.place(&wanted) {
+            Ok(placed) => placed,
+            Err(why) => return Ok(Err(why)),
         };
-        before.insert(id.clone(), default.clone());
-        if runs {
-            owed.insert(id, owed_paths(&live_redirects, &redirects, default));
+        let FunctionTargets { running, bare } = placed;
+        if running.is_empty() && bare.is_empty() {
+            return Ok(Ok(None));
         }
-        if job.settings.index == IndexLookup::Auto {
-            let read = rewrite_of(&change.code);
-            default.unread = read.clone().err().map(UnreadFunction::Piece);
-            default.rewrite = read.unwrap_or(UriRewrite::Unknown);
-        }
-        default.associated = Some(resource.clone());
-        default.function = Some(change.code.to_string());
+        let code = site_function::code(&mut wanted).map_err(|why| Error::usage(why.to_string()))?;
+        Ok(self.change(wanted, code, (running, bare)).await)
     }
-    Ok(Some(SiteFunction {
-        change,
-        site,
-        before,
-        owed,
-        done: false,
-    }))
+
+    /// Sorts the distributions.
+    fn place(&mut self, wanted: &EdgeFunction) -> Result<FunctionTargets, String> {
+        let resource = format!("function/{}", self.name);
+        let mut placed = FunctionTargets::default();
+        for target in &self.targets.found {
+            let id = target.id().to_owned();
+            if !self.wish.ids.contains(&id) {
+                continue;
+            }
+            match fit(target, &resource, wanted) {
+                FunctionFit::Runs => placed.running.push(id),
+                FunctionFit::Free => placed.bare.push(id),
+                FunctionFit::NotNeeded => {}
+                FunctionFit::Taken(why) => {
+                    let told = format!(
+                        "{id}: the function {} is not associated, since {why}",
+                        self.name
+                    );
+                    if wanted.password.is_some() {
+                        return Err(told);
+                    }
+                    self.targets.warnings.push(told);
+                }
+            }
+        }
+        Ok(placed)
+    }
+
+    async fn change(
+        &mut self,
+        wanted: EdgeFunction,
+        code: String,
+        (running, bare): (Vec<String>, Vec<String>),
+    ) -> Result<Option<SiteFunction>, String> {
+        let is_needed = self.wish.needs(&wanted);
+        let live = live(self.cloudfront, self.name, &wanted.site).await?;
+        let (associate, remove) = if is_needed {
+            (self.lacking(&running, bare, &wanted), Vec::new())
+        } else {
+            (Vec::new(), running.clone())
+        };
+        let store = self.store_change(&wanted).await?;
+        let change = FunctionChange {
+            name: self.name.to_owned(),
+            redirects: self.wish.redirects(),
+            new: live.is_none(),
+            publish: is_needed && live.as_deref() != Some(&code),
+            answers: wanted.sees_answers(),
+            associate,
+            remove,
+            store,
+            code: code.into(),
+        };
+        if !change.publish
+            && change.associate.is_empty()
+            && change.remove.is_empty()
+            && change.store.is_none()
+        {
+            return Ok(None);
+        }
+        let known = live
+            .as_deref()
+            .and_then(EdgeFunction::read)
+            .map_or_else(Vec::new, |known| known.redirects);
+        Ok(Some(self.foresee(change, wanted, (&running, &known))))
+    }
+
+    /// Returns the distributions whose default behavior does not run it for all that it is to see.
+    fn lacking(
+        &self,
+        running: &[String],
+        mut bare: Vec<String>,
+        wanted: &EdgeFunction,
+    ) -> Vec<String> {
+        let resource = format!("function/{}", self.name);
+        for target in &self.targets.found {
+            let default = target.behaviors().last();
+            let is_whole = default.is_none_or(|default| {
+                !wanted.sees_answers() || default.answered_by.as_ref() == Some(&resource)
+            });
+            if running.iter().any(|id| id == target.id()) && !is_whole {
+                bare.push(target.id().to_owned());
+            }
+        }
+        bare
+    }
+
+    /// Returns what changes in the key value store, where there is to be one.
+    async fn store_change(&self, wanted: &EdgeFunction) -> Result<Option<StoreChange>, String> {
+        if !wanted.stored {
+            return Ok(None);
+        }
+        let known = self.cloudfront.key_values(self.name).await;
+        let known = known.map_err(|error| denied(self.name, &error))?;
+        let new = known.is_none();
+        let known = known.map_or_else(BTreeMap::new, |known| known.entries);
+        let entries = wanted.store();
+        let differs = |(key, value): &(&String, &String), others: &BTreeMap<String, String>| {
+            others.get(*key) != Some(*value)
+        };
+        let puts = entries.iter().filter(|entry| differs(entry, &known));
+        let puts: BTreeMap<String, String> = puts
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let deletes = known
+            .into_iter()
+            .filter(|(key, _)| !entries.contains_key(key))
+            .collect();
+        let change = StoreChange { new, puts, deletes };
+        let is_change = new || !change.puts.is_empty() || !change.deletes.is_empty();
+        Ok(is_change.then_some(change))
+    }
+
+    /// Takes the distributions for what they will be.
+    fn foresee(
+        &mut self,
+        change: FunctionChange,
+        wanted: EdgeFunction,
+        (running, known): (&[String], &[Redirect]),
+    ) -> SiteFunction {
+        let (mut before, mut owed) = (BTreeMap::new(), BTreeMap::new());
+        let normal =
+            EdgeFunction::read(&change.code).map_or_else(Vec::new, |function| function.redirects);
+        for target in &mut self.targets.found {
+            let id = target.id().to_owned();
+            let runs = running.contains(&id);
+            let is_removed = change.remove.contains(&id);
+            let runs_then = runs || change.associate.contains(&id);
+            let Some(default) = target.default_behavior_mut().filter(|_| runs_then) else {
+                continue;
+            };
+            before.insert(id.clone(), default.clone());
+            if runs {
+                let mut paths = site_function::owed_paths(known, &normal, default);
+                paths.extend(
+                    change
+                        .store
+                        .iter()
+                        .flat_map(|store| site_function::store_paths(store, default)),
+                );
+                owed.insert(id, paths);
+            }
+            if self.wish.job.settings.index == IndexLookup::Auto {
+                let read = if is_removed {
+                    Ok(UriRewrite::None)
+                } else {
+                    rewrite_of(&change.code)
+                };
+                default.unread = read.clone().err().map(UnreadFunction::Piece);
+                default.rewrite = read.unwrap_or(UriRewrite::Unknown);
+            }
+            default.associated = (!is_removed).then(|| format!("function/{}", change.name));
+            default.function = (!is_removed).then(|| change.code.to_string());
+            let answers = change.answers && !is_removed;
+            default.answered_by = answers.then(|| format!("function/{}", change.name));
+        }
+        SiteFunction {
+            site: wanted.site.clone(),
+            change,
+            wanted,
+            before,
+            owed,
+            done: false,
+        }
+    }
+}
+
+fn unprotected(why: &str) -> Error {
+    Error::usage("nothing is deployed, since nobody would ask for the password").because(why)
+        .hint("`password` needs a distribution whose default behavior leads to the site and may run a function")
 }
 
 /// Whether a distribution needs the function, and can have it.
@@ -126,7 +270,7 @@ enum FunctionFit {
     Taken(String),
 }
 
-fn fit(target: &ResolvedDistribution, resource: &str) -> FunctionFit {
+fn fit(target: &ResolvedDistribution, resource: &str, wanted: &EdgeFunction) -> FunctionFit {
     use FunctionFit::{Free, NotNeeded, Runs, Taken};
     if target.readable().is_none() {
         return Taken("its configuration cannot be read".into());
@@ -135,8 +279,16 @@ fn fit(target: &ResolvedDistribution, resource: &str) -> FunctionFit {
         return NotNeeded;
     };
     let mut origins = target.origins();
-    if origins.any(|origin| origin.website && default.leads_to(&origin.id)) {
+    let is_website = origins.any(|origin| origin.website && default.leads_to(&origin.id));
+    if is_website && site_function::is_for_objects(wanted) {
         return NotNeeded;
+    }
+    if default
+        .answered_by
+        .as_ref()
+        .is_some_and(|other| wanted.sees_answers() && other != resource)
+    {
+        return Taken("another one sees its answers already".into());
     }
     match &default.associated {
         Some(other) if other == resource => Runs,
@@ -153,27 +305,12 @@ fn fit(target: &ResolvedDistribution, resource: &str) -> FunctionFit {
     }
 }
 
-/// Returns the request paths of what keeps its ending: the root document and error pages.
-fn kept(job: &Job, targets: &ResolvedTargets) -> Vec<String> {
-    let mut kept = Vec::new();
-    for site in targets.found.iter().filter_map(|target| target.site(job)) {
-        let mut keys = site.error_page_keys();
-        keys.extend(job.error_documents.iter().cloned());
-        keys.extend(site.distribution.default_root_object.clone());
-        keys.retain(|key| job.strip_extension.iter().any(|end| key.ends_with(end)));
-        kept.extend(keys.iter().flat_map(|key| site.own_path(key)));
-    }
-    kept.sort();
-    kept.dedup();
-    kept
-}
-
 /// Reads the code that viewers meet, where there is any. `Err`: somebody else wrote it, or what was last written under the name.
 async fn live(cloudfront: &CloudFront, name: &str, site: &str) -> Result<Option<String>, String> {
     for live in [true, false] {
         let code = cloudfront.function(name, live).await;
         if let Some(code) = code.map_err(|error| denied(name, &error))? {
-            if !function::is_ours(&code.text, site) {
+            if !edge_function::is_ours(&code.text, site) {
                 return Err(not_ours(name, site));
             }
             return Ok(live.then_some(code.text));
@@ -196,36 +333,4 @@ pub(crate) fn denied(name: &str, error: &AwsError) -> String {
         "redirects wait for the function {name}: {error}{hint}. By hand: make it of what `unstale redirects --function` prints, \
          publish it, and associate it with the viewer requests of the default behavior"
     )
-}
-
-/// Returns the paths and patterns of redirects that are in one list alone, or lead elsewhere in the other. Edges ask the
-/// function each time, so that this is for copies from before that nobody vouches for.
-fn owed_paths(before: &[Redirect], after: &[Redirect], behavior: &Behavior) -> Vec<String> {
-    let same = |redirect: &Redirect, listed: &Redirect| {
-        (&redirect.from, &redirect.to, redirect.status) == (&listed.from, &listed.to, listed.status)
-    };
-    let absent =
-        |redirect: &Redirect, list: &[Redirect]| !list.iter().any(|listed| same(redirect, listed));
-    let gone = before.iter().filter(|redirect| absent(redirect, after));
-    let new = after.iter().filter(|redirect| absent(redirect, before));
-    let mut owed = Vec::new();
-    for redirect in gone.chain(new) {
-        let mut path = String::new();
-        path::encode(&redirect.literal_prefix(), &mut path);
-        if !redirect.is_exact() {
-            owed.push(format!("{path}*"));
-            // "/docs/*" is for "/docs" too.
-            path.truncate(path.trim_end_matches('/').len());
-        }
-        if path.is_empty() {
-            continue;
-        }
-        if behavior.keys_on_query() {
-            owed.push(format!("{path}?*"));
-        }
-        owed.push(path);
-    }
-    owed.sort();
-    owed.dedup();
-    owed
 }

@@ -1,0 +1,442 @@
+//! Writes a function down as JavaScript, and reads it back.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::packed::{PackedRedirects, pack, unpack};
+use super::text::literal;
+use super::{
+    EdgeFunction, FunctionHeader, MAX_FUNCTION_BYTES, PasswordDigest, PathRewrite, RUNTIME,
+};
+use crate::rules::redirect::{Redirect, normal_path};
+
+/// How the first line of the code goes on after whose it is, where it is ours to change.
+const MARK: &str = ", written by unstale";
+const FOLDER: &str = "(last === '') request.uri += ";
+const BARE_FOLDER: &str = "(last.indexOf('.') < 0) request.uri += ";
+/// What is left out of the handler where no page is shown under many URLs.
+const SPARED: &str = " || (rule[2] === 200 && !rule[5] && !may(viewed))";
+/// The most bytes of a key and of a value in a key value store (CloudFront Developer Guide, "Quotas on key value stores").
+const MAX_KEY_BYTES: usize = 512;
+const MAX_VALUE_BYTES: usize = 1024;
+
+/// Why there is no code.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FunctionError {
+    #[error(
+        "the function has {bytes} bytes of code, and CloudFront takes {MAX_FUNCTION_BYTES}: {}",
+        reduced(*.redirects, *.pages)
+    )]
+    TooLarge {
+        bytes: usize,
+        /// Redirects and pages that stand in the code.
+        redirects: usize,
+        pages: usize,
+    },
+    #[error(
+        "the redirect of {from} is too long for a key value store, which takes paths of {MAX_KEY_BYTES} bytes and targets of about {MAX_VALUE_BYTES}"
+    )]
+    TooLong { from: String },
+}
+
+fn reduced(redirects: usize, pages: usize) -> String {
+    let join = "join some with \"/folder/* /new/:splat\"";
+    match (redirects, pages) {
+        (0, _) => format!(
+            "it names {pages} pages that a rewrite of many paths leaves alone; rewrite a folder instead, as in \"/app/* /app/index.html 200\""
+        ),
+        (_, 0) => format!("it holds {redirects} redirects with wildcards or conditions; {join}"),
+        _ => format!(
+            "it holds {redirects} redirects with wildcards or conditions and names {pages} pages; {join}"
+        ),
+    }
+}
+
+/// Where an exact redirect stands: its status, and how many of the listed ones go before it.
+type ExactGroup = (u16, usize);
+
+/// Redirects as the function has them.
+struct SortedRedirects<'a> {
+    /// Those with wildcards or conditions, in their order.
+    listed: Vec<&'a Redirect>,
+    /// All others, by normal path.
+    exact: BTreeMap<ExactGroup, BTreeMap<String, String>>,
+}
+
+impl<'a> SortedRedirects<'a> {
+    fn of(redirects: &'a [Redirect]) -> Self {
+        let mut sorted = Self {
+            listed: Vec::new(),
+            exact: BTreeMap::new(),
+        };
+        for redirect in redirects {
+            if !redirect.is_plain() {
+                sorted.listed.push(redirect);
+                continue;
+            }
+            // Of those before it, only ones with conditions may be for its path too.
+            let before = sorted
+                .listed
+                .iter()
+                .rposition(|listed| listed.values(redirect.path()).is_some());
+            let group = (redirect.status, before.map_or(0, |last| last + 1));
+            let paths = sorted.exact.entry(group).or_default();
+            paths.insert(normal_path(redirect.path()), redirect.to.clone());
+        }
+        sorted
+    }
+}
+
+impl EdgeFunction {
+    /// Writes the code, for the events `viewer-request` and, if it [sees answers](Self::sees_answers), `viewer-response`. The
+    /// same function gives the same bytes.
+    pub fn code(&self) -> Result<String, FunctionError> {
+        let code = self.written();
+        let bytes = code.len();
+        if bytes > MAX_FUNCTION_BYTES {
+            let listed = match self.stored {
+                true => SortedRedirects::of(&self.redirects).listed.len(),
+                false => self.redirects.len(),
+            };
+            return Err(FunctionError::TooLarge {
+                bytes,
+                redirects: listed,
+                pages: if self.shows_many() { self.own.len() } else { 0 },
+            });
+        }
+        let is_long = |(key, value): &(String, String)| {
+            key.len() > MAX_KEY_BYTES || value.len() > MAX_VALUE_BYTES
+        };
+        match self
+            .store()
+            .into_iter()
+            .find(is_long)
+            .filter(|_| self.stored)
+        {
+            Some((from, _)) => Err(FunctionError::TooLong { from }),
+            None => Ok(code),
+        }
+    }
+
+    /// Returns what its key value store holds: exact redirects without conditions.
+    pub fn store(&self) -> BTreeMap<String, String> {
+        let groups = SortedRedirects::of(&self.redirects).exact.into_iter();
+        let entries = groups.flat_map(|((status, before), paths)| {
+            let paths = paths.into_iter();
+            paths.map(move |(from, to)| (from, format!("{status} {before} {to}")))
+        });
+        entries.collect()
+    }
+
+    /// Tells whether a redirect shows one page under many URLs, and leaves those of others alone.
+    pub(super) fn shows_many(&self) -> bool {
+        self.redirects
+            .iter()
+            .any(|redirect| redirect.spares_pages())
+    }
+
+    fn written(&self) -> String {
+        let sorted = SortedRedirects::of(&self.redirects);
+        let mut code = head(&self.site);
+        code += &self.tables(&sorted);
+        code += &self.functions(&sorted);
+        code += &self.handler(&sorted);
+        code
+    }
+
+    /// Tells whether it looks exact redirects up.
+    fn finds(&self, sorted: &SortedRedirects<'_>) -> bool {
+        self.stored || !sorted.exact.is_empty()
+    }
+
+    /// Writes the data, a constant a line.
+    fn tables(&self, sorted: &SortedRedirects<'_>) -> String {
+        let mut tables = String::new();
+        if let Some(password) = &self.password {
+            tables += "const crypto = require('crypto');\n";
+            tables += &constant("password", &json!([password.salt, password.digest]));
+        }
+        if let Some(host) = &self.canonical_host {
+            tables += &constant("canonical", &json!(host));
+        }
+        if !sorted.listed.is_empty() {
+            let rows = sorted.listed.iter().map(|redirect| row(redirect));
+            tables += &constant("rules", &Value::Array(rows.collect()));
+        }
+        if self.finds(sorted) {
+            if self.stored {
+                tables.insert_str(0, "import cf from 'cloudfront';\n");
+                tables += "const store = cf.kvs();\n";
+            } else {
+                let groups = sorted.exact.iter().map(|((status, before), paths)| {
+                    let packed = pack(paths);
+                    json!([status, before, packed.heads, packed.words])
+                });
+                tables += &constant("exact", &Value::Array(groups.collect()));
+            }
+        }
+        if self.shows_many() {
+            tables += &constant("own", &json!(self.own));
+        }
+        if !self.rewrite.endings.is_empty() {
+            tables += &constant("endings", &json!(self.rewrite.endings));
+            tables += &constant("kept", &json!(self.rewrite.kept));
+        }
+        if !self.headers.is_empty() {
+            let rows = self
+                .headers
+                .iter()
+                .map(|header| json!([header.pattern, header.name, header.value]));
+            tables += &constant("headers", &Value::Array(rows.collect()));
+        }
+        tables
+    }
+
+    fn functions(&self, sorted: &SortedRedirects<'_>) -> String {
+        let (listed, exact) = (!sorted.listed.is_empty(), self.finds(sorted));
+        let redirects = !self.redirects.is_empty()
+            || self.canonical_host.is_some()
+            || !self.rewrite.endings.is_empty();
+        let pieces = [
+            (listed || exact, include_str!("js/decode.js")),
+            (exact, include_str!("js/exact.js")),
+            (exact && !self.stored, include_str!("js/packed.js")),
+            (exact && self.stored, include_str!("js/stored.js")),
+            (
+                listed || self.canonical_host.is_some(),
+                include_str!("js/host.js"),
+            ),
+            (listed, include_str!("js/match.js")),
+            (self.shows_many(), include_str!("js/may.js")),
+            (redirects, include_str!("js/redirect.js")),
+            (self.password.is_some(), include_str!("js/password.js")),
+            (!self.headers.is_empty(), include_str!("js/dress.js")),
+        ];
+        let needed = pieces.into_iter().filter(|(needed, _)| *needed);
+        needed.map(|(_, piece)| piece).collect()
+    }
+
+    /// Writes what runs first, step by step in the order of [`EdgeFunction`]'s fields.
+    fn handler(&self, sorted: &SortedRedirects<'_>) -> String {
+        let asynchronous = if self.stored { "async " } else { "" };
+        let mut handler =
+            format!("{asynchronous}function handler(event) {{\n  const request = event.request;\n");
+        if !self.headers.is_empty() {
+            handler += "  if (event.response) return dress(event.response, request.uri);\n";
+        }
+        if self.password.is_some() {
+            handler += include_str!("js/handler/password.js");
+        }
+        let answers = self.finds(sorted) || !sorted.listed.is_empty();
+        if answers || self.canonical_host.is_some() {
+            handler += "  const viewed = request.uri;\n";
+        }
+        if answers {
+            let find = match (self.finds(sorted), self.stored) {
+                (false, _) => "null",
+                (true, false) => "find(normal(viewed))",
+                (true, true) => "await find(normal(viewed))",
+            };
+            handler += &format!("  let answer = {find};\n");
+            if !sorted.listed.is_empty() {
+                let rules = include_str!("js/handler/rules.js");
+                handler += &match self.shows_many() {
+                    true => rules.to_owned(),
+                    false => rules.replace(SPARED, ""),
+                };
+            }
+            handler += include_str!("js/handler/answer.js");
+        }
+        if self.canonical_host.is_some() {
+            handler += include_str!("js/handler/canonical.js");
+        }
+        // The other hosts are sent away first: they show no page of the site.
+        if answers {
+            handler += include_str!("js/handler/show.js");
+        }
+        handler + &self.rewriting(answers) + "  return request;\n}\n"
+    }
+
+    fn rewriting(&self, answers: bool) -> String {
+        let PathRewrite {
+            index,
+            bare_folders,
+            endings,
+            ..
+        } = &self.rewrite;
+        let mut code = String::new();
+        if index.is_some() || !endings.is_empty() {
+            code += "  const last = request.uri.slice(request.uri.lastIndexOf('/') + 1);\n";
+        }
+        if !endings.is_empty() {
+            let strip = include_str!("js/handler/strip.js");
+            let rewritten = if answers { "!answer && " } else { "" };
+            code += &strip.replace("UNLESS ", rewritten);
+        }
+        if let Some(index) = index {
+            code += &format!("  if {FOLDER}{};\n", literal(index));
+            if *bare_folders {
+                let bare = literal(&format!("/{index}"));
+                code += &format!("  else if {BARE_FOLDER}{bare};\n");
+            }
+        }
+        code
+    }
+
+    /// Reads what [`code`](Self::code) wrote, with paths in their normal form; what lies in a store alone is not there. `None` for any
+    /// other code, and where somebody changed it.
+    pub fn read(code: &str) -> Option<Self> {
+        let (first, _) = code.split_once('\n')?;
+        let constants = CodeConstants(code);
+        let index: Option<String> = constants.after(&format!("  if {FOLDER}"));
+        let mut function = Self {
+            site: owner(first)?,
+            password: constants
+                .named("password")
+                .map(|(salt, digest)| PasswordDigest { salt, digest }),
+            redirects: Vec::new(),
+            stored: code.contains("\nconst store = "),
+            own: constants.named("own").unwrap_or_default(),
+            canonical_host: constants.named("canonical"),
+            rewrite: PathRewrite {
+                bare_folders: index.is_some() && code.contains(BARE_FOLDER),
+                index,
+                endings: constants.named("endings").unwrap_or_default(),
+                kept: constants.named("kept").unwrap_or_default(),
+            },
+            headers: constants.headers(),
+        };
+        function.redirects = constants.redirects()?;
+        (function.written() == code).then_some(function)
+    }
+}
+
+/// Tells whether the code is one that this tool wrote for this site, or for nobody in particular; changed by hand or not.
+pub fn is_ours(code: &str, site: &str) -> bool {
+    let whose = code.lines().next().and_then(owner);
+    whose.is_some_and(|whose| whose.is_empty() || whose == site)
+}
+
+/// Writes the comments that the code begins with.
+fn head(site: &str) -> String {
+    let whose = match site {
+        "" => "this site".to_owned(),
+        site => literal(site),
+    };
+    format!(
+        "// The edge function of {whose}{MARK} from its settings, _redirects and _headers: change those.\n// Runtime {RUNTIME}.\n"
+    )
+}
+
+/// Reads whose a function is from its first line.
+fn owner(line: &str) -> Option<String> {
+    let (whose, _) = line
+        .strip_prefix("// The edge function of ")?
+        .split_once(MARK)?;
+    if whose == "this site" {
+        return Some(String::new());
+    }
+    serde_json::from_str(whose).ok()
+}
+
+/// Writes a constant in ASCII: JSON is JavaScript, but for its letters here.
+fn constant(name: &str, value: &Value) -> String {
+    let mut text = String::new();
+    for unit in value.to_string().encode_utf16() {
+        match u8::try_from(unit) {
+            Ok(byte) if byte.is_ascii() => text.push(char::from(byte)),
+            _ => text += &format!("\\u{unit:04x}"),
+        }
+    }
+    format!("const {name} = {text};\n")
+}
+
+/// Writes a redirect as `rules` has it.
+fn row(redirect: &Redirect) -> Value {
+    let host = redirect.host().unwrap_or_default().to_ascii_lowercase();
+    let Redirect {
+        to,
+        status,
+        query,
+        force,
+        ..
+    } = redirect;
+    let mut row = vec![json!(redirect.path()), json!(to), json!(status)];
+    let more = [json!(host), json!(query), json!(i32::from(*force))];
+    let is_default =
+        |value: &Value| *value == json!("") || *value == json!({}) || *value == json!(0);
+    let kept = more.iter().rposition(|value| !is_default(value));
+    row.extend(more.into_iter().take(kept.map_or(0, |last| last + 1)));
+    Value::Array(row)
+}
+
+/// The tables of a function's code.
+struct CodeConstants<'a>(&'a str);
+
+impl CodeConstants<'_> {
+    /// Reads the JSON that follows these words.
+    fn after<T: serde::de::DeserializeOwned>(&self, words: &str) -> Option<T> {
+        let (_, rest) = self.0.split_once(words)?;
+        serde_json::from_str(rest.lines().next()?.strip_suffix(';')?).ok()
+    }
+
+    fn named<T: serde::de::DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.after(&format!("\nconst {name} = "))
+    }
+
+    fn headers(&self) -> Vec<FunctionHeader> {
+        let rows: Vec<(String, String, String)> = self.named("headers").unwrap_or_default();
+        let header = |(pattern, name, value)| FunctionHeader {
+            pattern,
+            name,
+            value,
+        };
+        rows.into_iter().map(header).collect()
+    }
+
+    /// Reads the redirects back into one list: exact ones as early as they may stand.
+    fn redirects(&self) -> Option<Vec<Redirect>> {
+        let rows: Vec<Vec<Value>> = self.named("rules").unwrap_or_default();
+        let groups: Vec<(u16, usize, Vec<String>, String)> =
+            self.named("exact").unwrap_or_default();
+        let mut redirects = Vec::new();
+        for at in 0..=rows.len() {
+            for (status, _, heads, words) in groups.iter().filter(|group| group.1 == at) {
+                let packed = PackedRedirects {
+                    heads: heads.clone(),
+                    words: words.clone(),
+                };
+                let exact = unpack(&packed)?.into_iter();
+                redirects.extend(exact.map(|(from, to)| Redirect {
+                    status: *status,
+                    ..Redirect::new(from, to)
+                }));
+            }
+            if let Some(row) = rows.get(at) {
+                redirects.push(listed(row)?);
+            }
+        }
+        Some(redirects)
+    }
+}
+
+/// Reads a line of `rules`.
+fn listed(row: &[Value]) -> Option<Redirect> {
+    let host = row.get(3).and_then(Value::as_str).unwrap_or_default();
+    let path = row.first()?.as_str()?;
+    let from = if host.is_empty() {
+        path.to_owned()
+    } else {
+        format!("https://{host}{path}")
+    };
+    let query = row
+        .get(4)
+        .map(|query| serde_json::from_value(query.clone()));
+    Some(Redirect {
+        status: row.get(2)?.as_u64()?.try_into().ok()?,
+        query: query.transpose().ok()?.unwrap_or_default(),
+        force: row.get(5).is_some(),
+        ..Redirect::new(from, row.get(1)?.as_str()?.to_owned())
+    })
+}

@@ -1,0 +1,3 @@
+function decode(text) {
+  try { return decodeURIComponent(text); } catch (e) { return text; }
+}

@@ -1,0 +1,3 @@
+function normal(path) {
+  return encodeURI(decode(path.replace(/%2f/gi, '%252F')));
+}

@@ -1,0 +1,1 @@
+  if (host(request) !== canonical) return redirect(301, 'https://' + canonical + viewed, request.querystring, {});

@@ -1,0 +1,1 @@
+  if (answer) request.uri = answer[2];

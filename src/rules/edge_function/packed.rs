@@ -1,0 +1,161 @@
+//! Exact redirects in a short form: sorted, each path without what it shares with the one before, each target without what it
+//! shares with its path and with other targets.
+//!
+//! A group is a list of words with spaces between them, two for each redirect. The first is how many bytes of the path before
+//! are kept, as one character, and the rest. The second is the number of a head that many targets begin with, the number of bytes
+//! of the path that the target does not end with, one character each, and what stands between head and end.
+
+use std::collections::BTreeMap;
+
+/// The character that stands for 0; a count is at most [`MAX_COUNT`].
+const ZERO: u8 = b'#';
+/// No `\`, which a literal would double.
+const MAX_COUNT: usize = 56;
+/// Instead of a count: the target does not end as its path does.
+const NO_END: u8 = b']';
+
+/// The redirects of one status, with the heads of their targets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PackedRedirects {
+    /// The first is empty.
+    pub heads: Vec<String>,
+    pub words: String,
+}
+
+/// Packs normal paths with their targets.
+pub(super) fn pack(redirects: &BTreeMap<String, String>) -> PackedRedirects {
+    let heads = common_heads(redirects);
+    let mut words = Vec::new();
+    let mut before = "";
+    for (from, to) in redirects {
+        let shared = shared_bytes(before, from).min(MAX_COUNT);
+        let (_, rest) = from.split_at(shared);
+        words.push(format!("{}{rest}", digit(shared)));
+        words.push(packed_target(from, to, &heads));
+        before = from;
+    }
+    PackedRedirects {
+        heads,
+        words: words.join(" "),
+    }
+}
+
+/// Reads what [`pack`] wrote.
+pub(super) fn unpack(packed: &PackedRedirects) -> Option<BTreeMap<String, String>> {
+    let mut redirects = BTreeMap::new();
+    let mut words = packed.words.split(' ').filter(|word| !word.is_empty());
+    let mut from = String::new();
+    while let Some(word) = words.next() {
+        let (shared, rest) = count(word)?;
+        from = format!("{}{rest}", from.get(..shared)?);
+        let (head, target) = count(words.next()?)?;
+        let (skipped, middle) = count(target)?;
+        let end = if skipped > MAX_COUNT {
+            ""
+        } else {
+            from.get(skipped..)?
+        };
+        let to = format!("{}{middle}{end}", packed.heads.get(head)?);
+        redirects.insert(from.clone(), to);
+    }
+    Some(redirects)
+}
+
+fn digit(count: usize) -> char {
+    let byte = u8::try_from(count).map_or(NO_END, |count| ZERO + count);
+    char::from(byte)
+}
+
+/// Takes the count off that a word begins with.
+fn count(word: &str) -> Option<(usize, &str)> {
+    let (first, rest) = word.split_at_checked(1)?;
+    let byte = first.bytes().next()?;
+    Some((usize::from(byte.checked_sub(ZERO)?), rest))
+}
+
+fn shared_bytes(one: &str, other: &str) -> usize {
+    let pairs = one.bytes().zip(other.bytes());
+    pairs.take_while(|(left, right)| left == right).count()
+}
+
+/// Splits a target into what stands before the end that it shares with its path, and how many bytes of the path come before that.
+fn split_end<'t>(from: &str, to: &'t str) -> (&'t str, Option<usize>) {
+    let pairs = from.bytes().rev().zip(to.bytes().rev());
+    let shared = pairs.take_while(|(left, right)| left == right).count();
+    let skipped = from.len() - shared;
+    if shared == 0 || skipped > MAX_COUNT {
+        return (to, None);
+    }
+    (to.split_at(to.len() - shared).0, Some(skipped))
+}
+
+fn packed_target(from: &str, to: &str, heads: &[String]) -> String {
+    let (start, skipped) = split_end(from, to);
+    let fitting = heads.iter().enumerate();
+    let fitting = fitting.filter(|(_, head)| start.starts_with(head.as_str()));
+    let longest = fitting.max_by_key(|(_, head)| head.len());
+    let (number, head) = longest.map_or((0, ""), |(number, head)| (number, head.as_str()));
+    let middle = start.strip_prefix(head).unwrap_or(start);
+    let end = skipped.map_or(char::from(NO_END), digit);
+    format!("{}{end}{middle}", digit(number))
+}
+
+/// Finds what so many targets begin with that naming it by a number is shorter; an empty one first.
+fn common_heads(redirects: &BTreeMap<String, String>) -> Vec<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (from, to) in redirects {
+        let (start, _) = split_end(from, to);
+        let folder = start
+            .rfind('/')
+            .map_or(start, |slash| start.split_at(slash + 1).0);
+        *counts.entry(start).or_default() += 1;
+        if folder != start {
+            *counts.entry(folder).or_default() += 1;
+        }
+    }
+    let saved = |(head, uses): &(&str, usize)| (uses - 1) * head.len();
+    let mut heads: Vec<(&str, usize)> = counts.into_iter().collect();
+    // What it is listed with costs a few bytes more.
+    heads.retain(|head| saved(head) > 4);
+    heads.sort_by_key(|head| std::cmp::Reverse(saved(head)));
+    let named = heads.iter().map(|(head, _)| (*head).to_owned());
+    std::iter::once(String::new())
+        .chain(named.take(MAX_COUNT))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redirects(pairs: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
+        pairs.into_iter().collect()
+    }
+
+    #[test]
+    fn what_is_shared_is_written_once() {
+        let numbered = redirects((100..500).map(|n| {
+            (
+                format!("/old/posts/page-{n}/"),
+                format!("/new/articles/page-{n}/"),
+            )
+        }));
+        let packed = pack(&numbered);
+        assert!(packed.words.len() < 400 * 8, "{}", packed.words.len());
+        assert!(
+            packed.words.starts_with("#/old/posts/page-100/ $- "),
+            "{}",
+            packed.words
+        );
+        assert_eq!(unpack(&packed), Some(numbered));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn they_read_back(pairs in proptest::collection::btree_map("/[ab/%.-]{0,70}", "(/|https://x\\.y/)[ab/?#&{|}~]{0,70}", 0..12)) {
+            let packed = pack(&pairs);
+            proptest::prop_assert!(!packed.words.contains(['"', '\\']));
+            proptest::prop_assert_eq!(unpack(&packed), Some(pairs));
+        }
+    }
+}
