@@ -188,20 +188,11 @@ impl Redirect {
 /// Checks the form of a redirect that nobody answers.
 pub fn check_unserved(unserved: &UnservedRedirect) -> Result<(), (&'static str, RedirectProblem)> {
     let UnservedRedirect { redirect, .. } = unserved;
-    let path = match redirect.from.split_once("://") {
-        Some((_, rest)) => rest.split_at(rest.find('/').unwrap_or(rest.len())).1,
-        None => &redirect.from,
-    };
     let plain = Redirect {
-        from: if path.is_empty() { "/" } else { path }.to_owned(),
         status: 301,
         ..redirect.clone()
     };
-    match check(&plain) {
-        // A query's conditions give names too.
-        Err((_, RedirectProblem::Unfilled { .. })) if !unserved.conditions.is_empty() => Ok(()),
-        checked => checked,
-    }
+    check(&plain)
 }
 
 fn check(redirect: &Redirect) -> Result<(), (&'static str, RedirectProblem)> {
@@ -402,7 +393,11 @@ mod tests {
     fn what_is_wrong_is_told() {
         for (text, index, field, told) in [
             ("old /new", 0, "from", "\"/old\""),
-            ("https://a.b/x /new", 0, "from", "path alone"),
+            ("https://:a.b/x /new", 0, "from", "path alone"),
+            ("/a /b?c 200", 0, "to", "status 200"),
+            ("https://a.b/x /x", 0, "to", "loop"),
+            ("https://a.b/* https://a.b/y/:splat", 0, "to", "loop"),
+            ("/* /index.html 200\n/a /b", 1, "from", "never reached"),
             ("/a?b=c /new", 0, "from", "query"),
             ("/a/*/b /new", 0, "from", ":name"),
             ("/a* /new", 0, "from", ":name"),
@@ -444,6 +439,9 @@ mod tests {
             "/a https://a.example/a",
             "/a/* /b/:splat",
             "/:x /a/:x",
+            "https://a.b/* https://c.d/:splat\n/a /b",
+            "/* /index.html 200\n/a.html /b\n/x/* /y/:splat",
+            "/a /a 200",
         ] {
             assert_eq!(compile(fine).map(|_| ()), Ok(()), "{fine}");
         }

@@ -128,18 +128,54 @@ mod tests {
     }
 
     #[test]
-    fn what_asks_for_more_than_a_path_is_remembered() {
-        use UnservedReason::{ErrorPage, Host, Proxy, Query, Rewrite, Role, Visitor};
-        for (line, reason, conditions) in [
+    fn a_function_answers_what_asks_for_more_than_a_path() {
+        use UnservedReason::{Host, Query, Rewrite};
+        for (line, reason, query) in [
             ("/* /index.html 200", Rewrite, [].as_slice()),
             ("/a /b 200!", Rewrite, &[]),
-            ("/api/* https://api.example.com/:splat 200", Proxy, &[]),
-            ("/en/* /en/404.html 404", ErrorPage, &[]),
             (
-                "/store id=:id tag=:tag /blog/:tag/:id 301",
+                "/store id=:id tag=x /blog/:id 301",
                 Query,
-                &["id=:id", "tag=:tag"],
+                &[("id", ":id"), ("tag", "x")],
             ),
+            (
+                "https://a.example/* https://b.example/:splat 301!",
+                Host,
+                &[],
+            ),
+        ] {
+            let file = parse(line).expect(line);
+            let [(1, redirect)] = file.redirects.as_slice() else {
+                panic!("{line}: {file:?}");
+            };
+            assert_eq!(
+                UnservedReason::without_function(redirect),
+                Some(reason),
+                "{line}"
+            );
+            let asked = redirect
+                .query
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()));
+            assert_eq!(asked.collect::<Vec<_>>(), query, "{line}");
+            assert_eq!(
+                super::super::redirects::Redirects::compile(vec![redirect.clone()]).err(),
+                None,
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_asks_for_more_than_a_path_is_remembered() {
+        use UnservedReason::{ErrorPage, Proxy, Role, Visitor};
+        for (line, reason, conditions) in [
+            (
+                "/api/* https://api.example.com/:splat 200",
+                Proxy,
+                [].as_slice(),
+            ),
+            ("/en/* /en/404.html 404", ErrorPage, &[]),
             ("/ /anz 302 Country=au,nz", Visitor, &["Country=au,nz"]),
             (
                 "/ /de 302 Language=de Country=de",
@@ -153,11 +189,6 @@ mod tests {
                 &["Role=admin"],
             ),
             ("/admin/* 200! Role=admin", Role, &["Role=admin"]),
-            (
-                "https://a.example/* https://b.example/:splat 301!",
-                Host,
-                &[],
-            ),
         ] {
             let file = parse(line).expect(line);
             assert!(file.redirects.is_empty(), "{line}");

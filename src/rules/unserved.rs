@@ -67,16 +67,24 @@ impl UnservedReason {
         Self::ErrorPage,
     ];
 
-    /// Returns why a redirect without conditions is not answered; `None`: it can be.
+    /// Returns why nobody answers a redirect; `None`: a function can.
     pub fn of(redirect: &Redirect) -> Option<Self> {
-        let is_url = |text: &str| text.starts_with("https://") || text.starts_with("http://");
         match redirect.status {
-            _ if is_url(&redirect.from) => Some(Self::Host),
-            200 if is_url(&redirect.to) => Some(Self::Proxy),
-            200 => Some(Self::Rewrite),
+            200 if redirect.to.contains("://") => Some(Self::Proxy),
             401 | 404 | 410 => Some(Self::ErrorPage),
             _ => None,
         }
+    }
+
+    /// Returns why nobody but a function answers a redirect; `None`: an object can, as far as it is for a path alone.
+    pub fn without_function(redirect: &Redirect) -> Option<Self> {
+        if redirect.host().is_some() {
+            return Some(Self::Host);
+        }
+        if !redirect.query.is_empty() {
+            return Some(Self::Query);
+        }
+        (redirect.status == 200).then_some(Self::Rewrite)
     }
 
     /// Returns why a condition of `_redirects` cannot be heeded; `None`: there is no such condition.

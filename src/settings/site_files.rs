@@ -230,12 +230,7 @@ mod tests {
     }
 
     fn redirect(from: &str, to: &str) -> Redirect {
-        Redirect {
-            from: from.to_owned(),
-            to: to.to_owned(),
-            status: 301,
-            force: false,
-        }
+        Redirect::new(from, to)
     }
 
     #[test]

@@ -4,7 +4,9 @@ use crate::edge::{Behavior, path};
 use crate::job::request::{Job, PlacedRedirect};
 use crate::rules::edge_function::EdgeFunction;
 use crate::rules::redirect::Redirect;
+use crate::rules::unserved::{UnservedReason, UnservedRedirect};
 use crate::scan::LocalFile;
+use crate::settings::UnservedLine;
 use crate::survey::targets::{ResolvedDistribution, ResolvedTargets};
 
 /// The redirects that are objects, and what is wrong with the others.
@@ -25,7 +27,9 @@ pub(crate) fn objects(
     if !has_website(targets) {
         return outcome;
     }
-    for placed in redirects {
+    let by_path =
+        |placed: &&PlacedRedirect| UnservedReason::without_function(&placed.redirect).is_none();
+    for placed in redirects.iter().filter(by_path) {
         match object(placed, targets.index_document(), &is_file) {
             Ok(object) => outcome.objects.push(object),
             Err(why) => outcome.warnings.push(why),
@@ -109,6 +113,8 @@ pub(crate) fn unanswered(
 ) -> Vec<String> {
     let lacks = |behavior: &Behavior| {
         let redirects = redirects.iter().map(|placed| &placed.redirect);
+        let redirects =
+            redirects.filter(|redirect| UnservedReason::without_function(redirect).is_none());
         let mut meant = redirects.filter(|redirect| may_see(behavior, redirect));
         match &behavior.function {
             Some(code) => missing(code, meant),
@@ -131,6 +137,40 @@ pub(crate) fn unanswered(
         }
     }
     warnings
+}
+
+/// Returns the redirects that ask for more than a path, where some distribution has no function that does it.
+pub(crate) fn without_function(
+    redirects: &[PlacedRedirect],
+    targets: &ResolvedTargets,
+) -> Vec<UnservedLine<UnservedRedirect>> {
+    let answers = |target: &ResolvedDistribution, redirect: &Redirect| {
+        let code = target
+            .behaviors()
+            .last()
+            .and_then(|default| default.function.as_deref());
+        let function = code.and_then(EdgeFunction::read);
+        function.is_some_and(|function| function.holds(redirect))
+    };
+    let unserved = redirects
+        .iter()
+        .filter_map(|PlacedRedirect { redirect, place }| {
+            let reason = UnservedReason::without_function(redirect)?;
+            let mut found = targets.found.iter();
+            let is_served =
+                !targets.found.is_empty() && found.all(|target| answers(target, redirect));
+            let (file, line) = place.rsplit_once(':')?;
+            (!is_served).then(|| UnservedLine {
+                file: file.to_owned(),
+                line: line.parse().unwrap_or_default(),
+                asked: UnservedRedirect {
+                    redirect: redirect.clone(),
+                    conditions: Vec::new(),
+                    reason,
+                },
+            })
+        });
+    unserved.collect()
 }
 
 /// Returns the first of these redirects that a function does not answer, if it is one that this tool wrote.
@@ -157,14 +197,11 @@ mod tests {
     use super::*;
     use crate::aws::cloudfront::PurgeTarget;
     use crate::edge::{Distribution, Origin};
-    use crate::rules::function::{PathRewrite, generate};
 
     fn placed(from: &str, to: &str, force: bool) -> PlacedRedirect {
         let redirect = Redirect {
-            from: from.into(),
-            to: to.into(),
-            status: 301,
             force,
+            ..Redirect::new(from, to)
         };
         PlacedRedirect {
             redirect,
@@ -231,11 +268,12 @@ mod tests {
             unanswered(&redirects, &targets, |_| false)
         };
         let code = |redirects: &[PlacedRedirect]| {
-            let plain: Vec<Redirect> = redirects
-                .iter()
-                .map(|placed| placed.redirect.clone())
-                .collect();
-            generate(&plain, &PathRewrite::default(), "").unwrap()
+            let plain = redirects.iter().map(|placed| placed.redirect.clone());
+            let function = EdgeFunction {
+                redirects: plain.collect(),
+                ..EdgeFunction::default()
+            };
+            function.code().unwrap()
         };
         assert!(told(None)[0].contains("/old"));
         assert!(told(Some("other".into()))[0].contains("/old"));

@@ -83,7 +83,11 @@ impl<'a> WantedSite<'a> {
             extras.push(self.redirect_object(Key::new(key), to));
         }
         self.extras = Cow::Owned(extras);
-        self.unserved = unserved::warnings(&job.unserved, |redirect| {
+        let mut unserved = job.unserved.clone();
+        unserved
+            .redirects
+            .extend(redirects::without_function(&job.redirects, targets));
+        self.unserved = unserved::warnings(&unserved, |redirect| {
             unserved::is_answered_by_errors(redirect, targets)
         });
         self.unserved.extend(outcome.warnings);

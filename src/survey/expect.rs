@@ -55,7 +55,7 @@ pub(crate) fn questions(
         domain: target
             .and_then(ResolvedDistribution::domain)
             .map(str::to_owned),
-        all: of_site(job, site, objects),
+        all: of_site(site, objects),
         blind: site.has_unknown_rewrite(),
     };
     if targets.found.is_empty() {
@@ -92,7 +92,7 @@ fn plain() -> Distribution {
 }
 
 /// Returns all questions about these objects at one distribution.
-fn of_site(job: &Job, site: &ShownSite, objects: ExpectedObjects) -> Vec<PathQuestion> {
+fn of_site(site: &ShownSite, objects: ExpectedObjects) -> Vec<PathQuestion> {
     let wanted: HashSet<&Key> = objects.wants.iter().map(|want| &want.key).collect();
     // A page shown for errors with a status of 200 hides what is gone.
     let mut responses = site.distribution.error_responses.iter();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use local_cloudfront::{Fault, Function, OriginKind, RequestInfo, WebsiteConfiguration};
+use unstale::rules::edge_function::EdgeFunction;
 use unstale::rules::links::html_links;
 
 use crate::mishap::{Side, crash_at};
@@ -158,8 +159,11 @@ async fn what_is_somebody_elses_stays_as_it_is() {
     world.set_function(NAME, theirs());
     untouched("was not written for s3://site/ by unstale").await;
     // Another site's.
-    let code = unstale::rules::function::generate(&[], &Default::default(), "s3://other/");
-    world.set_function(NAME, Function::of(code.unwrap()));
+    let other = EdgeFunction {
+        site: "s3://other/".into(),
+        ..EdgeFunction::default()
+    };
+    world.set_function(NAME, Function::of(other.code().unwrap()));
     untouched("was not written for s3://site/ by unstale").await;
     // Another function sees the requests.
     world.set_function("theirs", theirs());

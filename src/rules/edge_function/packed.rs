@@ -143,7 +143,7 @@ mod tests {
         let packed = pack(&numbered);
         assert!(packed.words.len() < 400 * 8, "{}", packed.words.len());
         assert!(
-            packed.words.starts_with("#/old/posts/page-100/ $- "),
+            packed.words.starts_with("#/old/posts/page-100/ $, "),
             "{}",
             packed.words
         );

@@ -191,7 +191,7 @@ proptest::proptest! {
             let read = EdgeFunction::read(&code);
             proptest::prop_assert!(read.is_some(), "{}", code);
             let read = read.unwrap();
-            proptest::prop_assert_eq!(read.code().as_ref(), Ok(&code));
+            proptest::prop_assert_eq!(read.code(), Ok(code));
             for redirect in &function.redirects {
                 proptest::prop_assert!(read.holds(redirect), "{:?}", redirect);
             }
