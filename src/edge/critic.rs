@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::distribution::{Behavior, UnreadFunction, UriRewrite};
+use super::form::UriForm;
 use super::ttl::CacheControl;
 use super::urls::{PathKind, ShownSite};
 use crate::object::Headers;
@@ -117,7 +118,35 @@ impl<'s, 'a> DistributionCritic<'s, 'a> {
             defeats.map(|(defeat, example)| example.warning(*defeat, suspect.behavior))
         });
         let lambdas = self.lambdas();
-        warnings.chain(lambdas).chain(self.long_errors()).collect()
+        let warnings = warnings.chain(lambdas).chain(self.long_errors());
+        warnings.chain(self.shadowed_app()).collect()
+    }
+
+    /// Warns of an error page that does for an app what its function does: it stands before the errors of everything else, too.
+    fn shadowed_app(&self) -> Option<String> {
+        let default = self.site.distribution.behaviors.last()?;
+        let UriRewrite::Forms(forms) = &default.rewrite else {
+            return None;
+        };
+        let shows = |page: &str| {
+            forms
+                .iter()
+                .any(|form| matches!(form, UriForm::Literal(path) if path == page))
+        };
+        let responses = self.site.distribution.error_responses.iter();
+        let shadows = responses.filter(|response| {
+            matches!(response.code, 403 | 404)
+                && response.response_code == Some(200)
+                && response.page.as_deref().is_some_and(shows)
+        });
+        let codes: Vec<String> = shadows.map(|response| response.code.to_string()).collect();
+        (!codes.is_empty()).then(|| {
+            format!(
+                "its function shows the app's page under the app's URLs; take the custom error response for {} off, which answers every \
+                 missing file, and other origins' errors, with that page and status 200",
+                codes.join(" and ")
+            )
+        })
     }
 
     /// Warns of Lambdas that see what the origin answers before edges keep it.
