@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use super::distribution::{self, Distribution};
 use super::edge::{Answer, Cache, Edge};
-use super::function::{Function, Stages};
+use super::function::{
+    Function, FunctionInterpreter, FunctionOutcome, FunctionRequest, FunctionScope, Stages,
+};
 use super::invalidation::{Invalidation, Refusal, check};
 use super::kept::{INDEX_FUNCTION_NAME, Kept};
 use super::options::{CloudOptions, TakesEffect};
@@ -57,7 +59,10 @@ impl Front {
 }
 
 #[derive(Default)]
-pub(crate) struct Cloud(Mutex<CloudState>);
+pub(crate) struct Cloud {
+    state: Mutex<CloudState>,
+    interpreter: Option<Arc<FunctionInterpreter>>,
+}
 
 #[derive(Default)]
 pub(super) struct CloudState {
@@ -69,8 +74,11 @@ pub(super) struct CloudState {
 }
 
 impl Cloud {
-    pub(super) fn new() -> Self {
-        let cloud = Self::default();
+    pub(super) fn new(interpreter: Option<Arc<FunctionInterpreter>>) -> Self {
+        let cloud = Self {
+            interpreter,
+            ..Self::default()
+        };
         for (id, policy) in [
             (CACHING_OPTIMIZED, CachePolicy::optimized()),
             (CACHING_DISABLED, CachePolicy::disabled()),
@@ -86,7 +94,7 @@ impl Cloud {
     }
 
     fn lock(&self) -> MutexGuard<'_, CloudState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn options(&self, change: impl FnOnce(&mut CloudOptions)) {
@@ -114,6 +122,8 @@ impl Cloud {
             development: function.clone(),
             live: Some(function),
             comment: String::new(),
+            development_store: None,
+            live_store: None,
         };
         self.lock().functions.insert(name.to_owned(), stages);
     }
@@ -125,6 +135,22 @@ impl Cloud {
     /// Returns what edges run under this name.
     pub(super) fn function(&self, name: &str) -> Option<Function> {
         self.lock().functions.get(name)?.live.clone()
+    }
+
+    /// Runs what edges run under this name on a request. `None` where there is nothing.
+    pub(super) fn run(
+        &self,
+        name: &str,
+        request: &FunctionRequest,
+        distribution: &Distribution,
+    ) -> Option<FunctionOutcome> {
+        let scope = FunctionScope {
+            distribution_id: &distribution.id,
+            distribution_domain: &distribution.domain,
+            store: None,
+            interpreter: self.interpreter.as_deref(),
+        };
+        Some(self.function(name)?.run(request, &scope))
     }
 
     pub(super) fn stages(&self, name: &str) -> Option<Stages> {
@@ -267,7 +293,12 @@ impl Cloud {
     }
 
     /// Answers a viewer at an edge: 503 where there is no such edge.
-    pub(super) fn get(&self, store: &Store, id: &str, number: usize, path: &str) -> Answer {
+    pub(super) fn get(
+        &self,
+        store: &Store,
+        (id, number): (&str, usize),
+        request: FunctionRequest,
+    ) -> Answer {
         let now = store.clock.now();
         let edge_state = {
             let state = self.lock();
@@ -290,7 +321,7 @@ impl Cloud {
             due,
             number,
         };
-        edge.get(path)
+        edge.get(request)
     }
 
     /// Collects what another process needs to go on from here.
@@ -380,7 +411,9 @@ impl CloudState {
         match &self.sites.get(id)?.front {
             Front::Tenant(tenant) => {
                 let distribution = self.deployed(&tenant.distribution, now)?;
-                Some(distribution.filled(&tenant.parameters))
+                let mut filled = distribution.filled(&tenant.parameters);
+                filled.aliases.clone_from(&tenant.domains);
+                Some(filled)
             }
             Front::Distribution(_) => Some(self.deployed(id, now)?.filled(&BTreeMap::new())),
         }

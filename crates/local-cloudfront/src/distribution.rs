@@ -188,6 +188,11 @@ impl Distribution {
         }
     }
 
+    /// The host name that viewers know it by: its first alias, or else its domain.
+    pub(crate) fn host(&self) -> &str {
+        self.aliases.first().unwrap_or(&self.domain)
+    }
+
     pub(crate) fn arn(&self) -> String {
         format!("arn:aws:cloudfront::111122223333:distribution/{}", self.id)
     }

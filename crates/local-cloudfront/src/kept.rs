@@ -28,6 +28,10 @@ pub(super) struct KeptFunction {
     development: String,
     live: Option<String>,
     comment: String,
+    #[serde(default)]
+    development_store: Option<String>,
+    #[serde(default)]
+    live_store: Option<String>,
 }
 
 impl From<&Stages> for KeptFunction {
@@ -36,6 +40,8 @@ impl From<&Stages> for KeptFunction {
             development: stages.development.code.clone(),
             live: stages.live.as_ref().map(|live| live.code.clone()),
             comment: stages.comment.clone(),
+            development_store: stages.development_store.clone(),
+            live_store: stages.live_store.clone(),
         }
     }
 }
@@ -46,6 +52,8 @@ impl From<KeptFunction> for Stages {
             development: Function::of(kept.development),
             live: kept.live.map(Function::of),
             comment: kept.comment,
+            development_store: kept.development_store,
+            live_store: kept.live_store,
         }
     }
 }

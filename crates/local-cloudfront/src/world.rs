@@ -21,7 +21,7 @@ use super::disk::{Disk, DiskError};
 use super::distribution::Distribution;
 #[cfg(feature = "faults")]
 use super::faults::{Fault, Rule};
-use super::function::Function;
+use super::function::{Function, FunctionInterpreter};
 use super::headers::Headers;
 use super::http::{self, Cut};
 use super::invalidation::Invalidation;
@@ -48,6 +48,8 @@ pub struct Options {
     pub edges: usize,
     /// How CloudFront's API behaves.
     pub cloud: CloudOptions,
+    /// Says what functions do whose sources nothing else here can run.
+    pub interpreter: Option<Arc<FunctionInterpreter>>,
 }
 
 impl Default for Options {
@@ -58,6 +60,7 @@ impl Default for Options {
             clock: Clock::default(),
             edges: 3,
             cloud: CloudOptions::default(),
+            interpreter: None,
         }
     }
 }
@@ -124,7 +127,7 @@ impl Shared {
             store: store.clone(),
             uploads: uploads.clone(),
         };
-        let cloud = Cloud::new();
+        let cloud = Cloud::new(options.interpreter.clone());
         cloud.options(|current| *current = options.cloud.clone());
         Ok(Self {
             store,

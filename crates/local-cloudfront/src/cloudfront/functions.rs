@@ -70,6 +70,8 @@ pub(super) fn create(shared: &Shared, body: &str) -> Result<Done, Failed> {
             development: Function::of(code),
             live: None,
             comment,
+            development_store: None,
+            live_store: None,
         }),
     })?;
     let mut done = Done::ok(summary(shared, name, "DEVELOPMENT", &stages));
