@@ -8,10 +8,12 @@ use std::time::{Duration, SystemTime};
 use super::distribution::{self, Distribution};
 use super::edge::{Answer, Cache, Edge};
 use super::function::{
-    Function, FunctionInterpreter, FunctionOutcome, FunctionRequest, FunctionScope, Stages,
+    Function, FunctionInterpreter, FunctionOutcome, FunctionRequest, FunctionResponse,
+    FunctionScope, Stages,
 };
 use super::invalidation::{Invalidation, Refusal, check};
 use super::kept::{INDEX_FUNCTION_NAME, Kept};
+use super::key_values::KeyValueStores;
 use super::options::{CloudOptions, TakesEffect};
 use super::policy::{
     CACHING_DISABLED, CACHING_OPTIMIZED, CachePolicy, Caching, ContinuousDeployment,
@@ -71,6 +73,7 @@ pub(super) struct CloudState {
     policies: BTreeMap<String, CachePolicy>,
     deployments: BTreeMap<String, ContinuousDeployment>,
     functions: BTreeMap<String, Stages>,
+    key_values: KeyValueStores,
 }
 
 impl Cloud {
@@ -144,13 +147,34 @@ impl Cloud {
         request: &FunctionRequest,
         distribution: &Distribution,
     ) -> Option<FunctionOutcome> {
-        let scope = FunctionScope {
+        let scope = self.scope(name, distribution);
+        Some(self.function(name)?.run(request, &scope))
+    }
+
+    /// Runs what edges run under this name on an answer to a request.
+    pub(super) fn run_on_answer(
+        &self,
+        name: &str,
+        (request, response): (&FunctionRequest, FunctionResponse),
+        distribution: &Distribution,
+    ) -> FunctionOutcome {
+        let scope = self.scope(name, distribution);
+        match self.function(name) {
+            Some(function) => function.respond(request, response, &scope),
+            None => FunctionOutcome::Response(response),
+        }
+    }
+
+    fn scope<'a>(&'a self, name: &str, distribution: &'a Distribution) -> FunctionScope<'a> {
+        let state = self.lock();
+        let stages = state.functions.get(name);
+        let store = stages.and_then(|stages| stages.live_store.as_deref());
+        FunctionScope {
             distribution_id: &distribution.id,
             distribution_domain: &distribution.domain,
-            store: None,
+            store: store.and_then(|arn| state.key_values.bound(arn)),
             interpreter: self.interpreter.as_deref(),
-        };
-        Some(self.function(name)?.run(request, &scope))
+        }
     }
 
     pub(super) fn stages(&self, name: &str) -> Option<Stages> {
@@ -167,6 +191,11 @@ impl Cloud {
         let stages = change(state.functions.get(name).cloned())?;
         state.functions.insert(name.to_owned(), stages.clone());
         Ok(stages)
+    }
+
+    /// Reads or changes the KeyValueStores.
+    pub(super) fn key_values<T>(&self, change: impl FnOnce(&mut KeyValueStores) -> T) -> T {
+        change(&mut self.lock().key_values)
     }
 
     pub(super) fn policy_by_id(&self, id: &str) -> Option<CachePolicy> {
@@ -329,10 +358,16 @@ impl Cloud {
         let state = self.lock();
         let functions = state.functions.iter();
         let functions = functions.filter(|(name, _)| *name != INDEX_FUNCTION_NAME);
-        let associated = state.sites.keys().filter_map(|id| {
-            let function = state.distribution(id)?.default.function.clone()?;
-            (function != INDEX_FUNCTION_NAME).then(|| (id.clone(), function))
+        let behaviors = || {
+            let ids = state.sites.keys();
+            ids.filter_map(|id| Some((id.clone(), &state.distribution(id)?.default)))
+        };
+        let associated = behaviors().filter_map(|(id, behavior)| {
+            let function = behavior.function.clone()?;
+            (function != INDEX_FUNCTION_NAME).then_some((id, function))
         });
+        let on_answers = behaviors()
+            .filter_map(|(id, behavior)| Some((id, behavior.response_function.clone()?)));
         let sent = state.sites.iter();
         let sent = sent.map(|(id, site)| (id.clone(), site.invalidations.clone()));
         Kept {
@@ -340,6 +375,8 @@ impl Cloud {
                 .map(|(name, stages)| (name.clone(), stages.into()))
                 .collect(),
             associated: associated.collect(),
+            on_answers: on_answers.collect(),
+            key_values: state.key_values.clone(),
             invalidations: sent.collect(),
         }
     }

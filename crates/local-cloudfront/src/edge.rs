@@ -49,6 +49,9 @@ const ERROR: &str = "Error from cloudfront";
 const FUNCTION: &str = "FunctionGeneratedResponse from cloudfront";
 const FUNCTION_ERROR: &str = "FunctionExecutionError from cloudfront";
 
+/// What an edge adds of its own when it answers, which no function can change.
+const OWN_HEADERS: [&str; 4] = ["via", "x-cache", "x-amz-cf-pop", "age"];
+
 #[derive(Clone)]
 struct Entry {
     reply: Reply,
@@ -159,12 +162,13 @@ impl Edge<'_> {
                 body: answer.body,
             },
         );
-        Answer {
+        let answer = Answer {
             status: changed.status,
             headers: changed.headers,
             body: changed.body,
             ..answer
-        }
+        };
+        self.run_response_function(behavior, &request, answer)
     }
 
     fn now(&self) -> SystemTime {
@@ -377,6 +381,38 @@ impl Edge<'_> {
             failed: false,
         };
         Err(self.dress(generated, FUNCTION, None))
+    }
+
+    /// Returns what a viewer-response function makes of an answer. It sees no error.
+    fn run_response_function(
+        &self,
+        behavior: &Behavior,
+        request: &FunctionRequest,
+        mut answer: Answer,
+    ) -> Answer {
+        let name = behavior.response_function.as_deref();
+        let Some(name) = name.filter(|_| answer.status < 400) else {
+            return answer;
+        };
+        let own = |header: &mut (String, String)| OWN_HEADERS.contains(&header.0.as_str());
+        let own: Vec<_> = answer.headers.extract_if(.., own).collect();
+        let response = FunctionResponse {
+            status: answer.status,
+            headers: std::mem::take(&mut answer.headers),
+            body: None,
+        };
+        match self
+            .cloud
+            .run_on_answer(name, (request, response), self.distribution)
+        {
+            FunctionOutcome::Response(changed) => Answer {
+                status: changed.status,
+                headers: changed.headers.into_iter().chain(own).collect(),
+                body: changed.body.map_or(answer.body, Bytes::from),
+                x_cache: answer.x_cache,
+            },
+            _ => self.function_failed(),
+        }
     }
 
     fn function_failed(&self) -> Answer {

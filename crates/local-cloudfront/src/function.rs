@@ -176,12 +176,30 @@ impl Function {
                 None => FunctionOutcome::Uri(uri.to_owned()),
                 Some(location) => FunctionOutcome::Redirect(301, location.clone()),
             },
+            #[cfg(feature = "javascript")]
+            FunctionKind::Code => super::javascript::run(&self.code, request, scope),
+            #[cfg(not(feature = "javascript"))]
             FunctionKind::Code => interpret(&self.code, request, scope),
             FunctionKind::Custom(run) => run(uri, &request.query),
         }
     }
+
+    /// Runs it on an answer, which passes where no engine can run it.
+    pub(crate) fn respond(
+        &self,
+        request: &FunctionRequest,
+        response: FunctionResponse,
+        scope: &FunctionScope<'_>,
+    ) -> FunctionOutcome {
+        match &self.does {
+            #[cfg(feature = "javascript")]
+            FunctionKind::Code => super::javascript::change(&self.code, request, &response, scope),
+            _ => FunctionOutcome::Response(response),
+        }
+    }
 }
 
+#[cfg(not(feature = "javascript"))]
 /// Asks the interpreter what a source does; what nobody understands passes.
 fn interpret(code: &str, request: &FunctionRequest, scope: &FunctionScope<'_>) -> FunctionOutcome {
     let interpreter = scope.interpreter;

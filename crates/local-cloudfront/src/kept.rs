@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::function::{Function, Stages};
 use super::invalidation::Invalidation;
+use super::key_values::KeyValueStores;
 
 /// The function that answers `/dir/` until a deploy associates another.
 pub(crate) const INDEX_FUNCTION_NAME: &str = "index-documents";
@@ -20,6 +21,11 @@ pub(super) struct Kept {
     pub functions: BTreeMap<String, KeptFunction>,
     /// The default behavior's function of a distribution, where a deploy associated one.
     pub associated: BTreeMap<String, String>,
+    /// As `associated`, of its viewer-response function.
+    #[serde(default)]
+    pub on_answers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub key_values: KeyValueStores,
     pub invalidations: BTreeMap<String, Vec<Invalidation>>,
 }
 

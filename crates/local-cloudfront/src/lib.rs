@@ -21,6 +21,8 @@ mod function;
 mod headers;
 mod http;
 mod invalidation;
+#[cfg(feature = "javascript")]
+mod javascript;
 mod kept;
 mod key_values;
 mod lambda;

@@ -145,6 +145,13 @@ async fn serve(dir: &Path, local: FolderOptions, lock: File) -> Result<FolderSes
             shared.cloud.set(distribution, shared.edges);
         }
     }
+    for (id, function) in kept.on_answers {
+        if let Some(mut distribution) = shared.cloud.distribution(&id) {
+            distribution.default.response_function = Some(function);
+            shared.cloud.set(distribution, shared.edges);
+        }
+    }
+    shared.cloud.key_values(|stores| *stores = kept.key_values);
     for (id, invalidations) in kept.invalidations {
         shared.cloud.recall(&id, invalidations);
     }

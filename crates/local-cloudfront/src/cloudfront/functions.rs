@@ -2,6 +2,7 @@
 
 use hyper::HeaderMap;
 
+use super::config::{VIEWER_REQUEST, VIEWER_RESPONSE};
 use super::{Done, Failed, distribution, missing, parameter, tag, whole};
 use crate::clock::iso_date;
 use crate::content::unbase64;
@@ -124,7 +125,20 @@ fn sent(request: &Element) -> Result<(String, String), Failed> {
     if code.len() > MOST_BYTES {
         return refused(413, "FunctionSizeLimitExceeded", "The code is too long.");
     }
+    #[cfg(feature = "javascript")]
+    runnable(&code)?;
     Ok((code, request.text_at("FunctionConfig/Comment").to_owned()))
+}
+
+/// Refuses a function of `unstale` that CloudFront's runtime could not run. CloudFront would take it and fail at each request.
+#[cfg(feature = "javascript")]
+fn runnable(code: &str) -> Result<(), Failed> {
+    let first = code.lines().next().unwrap_or_default();
+    if !first.contains("written by unstale") {
+        return Ok(());
+    }
+    let checked = crate::javascript::check(code);
+    checked.map_err(|said| Failed(400, "InvalidArgument", said))
 }
 
 /// Returns what is there, if the request's If-Match says so.
@@ -201,10 +215,8 @@ pub(super) fn update_distribution(
         }
         let changed = with_functions(known, &config)?;
         let behaviors = changed.behaviors.iter().chain([&changed.default]);
-        let functions: Vec<&str> = behaviors
-            .filter_map(|behavior| behavior.function.as_deref())
-            .collect();
-        if functions.into_iter().any(|name| !cloud.is_live(name)) {
+        let is_missing = |(name, _): (&str, _)| !cloud.is_live(name);
+        if behaviors.flat_map(Behavior::functions).any(is_missing) {
             let said = "The function does not exist or was never published.";
             return refused(400, "InvalidFunctionAssociation", said);
         }
@@ -223,7 +235,7 @@ pub(super) fn update_distribution(
     Ok(Done::ok(whole(shared, &updated)).with("etag", tag(&updated)))
 }
 
-/// The distribution with the functions that a configuration associates with viewer requests.
+/// The distribution with the functions that a configuration associates.
 fn with_functions(known: &Distribution, config: &Element) -> Result<Distribution, Failed> {
     let mut changed = known.clone();
     let default = config.at("DefaultCacheBehavior");
@@ -237,21 +249,19 @@ fn with_functions(known: &Distribution, config: &Element) -> Result<Distribution
 }
 
 fn set_function(behavior: &mut Behavior, sent: &Element) -> Result<(), Failed> {
-    let mut associations = sent.items("FunctionAssociations").iter();
-    let wanted = associations.next();
-    if associations.next().is_some()
-        || wanted.is_some_and(|association| association.text_at("EventType") != "viewer-request")
-    {
-        return refused(
-            400,
-            "InvalidFunctionAssociation",
-            "One viewer-request function at most.",
-        );
+    (behavior.function, behavior.response_function) = (None, None);
+    for association in sent.items("FunctionAssociations") {
+        let place = match association.text_at("EventType") {
+            VIEWER_REQUEST => &mut behavior.function,
+            VIEWER_RESPONSE => &mut behavior.response_function,
+            _ => return refused(400, "InvalidFunctionAssociation", "There is no such event."),
+        };
+        let name = association.text_at("FunctionARN").rsplit('/').next();
+        if place.replace(name.unwrap_or_default().to_owned()).is_some() {
+            let said = "One function of each event at most.";
+            return refused(400, "InvalidFunctionAssociation", said);
+        }
     }
-    let arn = wanted.map(|association| association.text_at("FunctionARN"));
-    behavior.function = arn
-        .and_then(|arn| arn.rsplit('/').next())
-        .map(str::to_owned);
     Ok(())
 }
 
