@@ -193,6 +193,33 @@ impl Cloud {
         Ok(stages)
     }
 
+    /// Forgets a function.
+    pub(super) fn remove_function(&self, name: &str) {
+        self.lock().functions.remove(name);
+    }
+
+    /// Says whether a distribution runs a function of this name.
+    pub(super) fn has_running(&self, name: &str) -> bool {
+        let distributions = self.distributions();
+        let mut behaviors = distributions
+            .iter()
+            .flat_map(|distribution| distribution.behaviors.iter().chain([&distribution.default]));
+        behaviors.any(|behavior| {
+            [&behavior.function, &behavior.response_function]
+                .into_iter()
+                .any(|function| function.as_deref() == Some(name))
+        })
+    }
+
+    /// Says whether a function is associated with the KeyValueStore of this ARN.
+    pub(super) fn has_associated(&self, arn: &str) -> bool {
+        self.lock().functions.values().any(|stages| {
+            [&stages.development_store, &stages.live_store]
+                .into_iter()
+                .any(|store| store.as_deref() == Some(arn))
+        })
+    }
+
     /// Reads or changes the KeyValueStores.
     pub(super) fn key_values<T>(&self, change: impl FnOnce(&mut KeyValueStores) -> T) -> T {
         change(&mut self.lock().key_values)

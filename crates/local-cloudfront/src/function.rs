@@ -135,6 +135,7 @@ pub(crate) struct FunctionScope<'a> {
     pub distribution_domain: &'a str,
     /// The KeyValueStore that it is associated with.
     pub store: Option<BoundStore>,
+    #[cfg_attr(feature = "javascript", expect(dead_code))]
     pub interpreter: Option<&'a FunctionInterpreter>,
 }
 

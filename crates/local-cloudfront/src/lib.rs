@@ -25,6 +25,7 @@ mod invalidation;
 mod javascript;
 mod kept;
 mod key_values;
+mod keys;
 mod lambda;
 mod listing;
 mod options;

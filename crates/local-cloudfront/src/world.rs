@@ -1,5 +1,6 @@
 //! A world: the endpoints, the edges, and what tests look at and turn.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -388,6 +389,17 @@ impl World {
     /// Returns what edges run under this name.
     pub fn function(&self, name: &str) -> Option<Function> {
         self.shared.cloud.function(name)
+    }
+
+    /// Returns what a KeyValueStore of this name holds. Empty for an unknown one.
+    pub fn key_values(&self, name: &str) -> BTreeMap<String, String> {
+        let store = self
+            .shared
+            .cloud
+            .key_values(|stores| stores.get(name).cloned());
+        store
+            .map(|store| (*store.values).clone())
+            .unwrap_or_default()
     }
 
     /// Changes how CloudFront's API behaves from now on.

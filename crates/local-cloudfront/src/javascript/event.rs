@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Execution, execute};
+use super::execute;
 use crate::content::unbase64;
 use crate::function::{FunctionOutcome, FunctionRequest, FunctionResponse, FunctionScope};
 
@@ -70,10 +70,7 @@ pub(crate) fn run(
     request: &FunctionRequest,
     scope: &FunctionScope<'_>,
 ) -> FunctionOutcome {
-    read(
-        execute(code, scope.store.clone(), &call(request, None, scope)),
-        request,
-    )
+    read(code, &call(request, None, scope), scope).unwrap_or_else(FunctionOutcome::Failed)
 }
 
 /// Runs a viewer-response function on an answer.
@@ -84,7 +81,7 @@ pub(crate) fn change(
     scope: &FunctionScope<'_>,
 ) -> FunctionOutcome {
     let call = call(request, Some(response), scope);
-    read(execute(code, scope.store.clone(), &call), request)
+    read(code, &call, scope).unwrap_or_else(FunctionOutcome::Failed)
 }
 
 fn call<'a>(
@@ -149,32 +146,33 @@ fn without(name: &str, headers: &Pairs) -> Pairs {
     others.cloned().collect()
 }
 
-fn read(execution: Execution, request: &FunctionRequest) -> FunctionOutcome {
-    let returned = execution.result.and_then(|text| {
-        let returned = serde_json::from_str(&text);
-        returned.map_err(|error| error.to_string())
-    });
-    match returned {
-        Err(said) => FunctionOutcome::Failed(said),
-        Ok(Returned::Request(returned)) => FunctionOutcome::Request(FunctionRequest {
+fn read(
+    code: &str,
+    call: &FunctionCall<'_>,
+    scope: &FunctionScope<'_>,
+) -> Result<FunctionOutcome, String> {
+    let text = serde_json::to_string(call).map_err(|error| error.to_string())?;
+    let result = execute(code, scope.store.clone(), &text).result?;
+    match serde_json::from_str(&result).map_err(|error| error.to_string())? {
+        Returned::Request(returned) => Ok(FunctionOutcome::Request(FunctionRequest {
+            method: call.method.to_owned(),
             uri: returned.uri,
             query: returned.query,
+            host: call.host.to_owned(),
             headers: returned.headers,
-            ..request.clone()
-        }),
-        Ok(Returned::Response(returned)) => {
+        })),
+        Returned::Response(returned) => {
             let body = match returned.body {
-                Some(text) if returned.base64 => match unbase64(&text) {
-                    None => return FunctionOutcome::Failed("The body is not base64.".to_owned()),
-                    bytes => bytes,
-                },
+                Some(text) if returned.base64 => {
+                    Some(unbase64(&text).ok_or("The body is not base64.")?)
+                }
                 text => text.map(String::into_bytes),
             };
-            FunctionOutcome::Response(FunctionResponse {
+            Ok(FunctionOutcome::Response(FunctionResponse {
                 status: returned.status,
                 headers: returned.headers,
                 body,
-            })
+            }))
         }
     }
 }

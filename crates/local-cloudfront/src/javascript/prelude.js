@@ -171,7 +171,7 @@
     return result.statusCode === undefined ? { request: result } : { response: result };
   };
   return function (step, first, second) {
-    if (step === 'logs') return stringify(logs);
+    if (step === 'logs') return stringify(logs.splice(0));
     const call = JSON.parse(first);
     if (step === 'event') return call.event || event(call);
     return stringify(call.event ? shown(second) : outcome(call, second));

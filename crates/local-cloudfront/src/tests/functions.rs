@@ -9,6 +9,62 @@ fn associate(world: &World, site: &mut Distribution, code: &str) {
     world.set_distribution(site.clone());
 }
 
+#[tokio::test]
+async fn functions_of_both_events_are_associated_by_update_distribution() {
+    let (world, site) = site().await;
+    world.set_function("f", Function::of("x".to_owned()));
+    let path = format!("/2020-05-31/distribution/{}/config", site.id);
+    let association = |event: &str| {
+        let arn = "arn:aws:cloudfront::111122223333:function/f";
+        format!(
+            "<FunctionAssociation><FunctionARN>{arn}</FunctionARN><EventType>{event}</EventType></FunctionAssociation>"
+        )
+    };
+    let none = "<FunctionAssociations><Quantity>0</Quantity></FunctionAssociations>";
+    let first = send(&world, &format!("GET {path}"), b"").await.text();
+    for (events, expected) in [
+        (
+            &["viewer-request", "viewer-response"][..],
+            Some([true, true]),
+        ),
+        (&["viewer-response"], Some([false, true])),
+        (&["viewer-response", "viewer-response"], None),
+        (&["origin-request"], None),
+        (&["viewer-request"], Some([true, false])),
+        (&[], Some([false, false])),
+    ] {
+        let known = send(&world, &format!("GET {path}"), b"").await;
+        let items: String = events.iter().map(|event| association(event)).collect();
+        let sent = format!(
+            "<FunctionAssociations><Quantity>{}</Quantity><Items>{items}</Items></FunctionAssociations>",
+            events.len()
+        );
+        let body = first.replace(none, &sent);
+        let update = format!("PUT {path}\nif-match: {}", known.header("etag").unwrap());
+        let updated = send(&world, &update, body.as_bytes()).await;
+        let Some(expected) = expected else {
+            assert_eq!(updated.status, 400, "{events:?}");
+            continue;
+        };
+        assert_eq!(updated.status, 200, "{events:?} {}", updated.text());
+        let now = world.distribution(&site.id).unwrap().default;
+        assert_eq!(
+            [now.function.is_some(), now.response_function.is_some()],
+            expected
+        );
+        let shown = send(&world, &format!("GET {path}"), b"").await.text();
+        let shown = xml::Element::parse(&shown).unwrap();
+        let shown = shown
+            .items("DefaultCacheBehavior/FunctionAssociations")
+            .iter();
+        assert!(
+            shown
+                .map(|shown| shown.text_at("EventType"))
+                .eq(events.iter().copied())
+        );
+    }
+}
+
 #[cfg(not(feature = "javascript"))]
 #[tokio::test]
 async fn without_an_engine_an_interpreter_is_asked() {
@@ -121,7 +177,7 @@ mod javascript {
             ),
             (
                 "crypto.createHash('sha1').update('é').digest('base64')",
-                "v2ZtdWwY3nibGKmGqIm9szJz3+w=",
+                "vxW+cXrBsIC08cRWaSgliR/1Bz0=",
             ),
             (
                 "require('crypto').createHash('sha256').update('').digest('base64url')",
@@ -133,7 +189,7 @@ mod javascript {
             ),
             ("crypto.createHash('md5').update('a').digest().length", "16"),
             ("Buffer.from('6869', 'hex').toString()", "hi"),
-            ("await Promise.resolve(2) ** 3", "8"),
+            ("2 ** await Promise.resolve(3)", "8"),
             (
                 "typeof eval + typeof Map + typeof fetch + typeof native",
                 "undefinedundefinedundefinedundefined",
@@ -237,5 +293,200 @@ mod javascript {
         let each = begun.elapsed() / 100;
         eprintln!("{} bytes, {each:?}", code.len());
         assert!(each < Duration::from_millis(100), "{each:?}");
+    }
+
+    #[tokio::test]
+    async fn a_function_on_answers_sees_no_error_and_changes_what_viewers_get() {
+        let (world, mut site) = site().await;
+        let code = "function handler(event) {
+          const response = event.response;
+          if (event.request.uri === '/moved') {
+            return { statusCode: 302, headers: { location: { value: '/a' } } };
+          }
+          if (event.request.uri === '/fails') return event.request;
+          response.headers['x-seen'] = { value: event.request.headers.who.value + response.statusCode };
+          delete response.headers['x-amz-storage-class'];
+          response.headers['content-type'] = { value: response.headers['content-type'].value + '; x' };
+          return response;
+        }";
+        world.set_function("f", Function::of(code.to_owned()));
+        site.default.response_function = Some("f".to_owned());
+        world.set_distribution(site.clone());
+        let edge = world.edge(&site.id, 0);
+        for name in ["a", "moved", "fails"] {
+            put(&world, name, "body", "").await;
+        }
+        for x_cache in ["Miss from cloudfront", "Hit from cloudfront"] {
+            let answer = edge.request("/a", &[("who", "me")]).await;
+            assert_eq!((answer.text().as_str(), answer.x_cache), ("body", x_cache));
+            assert_eq!(answer.header("x-seen"), Some("me200"));
+            let kind = answer.header("content-type");
+            assert_eq!(kind, Some("binary/octet-stream; x"));
+            assert_eq!(answer.header("x-cache"), Some(x_cache));
+        }
+        let moved = edge.get("/moved").await;
+        assert_eq!((moved.status, moved.header("location")), (302, Some("/a")));
+        assert_eq!(edge.get("/fails").await.status, 503);
+        // It would fail without the header.
+        assert_eq!(edge.get("/none").await.status, 404);
+        let code = "function handler() { return { statusCode: 200 }; }";
+        associate(&world, &mut site, code);
+        site.default.response_function = Some("f".to_owned());
+        world.set_distribution(site);
+        assert_eq!(
+            edge.get("/a").await.x_cache,
+            "FunctionGeneratedResponse from cloudfront"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_function_reads_the_store_that_it_is_associated_with() {
+        let code = "import cf from 'cloudfront';
+            const kvs = cf.kvs();
+            async function handler(event) {
+              const key = event.request.uri.substring(1);
+              console.log('asked for', { key: key });
+              if (key === 'list') return { statusCode: 302, headers: { location: { value: (await kvs.get(key, { format: 'json' }))[1] } } };
+              if (key !== 'fails' && !(await kvs.exists(key))) return event.request;
+              const to = await kvs.get(key);
+              return { statusCode: 301, headers: { location: { value: to } } };
+            }";
+        let (world, mut site) = site().await;
+        let create = "<CreateKeyValueStoreRequest><Name>s</Name></CreateKeyValueStoreRequest>";
+        let store = send(
+            &world,
+            "POST /2020-05-31/key-value-store",
+            create.as_bytes(),
+        )
+        .await;
+        let store = xml::Element::parse(&store.text()).unwrap();
+        let arn = store.text_at("ARN");
+        let path = format!("/key-value-stores/{}", arn.replace('/', "%2F"));
+        let etag = send(&world, &format!("GET {path}"), b"").await;
+        let etag = etag.header("etag").unwrap();
+        let keys = r#"{"Puts":[{"Key":"old","Value":"/new"},{"Key":"list","Value":"[1,\"/2\"]"}]}"#;
+        let put = send(
+            &world,
+            &format!("POST {path}/keys\nif-match: {etag}"),
+            keys.as_bytes(),
+        )
+        .await;
+        assert_eq!(put.status, 200, "{}", put.text());
+        let encoded = crate::content::base64(code.as_bytes());
+        let body = format!(
+            "<CreateFunctionRequest><Name>f</Name><FunctionConfig><Runtime>cloudfront-js-2.0</Runtime>\
+             <KeyValueStoreAssociations><Items><KeyValueStoreAssociation><KeyValueStoreARN>{arn}</KeyValueStoreARN>\
+             </KeyValueStoreAssociation></Items></KeyValueStoreAssociations></FunctionConfig>\
+             <FunctionCode>{encoded}</FunctionCode></CreateFunctionRequest>"
+        );
+        let made = send(&world, "POST /2020-05-31/function", body.as_bytes()).await;
+        let etag = made.header("etag").unwrap();
+        let publish = format!("POST /2020-05-31/function/f/publish\nif-match: {etag}");
+        assert_eq!(send(&world, &publish, b"").await.status, 200);
+        site.default.function = Some("f".to_owned());
+        world.set_distribution(site.clone());
+        let edge = world.edge(&site.id, 0);
+        assert_eq!(edge.get("/old").await.header("location"), Some("/new"));
+        assert_eq!(edge.get("/list").await.header("location"), Some("/2"));
+        assert_eq!(edge.get("/other").await.status, 404);
+        assert_eq!(edge.get("/fails").await.status, 503);
+
+        let test = |event: &str, stage: &str| {
+            let event = crate::content::base64(event.as_bytes());
+            format!(
+                "<TestFunctionRequest><EventObject>{event}</EventObject><Stage>{stage}</Stage></TestFunctionRequest>"
+            )
+        };
+        let request = format!("POST /2020-05-31/function/f/test\nif-match: {etag}");
+        let event = r#"{"request":{"method":"GET","uri":"/other","querystring":{}}}"#;
+        let tested = send(&world, &request, test(event, "LIVE").as_bytes()).await;
+        let told = xml::Element::parse(&tested.text()).unwrap();
+        assert_eq!(told.text_at("FunctionOutput"), event);
+        assert_eq!(
+            told.text_at("FunctionExecutionLogs/member"),
+            r#"asked for {"key":"other"}"#
+        );
+        assert_eq!(
+            told.text_at("FunctionSummary/FunctionMetadata/Stage"),
+            "LIVE"
+        );
+        let event = r#"{"request":{"uri":"/old"}}"#;
+        let tested = send(&world, &request, test(event, "DEVELOPMENT").as_bytes()).await;
+        let told = xml::Element::parse(&tested.text()).unwrap();
+        let expected = r#"{"response":{"statusCode":301,"headers":{"location":{"value":"/new"}}}}"#;
+        assert_eq!(told.text_at("FunctionOutput"), expected);
+        let tested = send(
+            &world,
+            &request,
+            test(r#"{"request":{"uri":"/fails"}}"#, "LIVE").as_bytes(),
+        )
+        .await;
+        let told = xml::Element::parse(&tested.text()).unwrap();
+        assert!(told.text_at("FunctionErrorMessage").contains("KeyNotFound"));
+        assert_eq!(told.text_at("FunctionOutput"), "");
+        let bad = send(&world, &request, test("{", "LIVE").as_bytes()).await;
+        assert_eq!(bad.status, 400);
+        let stale = request.replace(etag, "other");
+        assert_eq!(
+            send(&world, &stale, test(event, "LIVE").as_bytes())
+                .await
+                .status,
+            412
+        );
+        let used = format!("DELETE /2020-05-31/function/f\nif-match: {etag}");
+        let used = send(&world, &used, b"").await;
+        assert_eq!(used.status, 409);
+        assert!(used.text().contains("<Code>FunctionInUse</Code>"));
+    }
+
+    #[tokio::test]
+    async fn a_function_of_unstale_uses_nothing_that_the_runtime_lacks() {
+        let (world, _) = site().await;
+        for (index, (code, lacking)) in [
+            ("let a = 1, b = { a, c: (x) => `${x}`, d(...all) { return all; } }; x: for (const i in b) { if (i) continue x; }", ""),
+            ("import cf from 'cloudfront'; async function g() { const v = await g(); return /[?.]/.test('?? class ...'); }", ""),
+            ("class A {}", "class"),
+            ("eval('1')", "eval"),
+            ("new Function('1')", "Function"),
+            ("setTimeout(1)", "setTimeout"),
+            ("fetch('x')", "fetch"),
+            ("new Proxy({}, {})", "Proxy"),
+            ("new Map()", "Map"),
+            ("function* a() {}", "generator"),
+            ("const a = {}?.b;", "?."),
+            ("const a = null ?? 1;", "??"),
+            ("let a; a ||= 1;", "logical assignment"),
+            ("const a = { ...{} };", "spread"),
+            ("const a = [...'ab'];", "spread"),
+            ("const { a } = {};", "destructuring"),
+            ("function f([a]) {}", "destructuring"),
+            ("function f(a = 1) {}", "default of a parameter"),
+            ("const a = 1n;", "BigInt"),
+            ("for (const a of []) {}", "for of"),
+            ("async function f() { for await (const a of []) {} }", "for of"),
+            ("async function f() { f(await 1); }", "await in arguments"),
+            ("const f = async () => 1;", "async closure"),
+            ("const a = f`x`;", "tagged template"),
+            ("function f( {", "expected"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            for (first, refuses) in [("// written by unstale for s3://a/", !lacking.is_empty()), ("// theirs", false)] {
+                let code = crate::content::base64(format!("{first}\n{code}\n").as_bytes());
+                let name = format!("f{index}{refuses}");
+                let body = format!(
+                    "<CreateFunctionRequest><Name>{name}</Name><FunctionConfig><Runtime>cloudfront-js-2.0</Runtime>\
+                     </FunctionConfig><FunctionCode>{code}</FunctionCode></CreateFunctionRequest>"
+                );
+                let made = send(&world, "POST /2020-05-31/function", body.as_bytes()).await;
+                if refuses {
+                    assert_eq!(made.status, 400, "{index} {lacking}");
+                    assert!(made.text().contains(lacking), "{lacking}: {}", made.text());
+                }
+                // The second of the two may be there already.
+                assert!(refuses || [201, 409].contains(&made.status), "{index}: {}", made.text());
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ mod edges;
 mod faults;
 mod folder;
 mod functions;
+mod key_values;
 mod lambdas;
 mod objects;
 mod websites;
