@@ -184,8 +184,8 @@ fn without_imports(code: &str) -> String {
     let line = |line: &str| {
         let import = line.trim().strip_prefix("import ")?;
         let (name, module) = import.split_once(" from ")?;
-        let module = module.trim_end_matches(';');
-        Some(format!("const {name} = require({module});"))
+        let (module, rest) = module.split_once(';').unwrap_or((module, ""));
+        Some(format!("const {name} = require({module});{rest}"))
     };
     let lines = code
         .lines()

@@ -291,8 +291,7 @@ mod javascript {
             );
         }
         let each = begun.elapsed() / 100;
-        eprintln!("{} bytes, {each:?}", code.len());
-        assert!(each < Duration::from_millis(100), "{each:?}");
+        assert!(each < Duration::from_millis(10), "{each:?}");
     }
 
     #[tokio::test]
@@ -467,7 +466,7 @@ mod javascript {
             ("async function f() { f(await 1); }", "await in arguments"),
             ("const f = async () => 1;", "async closure"),
             ("const a = f`x`;", "tagged template"),
-            ("function f( {", "expected"),
+            ("function f( {", "abrupt end"),
         ]
         .into_iter()
         .enumerate()

@@ -47,7 +47,7 @@ async fn a_store_is_made_listed_and_deleted() {
     );
     let list = send(&world, &format!("GET {STORES}?MaxItems=1&Marker=one"), b"").await;
     let list = xml::Element::parse(&list.text()).unwrap();
-    let [listed] = list.items("") else {
+    let [listed] = list.at("Items").unwrap().children.as_slice() else {
         panic!("{list:?}")
     };
     assert_eq!(
