@@ -1,6 +1,6 @@
 //! CloudFront's state: distributions and their tenants with their edges, policies, functions and invalidations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::distribution::{self, Distribution};
 use super::edge::{Answer, Cache, Edge};
 use super::function::{Function, Stages};
+use super::headers_policy::{HeadersPolicy, SECURITY_HEADERS_POLICY, SIMPLE_CORS};
 use super::invalidation::{Invalidation, Refusal, check};
 use super::kept::{INDEX_FUNCTION_NAME, Kept};
 use super::options::{CloudOptions, TakesEffect};
@@ -66,6 +67,7 @@ pub(super) struct CloudState {
     policies: BTreeMap<String, CachePolicy>,
     deployments: BTreeMap<String, ContinuousDeployment>,
     functions: BTreeMap<String, Stages>,
+    headers_policies: BTreeMap<String, HeadersPolicy>,
 }
 
 impl Cloud {
@@ -82,6 +84,8 @@ impl Cloud {
         ] {
             cloud.set_policy(id, policy);
         }
+        cloud.set_headers_policy(SECURITY_HEADERS_POLICY, HeadersPolicy::security_headers());
+        cloud.set_headers_policy(SIMPLE_CORS, HeadersPolicy::simple_cors());
         cloud
     }
 
@@ -99,6 +103,32 @@ impl Cloud {
 
     pub(super) fn set_policy(&self, id: &str, policy: CachePolicy) {
         self.lock().policies.insert(id.to_owned(), policy);
+    }
+
+    pub(super) fn set_headers_policy(&self, id: &str, policy: HeadersPolicy) {
+        self.with_headers_policies(|policies, _| policies.insert(id.to_owned(), policy));
+    }
+
+    pub(super) fn headers_policy(&self, id: &str) -> Option<HeadersPolicy> {
+        self.lock().headers_policies.get(id).cloned()
+    }
+
+    /// All response headers policies with their ids, by which they are sorted; the managed ones too.
+    pub(super) fn headers_policies(&self) -> Vec<(String, HeadersPolicy)> {
+        self.lock().headers_policies.clone().into_iter().collect()
+    }
+
+    /// Lets `change` have all response headers policies, and the ids of those that behaviors have.
+    pub(super) fn with_headers_policies<T>(
+        &self,
+        change: impl FnOnce(&mut BTreeMap<String, HeadersPolicy>, &BTreeSet<String>) -> T,
+    ) -> T {
+        let mut state = self.lock();
+        let ids = state.sites.keys();
+        let distributions = ids.filter_map(|id| state.distribution(id));
+        let used = distributions.flat_map(Distribution::headers_policies);
+        let used = used.map(str::to_owned).collect();
+        change(&mut state.headers_policies, &used)
     }
 
     pub(super) fn set_deployment(&self, id: &str, policy: ContinuousDeployment) {
@@ -302,6 +332,11 @@ impl Cloud {
             let function = state.distribution(id)?.default.function.clone()?;
             (function != INDEX_FUNCTION_NAME).then(|| (id.clone(), function))
         });
+        let attached = state.sites.keys().filter_map(|id| {
+            let policy = state.distribution(id)?.default.headers_policy.clone()?;
+            Some((id.clone(), policy))
+        });
+        let policies = state.headers_policies.clone().into_iter();
         let sent = state.sites.iter();
         let sent = sent.map(|(id, site)| (id.clone(), site.invalidations.clone()));
         Kept {
@@ -309,6 +344,8 @@ impl Cloud {
                 .map(|(name, stages)| (name.clone(), stages.into()))
                 .collect(),
             associated: associated.collect(),
+            headers_policies: policies.filter(|(_, policy)| !policy.managed).collect(),
+            attached: attached.collect(),
             invalidations: sent.collect(),
         }
     }
@@ -363,6 +400,10 @@ impl Cloud {
 }
 
 impl CloudState {
+    pub(super) fn has_headers_policy(&self, id: &str) -> bool {
+        self.headers_policies.contains_key(id)
+    }
+
     pub(super) fn is_live(&self, function: &str) -> bool {
         let stages = self.functions.get(function);
         stages.is_some_and(|stages| stages.live.is_some())

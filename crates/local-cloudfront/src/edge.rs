@@ -129,7 +129,10 @@ impl Edge<'_> {
         let behavior = self.distribution.behavior(&viewed);
         let uri = match self.run_function(behavior, &viewed, query) {
             Ok(uri) => uri,
-            Err(generated) => return self.dress(generated, FUNCTION, None),
+            Err(generated) => {
+                let answer = self.dress(generated, FUNCTION, None);
+                return self.with_policy(behavior, answer);
+            }
         };
         let uri = behavior.rewritten(LambdaEvent::ViewerRequest, uri);
         let policy = self.cloud.policy(&behavior.caching);
@@ -145,6 +148,7 @@ impl Edge<'_> {
         let mut inside = self.cache.lock();
         inside.settle(&self.due);
         let answer = self.lookup(&mut inside, &key, &uri, behavior, &policy);
+        let answer = self.with_policy(behavior, answer);
         if answer.x_cache == ERROR {
             return answer;
         }
@@ -162,6 +166,17 @@ impl Edge<'_> {
             body: changed.body,
             ..answer
         }
+    }
+
+    /// Lets a behavior's response headers policy change an answer that left the cache, errors and functions' own ones too, before a
+    /// viewer-response function sees it.
+    fn with_policy(&self, behavior: &Behavior, mut answer: Answer) -> Answer {
+        let id = behavior.headers_policy.as_deref();
+        if let Some(policy) = id.and_then(|id| self.cloud.headers_policy(id)) {
+            // The request's Origin is to be put here, as soon as edges are shown requests' headers.
+            policy.apply(&mut answer.headers, None);
+        }
+        answer
     }
 
     fn now(&self) -> SystemTime {

@@ -12,6 +12,7 @@ mod edges;
 #[cfg(feature = "faults")]
 mod faults;
 mod folder;
+mod headers;
 mod lambdas;
 mod objects;
 mod websites;
