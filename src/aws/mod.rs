@@ -7,11 +7,14 @@ mod connect;
 mod delete;
 mod error;
 pub mod function;
+pub mod headers_policy;
 pub mod list;
 pub mod multipart;
 pub mod read;
 pub mod s3;
 mod tenant;
+#[cfg(test)]
+mod tests;
 pub mod viewer;
 mod watch;
 

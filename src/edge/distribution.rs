@@ -88,6 +88,9 @@ pub struct Behavior {
     /// Whether its origin group goes on to another origin where an object is missing: it fails over on 403 or 404.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub fails_over: bool,
+    /// The id of its response headers policy. Edges add those headers on the way out, so that it makes nothing stale.
+    #[serde(skip)]
+    pub headers_policy: Option<String>,
     /// Why it is not known what `associated` does.
     #[serde(skip)]
     pub unread: Option<UnreadFunction>,
@@ -109,6 +112,7 @@ impl Default for Behavior {
             function: None,
             origin_response: None,
             fails_over: false,
+            headers_policy: None,
             unread: None,
         }
     }
@@ -402,6 +406,9 @@ mod tests {
         let mut renamed = plain.clone();
         renamed.aliases.push("www.example.com".to_owned());
         assert_eq!(plain.fingerprint(), renamed.fingerprint());
+        let mut headed = plain.clone();
+        headed.behaviors[0].headers_policy = Some("policy".to_owned());
+        assert_eq!(plain.fingerprint(), headed.fingerprint());
         let mut rooted = plain.clone();
         rooted.default_root_object = Some("index.html".to_owned());
         let mut queried = plain.clone();

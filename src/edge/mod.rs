@@ -12,7 +12,8 @@
 //! What a CloudFront Function does to URLs is read from its code: `javascript` splits it into tokens, `code` pairs their brackets,
 //! `objects` knows which names are the request, [`rewrite`] follows its URI, and tells it in [`form`]s.
 //!
-//! Beside that, [`expect`] knows what viewers must see then, and [`critic`] warns where a distribution's settings override headers.
+//! Beside that, [`expect`] knows what viewers must see then, and [`critic`] warns where a distribution's settings override headers;
+//! [`headers_policy`] knows which headers a response headers policy can send.
 
 pub mod batch;
 mod code;
@@ -22,6 +23,7 @@ pub mod distribution;
 pub mod expect;
 mod figures;
 pub mod form;
+pub mod headers_policy;
 mod held;
 mod javascript;
 pub mod manual_path;
@@ -51,6 +53,7 @@ pub use distribution::{
     UriRewrite, WebsiteConfiguration,
 };
 pub use form::UriForm;
+pub use headers_policy::HeadersPolicy;
 pub use price::{Money, PurgeMode, PurgePrices};
 pub use purge::{OwedPurge, PurgeChoice, UrlExplanation, purge, purge_together};
 pub use reason::{BodyName, HeldAnswer, OwedReason, ServedAnswer, SparedReason, StalePaths};
