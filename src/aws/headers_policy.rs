@@ -28,8 +28,8 @@ use aws_sdk_cloudfront::types::{
 
 use super::cloudfront::CloudFront;
 use super::error::{AwsError, failed};
-use crate::edge::HeadersPolicy;
-use crate::edge::headers_policy::{CorsLists, PolicySetting};
+use crate::edge::policy_setting::CorsLists;
+use crate::edge::{HeadersPolicy, PolicySetting};
 
 /// A policy as CloudFront has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
