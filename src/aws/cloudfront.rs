@@ -1,5 +1,7 @@
 //! What is asked of CloudFront.
 
+use std::ops::ControlFlow;
+
 use aws_sdk_cloudfront::Client;
 /// What other rooms read of a distribution's configuration.
 pub use aws_sdk_cloudfront::types;
@@ -8,7 +10,7 @@ use aws_sdk_cloudfront::types::{
     InvalidationSummary, Paths,
 };
 
-use super::error::{AwsError, failed};
+use super::error::{AwsError, AwsErrorKind, failed};
 use super::watch::ServerClock;
 
 /// CloudFront's API. Cheap to clone.
@@ -199,6 +201,34 @@ impl CloudFront {
         let missing = || AwsError::nonsense(ACTION, id, "the answer holds no distribution");
         let config = answer.distribution_config.ok_or_else(missing)?;
         Ok((config, answer.e_tag))
+    }
+
+    /// Changes a distribution's configuration. `change` makes of it what is to be sent and answered (`Continue`), or answers without
+    /// (`Break`); it is asked anew where somebody else changed the distribution meanwhile, three times at most. Fails with its words too.
+    pub(super) async fn reconfigure<T>(
+        &self,
+        id: &str,
+        change: impl Fn(&mut DistributionConfig) -> Result<ControlFlow<T, T>, String>,
+    ) -> Result<T, AwsError> {
+        const ACTION: &str = "cloudfront:UpdateDistribution";
+        let mut tries = 0;
+        loop {
+            let (mut config, etag) = self.config(id).await?;
+            let changed = change(&mut config).map_err(|why| {
+                AwsError::nonsense(ACTION, id, format!("it cannot be changed: {why}"))
+            })?;
+            let outcome = match changed {
+                ControlFlow::Break(outcome) => return Ok(outcome),
+                ControlFlow::Continue(outcome) => outcome,
+            };
+            let request = self.client.update_distribution().id(id).set_if_match(etag);
+            let answer = request.distribution_config(config).send().await;
+            match answer.map_err(failed(ACTION, id)) {
+                Ok(_) => return Ok(outcome),
+                Err(error) if error.is(&AwsErrorKind::Precondition) && tries < 3 => tries += 1,
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     pub async fn cache_policy(&self, id: &str) -> Result<CachePolicyConfig, AwsError> {

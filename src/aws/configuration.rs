@@ -32,6 +32,7 @@ struct BehaviorSettings {
     ttls: [Option<i64>; 3],
     functions: Option<FunctionAssociations>,
     lambdas: Option<LambdaFunctionAssociations>,
+    headers_policy: Option<String>,
 }
 
 /// Reads the same fields of CloudFront's two types of behaviors.
@@ -48,6 +49,7 @@ macro_rules! settings {
             ttls: [behavior.min_ttl, behavior.default_ttl, behavior.max_ttl],
             functions: behavior.function_associations,
             lambdas: behavior.lambda_function_associations,
+            headers_policy: (behavior.response_headers_policy_id).filter(|id| !id.is_empty()),
         }
     }};
 }
@@ -192,6 +194,7 @@ impl ConfigurationReader<'_> {
             default_ttl,
             max_ttl,
             compress: settings.compress,
+            headers_policy: settings.headers_policy,
             rewrite: reading.rewrite,
             unread: reading.unread,
             associated: associated.map(|(resource, _)| resource),

@@ -1,5 +1,7 @@
 //! What is asked of CloudFront about functions: their code, its two stages, and the behaviors that run them.
 
+use std::ops::ControlFlow;
+
 use aws_sdk_cloudfront::primitives::Blob;
 use aws_sdk_cloudfront::types::{
     DistributionConfig, EventType, FunctionAssociation, FunctionAssociations, FunctionConfig,
@@ -7,7 +9,7 @@ use aws_sdk_cloudfront::types::{
 };
 
 use super::cloudfront::CloudFront;
-use super::error::{AwsError, AwsErrorKind, failed};
+use super::error::{AwsError, failed};
 
 /// A function's code, and the ETag by which it is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,26 +99,15 @@ impl CloudFront {
         id: &str,
         function: &str,
     ) -> Result<AssociationOutcome, AwsError> {
-        const ACTION: &str = "cloudfront:UpdateDistribution";
-        let mut tries = 0;
-        loop {
-            let (mut config, etag) = self.config(id).await?;
-            match viewer_request(&config) {
-                Some(arn) if arn == function => return Ok(AssociationOutcome::Done),
-                Some(arn) => return Ok(AssociationOutcome::Taken(arn)),
-                None => {}
+        let change = |config: &mut DistributionConfig| match viewer_request(config) {
+            Some(arn) if arn == function => Ok(ControlFlow::Break(AssociationOutcome::Done)),
+            Some(arn) => Ok(ControlFlow::Break(AssociationOutcome::Taken(arn))),
+            None => {
+                add_function(config, function)?;
+                Ok(ControlFlow::Continue(AssociationOutcome::Done))
             }
-            add_function(&mut config, function).map_err(|why| {
-                AwsError::nonsense(ACTION, id, format!("it cannot be changed: {why}"))
-            })?;
-            let request = self.client.update_distribution().id(id).set_if_match(etag);
-            let answer = request.distribution_config(config).send().await;
-            match answer.map_err(failed(ACTION, id)) {
-                Ok(_) => return Ok(AssociationOutcome::Done),
-                Err(error) if error.is(&AwsErrorKind::Precondition) && tries < 3 => tries += 1,
-                Err(error) => return Err(error),
-            }
-        }
+        };
+        self.reconfigure(id, change).await
     }
 }
 

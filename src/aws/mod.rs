@@ -8,11 +8,14 @@ mod delete;
 mod error;
 pub mod function;
 pub mod key_values;
+pub mod headers_policy;
 pub mod list;
 pub mod multipart;
 pub mod read;
 pub mod s3;
 mod tenant;
+#[cfg(test)]
+mod tests;
 pub mod viewer;
 mod watch;
 

@@ -91,6 +91,9 @@ pub struct Behavior {
     /// The function that sees answers on their way out, as the end of its ARN. Nothing of that is kept.
     #[serde(skip)]
     pub answered_by: Option<String>,
+    /// The id of its response headers policy. Edges add those headers on the way out, so that it makes nothing stale.
+    #[serde(skip)]
+    pub headers_policy: Option<String>,
     /// Why it is not known what `associated` does.
     #[serde(skip)]
     pub unread: Option<UnreadFunction>,
@@ -113,6 +116,7 @@ impl Default for Behavior {
             origin_response: None,
             fails_over: false,
             answered_by: None,
+            headers_policy: None,
             unread: None,
         }
     }
@@ -406,6 +410,9 @@ mod tests {
         let mut renamed = plain.clone();
         renamed.aliases.push("www.example.com".to_owned());
         assert_eq!(plain.fingerprint(), renamed.fingerprint());
+        let mut headed = plain.clone();
+        headed.behaviors[0].headers_policy = Some("policy".to_owned());
+        assert_eq!(plain.fingerprint(), headed.fingerprint());
         let mut rooted = plain.clone();
         rooted.default_root_object = Some("index.html".to_owned());
         let mut queried = plain.clone();

@@ -12,7 +12,8 @@
 //! What a CloudFront Function does to URLs is read from its code: `javascript` splits it into tokens, `code` pairs their brackets,
 //! `objects` knows which names are the request, [`rewrite`] follows its URI, and tells it in [`form`]s.
 //!
-//! Beside that, [`expect`] knows what viewers must see then, and [`critic`] warns where a distribution's settings override headers.
+//! Beside that, [`expect`] knows what viewers must see then, and [`critic`] warns where a distribution's settings override headers;
+//! [`headers_policy`] holds headers to what CloudFront takes, by [`policy_setting`]; [`unfit`] says why it does not.
 
 pub mod batch;
 mod code;
@@ -22,6 +23,7 @@ pub mod distribution;
 pub mod expect;
 mod figures;
 pub mod form;
+pub mod headers_policy;
 mod held;
 mod javascript;
 pub mod manual_path;
@@ -30,6 +32,7 @@ mod objects;
 mod oracle;
 mod pareto;
 pub mod path;
+pub mod policy_setting;
 pub mod price;
 pub mod purge;
 pub mod reason;
@@ -42,6 +45,7 @@ mod tagged;
 mod tagged_oracle;
 mod tree;
 pub mod ttl;
+mod unfit;
 pub mod urls;
 mod wide;
 
@@ -51,8 +55,11 @@ pub use distribution::{
     UriRewrite, WebsiteConfiguration,
 };
 pub use form::UriForm;
+pub use headers_policy::HeadersPolicy;
+pub use policy_setting::PolicySetting;
 pub use price::{Money, PurgeMode, PurgePrices};
 pub use purge::{OwedPurge, PurgeChoice, UrlExplanation, purge, purge_together};
 pub use reason::{BodyName, HeldAnswer, OwedReason, ServedAnswer, SparedReason, StalePaths};
 pub use rewrite::rewrite_of;
+pub use unfit::Unfit;
 pub use urls::{IndexLookup, PathKind, RequestPath, ShownSite, request_paths};

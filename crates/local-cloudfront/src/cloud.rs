@@ -1,6 +1,6 @@
 //! CloudFront's state: distributions and their tenants with their edges, policies, functions and invalidations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -11,6 +11,7 @@ use super::function::{
     Function, FunctionInterpreter, FunctionOutcome, FunctionRequest, FunctionResponse,
     FunctionScope, Stages,
 };
+use super::headers_policy::{HeadersPolicy, SECURITY_HEADERS_POLICY, SIMPLE_CORS};
 use super::invalidation::{Invalidation, Refusal, check};
 use super::kept::{INDEX_FUNCTION_NAME, Kept};
 use super::key_values::KeyValueStores;
@@ -74,6 +75,7 @@ pub(super) struct CloudState {
     deployments: BTreeMap<String, ContinuousDeployment>,
     functions: BTreeMap<String, Stages>,
     key_values: KeyValueStores,
+    headers_policies: BTreeMap<String, HeadersPolicy>,
 }
 
 impl Cloud {
@@ -93,6 +95,8 @@ impl Cloud {
         ] {
             cloud.set_policy(id, policy);
         }
+        cloud.set_headers_policy(SECURITY_HEADERS_POLICY, HeadersPolicy::security_headers());
+        cloud.set_headers_policy(SIMPLE_CORS, HeadersPolicy::simple_cors());
         cloud
     }
 
@@ -110,6 +114,32 @@ impl Cloud {
 
     pub(super) fn set_policy(&self, id: &str, policy: CachePolicy) {
         self.lock().policies.insert(id.to_owned(), policy);
+    }
+
+    pub(super) fn set_headers_policy(&self, id: &str, policy: HeadersPolicy) {
+        self.with_headers_policies(|policies, _| policies.insert(id.to_owned(), policy));
+    }
+
+    pub(super) fn headers_policy(&self, id: &str) -> Option<HeadersPolicy> {
+        self.lock().headers_policies.get(id).cloned()
+    }
+
+    /// All response headers policies with their ids, by which they are sorted; the managed ones too.
+    pub(super) fn headers_policies(&self) -> Vec<(String, HeadersPolicy)> {
+        self.lock().headers_policies.clone().into_iter().collect()
+    }
+
+    /// Lets `change` have all response headers policies, and the ids of those that behaviors have.
+    pub(super) fn with_headers_policies<T>(
+        &self,
+        change: impl FnOnce(&mut BTreeMap<String, HeadersPolicy>, &BTreeSet<String>) -> T,
+    ) -> T {
+        let mut state = self.lock();
+        let ids = state.sites.keys();
+        let distributions = ids.filter_map(|id| state.distribution(id));
+        let used = distributions.flat_map(Distribution::headers_policies);
+        let used = used.map(str::to_owned).collect();
+        change(&mut state.headers_policies, &used)
     }
 
     pub(super) fn set_deployment(&self, id: &str, policy: ContinuousDeployment) {
@@ -395,6 +425,11 @@ impl Cloud {
         });
         let on_answers = behaviors()
             .filter_map(|(id, behavior)| Some((id, behavior.response_function.clone()?)));
+        let attached = state.sites.keys().filter_map(|id| {
+            let policy = state.distribution(id)?.default.headers_policy.clone()?;
+            Some((id.clone(), policy))
+        });
+        let policies = state.headers_policies.clone().into_iter();
         let sent = state.sites.iter();
         let sent = sent.map(|(id, site)| (id.clone(), site.invalidations.clone()));
         Kept {
@@ -404,6 +439,8 @@ impl Cloud {
             associated: associated.collect(),
             on_answers: on_answers.collect(),
             key_values: state.key_values.clone(),
+            headers_policies: policies.filter(|(_, policy)| !policy.managed).collect(),
+            attached: attached.collect(),
             invalidations: sent.collect(),
         }
     }
@@ -458,6 +495,10 @@ impl Cloud {
 }
 
 impl CloudState {
+    pub(super) fn has_headers_policy(&self, id: &str) -> bool {
+        self.headers_policies.contains_key(id)
+    }
+
     pub(super) fn is_live(&self, function: &str) -> bool {
         let stages = self.functions.get(function);
         stages.is_some_and(|stages| stages.live.is_some())

@@ -16,6 +16,7 @@ mod config;
 mod function_tests;
 mod functions;
 mod key_value_stores;
+mod headers_policies;
 mod tenants;
 
 pub(crate) const NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
@@ -30,6 +31,12 @@ pub(super) fn operation(method: &str, path: &str) -> &'static str {
         ("GET", ["distribution", _]) => "GetDistribution",
         ("GET", ["distribution", _, "config"]) => "GetDistributionConfig",
         ("GET", ["cache-policy", _]) => "GetCachePolicy",
+        ("POST", ["response-headers-policy"]) => "CreateResponseHeadersPolicy",
+        ("GET", ["response-headers-policy"]) => "ListResponseHeadersPolicies",
+        ("GET", ["response-headers-policy", _]) => "GetResponseHeadersPolicy",
+        ("GET", ["response-headers-policy", _, "config"]) => "GetResponseHeadersPolicyConfig",
+        ("PUT", ["response-headers-policy", _]) => "UpdateResponseHeadersPolicy",
+        ("DELETE", ["response-headers-policy", _]) => "DeleteResponseHeadersPolicy",
         ("GET", ["continuous-deployment-policy", _]) => "GetContinuousDeploymentPolicy",
         ("GET", ["function", _, "describe"]) => "DescribeFunction",
         ("GET", ["function", _]) => "GetFunction",
@@ -194,6 +201,12 @@ fn route(
                 "continuous deployment policy",
             )),
         },
+        "CreateResponseHeadersPolicy" => headers_policies::create(shared, body),
+        "ListResponseHeadersPolicies" => Ok(headers_policies::list_policies(shared, &info.query)),
+        "GetResponseHeadersPolicy" => headers_policies::get(shared, id),
+        "GetResponseHeadersPolicyConfig" => headers_policies::get_config(shared, id),
+        "UpdateResponseHeadersPolicy" => headers_policies::update(shared, id, headers, body),
+        "DeleteResponseHeadersPolicy" => headers_policies::delete(shared, id, headers),
         "DescribeFunction" => functions::describe(shared, id, &info.query),
         "GetFunction" => functions::get(shared, id, &info.query),
         "CreateFunction" => functions::create(shared, body),

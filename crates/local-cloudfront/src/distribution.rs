@@ -123,6 +123,8 @@ pub struct Behavior {
     pub response_function: Option<String>,
     /// Lambda@Edge functions; CloudFront takes one of an event.
     pub lambdas: Vec<Lambda>,
+    /// A response headers policy by its id.
+    pub headers_policy: Option<String>,
 }
 
 /// A custom error response.
@@ -149,6 +151,7 @@ impl Behavior {
             function: None,
             response_function: None,
             lambdas: Vec::new(),
+            headers_policy: None,
         }
     }
 }
@@ -227,6 +230,13 @@ impl Distribution {
             }
             None => (named(id).into_iter().collect(), &[]),
         }
+    }
+
+    /// The ids of the response headers policies that its behaviors have.
+    pub(crate) fn headers_policies(&self) -> Vec<&str> {
+        let behaviors = self.behaviors.iter().chain([&self.default]);
+        let ids = behaviors.map(|behavior| behavior.headers_policy.as_deref());
+        ids.flatten().collect()
     }
 
     /// The behavior that a path (with its leading slash) falls under.

@@ -133,9 +133,11 @@ impl Edge<'_> {
             request.host = self.distribution.host().to_owned();
         }
         let behavior = self.distribution.behavior(&viewed);
+        let mut sent = request.headers.iter();
+        let origin = sent.find(|(name, _)| name == "origin").map(|(_, value)| value.clone());
         let request = match self.run_function(behavior, request) {
             Ok(request) => request,
-            Err(generated) => return generated,
+            Err(generated) => return self.with_policy(behavior, generated, origin.as_deref()),
         };
         let uri = behavior.rewritten(LambdaEvent::ViewerRequest, request.uri.clone());
         let policy = self.cloud.policy(&behavior.caching);
@@ -151,6 +153,7 @@ impl Edge<'_> {
         let mut inside = self.cache.lock();
         inside.settle(&self.due);
         let answer = self.lookup(&mut inside, &key, &uri, behavior, &policy);
+        let answer = self.with_policy(behavior, answer, origin.as_deref());
         if answer.x_cache == ERROR {
             return answer;
         }
@@ -169,6 +172,16 @@ impl Edge<'_> {
             ..answer
         };
         self.run_response_function(behavior, &request, answer)
+    }
+
+    /// Lets a behavior's response headers policy change an answer that left the cache, errors and functions' own ones too, before a
+    /// viewer-response function sees it.
+    fn with_policy(&self, behavior: &Behavior, mut answer: Answer, origin: Option<&str>) -> Answer {
+        let id = behavior.headers_policy.as_deref();
+        if let Some(policy) = id.and_then(|id| self.cloud.headers_policy(id)) {
+            policy.apply(&mut answer.headers, origin);
+        }
+        answer
     }
 
     fn now(&self) -> SystemTime {

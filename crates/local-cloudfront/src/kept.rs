@@ -1,4 +1,5 @@
-//! What a folder keeps of CloudFront from one process to the next: functions, where they are associated, and invalidations.
+//! What a folder keeps of CloudFront from one process to the next: functions and headers policies, where they are associated, and
+//! invalidations.
 //! Distributions follow from the buckets, and edges are cold after a restart.
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::function::{Function, Stages};
+use super::headers_policy::HeadersPolicy;
 use super::invalidation::Invalidation;
 use super::key_values::KeyValueStores;
 
@@ -17,6 +19,7 @@ pub(crate) const INDEX_FUNCTION_NAME: &str = "index-documents";
 
 /// What is kept, by names and ids.
 #[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Kept {
     pub functions: BTreeMap<String, KeptFunction>,
     /// The default behavior's function of a distribution, where a deploy associated one.
@@ -26,6 +29,9 @@ pub(super) struct Kept {
     pub on_answers: BTreeMap<String, String>,
     #[serde(default)]
     pub key_values: KeyValueStores,
+    pub headers_policies: BTreeMap<String, HeadersPolicy>,
+    /// The default behavior's headers policy of a distribution.
+    pub attached: BTreeMap<String, String>,
     pub invalidations: BTreeMap<String, Vec<Invalidation>>,
 }
 

@@ -19,6 +19,7 @@ mod fields;
 mod freshness;
 mod function;
 mod headers;
+mod headers_policy;
 mod http;
 mod invalidation;
 #[cfg(feature = "javascript")]
@@ -57,6 +58,7 @@ pub use function::{
     FunctionResponse, INDEX_FUNCTION,
 };
 pub use headers::Headers;
+pub use headers_policy::{CorsPolicy, HeadersPolicy, PolicyHeader};
 pub use invalidation::Invalidation;
 pub use lambda::{Lambda, LambdaEvent, LambdaKind, LambdaResponse};
 pub use options::{CloudOptions, TakesEffect};

@@ -132,6 +132,9 @@ async fn serve(dir: &Path, local: FolderOptions, lock: File) -> Result<FolderSes
     for (name, function) in kept.functions {
         shared.cloud.keep_function(&name, function.into());
     }
+    for (id, policy) in kept.headers_policies {
+        shared.cloud.set_headers_policy(&id, policy);
+    }
     // After a restart every bucket has its distribution again.
     let mut buckets = shared.store.bucket_names();
     buckets.push(local.bucket.clone());
@@ -152,6 +155,12 @@ async fn serve(dir: &Path, local: FolderOptions, lock: File) -> Result<FolderSes
         }
     }
     shared.cloud.key_values(|stores| *stores = kept.key_values);
+    for (id, policy) in kept.attached {
+        if let Some(mut distribution) = shared.cloud.distribution(&id) {
+            distribution.default.headers_policy = Some(policy);
+            shared.cloud.set(distribution, shared.edges);
+        }
+    }
     for (id, invalidations) in kept.invalidations {
         shared.cloud.recall(&id, invalidations);
     }

@@ -24,6 +24,7 @@ use super::distribution::Distribution;
 use super::faults::{Fault, Rule};
 use super::function::{Function, FunctionInterpreter};
 use super::headers::Headers;
+use super::headers_policy::HeadersPolicy;
 use super::http::{self, Cut};
 use super::invalidation::Invalidation;
 use super::kept::KeptFile;
@@ -374,6 +375,18 @@ impl World {
     /// Adds or changes a cache policy.
     pub fn set_policy(&self, id: &str, policy: CachePolicy) {
         self.shared.cloud.set_policy(id, policy);
+    }
+
+    /// Adds or changes a response headers policy, whatever it holds. Edges go by it at once.
+    pub fn set_headers_policy(&self, id: &str, policy: HeadersPolicy) {
+        self.shared.cloud.set_headers_policy(id, policy);
+    }
+
+    /// The account's own response headers policies with their ids, by which they are sorted.
+    pub fn headers_policies(&self) -> Vec<(String, HeadersPolicy)> {
+        let mut policies = self.shared.cloud.headers_policies();
+        policies.retain(|(_, policy)| !policy.managed);
+        policies
     }
 
     /// Adds or changes a continuous deployment policy. No viewer is sent elsewhere by it: ask the staging distribution's edges.

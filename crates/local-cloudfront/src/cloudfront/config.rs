@@ -232,6 +232,8 @@ impl Behavior {
             ),
             leaf("FieldLevelEncryptionId", ""),
         ]);
+        let policy = self.headers_policy.iter();
+        parts.extend(policy.map(|id| leaf("ResponseHeadersPolicyId", id)));
         match &self.caching {
             Caching::Policy(id) => parts.push(leaf("CachePolicyId", id)),
             Caching::Legacy(policy) => parts.extend(policy.legacy()),

@@ -3,6 +3,7 @@
 use hyper::HeaderMap;
 
 use super::config::{VIEWER_REQUEST, VIEWER_RESPONSE};
+use super::headers_policies::no_such_policy;
 use super::{Done, Failed, distribution, missing, tag, whole};
 use crate::clock::iso_date;
 use crate::content::unbase64;
@@ -228,7 +229,7 @@ pub(super) fn summary(shared: &Shared, name: &str, stage: &str, stages: &Stages)
     )
 }
 
-/// UpdateDistribution, as far as it changes which functions see requests. All else has to be sent back as it was.
+/// UpdateDistribution, as far as it changes which functions see requests and which policies send headers. All else has to be sent back as it was.
 pub(super) fn update_distribution(
     shared: &Shared,
     id: &str,
@@ -262,13 +263,17 @@ pub(super) fn update_distribution(
             let said = "The function does not exist or was never published.";
             return refused(400, "InvalidFunctionAssociation", said);
         }
+        let mut policies = changed.headers_policies().into_iter();
+        if policies.any(|id| !cloud.has_headers_policy(id)) {
+            return Err(no_such_policy());
+        }
         let (wanted, sent) = (leaves(&changed.config()), leaves(&config));
         match wanted.iter().find(|leaf| !sent.contains(leaf)) {
             None => Ok(changed),
             Some((path, text)) => Err(Failed(
                 400,
                 "InvalidArgument",
-                format!("Only functions can be changed here, and {path} was {text}."),
+                format!("Only functions and headers policies can be changed here, and {path} was {text}."),
             )),
         }
     });
@@ -277,7 +282,7 @@ pub(super) fn update_distribution(
     Ok(Done::ok(whole(shared, &updated)).with("etag", tag(&updated)))
 }
 
-/// The distribution with the functions that a configuration associates.
+/// The distribution with the functions that a configuration associates, and its headers policies.
 fn with_functions(known: &Distribution, config: &Element) -> Result<Distribution, Failed> {
     let mut changed = known.clone();
     let default = config.at("DefaultCacheBehavior");
@@ -286,6 +291,8 @@ fn with_functions(known: &Distribution, config: &Element) -> Result<Distribution
     let pairs = pairs.chain(default.map(|sent| (&mut changed.default, sent)));
     for (behavior, sent) in pairs {
         set_function(behavior, sent)?;
+        let policy = sent.text_at("ResponseHeadersPolicyId");
+        behavior.headers_policy = (!policy.is_empty()).then(|| policy.to_owned());
     }
     Ok(changed)
 }

@@ -14,6 +14,7 @@ mod faults;
 mod folder;
 mod functions;
 mod key_values;
+mod headers;
 mod lambdas;
 mod objects;
 mod websites;
