@@ -84,7 +84,7 @@ impl HeadersFile {
 
 /// Returns the globs on keys that a path stands for: `*` is any text, `:name` one segment; `/about` and `/about/` are also the
 /// pages that answer there.
-fn globs(path: &str) -> Result<Vec<String>, String> {
+pub(super) fn globs(path: &str) -> Result<Vec<String>, String> {
     let Some(relative) = path.strip_prefix('/') else {
         let hint = if path.contains(':') {
             "reads as a header, but is not indented; put two spaces before it".to_owned()
