@@ -285,7 +285,7 @@ mod tests {
             (
                 "/*\n  X-A: 1\n/img/a\n  X-A: 2\n",
                 &["*"],
-                vec!["*: x-a=1", "^/img/a(?:\\.html|/(?:index\\.html)?)?$ x-a=2"],
+                vec!["*: x-a=1", "^/img/a(?:/(?:index\\.html)?|\\.html)?$ x-a=2"],
             ),
             (
                 "/img/a.b\n  X-A: 2\n/*\n  x-a: 1\n",

@@ -187,6 +187,11 @@ fn header(line: &str) -> Result<(&str, Option<&str>), String> {
             "{name:?} is no header's name; write letters, digits and \"-\""
         ));
     }
+    if value.is_some_and(|value| value.contains(char::is_control)) {
+        return Err(format!(
+            "the value of {name:?} holds a control character; leave it out"
+        ));
+    }
     Ok((name, value))
 }
 
@@ -346,6 +351,7 @@ mod tests {
             ("about\n  Cache-Control: x", 1, "\"/about\""),
             ("ftp://a.b/*\n  Cache-Control: x", 1, "not indented"),
             ("/*\n\n  X Frame: DENY", 3, "no header's name"),
+            ("/*\n  X-A: b\u{1}c", 2, "control character"),
             ("https://a.b/*\n  Basic-Auth: a:b", 2, "Authorization"),
             ("/*\n  Basic-Auth: a:b", 2, "Authorization"),
             ("/*\n  Cache-Control", 2, "Name: value"),

@@ -42,20 +42,36 @@ impl ByteSet {
     }
 }
 
-/// One byte of a set, or any number of them.
+/// How many bytes a token takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ByteCount {
+    One,
+    /// None, too.
+    Any,
+    /// One or more.
+    Some,
+}
+
+/// Bytes of a set.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct PathToken {
     pub bytes: ByteSet,
-    pub many: bool,
+    pub count: ByteCount,
 }
 
 impl PathToken {
     pub(super) fn one(bytes: ByteSet) -> Self {
-        Self { bytes, many: false }
+        let count = ByteCount::One;
+        Self { bytes, count }
     }
 
-    pub(super) fn many(bytes: ByteSet) -> Self {
-        Self { bytes, many: true }
+    fn any(bytes: ByteSet) -> Self {
+        let count = ByteCount::Any;
+        Self { bytes, count }
+    }
+
+    pub(super) fn may_be_empty(&self) -> bool {
+        self.count == ByteCount::Any
     }
 
     pub(super) fn byte(byte: u8) -> Self {
@@ -64,7 +80,7 @@ impl PathToken {
 
     /// Any text at all.
     pub(super) fn anything() -> Self {
-        Self::many(ByteSet::all())
+        Self::any(ByteSet::all())
     }
 
     fn in_segment() -> ByteSet {
@@ -92,7 +108,10 @@ pub(super) fn taken(glob: &str) -> Option<Vec<TokenSequence>> {
     for sequence in named {
         // What names the root, which is the empty path, takes all.
         let root = before(&sequence, b"/");
-        if root.iter().any(|rest| rest.iter().all(|token| token.many)) {
+        if root
+            .iter()
+            .any(|rest| rest.iter().all(PathToken::may_be_empty))
+        {
             return Some(vec![vec![PathToken::anything()]]);
         }
         let below = [PathToken::byte(b'/'), PathToken::anything()];
@@ -114,11 +133,11 @@ pub(super) fn before(sequence: &[PathToken], ending: &[u8]) -> Vec<TokenSequence
     };
     let takes = token.bytes.has(*byte);
     let mut found = Vec::new();
-    if token.many {
+    if token.may_be_empty() {
         found.extend(before(rest, ending));
     }
     if takes {
-        let left = if token.many { sequence } else { rest };
+        let left = if token.may_be_empty() { sequence } else { rest };
         found.extend(before(left, ending_rest));
     }
     found
@@ -241,7 +260,7 @@ impl GlobReader {
     /// Reads what follows a `*`: a second one makes a text of any folders, where it stands between slashes.
     fn star(&mut self) -> Option<Vec<TokenSequence>> {
         let from = self.next - 1;
-        let segment = vec![vec![PathToken::many(PathToken::in_segment())]];
+        let segment = vec![vec![PathToken::any(PathToken::in_segment())]];
         if self.peek() != Some('*') {
             return Some(segment);
         }

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use super::function::PathRewrite;
 use super::headers_file;
-use super::key_glob::{self, ByteSet, PathToken, TokenSequence, before, is_unreserved};
+use super::key_glob::{self, ByteCount, ByteSet, PathToken, TokenSequence, before, is_unreserved};
 use super::unserved::HeaderScope;
 
 /// The document that stands for a folder where nothing else is said.
@@ -68,9 +68,10 @@ impl PathPattern {
 
     /// Tells whether no path is in both, as far as their beginnings show it.
     pub(super) fn is_disjoint(&self, other: &Self) -> bool {
+        let is_one = |token: &PathToken| token.count == ByteCount::One;
         let differ = |one: &TokenSequence, other: &TokenSequence| {
             let pairs = one.iter().zip(other);
-            let mut fixed = pairs.take_while(|(one, other)| !one.many && !other.many);
+            let mut fixed = pairs.take_while(|(one, other)| is_one(one) && is_one(other));
             fixed.any(|(one, other)| one.bytes.is_disjoint(&other.bytes))
         };
         let mut own = self.0.iter();
@@ -117,28 +118,45 @@ fn add_forms(key: TokenSequence, rewrite: &PathRewrite, paths: &mut BTreeSet<Tok
     paths.insert(key);
 }
 
-/// Adds those of the paths whose last segment has no dot, which is what `behind` goes on with.
+/// Adds those of the paths whose last segment has letters and no dot; `behind` is what is known of it.
 fn add_dotless(head: &[PathToken], behind: &[PathToken], paths: &mut BTreeSet<TokenSequence>) {
     let Some((token, rest)) = head.split_last() else {
         return;
     };
+    let bytes = token.bytes.clone().without(b"/.");
+    let count = token.count;
+    let own = PathToken { bytes, count };
+    let is_own = own.bytes.bytes().next().is_some();
+    let segment = [&[own], behind].concat();
     if token.bytes.has(b'/') {
         // Whatever stands before a slash stays as it is.
-        let before: &[PathToken] = if token.many { head } else { rest };
-        paths.insert([before, &[PathToken::byte(b'/')], behind].concat());
+        let (before, mut segment) = match count {
+            ByteCount::One => (rest, behind.to_vec()),
+            _ => (head, segment.clone()),
+        };
+        if segment.iter().all(PathToken::may_be_empty)
+            && let Some(first) = segment.first_mut()
+        {
+            first.count = ByteCount::Some;
+        }
+        if !segment.is_empty() {
+            paths.insert([before, &[PathToken::byte(b'/')], &segment].concat());
+        }
     }
-    let bytes = token.bytes.clone().without(b"/.");
-    if bytes.bytes().next().is_some() {
-        let many = token.many;
-        let behind = [&[PathToken { bytes, many }], behind].concat();
-        add_dotless(rest, &behind, paths);
+    if is_own {
+        add_dotless(rest, &segment, paths);
     }
 }
 
 /// Writes sorted sequences, what they begin alike with once.
 fn written(sequences: &[&[PathToken]]) -> String {
-    if let [sequence] = sequences {
-        return sequence.iter().map(token_text).collect();
+    if let [mut rest] = sequences {
+        let mut text = String::new();
+        while let Some((first, tail)) = rest.split_first() {
+            text += &text_before(first, &[tail]);
+            rest = tail;
+        }
+        return text;
     }
     let (open, ended): (Vec<&[PathToken]>, Vec<&[PathToken]>) =
         sequences.iter().partition(|sequence| !sequence.is_empty());
@@ -147,7 +165,8 @@ fn written(sequences: &[&[PathToken]]) -> String {
         let first = group.first().and_then(|sequence| sequence.first());
         let tails = group.iter().filter_map(|sequence| sequence.get(1..));
         let tails: Vec<&[PathToken]> = tails.collect();
-        first.map(token_text).unwrap_or_default() + &written(&tails)
+        let first = first.map(|first| text_before(first, &tails));
+        first.unwrap_or_default() + &written(&tails)
     });
     let groups: Vec<String> = groups.collect();
     match (groups.as_slice(), ended.is_empty()) {
@@ -158,13 +177,28 @@ fn written(sequences: &[&[PathToken]]) -> String {
     }
 }
 
+/// Writes a token in front of others. Before what may be a digit, no gap ends amid the digits of an escape.
+fn text_before(token: &PathToken, tails: &[&[PathToken]]) -> String {
+    let is_digit = |token: &PathToken| token.bytes.bytes().any(|byte| byte.is_ascii_hexdigit());
+    let mut next = tails.iter().filter_map(|tail| tail.first());
+    if token.count == ByteCount::One || !next.any(is_digit) {
+        return token_text(token);
+    }
+    let one = token_text(&PathToken::one(token.bytes.clone()));
+    let repeat = if token.may_be_empty() { "*" } else { "+" };
+    one + repeat
+}
+
 fn token_text(token: &PathToken) -> String {
     let excluded: Vec<u8> = (0..128).filter(|byte| !token.bytes.has(*byte)).collect();
-    if token.many {
-        return match excluded.as_slice() {
-            [] => ".*".to_owned(),
-            excluded => format!("[^{}]*", class_text(excluded)),
-        };
+    let class = match excluded.as_slice() {
+        [] => ".".to_owned(),
+        excluded => format!("[^{}]", class_text(excluded)),
+    };
+    match token.count {
+        ByteCount::Any => return class + "*",
+        ByteCount::Some => return class + "+",
+        ByteCount::One => {}
     }
     if token.bytes.has(u8::MAX) && token.bytes.bytes().count() > 1 {
         return format!("(?:%[0-9A-Fa-f]{{2}}|[^{}%])", class_text(&excluded));
@@ -242,7 +276,7 @@ mod tests {
             ("*.[jt]s", "^.*/[^/]*\\.[jt]s(?:/.*)?$"),
             (
                 "/a/**/b.{c,d}/",
-                "^/a/(?:.*/b\\.(?:c/.*|d/.*)|b\\.(?:c/.*|d/.*))$",
+                "^/a/(?:b\\.(?:d/.*|c/.*)|.*/b\\.(?:d/.*|c/.*))$",
             ),
             (
                 "/é (1).x/",
@@ -298,8 +332,8 @@ mod tests {
             ),
             (
                 "/movies/:title",
-                vec!["/movies/x", "/movies/x/"],
-                vec!["/movies/x/y", "/movies/"],
+                vec!["/movies/x", "/movies/x/", "/movies/"],
+                vec!["/movies/x/y", "/movie/x"],
             ),
             (
                 "/a%20b/%C3%A9.x",

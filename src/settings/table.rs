@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::list::{List, Numbered};
 use super::values::{
     AccountId, BucketAddress, DistributionSetting, EndpointUrl, FieldValue, FileExtension,
-    FunctionName, GlobPattern, MemorySize, Period, Price, SitePrefix, StatePlace,
+    FunctionName, GlobPattern, MemorySize, Period, PolicyName, Price, SitePrefix, StatePlace,
 };
 use crate::edge::price::{FREE_PATHS, PricingPlan};
 use crate::edge::{FunctionTrust, IndexLookup, PurgeMode};
@@ -17,6 +17,7 @@ use crate::object::encoding::Encoding;
 use crate::rules::header_rule::HeaderRule;
 use crate::rules::noise::NoiseRule;
 use crate::rules::redirect::Redirect;
+use crate::rules::security_preset::SecurityPreset;
 use crate::scan::SymlinkPolicy;
 
 /// Everything that a command may be told. The field `max_delete` is the key `max-delete` of deploy.toml and the variable
@@ -62,6 +63,9 @@ pub(crate) struct Settings {
     pub directory_objects: bool,
     /// The CloudFront Function that is to answer redirects where no website endpoint does; `None`: none is written.
     pub redirect_function: Option<FunctionName>,
+    /// Ask [`Settings::headers_policy`].
+    pub headers_policy: Option<PolicyName>,
+    pub security: Option<SecurityPreset>,
     pub fingerprinted: List<GlobPattern>,
     pub not_fingerprinted: List<GlobPattern>,
     pub pages: List<GlobPattern>,
@@ -156,6 +160,8 @@ impl Default for Settings {
             functions: FunctionTrust::Read,
             directory_objects: false,
             redirect_function: None,
+            headers_policy: None,
+            security: None,
             fingerprinted: List::default(),
             not_fingerprinted: List::default(),
             pages: List::default(),

@@ -84,9 +84,11 @@ impl<'a> WantedSite<'a> {
             extras.push(self.redirect_object(Key::new(key), to));
         }
         self.extras = Cow::Owned(extras);
-        self.unserved = unserved::warnings(&job.unserved, |redirect| {
-            unserved::is_answered_by_errors(redirect, targets)
-        });
+        self.unserved = unserved::warnings(
+            &job.unserved,
+            |_| false,
+            |redirect| unserved::is_answered_by_errors(redirect, targets),
+        );
         self.unserved.extend(outcome.warnings);
     }
 
