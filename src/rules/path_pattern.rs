@@ -150,7 +150,7 @@ fn add_dotless(head: &[PathToken], behind: &[PathToken], paths: &mut BTreeSet<To
 
 /// Writes sorted sequences, what they begin alike with once.
 fn written(sequences: &[&[PathToken]]) -> String {
-    if let [mut rest] = sequences {
+    if let &[mut rest] = sequences {
         let mut text = String::new();
         while let Some((first, tail)) = rest.split_first() {
             text += &text_before(first, &[tail]);
@@ -431,7 +431,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
         fn an_expression_takes_the_paths_of_the_keys_that_its_globs_take(
             globs in proptest::collection::vec(glob(), 1..3),
