@@ -179,34 +179,29 @@ fn settle(
 ) -> SettledHeader {
     let mut settled = SettledHeader::default();
     for PatternValue { paths, value } in rules {
-        let mut at = Vec::new();
         if paths.takes_all() {
             settled = SettledHeader::default();
-            at.extend(0..behaviors.len());
-        } else if settled.function.is_empty() {
-            at.extend(own_behavior(paths, behaviors));
         }
-        if at.is_empty() || !fits(value) {
-            settled.function.retain(|earlier| earlier.paths != *paths);
+        let mut rest = paths.clone();
+        for (at, behavior) in behaviors.iter().enumerate() {
+            // No path of a behavior may fall to one before it, unless the rule is for that one too.
+            let mut before = behaviors.iter().take(at);
+            let is_whole = paths.takes_all()
+                || paths.has(behavior) && before.all(|earlier| earlier.is_disjoint(behavior));
+            if is_whole && settled.function.is_empty() && fits(value) {
+                settled.policies.insert(at, value.clone());
+                rest = rest.without(behavior);
+            }
+        }
+        settled.function.retain(|earlier| earlier.paths != rest);
+        if !rest.is_empty() {
             settled.function.push(PatternValue {
-                paths: paths.clone(),
+                paths: rest,
                 value: value.clone(),
             });
-            continue;
         }
-        let policies = at.into_iter().map(|at| (at, value.clone()));
-        settled.policies.extend(policies);
     }
     settled
-}
-
-/// Returns the behavior that these paths are, if none before it takes any of them.
-fn own_behavior(paths: &PathPattern, behaviors: &[PathPattern]) -> Option<usize> {
-    let at = behaviors.iter().position(|behavior| behavior == paths)?;
-    let mut before = behaviors.iter().take(at);
-    before
-        .all(|behavior| behavior.is_disjoint(paths))
-        .then_some(at)
 }
 
 /// Tells whether a policy sends the header as a custom one.
@@ -269,6 +264,17 @@ mod tests {
                 "/img/*\n  X-B: 2\n",
                 &["img/*", "*"],
                 vec!["*:", "img/*: x-b=2"],
+            ),
+            // Both ways of asking for a folder.
+            (
+                "/img/*\n  X-B: 2\n/img/\n  X-B: 3\n",
+                &all,
+                vec![
+                    "*:",
+                    "/*.js:",
+                    "/img/*: x-b=2",
+                    "^/img/(?:index\\.html)?$ x-b=3",
+                ],
             ),
             // Paths of a behavior may fall to one before it.
             (
@@ -347,6 +353,18 @@ mod tests {
             let headers = [globs(glob, "X-A", "1")];
             assert_eq!(placed(&headers, &["/img/*", "*"]), expected, "{glob}");
         }
+        // A folder's page is asked for without the slash as well, which falls to another behavior.
+        let rewrite = PathRewrite {
+            bare_folders: true,
+            ..PathRewrite::default()
+        };
+        let headers = [globs("/img/", "X-A", "1")];
+        let behaviors = ["/img/*", "*"].map(str::to_owned);
+        let placement = place(&headers, &behaviors, &rewrite, fits);
+        assert_eq!(placement.policies["/img/*"].sent["x-a"], "1");
+        let function = placement.function.iter();
+        let patterns: Vec<&str> = function.map(|header| header.pattern.as_str()).collect();
+        assert_eq!(patterns, ["^/img$"]);
         // Two tables are two rules, and values of one name are not joined.
         let headers = [globs("**", "X-A", "1"), globs("**", "x-a", "2")];
         assert_eq!(placed(&headers, &["*"]), ["*: x-a=2"]);

@@ -66,6 +66,21 @@ impl PathPattern {
         self.0.contains(&vec![PathToken::anything()])
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Tells whether it has the paths of a behavior, written in the same way.
+    pub(super) fn has(&self, behavior: &Self) -> bool {
+        self.0.is_superset(&behavior.0)
+    }
+
+    /// Leaves out the paths of a behavior.
+    pub(super) fn without(mut self, behavior: &Self) -> Self {
+        self.0.retain(|paths| !behavior.0.contains(paths));
+        self
+    }
+
     /// Tells whether no path is in both, as far as their beginnings show it.
     pub(super) fn is_disjoint(&self, other: &Self) -> bool {
         let is_one = |token: &PathToken| token.count == ByteCount::One;

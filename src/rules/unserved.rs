@@ -6,7 +6,7 @@ use super::redirect::Redirect;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnkeptHeader {
     pub scope: HeaderScope,
-    /// As it was written. One that is given twice for a path is sent with both values, joined by a comma.
+    /// As it was written. One that is given twice in a block of `_headers` is sent with both values, joined by a comma.
     pub name: String,
     /// Empty: the header is to be taken away.
     pub value: String,
