@@ -161,6 +161,7 @@ impl App {
             noise: Arc::new(settings.noise_rules()?),
             strip_extension: settings.extensions(),
             function: settings.function_name(),
+            headers_policy: settings.headers_policy(),
             password: password(settings, &bucket)?,
             // A preview is asked for by other names.
             canonical_host: (settings.canonical_host.as_ref())

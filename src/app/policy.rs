@@ -135,7 +135,10 @@ fn purging(settings: &Settings, partition: &str) -> Vec<PolicyStatement> {
             "cloudfront:ListInvalidations",
         ]);
     }
-    actions.extend(function.map(|_| "cloudfront:UpdateDistribution"));
+    let headers = settings.headers_policy();
+    if function.is_some() || headers.is_some() {
+        actions.push("cloudfront:UpdateDistribution");
+    }
     actions.sort_unstable();
     let distributions = ids.clone().unwrap_or_else(|| vec!["*"]).into_iter();
     let distributions = distributions.map(|id| arn(&format!("distribution/{id}")));
@@ -158,6 +161,9 @@ fn purging(settings: &Settings, partition: &str) -> Vec<PolicyStatement> {
         let function = arn(&format!("function/{name}"));
         statements.push(PolicyStatement::new("RedirectFunction", actions, function));
     }
+    if headers.is_some() {
+        statements.extend(headers_policy(arn("response-headers-policy/*")));
+    }
     if let Some(tenant) = tenant {
         let actions = vec![
             "cloudfront:CreateInvalidationForDistributionTenant",
@@ -179,6 +185,23 @@ fn purging(settings: &Settings, partition: &str) -> Vec<PolicyStatement> {
     statements
 }
 
+/// Returns what writing a response headers policy needs. Its own id comes with it, and their list cannot be named.
+fn headers_policy(policies: String) -> [PolicyStatement; 2] {
+    let actions = vec![
+        "cloudfront:CreateResponseHeadersPolicy",
+        "cloudfront:GetResponseHeadersPolicy",
+        "cloudfront:UpdateResponseHeadersPolicy",
+    ];
+    [
+        PolicyStatement::new("HeadersPolicy", actions, policies),
+        PolicyStatement::new(
+            "FindHeadersPolicy",
+            "cloudfront:ListResponseHeadersPolicies",
+            "*",
+        ),
+    ]
+}
+
 /// Returns the id, where it is one: `auto` and aliases have to be looked up.
 fn id(setting: &DistributionSetting) -> Option<&str> {
     match setting {
@@ -192,9 +215,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::rules::security_preset::SecurityPreset;
     use crate::settings::StatePlace;
     use crate::settings::list::List;
-    use crate::settings::values::{AccountId, BucketAddress, FunctionName, SitePrefix};
+    use crate::settings::values::{AccountId, BucketAddress, FunctionName, PolicyName, SitePrefix};
 
     fn settings() -> Settings {
         Settings {
@@ -293,6 +317,42 @@ mod tests {
         assert!(distributions.contains("UpdateDistribution"));
         let without = with_function(None).to_string();
         for action in ["UpdateDistribution", "CreateFunction", "PublishFunction"] {
+            assert!(!without.contains(action), "{without}");
+        }
+    }
+
+    #[test]
+    fn a_headers_policy_is_written_only_where_the_settings_ask_for_one() {
+        let named = Settings {
+            headers_policy: Some(PolicyName("h".into())),
+            ..settings()
+        };
+        let preset = Settings {
+            security: Some(SecurityPreset::Strict),
+            ..settings()
+        };
+        for asked in [named, preset] {
+            let policy = least(&asked);
+            let headers = statement(&policy, "HeadersPolicy").unwrap();
+            assert_eq!(
+                headers["Resource"],
+                "arn:aws:cloudfront::*:response-headers-policy/*"
+            );
+            assert_eq!(
+                headers["Action"],
+                json!([
+                    "cloudfront:CreateResponseHeadersPolicy",
+                    "cloudfront:GetResponseHeadersPolicy",
+                    "cloudfront:UpdateResponseHeadersPolicy"
+                ])
+            );
+            let find = statement(&policy, "FindHeadersPolicy").unwrap();
+            assert_eq!(find["Action"], "cloudfront:ListResponseHeadersPolicies");
+            let distributions = statement(&policy, "Distributions").unwrap().to_string();
+            assert!(distributions.contains("cloudfront:UpdateDistribution"));
+        }
+        let without = least(&settings()).to_string();
+        for action in ["UpdateDistribution", "ResponseHeadersPolic"] {
             assert!(!without.contains(action), "{without}");
         }
     }

@@ -41,7 +41,7 @@ pub(super) fn redirects(app: &App, flags: &cli::RedirectsArgs) -> Result<Exit, E
     };
     // What a distribution's error pages answer is not looked up here.
     app.printer
-        .warnings(&unserved::warnings(&unserved, |_| false));
+        .warnings(&unserved::warnings(&unserved, |_| None, |_| false));
     Ok(Exit::Done)
 }
 

@@ -46,20 +46,28 @@ impl CloudFront {
         &self,
         name: &str,
     ) -> Result<Option<StoredHeadersPolicy>, AwsError> {
+        match self.headers_policy_id(name).await? {
+            Some(id) => self.headers_policy_by_id(&id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Reads the policy of this id. `None`: there is none.
+    pub async fn headers_policy_by_id(
+        &self,
+        id: &str,
+    ) -> Result<Option<StoredHeadersPolicy>, AwsError> {
         const ACTION: &str = "cloudfront:GetResponseHeadersPolicy";
-        let Some(id) = self.headers_policy_id(name).await? else {
-            return Ok(None);
-        };
-        let answer = self.client.get_response_headers_policy().id(&id).send();
-        let answer = AwsError::if_there(answer.await.map_err(failed(ACTION, name)))?;
+        let answer = self.client.get_response_headers_policy().id(id).send();
+        let answer = AwsError::if_there(answer.await.map_err(failed(ACTION, id)))?;
         let Some(answer) = answer else {
             return Ok(None);
         };
-        let missing = || AwsError::nonsense(ACTION, name, "the answer holds no policy");
+        let missing = || AwsError::nonsense(ACTION, id, "the answer holds no policy");
         let policy = answer.response_headers_policy.ok_or_else(missing)?;
         let config = policy.response_headers_policy_config.ok_or_else(missing)?;
         Ok(Some(StoredHeadersPolicy {
-            id,
+            id: id.to_owned(),
             etag: answer.e_tag.ok_or_else(missing)?,
             policy: read(config),
         }))

@@ -306,6 +306,12 @@ impl PlanInputs {
         plan.noisy = (self.source.files().iter())
             .filter(|file| file.is_kept())
             .count();
+        plan.headers_policies = self
+            .targets
+            .headers
+            .iter()
+            .flat_map(|headers| headers.changes.clone())
+            .collect();
         plan.functions = (self.targets.functions.iter())
             .filter_map(SiteFunction::change)
             .collect();

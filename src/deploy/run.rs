@@ -31,8 +31,8 @@ use crate::site::source::SiteSource;
 use crate::state::{self, BeginOutcome, Lease};
 use crate::survey;
 use crate::survey::ListingSplits;
-use crate::survey::wanted_function;
 use crate::survey::{OpenedSite, SiteLocation};
+use crate::survey::{wanted_function, wanted_headers};
 
 /// Longest time that giving back the lease may take: else it runs out.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -81,6 +81,9 @@ async fn look(
         remote
     )?;
     let (cloudfront, job) = (context.aws.cloudfront(), context.job);
+    if job.rollback.is_none() {
+        wanted_headers::prepare(&cloudfront, job, &mut targets).await;
+    }
     wanted_function::prepare(&cloudfront, job, source.files(), &mut targets).await?;
     Ok(SurveyedSite {
         place,

@@ -10,7 +10,7 @@ use crate::rules::header_rules::HeaderRules;
 use crate::rules::noise::NoiseRules;
 use crate::rules::redirect::Redirect;
 use crate::scan;
-use crate::settings::values::FunctionName;
+use crate::settings::values::{FunctionName, PolicyName};
 use crate::settings::{Settings, UnservedRules};
 
 /// A distribution that the settings ask for.
@@ -63,6 +63,8 @@ pub(crate) struct Job {
     pub unserved: UnservedRules,
     /// The CloudFront Function that is to do what S3 does not; `{id}` in its name stands for the distribution's.
     pub function: Option<FunctionName>,
+    /// The response headers policy that is to send what S3 does not keep.
+    pub headers_policy: Option<PolicyName>,
     /// What viewers have to know, as the function knows it.
     pub password: Option<PasswordDigest>,
     /// Where viewers of other hosts are sent.

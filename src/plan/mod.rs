@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::edge::{self, Money, PurgeChoice};
+use crate::edge::{self, HeadersPolicy, Money, PurgeChoice};
 use crate::object::manifest::Manifest;
 use crate::object::{ETag, HeaderFingerprint, Headers, Key, Md5};
 use order::UploadRank;
@@ -199,6 +199,24 @@ pub struct FunctionChange {
     pub store: Option<StoreChange>,
 }
 
+/// What a deploy does to a response headers policy. Edges send its headers on the way out, so that nothing is purged for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct HeadersPolicyChange {
+    pub name: String,
+    #[serde(skip)]
+    pub policy: HeadersPolicy,
+    /// How many headers it sends and takes away.
+    pub headers: usize,
+    /// Whether it is to be created.
+    pub new: bool,
+    /// Whether it is to be written, new or not.
+    pub write: bool,
+    /// By distribution the path patterns of the behaviors that are to have it.
+    pub associate: BTreeMap<String, Vec<String>>,
+    /// Of those that are to have none.
+    pub remove: BTreeMap<String, Vec<String>>,
+}
+
 /// What a deploy does to a CloudFront KeyValueStore, which is called as its function is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StoreChange {
@@ -242,6 +260,7 @@ pub struct Plan {
     pub purges: Vec<DistributionPurge>,
     pub moves: Arc<KeyDifferences>,
     pub functions: Vec<FunctionChange>,
+    pub headers_policies: Vec<HeadersPolicyChange>,
     /// Deploys that died, whose debts this one pays.
     pub debts: Vec<String>,
     /// Whether a target is known by a configuration that the manifest has not seen.
@@ -263,6 +282,7 @@ impl Plan {
             && self.debts.is_empty()
             && !self.news
             && self.functions.is_empty()
+            && self.headers_policies.is_empty()
             && self.purges.iter().all(DistributionPurge::is_empty)
     }
 

@@ -84,7 +84,7 @@ impl HeadersFile {
 
 /// Returns the globs on keys that a path stands for: `*` is any text, `:name` one segment; `/about` and `/about/` are also the
 /// pages that answer there.
-fn globs(path: &str) -> Result<Vec<String>, String> {
+pub(super) fn globs(path: &str) -> Result<Vec<String>, String> {
     let Some(relative) = path.strip_prefix('/') else {
         let hint = if path.contains(':') {
             "reads as a header, but is not indented; put two spaces before it".to_owned()
@@ -185,6 +185,11 @@ fn header(line: &str) -> Result<(&str, Option<&str>), String> {
     if !is_header_name(name) {
         return Err(format!(
             "{name:?} is no header's name; write letters, digits and \"-\""
+        ));
+    }
+    if value.is_some_and(|value| value.contains(char::is_control)) {
+        return Err(format!(
+            "the value of {name:?} holds a control character; leave it out"
         ));
     }
     Ok((name, value))
@@ -346,6 +351,7 @@ mod tests {
             ("about\n  Cache-Control: x", 1, "\"/about\""),
             ("ftp://a.b/*\n  Cache-Control: x", 1, "not indented"),
             ("/*\n\n  X Frame: DENY", 3, "no header's name"),
+            ("/*\n  X-A: b\u{1}c", 2, "control character"),
             ("https://a.b/*\n  Basic-Auth: a:b", 2, "Authorization"),
             ("/*\n  Basic-Auth: a:b", 2, "Authorization"),
             ("/*\n  Cache-Control", 2, "Name: value"),

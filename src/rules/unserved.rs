@@ -6,10 +6,27 @@ use super::redirect::Redirect;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnkeptHeader {
     pub scope: HeaderScope,
-    /// As it was written. One that is given twice for a path is sent with both values, joined by a comma.
+    /// As it was written. One that is given twice in a block of `_headers` is sent with both values, joined by a comma.
     pub name: String,
     /// Empty: the header is to be taken away.
     pub value: String,
+}
+
+/// Why no viewer gets a header that S3 does not keep; in this order they are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UnsentReason {
+    /// No settings ask for a policy.
+    Policy,
+    /// It takes a function, and the settings ask for none.
+    Function,
+    /// Neither can tell the paths that it is for.
+    Pattern,
+    /// What would send it may not be written.
+    Waiting,
+}
+
+impl UnsentReason {
+    pub const ALL: [Self; 4] = [Self::Policy, Self::Function, Self::Pattern, Self::Waiting];
 }
 
 /// What a header is asked for.

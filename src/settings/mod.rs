@@ -28,7 +28,7 @@ pub(crate) use values::{DistributionSetting, StatePlace};
 
 use layers::FileEnvironment;
 use list::List;
-use values::{BucketAddress, FunctionName, GlobPattern};
+use values::{BucketAddress, FunctionName, GlobPattern, PolicyName};
 
 /// The settings file that is looked for in the current folder.
 pub(crate) const FILE: &str = "deploy.toml";
@@ -230,6 +230,13 @@ impl Settings {
                     "`--bucket NAME`, or `bucket = \"NAME\"` in deploy.toml; `--local` needs none",
                 )
             })
+    }
+
+    /// The name of the response headers policy that deploys write, `{id}` for the distribution's id; `None`: they write none.
+    pub(crate) fn headers_policy(&self) -> Option<PolicyName> {
+        let by_itself = || PolicyName("unstale-{id}".to_owned());
+        let named = self.headers_policy.clone();
+        named.or_else(|| self.security.map(|_| by_itself()))
     }
 
     /// The endings that keys lose, with their dots.

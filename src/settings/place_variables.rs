@@ -10,7 +10,7 @@ use super::mistake::position;
 use crate::error::Error;
 
 /// The keys whose values may name variables. Everywhere else a `$` is itself: globs, expressions and headers have many.
-const PLACES: [&str; 13] = [
+const PLACES: [&str; 14] = [
     "dir",
     "bucket",
     "prefix",
@@ -24,6 +24,7 @@ const PLACES: [&str; 13] = [
     "ca-bundle",
     "expected-bucket-owner",
     "redirect-function",
+    "headers-policy",
 ];
 
 /// Why variables cannot be put into a value.

@@ -35,7 +35,7 @@ pub(crate) struct UnservedLine<T> {
     pub asked: T,
 }
 
-/// All that deploy.toml and the two files ask for and nobody serves.
+/// All that deploy.toml and the two files ask for and no object serves. Headers are in the order that counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct UnservedRules {
     pub headers: Vec<UnservedLine<UnkeptHeader>>,
@@ -187,8 +187,8 @@ impl Settings {
             })
         });
         UnservedRules {
-            headers: own_headers
-                .chain(files.lines(HEADERS_FILE, &files.unkept))
+            headers: (files.lines(HEADERS_FILE, &files.unkept))
+                .chain(own_headers)
                 .collect(),
             redirects: own_redirects
                 .chain(files.lines(REDIRECTS_FILE, &files.unserved))

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use super::list::{List, Numbered};
 use super::values::{
     AccountId, BucketAddress, DistributionSetting, EndpointUrl, FieldValue, FileExtension,
-    FunctionName, GlobPattern, HostName, MemorySize, Period, Price, SecretPlace, SitePrefix,
-    StatePlace,
+    FunctionName, GlobPattern, HostName, MemorySize, Period, PolicyName, Price, SecretPlace,
+    SitePrefix, StatePlace,
 };
 use crate::edge::price::{FREE_PATHS, PricingPlan};
 use crate::edge::{FunctionTrust, IndexLookup, PurgeMode};
@@ -18,6 +18,7 @@ use crate::object::encoding::Encoding;
 use crate::rules::header_rule::HeaderRule;
 use crate::rules::noise::NoiseRule;
 use crate::rules::redirect::Redirect;
+use crate::rules::security_preset::SecurityPreset;
 use crate::scan::SymlinkPolicy;
 
 /// Everything that a command may be told. The field `max_delete` is the key `max-delete` of deploy.toml and the variable
@@ -69,6 +70,9 @@ pub(crate) struct Settings {
     pub password: Option<SecretPlace>,
     /// Where viewers of other hosts are sent.
     pub canonical_host: Option<HostName>,
+    /// Ask [`Settings::headers_policy`].
+    pub headers_policy: Option<PolicyName>,
+    pub security: Option<SecurityPreset>,
     pub fingerprinted: List<GlobPattern>,
     pub not_fingerprinted: List<GlobPattern>,
     pub pages: List<GlobPattern>,
@@ -166,6 +170,8 @@ impl Default for Settings {
             spa: false,
             password: None,
             canonical_host: None,
+            headers_policy: None,
+            security: None,
             fingerprinted: List::default(),
             not_fingerprinted: List::default(),
             pages: List::default(),

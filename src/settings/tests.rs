@@ -206,6 +206,22 @@ fn mistakes_are_shown_where_they_are() {
             "redirect-function = \"my site\"",
             "1:21: `my site` is no function's name",
         ),
+        (
+            "headers-policy = \"my.site\"",
+            "1:18: `my.site` is no policy's name",
+        ),
+        (
+            "security = \"strikt\"",
+            "1:12: unknown value `strikt`: did you mean `strict`?",
+        ),
+        (
+            "\n[[headers]]\nmatch = \"a\"\nothers = { \"X A\" = \"b\" }",
+            "deploy.toml:2: others: \"X A\" is no header's name",
+        ),
+        (
+            "\n[[headers]]\nmatch = \"a\"\nothers = { X-A = \"b\\nc\" }",
+            "deploy.toml:2: others: \"b\\nc\" holds a line break",
+        ),
         ("strip-extension = \"html\"", "1:19: `html` is no extension"),
         (
             "distribution = [\"auto\", \"E1\"]",
@@ -350,6 +366,23 @@ fn an_env_must_be_there() {
     assert_eq!(error.message, "deploy.toml has no [env.c]");
     assert_eq!(error.hint.as_deref(), Some("it has a, b"));
     assert!(resolve(None, &[], "plan --env c").is_err());
+}
+
+#[test]
+fn a_policy_has_a_name_of_its_own_where_a_preset_needs_one() {
+    for (text, name) in [
+        ("", None),
+        ("headers-policy = 'a-{id}'", Some("a-{id}")),
+        ("security = 'strict'", Some("unstale-{id}")),
+        ("security = 'strict'\nheaders-policy = 'a'", Some("a")),
+    ] {
+        let settings = resolve(Some(text), &[], "deploy").unwrap();
+        let policy = settings.headers_policy().map(|policy| policy.0);
+        assert_eq!(policy.as_deref(), name, "{text}");
+    }
+    let long = |length: usize| "a".repeat(length) + "{id}";
+    assert!(PolicyName::try_from(long(114)).is_ok());
+    assert!(PolicyName::try_from(long(115)).is_err());
 }
 
 #[test]
@@ -632,7 +665,7 @@ fn places_name_variables() {
     let text = "dir = \"out/${PR}\"\nstate = \"s3://${BUCKET}/s\"\ndistribution = [\"E${PR}\", \"www.x.y\"]\n\
                 distribution-tenant = \"t${PR}\"\nlocal = \"l${PR}\"\nprofile = \"p${PR}\"\nregion = \"r-${PR}\"\n\
                 ca-bundle = \"${PR}.pem\"\nexpected-bucket-owner = \"${PR}3456789012\"\nredirect-function = \"f-${PR}\"\n\
-                website-index = \"${PR}.html\"\n[[headers]]\nmatch = \"a\"\ncache-control = \"${PR}\"\n";
+                headers-policy = \"p-${PR}-{id}\"\nwebsite-index = \"${PR}.html\"\n[[headers]]\nmatch = \"a\"\ncache-control = \"${PR}\"\n";
     let settings = resolve(Some(text), &env, "plan").unwrap();
     assert_eq!(settings.dir.as_deref(), Some(Path::new("out/12")));
     assert_eq!(settings.state.unwrap().bucket, "b");
@@ -644,6 +677,7 @@ fn places_name_variables() {
     assert_eq!(settings.ca_bundle.as_deref(), Some(Path::new("12.pem")));
     assert_eq!(settings.expected_bucket_owner.unwrap().0, "123456789012");
     assert_eq!(settings.redirect_function.unwrap().0, "f-12");
+    assert_eq!(settings.headers_policy.unwrap().0, "p-12-{id}");
     assert_eq!(settings.website_index.as_deref(), Some("${PR}.html"));
     let rule = &settings.headers[0].rule;
     assert_eq!(rule.cache_control.as_deref(), Some("${PR}"));

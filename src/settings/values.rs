@@ -411,6 +411,35 @@ impl TryFrom<String> for HostName {
     }
 }
 
+/// The name of a response headers policy, in which `{id}` stands for the distribution's id (CloudFront API Reference,
+/// "ResponseHeadersPolicyConfig").
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct PolicyName(pub String);
+
+impl TryFrom<String> for PolicyName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        // As long as the longest ids are.
+        let name = Self(text.clone()).for_distribution("E1234567890ABC");
+        if (1..=128).contains(&name.len()) && name.bytes().all(fits) {
+            return Ok(Self(text));
+        }
+        Err(format!(
+            "`{text}` is no policy's name: 1 to 128 letters, digits, - and _, and `{{id}}` for the distribution's id"
+        ))
+    }
+}
+
+impl PolicyName {
+    /// Returns the name for a distribution, whose id stands in the place of `{id}`.
+    pub(crate) fn for_distribution(&self, id: &str) -> String {
+        self.0.replace("{id}", id)
+    }
+}
+
 /// A file name's ending with its dot: `.html`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]

@@ -3,7 +3,9 @@
 use crate::edge::Distribution;
 use crate::error::Error;
 use crate::rules::redirect::Redirect;
-use crate::rules::unserved::{HeaderScope, UnkeptHeader, UnservedReason, UnservedRedirect};
+use crate::rules::unserved::{
+    HeaderScope, UnkeptHeader, UnsentReason, UnservedReason, UnservedRedirect,
+};
 use crate::settings::{UnservedLine, UnservedRules};
 use crate::survey::targets::ResolvedTargets;
 
@@ -11,16 +13,26 @@ use crate::survey::targets::ResolvedTargets;
 const NAMED_LINES: usize = 2;
 /// Headers and paths that are.
 const NAMED_TEXTS: usize = 8;
+/// What would answer a redirect that a function can.
+const WRITTEN: &str =
+    "`redirect-function = \"NAME\"` in deploy.toml has deploys write a function that does";
 
-/// Returns the warnings of a site. `is_answered`: somebody else answers this redirect.
+/// Returns the warnings of a site. `unsent`: why no viewer gets a header; `is_answered`: somebody else answers this redirect.
 pub(crate) fn warnings(
     unserved: &UnservedRules,
+    unsent: impl Fn(&UnkeptHeader) -> Option<UnsentReason>,
     is_answered: impl Fn(&Redirect) -> bool,
 ) -> Vec<String> {
     let headers = unserved.headers.iter();
     let (hosts, unkept): (Vec<_>, Vec<_>) = headers.partition(|line| line.asked.scope.has_host());
     let mut warnings = Vec::new();
-    warnings.extend(unkept_warning(&unkept));
+    for reason in UnsentReason::ALL {
+        let lines = unkept.iter().copied();
+        let lines: Vec<_> = lines
+            .filter(|line| unsent(&line.asked) == Some(reason))
+            .collect();
+        warnings.extend(unsent_warning(reason, &lines));
+    }
     warnings.extend(host_warning(&hosts));
     for reason in UnservedReason::ALL {
         let redirects = unserved.redirects.iter();
@@ -63,11 +75,26 @@ pub(crate) fn is_answered_by_errors(redirect: &Redirect, targets: &ResolvedTarge
         && found.all(|target| target.readable().is_some_and(answers))
 }
 
-fn unkept_warning(lines: &[&UnservedLine<UnkeptHeader>]) -> Option<String> {
+fn unsent_warning(reason: UnsentReason, lines: &[&UnservedLine<UnkeptHeader>]) -> Option<String> {
     let names = names(lines)?;
     let them = if names.contains(", ") { "them" } else { "it" };
+    let told = match reason {
+        UnsentReason::Policy => format!(
+            "no viewer gets {them}, unless a response headers policy of the distribution sends {them}; \
+             `headers-policy = \"NAME\"` in deploy.toml has deploys write a response headers policy that does"
+        ),
+        UnsentReason::Function => format!(
+            "a headers policy cannot send {them} for these paths alone, or so, and no viewer gets {them}; {WRITTEN}"
+        ),
+        UnsentReason::Pattern => format!(
+            "no policy and no function can tell the paths that {them} is for, and no viewer gets {them}; write plain paths, and leave \"!\" out"
+        ),
+        UnsentReason::Waiting => {
+            format!("no viewer gets {them} before a headers policy is written")
+        }
+    };
     Some(format!(
-        "{}: S3 does not keep {names}: no viewer gets {them}, unless a response headers policy of the distribution sends {them}",
+        "{}: S3 does not keep {names}: {told}",
         places(lines)
     ))
 }
@@ -106,10 +133,10 @@ fn redirect_warning(
             "neither S3 nor the function that deploys write looks at country, language or cookies: left out for {paths}"
         ),
         UnservedReason::Query => {
-            format!("no redirect goes by the query of a URL: left out for {paths}")
+            format!("no redirect goes by the query of a URL: left out for {paths}; {WRITTEN}")
         }
         UnservedReason::Host => {
-            format!("one bucket does not tell hosts apart: left out for {paths}")
+            format!("one bucket does not tell hosts apart: left out for {paths}; {WRITTEN}")
         }
         UnservedReason::Proxy => format!(
             "S3 hands no request on to another server (status 200): left out for {paths}; a behavior of the distribution with \
@@ -117,7 +144,7 @@ fn redirect_warning(
         ),
         UnservedReason::Rewrite => format!(
             "S3 shows no page under another URL (status 200): left out for {paths}; for a single-page app let the \
-             distribution's custom error responses answer 403 and 404 with its page and status 200"
+             distribution's custom error responses answer 403 and 404 with its page and status 200; {WRITTEN}"
         ),
         UnservedReason::ErrorPage => format!(
             "S3 has no status and no error page for some URLs alone: left out for {paths}; let the distribution's custom error \
@@ -192,7 +219,7 @@ mod tests {
                 redirects_file::parse(redirects).unwrap().unserved,
             ),
         };
-        let told = warnings(&unserved, |redirect| redirect.from == "/*");
+        let told = warnings(&unserved, |_| false, |redirect| redirect.from == "/*");
         let begins = [
             "_headers:2, 3 and 2 more: S3 does not keep X-Frame-Options, Vary: no viewer gets them",
             "_headers:8: one bucket does not tell hosts apart: no viewer gets Cache-Control for https://a.b/*",
@@ -208,6 +235,23 @@ mod tests {
         for (warning, begin) in told.iter().zip(begins) {
             assert!(warning.starts_with(begin), "{warning}\n{begin}");
         }
+        // The setting that serves them is named where there is one.
+        let settings = [
+            (0, "`headers-policy = "),
+            (4, "`redirect-function = "),
+            (5, "`redirect-function = "),
+            (7, "`redirect-function = "),
+        ];
+        for (index, warning) in told.iter().enumerate() {
+            let named = settings.iter().find(|(at, _)| *at == index);
+            let (_, text) = named.unwrap_or(&(0, " = "));
+            assert_eq!(warning.contains(text), named.is_some(), "{warning}");
+        }
+        // A policy sends what is for no host.
+        let left = warnings(&unserved, |header| header.name != "Vary", |_| true);
+        assert_eq!(left.len(), 2, "{left:#?}");
+        assert!(left[0].starts_with("_headers:3, 4: S3 does not keep Vary: no viewer gets it"));
+        assert!(left[1].starts_with(begins[1]));
         assert_eq!(refuse(&told).unwrap_err().causes, told);
         assert!(refuse(&[]).is_ok());
     }

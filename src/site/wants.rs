@@ -87,9 +87,11 @@ impl<'a> WantedSite<'a> {
         unserved
             .redirects
             .extend(redirects::without_function(&job.redirects, targets));
-        self.unserved = unserved::warnings(&unserved, |redirect| {
-            unserved::is_answered_by_errors(redirect, targets)
-        });
+        self.unserved = unserved::warnings(
+            &unserved,
+            |header| targets.unsent(header),
+            |redirect| unserved::is_answered_by_errors(redirect, targets),
+        );
         self.unserved.extend(outcome.warnings);
     }
 

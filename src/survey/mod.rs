@@ -9,6 +9,7 @@ mod search;
 mod site_function;
 pub(crate) mod targets;
 pub(crate) mod wanted_function;
+pub(crate) mod wanted_headers;
 
 pub(crate) use bucket::{BucketSnapshot, OpenedSite, SiteLocation, build, open};
 pub(crate) use bucket::{find_object, list_again, open_for_plan, remote};

@@ -25,7 +25,12 @@ impl FunctionWish<'_> {
     /// Returns what the function is to do.
     pub(super) fn function(&self, targets: &ResolvedTargets) -> EdgeFunction {
         let job = self.job;
-        let mut headers = Vec::new();
+        let mut headers: Vec<FunctionHeader> = Vec::new();
+        for id in &self.ids {
+            let added = targets.added_headers(id).into_iter();
+            let added: Vec<_> = added.filter(|header| !headers.contains(header)).collect();
+            headers.extend(added);
+        }
         if job.password.is_some() {
             headers.push(FunctionHeader {
                 pattern: "^".to_owned(),

@@ -6,8 +6,9 @@ use crate::aws::cloudfront::PurgeTarget;
 use crate::edge::{Behavior, Distribution, Origin, ShownSite};
 use crate::job::request::Job;
 use crate::object::tags;
-use crate::plan::FunctionChange;
-use crate::rules::edge_function::EdgeFunction;
+use crate::plan::{FunctionChange, HeadersPolicyChange};
+use crate::rules::edge_function::{EdgeFunction, FunctionHeader};
+use crate::rules::unserved::{UnkeptHeader, UnsentReason};
 
 /// A distribution, or a tenant of one, as it was found.
 #[derive(Debug, Clone)]
@@ -106,6 +107,8 @@ impl ResolvedDistribution {
 pub(crate) struct ResolvedTargets {
     pub found: Vec<ResolvedDistribution>,
     pub warnings: Vec<String>,
+    /// What sends the headers that S3 does not keep; `None`: the settings ask for nobody.
+    pub headers: Option<SiteHeaders>,
     /// The functions that are to run before them; `found` is as if that were done.
     pub functions: Vec<SiteFunction>,
 }
@@ -117,6 +120,16 @@ impl ResolvedTargets {
         let website = websites.find_map(|target| target.readable()?.website.as_ref());
         website.map_or("index.html", |website| &website.index)
     }
+}
+
+/// What sends the headers that S3 does not keep.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SiteHeaders {
+    pub changes: Vec<HeadersPolicyChange>,
+    /// What the function before each distribution adds, by the distribution's id.
+    pub added: BTreeMap<String, Vec<FunctionHeader>>,
+    /// Headers that some distribution does not send.
+    pub unsent: Vec<(UnkeptHeader, UnsentReason)>,
 }
 
 /// A function of the site, and how to take it back where it cannot be published.

@@ -201,8 +201,7 @@ async fn strict_refuses_what_nobody_serves() {
             .within(site.project())
             .await
             .exits(2);
-        ran.says("deploy.toml:1; ")
-            .says("_headers:2: S3 does not keep Link, X-Frame-Options")
+        ran.says("_headers:2; deploy.toml:1: S3 does not keep X-Frame-Options, Link")
             .says("_redirects:1: S3 hands no request on");
     }
     assert!(world.writes().is_empty());

@@ -15,8 +15,8 @@ use super::xml::{Element, leaf, list, node};
 mod config;
 mod function_tests;
 mod functions;
-mod key_value_stores;
 mod headers_policies;
+mod key_value_stores;
 mod tenants;
 
 pub(crate) const NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";

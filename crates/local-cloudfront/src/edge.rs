@@ -134,7 +134,9 @@ impl Edge<'_> {
         }
         let behavior = self.distribution.behavior(&viewed);
         let mut sent = request.headers.iter();
-        let origin = sent.find(|(name, _)| name == "origin").map(|(_, value)| value.clone());
+        let origin = sent
+            .find(|(name, _)| name == "origin")
+            .map(|(_, value)| value.clone());
         let request = match self.run_function(behavior, request) {
             Ok(request) => request,
             Err(generated) => return self.with_policy(behavior, generated, origin.as_deref()),

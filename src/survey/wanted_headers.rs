@@ -1,0 +1,349 @@
+//! The response headers policies that send what S3 does not keep: what each has to be, and which behaviors are to have it. Only
+//! where the settings ask for one; never over somebody else's, never in the place of another.
+
+use std::collections::BTreeMap;
+
+use super::site_function::rewrite;
+use super::targets::{ResolvedDistribution, ResolvedTargets, SiteHeaders};
+use crate::aws::cloudfront::PurgeTarget;
+use crate::aws::headers_policy::StoredHeadersPolicy;
+use crate::aws::{AwsError, CloudFront};
+use crate::edge::HeadersPolicy;
+use crate::job::request::Job;
+use crate::object::tags;
+use crate::plan::HeadersPolicyChange;
+use crate::rules::edge_function::{FunctionHeader, PathRewrite};
+use crate::rules::header_placement::{HeaderPlacement, PolicyHeaders, place};
+use crate::rules::security_preset::taken_away;
+use crate::rules::unserved::{UnkeptHeader, UnsentReason};
+
+/// The most characters of a policy's comment.
+const MAX_COMMENT: usize = 128;
+
+/// Finds the policies that the settings ask for, and what functions are to add. What cannot be done is a warning.
+pub(crate) async fn prepare(cloudfront: &CloudFront, job: &Job, targets: &mut ResolvedTargets) {
+    let Some(name) = &job.headers_policy else {
+        return;
+    };
+    let mut headers = SiteHeaders::default();
+    let mut policies = BTreeMap::new();
+    for target in &targets.found {
+        let id = target.id();
+        let wished = WishedHeaders::of(job, target);
+        headers.unsent.extend(wished.unsent(job));
+        headers
+            .added
+            .insert(id.to_owned(), wished.placement.function.clone());
+        let name = name.for_distribution(id);
+        let mut preparation = PolicyPreparation {
+            cloudfront,
+            job,
+            target,
+            policies: &mut policies,
+        };
+        if let Err(why) = preparation.prepare(&name, &wished).await {
+            targets.warnings.push(format!("{id}: {why}"));
+            let all = job.unserved.headers.iter().map(|line| line.asked.clone());
+            headers
+                .unsent
+                .extend(all.map(|header| (header, UnsentReason::Waiting)));
+        }
+    }
+    let changes = policies
+        .into_values()
+        .filter(|change| change.write || !change.associate.is_empty() || !change.remove.is_empty());
+    headers.changes = changes.collect();
+    targets.headers = Some(headers);
+}
+
+/// Where the headers of a site go at one distribution.
+pub(crate) struct WishedHeaders {
+    pub placement: HeaderPlacement,
+    /// How many headers were put before those of the site's own rules.
+    put_before: usize,
+}
+
+impl WishedHeaders {
+    pub(crate) fn of(job: &Job, target: &ResolvedDistribution) -> Self {
+        let settings = &job.settings;
+        let mut headers = settings
+            .security
+            .map(|preset| preset.headers())
+            .unwrap_or_default();
+        if settings.tags {
+            headers.push(taken_away(tags::HEADER));
+        }
+        let put_before = headers.len();
+        headers.extend(job.unserved.headers.iter().map(|line| line.asked.clone()));
+        let behaviors = target
+            .behaviors()
+            .iter()
+            .filter(|behavior| target.leads_here(behavior));
+        let patterns: Vec<String> = behaviors.map(|behavior| behavior.pattern.clone()).collect();
+        let rewrite = match job.function {
+            Some(_) => rewrite(settings.index, &job.strip_extension, Vec::new()),
+            None => PathRewrite::default(),
+        };
+        Self {
+            placement: place(&headers, &patterns, &rewrite, fits),
+            put_before,
+        }
+    }
+
+    /// Returns the headers of the site's rules that are not sent for want of a function, or by anybody.
+    fn unsent(&self, job: &Job) -> Vec<(UnkeptHeader, UnsentReason)> {
+        let placement = &self.placement;
+        let mut unsent = Vec::new();
+        for (index, line) in job.unserved.headers.iter().enumerate() {
+            let header = &line.asked;
+            let name = header.name.to_ascii_lowercase();
+            let in_policy = |policy: &PolicyHeaders| {
+                policy.sent.contains_key(&name) || policy.removed.contains(&name)
+            };
+            let in_function = placement.function.iter().any(|added| added.name == name);
+            if placement.unserved.contains(&(index + self.put_before)) {
+                unsent.push((header.clone(), UnsentReason::Pattern));
+            } else if in_function
+                && job.function.is_none()
+                && (needs_function(header, placement)
+                    || !placement.policies.values().any(in_policy))
+            {
+                unsent.push((header.clone(), UnsentReason::Function));
+            }
+        }
+        unsent
+    }
+}
+
+/// Tells whether a header by itself would go into a function.
+fn needs_function(header: &UnkeptHeader, placement: &HeaderPlacement) -> bool {
+    let patterns: Vec<String> = placement.policies.keys().cloned().collect();
+    let alone = place(
+        std::slice::from_ref(header),
+        &patterns,
+        &PathRewrite::default(),
+        fits,
+    );
+    !alone.function.is_empty()
+}
+
+fn fits(name: &str, value: &str) -> bool {
+    HeadersPolicy::fits(name, value).is_ok()
+}
+
+/// What the policies of one distribution are prepared from.
+struct PolicyPreparation<'a> {
+    cloudfront: &'a CloudFront,
+    job: &'a Job,
+    target: &'a ResolvedDistribution,
+    /// By their names; `None`: one of this name cannot be written.
+    policies: &'a mut BTreeMap<String, HeadersPolicyChange>,
+}
+
+impl PolicyPreparation<'_> {
+    /// Adds what there is to do. `Err`: why nothing is.
+    async fn prepare(&mut self, name: &str, wished: &WishedHeaders) -> Result<(), String> {
+        let placement = &wished.placement;
+        if self.target.readable().is_none() {
+            return Err(
+                "its configuration cannot be read, so that no headers policy is written for it"
+                    .to_owned(),
+            );
+        }
+        if matches!(self.target.target, PurgeTarget::Tenant(_)) {
+            return Err("a tenant has no headers policy of its own: associate one with the distribution of all tenants".to_owned());
+        }
+        if placement.policies.is_empty() {
+            return self.take_off(name).await;
+        }
+        let default = placement
+            .policies
+            .get("*")
+            .or(placement.policies.values().next());
+        for (pattern, headers) in &placement.policies {
+            let is_general = Some(headers) == default;
+            let name = if is_general {
+                name.to_owned()
+            } else {
+                format!("{name}-{}", slug(pattern))
+            };
+            if *headers != PolicyHeaders::default() {
+                self.add(&name, pattern, headers).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a policy for a behavior.
+    async fn add(
+        &mut self,
+        name: &str,
+        pattern: &str,
+        headers: &PolicyHeaders,
+    ) -> Result<(), String> {
+        let policy = HeadersPolicy {
+            name: name.to_owned(),
+            comment: comment(self.job),
+            sent: headers.sent.clone(),
+            removed: headers.removed.clone(),
+        };
+        let policy = policy
+            .checked()
+            .map_err(|unfit| format!("the headers policy {name} cannot be written: {unfit}"))?;
+        let stored = self.stored(name).await?;
+        let id = stored.as_ref().map(|stored| stored.id.clone());
+        let behavior = self
+            .target
+            .behaviors()
+            .iter()
+            .find(|behavior| behavior.pattern == pattern);
+        let attached = behavior.and_then(|behavior| behavior.headers_policy.clone());
+        let is_free = attached.is_none() || attached == id || self.is_ours_by_id(&attached).await?;
+        if !is_free {
+            let other = attached.unwrap_or_default();
+            return Err(format!(
+                "its behavior {pattern} has the response headers policy {other} already, which stays: add the headers to that one, or take it off"
+            ));
+        }
+        let target = self.target.id().to_owned();
+        let change = self
+            .policies
+            .entry(name.to_owned())
+            .or_insert_with(|| HeadersPolicyChange {
+                name: name.to_owned(),
+                new: stored.is_none(),
+                write: stored.as_ref().is_none_or(|stored| stored.policy != policy),
+                headers: policy.sent.len() + policy.removed.len(),
+                policy: policy.clone(),
+                associate: BTreeMap::new(),
+                remove: BTreeMap::new(),
+            });
+        if change.policy != policy {
+            return Err(format!(
+                "the headers policy {name} is another one's already: `headers-policy = \"{name}-{{id}}\"` tells them apart"
+            ));
+        }
+        if attached.is_none() || attached != id {
+            change
+                .associate
+                .entry(target)
+                .or_default()
+                .push(pattern.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Tells whether a policy that a behavior has is one that deploys of this site wrote, under another name.
+    async fn is_ours_by_id(&self, id: &Option<String>) -> Result<bool, String> {
+        let Some(id) = id else { return Ok(false) };
+        let named = self.cloudfront.headers_policy_by_id(id).await;
+        let named = named.map_err(|error| denied(id, &error))?;
+        Ok(named.is_some_and(|stored| stored.policy.comment == comment(self.job)))
+    }
+
+    /// Takes the policies off behaviors that deploys of this site attached: there is nothing left to send.
+    async fn take_off(&mut self, name: &str) -> Result<(), String> {
+        for behavior in self.target.behaviors() {
+            let attached = &behavior.headers_policy;
+            if attached.is_none() || !self.is_ours_by_id(attached).await? {
+                continue;
+            }
+            let change =
+                self.policies
+                    .entry(name.to_owned())
+                    .or_insert_with(|| HeadersPolicyChange {
+                        name: name.to_owned(),
+                        ..HeadersPolicyChange::default()
+                    });
+            let patterns = change
+                .remove
+                .entry(self.target.id().to_owned())
+                .or_default();
+            patterns.push(behavior.pattern.clone());
+        }
+        Ok(())
+    }
+
+    /// Reads the policy of this name. `Err`: it is not ours, or it may not be read.
+    async fn stored(&self, name: &str) -> Result<Option<StoredHeadersPolicy>, String> {
+        let stored = self.cloudfront.headers_policy(name).await;
+        let stored = stored.map_err(|error| denied(name, &error))?;
+        match stored {
+            Some(stored) if stored.policy.comment != comment(self.job) => {
+                Err(not_ours(name, &self.job.site_name()))
+            }
+            stored => Ok(stored),
+        }
+    }
+}
+
+/// Returns the comment by which a policy is known as this site's.
+fn comment(job: &Job) -> String {
+    let whole = format!("Written by unstale for {}", job.site_name());
+    whole.chars().take(MAX_COMMENT).collect()
+}
+
+/// Returns letters, digits and hyphens for a path pattern: `images` for `/images/*`.
+fn slug(pattern: &str) -> String {
+    let mut slug = String::new();
+    for letter in pattern.chars() {
+        match letter {
+            letter if letter.is_ascii_alphanumeric() => slug.push(letter),
+            _ if slug.is_empty() || slug.ends_with('-') => {}
+            _ => slug.push('-'),
+        }
+    }
+    slug.trim_end_matches('-').to_owned()
+}
+
+pub(crate) fn not_ours(name: &str, site: &str) -> String {
+    format!(
+        "the headers policy {name} was not written for {site} by unstale, so that it stays as it is: name another in `headers-policy`"
+    )
+}
+
+pub(crate) fn denied(name: &str, error: &AwsError) -> String {
+    let hint = error.hint().map(|hint| format!("; {hint}"));
+    format!(
+        "headers wait for the headers policy {name}: {error}{}",
+        hint.unwrap_or_default()
+    )
+}
+
+impl ResolvedTargets {
+    /// Returns why no viewer gets a header that S3 does not keep; `None`: viewers get it.
+    pub(crate) fn unsent(&self, header: &UnkeptHeader) -> Option<UnsentReason> {
+        let Some(headers) = self.headers.as_ref().filter(|_| !self.found.is_empty()) else {
+            return Some(UnsentReason::Policy);
+        };
+        let mut unsent = headers.unsent.iter();
+        unsent
+            .find(|(unsent, _)| unsent == header)
+            .map(|(_, reason)| *reason)
+    }
+
+    /// Returns what the function before a distribution adds to answers.
+    pub(crate) fn added_headers(&self, id: &str) -> Vec<FunctionHeader> {
+        let added = self
+            .headers
+            .as_ref()
+            .and_then(|headers| headers.added.get(id));
+        added.cloned().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_has_a_name() {
+        for (pattern, name) in [
+            ("/images/*", "images"),
+            ("*.css", "css"),
+            ("/a/b?c/*", "a-b-c"),
+        ] {
+            assert_eq!(slug(pattern), name, "{pattern}");
+        }
+    }
+}
