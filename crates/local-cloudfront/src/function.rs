@@ -128,14 +128,14 @@ pub enum FunctionOutcome {
     Failed(String),
 }
 
-/// What a function has around it when it runs.
+/// What a function has around it when it runs. An engine looks at some of it, and at the rest whoever is asked without one.
+#[allow(dead_code)]
 #[derive(Clone, Default)]
 pub(crate) struct FunctionScope<'a> {
     pub distribution_id: &'a str,
     pub distribution_domain: &'a str,
     /// The KeyValueStore that it is associated with.
     pub store: Option<BoundStore>,
-    #[cfg_attr(feature = "javascript", expect(dead_code))]
     pub interpreter: Option<&'a FunctionInterpreter>,
 }
 
@@ -186,6 +186,7 @@ impl Function {
     }
 
     /// Runs it on an answer, which passes where no engine can run it.
+    #[cfg_attr(not(feature = "javascript"), expect(unused_variables))]
     pub(crate) fn respond(
         &self,
         request: &FunctionRequest,

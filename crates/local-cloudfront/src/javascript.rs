@@ -70,7 +70,7 @@ struct Engine {
     context: Context,
     /// What prelude.js returns.
     helper: JsObject,
-    /// `None` where loading failed.
+    /// Or why loading failed.
     handler: JsResult<JsObject>,
 }
 

@@ -54,6 +54,58 @@ async fn a_second_process_attaches_and_a_later_one_finds_everything() {
 }
 
 #[tokio::test]
+async fn functions_and_key_values_are_there_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || open_or_attach(dir.path(), FolderOptions::new(BUCKET));
+    let first = open().await.unwrap();
+    let world = first.world.clone().unwrap();
+    let store = "<CreateKeyValueStoreRequest><Name>s</Name></CreateKeyValueStoreRequest>";
+    let store = send(&world, "POST /2020-05-31/key-value-store", store.as_bytes()).await;
+    let store = xml::Element::parse(&store.text()).unwrap();
+    let arn = store.text_at("ARN");
+    let path = format!("/key-value-stores/{}", arn.replace('/', "%2F"));
+    let etag = send(&world, &format!("GET {path}"), b"").await;
+    let put = format!(
+        "PUT {path}/keys/k\nif-match: {}",
+        etag.header("etag").unwrap()
+    );
+    assert_eq!(send(&world, &put, br#"{"Value":"v"}"#).await.status, 200);
+    let body = format!(
+        "<CreateFunctionRequest><Name>f</Name><FunctionConfig><Runtime>cloudfront-js-2.0</Runtime>\
+         <KeyValueStoreAssociations><Items><KeyValueStoreAssociation><KeyValueStoreARN>{arn}</KeyValueStoreARN>\
+         </KeyValueStoreAssociation></Items></KeyValueStoreAssociations></FunctionConfig>\
+         <FunctionCode>eA==</FunctionCode></CreateFunctionRequest>"
+    );
+    let made = send(&world, "POST /2020-05-31/function", body.as_bytes()).await;
+    let etag = made.header("etag").unwrap();
+    let publish = format!("POST /2020-05-31/function/f/publish\nif-match: {etag}");
+    assert_eq!(status(&world, &publish).await, 200);
+    let config = format!("/2020-05-31/distribution/{}/config", first.distribution);
+    let known = send(&world, &format!("GET {config}"), b"").await;
+    let ours = "<FunctionARN>arn:aws:cloudfront::111122223333:function/f</FunctionARN><EventType>viewer-response</EventType>";
+    let text = known.text();
+    let (before, rest) = text.split_once("<FunctionARN>").unwrap();
+    let (_, after) = rest.split_once("</EventType>").unwrap();
+    let update = format!("PUT {config}\nif-match: {}", known.header("etag").unwrap());
+    let updated = send(&world, &update, format!("{before}{ours}{after}").as_bytes()).await;
+    assert_eq!(updated.status, 200, "{}", updated.text());
+    world.stop();
+    drop((first, world));
+    let second = open().await.unwrap();
+    let world = second.world.unwrap();
+    assert_eq!(world.key_values("s")["k"], "v");
+    let behavior = world.distribution(&second.distribution).unwrap().default;
+    assert_eq!(behavior.response_function.as_deref(), Some("f"));
+    let described = send(
+        &world,
+        "GET /2020-05-31/function/f/describe?Stage=LIVE",
+        b"",
+    )
+    .await;
+    assert!(described.text().contains(arn));
+}
+
+#[tokio::test]
 async fn contents_on_disk_go_when_nothing_uses_them() {
     let dir = tempfile::tempdir().unwrap();
     let options = Options {
