@@ -7,9 +7,13 @@ use std::time::{Duration, SystemTime};
 
 use super::distribution::{self, Distribution};
 use super::edge::{Answer, Cache, Edge};
-use super::function::{Function, Stages};
+use super::function::{
+    Function, FunctionInterpreter, FunctionOutcome, FunctionRequest, FunctionResponse,
+    FunctionScope, Stages,
+};
 use super::invalidation::{Invalidation, Refusal, check};
 use super::kept::{INDEX_FUNCTION_NAME, Kept};
+use super::key_values::KeyValueStores;
 use super::options::{CloudOptions, TakesEffect};
 use super::policy::{
     CACHING_DISABLED, CACHING_OPTIMIZED, CachePolicy, Caching, ContinuousDeployment,
@@ -57,7 +61,10 @@ impl Front {
 }
 
 #[derive(Default)]
-pub(crate) struct Cloud(Mutex<CloudState>);
+pub(crate) struct Cloud {
+    state: Mutex<CloudState>,
+    interpreter: Option<Arc<FunctionInterpreter>>,
+}
 
 #[derive(Default)]
 pub(super) struct CloudState {
@@ -66,11 +73,15 @@ pub(super) struct CloudState {
     policies: BTreeMap<String, CachePolicy>,
     deployments: BTreeMap<String, ContinuousDeployment>,
     functions: BTreeMap<String, Stages>,
+    key_values: KeyValueStores,
 }
 
 impl Cloud {
-    pub(super) fn new() -> Self {
-        let cloud = Self::default();
+    pub(super) fn new(interpreter: Option<Arc<FunctionInterpreter>>) -> Self {
+        let cloud = Self {
+            interpreter,
+            ..Self::default()
+        };
         for (id, policy) in [
             (CACHING_OPTIMIZED, CachePolicy::optimized()),
             (CACHING_DISABLED, CachePolicy::disabled()),
@@ -86,7 +97,7 @@ impl Cloud {
     }
 
     fn lock(&self) -> MutexGuard<'_, CloudState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn options(&self, change: impl FnOnce(&mut CloudOptions)) {
@@ -114,6 +125,8 @@ impl Cloud {
             development: function.clone(),
             live: Some(function),
             comment: String::new(),
+            development_store: None,
+            live_store: None,
         };
         self.lock().functions.insert(name.to_owned(), stages);
     }
@@ -125,6 +138,43 @@ impl Cloud {
     /// Returns what edges run under this name.
     pub(super) fn function(&self, name: &str) -> Option<Function> {
         self.lock().functions.get(name)?.live.clone()
+    }
+
+    /// Runs what edges run under this name on a request. `None` where there is nothing.
+    pub(super) fn run(
+        &self,
+        name: &str,
+        request: &FunctionRequest,
+        distribution: &Distribution,
+    ) -> Option<FunctionOutcome> {
+        let scope = self.scope(name, distribution);
+        Some(self.function(name)?.run(request, &scope))
+    }
+
+    /// Runs what edges run under this name on an answer to a request.
+    pub(super) fn run_on_answer(
+        &self,
+        name: &str,
+        (request, response): (&FunctionRequest, FunctionResponse),
+        distribution: &Distribution,
+    ) -> FunctionOutcome {
+        let scope = self.scope(name, distribution);
+        match self.function(name) {
+            Some(function) => function.respond(request, response, &scope),
+            None => FunctionOutcome::Response(response),
+        }
+    }
+
+    fn scope<'a>(&'a self, name: &str, distribution: &'a Distribution) -> FunctionScope<'a> {
+        let state = self.lock();
+        let stages = state.functions.get(name);
+        let store = stages.and_then(|stages| stages.live_store.as_deref());
+        FunctionScope {
+            distribution_id: &distribution.id,
+            distribution_domain: &distribution.domain,
+            store: store.and_then(|arn| state.key_values.bound(arn)),
+            interpreter: self.interpreter.as_deref(),
+        }
     }
 
     pub(super) fn stages(&self, name: &str) -> Option<Stages> {
@@ -141,6 +191,38 @@ impl Cloud {
         let stages = change(state.functions.get(name).cloned())?;
         state.functions.insert(name.to_owned(), stages.clone());
         Ok(stages)
+    }
+
+    /// Forgets a function.
+    pub(super) fn remove_function(&self, name: &str) {
+        self.lock().functions.remove(name);
+    }
+
+    /// Says whether a distribution runs a function of this name.
+    pub(super) fn has_running(&self, name: &str) -> bool {
+        let distributions = self.distributions();
+        let mut behaviors = distributions
+            .iter()
+            .flat_map(|distribution| distribution.behaviors.iter().chain([&distribution.default]));
+        behaviors.any(|behavior| {
+            [&behavior.function, &behavior.response_function]
+                .into_iter()
+                .any(|function| function.as_deref() == Some(name))
+        })
+    }
+
+    /// Says whether a function is associated with the KeyValueStore of this ARN.
+    pub(super) fn has_associated(&self, arn: &str) -> bool {
+        self.lock().functions.values().any(|stages| {
+            [&stages.development_store, &stages.live_store]
+                .into_iter()
+                .any(|store| store.as_deref() == Some(arn))
+        })
+    }
+
+    /// Reads or changes the KeyValueStores.
+    pub(super) fn key_values<T>(&self, change: impl FnOnce(&mut KeyValueStores) -> T) -> T {
+        change(&mut self.lock().key_values)
     }
 
     pub(super) fn policy_by_id(&self, id: &str) -> Option<CachePolicy> {
@@ -267,7 +349,12 @@ impl Cloud {
     }
 
     /// Answers a viewer at an edge: 503 where there is no such edge.
-    pub(super) fn get(&self, store: &Store, id: &str, number: usize, path: &str) -> Answer {
+    pub(super) fn get(
+        &self,
+        store: &Store,
+        (id, number): (&str, usize),
+        request: FunctionRequest,
+    ) -> Answer {
         let now = store.clock.now();
         let edge_state = {
             let state = self.lock();
@@ -290,7 +377,7 @@ impl Cloud {
             due,
             number,
         };
-        edge.get(path)
+        edge.get(request)
     }
 
     /// Collects what another process needs to go on from here.
@@ -298,10 +385,16 @@ impl Cloud {
         let state = self.lock();
         let functions = state.functions.iter();
         let functions = functions.filter(|(name, _)| *name != INDEX_FUNCTION_NAME);
-        let associated = state.sites.keys().filter_map(|id| {
-            let function = state.distribution(id)?.default.function.clone()?;
-            (function != INDEX_FUNCTION_NAME).then(|| (id.clone(), function))
+        let behaviors = || {
+            let ids = state.sites.keys();
+            ids.filter_map(|id| Some((id.clone(), &state.distribution(id)?.default)))
+        };
+        let associated = behaviors().filter_map(|(id, behavior)| {
+            let function = behavior.function.clone()?;
+            (function != INDEX_FUNCTION_NAME).then_some((id, function))
         });
+        let on_answers = behaviors()
+            .filter_map(|(id, behavior)| Some((id, behavior.response_function.clone()?)));
         let sent = state.sites.iter();
         let sent = sent.map(|(id, site)| (id.clone(), site.invalidations.clone()));
         Kept {
@@ -309,6 +402,8 @@ impl Cloud {
                 .map(|(name, stages)| (name.clone(), stages.into()))
                 .collect(),
             associated: associated.collect(),
+            on_answers: on_answers.collect(),
+            key_values: state.key_values.clone(),
             invalidations: sent.collect(),
         }
     }
@@ -380,7 +475,9 @@ impl CloudState {
         match &self.sites.get(id)?.front {
             Front::Tenant(tenant) => {
                 let distribution = self.deployed(&tenant.distribution, now)?;
-                Some(distribution.filled(&tenant.parameters))
+                let mut filled = distribution.filled(&tenant.parameters);
+                filled.aliases.clone_from(&tenant.domains);
+                Some(filled)
             }
             Front::Distribution(_) => Some(self.deployed(id, now)?.filled(&BTreeMap::new())),
         }

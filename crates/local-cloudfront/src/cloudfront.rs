@@ -6,14 +6,16 @@ use s3s::Body;
 
 use super::clock::iso_date;
 use super::distribution::Distribution;
-use super::http::{decode, failure, xml};
+use super::http::{decode, failure, parameter, xml};
 use super::invalidation::{Invalidation, Refusal};
 use super::request::{RequestInfo, Service};
 use super::world::Shared;
 use super::xml::{Element, leaf, list, node};
 
 mod config;
+mod function_tests;
 mod functions;
+mod key_value_stores;
 mod tenants;
 
 pub(crate) const NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
@@ -34,6 +36,12 @@ pub(super) fn operation(method: &str, path: &str) -> &'static str {
         ("POST", ["function"]) => "CreateFunction",
         ("PUT", ["function", _]) => "UpdateFunction",
         ("POST", ["function", _, "publish"]) => "PublishFunction",
+        ("POST", ["function", _, "test"]) => "TestFunction",
+        ("DELETE", ["function", _]) => "DeleteFunction",
+        ("POST", ["key-value-store"]) => "CreateKeyValueStore",
+        ("GET", ["key-value-store"]) => "ListKeyValueStores",
+        ("GET", ["key-value-store", _]) => "DescribeKeyValueStore",
+        ("DELETE", ["key-value-store", _]) => "DeleteKeyValueStore",
         ("PUT", ["distribution", _, "config"]) => "UpdateDistribution",
         ("POST", ["distribution-tenant", _, "invalidation"]) => {
             "CreateInvalidationForDistributionTenant"
@@ -84,6 +92,16 @@ impl Done {
         Self {
             status: 200,
             document: Some(document),
+            raw: Vec::new(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// 204.
+    fn nothing() -> Self {
+        Self {
+            status: 204,
+            document: None,
             raw: Vec::new(),
             headers: Vec::new(),
         }
@@ -181,6 +199,12 @@ fn route(
         "CreateFunction" => functions::create(shared, body),
         "UpdateFunction" => functions::update(shared, id, headers, body),
         "PublishFunction" => functions::publish(shared, id, headers),
+        "TestFunction" => function_tests::test(shared, id, headers, body),
+        "DeleteFunction" => functions::delete(shared, id, headers),
+        "CreateKeyValueStore" => key_value_stores::create(shared, body),
+        "ListKeyValueStores" => Ok(key_value_stores::list(shared, &info.query)),
+        "DescribeKeyValueStore" => key_value_stores::describe(shared, id),
+        "DeleteKeyValueStore" => key_value_stores::delete(shared, id, headers),
         "UpdateDistribution" => functions::update_distribution(shared, id, headers, body),
         _ => Err(Failed(
             501,
@@ -233,12 +257,6 @@ fn whole(shared: &Shared, distribution: &Distribution) -> Element {
             distribution.config(),
         ],
     )
-}
-
-fn parameter(query: &str, name: &str) -> Option<String> {
-    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let (_, value) = pairs.find(|(known, _)| *known == name)?;
-    Some(decode(&value.replace('+', " ")))
 }
 
 fn create(shared: &Shared, id: &str, body: &str) -> Result<Done, Failed> {

@@ -119,6 +119,8 @@ pub struct Behavior {
     pub compress: bool,
     /// The viewer-request function's name.
     pub function: Option<String>,
+    /// The viewer-response function's name. It does not see answers of status 400 and above, nor those of a viewer-request function.
+    pub response_function: Option<String>,
     /// Lambda@Edge functions; CloudFront takes one of an event.
     pub lambdas: Vec<Lambda>,
 }
@@ -145,6 +147,7 @@ impl Behavior {
             caching: Caching::Policy(CACHING_OPTIMIZED.to_owned()),
             compress: true,
             function: None,
+            response_function: None,
             lambdas: Vec::new(),
         }
     }
@@ -186,6 +189,11 @@ impl Distribution {
             tag_header: None,
             cached_by_viewer_uri: false,
         }
+    }
+
+    /// The host name that viewers know it by: its first alias, or else its domain.
+    pub(crate) fn host(&self) -> &str {
+        self.aliases.first().unwrap_or(&self.domain)
     }
 
     pub(crate) fn arn(&self) -> String {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::cloud::Cloud;
 use super::distribution::{Behavior, Distribution};
 use super::freshness::{self, Lifetime};
-use super::function::FunctionOutcome;
+use super::function::{FunctionOutcome, FunctionRequest, FunctionResponse};
 use super::lambda::{LambdaEvent, LambdaResponse};
 use super::origin::{self, Reply};
 use super::path::{UNSAFE, normal_path};
@@ -47,6 +47,10 @@ const MISS: &str = "Miss from cloudfront";
 const REFRESHED: &str = "RefreshHit from cloudfront";
 const ERROR: &str = "Error from cloudfront";
 const FUNCTION: &str = "FunctionGeneratedResponse from cloudfront";
+const FUNCTION_ERROR: &str = "FunctionExecutionError from cloudfront";
+
+/// What an edge adds of its own when it answers, which no function can change.
+const OWN_HEADERS: [&str; 4] = ["via", "x-cache", "x-amz-cf-pop", "age"];
 
 #[derive(Clone)]
 struct Entry {
@@ -121,24 +125,26 @@ pub(super) struct Edge<'a> {
 }
 
 impl Edge<'_> {
-    /// Answers a GET of a path with or without a query string.
-    pub(super) fn get(&self, path_and_query: &str) -> Answer {
-        let target = path_and_query.split('#').next().unwrap_or_default();
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let viewed = normal_path(path);
+    /// Answers a viewer, whose path is normalized first. An empty host is the distribution's own.
+    pub(super) fn get(&self, mut request: FunctionRequest) -> Answer {
+        let viewed = normal_path(&request.uri);
+        request.uri.clone_from(&viewed);
+        if request.host.is_empty() {
+            request.host = self.distribution.host().to_owned();
+        }
         let behavior = self.distribution.behavior(&viewed);
-        let uri = match self.run_function(behavior, &viewed, query) {
-            Ok(uri) => uri,
-            Err(generated) => return self.dress(generated, FUNCTION, None),
+        let request = match self.run_function(behavior, request) {
+            Ok(request) => request,
+            Err(generated) => return generated,
         };
-        let uri = behavior.rewritten(LambdaEvent::ViewerRequest, uri);
+        let uri = behavior.rewritten(LambdaEvent::ViewerRequest, request.uri.clone());
         let policy = self.cloud.policy(&behavior.caching);
         let cached = if self.distribution.cached_by_viewer_uri {
             &viewed
         } else {
             &uri
         };
-        let key = match policy.key_query(query) {
+        let key = match policy.key_query(&request.query) {
             empty if empty.is_empty() => cached.clone(),
             kept => format!("{cached}?{kept}"),
         };
@@ -156,12 +162,13 @@ impl Edge<'_> {
                 body: answer.body,
             },
         );
-        Answer {
+        let answer = Answer {
             status: changed.status,
             headers: changed.headers,
             body: changed.body,
             ..answer
-        }
+        };
+        self.run_response_function(behavior, &request, answer)
     }
 
     fn now(&self) -> SystemTime {
@@ -347,20 +354,74 @@ impl Edge<'_> {
             .collect()
     }
 
-    /// Returns what a viewer-request function makes of a URI, or what it answers itself.
-    fn run_function(&self, behavior: &Behavior, uri: &str, query: &str) -> Result<String, Reply> {
-        let function = behavior.function.as_deref();
-        let Some(function) = function.and_then(|name| self.cloud.function(name)) else {
-            return Ok(uri.to_owned());
-        };
-        match function.run(uri, query) {
-            FunctionOutcome::Uri(uri) => Ok(uri),
-            FunctionOutcome::Redirect(status, place) => Err(Reply {
+    /// Returns what a viewer-request function makes of a request, or what it answers itself.
+    fn run_function(
+        &self,
+        behavior: &Behavior,
+        request: FunctionRequest,
+    ) -> Result<FunctionRequest, Answer> {
+        let name = behavior.function.as_deref();
+        let outcome = name.and_then(|name| self.cloud.run(name, &request, self.distribution));
+        let response = match outcome {
+            None => return Ok(request),
+            Some(FunctionOutcome::Request(changed)) => return Ok(changed),
+            Some(FunctionOutcome::Uri(uri)) => return Ok(FunctionRequest { uri, ..request }),
+            Some(FunctionOutcome::Redirect(status, place)) => FunctionResponse {
                 status,
                 headers: vec![("location".to_owned(), place)],
-                ..Reply::default()
-            }),
+                body: None,
+            },
+            Some(FunctionOutcome::Response(response)) => response,
+            Some(FunctionOutcome::Failed(_)) => return Err(self.function_failed()),
+        };
+        let generated = Reply {
+            status: response.status,
+            headers: response.headers,
+            body: response.body.unwrap_or_default().into(),
+            failed: false,
+        };
+        Err(self.dress(generated, FUNCTION, None))
+    }
+
+    /// Returns what a viewer-response function makes of an answer. It sees no error.
+    fn run_response_function(
+        &self,
+        behavior: &Behavior,
+        request: &FunctionRequest,
+        mut answer: Answer,
+    ) -> Answer {
+        let name = behavior.response_function.as_deref();
+        let Some(name) = name.filter(|_| answer.status < 400) else {
+            return answer;
+        };
+        let own = |header: &mut (String, String)| OWN_HEADERS.contains(&header.0.as_str());
+        let own: Vec<_> = answer.headers.extract_if(.., own).collect();
+        let response = FunctionResponse {
+            status: answer.status,
+            headers: std::mem::take(&mut answer.headers),
+            body: None,
+        };
+        match self
+            .cloud
+            .run_on_answer(name, (request, response), self.distribution)
+        {
+            FunctionOutcome::Response(changed) => Answer {
+                status: changed.status,
+                headers: changed.headers.into_iter().chain(own).collect(),
+                body: changed.body.map_or(answer.body, Bytes::from),
+                x_cache: answer.x_cache,
+            },
+            _ => self.function_failed(),
         }
+    }
+
+    fn function_failed(&self) -> Answer {
+        let reply = Reply {
+            status: 503,
+            failed: true,
+            ..Reply::default()
+        };
+        self.dress(reply, FUNCTION_ERROR, None)
     }
 
     fn dress(&self, reply: Reply, x_cache: &'static str, age: Option<u64>) -> Answer {

@@ -1,13 +1,13 @@
-//! Viewer-request functions: their code in its two stages, and what they make of a request. Nothing here runs JavaScript:
-//! a function does what its [`FunctionKind`] says.
+//! CloudFront Functions: their code in its two stages, and what they make of requests and answers. A function does what its
+//! [`FunctionKind`] says; JavaScript is run where the feature `javascript` is on.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::written::WrittenFunction;
+use super::key_values::BoundStore;
 
-/// A viewer-request function: what it does here, and the source that GetFunction returns.
+/// A function: what it does here, and the source that GetFunction returns.
 #[derive(Clone, Debug)]
 pub struct Function {
     /// Its source.
@@ -25,8 +25,9 @@ pub enum FunctionKind {
     Folders,
     /// 301 by path; anything else passes.
     Redirects(BTreeMap<String, String>),
-    /// What a function does that `unstale` writes, by the tables in its code.
-    Written(WrittenFunction),
+    /// What its source says, where there is an engine (feature `javascript`) or an interpreter ([`FunctionInterpreter`]) that can
+    /// say so. Passes everything elsewhere.
+    Code,
     /// Whatever a closure makes of a URI and its query string, which is without its `?`.
     Custom(Arc<CustomFunction>),
     /// Passes everything.
@@ -39,7 +40,7 @@ impl fmt::Debug for FunctionKind {
             Self::Index => f.write_str("Index"),
             Self::Folders => f.write_str("Folders"),
             Self::Redirects(table) => f.debug_tuple("Redirects").field(table).finish(),
-            Self::Written(written) => f.debug_tuple("Written").field(written).finish(),
+            Self::Code => f.write_str("Code"),
             Self::Custom(_) => f.write_str("Custom(..)"),
             Self::Nothing => f.write_str("Nothing"),
         }
@@ -71,21 +72,71 @@ const FOLDERS_FUNCTION: &str = "function handler(event) {
 
 type CustomFunction = dyn Fn(&str, &str) -> FunctionOutcome + Send + Sync;
 
+/// Says what a viewer-request function does to a request, by its source. `None` for a source that it does not understand.
+pub type FunctionInterpreter =
+    dyn Fn(&str, &FunctionRequest) -> Option<FunctionOutcome> + Send + Sync;
+
 /// The stages of one function. `live` is what edges run.
 #[derive(Clone, Debug)]
 pub(crate) struct Stages {
     pub development: Function,
     pub live: Option<Function>,
     pub comment: String,
+    /// The KeyValueStore's ARN that each stage is associated with.
+    pub development_store: Option<String>,
+    pub live_store: Option<String>,
 }
 
-/// What a function makes of a request: another URI, or an answer of its own.
+/// A viewer's request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FunctionRequest {
+    /// HTTP's, in capitals.
+    pub method: String,
+    /// The path, percent-encoded, with its leading slash.
+    pub uri: String,
+    /// As sent, without its `?`.
+    pub query: String,
+    /// The value of the Host header.
+    pub host: String,
+    /// All headers but Host, names in lower case.
+    pub headers: Vec<(String, String)>,
+}
+
+/// An answer that a function makes or changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FunctionResponse {
+    /// HTTP's.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The whole of it. `None`: a new answer has none, a changed one keeps its own.
+    pub body: Option<Vec<u8>>,
+}
+
+/// What a function makes of a request or of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FunctionOutcome {
-    /// It goes on under this URI, which is also what the answer is kept under.
+    /// The request goes on under this URI, which is also what the answer is kept under.
     Uri(String),
     /// Status and Location.
     Redirect(u16, String),
+    /// The request goes on as it is here.
+    Request(FunctionRequest),
+    /// The viewer is answered this.
+    Response(FunctionResponse),
+    /// It failed, and the viewer is answered 503. Why.
+    Failed(String),
+}
+
+/// What a function has around it when it runs.
+#[derive(Clone, Default)]
+pub(crate) struct FunctionScope<'a> {
+    pub distribution_id: &'a str,
+    pub distribution_domain: &'a str,
+    /// The KeyValueStore that it is associated with.
+    pub store: Option<BoundStore>,
+    #[cfg_attr(feature = "javascript", expect(dead_code))]
+    pub interpreter: Option<&'a FunctionInterpreter>,
 }
 
 pub(crate) fn function_arn(name: &str) -> String {
@@ -93,12 +144,12 @@ pub(crate) fn function_arn(name: &str) -> String {
 }
 
 impl Function {
-    /// Understands the sources that are known here; any other passes everything.
+    /// Knows the sources that this crate has; what any other does is for an engine to say.
     pub fn of(code: String) -> Self {
-        let does = match WrittenFunction::read(&code) {
-            Some(written) => FunctionKind::Written(written),
-            None if code == INDEX_FUNCTION => FunctionKind::Index,
-            None => FunctionKind::Nothing,
+        let does = match code.as_str() {
+            INDEX_FUNCTION => FunctionKind::Index,
+            FOLDERS_FUNCTION => FunctionKind::Folders,
+            _ => FunctionKind::Code,
         };
         Self { code, does }
     }
@@ -111,7 +162,13 @@ impl Function {
         }
     }
 
-    pub(crate) fn run(&self, uri: &str, query: &str) -> FunctionOutcome {
+    /// Runs it on a viewer's request.
+    pub(crate) fn run(
+        &self,
+        request: &FunctionRequest,
+        scope: &FunctionScope<'_>,
+    ) -> FunctionOutcome {
+        let uri = request.uri.as_str();
         match &self.does {
             FunctionKind::Nothing => FunctionOutcome::Uri(uri.to_owned()),
             FunctionKind::Index => FunctionOutcome::Uri(indexed(uri, "index.html", true)),
@@ -120,10 +177,35 @@ impl Function {
                 None => FunctionOutcome::Uri(uri.to_owned()),
                 Some(location) => FunctionOutcome::Redirect(301, location.clone()),
             },
-            FunctionKind::Written(written) => written.run(uri, query),
-            FunctionKind::Custom(run) => run(uri, query),
+            #[cfg(feature = "javascript")]
+            FunctionKind::Code => super::javascript::run(&self.code, request, scope),
+            #[cfg(not(feature = "javascript"))]
+            FunctionKind::Code => interpret(&self.code, request, scope),
+            FunctionKind::Custom(run) => run(uri, &request.query),
         }
     }
+
+    /// Runs it on an answer, which passes where no engine can run it.
+    pub(crate) fn respond(
+        &self,
+        request: &FunctionRequest,
+        response: FunctionResponse,
+        scope: &FunctionScope<'_>,
+    ) -> FunctionOutcome {
+        match &self.does {
+            #[cfg(feature = "javascript")]
+            FunctionKind::Code => super::javascript::change(&self.code, request, &response, scope),
+            _ => FunctionOutcome::Response(response),
+        }
+    }
+}
+
+#[cfg(not(feature = "javascript"))]
+/// Asks the interpreter what a source does; what nobody understands passes.
+fn interpret(code: &str, request: &FunctionRequest, scope: &FunctionScope<'_>) -> FunctionOutcome {
+    let interpreter = scope.interpreter;
+    let outcome = interpreter.and_then(|interpreter| interpreter(code, request));
+    outcome.unwrap_or_else(|| FunctionOutcome::Uri(request.uri.clone()))
 }
 
 /// Appends the index document to a path that ends in a slash; if `bare`, to one whose last segment has no dot too.

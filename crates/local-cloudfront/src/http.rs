@@ -103,10 +103,14 @@ pub(crate) async fn effect(
     body: Body,
 ) -> Response<Body> {
     match info.service {
-        Service::CloudFront => {
+        Service::CloudFront | Service::KeyValueStore => {
             let body = body.collect().await.map(|all| all.to_bytes());
             let text = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
-            let answer = super::cloudfront::answer(shared, info, &parts.headers, &text);
+            let answer = if info.service == Service::CloudFront {
+                super::cloudfront::answer(shared, info, &parts.headers, &text)
+            } else {
+                super::keys::answer(shared, info, &parts.headers, &text)
+            };
             if let Some(kept) = shared.kept.as_ref().filter(|_| info.writes()) {
                 kept.write(|| shared.cloud.kept());
             }
@@ -258,6 +262,7 @@ pub(super) fn failure(
             let root = node("ErrorResponse", [error, id]);
             root.document(super::cloudfront::NAMESPACE)
         }
+        Service::KeyValueStore => return super::keys::failure(status, code, message),
     };
     let body = if head { Vec::new() } else { document };
     xml(status, body)
@@ -292,12 +297,19 @@ fn stamp(shared: &Shared, answer: &mut Response<Body>, service: Service) {
             set("server", "AmazonS3".to_owned());
             set("x-amz-request-id", request_id());
         }
-        Service::CloudFront => set("x-amzn-requestid", request_id()),
+        _ => set("x-amzn-requestid", request_id()),
     }
 }
 
 pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+/// The decoded value of a parameter of a query string.
+pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(known, _)| *known == name)?;
+    Some(decode(&value.replace('+', " ")))
 }
 
 pub(super) fn decode(text: &str) -> String {
@@ -309,25 +321,26 @@ fn describe(parts: &Parts, number: u64) -> RequestInfo {
     let path = parts.uri.path();
     let query = parts.uri.query().unwrap_or_default();
     let method = parts.method.as_str();
-    let cloudfront = path.starts_with("/2020-05-31/");
+    let key_values = super::keys::operation(method, path);
+    let service = match key_values {
+        Some(_) => Service::KeyValueStore,
+        None if path.starts_with("/2020-05-31/") => Service::CloudFront,
+        None => Service::S3,
+    };
     let (bucket, key) = match path.trim_start_matches('/').split_once('/') {
-        _ if cloudfront => ("", ""),
+        _ if service != Service::S3 => ("", ""),
         Some(both) => both,
         None => (path.trim_start_matches('/'), ""),
     };
     let has = |name: &str| parts.headers.contains_key(name);
-    let operation = if cloudfront {
-        super::cloudfront::operation(method, path)
-    } else {
-        s3_operation(method, query, bucket, key, has("x-amz-copy-source"))
+    let operation = match service {
+        Service::KeyValueStore => key_values.unwrap_or_default(),
+        Service::CloudFront => super::cloudfront::operation(method, path),
+        Service::S3 => s3_operation(method, query, bucket, key, has("x-amz-copy-source")),
     };
     RequestInfo {
         number,
-        service: if cloudfront {
-            Service::CloudFront
-        } else {
-            Service::S3
-        },
+        service,
         operation,
         method: method.to_owned(),
         path: path.to_owned(),

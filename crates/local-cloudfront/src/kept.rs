@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::function::{Function, Stages};
 use super::invalidation::Invalidation;
+use super::key_values::KeyValueStores;
 
 /// The function that answers `/dir/` until a deploy associates another.
 pub(crate) const INDEX_FUNCTION_NAME: &str = "index-documents";
@@ -20,6 +21,11 @@ pub(super) struct Kept {
     pub functions: BTreeMap<String, KeptFunction>,
     /// The default behavior's function of a distribution, where a deploy associated one.
     pub associated: BTreeMap<String, String>,
+    /// As `associated`, of its viewer-response function.
+    #[serde(default)]
+    pub on_answers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub key_values: KeyValueStores,
     pub invalidations: BTreeMap<String, Vec<Invalidation>>,
 }
 
@@ -28,6 +34,10 @@ pub(super) struct KeptFunction {
     development: String,
     live: Option<String>,
     comment: String,
+    #[serde(default)]
+    development_store: Option<String>,
+    #[serde(default)]
+    live_store: Option<String>,
 }
 
 impl From<&Stages> for KeptFunction {
@@ -36,6 +46,8 @@ impl From<&Stages> for KeptFunction {
             development: stages.development.code.clone(),
             live: stages.live.as_ref().map(|live| live.code.clone()),
             comment: stages.comment.clone(),
+            development_store: stages.development_store.clone(),
+            live_store: stages.live_store.clone(),
         }
     }
 }
@@ -46,6 +58,8 @@ impl From<KeptFunction> for Stages {
             development: Function::of(kept.development),
             live: kept.live.map(Function::of),
             comment: kept.comment,
+            development_store: kept.development_store,
+            live_store: kept.live_store,
         }
     }
 }

@@ -21,7 +21,11 @@ mod function;
 mod headers;
 mod http;
 mod invalidation;
+#[cfg(feature = "javascript")]
+mod javascript;
 mod kept;
+mod key_values;
+mod keys;
 mod lambda;
 mod listing;
 mod options;
@@ -37,7 +41,6 @@ mod uploads;
 mod viewer;
 mod website;
 mod world;
-mod written;
 mod xml;
 
 pub use bucket::{BucketOptions, Conditions, ContentId, Object, Version, Versioning};
@@ -49,7 +52,10 @@ pub use distribution::{Behavior, Distribution, ErrorResponse, Origin, OriginGrou
 pub use edge::Answer;
 #[cfg(feature = "faults")]
 pub use faults::{Fault, Gate};
-pub use function::{Function, FunctionKind, FunctionOutcome, INDEX_FUNCTION};
+pub use function::{
+    Function, FunctionInterpreter, FunctionKind, FunctionOutcome, FunctionRequest,
+    FunctionResponse, INDEX_FUNCTION,
+};
 pub use headers::Headers;
 pub use invalidation::Invalidation;
 pub use lambda::{Lambda, LambdaEvent, LambdaKind, LambdaResponse};
@@ -61,7 +67,6 @@ pub use store::StoreError;
 pub use viewer::EdgeHandle;
 pub use website::{RoutingRule, WebsiteConfiguration};
 pub use world::{Error, Options, World};
-pub use written::WrittenFunction;
 
 #[cfg(test)]
 mod tests;

@@ -2,13 +2,15 @@
 
 use std::time::SystemTime;
 
-/// Which of the two services a request is for.
+/// Which of the services a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
     /// Objects and buckets.
     S3,
-    /// Distributions, functions and invalidations.
+    /// Distributions, functions, invalidations and KeyValueStores.
     CloudFront,
+    /// What is in a KeyValueStore.
+    KeyValueStore,
 }
 
 /// A request as rules and the log see it.
@@ -16,7 +18,7 @@ pub enum Service {
 pub struct RequestInfo {
     /// Counts from 1 over both services and never starts again.
     pub number: u64,
-    /// Which of the two it is for.
+    /// Which it is for.
     pub service: Service,
     /// As AWS names it (`PutObject`, `CreateInvalidation`), or empty where it is none that is known.
     pub operation: &'static str,
@@ -26,7 +28,7 @@ pub struct RequestInfo {
     pub path: String,
     /// As sent, without the `?`.
     pub query: String,
-    /// Of S3; empty for CloudFront.
+    /// Of S3; empty for the others.
     pub bucket: String,
     /// Of S3, decoded; empty for a request about the bucket.
     pub key: String,

@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::{Method, Response};
@@ -13,7 +14,7 @@ use tokio::net::TcpStream;
 
 use super::bucket::{BucketOptions, Versioning};
 use super::distribution::Distribution;
-use super::function::Function;
+use super::function::{Function, FunctionInterpreter};
 use super::kept::{INDEX_FUNCTION_NAME, KeptFile};
 use super::options::CloudOptions;
 use super::world::{Error, Options, Shared, World};
@@ -32,6 +33,8 @@ pub struct FolderOptions {
     pub invalidation_time: Duration,
     /// Whether a function answers `/dir/` with `dir/index.html`, until a deploy associates another.
     pub index_documents: bool,
+    /// As [`Options::interpreter`].
+    pub interpreter: Option<Arc<FunctionInterpreter>>,
 }
 
 impl FolderOptions {
@@ -42,6 +45,7 @@ impl FolderOptions {
             port: 0,
             invalidation_time: Duration::from_secs(1),
             index_documents: true,
+            interpreter: None,
         }
     }
 }
@@ -118,6 +122,7 @@ async fn serve(dir: &Path, local: FolderOptions, lock: File) -> Result<FolderSes
             invalidation_time: local.invalidation_time,
             ..CloudOptions::default()
         },
+        interpreter: local.interpreter.clone(),
         ..Options::default()
     };
     let world = World::start(options).await?;
@@ -140,6 +145,13 @@ async fn serve(dir: &Path, local: FolderOptions, lock: File) -> Result<FolderSes
             shared.cloud.set(distribution, shared.edges);
         }
     }
+    for (id, function) in kept.on_answers {
+        if let Some(mut distribution) = shared.cloud.distribution(&id) {
+            distribution.default.response_function = Some(function);
+            shared.cloud.set(distribution, shared.edges);
+        }
+    }
+    shared.cloud.key_values(|stores| *stores = kept.key_values);
     for (id, invalidations) in kept.invalidations {
         shared.cloud.recall(&id, invalidations);
     }

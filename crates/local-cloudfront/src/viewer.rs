@@ -9,6 +9,7 @@ use hyper::{Method, Request, Response};
 
 use super::clock::http_date;
 use super::edge::Answer;
+use super::function::FunctionRequest;
 use super::http;
 use super::world::Shared;
 
@@ -24,14 +25,31 @@ pub struct EdgeHandle {
 impl EdgeHandle {
     /// Answers a viewer who asks for a path with or without a query string, percent-encoded as a browser sends it.
     pub async fn get(&self, path_and_query: &str) -> Answer {
-        self.ask(path_and_query)
+        self.request(path_and_query, &[]).await
     }
 
-    fn ask(&self, path: &str) -> Answer {
+    /// Answers a viewer who sends these headers, names in any case. The host is the distribution's first alias, or else its domain,
+    /// where there is no `host` among them.
+    pub async fn request(&self, path_and_query: &str, headers: &[(&str, &str)]) -> Answer {
+        let owned = |(name, value): &(&str, &str)| (name.to_lowercase(), (*value).to_owned());
+        self.ask("GET", path_and_query, headers.iter().map(owned).collect())
+    }
+
+    fn ask(&self, method: &str, target: &str, mut headers: Vec<(String, String)>) -> Answer {
+        let target = target.split('#').next().unwrap_or_default();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let hosts = headers.extract_if(.., |(name, _)| name == "host");
+        let host = hosts.last().map(|(_, value)| value);
+        let request = FunctionRequest {
+            method: method.to_owned(),
+            uri: path.to_owned(),
+            query: query.to_owned(),
+            host: host.unwrap_or_default(),
+            headers,
+        };
         let shared = &self.shared;
-        shared
-            .cloud
-            .get(&shared.store, &self.distribution, self.number, path)
+        let edge = (self.distribution.as_str(), self.number);
+        shared.cloud.get(&shared.store, edge, request)
     }
 
     /// Lists what it keeps: paths with their query strings where those belong to the key.
@@ -62,7 +80,12 @@ impl EdgeHandle {
             .uri()
             .path_and_query()
             .map_or("/", |target| target.as_str());
-        let answer = self.ask(target);
+        let headers = request.headers().iter();
+        let headers = headers.filter_map(|(name, value)| {
+            let value = value.to_str().ok()?;
+            Some((name.as_str().to_owned(), value.to_owned()))
+        });
+        let answer = self.ask(request.method().as_str(), target, headers.collect());
         let etag = answer.header("etag").unwrap_or_default();
         let tags = http::header(request.headers(), "if-none-match").unwrap_or_default();
         let same =

@@ -1,5 +1,6 @@
 //! A world: the endpoints, the edges, and what tests look at and turn.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +22,7 @@ use super::disk::{Disk, DiskError};
 use super::distribution::Distribution;
 #[cfg(feature = "faults")]
 use super::faults::{Fault, Rule};
-use super::function::Function;
+use super::function::{Function, FunctionInterpreter};
 use super::headers::Headers;
 use super::http::{self, Cut};
 use super::invalidation::Invalidation;
@@ -48,6 +49,8 @@ pub struct Options {
     pub edges: usize,
     /// How CloudFront's API behaves.
     pub cloud: CloudOptions,
+    /// Says what functions do whose sources nothing else here can run.
+    pub interpreter: Option<Arc<FunctionInterpreter>>,
 }
 
 impl Default for Options {
@@ -58,6 +61,7 @@ impl Default for Options {
             clock: Clock::default(),
             edges: 3,
             cloud: CloudOptions::default(),
+            interpreter: None,
         }
     }
 }
@@ -124,7 +128,7 @@ impl Shared {
             store: store.clone(),
             uploads: uploads.clone(),
         };
-        let cloud = Cloud::new();
+        let cloud = Cloud::new(options.interpreter.clone());
         cloud.options(|current| *current = options.cloud.clone());
         Ok(Self {
             store,
@@ -385,6 +389,17 @@ impl World {
     /// Returns what edges run under this name.
     pub fn function(&self, name: &str) -> Option<Function> {
         self.shared.cloud.function(name)
+    }
+
+    /// Returns what a KeyValueStore of this name holds. Empty for an unknown one.
+    pub fn key_values(&self, name: &str) -> BTreeMap<String, String> {
+        let store = self
+            .shared
+            .cloud
+            .key_values(|stores| stores.get(name).cloned());
+        store
+            .map(|store| (*store.values).clone())
+            .unwrap_or_default()
     }
 
     /// Changes how CloudFront's API behaves from now on.

@@ -7,6 +7,10 @@ use crate::function::function_arn;
 use crate::policy::{CachePolicy, Caching, ContinuousDeployment, QueryKey};
 use crate::xml::{Element, leaf, list, node};
 
+/// The events of CloudFront Functions.
+pub(super) const VIEWER_REQUEST: &str = "viewer-request";
+pub(super) const VIEWER_RESPONSE: &str = "viewer-response";
+
 impl Distribution {
     /// DistributionConfig, DefaultRootObject and all.
     pub(crate) fn config(&self) -> Element {
@@ -171,6 +175,14 @@ impl OriginGroup {
 }
 
 impl Behavior {
+    /// Its functions by name, each with its event.
+    pub(super) fn functions(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        let on_request = self.function.as_deref().map(|name| (name, VIEWER_REQUEST));
+        let on_answer = self.response_function.as_deref();
+        let on_answer = on_answer.map(|name| (name, VIEWER_RESPONSE));
+        on_request.into_iter().chain(on_answer)
+    }
+
     fn element(&self, name: &str, pattern: Option<&str>) -> Element {
         let mut parts: Vec<Element> = pattern
             .iter()
@@ -208,12 +220,12 @@ impl Behavior {
             ),
             list(
                 "FunctionAssociations",
-                self.function.iter().map(|name| {
+                self.functions().map(|(name, event)| {
                     node(
                         "FunctionAssociation",
                         [
                             leaf("FunctionARN", function_arn(name)),
-                            leaf("EventType", "viewer-request"),
+                            leaf("EventType", event),
                         ],
                     )
                 }),

@@ -2,58 +2,62 @@
 
 use hyper::HeaderMap;
 
-use super::{Done, Failed, distribution, missing, parameter, tag, whole};
+use super::config::{VIEWER_REQUEST, VIEWER_RESPONSE};
+use super::{Done, Failed, distribution, missing, tag, whole};
 use crate::clock::iso_date;
 use crate::content::unbase64;
 use crate::distribution::{Behavior, Distribution, code_of};
 use crate::function::{Function, Stages, function_arn};
-use crate::http::header;
+use crate::http::{header, parameter};
 use crate::world::Shared;
-use crate::xml::{Element, leaf, node};
+use crate::xml::{Element, leaf, list, node};
 
 /// The most bytes of code (Developer Guide, "Quotas on CloudFront Functions").
 const MOST_BYTES: usize = 10 * 1024;
 
-fn etag(function: &Function) -> String {
-    format!("ETV{}", code_of(&function.code))
+/// Of a stage: its code, and the store that it is associated with.
+pub(super) fn etag(function: &Function, store: &Option<String>) -> String {
+    let store = store.as_deref().unwrap_or_default();
+    format!("ETV{}", code_of(&format!("{}{store}", function.code)))
 }
 
-fn refused<T>(status: u16, code: &'static str, said: &str) -> Result<T, Failed> {
+pub(super) fn refused<T>(status: u16, code: &'static str, said: &str) -> Result<T, Failed> {
     Err(Failed(status, code, said.to_owned()))
 }
 
-fn stages(shared: &Shared, name: &str) -> Result<Stages, Failed> {
+pub(super) fn stages(shared: &Shared, name: &str) -> Result<Stages, Failed> {
     let stages = shared.cloud.stages(name);
     stages.ok_or_else(|| missing("NoSuchFunctionExists", "function"))
 }
 
-/// The function in the stage that the query names.
-fn staged(shared: &Shared, name: &str, query: &str) -> Result<(Stages, Function), Failed> {
+/// The function in the stage that the query names, and its ETag.
+fn staged(shared: &Shared, name: &str, query: &str) -> Result<(Function, String), Failed> {
     let stages = stages(shared, name)?;
-    let function = match parameter(query, "Stage").as_deref() {
-        Some("LIVE") => stages.live.clone(),
-        _ => Some(stages.development.clone()),
+    let (function, store) = match parameter(query, "Stage").as_deref() {
+        Some("LIVE") => (stages.live, stages.live_store),
+        _ => (Some(stages.development), stages.development_store),
     };
     let function = function.ok_or_else(|| missing("NoSuchFunctionExists", "function"))?;
-    Ok((stages, function))
+    let etag = etag(&function, &store);
+    Ok((function, etag))
 }
 
 pub(super) fn describe(shared: &Shared, name: &str, query: &str) -> Result<Done, Failed> {
-    let (stages, function) = staged(shared, name, query)?;
+    let (_, etag) = staged(shared, name, query)?;
+    let stages = stages(shared, name)?;
     let stage = parameter(query, "Stage").unwrap_or_else(|| "DEVELOPMENT".to_owned());
-    Ok(Done::ok(summary(shared, name, &stage, &stages)).with("etag", etag(&function)))
+    Ok(Done::ok(summary(shared, name, &stage, &stages)).with("etag", etag))
 }
 
 pub(super) fn get(shared: &Shared, name: &str, query: &str) -> Result<Done, Failed> {
-    let (_, function) = staged(shared, name, query)?;
-    let tag = etag(&function);
+    let (function, etag) = staged(shared, name, query)?;
     let done = Done {
         status: 200,
         document: None,
         raw: function.code.into_bytes(),
         headers: vec![("content-type", "application/octet-stream".to_owned())],
     };
-    Ok(done.with("etag", tag))
+    Ok(done.with("etag", etag))
 }
 
 pub(super) fn create(shared: &Shared, body: &str) -> Result<Done, Failed> {
@@ -63,20 +67,22 @@ pub(super) fn create(shared: &Shared, body: &str) -> Result<Done, Failed> {
     if name.is_empty() || name.len() > 64 || !name.bytes().all(named) {
         return refused(400, "InvalidArgument", "The function's name is not valid.");
     }
-    let (code, comment) = sent(&request)?;
+    let (function, comment, store) = sent(shared, &request)?;
     let stages = shared.cloud.alter_function(name, |stages| match stages {
         Some(_) => refused(409, "FunctionAlreadyExists", "There is one of that name."),
         None => Ok(Stages {
-            development: Function::of(code),
+            development: function,
             live: None,
             comment,
+            development_store: store,
+            live_store: None,
         }),
     })?;
     let mut done = Done::ok(summary(shared, name, "DEVELOPMENT", &stages));
     done.status = 201;
     let place = format!("https://cloudfront.amazonaws.com/2020-05-31/function/{name}");
     Ok(done
-        .with("etag", etag(&stages.development))
+        .with("etag", etag(&stages.development, &stages.development_store))
         .with("location", place))
 }
 
@@ -86,31 +92,44 @@ pub(super) fn update(
     headers: &HeaderMap,
     body: &str,
 ) -> Result<Done, Failed> {
-    let (code, comment) = sent(&Element::parse(body).unwrap_or_default())?;
+    let request = Element::parse(body).unwrap_or_default();
+    let (function, comment, store) = sent(shared, &request)?;
     let stages = shared.cloud.alter_function(name, |before| {
         matching(before, headers).map(|before| Stages {
-            development: Function::of(code),
+            development: function,
             comment,
+            development_store: store,
             ..before
         })
     })?;
     let done = Done::ok(summary(shared, name, "DEVELOPMENT", &stages));
     // That is how the service spells it.
-    Ok(done.with("ettag", etag(&stages.development)))
+    let etag = etag(&stages.development, &stages.development_store);
+    Ok(done.with("ettag", etag))
 }
 
 pub(super) fn publish(shared: &Shared, name: &str, headers: &HeaderMap) -> Result<Done, Failed> {
     let stages = shared.cloud.alter_function(name, |before| {
         matching(before, headers).map(|before| Stages {
             live: Some(before.development.clone()),
+            live_store: before.development_store.clone(),
             ..before
         })
     })?;
     Ok(Done::ok(summary(shared, name, "LIVE", &stages)))
 }
 
-/// Code and comment of a request.
-fn sent(request: &Element) -> Result<(String, String), Failed> {
+pub(super) fn delete(shared: &Shared, name: &str, headers: &HeaderMap) -> Result<Done, Failed> {
+    matching(shared.cloud.stages(name), headers)?;
+    if shared.cloud.has_running(name) {
+        return refused(409, "FunctionInUse", "A distribution runs the function.");
+    }
+    shared.cloud.remove_function(name);
+    Ok(Done::nothing())
+}
+
+/// The function of a request, its comment and the KeyValueStore that it is associated with.
+fn sent(shared: &Shared, request: &Element) -> Result<(Function, String, Option<String>), Failed> {
     if request.text_at("FunctionConfig/Runtime") != "cloudfront-js-2.0" {
         return refused(400, "InvalidArgument", "The runtime is not supported.");
     }
@@ -122,41 +141,80 @@ fn sent(request: &Element) -> Result<(String, String), Failed> {
     if code.len() > MOST_BYTES {
         return refused(413, "FunctionSizeLimitExceeded", "The code is too long.");
     }
-    Ok((code, request.text_at("FunctionConfig/Comment").to_owned()))
+    #[cfg(feature = "javascript")]
+    runnable(&code)?;
+    let comment = request.text_at("FunctionConfig/Comment").to_owned();
+    let stores = request.items("FunctionConfig/KeyValueStoreAssociations");
+    let mut stores = stores.iter().map(|store| store.text_at("KeyValueStoreARN"));
+    let store = stores.next();
+    let is_known = |arn| {
+        shared
+            .cloud
+            .key_values(|stores| stores.by_arn(arn).is_some())
+    };
+    if stores.next().is_some() || !store.is_none_or(is_known) {
+        let said = "A function has one key value store at most, and that must exist.";
+        return refused(400, "InvalidArgument", said);
+    }
+    Ok((Function::of(code), comment, store.map(str::to_owned)))
+}
+
+/// Refuses a function of `unstale` that CloudFront's runtime could not run. CloudFront would take it and fail at each request.
+#[cfg(feature = "javascript")]
+fn runnable(code: &str) -> Result<(), Failed> {
+    let first = code.lines().next().unwrap_or_default();
+    if !first.contains("written by unstale") {
+        return Ok(());
+    }
+    let checked = crate::javascript::check(code);
+    checked.map_err(|said| Failed(400, "InvalidArgument", said))
 }
 
 /// Returns what is there, if the request's If-Match says so.
 fn matching(stages: Option<Stages>, headers: &HeaderMap) -> Result<Stages, Failed> {
     let stages = stages.ok_or_else(|| missing("NoSuchFunctionExists", "function"))?;
+    let etag = etag(&stages.development, &stages.development_store);
+    matching_tag(headers, &etag).map(|()| stages)
+}
+
+/// Checks a request's If-Match.
+pub(super) fn matching_tag(headers: &HeaderMap, etag: &str) -> Result<(), Failed> {
     match header(headers, "if-match") {
         None => refused(
             400,
             "InvalidIfMatchVersion",
             "The If-Match version is missing.",
         ),
-        Some(tag) if tag == etag(&stages.development) => Ok(stages),
+        Some(tag) if tag == etag => Ok(()),
         Some(_) => refused(412, "PreconditionFailed", "The function was changed."),
     }
 }
 
-fn summary(shared: &Shared, name: &str, stage: &str, stages: &Stages) -> Element {
+pub(super) fn summary(shared: &Shared, name: &str, stage: &str, stages: &Stages) -> Element {
     let time = iso_date(shared.begun);
     let status = match &stages.live {
         None => "UNPUBLISHED",
         Some(_) => "DEPLOYED",
     };
+    let store = match stage {
+        "LIVE" => &stages.live_store,
+        _ => &stages.development_store,
+    };
+    let stores = store.iter().map(|arn| {
+        let arn = leaf("KeyValueStoreARN", arn);
+        node("KeyValueStoreAssociation", [arn])
+    });
+    let config = [
+        leaf("Comment", &stages.comment),
+        leaf("Runtime", "cloudfront-js-2.0"),
+        list("KeyValueStoreAssociations", stores),
+    ];
     node(
         "FunctionSummary",
         [
             leaf("Name", name),
             leaf("Status", status),
-            node(
-                "FunctionConfig",
-                [
-                    leaf("Comment", &stages.comment),
-                    leaf("Runtime", "cloudfront-js-2.0"),
-                ],
-            ),
+            node("FunctionConfig", config),
             node(
                 "FunctionMetadata",
                 [
@@ -199,10 +257,8 @@ pub(super) fn update_distribution(
         }
         let changed = with_functions(known, &config)?;
         let behaviors = changed.behaviors.iter().chain([&changed.default]);
-        let functions: Vec<&str> = behaviors
-            .filter_map(|behavior| behavior.function.as_deref())
-            .collect();
-        if functions.into_iter().any(|name| !cloud.is_live(name)) {
+        let is_missing = |(name, _): (&str, _)| !cloud.is_live(name);
+        if behaviors.flat_map(Behavior::functions).any(is_missing) {
             let said = "The function does not exist or was never published.";
             return refused(400, "InvalidFunctionAssociation", said);
         }
@@ -221,7 +277,7 @@ pub(super) fn update_distribution(
     Ok(Done::ok(whole(shared, &updated)).with("etag", tag(&updated)))
 }
 
-/// The distribution with the functions that a configuration associates with viewer requests.
+/// The distribution with the functions that a configuration associates.
 fn with_functions(known: &Distribution, config: &Element) -> Result<Distribution, Failed> {
     let mut changed = known.clone();
     let default = config.at("DefaultCacheBehavior");
@@ -235,21 +291,19 @@ fn with_functions(known: &Distribution, config: &Element) -> Result<Distribution
 }
 
 fn set_function(behavior: &mut Behavior, sent: &Element) -> Result<(), Failed> {
-    let mut associations = sent.items("FunctionAssociations").iter();
-    let wanted = associations.next();
-    if associations.next().is_some()
-        || wanted.is_some_and(|association| association.text_at("EventType") != "viewer-request")
-    {
-        return refused(
-            400,
-            "InvalidFunctionAssociation",
-            "One viewer-request function at most.",
-        );
+    (behavior.function, behavior.response_function) = (None, None);
+    for association in sent.items("FunctionAssociations") {
+        let place = match association.text_at("EventType") {
+            VIEWER_REQUEST => &mut behavior.function,
+            VIEWER_RESPONSE => &mut behavior.response_function,
+            _ => return refused(400, "InvalidFunctionAssociation", "There is no such event."),
+        };
+        let name = association.text_at("FunctionARN").rsplit('/').next();
+        if place.replace(name.unwrap_or_default().to_owned()).is_some() {
+            let said = "One function of each event at most.";
+            return refused(400, "InvalidFunctionAssociation", said);
+        }
     }
-    let arn = wanted.map(|association| association.text_at("FunctionARN"));
-    behavior.function = arn
-        .and_then(|arn| arn.rsplit('/').next())
-        .map(str::to_owned);
     Ok(())
 }
 

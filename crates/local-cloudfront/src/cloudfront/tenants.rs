@@ -1,9 +1,10 @@
 //! Tenants of multi-tenant distributions.
 
-use super::{Done, Failed, missing, page, parameter};
+use super::{Done, Failed, missing, page};
 use crate::clock::iso_date;
 use crate::cloud::Tenant;
 use crate::distribution::code_of;
+use crate::http::parameter;
 use crate::world::Shared;
 use crate::xml::{Element, leaf, node};
 

@@ -12,6 +12,8 @@ mod edges;
 #[cfg(feature = "faults")]
 mod faults;
 mod folder;
+mod functions;
+mod key_values;
 mod lambdas;
 mod objects;
 mod websites;
