@@ -8,13 +8,15 @@ use aws_sdk_cloudfront::types::{
     InvalidationSummary, Paths,
 };
 
-use super::error::{AwsError, failed};
+use super::error::{AwsError, AwsErrorKind, failed};
 use super::watch::ServerClock;
 
 /// CloudFront's API. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct CloudFront {
     pub(super) client: Client,
+    /// What is in key value stores.
+    pub(super) keys: aws_sdk_cloudfrontkeyvaluestore::Client,
     /// What time it is by its answers.
     pub clock: ServerClock,
 }
@@ -199,6 +201,33 @@ impl CloudFront {
         let missing = || AwsError::nonsense(ACTION, id, "the answer holds no distribution");
         let config = answer.distribution_config.ok_or_else(missing)?;
         Ok((config, answer.e_tag))
+    }
+
+    /// Changes a distribution's configuration. `change` tells whether there is anything to change, or why it cannot be; where somebody
+    /// else changes it meanwhile, it is asked again. All else stays as it is.
+    pub(super) async fn change_config(
+        &self,
+        id: &str,
+        mut change: impl FnMut(&mut DistributionConfig) -> Result<bool, String>,
+    ) -> Result<(), AwsError> {
+        const ACTION: &str = "cloudfront:UpdateDistribution";
+        let mut tries = 0;
+        loop {
+            let (mut config, etag) = self.config(id).await?;
+            let changed = change(&mut config).map_err(|why| {
+                AwsError::nonsense(ACTION, id, format!("it cannot be changed: {why}"))
+            })?;
+            if !changed {
+                return Ok(());
+            }
+            let request = self.client.update_distribution().id(id).set_if_match(etag);
+            let answer = request.distribution_config(config).send().await;
+            match answer.map_err(failed(ACTION, id)) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is(&AwsErrorKind::Precondition) && tries < 3 => tries += 1,
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     pub async fn cache_policy(&self, id: &str) -> Result<CachePolicyConfig, AwsError> {
