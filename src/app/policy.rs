@@ -156,10 +156,21 @@ fn purging(settings: &Settings, partition: &str) -> Vec<PolicyStatement> {
             "cloudfront:CreateFunction",
             "cloudfront:DescribeFunction",
             "cloudfront:PublishFunction",
+            "cloudfront:TestFunction",
             "cloudfront:UpdateFunction",
         ];
         let function = arn(&format!("function/{name}"));
         statements.push(PolicyStatement::new("RedirectFunction", actions, function));
+        // A store's ARN ends in an id that nobody knows before there is one.
+        let actions = vec![
+            "cloudfront-keyvaluestore:DescribeKeyValueStore",
+            "cloudfront-keyvaluestore:ListKeys",
+            "cloudfront-keyvaluestore:UpdateKeys",
+            "cloudfront:CreateKeyValueStore",
+            "cloudfront:DescribeKeyValueStore",
+        ];
+        let stores = arn("key-value-store/*");
+        statements.push(PolicyStatement::new("KeyValueStore", actions, stores));
     }
     if headers.is_some() {
         statements.extend(headers_policy(arn("response-headers-policy/*")));

@@ -1,7 +1,5 @@
 //! What is asked of CloudFront.
 
-use std::ops::ControlFlow;
-
 use aws_sdk_cloudfront::Client;
 /// What other rooms read of a distribution's configuration.
 pub use aws_sdk_cloudfront::types;
@@ -17,6 +15,8 @@ use super::watch::ServerClock;
 #[derive(Debug, Clone)]
 pub struct CloudFront {
     pub(super) client: Client,
+    /// What is in key value stores.
+    pub(super) keys: aws_sdk_cloudfrontkeyvaluestore::Client,
     /// What time it is by its answers.
     pub clock: ServerClock,
 }
@@ -203,13 +203,13 @@ impl CloudFront {
         Ok((config, answer.e_tag))
     }
 
-    /// Changes a distribution's configuration. `change` makes of it what is to be sent and answered (`Continue`), or answers without
-    /// (`Break`); it is asked anew where somebody else changed the distribution meanwhile, three times at most. Fails with its words too.
-    pub(super) async fn reconfigure<T>(
+    /// Changes a distribution's configuration. `change` tells whether there is anything to change, or why it cannot be; where somebody
+    /// else changes it meanwhile, it is asked again. All else stays as it is.
+    pub(super) async fn change_config(
         &self,
         id: &str,
-        change: impl Fn(&mut DistributionConfig) -> Result<ControlFlow<T, T>, String>,
-    ) -> Result<T, AwsError> {
+        mut change: impl FnMut(&mut DistributionConfig) -> Result<bool, String>,
+    ) -> Result<(), AwsError> {
         const ACTION: &str = "cloudfront:UpdateDistribution";
         let mut tries = 0;
         loop {
@@ -217,14 +217,13 @@ impl CloudFront {
             let changed = change(&mut config).map_err(|why| {
                 AwsError::nonsense(ACTION, id, format!("it cannot be changed: {why}"))
             })?;
-            let outcome = match changed {
-                ControlFlow::Break(outcome) => return Ok(outcome),
-                ControlFlow::Continue(outcome) => outcome,
-            };
+            if !changed {
+                return Ok(());
+            }
             let request = self.client.update_distribution().id(id).set_if_match(etag);
             let answer = request.distribution_config(config).send().await;
             match answer.map_err(failed(ACTION, id)) {
-                Ok(_) => return Ok(outcome),
+                Ok(_) => return Ok(()),
                 Err(error) if error.is(&AwsErrorKind::Precondition) && tries < 3 => tries += 1,
                 Err(error) => return Err(error),
             }

@@ -18,6 +18,7 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use tokio::runtime::Handle;
 
 use super::cloudfront::CloudFront;
+use super::key_values::KeysEndpoint;
 use super::s3::{Bucket, SMALL, attempt_timeout};
 use super::watch::{RequestWatch, ServerClock};
 
@@ -150,17 +151,26 @@ fn http_client(ca: Option<&[u8]>) -> Result<SharedHttpClient, BoxError> {
     Ok(SharedHttpClient::new(Client::from_partition(&pool, id)?))
 }
 
-/// Makes CloudFront's client. Its API lives in us-east-1 whatever the bucket's region.
+/// Makes CloudFront's clients. Its API lives in us-east-1 whatever the bucket's region.
 fn cloudfront(config: &SdkConfig, watch: &RequestWatch) -> CloudFront {
+    let region = Region::from_static("us-east-1");
+    let timeouts = timeouts(Duration::from_secs(20));
     let clock = ServerClock::default();
+    let keys = aws_sdk_cloudfrontkeyvaluestore::config::Builder::from(config)
+        .region(region.clone())
+        .endpoint_resolver(KeysEndpoint::default())
+        .retry_partition(unbounded_retries("cloudfront-keyvaluestore"))
+        .timeout_config(timeouts.clone())
+        .interceptor(watch.clone());
     let config = aws_sdk_cloudfront::config::Builder::from(config)
-        .region(Region::from_static("us-east-1"))
+        .region(region)
         .retry_partition(unbounded_retries("cloudfront"))
-        .timeout_config(timeouts(Duration::from_secs(20)))
+        .timeout_config(timeouts)
         .interceptor(watch.clone())
         .interceptor(clock.clone());
     CloudFront {
         client: aws_sdk_cloudfront::Client::from_conf(config.build()),
+        keys: aws_sdk_cloudfrontkeyvaluestore::Client::from_conf(keys.build()),
         clock,
     }
 }

@@ -1,7 +1,6 @@
 //! What is asked of CloudFront about response headers policies: what they send, and which behaviors they are attached to.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
 use aws_sdk_cloudfront::error::BuildError;
 use aws_sdk_cloudfront::types::{
@@ -139,14 +138,13 @@ impl CloudFront {
         id: &str,
         policies: &BTreeMap<String, Option<String>>,
     ) -> Result<bool, AwsError> {
+        let mut is_changed = false;
         let change = |config: &mut DistributionConfig| {
-            if attach(config, policies)? {
-                Ok(ControlFlow::Continue(true))
-            } else {
-                Ok(ControlFlow::Break(false))
-            }
+            is_changed = attach(config, policies)?;
+            Ok(is_changed)
         };
-        self.reconfigure(id, change).await
+        self.change_config(id, change).await?;
+        Ok(is_changed)
     }
 }
 

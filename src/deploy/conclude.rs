@@ -86,6 +86,7 @@ fn trouble(progress: &DeployProgress, ended: Result<(), HaltReason>) -> Option<E
             return Some(Error::incomplete(text).hint(NEXT));
         }
         Err(HaltReason::State(error)) => return Some(unfinished(error.into())),
+        Err(HaltReason::Unprotected(causes)) => return Some(unprotected(progress, causes)),
     }
     if progress.failures.is_empty() {
         return match &progress.purge {
@@ -105,6 +106,22 @@ fn trouble(progress: &DeployProgress, ended: Result<(), HaltReason>) -> Option<E
         .map(|(key, why)| format!("{key}: {why}"))
         .collect();
     Some(error.hint(hint))
+}
+
+/// Says that nothing was uploaded, since not everybody would have been asked for the password.
+fn unprotected(progress: &DeployProgress, causes: Vec<String>) -> Error {
+    // Once the function is live, the next deploy has to finish it.
+    let exit = if progress.begun {
+        Exit::Incomplete
+    } else {
+        Exit::Failed
+    };
+    let text = "nothing was uploaded, since not everybody is asked for the password yet";
+    let error = Error {
+        causes,
+        ..Error::new(exit, text)
+    };
+    error.hint("see to what it says, and deploy again: the password goes first each time")
 }
 
 /// Adds what the next deploy does to a hint.

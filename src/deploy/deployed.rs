@@ -7,6 +7,7 @@ use super::progress::HaltReason;
 use super::steps::RunningDeploy;
 use crate::aws::cloudfront::PurgeTarget;
 use crate::job::event::DeployEvent;
+use crate::survey::targets::ResolvedDistribution;
 
 /// Between two looks at a distribution, whose deployment takes minutes: longer each time, up to this.
 const LOOK: Duration = Duration::from_secs(10);
@@ -22,16 +23,13 @@ impl RunningDeploy<'_> {
                 let owed = self.journal.purges.get(target.id());
                 owed.is_some_and(|owed| !owed.batches.is_empty())
             });
-        let in_progress = in_progress.filter_map(|target| {
-            let id = match &target.target {
-                PurgeTarget::Distribution(id) => id,
-                // A tenant has its distribution's configuration.
-                PurgeTarget::Tenant(_) => &target.readable()?.id,
-            };
-            Some((target.id().to_owned(), id.clone()))
-        });
+        let in_progress = in_progress.filter_map(configured);
         for (target, id) in in_progress.collect::<Vec<_>>() {
-            if !self.is_deployed_in_time(&id).await? {
+            let until = match self.context.job.settings.wait {
+                true => self.sender.invalidator.until,
+                false => Instant::now(),
+            };
+            if !self.is_deployed_in_time(&id, until).await? {
                 self.context.tell.tell(DeployEvent::Warned(format!(
                     "{target}: edges that do not know its new configuration yet may keep what the old one answers: the next deploy purges \
                      /* once"
@@ -42,9 +40,28 @@ impl RunningDeploy<'_> {
         Ok(())
     }
 
-    async fn is_deployed_in_time(&self, id: &str) -> Result<bool, HaltReason> {
-        let cloudfront = self.context.aws.cloudfront();
+    /// Waits for all distributions whose edges may not ask for the password yet, whether or not the purge is waited for.
+    pub(super) async fn wait_until_protected(&mut self) -> Result<(), HaltReason> {
         let until = self.sender.invalidator.until;
+        let targets = self.scene.targets.found.iter();
+        let in_progress = targets.filter(|target| target.in_progress);
+        for (target, id) in in_progress.filter_map(configured).collect::<Vec<_>>() {
+            if !self.is_deployed_in_time(&id, until).await? {
+                return Err(HaltReason::Unprotected(vec![format!(
+                    "{target}: its edges may not know the function yet that asks for the password; allow cloudfront:GetDistribution, \
+                     which tells when they do, or give --timeout longer"
+                )]));
+            }
+        }
+        for target in &mut self.scene.targets.found {
+            target.in_progress = false;
+        }
+        Ok(())
+    }
+
+    /// Returns whether all edges know a distribution as it is configured, as soon as they do.
+    async fn is_deployed_in_time(&self, id: &str, until: Instant) -> Result<bool, HaltReason> {
+        let cloudfront = self.context.aws.cloudfront();
         let begun = Instant::now();
         let mut pause = Duration::ZERO;
         loop {
@@ -53,7 +70,7 @@ impl RunningDeploy<'_> {
                 return Ok(true);
             }
             self.go_on()?;
-            let waits = self.context.job.settings.wait && Instant::now() < until;
+            let waits = Instant::now() < until;
             // Where it may not be asked, nobody knows when it is.
             if !waits || matches!(deployed, Ok(None)) {
                 return Ok(false);
@@ -67,4 +84,13 @@ impl RunningDeploy<'_> {
             self.context.stop.sleep(pause.min(left)).await;
         }
     }
+}
+
+/// Returns what is purged, and the distribution whose configuration it has: a tenant has its distribution's.
+fn configured(target: &ResolvedDistribution) -> Option<(String, String)> {
+    let id = match &target.target {
+        PurgeTarget::Distribution(id) => id,
+        PurgeTarget::Tenant(_) => &target.readable()?.id,
+    };
+    Some((target.id().to_owned(), id.clone()))
 }

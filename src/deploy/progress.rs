@@ -54,6 +54,8 @@ pub(super) enum HaltReason {
     /// Interrupted, and changes were given up that may take effect yet.
     Abandoned,
     State(StateError),
+    /// Not everybody is asked for the password yet, and why: nothing was uploaded.
+    Unprotected(Vec<String>),
 }
 
 impl From<StateError> for HaltReason {

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::context::DeployContext;
-use super::function::FunctionTools;
 use super::plan_inputs::PlanInputs;
 use super::progress::{DeployProgress, HaltReason};
 use super::purge_sender::PurgeSender;
@@ -25,9 +24,8 @@ use crate::plan::{Change, Plan};
 use crate::site::wants::WantedSite;
 use crate::state::{Lease, StateError};
 use crate::survey;
-use crate::survey::targets::SiteFunction;
 
-/// A deploy that stands open in the state. Deletions are in `delete`, the purge and the end in `purge`.
+/// A deploy that stands open in the state. Functions are in `publish`, deletions in `delete`, the purge and the end in `purge`.
 pub(super) struct RunningDeploy<'a> {
     pub(super) context: DeployContext<'a>,
     pub(super) scene: &'a mut PlanInputs,
@@ -44,6 +42,7 @@ pub(super) struct RunningDeploy<'a> {
 impl RunningDeploy<'_> {
     /// Carries out the plan. The journal stands in the state, and nothing else was written.
     pub(super) async fn carry_out(&mut self) -> Result<(), HaltReason> {
+        self.protect().await?;
         self.abort_dead_uploads().await?;
         self.put_rank_by_rank().await?;
         self.publish_functions().await?;
@@ -179,41 +178,6 @@ impl RunningDeploy<'_> {
             (None, Some(key)) => Err(HaltReason::Race(key)),
             (None, None) => Ok(()),
         }
-    }
-
-    /// Lets the functions answer, whose redirects lead to what is live now. What cannot be done is told, and the purge is made for
-    /// what is.
-    async fn publish_functions(&mut self) -> Result<(), HaltReason> {
-        for mut function in std::mem::take(&mut self.scene.targets.functions) {
-            let published = self.publish_function(&mut function).await;
-            self.scene.targets.functions.push(function);
-            published?;
-        }
-        Ok(())
-    }
-
-    async fn publish_function(&mut self, function: &mut SiteFunction) -> Result<(), HaltReason> {
-        self.go_on()?;
-        let cloudfront = self.context.aws.cloudfront();
-        let step = FunctionTools {
-            cloudfront: &cloudfront,
-            may_go: &|| self.go_on().is_ok(),
-            tell: self.context.tell,
-        };
-        let undone = if self.progress.has_failed() {
-            function.all()
-        } else {
-            self.lease.within(function.deploy(&step)).await?
-        };
-        self.progress.reconfigured |= !undone.is_empty();
-        function.undo(&undone, &mut self.scene.targets);
-        for target in &mut self.scene.targets.found {
-            let id = target.id().to_owned();
-            let change = &function.change;
-            let is_changed = change.associate.contains(&id) || change.remove.contains(&id);
-            target.in_progress |= is_changed && !undone.contains(&id);
-        }
-        Ok(())
     }
 
     /// Looks again, before the purge, at keys of dead deploys that were as before when they were listed, and that this deploy

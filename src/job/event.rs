@@ -67,6 +67,16 @@ pub enum DeployEvent {
         name: String,
         target: String,
     },
+    /// It does no more. What runs nowhere may be deleted.
+    FunctionTakenOff {
+        name: String,
+        target: String,
+    },
+    /// So many entries of a key value store were put or deleted.
+    StoreWritten {
+        name: String,
+        count: u64,
+    },
     /// Not all edges know of a distribution's new configuration yet.
     DeploymentAwaited {
         target: String,

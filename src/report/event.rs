@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::changes;
 use super::error::warning_json;
 use super::json::merged;
-use super::text::{bytes, counted, duration, shown, ticking};
+use super::text::{bytes, count as number, counted, duration, shown, ticking};
 use crate::job::DeployEvent;
 use crate::plan::{ChangeAction, Reason};
 
@@ -73,6 +73,17 @@ pub(super) fn notable(event: &DeployEvent) -> Option<String> {
         DeployEvent::FunctionAssociated { name, target } => {
             let (name, target) = (shown(name), shown(target));
             format!("Associated the function {name} with {target}")
+        }
+        DeployEvent::FunctionTakenOff { name, target } => {
+            let (name, target) = (shown(name), shown(target));
+            format!(
+                "Took the function {name} off {target}: if nothing else runs it, it may be deleted"
+            )
+        }
+        DeployEvent::StoreWritten { name, count } => {
+            let entries = if *count == 1 { "entry" } else { "entries" };
+            let (name, count) = (shown(name), number(*count));
+            format!("Changed {count} {entries} of the key value store {name}")
         }
         _ => return None,
     })
@@ -145,6 +156,12 @@ pub(super) fn json(event: &DeployEvent) -> Option<Value> {
         }
         DeployEvent::FunctionAssociated { name, target } => {
             json!({"type": "function-associated", "name": name, "target": target})
+        }
+        DeployEvent::FunctionTakenOff { name, target } => {
+            json!({"type": "function-taken-off", "name": name, "target": target})
+        }
+        DeployEvent::StoreWritten { name, count } => {
+            json!({"type": "store-written", "name": name, "entries": count})
         }
         DeployEvent::PlannedAgain(why) => json!({"type": "planned-again", "why": why}),
         DeployEvent::PurgeAccepted {

@@ -13,7 +13,7 @@ use super::summary::nothing_to_do;
 use super::text::{bytes, count, counted, destination, joined, shown, wrapped};
 use crate::object::Key;
 use crate::plan::guard::PlanRefusal;
-use crate::plan::{FunctionChange, Plan};
+use crate::plan::{FunctionChange, Plan, StoreChange};
 
 /// Names shown of what is told in passing.
 const MAX_NAMES: usize = 3;
@@ -126,19 +126,30 @@ fn json(plan: &Plan, context: &PlanContext) -> Vec<Value> {
     objects
 }
 
-/// Writes `Function site-redirects (2 redirects, 2.4 kB): to create, publish and associate with E123 (www.example.com)`.
+/// Writes `Function site-redirects (2 redirects, 2.4 kB): to create, test, publish, associate with the viewer requests of E123
+/// (www.example.com)'s default behavior`.
 fn function_text(change: &FunctionChange, context: &PlanContext, look: TextLook) -> String {
     let mut steps: Vec<String> = Vec::new();
     if change.publish {
         let write = if change.new { "create" } else { "update" };
-        steps.extend([write, "publish"].map(str::to_owned));
+        steps.extend([write, "test", "publish"].map(str::to_owned));
     }
-    let names: Vec<String> = (change.associate.iter().map(|id| context.title(id))).collect();
-    if !names.is_empty() {
-        let names = names.join(" and of ");
+    let names = |ids: &[String]| {
+        let names: Vec<String> = ids.iter().map(|id| context.title(id)).collect();
+        format!("{}'s default behavior", names.join(" and of "))
+    };
+    if !change.associate.is_empty() {
+        let answers = if change.answers { " and answers" } else { "" };
+        let names = names(&change.associate);
         steps.push(format!(
-            "associate with the viewer requests of {names}'s default behavior"
+            "associate with the viewer requests{answers} of {names}"
         ));
+    }
+    if !change.remove.is_empty() {
+        steps.push(format!("be taken off {}", names(&change.remove)));
+    }
+    if let Some(store) = &change.store {
+        steps.insert(0, store_text(store));
     }
     let redirects = counted(change.redirects as u64, "redirect");
     let (name, size) = (shown(&change.name), bytes(change.code.len() as u64));
@@ -147,6 +158,17 @@ fn function_text(change: &FunctionChange, context: &PlanContext, look: TextLook)
         steps.join(", ")
     );
     wrapped(&text, look.width, "", "  ")
+}
+
+/// Writes `write 120 redirects to and delete 3 from its key value store`.
+fn store_text(store: &StoreChange) -> String {
+    let puts = format!("write {} to", counted(store.puts.len() as u64, "redirect"));
+    let deletes = format!("delete {} from", count(store.deletes.len() as u64));
+    let parts = [(store.puts.len(), puts), (store.deletes.len(), deletes)];
+    let parts = parts.into_iter().filter(|(number, _)| *number > 0);
+    let parts: Vec<String> = parts.map(|(_, part)| part).collect();
+    let new = if store.new { "new " } else { "" };
+    format!("{} its {new}key value store", parts.join(" and "))
 }
 
 fn title(plan: &Plan, context: &PlanContext) -> String {

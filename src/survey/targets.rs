@@ -144,6 +144,10 @@ pub(crate) struct SiteFunction {
     pub before: BTreeMap<String, Behavior>,
     /// The paths that changed redirects owe, by distribution.
     pub owed: BTreeMap<String, Vec<String>>,
+    /// Not everybody is asked for its password yet, so that it goes before the uploads.
+    pub protects: bool,
+    /// Viewers meet its new code.
+    pub published: bool,
     /// Every distribution runs it.
     pub done: bool,
 }

@@ -12,7 +12,6 @@ use crate::error::Error;
 use crate::job::request::Job;
 use crate::plan::{FunctionChange, StoreChange};
 use crate::rules::edge_function::{self, EdgeFunction};
-use crate::rules::redirect::Redirect;
 use crate::scan::LocalFile;
 
 /// Finds the functions that the settings ask for, and changes the model of the distributions as if they were live. What cannot
@@ -149,10 +148,8 @@ impl FunctionPreparation<'_> {
         {
             return Ok(None);
         }
-        let known = live
-            .as_deref()
-            .and_then(EdgeFunction::read)
-            .map_or_else(Vec::new, |known| known.redirects);
+        let known = live.as_deref().and_then(EdgeFunction::read);
+        let known = known.unwrap_or_default();
         Ok(Some(self.foresee(change, wanted, (&running, &known))))
     }
 
@@ -184,6 +181,13 @@ impl FunctionPreparation<'_> {
         let known = self.cloudfront.key_values(self.name).await;
         let known = known.map_err(|error| denied(self.name, &error))?;
         let new = known.is_none();
+        let comment = edge_function::comment(&wanted.site);
+        if known
+            .as_ref()
+            .is_some_and(|known| known.store.comment != comment)
+        {
+            return Err(store_not_ours(self.name, &wanted.site));
+        }
         let known = known.map_or_else(BTreeMap::new, |known| known.entries);
         let entries = wanted.store();
         let differs = |(key, value): &(&String, &String), others: &BTreeMap<String, String>| {
@@ -207,7 +211,7 @@ impl FunctionPreparation<'_> {
         &mut self,
         change: FunctionChange,
         wanted: EdgeFunction,
-        (running, known): (&[String], &[Redirect]),
+        (running, known): (&[String], &EdgeFunction),
     ) -> SiteFunction {
         let (mut before, mut owed) = (BTreeMap::new(), BTreeMap::new());
         let normal =
@@ -222,7 +226,7 @@ impl FunctionPreparation<'_> {
             };
             before.insert(id.clone(), default.clone());
             if runs {
-                let mut paths = site_function::owed_paths(known, &normal, default);
+                let mut paths = site_function::owed_paths(&known.redirects, &normal, default);
                 paths.extend(
                     change
                         .store
@@ -245,7 +249,10 @@ impl FunctionPreparation<'_> {
             let answers = change.answers && !is_removed;
             default.answered_by = answers.then(|| format!("function/{}", change.name));
         }
+        let is_known = known.password == wanted.password && change.associate.is_empty();
         SiteFunction {
+            protects: wanted.password.is_some() && !is_known,
+            published: false,
             site: wanted.site.clone(),
             change,
             wanted,
@@ -323,6 +330,13 @@ pub(crate) fn not_ours(name: &str, site: &str) -> String {
     format!(
         "the function {name} was not written for {site} by unstale, so that it stays as it is: name another in \
          `redirect-function`, or add to it what `unstale redirects --function` prints"
+    )
+}
+
+pub(crate) fn store_not_ours(name: &str, site: &str) -> String {
+    format!(
+        "the key value store {name} was not written for {site} by unstale, so that it stays as it is: name another function in \
+         `redirect-function`"
     )
 }
 

@@ -44,6 +44,7 @@ mod settings;
 mod sites;
 mod small;
 mod state;
+mod store;
 mod support;
 mod tags;
 mod tenants;

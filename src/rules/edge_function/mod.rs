@@ -4,6 +4,7 @@
 mod answer;
 mod code;
 mod packed;
+mod samples;
 mod text;
 
 use super::redirect::{Redirect, normal_path};
@@ -66,6 +67,16 @@ pub struct FunctionHeader {
     pub name: String,
     /// Empty: the header is taken away.
     pub value: String,
+}
+
+/// The most bytes of the comment of a function or a key value store.
+const MAX_COMMENT_BYTES: usize = 128;
+
+/// Returns the comment that a site's function and its key value store have: it tells whose they are.
+pub fn comment(site: &str) -> String {
+    let mut comment = format!("Written by unstale for {site}");
+    comment.truncate(comment.floor_char_boundary(MAX_COMMENT_BYTES));
+    comment
 }
 
 impl PasswordDigest {

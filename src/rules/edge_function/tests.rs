@@ -183,6 +183,16 @@ fn the_password_opens_for_any_name() {
     }
 }
 
+#[test]
+fn a_comment_is_cut_between_letters() {
+    assert_eq!(comment("s3://b/"), "Written by unstale for s3://b/");
+    let long = comment(&"é".repeat(100));
+    assert!(
+        long.len() <= 128 && long.len() > 125 && long.ends_with('é'),
+        "{long}"
+    );
+}
+
 proptest::proptest! {
     #[test]
     fn a_function_reads_back(function in drawn::function()) {
