@@ -13,6 +13,7 @@ mod deployed;
 mod function;
 mod function_keys;
 mod function_test;
+mod headers;
 mod history;
 pub(crate) mod invalidator;
 mod journal;

@@ -3,6 +3,7 @@
 use super::function::FunctionTools;
 use super::progress::HaltReason;
 use super::steps::RunningDeploy;
+use crate::aws::CloudFront;
 use crate::job::event::DeployEvent;
 use crate::survey::targets::SiteFunction;
 
@@ -22,11 +23,44 @@ impl RunningDeploy<'_> {
     /// Lets the functions answer, whose redirects lead to what is live now. What cannot be done is told, and the purge is made for
     /// what is.
     pub(super) async fn publish_functions(&mut self) -> Result<(), HaltReason> {
+        self.write_headers_policies().await?;
         let undone = self.publish_chosen(|function| !function.protects).await?;
         for why in undone {
             self.context.tell.tell(DeployEvent::Warned(why));
         }
         Ok(())
+    }
+
+    /// Lets edges send the headers that S3 does not keep.
+    async fn write_headers_policies(&mut self) -> Result<(), HaltReason> {
+        self.go_on()?;
+        if self.progress.has_failed() {
+            return Ok(());
+        }
+        if let Some(mut headers) = self.scene.targets.headers.take() {
+            let cloudfront = self.context.aws.cloudfront();
+            let may_go = || self.go_on().is_ok();
+            let step = self.function_tools(&cloudfront, &may_go);
+            let site = self.context.job.site_name();
+            self.lease.within(headers.deploy(&step, &site)).await?;
+            self.scene.targets.headers = Some(headers);
+        }
+        Ok(())
+    }
+
+    /// Returns what functions and policies are changed with.
+    fn function_tools<'t>(
+        &'t self,
+        cloudfront: &'t CloudFront,
+        may_go: &'t dyn Fn() -> bool,
+    ) -> FunctionTools<'t> {
+        FunctionTools {
+            cloudfront,
+            may_go,
+            tell: self.context.tell,
+            stop: self.context.stop,
+            until: self.sender.invalidator.until,
+        }
     }
 
     /// Returns why some of it was not done.
@@ -57,13 +91,8 @@ impl RunningDeploy<'_> {
             return Ok(Vec::new());
         }
         let cloudfront = self.context.aws.cloudfront();
-        let step = FunctionTools {
-            cloudfront: &cloudfront,
-            may_go: &|| self.go_on().is_ok(),
-            tell: self.context.tell,
-            stop: self.context.stop,
-            until: self.sender.invalidator.until,
-        };
+        let may_go = || self.go_on().is_ok();
+        let step = self.function_tools(&cloudfront, &may_go);
         let undone = self.lease.within(function.deploy(&step)).await?;
         self.progress.begun |= function.published || function.done;
         self.leave(function, &undone.ids);

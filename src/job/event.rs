@@ -72,6 +72,14 @@ pub enum DeployEvent {
         name: String,
         target: String,
     },
+    /// Viewers get its headers from now on, wherever it is associated.
+    HeadersPolicyWritten {
+        name: String,
+    },
+    /// Behaviors of the distribution have other response headers policies now.
+    HeadersPolicyAssociated {
+        target: String,
+    },
     /// So many entries of a key value store were put or deleted.
     StoreWritten {
         name: String,

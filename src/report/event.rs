@@ -74,6 +74,15 @@ pub(super) fn notable(event: &DeployEvent) -> Option<String> {
             let (name, target) = (shown(name), shown(target));
             format!("Associated the function {name} with {target}")
         }
+        DeployEvent::HeadersPolicyWritten { name } => {
+            format!(
+                "Wrote the headers policy {}: viewers get it without a purge",
+                shown(name)
+            )
+        }
+        DeployEvent::HeadersPolicyAssociated { target } => {
+            format!("Changed the headers policies of {}", shown(target))
+        }
         DeployEvent::FunctionTakenOff { name, target } => {
             let (name, target) = (shown(name), shown(target));
             format!(
@@ -159,6 +168,12 @@ pub(super) fn json(event: &DeployEvent) -> Option<Value> {
         }
         DeployEvent::FunctionTakenOff { name, target } => {
             json!({"type": "function-taken-off", "name": name, "target": target})
+        }
+        DeployEvent::HeadersPolicyWritten { name } => {
+            json!({"type": "headers-policy-written", "name": name})
+        }
+        DeployEvent::HeadersPolicyAssociated { target } => {
+            json!({"type": "headers-policy-associated", "target": target})
         }
         DeployEvent::StoreWritten { name, count } => {
             json!({"type": "store-written", "name": name, "entries": count})

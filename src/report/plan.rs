@@ -13,7 +13,7 @@ use super::summary::nothing_to_do;
 use super::text::{bytes, count, counted, destination, joined, shown, wrapped};
 use crate::object::Key;
 use crate::plan::guard::PlanRefusal;
-use crate::plan::{FunctionChange, Plan, StoreChange};
+use crate::plan::{FunctionChange, HeadersPolicyChange, Plan, StoreChange};
 
 /// Names shown of what is told in passing.
 const MAX_NAMES: usize = 3;
@@ -85,6 +85,8 @@ fn text(plan: &Plan, context: &PlanContext, look: TextLook) -> String {
         let trusted = trusted.map(|note| wrapped(&shown(note), look.width, "  ", "    "));
         let lines: Vec<String> = totals.into_iter().chain(notes).chain(trusted).collect();
         blocks.push(lines.join("\n"));
+        let policies = plan.headers_policies.iter();
+        blocks.extend(policies.map(|change| policy_text(change, context, look)));
         let functions = plan.functions.iter();
         blocks.extend(functions.map(|change| function_text(change, context, look)));
         let mut free_left = context.free_left;
@@ -105,6 +107,8 @@ fn json(plan: &Plan, context: &PlanContext) -> Vec<Value> {
     objects.extend(deletions.map(|deletion| merged(json!({"type": "delete"}), deletion)));
     let foreign = plan.foreign.iter();
     objects.extend(foreign.map(|key| json!({"type": "foreign", "key": key})));
+    let policies = plan.headers_policies.iter();
+    objects.extend(policies.map(|change| merged(json!({"type": "headers-policy"}), change)));
     let functions = plan.functions.iter();
     objects.extend(functions.map(|change| merged(json!({"type": "function"}), change)));
     objects.extend(plan.purges.iter().flat_map(purge::json));
@@ -155,6 +159,38 @@ fn function_text(change: &FunctionChange, context: &PlanContext, look: TextLook)
     let (name, size) = (shown(&change.name), bytes(change.code.len() as u64));
     let text = format!(
         "Function {name} ({redirects}, {size}): to {}",
+        steps.join(", ")
+    );
+    wrapped(&text, look.width, "", "  ")
+}
+
+/// Writes `Headers policy my-site (4 headers): to create, associate with E123 (www.example.com)'s behaviors *, /images/*; nothing is
+/// purged for it`.
+fn policy_text(change: &HeadersPolicyChange, context: &PlanContext, look: TextLook) -> String {
+    let mut steps: Vec<String> = Vec::new();
+    if change.write {
+        let write = if change.new { "create" } else { "update" };
+        steps.push(write.to_owned());
+    }
+    let behaviors = |(id, patterns): (&String, &Vec<String>)| {
+        format!("{} ({})", context.title(id), shown(&patterns.join(", ")))
+    };
+    steps.extend(
+        change
+            .associate
+            .iter()
+            .map(|target| format!("associate with behaviors of {}", behaviors(target))),
+    );
+    steps.extend(
+        change
+            .remove
+            .iter()
+            .map(|target| format!("be taken off behaviors of {}", behaviors(target))),
+    );
+    let headers = counted(change.headers as u64, "header");
+    let text = format!(
+        "Headers policy {} ({headers}): to {}; nothing is purged for it",
+        shown(&change.name),
         steps.join(", ")
     );
     wrapped(&text, look.width, "", "  ")

@@ -212,14 +212,26 @@ mod tests {
                        https://a.b/*\n  Cache-Control: x\n";
         let redirects = "/* /index.html 200\n/a/* /b 200\n/api/* https://x.y/:splat 200\n/ /de 302 Language=de\n/x id=:id /y/:id\n\
                          /in /me 302 Role=a\nhttps://a.b/* /c\n/en/* /en/404.html 404\n/one /two\n";
+        let read = redirects_file::parse(redirects).unwrap();
+        let mut asked = read.unserved;
+        asked.extend(read.redirects.into_iter().filter_map(|(line, redirect)| {
+            let reason = UnservedReason::without_function(&redirect)?;
+            let conditions = Vec::new();
+            Some((
+                line,
+                UnservedRedirect {
+                    redirect,
+                    conditions,
+                    reason,
+                },
+            ))
+        }));
         let unserved = UnservedRules {
             headers: lines("_headers", headers_file::parse(headers).unwrap().unkept),
-            redirects: lines(
-                "_redirects",
-                redirects_file::parse(redirects).unwrap().unserved,
-            ),
+            redirects: lines("_redirects", asked),
         };
-        let told = warnings(&unserved, |_| false, |redirect| redirect.from == "/*");
+        let none = |_: &UnkeptHeader| Some(UnsentReason::Policy);
+        let told = warnings(&unserved, none, |redirect| redirect.from == "/*");
         let begins = [
             "_headers:2, 3 and 2 more: S3 does not keep X-Frame-Options, Vary: no viewer gets them",
             "_headers:8: one bucket does not tell hosts apart: no viewer gets Cache-Control for https://a.b/*",
@@ -248,7 +260,8 @@ mod tests {
             assert_eq!(warning.contains(text), named.is_some(), "{warning}");
         }
         // A policy sends what is for no host.
-        let left = warnings(&unserved, |header| header.name != "Vary", |_| true);
+        let vary = |header: &UnkeptHeader| (header.name == "Vary").then_some(UnsentReason::Policy);
+        let left = warnings(&unserved, vary, |_| true);
         assert_eq!(left.len(), 2, "{left:#?}");
         assert!(left[0].starts_with("_headers:3, 4: S3 does not keep Vary: no viewer gets it"));
         assert!(left[1].starts_with(begins[1]));

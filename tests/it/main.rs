@@ -6,6 +6,7 @@
 // One binary of modules: nothing in it is for others.
 #![allow(unreachable_pub)]
 
+mod agreement;
 mod allowance;
 mod architecture;
 mod bodies;
@@ -40,6 +41,7 @@ mod requests;
 mod rollback;
 mod rules;
 mod sequences;
+mod served;
 mod settings;
 mod sites;
 mod small;

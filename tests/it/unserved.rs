@@ -5,7 +5,7 @@ use local_cloudfront::ErrorResponse;
 use super::support::{BUCKET, Ran, Site, World};
 
 /// The examples of Netlify's and Cloudflare Pages' documentation of `_headers`, one after the other.
-const HEADERS: &str = "\
+pub const HEADERS: &str = "\
 # a path:
 /templates/index.html
   # headers for that path:
@@ -49,7 +49,7 @@ https://:version.:project.pages.dev/*
 ";
 
 /// Those of `_redirects`.
-const NETLIFY: &str = "\
+pub const NETLIFY: &str = "\
 # Redirects from what the browser requests to what we serve
 /home              /
 /blog/my-post.php  /blog/my-post
@@ -74,7 +74,7 @@ https://blog.yoursite.com/* https://www.yoursite.com/blog/:splat 301!
 /api/*  https://api.example.com/:splat  200
 /*  /index.html  200
 ";
-const CLOUDFLARE: &str = "\
+pub const CLOUDFLARE: &str = "\
 /home301 / 301
 /home302 / 302
 /querystrings /?query=string 301

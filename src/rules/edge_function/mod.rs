@@ -112,6 +112,4 @@ impl EdgeFunction {
 }
 
 #[cfg(test)]
-mod drawn;
-#[cfg(test)]
 mod tests;

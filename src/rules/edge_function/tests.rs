@@ -192,19 +192,3 @@ fn a_comment_is_cut_between_letters() {
         "{long}"
     );
 }
-
-proptest::proptest! {
-    #[test]
-    fn a_function_reads_back(function in drawn::function()) {
-        if let Ok(code) = function.code() {
-            proptest::prop_assert!(code.is_ascii());
-            let read = EdgeFunction::read(&code);
-            proptest::prop_assert!(read.is_some(), "{}", code);
-            let read = read.unwrap();
-            proptest::prop_assert_eq!(read.code(), Ok(code));
-            for redirect in &function.redirects {
-                proptest::prop_assert!(read.holds(redirect), "{:?}", redirect);
-            }
-        }
-    }
-}
