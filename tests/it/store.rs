@@ -286,7 +286,9 @@ async fn a_password_that_goes_takes_the_function_off_both_events() {
     let plan = deploy_hidden(&world, &site).await.succeeds();
     plan.says("Associated the function");
     let default = || world.distribution(&world.distribution).unwrap().default;
-    assert!(default().functions().count() == 2);
+    let runs = || (default().function, default().response_function);
+    let ours = Some(NAME.to_owned());
+    assert_eq!(runs(), (ours.clone(), ours));
     std::fs::write(
         site.project().join("deploy.toml"),
         format!("redirect-function = \"{NAME}\"\n"),
@@ -296,7 +298,7 @@ async fn a_password_that_goes_takes_the_function_off_both_events() {
     plan.says("to be taken off");
     let ran = deploy(&world, &site).await.succeeds();
     ran.says("Took the function").says("it may be deleted");
-    assert!(default().functions().count() == 0);
+    assert_eq!(runs(), (None, None));
     assert_eq!(world.cold("/").await.status, 200);
     world.assert_idle(deploy(&world, &site)).await;
 }
