@@ -18,7 +18,7 @@ const MAX_KEYS: usize = 50;
 const MAX_CONFLICTS: usize = 3;
 
 /// What is to become of a key: its value, or nothing.
-pub type KeyChange = (String, Option<String>);
+pub type EntryChange = (String, Option<String>);
 
 /// A key value store, without what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl CloudFront {
     pub async fn write_keys(
         &self,
         arn: &str,
-        changes: Vec<KeyChange>,
+        changes: Vec<EntryChange>,
         may_go: &dyn Fn() -> bool,
     ) -> Result<bool, AwsError> {
         let mut left = changes;
@@ -124,7 +124,7 @@ impl CloudFront {
         &self,
         arn: &str,
         etag: &str,
-        changes: &[KeyChange],
+        changes: &[EntryChange],
     ) -> Result<String, AwsError> {
         const ACTION: &str = "cloudfront-keyvaluestore:UpdateKeys";
         let mut request = self.keys.update_keys().kvs_arn(arn).if_match(etag);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::function::FunctionTools;
-use crate::aws::key_values::{DescribedStore, KeyChange};
+use crate::aws::key_values::{DescribedStore, EntryChange};
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::job::event::DeployEvent;
 use crate::rules::edge_function;
@@ -32,7 +32,7 @@ impl SiteFunction {
     /// Deletes the entries that the live code does not ask for any more.
     pub(super) async fn delete_keys(&self, step: &FunctionTools<'_>) -> Result<(), String> {
         let deletes = self.change.store.iter().flat_map(|change| &change.deletes);
-        let deletes: Vec<KeyChange> = deletes.map(|(key, _)| (key.clone(), None)).collect();
+        let deletes: Vec<EntryChange> = deletes.map(|(key, _)| (key.clone(), None)).collect();
         if deletes.is_empty() {
             return Ok(());
         }
@@ -44,7 +44,7 @@ impl SiteFunction {
         &self,
         step: &FunctionTools<'_>,
         arn: &str,
-        changes: Vec<KeyChange>,
+        changes: Vec<EntryChange>,
     ) -> Result<(), String> {
         let name = &self.change.name;
         let count = changes.len() as u64;
