@@ -48,6 +48,7 @@ pub mod ttl;
 mod unfit;
 pub mod urls;
 mod wide;
+mod written;
 
 pub use cover::{Cover, Pattern};
 pub use distribution::{

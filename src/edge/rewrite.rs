@@ -8,8 +8,8 @@ use super::code::TokenizedCode;
 use super::distribution::UriRewrite;
 use super::form::{UriForm, anchored, joined, replaced};
 use super::objects::{FunctionObjects, NamedObject, is_assignment};
+use super::written::{of_forms, written};
 use crate::rules::edge_function::EdgeFunction;
-use crate::rules::redirect::Redirect;
 
 /// The most forms that are followed.
 const MAX_FORMS: usize = 64;
@@ -40,7 +40,7 @@ const ORIGIN_CHANGES: [&str; 3] = [
 /// Tells what the function does to the URI. `Err`: the piece of its code that is not understood.
 pub fn rewrite_of(source: &str) -> Result<UriRewrite, String> {
     if let Some(function) = EdgeFunction::read(source) {
-        return Ok(written_rewrite(&function));
+        return Ok(written(&function));
     }
     let code = TokenizedCode::read(source)?;
     let forms = forms(&code).map_err(|at| code.piece(at))?;
@@ -49,58 +49,6 @@ pub fn rewrite_of(source: &str) -> Result<UriRewrite, String> {
         form => *form != UriForm::same(),
     };
     Ok(of_forms(forms.into_iter().filter(is_path).collect()))
-}
-
-fn of_forms(forms: Vec<UriForm>) -> UriRewrite {
-    if forms.is_empty() {
-        UriRewrite::None
-    } else if forms.iter().all(UriForm::is_index) {
-        UriRewrite::IndexDirectory
-    } else {
-        UriRewrite::Forms(forms)
-    }
-}
-
-/// Tells what a function does to the URI that this tool wrote.
-fn written_rewrite(function: &EdgeFunction) -> UriRewrite {
-    let shown = function
-        .redirects
-        .iter()
-        .filter(|redirect| redirect.status == 200);
-    let index = function.rewrite.index.as_deref();
-    let mut forms: Vec<UriForm> = shown
-        .flat_map(|redirect| shown_forms(redirect, index))
-        .collect();
-    if let Some(index) = index {
-        forms.push(UriForm::ending("", index));
-        if function.rewrite.bare_folders {
-            forms.push(UriForm::ending("", &format!("/{index}")));
-        }
-    }
-    forms.dedup();
-    of_forms(forms)
-}
-
-/// Returns the forms of a redirect that shows a page under other URLs.
-fn shown_forms(redirect: &Redirect, index: Option<&str>) -> Vec<UriForm> {
-    let to = redirect.to.as_str();
-    let ends = ["", index.unwrap_or_default()];
-    let splat = (redirect.path().strip_suffix('*')).zip(to.strip_suffix(":splat"));
-    match splat {
-        Some((before, head)) if !before.contains(':') && !head.contains(':') => {
-            let form = |end: &str| UriForm::Edit {
-                taken: (before.to_owned(), String::new()),
-                put: (head.to_owned(), end.to_owned()),
-            };
-            ends.into_iter().map(form).collect()
-        }
-        _ if to.contains(':') => vec![UriForm::Any],
-        _ if to.ends_with('/') => ends
-            .into_iter()
-            .map(|end| UriForm::Literal(format!("{to}{end}")))
-            .collect(),
-        _ => vec![UriForm::Literal(to.to_owned())],
-    }
 }
 
 fn forms(code: &TokenizedCode<'_>) -> Result<BTreeSet<UriForm>, usize> {
@@ -801,66 +749,6 @@ mod tests {
         }
         let long = read(&body(&format!("request.uri = '{}'.f()", "é".repeat(99))));
         assert_eq!(long.chars().count(), 63, "{long}");
-    }
-
-    #[test]
-    fn the_function_that_we_write_is_understood() {
-        use crate::rules::edge_function::PathRewrite;
-        let redirect = |from: &str, to: &str, status| Redirect {
-            status,
-            ..Redirect::new(from, to)
-        };
-        let ends = |put: &str| UriForm::ending("", put);
-        let moved = |end: &str| UriForm::Edit {
-            taken: ("/news/".to_owned(), String::new()),
-            put: ("/blog/".to_owned(), end.to_owned()),
-        };
-        let index = Some("index.html".to_owned());
-        for (redirect, index, right) in [
-            (
-                redirect("/é/:b/*", "https://x.example/:b/:splat", 302),
-                index.clone(),
-                UriRewrite::IndexDirectory,
-            ),
-            (redirect("/a", "/b", 301), None, UriRewrite::None),
-            (
-                redirect("/*", "/index.html", 200),
-                index.clone(),
-                UriRewrite::Forms(vec![
-                    UriForm::Literal("/index.html".into()),
-                    ends("index.html"),
-                    ends("/index.html"),
-                ]),
-            ),
-            (
-                redirect("/news/*", "/blog/:splat", 200),
-                index,
-                UriRewrite::Forms(vec![
-                    moved(""),
-                    moved("index.html"),
-                    ends("index.html"),
-                    ends("/index.html"),
-                ]),
-            ),
-            (
-                redirect("/:a/b", "/:a.html", 200),
-                None,
-                UriRewrite::Forms(vec![UriForm::Any]),
-            ),
-        ] {
-            let function = EdgeFunction {
-                redirects: vec![redirect],
-                rewrite: PathRewrite {
-                    bare_folders: index.is_some(),
-                    index,
-                    endings: vec![".html".into()],
-                    kept: vec!["/404.html".into()],
-                },
-                site: "s3://b/".into(),
-                ..EdgeFunction::default()
-            };
-            assert_eq!(rewrite_of(&function.code().unwrap()), Ok(right));
-        }
     }
 
     proptest::proptest! {

@@ -297,6 +297,15 @@ fn check_to(redirect: &Redirect) -> Result<(), RedirectProblem> {
 /// Finds whether an earlier redirect, the one of index `first`, answers all that this one would.
 fn hides(earlier: &Redirect, redirect: &Redirect, first: usize) -> Option<RedirectProblem> {
     let from = redirect.from.clone();
+    // One for HTTP beside one for HTTPS is usual; hosts count here, and these two are the same.
+    let scheme = |redirect: &Redirect| redirect.host().map(|_| redirect.from.starts_with("https"));
+    if scheme(earlier)
+        .zip(scheme(redirect))
+        .is_some_and(|(one, other)| one != other)
+        && earlier.to == redirect.to
+    {
+        return None;
+    }
     let same_host = earlier
         .host()
         .is_none_or(|host| Some(host) == redirect.host());

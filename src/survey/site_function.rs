@@ -51,9 +51,19 @@ impl FunctionWish<'_> {
             stored: false,
             own,
             canonical_host: job.canonical_host.clone(),
-            rewrite: rewrite(job.settings.index, &job.strip_extension, kept(job, targets)),
+            rewrite: self.rewrite(targets),
             headers,
         }
+    }
+
+    /// Returns how paths become keys: what has no extension by itself is no folder.
+    fn rewrite(&self, targets: &ResolvedTargets) -> PathRewrite {
+        let (index, endings) = (self.job.settings.index, &self.job.strip_extension);
+        let kept = match endings.is_empty() {
+            true => self.paths_of(targets, is_bare),
+            false => kept(self.job, targets),
+        };
+        rewrite(index, endings, kept)
     }
 
     /// Returns how many redirects it answers.
@@ -134,28 +144,45 @@ impl FunctionWish<'_> {
     /// Returns the paths without a dot at which pages answer, decoded and without a last slash: of folders with an index document, and
     /// of names without an extension.
     fn own_pages(&self, targets: &ResolvedTargets) -> Vec<String> {
-        let mut own = Vec::new();
+        let page = |path: String| {
+            let folder = path
+                .strip_suffix(INDEX)
+                .and_then(|path| path.strip_suffix('/'));
+            let page = folder.map_or_else(|| path.clone(), str::to_owned);
+            decoded(&page)
+        };
+        let is_page = |key: &str| key.ends_with(&format!("/{INDEX}")) || is_bare(key);
+        self.paths_of(targets, is_page)
+            .into_iter()
+            .map(page)
+            .collect()
+    }
+
+    /// Returns the request paths of the keys that fit, sorted.
+    fn paths_of(&self, targets: &ResolvedTargets, fits: impl Fn(&str) -> bool) -> Vec<String> {
         let ours = targets
             .found
             .iter()
             .filter(|target| self.ids.iter().any(|id| id == target.id()));
         let sites: Vec<_> = ours.filter_map(|target| target.site(self.job)).collect();
-        for file in self.files {
-            let key = file.key.as_str();
-            let name = key.rsplit('/').next().unwrap_or_default();
-            let page = match key.strip_suffix(INDEX) {
-                Some(folder) if folder.ends_with('/') => folder,
-                _ if !name.contains('.') => key,
-                _ => continue,
-            };
-            let paths = sites.iter().filter_map(|site| site.own_path(page));
-            own.extend(paths.map(|path| decoded(&path).trim_end_matches('/').to_owned()));
-        }
-        own.retain(|path| !path.is_empty());
-        own.sort();
-        own.dedup();
-        own
+        let keys = self
+            .files
+            .iter()
+            .map(|file| file.key.as_str())
+            .filter(|key| fits(key));
+        let mut paths: Vec<String> = keys
+            .flat_map(|key| sites.iter().filter_map(move |site| site.own_path(key)))
+            .collect();
+        paths.sort();
+        paths.dedup();
+        paths
     }
+}
+
+/// Tells whether a key's name has no extension.
+fn is_bare(key: &str) -> bool {
+    let name = key.rsplit('/').next().unwrap_or_default();
+    !name.is_empty() && !name.contains('.')
 }
 
 /// Returns what the function is to do besides redirects. `kept` are request paths that keep their endings.
@@ -165,7 +192,11 @@ pub(crate) fn rewrite(index: IndexLookup, endings: &[String], kept: Vec<String>)
         index: folders.then(|| INDEX.to_owned()),
         // Where keys lost their endings, a name without a dot is a page.
         bare_folders: folders && endings.is_empty(),
-        kept: if endings.is_empty() { Vec::new() } else { kept },
+        kept: if folders || !endings.is_empty() {
+            kept
+        } else {
+            Vec::new()
+        },
         endings: endings.to_vec(),
     }
 }

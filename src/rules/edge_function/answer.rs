@@ -116,7 +116,11 @@ impl EdgeFunction {
         let last = uri.rsplit('/').next().unwrap_or_default();
         match &self.rewrite.index {
             Some(index) if last.is_empty() => uri + index,
-            Some(index) if self.rewrite.bare_folders && !last.contains('.') => {
+            Some(index)
+                if self.rewrite.bare_folders
+                    && !last.contains('.')
+                    && !self.rewrite.kept.contains(&uri) =>
+            {
                 format!("{uri}/{index}")
             }
             _ => uri,

@@ -4,17 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::packed::{PackedRedirects, pack, unpack};
+use super::packed::pack;
 use super::text::literal;
-use super::{
-    EdgeFunction, FunctionHeader, MAX_FUNCTION_BYTES, PasswordDigest, PathRewrite, RUNTIME,
-};
+use super::{EdgeFunction, MAX_FUNCTION_BYTES, PathRewrite, RUNTIME};
 use crate::rules::redirect::{Redirect, normal_path};
 
 /// How the first line of the code goes on after whose it is, where it is ours to change.
 const MARK: &str = ", written by unstale";
-const FOLDER: &str = "(last === '') request.uri += ";
-const BARE_FOLDER: &str = "(last.indexOf('.') < 0) request.uri += ";
+pub(super) const FOLDER: &str = "(last === '') request.uri += ";
+pub(super) const BARE_FOLDER: &str = "last.indexOf('.') < 0) request.uri += ";
 /// What is left out of the handler where no page is shown under many URLs.
 const SPARED: &str = " || (rule[2] === 200 && !rule[5] && !may(viewed))";
 /// The most bytes of a key and of a value in a key value store (CloudFront Developer Guide, "Quotas on key value stores").
@@ -136,7 +134,7 @@ impl EdgeFunction {
             .any(|redirect| redirect.spares_pages())
     }
 
-    fn written(&self) -> String {
+    pub(super) fn written(&self) -> String {
         let sorted = SortedRedirects::of(&self.redirects);
         let mut code = head(&self.site);
         code += &self.tables(&sorted);
@@ -181,6 +179,8 @@ impl EdgeFunction {
         }
         if !self.rewrite.endings.is_empty() {
             tables += &constant("endings", &json!(self.rewrite.endings));
+        }
+        if self.keeps() {
             tables += &constant("kept", &json!(self.rewrite.kept));
         }
         if !self.headers.is_empty() {
@@ -258,6 +258,11 @@ impl EdgeFunction {
         handler + &self.rewriting(answers) + "  return request;\n}\n"
     }
 
+    /// Tells whether some paths are left as they are.
+    fn keeps(&self) -> bool {
+        !self.rewrite.kept.is_empty() || !self.rewrite.endings.is_empty()
+    }
+
     fn rewriting(&self, answers: bool) -> String {
         let PathRewrite {
             index,
@@ -278,37 +283,15 @@ impl EdgeFunction {
             code += &format!("  if {FOLDER}{};\n", literal(index));
             if *bare_folders {
                 let bare = literal(&format!("/{index}"));
-                code += &format!("  else if {BARE_FOLDER}{bare};\n");
+                let kept = if self.keeps() {
+                    "kept.indexOf(request.uri) < 0 && "
+                } else {
+                    ""
+                };
+                code += &format!("  else if ({kept}{BARE_FOLDER}{bare};\n");
             }
         }
         code
-    }
-
-    /// Reads what [`code`](Self::code) wrote, with paths in their normal form; what lies in a store alone is not there. `None` for any
-    /// other code, and where somebody changed it.
-    pub fn read(code: &str) -> Option<Self> {
-        let (first, _) = code.split_once('\n')?;
-        let constants = CodeConstants(code);
-        let index: Option<String> = constants.after(&format!("  if {FOLDER}"));
-        let mut function = Self {
-            site: owner(first)?,
-            password: constants
-                .named("password")
-                .map(|(salt, digest)| PasswordDigest { salt, digest }),
-            redirects: Vec::new(),
-            stored: code.contains("\nconst store = "),
-            own: constants.named("own").unwrap_or_default(),
-            canonical_host: constants.named("canonical"),
-            rewrite: PathRewrite {
-                bare_folders: index.is_some() && code.contains(BARE_FOLDER),
-                index,
-                endings: constants.named("endings").unwrap_or_default(),
-                kept: constants.named("kept").unwrap_or_default(),
-            },
-            headers: constants.headers(),
-        };
-        function.redirects = constants.redirects()?;
-        (function.written() == code).then_some(function)
     }
 }
 
@@ -330,7 +313,7 @@ fn head(site: &str) -> String {
 }
 
 /// Reads whose a function is from its first line.
-fn owner(line: &str) -> Option<String> {
+pub(super) fn owner(line: &str) -> Option<String> {
     let (whose, _) = line
         .strip_prefix("// The edge function of ")?
         .split_once(MARK)?;
@@ -369,74 +352,4 @@ fn row(redirect: &Redirect) -> Value {
     let kept = more.iter().rposition(|value| !is_default(value));
     row.extend(more.into_iter().take(kept.map_or(0, |last| last + 1)));
     Value::Array(row)
-}
-
-/// The tables of a function's code.
-struct CodeConstants<'a>(&'a str);
-
-impl CodeConstants<'_> {
-    /// Reads the JSON that follows these words.
-    fn after<T: serde::de::DeserializeOwned>(&self, words: &str) -> Option<T> {
-        let (_, rest) = self.0.split_once(words)?;
-        serde_json::from_str(rest.lines().next()?.strip_suffix(';')?).ok()
-    }
-
-    fn named<T: serde::de::DeserializeOwned>(&self, name: &str) -> Option<T> {
-        self.after(&format!("\nconst {name} = "))
-    }
-
-    fn headers(&self) -> Vec<FunctionHeader> {
-        let rows: Vec<(String, String, String)> = self.named("headers").unwrap_or_default();
-        let header = |(pattern, name, value)| FunctionHeader {
-            pattern,
-            name,
-            value,
-        };
-        rows.into_iter().map(header).collect()
-    }
-
-    /// Reads the redirects back into one list: exact ones as early as they may stand.
-    fn redirects(&self) -> Option<Vec<Redirect>> {
-        let rows: Vec<Vec<Value>> = self.named("rules").unwrap_or_default();
-        let groups: Vec<(u16, usize, Vec<String>, String)> =
-            self.named("exact").unwrap_or_default();
-        let mut redirects = Vec::new();
-        for at in 0..=rows.len() {
-            for (status, _, heads, words) in groups.iter().filter(|group| group.1 == at) {
-                let packed = PackedRedirects {
-                    heads: heads.clone(),
-                    words: words.clone(),
-                };
-                let exact = unpack(&packed)?.into_iter();
-                redirects.extend(exact.map(|(from, to)| Redirect {
-                    status: *status,
-                    ..Redirect::new(from, to)
-                }));
-            }
-            if let Some(row) = rows.get(at) {
-                redirects.push(listed(row)?);
-            }
-        }
-        Some(redirects)
-    }
-}
-
-/// Reads a line of `rules`.
-fn listed(row: &[Value]) -> Option<Redirect> {
-    let host = row.get(3).and_then(Value::as_str).unwrap_or_default();
-    let path = row.first()?.as_str()?;
-    let from = if host.is_empty() {
-        path.to_owned()
-    } else {
-        format!("https://{host}{path}")
-    };
-    let query = row
-        .get(4)
-        .map(|query| serde_json::from_value(query.clone()));
-    Some(Redirect {
-        status: row.get(2)?.as_u64()?.try_into().ok()?,
-        query: query.transpose().ok()?.unwrap_or_default(),
-        force: row.get(5).is_some(),
-        ..Redirect::new(from, row.get(1)?.as_str()?.to_owned())
-    })
 }

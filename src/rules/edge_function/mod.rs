@@ -4,6 +4,7 @@
 mod answer;
 mod code;
 mod packed;
+mod read;
 mod samples;
 mod text;
 
@@ -46,7 +47,7 @@ pub struct PathRewrite {
     pub bare_folders: bool,
     /// Endings that keys lost: what is asked for with one is redirected to the name without it.
     pub endings: Vec<String>,
-    /// Request paths that keep theirs.
+    /// Request paths that stay as they are: ones that keep their ending, and objects without an extension, which are no folders.
     pub kept: Vec<String>,
 }
 
@@ -91,18 +92,19 @@ impl PasswordDigest {
 impl EdgeFunction {
     /// Tells whether it answers this redirect, as far as its code tells: what lies in a store is taken for granted.
     pub fn holds(&self, redirect: &Redirect) -> bool {
-        if redirect.is_plain() {
-            let path = normal_path(redirect.path());
-            let mut own = self.redirects.iter();
-            return self.stored
-                || own.any(|own| {
-                    own.from == path && own.to == redirect.to && own.status == redirect.status
-                });
-        }
+        let path = if redirect.is_plain() {
+            normal_path(redirect.path())
+        } else {
+            redirect.path().to_owned()
+        };
+        let host = redirect.host().map(str::to_ascii_lowercase);
         let mut own = self.redirects.iter();
-        own.any(|own| {
-            own.from == redirect.from && own.to == redirect.to && own.status == redirect.status
-        })
+        let is_same = |own: &Redirect| {
+            (own.path(), own.host(), &own.query)
+                == (path.as_str(), host.as_deref(), &redirect.query)
+                && (&own.to, own.status) == (&redirect.to, redirect.status)
+        };
+        redirect.is_plain() && self.stored || own.any(is_same)
     }
 
     /// Tells whether it sees answers too.
