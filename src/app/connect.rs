@@ -6,6 +6,7 @@ use std::sync::Arc;
 use local_cloudfront::{FolderOptions, FolderSession, open_or_attach};
 
 use super::App;
+use super::interpreter::interpret;
 use crate::aws::{AwsClients, AwsConnection};
 use crate::edge::{IndexLookup, Money, PurgePrices};
 use crate::error::Error;
@@ -208,6 +209,7 @@ fn exclude(settings: &Settings) -> Vec<String> {
 async fn open_local(dir: &Path, settings: &Settings) -> Result<FolderSession, Error> {
     let local = FolderOptions {
         index_documents: settings.function_name().is_none() && settings.index != IndexLookup::None,
+        interpreter: Some(Arc::new(interpret)),
         ..FolderOptions::new(settings.bucket()?)
     };
     open_or_attach(dir, local).await.map_err(|error| {

@@ -6,6 +6,7 @@ mod distributions;
 mod explain;
 mod exposed;
 mod init;
+mod interpreter;
 mod invalidate;
 mod manual_paths;
 mod policy;

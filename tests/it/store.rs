@@ -164,7 +164,7 @@ async fn each_right_that_is_missing_is_told() {
     ] {
         let (world, site) = (World::new().await, site(600));
         world.set_rule(move |request| match request.operation == operation {
-            true => Fault::Fail(403, "AccessDeniedException"),
+            true => Fault::Fail(403, "AccessDenied"),
             false => Fault::None,
         });
         let ran = deploy(&world, &site).await.succeeds().says("By hand");

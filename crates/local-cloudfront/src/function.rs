@@ -72,9 +72,20 @@ const FOLDERS_FUNCTION: &str = "function handler(event) {
 
 type CustomFunction = dyn Fn(&str, &str) -> FunctionOutcome + Send + Sync;
 
-/// Says what a viewer-request function does to a request, by its source. `None` for a source that it does not understand.
-pub type FunctionInterpreter =
-    dyn Fn(&str, &FunctionRequest) -> Option<FunctionOutcome> + Send + Sync;
+/// A function that is run, with all that it sees.
+pub struct FunctionCall<'a> {
+    /// Its source.
+    pub code: &'a str,
+    /// What the viewer asked for, and on an answer, as it went on.
+    pub request: &'a FunctionRequest,
+    /// `None`: it runs on the request.
+    pub response: Option<&'a FunctionResponse>,
+    /// What the key value store that it is associated with holds under a key.
+    pub store: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// Says what a function does, by its source. `None` for a source that it does not understand: an engine runs that, if there is one.
+pub type FunctionInterpreter = dyn Fn(&FunctionCall<'_>) -> Option<FunctionOutcome> + Send + Sync;
 
 /// The stages of one function. `live` is what edges run.
 #[derive(Clone, Debug)]
@@ -177,16 +188,15 @@ impl Function {
                 None => FunctionOutcome::Uri(uri.to_owned()),
                 Some(location) => FunctionOutcome::Redirect(301, location.clone()),
             },
-            #[cfg(feature = "javascript")]
-            FunctionKind::Code => super::javascript::run(&self.code, request, scope),
-            #[cfg(not(feature = "javascript"))]
-            FunctionKind::Code => interpret(&self.code, request, scope),
+            FunctionKind::Code => {
+                let interpreted = scope.interpret(&self.code, request, None);
+                interpreted.unwrap_or_else(|| run(&self.code, request, scope))
+            }
             FunctionKind::Custom(run) => run(uri, &request.query),
         }
     }
 
     /// Runs it on an answer, which passes where no engine can run it.
-    #[cfg_attr(not(feature = "javascript"), expect(unused_variables))]
     pub(crate) fn respond(
         &self,
         request: &FunctionRequest,
@@ -194,19 +204,61 @@ impl Function {
         scope: &FunctionScope<'_>,
     ) -> FunctionOutcome {
         match &self.does {
-            #[cfg(feature = "javascript")]
-            FunctionKind::Code => super::javascript::change(&self.code, request, &response, scope),
+            FunctionKind::Code => {
+                let interpreted = scope.interpret(&self.code, request, Some(&response));
+                interpreted.unwrap_or_else(|| change(&self.code, (request, response), scope))
+            }
             _ => FunctionOutcome::Response(response),
         }
     }
 }
 
+impl FunctionScope<'_> {
+    /// Asks the interpreter what a source does.
+    fn interpret(
+        &self,
+        code: &str,
+        request: &FunctionRequest,
+        response: Option<&FunctionResponse>,
+    ) -> Option<FunctionOutcome> {
+        let store = |key: &str| self.store.as_ref()?.values.get(key).cloned();
+        let call = FunctionCall {
+            code,
+            request,
+            response,
+            store: &store,
+        };
+        self.interpreter?(&call)
+    }
+}
+
+#[cfg(feature = "javascript")]
+fn run(code: &str, request: &FunctionRequest, scope: &FunctionScope<'_>) -> FunctionOutcome {
+    super::javascript::run(code, request, scope)
+}
+
+/// Passes the request: nobody here understands the source.
 #[cfg(not(feature = "javascript"))]
-/// Asks the interpreter what a source does; what nobody understands passes.
-fn interpret(code: &str, request: &FunctionRequest, scope: &FunctionScope<'_>) -> FunctionOutcome {
-    let interpreter = scope.interpreter;
-    let outcome = interpreter.and_then(|interpreter| interpreter(code, request));
-    outcome.unwrap_or_else(|| FunctionOutcome::Uri(request.uri.clone()))
+fn run(_: &str, request: &FunctionRequest, _: &FunctionScope<'_>) -> FunctionOutcome {
+    FunctionOutcome::Uri(request.uri.clone())
+}
+
+#[cfg(feature = "javascript")]
+fn change(
+    code: &str,
+    (request, response): (&FunctionRequest, FunctionResponse),
+    scope: &FunctionScope<'_>,
+) -> FunctionOutcome {
+    super::javascript::change(code, request, &response, scope)
+}
+
+#[cfg(not(feature = "javascript"))]
+fn change(
+    _: &str,
+    (_, response): (&FunctionRequest, FunctionResponse),
+    _: &FunctionScope<'_>,
+) -> FunctionOutcome {
+    FunctionOutcome::Response(response)
 }
 
 /// Appends the index document to a path that ends in a slash; if `bare`, to one whose last segment has no dot too.

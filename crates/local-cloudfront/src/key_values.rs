@@ -42,7 +42,6 @@ pub(crate) struct BoundStore {
     /// The last part of its ARN, which `cf.kvs(id)` may name.
     #[cfg_attr(not(feature = "javascript"), expect(dead_code))]
     pub id: String,
-    #[cfg_attr(not(feature = "javascript"), expect(dead_code))]
     pub values: Arc<BTreeMap<String, String>>,
 }
 

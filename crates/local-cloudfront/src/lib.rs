@@ -54,7 +54,7 @@ pub use edge::Answer;
 #[cfg(feature = "faults")]
 pub use faults::{Fault, Gate};
 pub use function::{
-    Function, FunctionInterpreter, FunctionKind, FunctionOutcome, FunctionRequest,
+    Function, FunctionCall, FunctionInterpreter, FunctionKind, FunctionOutcome, FunctionRequest,
     FunctionResponse, INDEX_FUNCTION,
 };
 pub use headers::Headers;

@@ -65,15 +65,15 @@ async fn functions_of_both_events_are_associated_by_update_distribution() {
     }
 }
 
-#[cfg(not(feature = "javascript"))]
 #[tokio::test]
-async fn without_an_engine_an_interpreter_is_asked() {
+async fn an_interpreter_is_asked_before_an_engine() {
     use std::sync::Arc;
 
     let (_, mut site) = site().await;
-    let interpreter = |code: &str, request: &FunctionRequest| {
+    let interpreter = |call: &FunctionCall<'_>| {
+        let request = call.request;
         let mut changed = request.clone();
-        match code {
+        match call.code {
             "headers" => {
                 let names = request
                     .headers
@@ -115,7 +115,12 @@ async fn without_an_engine_an_interpreter_is_asked() {
         (503, "FunctionExecutionError from cloudfront")
     );
     put(&world, "a", "passed", "").await;
-    associate(&world, &mut site, "strange");
+    // Not understood, and passed by an engine.
+    associate(
+        &world,
+        &mut site,
+        "function handler(event) { return event.request; }",
+    );
     assert_eq!(edge.get("/a").await.text(), "passed");
 }
 
