@@ -84,6 +84,13 @@ impl ResolvedDistribution {
         self.ours.iter().any(|id| behavior.leads_to(id))
     }
 
+    /// Returns the path patterns of the site's behaviors besides the default one, under which no function of ours runs.
+    pub(crate) fn other_behaviors(&self) -> impl Iterator<Item = &str> {
+        let ours = self.behaviors().iter().filter(|behavior| self.leads_here(behavior));
+        let patterns = ours.map(|behavior| behavior.pattern.as_str());
+        patterns.filter(|pattern| *pattern != "*")
+    }
+
     /// Returns whether to purge it by cache tags: they are wanted, and it reads them from where an object in S3 has them.
     pub(crate) fn takes_tags(&self, wanted: bool) -> bool {
         let header = self

@@ -297,6 +297,13 @@ fn fit(target: &ResolvedDistribution, resource: &str, wanted: &EdgeFunction) -> 
     {
         return Taken("another one sees its answers already".into());
     }
+    if wanted.password.is_some()
+        && let Some(open) = target.other_behaviors().next()
+    {
+        return Taken(format!(
+            "its behavior {open} leads to the site too, and the function would not ask there: take that behavior off"
+        ));
+    }
     match &default.associated {
         Some(other) if other == resource => Runs,
         Some(other) => Taken(format!(

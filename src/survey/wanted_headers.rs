@@ -34,6 +34,13 @@ pub(crate) async fn prepare(cloudfront: &CloudFront, job: &Job, targets: &mut Re
         headers
             .added
             .insert(id.to_owned(), wished.placement.function.clone());
+        let others: Vec<&str> = target.other_behaviors().collect();
+        if job.function.is_some() && !wished.placement.function.is_empty() && !others.is_empty() {
+            targets.warnings.push(format!(
+                "{id}: headers for some paths alone are added under the default behavior, and not under {}: no function of ours runs there",
+                others.join(", ")
+            ));
+        }
         let name = name.for_distribution(id);
         let mut preparation = PolicyPreparation {
             cloudfront,
