@@ -86,7 +86,10 @@ impl ResolvedDistribution {
 
     /// Returns the path patterns of the site's behaviors besides the default one, under which no function of ours runs.
     pub(crate) fn other_behaviors(&self) -> impl Iterator<Item = &str> {
-        let ours = self.behaviors().iter().filter(|behavior| self.leads_here(behavior));
+        let ours = self
+            .behaviors()
+            .iter()
+            .filter(|behavior| self.leads_here(behavior));
         let patterns = ours.map(|behavior| behavior.pattern.as_str());
         patterns.filter(|pattern| *pattern != "*")
     }

@@ -40,6 +40,10 @@ pub(crate) async fn prepare(
             "no distribution is known that could ask for it",
         ));
     }
+    if groups.is_empty() && (job.settings.spa || job.canonical_host.is_some()) {
+        let told = "`spa` and `canonical-host` do nothing: no distribution is known that could run a function";
+        targets.warnings.push(told.to_owned());
+    }
     for (name, ids) in groups {
         let wish = FunctionWish { job, files, ids };
         let mut preparation = FunctionPreparation {

@@ -1,7 +1,7 @@
 //! What S3 cannot say, said by the function and the headers policies that deploys write: redirects with conditions, pages under
 //! other URLs, headers, a password, one host.
 
-use local_cloudfront::{Answer, Behavior, ErrorResponse, HeadersPolicy, Origin, OriginKind};
+use local_cloudfront::{Answer, Behavior, ErrorResponse, Fault, HeadersPolicy, Origin, OriginKind};
 
 use super::support::{Site, Unstale, World};
 use super::unserved::{CLOUDFLARE, HEADERS, NETLIFY};
@@ -424,4 +424,84 @@ async fn a_password_is_asked_for_everywhere() {
     world
         .assert_idle(deploy(&world, &site).env("SITE_PASSWORD", "s3cret"))
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_some_behavior_would_not_ask_for_is_refused() {
+    let world = World::with(|setup| {
+        let images = Behavior::new("/img/*", "site");
+        setup.distribution.behaviors.push(images);
+    })
+    .await;
+    let site = Site::of(&[("index.html", "<p>"), ("img/a.png", "png")]);
+    settings(&site, "password = \"env:SITE_PASSWORD\"\n");
+    let refused = deploy(&world, &site)
+        .env("SITE_PASSWORD", "s3cret")
+        .await
+        .exits(2);
+    refused
+        .says("nobody would ask for the password")
+        .says("/img/*");
+    let none = deploy(&world, &site)
+        .env("SITE_PASSWORD", "s3cret")
+        .with("--distribution none");
+    none.await
+        .exits(2)
+        .says("nobody would ask for the password");
+    assert_eq!(world.writes(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_right_for_headers_that_is_missing_is_told() {
+    for (operation, action) in [
+        ("ListResponseHeadersPolicies", "ListResponseHeadersPolicies"),
+        ("CreateResponseHeadersPolicy", "CreateResponseHeadersPolicy"),
+        ("UpdateDistribution", "UpdateDistribution"),
+    ] {
+        let world = World::new().await;
+        let site = Site::of(&[("index.html", "<p>"), ("_headers", "/*\n  X-All: one\n")]);
+        settings(&site, "headers-policy = \"site\"\n");
+        world.set_rule(move |request| {
+            if request.operation == operation {
+                Fault::Fail(403, "AccessDenied")
+            } else {
+                Fault::None
+            }
+        });
+        let ran = deploy(&world, &site).await.succeeds();
+        ran.says("headers wait for the headers policy")
+            .says(&format!("allow cloudfront:{action}"));
+        world.clear_rule();
+        deploy(&world, &site).await.succeeds();
+        assert_eq!(
+            ask(&world, "/", &[]).await.header("x-all"),
+            Some("one"),
+            "{operation}"
+        );
+        world.assert_idle(deploy(&world, &site)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fits_nowhere_ends_the_deploy_before_anything_is_uploaded() {
+    let (world, site) = (World::new().await, Site::of(&[("index.html", "<p>")]));
+    settings(&site, "redirect-function = \"site\"\n");
+    let patterns = |count: usize| {
+        let lines = (0..count)
+            .map(|number| format!("/old/section-{number}/* /new/section-{number}/:splat\n"));
+        lines.collect::<String>()
+    };
+    site.write("_redirects", patterns(400));
+    let refused = deploy(&world, &site).await.exits(2);
+    refused
+        .says("10240")
+        .says("400 redirects")
+        .says("/folder/*");
+    assert_eq!(world.writes(), [""; 0]);
+    site.write("_redirects", patterns(40));
+    deploy(&world, &site).await.succeeds();
+    assert_eq!(
+        place(&ask(&world, "/old/section-7/a", &[]).await),
+        (301, Some("/new/section-7/a"))
+    );
 }
