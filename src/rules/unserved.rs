@@ -23,10 +23,18 @@ pub enum UnsentReason {
     Pattern,
     /// What would send it may not be written.
     Waiting,
+    /// CloudFront lets nobody set it.
+    Reserved,
 }
 
 impl UnsentReason {
-    pub const ALL: [Self; 4] = [Self::Policy, Self::Function, Self::Pattern, Self::Waiting];
+    pub const ALL: [Self; 5] = [
+        Self::Policy,
+        Self::Function,
+        Self::Pattern,
+        Self::Waiting,
+        Self::Reserved,
+    ];
 }
 
 /// What a header is asked for.

@@ -89,6 +89,7 @@ fn unsent_warning(reason: UnsentReason, lines: &[&UnservedLine<UnkeptHeader>]) -
         UnsentReason::Pattern => format!(
             "no policy and no function can tell the paths that {them} is for, and no viewer gets {them}; write plain paths, and leave \"!\" out"
         ),
+        UnsentReason::Reserved => format!("CloudFront lets nobody set {them}; leave the lines out"),
         UnsentReason::Waiting => {
             format!("no viewer gets {them} before a headers policy is written")
         }

@@ -92,6 +92,7 @@ impl<'a> WantedSite<'a> {
             |header| targets.unsent(header),
             |redirect| unserved::is_answered_by_errors(redirect, targets),
         );
+        self.unserved.extend(targets.unserved.iter().cloned());
         self.unserved.extend(outcome.warnings);
     }
 

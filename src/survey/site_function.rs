@@ -6,10 +6,14 @@ use super::targets::ResolvedTargets;
 use crate::edge::{Behavior, IndexLookup, path};
 use crate::job::request::Job;
 use crate::plan::StoreChange;
-use crate::rules::edge_function::{EdgeFunction, FunctionError, FunctionHeader, PathRewrite};
-use crate::rules::redirect::{Redirect, decoded};
+use crate::rules::edge_function::{
+    EdgeFunction, FunctionError, FunctionHeader, LEFT_ALONE, PathRewrite, left_alone,
+};
+use crate::rules::redirect::{Redirect, normal_path};
 use crate::scan::LocalFile;
 
+/// The most names without an extension that the code lists, so that they are not taken for folders.
+const MAX_BARE: usize = 100;
 /// The document that stands for a folder.
 const INDEX: &str = "index.html";
 
@@ -38,18 +42,11 @@ impl FunctionWish<'_> {
                 value: "noindex".to_owned(),
             });
         }
-        let redirects = self.answered();
-        let own = if redirects.iter().any(Redirect::spares_pages) {
-            self.own_pages(targets)
-        } else {
-            Vec::new()
-        };
         EdgeFunction {
             site: job.site_name(),
             password: job.password.clone(),
-            redirects,
+            redirects: self.answered(targets),
             stored: false,
-            own,
             canonical_host: job.canonical_host.clone(),
             rewrite: self.rewrite(targets),
             headers,
@@ -59,103 +56,71 @@ impl FunctionWish<'_> {
     /// Returns how paths become keys: what has no extension by itself is no folder.
     fn rewrite(&self, targets: &ResolvedTargets) -> PathRewrite {
         let (index, endings) = (self.job.settings.index, &self.job.strip_extension);
-        let kept = match endings.is_empty() {
-            true => self.paths_of(targets, is_bare),
-            false => kept(self.job, targets),
-        };
-        rewrite(index, endings, kept)
-    }
-
-    /// Returns how many redirects it answers.
-    pub(super) fn redirects(&self) -> usize {
-        self.answered().len()
+        if !endings.is_empty() {
+            return rewrite(index, endings, kept(self.job, targets));
+        }
+        let kept = self.paths_of(targets, is_bare);
+        let bare_folders = kept.len() <= MAX_BARE;
+        let rewrite = rewrite(index, endings, if bare_folders { kept } else { Vec::new() });
+        PathRewrite {
+            bare_folders: rewrite.bare_folders && bare_folders,
+            ..rewrite
+        }
     }
 
     /// Tells whether there is anything to do: folders alone are no reason to begin, and one not to end.
     pub(super) fn needs(&self, wanted: &EdgeFunction) -> bool {
-        let folders = EdgeFunction {
-            rewrite: PathRewrite {
-                endings: Vec::new(),
-                kept: Vec::new(),
-                ..wanted.rewrite.clone()
-            },
-            site: wanted.site.clone(),
-            ..EdgeFunction::default()
-        };
         let ends = |file: &LocalFile| file.key.as_str().ends_with(&format!("/{INDEX}"));
-        let asked = EdgeFunction {
-            own: Vec::new(),
-            rewrite: PathRewrite {
-                kept: Vec::new(),
-                ..wanted.rewrite.clone()
-            },
-            ..wanted.clone()
-        };
-        asked != folders || wanted.rewrite.index.is_some() && self.files.iter().any(ends)
+        does_more_than_folders(wanted)
+            || wanted.rewrite.index.is_some() && self.files.iter().any(ends)
     }
 
-    /// Returns the redirects that it answers, in their order, the rewrite of a single-page app at the end.
-    fn answered(&self) -> Vec<Redirect> {
+    /// Returns the redirects that it answers, in their order, the rewrite of a single-page app at the end. What shows a page under
+    /// many URLs comes after the pages that those have.
+    fn answered(&self, targets: &ResolvedTargets) -> Vec<Redirect> {
         let placed = self
             .job
             .redirects
             .iter()
             .map(|placed| placed.redirect.clone());
-        let mut all: Vec<Redirect> = placed
-            .filter(|redirect| !self.is_hidden(redirect))
-            .collect();
-        let app = Redirect {
-            status: 200,
-            ..Redirect::new("/*", format!("/{INDEX}"))
-        };
-        if self.job.settings.spa
-            && !all
-                .iter()
-                .any(|redirect| redirect.from == app.from && !redirect.has_conditions())
-        {
-            all.push(app);
+        let mut all: Vec<Redirect> = placed.collect();
+        if self.job.settings.spa {
+            let is_said = |app: &Redirect| all.iter().any(|redirect| redirect.from == app.from);
+            let app: Vec<Redirect> = self.app(targets).filter(|app| !is_said(app)).collect();
+            all.extend(app);
         }
-        for redirect in &mut all {
+        if !all.iter().any(|redirect| redirect.status == 200) {
+            return all;
+        }
+        let paths = self.paths_of(targets, |_| true);
+        all.retain(|redirect| !is_hidden(redirect, &paths));
+        for redirect in all.iter_mut().filter(|redirect| redirect.spares_pages()) {
             // Where there is no file, none has to be spared.
-            redirect.force |= redirect.spares_pages() && !self.has_files(redirect);
-            redirect.force &= redirect.status == 200 && !redirect.is_exact();
+            let mut prefix = String::new();
+            path::encode(&redirect.literal_prefix(), &mut prefix);
+            redirect.force = !paths.iter().any(|path| path.starts_with(&prefix));
+        }
+        if let Some(at) = all.iter().position(Redirect::spares_pages) {
+            let after = all.split_off(at);
+            let pages = self.paths_of(targets, |key| {
+                key.ends_with(&format!("/{INDEX}")) || is_bare(key)
+            });
+            all.extend(pages.iter().flat_map(|path| own_pages(path)));
+            all.extend(after);
         }
         all
     }
 
-    /// Tells whether a file of the build goes before the page that would be shown in its place.
-    fn is_hidden(&self, redirect: &Redirect) -> bool {
-        let path = decoded(redirect.path());
-        let is_file = |file: &LocalFile| file.key.as_str() == path.trim_start_matches('/');
-        redirect.status == 200
-            && redirect.is_exact()
-            && !redirect.force
-            && self.files.iter().any(is_file)
-    }
-
-    fn has_files(&self, redirect: &Redirect) -> bool {
-        let prefix = redirect.literal_prefix();
-        let prefix = prefix.trim_start_matches('/');
-        self.files
-            .iter()
-            .any(|file| file.key.as_str().starts_with(prefix))
-    }
-
-    /// Returns the paths without a dot at which pages answer, decoded and without a last slash: of folders with an index document, and
-    /// of names without an extension.
-    fn own_pages(&self, targets: &ResolvedTargets) -> Vec<String> {
-        let page = |path: String| {
-            let folder = path
-                .strip_suffix(INDEX)
-                .and_then(|path| path.strip_suffix('/'));
-            let page = folder.map_or_else(|| path.clone(), str::to_owned);
-            decoded(&page)
-        };
-        let is_page = |key: &str| key.ends_with(&format!("/{INDEX}")) || is_bare(key);
-        self.paths_of(targets, is_page)
-            .into_iter()
-            .map(page)
-            .collect()
+    /// Returns what shows a single-page app, where the distributions show its document.
+    fn app(&self, targets: &ResolvedTargets) -> impl Iterator<Item = Redirect> {
+        let documents = self.paths_of(targets, |key| key == INDEX).into_iter();
+        documents.filter_map(|document| {
+            let folder = document.strip_suffix(INDEX)?;
+            Some(Redirect {
+                status: 200,
+                ..Redirect::new(format!("{folder}*"), document.as_str())
+            })
+        })
     }
 
     /// Returns the request paths of the keys that fit, sorted.
@@ -176,6 +141,42 @@ impl FunctionWish<'_> {
         paths.sort();
         paths.dedup();
         paths
+    }
+}
+
+/// Tells whether a function does anything that shows: folders alone are found by others too.
+fn does_more_than_folders(wanted: &EdgeFunction) -> bool {
+    let EdgeFunction {
+        password,
+        redirects,
+        canonical_host,
+        rewrite,
+        headers,
+        ..
+    } = wanted;
+    password.is_some()
+        || !redirects.is_empty()
+        || canonical_host.is_some()
+        || !rewrite.endings.is_empty()
+        || !headers.is_empty()
+}
+
+/// Tells whether a file of the build goes before the page that would be shown in its place.
+fn is_hidden(redirect: &Redirect, paths: &[String]) -> bool {
+    let shown = redirect.status == 200 && redirect.is_exact() && !redirect.force;
+    let own = normal_path(redirect.path());
+    shown && paths.iter().any(|path| normal_path(path) == own)
+}
+
+/// Returns what leaves a page alone at the paths without a dot at which it answers: of `/d/index.html`, `/d` and `/d/`.
+fn own_pages(path: &str) -> Vec<Redirect> {
+    match path
+        .strip_suffix(INDEX)
+        .and_then(|folder| folder.strip_suffix('/'))
+    {
+        Some("") => Vec::new(),
+        Some(folder) => vec![left_alone(folder), left_alone(&format!("{folder}/"))],
+        None => vec![left_alone(path)],
     }
 }
 
@@ -269,7 +270,7 @@ pub(super) fn owed_paths(
     let (known, wanted): (HashSet<_>, HashSet<_>) =
         (before.iter().collect(), after.iter().collect());
     // What is shown under other URLs is kept under its own.
-    let is_owed = |redirect: &&Redirect| redirect.status != 200;
+    let is_owed = |redirect: &&Redirect| redirect.status != 200 && redirect.status != LEFT_ALONE;
     let gone = before
         .iter()
         .filter(|redirect| !wanted.contains(redirect))

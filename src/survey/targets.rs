@@ -117,6 +117,8 @@ impl ResolvedDistribution {
 pub(crate) struct ResolvedTargets {
     pub found: Vec<ResolvedDistribution>,
     pub warnings: Vec<String>,
+    /// What the settings ask for and nobody serves.
+    pub unserved: Vec<String>,
     /// What sends the headers that S3 does not keep; `None`: the settings ask for nobody.
     pub headers: Option<SiteHeaders>,
     /// The functions that are to run before them; `found` is as if that were done.

@@ -7,11 +7,11 @@ use super::site_function::{self, FunctionWish};
 use super::targets::{ResolvedDistribution, ResolvedTargets, SiteFunction};
 use crate::aws::cloudfront::PurgeTarget;
 use crate::aws::{AwsError, CloudFront};
-use crate::edge::{IndexLookup, UnreadFunction, UriRewrite, rewrite_of};
+use crate::edge::{Distribution, IndexLookup, UnreadFunction, UriRewrite, rewrite_of};
 use crate::error::Error;
 use crate::job::request::Job;
 use crate::plan::{FunctionChange, StoreChange};
-use crate::rules::edge_function::{self, EdgeFunction};
+use crate::rules::edge_function::{self, EdgeFunction, LEFT_ALONE};
 use crate::scan::LocalFile;
 
 /// Finds the functions that the settings ask for, and changes the model of the distributions as if they were live. What cannot
@@ -25,7 +25,16 @@ pub(crate) async fn prepare(
     files: &[LocalFile],
     targets: &mut ResolvedTargets,
 ) -> Result<(), Error> {
-    let Some(name) = job.function.as_ref().filter(|_| job.rollback.is_none()) else {
+    if job.rollback.is_some() {
+        return Ok(());
+    }
+    let Some(name) = &job.function else {
+        let left = targets
+            .found
+            .iter()
+            .filter_map(|target| left_function(job, target));
+        let left: Vec<String> = left.collect();
+        targets.warnings.extend(left);
         return Ok(());
     };
     let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -42,8 +51,9 @@ pub(crate) async fn prepare(
     }
     if groups.is_empty() && (job.settings.spa || job.canonical_host.is_some()) {
         let told = "`spa` and `canonical-host` do nothing: no distribution is known that could run a function";
-        targets.warnings.push(told.to_owned());
+        targets.unserved.push(told.to_owned());
     }
+    targets.warnings.extend(unanswered_host(job, targets));
     for (name, ids) in groups {
         let wish = FunctionWish { job, files, ids };
         let mut preparation = FunctionPreparation {
@@ -55,10 +65,48 @@ pub(crate) async fn prepare(
         match preparation.prepare().await? {
             Ok(function) => targets.functions.extend(function),
             Err(why) if job.password.is_some() => return Err(unprotected(&why)),
-            Err(why) => targets.warnings.push(why),
+            Err(why) => targets.unserved.push(why),
         }
     }
     Ok(())
+}
+
+/// Warns of a function of this site that no settings ask for any more: it goes on with what it does.
+fn left_function(job: &Job, target: &ResolvedDistribution) -> Option<String> {
+    let default = target.behaviors().last()?;
+    let function = EdgeFunction::read(default.function.as_deref()?)?;
+    let name = default.associated.as_deref()?.strip_prefix("function/")?;
+    (function.site == job.site_name()).then(|| {
+        format!(
+            "{}: the function {name}, which deploys of this site wrote, goes on as it is, since no settings ask for one: \
+             `redirect-function = \"{name}\"` keeps it up to date, or takes it off where nothing is left to do",
+            target.id()
+        )
+    })
+}
+
+/// Warns where viewers would be sent to a host that a distribution does not answer for.
+fn unanswered_host(job: &Job, targets: &ResolvedTargets) -> Option<String> {
+    let host = job.canonical_host.as_deref()?;
+    let answers = |distribution: &Distribution| {
+        let mut aliases = distribution.aliases.iter();
+        let is_alias = |alias: &String| {
+            let alias = alias.to_ascii_lowercase();
+            let wild = alias.strip_prefix('*');
+            alias == host || wild.is_some_and(|end| host.ends_with(end))
+        };
+        distribution.domain_name.eq_ignore_ascii_case(host) || aliases.any(is_alias)
+    };
+    let mut known = targets
+        .found
+        .iter()
+        .filter_map(|target| Some((target, target.readable()?)));
+    let (target, _) = known
+        .find(|(_, distribution)| !distribution.aliases.is_empty() && !answers(distribution))?;
+    Some(format!(
+        "{}: `canonical-host` sends viewers to {host}, which is none of its alternate domain names",
+        target.id()
+    ))
 }
 
 /// What one function is prepared from.
@@ -136,7 +184,11 @@ impl FunctionPreparation<'_> {
         let store = self.store_change(&wanted).await?;
         let change = FunctionChange {
             name: self.name.to_owned(),
-            redirects: self.wish.redirects(),
+            redirects: wanted
+                .redirects
+                .iter()
+                .filter(|redirect| redirect.status != LEFT_ALONE)
+                .count(),
             new: live.is_none(),
             publish: is_needed && live.as_deref() != Some(&code),
             answers: wanted.sees_answers(),
@@ -168,7 +220,7 @@ impl FunctionPreparation<'_> {
         for target in &self.targets.found {
             let default = target.behaviors().last();
             let is_whole = default.is_none_or(|default| {
-                !wanted.sees_answers() || default.answered_by.as_ref() == Some(&resource)
+                wanted.sees_answers() == (default.answered_by.as_ref() == Some(&resource))
             });
             if running.iter().any(|id| id == target.id()) && !is_whole {
                 bare.push(target.id().to_owned());

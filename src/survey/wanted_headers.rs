@@ -1,21 +1,21 @@
 //! The response headers policies that send what S3 does not keep: what each has to be, and which behaviors are to have it. Only
 //! where the settings ask for one; never over somebody else's, never in the place of another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::site_function::rewrite;
 use super::targets::{ResolvedDistribution, ResolvedTargets, SiteHeaders};
 use crate::aws::cloudfront::PurgeTarget;
 use crate::aws::headers_policy::StoredHeadersPolicy;
 use crate::aws::{AwsError, CloudFront};
-use crate::edge::HeadersPolicy;
+use crate::edge::{HeadersPolicy, Unfit};
 use crate::job::request::Job;
 use crate::object::tags;
 use crate::plan::HeadersPolicyChange;
 use crate::rules::edge_function::{FunctionHeader, PathRewrite};
 use crate::rules::header_placement::{HeaderPlacement, PolicyHeaders, place};
 use crate::rules::security_preset::taken_away;
-use crate::rules::unserved::{UnkeptHeader, UnsentReason};
+use crate::rules::unserved::{HeaderScope, UnkeptHeader, UnsentReason};
 
 /// The most characters of a policy's comment.
 const MAX_COMMENT: usize = 128;
@@ -25,6 +25,10 @@ pub(crate) async fn prepare(cloudfront: &CloudFront, job: &Job, targets: &mut Re
     let Some(name) = &job.headers_policy else {
         return;
     };
+    if targets.found.is_empty() {
+        let told = "`headers-policy` and `security` do nothing: no distribution is known that could have a headers policy";
+        targets.unserved.push(told.to_owned());
+    }
     let mut headers = SiteHeaders::default();
     let mut policies = BTreeMap::new();
     for target in &targets.found {
@@ -36,8 +40,16 @@ pub(crate) async fn prepare(cloudfront: &CloudFront, job: &Job, targets: &mut Re
             .insert(id.to_owned(), wished.placement.function.clone());
         let others: Vec<&str> = target.other_behaviors().collect();
         if job.function.is_some() && !wished.placement.function.is_empty() && !others.is_empty() {
+            let names: BTreeSet<&str> = wished
+                .placement
+                .function
+                .iter()
+                .map(|header| header.name.as_str())
+                .collect();
+            let names: Vec<&str> = names.into_iter().collect();
             targets.warnings.push(format!(
-                "{id}: headers for some paths alone are added under the default behavior, and not under {}: no function of ours runs there",
+                "{id}: {} for some paths alone: the function adds that under the default behavior, and not under {}",
+                names.join(", "),
                 others.join(", ")
             ));
         }
@@ -46,9 +58,15 @@ pub(crate) async fn prepare(cloudfront: &CloudFront, job: &Job, targets: &mut Re
             cloudfront,
             job,
             target,
+            told: Vec::new(),
             policies: &mut policies,
         };
-        if let Err(why) = preparation.prepare(&name, &wished).await {
+        let prepared = preparation.prepare(&name, &wished).await;
+        let told = preparation.told.into_iter();
+        targets
+            .warnings
+            .extend(told.map(|told| format!("{id}: {told}")));
+        if let Err(why) = prepared {
             targets.warnings.push(format!("{id}: {why}"));
             let all = job.unserved.headers.iter().map(|line| line.asked.clone());
             headers
@@ -81,7 +99,19 @@ impl WishedHeaders {
             headers.push(taken_away(tags::HEADER));
         }
         let put_before = headers.len();
-        headers.extend(job.unserved.headers.iter().map(|line| line.asked.clone()));
+        // A host takes the place of what nobody may send, so that it goes nowhere, too.
+        let asked = job
+            .unserved
+            .headers
+            .iter()
+            .map(|line| match is_reserved(&line.asked) {
+                true => UnkeptHeader {
+                    scope: HeaderScope::Path("https://reserved".to_owned()),
+                    ..line.asked.clone()
+                },
+                false => line.asked.clone(),
+            });
+        headers.extend(asked);
         let behaviors = target
             .behaviors()
             .iter()
@@ -108,7 +138,9 @@ impl WishedHeaders {
                 policy.sent.contains_key(&name) || policy.removed.contains(&name)
             };
             let in_function = placement.function.iter().any(|added| added.name == name);
-            if placement.unserved.contains(&(index + self.put_before)) {
+            if is_reserved(header) {
+                unsent.push((header.clone(), UnsentReason::Reserved));
+            } else if placement.unserved.contains(&(index + self.put_before)) {
                 unsent.push((header.clone(), UnsentReason::Pattern));
             } else if in_function
                 && job.function.is_none()
@@ -134,6 +166,12 @@ fn needs_function(header: &UnkeptHeader, placement: &HeaderPlacement) -> bool {
     !alone.function.is_empty()
 }
 
+/// Tells whether CloudFront lets nobody send or take away a header.
+fn is_reserved(header: &UnkeptHeader) -> bool {
+    let fits = HeadersPolicy::fits(&header.name.to_ascii_lowercase(), &header.value);
+    matches!(fits, Err(Unfit::Untouchable(_)))
+}
+
 fn fits(name: &str, value: &str) -> bool {
     HeadersPolicy::fits(name, value).is_ok()
 }
@@ -143,7 +181,9 @@ struct PolicyPreparation<'a> {
     cloudfront: &'a CloudFront,
     job: &'a Job,
     target: &'a ResolvedDistribution,
-    /// By their names; `None`: one of this name cannot be written.
+    /// What people should know besides.
+    told: Vec<String>,
+    /// By their names.
     policies: &'a mut BTreeMap<String, HeadersPolicyChange>,
 }
 
@@ -160,9 +200,13 @@ impl PolicyPreparation<'_> {
         if matches!(self.target.target, PurgeTarget::Tenant(_)) {
             return Err("a tenant has no headers policy of its own: associate one with the distribution of all tenants".to_owned());
         }
-        if placement.policies.is_empty() {
-            return self.take_off(name).await;
-        }
+        let is_left = |pattern: &str| {
+            placement
+                .policies
+                .get(pattern)
+                .is_none_or(|headers| *headers == PolicyHeaders::default())
+        };
+        self.take_off(name, is_left).await?;
         let default = placement
             .policies
             .get("*")
@@ -194,9 +238,22 @@ impl PolicyPreparation<'_> {
             sent: headers.sent.clone(),
             removed: headers.removed.clone(),
         };
-        let policy = policy
-            .checked()
-            .map_err(|unfit| format!("the headers policy {name} cannot be written: {unfit}"))?;
+        let cannot = |unfit: Unfit| format!("the headers policy {name} cannot be written: {unfit}");
+        let policy = match policy.clone().checked() {
+            Err(unfit @ Unfit::CredentialsForAll) => {
+                // The other headers are sent all the same.
+                self.told.push(format!(
+                    "CORS headers are left out of the headers policy {name}: {unfit}"
+                ));
+                let mut policy = policy;
+                policy
+                    .sent
+                    .retain(|name, _| !name.starts_with("access-control-"));
+                policy.checked()
+            }
+            checked => checked,
+        };
+        let policy = policy.map_err(cannot)?;
         let stored = self.stored(name).await?;
         let id = stored.as_ref().map(|stored| stored.id.clone());
         let behavior = self
@@ -249,8 +306,13 @@ impl PolicyPreparation<'_> {
     }
 
     /// Takes the policies off behaviors that deploys of this site attached: there is nothing left to send.
-    async fn take_off(&mut self, name: &str) -> Result<(), String> {
-        for behavior in self.target.behaviors() {
+    async fn take_off(&mut self, name: &str, is_left: impl Fn(&str) -> bool) -> Result<(), String> {
+        let ours = self
+            .target
+            .behaviors()
+            .iter()
+            .filter(|behavior| self.target.leads_here(behavior));
+        for behavior in ours.filter(|behavior| is_left(&behavior.pattern)) {
             let attached = &behavior.headers_policy;
             if attached.is_none() || !self.is_ours_by_id(attached).await? {
                 continue;
@@ -293,14 +355,14 @@ fn comment(job: &Job) -> String {
 /// Returns letters, digits and hyphens for a path pattern: `images` for `/images/*`.
 fn slug(pattern: &str) -> String {
     let mut slug = String::new();
-    for letter in pattern.chars() {
+    for letter in pattern.trim_matches(['/', '*']).chars() {
         match letter {
-            letter if letter.is_ascii_alphanumeric() => slug.push(letter),
-            _ if slug.is_empty() || slug.ends_with('-') => {}
-            _ => slug.push('-'),
+            letter if letter.is_ascii_alphanumeric() || letter == '-' => slug.push(letter),
+            '/' => slug.push('_'),
+            letter => slug += &format!("_{:x}", u32::from(letter)),
         }
     }
-    slug.trim_end_matches('-').to_owned()
+    slug
 }
 
 pub(crate) fn not_ours(name: &str, site: &str) -> String {
@@ -347,8 +409,8 @@ mod tests {
     fn a_pattern_has_a_name() {
         for (pattern, name) in [
             ("/images/*", "images"),
-            ("*.css", "css"),
-            ("/a/b?c/*", "a-b-c"),
+            ("*.css", "_2ecss"),
+            ("/a-b/c", "a-b_c"),
         ] {
             assert_eq!(slug(pattern), name, "{pattern}");
         }

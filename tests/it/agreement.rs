@@ -9,6 +9,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use unstale::rules::edge_function::{
     EdgeFunction, FunctionAnswer, FunctionHeader, PasswordDigest, PathRewrite, ViewerRequest,
+    left_alone,
 };
 use unstale::rules::redirect::Redirect;
 use unstale::rules::redirects::Redirects;
@@ -78,7 +79,7 @@ fn function() -> impl Strategy<Value = EdgeFunction> {
     });
     (
         vec(redirect(), 0..6),
-        vec("/(a|b|é)", 0..3),
+        prop::collection::btree_set("/(a|b|é|c/)", 0..3),
         option::weighted(0.2, Just("a.example".to_owned())),
         option::weighted(0.1, "[a-z]{1,4}"),
         rewrite,
@@ -92,14 +93,14 @@ fn function() -> impl Strategy<Value = EdgeFunction> {
                     redirects.pop();
                 }
             }
+            if let Some(at) = redirects.iter().position(Redirect::spares_pages) {
+                let after = redirects.split_off(at);
+                redirects.extend(own.iter().map(|path| left_alone(path)));
+                redirects.extend(after);
+            }
             EdgeFunction {
                 site: "s3://b/é/".to_owned(),
                 password: password.map(|password| PasswordDigest::of(&password, "s3://b/é/")),
-                own: if redirects.iter().any(Redirect::spares_pages) {
-                    own
-                } else {
-                    Vec::new()
-                },
                 redirects,
                 stored: false,
                 canonical_host,

@@ -1,7 +1,7 @@
 //! What the function does, in Rust: for tests of the code, and where nothing runs JavaScript.
 
 use super::text::digest;
-use super::{EdgeFunction, PasswordDigest};
+use super::{EdgeFunction, LEFT_ALONE, PasswordDigest};
 use crate::rules::redirect::{Redirect, decoded, normal_path};
 
 /// What the function sees of a request.
@@ -39,7 +39,8 @@ impl EdgeFunction {
             return FunctionAnswer::AskPassword;
         }
         let mut redirects = self.redirects.iter();
-        let redirect = redirects.find_map(|redirect| self.target(redirect, request));
+        let redirect = redirects.find_map(|redirect| target(redirect, request));
+        let redirect = redirect.filter(|(redirect, _)| redirect.status != LEFT_ALONE);
         if let Some((redirect, to)) = &redirect
             && redirect.status != 200
         {
@@ -59,44 +60,6 @@ impl EdgeFunction {
             return request.redirected(301, name, |_| false);
         }
         FunctionAnswer::Pass(self.indexed(shown.unwrap_or_else(|| request.uri.clone())))
-    }
-
-    /// Returns where a redirect sends a request, if it is for it.
-    fn target<'a>(
-        &self,
-        redirect: &'a Redirect,
-        request: &ViewerRequest,
-    ) -> Option<(&'a Redirect, String)> {
-        if redirect.is_plain() {
-            let same = normal_path(redirect.path()) == normal_path(&request.uri);
-            return same.then(|| (redirect, redirect.to.clone()));
-        }
-        let mut hosts = redirect.host().into_iter();
-        if hosts.any(|host| !host.eq_ignore_ascii_case(&request.host)) {
-            return None;
-        }
-        let mut values = Vec::new();
-        for (name, wanted) in &redirect.query {
-            let mut asked = request.query.iter().filter(|(asked, _)| asked == name);
-            let (_, value) = asked.next()?;
-            match wanted.strip_prefix(':') {
-                Some(name) => values.push((name, value.as_str())),
-                None if decoded(wanted) == decoded(value) => {}
-                None => return None,
-            }
-        }
-        // A name of the path goes before the same one of the query.
-        let mut all = redirect.values(&request.uri)?;
-        all.append(&mut values);
-        let may = !redirect.spares_pages() || self.may_show(&request.uri);
-        may.then(|| (redirect, redirect.filled(&all)))
-    }
-
-    /// Tells whether a page may be shown under a path that has none of its own.
-    fn may_show(&self, uri: &str) -> bool {
-        let last = uri.rsplit('/').next().unwrap_or_default();
-        let path = decoded(uri);
-        !last.contains('.') && !self.own.iter().any(|own| own == path.trim_end_matches('/'))
     }
 
     /// Returns the path without an ending that its key lost.
@@ -126,6 +89,38 @@ impl EdgeFunction {
             _ => uri,
         }
     }
+}
+
+/// Returns where a redirect sends a request, if it is for it.
+fn target<'a>(redirect: &'a Redirect, request: &ViewerRequest) -> Option<(&'a Redirect, String)> {
+    if redirect.is_plain() {
+        let same = normal_path(redirect.path()) == normal_path(&request.uri);
+        return same.then(|| (redirect, redirect.to.clone()));
+    }
+    let mut hosts = redirect.host().into_iter();
+    if hosts.any(|host| !host.eq_ignore_ascii_case(&request.host)) {
+        return None;
+    }
+    let mut values = Vec::new();
+    for (name, wanted) in &redirect.query {
+        let mut asked = request.query.iter().filter(|(asked, _)| asked == name);
+        let (_, value) = asked.next()?;
+        match wanted.strip_prefix(':') {
+            Some(name) => values.push((name, value.as_str())),
+            None if decoded(wanted) == decoded(value) => {}
+            None => return None,
+        }
+    }
+    // A name of the path goes before the same one of the query.
+    let mut all = redirect.values(&request.uri)?;
+    all.append(&mut values);
+    let may = !redirect.spares_pages() || is_bare(&request.uri);
+    may.then(|| (redirect, redirect.filled(&all)))
+}
+
+/// Tells whether the last segment of a path has no extension.
+fn is_bare(uri: &str) -> bool {
+    !uri.rsplit('/').next().unwrap_or_default().contains('.')
 }
 
 impl PasswordDigest {

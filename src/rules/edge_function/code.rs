@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::packed::pack;
 use super::text::literal;
-use super::{EdgeFunction, MAX_FUNCTION_BYTES, PathRewrite, RUNTIME};
+use super::{EdgeFunction, LEFT_ALONE, MAX_FUNCTION_BYTES, PathRewrite, RUNTIME};
 use crate::rules::redirect::{Redirect, normal_path};
 
 /// How the first line of the code goes on after whose it is, where it is ours to change.
@@ -18,6 +18,7 @@ const SPARED: &str = " || (rule[2] === 200 && !rule[5] && !may(viewed))";
 /// The most bytes of a key and of a value in a key value store (CloudFront Developer Guide, "Quotas on key value stores").
 const MAX_KEY_BYTES: usize = 512;
 const MAX_VALUE_BYTES: usize = 1024;
+const MAX_STORE_BYTES: usize = 5 << 20;
 
 /// Why there is no code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +33,10 @@ pub enum FunctionError {
         redirects: usize,
         pages: usize,
     },
+    #[error(
+        "{redirects} redirects have {bytes} bytes, and a key value store takes {MAX_STORE_BYTES}: join some with \"/folder/* /new/:splat\""
+    )]
+    TooMany { redirects: usize, bytes: usize },
     #[error(
         "the redirect of {from} is too long for a key value store, which takes paths of {MAX_KEY_BYTES} bytes and targets of about {MAX_VALUE_BYTES}"
     )]
@@ -93,14 +98,31 @@ impl EdgeFunction {
         let code = self.written();
         let bytes = code.len();
         if bytes > MAX_FUNCTION_BYTES {
-            let listed = match self.stored {
-                true => SortedRedirects::of(&self.redirects).listed.len(),
-                false => self.redirects.len(),
-            };
+            let held = self
+                .redirects
+                .iter()
+                .filter(|redirect| !(self.stored && redirect.is_plain()));
+            let (pages, redirects): (Vec<_>, Vec<_>) =
+                held.partition(|redirect| redirect.status == LEFT_ALONE);
             return Err(FunctionError::TooLarge {
                 bytes,
-                redirects: listed,
-                pages: if self.shows_many() { self.own.len() } else { 0 },
+                redirects: redirects.len(),
+                pages: pages.len() + self.rewrite.kept.len(),
+            });
+        }
+        let store = if self.stored {
+            self.store()
+        } else {
+            BTreeMap::new()
+        };
+        let bytes = store
+            .iter()
+            .map(|(key, value)| key.len() + value.len())
+            .sum();
+        if bytes > MAX_STORE_BYTES {
+            return Err(FunctionError::TooMany {
+                redirects: store.len(),
+                bytes,
             });
         }
         let is_long = |(key, value): &(String, String)| {
@@ -174,9 +196,6 @@ impl EdgeFunction {
                 tables += &constant("exact", &Value::Array(groups.collect()));
             }
         }
-        if self.shows_many() {
-            tables += &constant("own", &json!(self.own));
-        }
         if !self.rewrite.endings.is_empty() {
             tables += &constant("endings", &json!(self.rewrite.endings));
         }
@@ -222,9 +241,11 @@ impl EdgeFunction {
         let asynchronous = if self.stored { "async " } else { "" };
         let mut handler =
             format!("{asynchronous}function handler(event) {{\n  const request = event.request;\n");
-        if !self.headers.is_empty() {
-            handler += "  if (event.response) return dress(event.response, request.uri);\n";
-        }
+        // Edges that still run it on answers get them back.
+        handler += match self.headers.is_empty() {
+            true => "  if (event.response) return event.response;\n",
+            false => "  if (event.response) return dress(event.response, request.uri);\n",
+        };
         if self.password.is_some() {
             handler += include_str!("js/handler/password.js");
         }

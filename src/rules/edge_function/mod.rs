@@ -18,6 +18,9 @@ pub const MAX_FUNCTION_BYTES: usize = 10 * 1024;
 /// The runtime that the code is written for.
 pub const RUNTIME: &str = "cloudfront-js-2.0";
 
+/// Instead of a redirect's status: a page of its own answers at the path.
+pub const LEFT_ALONE: u16 = 0;
+
 /// What the function does, in the order in which it does it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EdgeFunction {
@@ -25,12 +28,11 @@ pub struct EdgeFunction {
     pub site: String,
     /// Nobody gets anything without it.
     pub password: Option<PasswordDigest>,
-    /// In the order in which they answer. Those with status 200 show a page of the site under another URL.
+    /// In the order in which they answer. Those with status 200 show a page of the site under another URL; those with
+    /// [`LEFT_ALONE`] leave the path as it is, whatever comes after them.
     pub redirects: Vec<Redirect>,
     /// Exact redirects without conditions are looked up in the key value store of the function instead of its code.
     pub stored: bool,
-    /// Request paths without their last slash that pages of their own answer at: rewrites of many paths leave them alone.
-    pub own: Vec<String>,
     /// Other hosts are sent to this one.
     pub canonical_host: Option<String>,
     pub rewrite: PathRewrite,
@@ -78,6 +80,14 @@ pub fn comment(site: &str) -> String {
     let mut comment = format!("Written by unstale for {site}");
     comment.truncate(comment.floor_char_boundary(MAX_COMMENT_BYTES));
     comment
+}
+
+/// Returns what leaves a path alone.
+pub fn left_alone(path: &str) -> Redirect {
+    Redirect {
+        status: LEFT_ALONE,
+        ..Redirect::new(path, "")
+    }
 }
 
 impl PasswordDigest {

@@ -21,7 +21,6 @@ impl EdgeFunction {
                 .map(|(salt, digest)| PasswordDigest { salt, digest }),
             redirects: Vec::new(),
             stored: code.contains("\nconst store = "),
-            own: constants.named("own").unwrap_or_default(),
             canonical_host: constants.named("canonical"),
             rewrite: PathRewrite {
                 bare_folders: index.is_some() && code.contains(BARE_FOLDER),

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-use super::{EdgeFunction, FunctionAnswer, ViewerRequest};
+use super::{EdgeFunction, FunctionAnswer, LEFT_ALONE, ViewerRequest};
 use crate::rules::redirect::{Redirect, normal_path};
 
 /// The most samples: each is a request to AWS.
@@ -65,7 +65,8 @@ impl EdgeFunction {
 /// Tells whether a test can ask for it: CloudFront wants the names in a test's query in lower case.
 fn is_testable(redirect: &Redirect) -> bool {
     let mut names = redirect.query.keys();
-    !names.any(|name| name.contains(|letter: char| letter.is_ascii_uppercase()))
+    redirect.status != LEFT_ALONE
+        && !names.any(|name| name.contains(|letter: char| letter.is_ascii_uppercase()))
 }
 
 /// Returns what a sample of a redirect shows.

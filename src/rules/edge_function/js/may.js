@@ -1,4 +1,4 @@
-// A page under many URLs leaves files and pages of their own alone.
+// A page under many URLs leaves files alone.
 function may(uri) {
-  return uri.slice(uri.lastIndexOf('/')).indexOf('.') < 0 && own.indexOf(decode(uri).replace(/\/+$/, '')) < 0;
+  return uri.slice(uri.lastIndexOf('/')).indexOf('.') < 0;
 }
