@@ -31,13 +31,7 @@ impl FunctionWish<'_> {
             let added: Vec<_> = added.filter(|header| !headers.contains(header)).collect();
             headers.extend(added);
         }
-        if job.password.is_some() {
-            headers.push(FunctionHeader {
-                pattern: "^".to_owned(),
-                name: "x-robots-tag".to_owned(),
-                value: "noindex".to_owned(),
-            });
-        }
+        headers.extend(unindexed(job));
         let redirects = self.answered();
         let own = if redirects.iter().any(Redirect::spares_pages) {
             self.own_pages(targets)
@@ -177,6 +171,15 @@ impl FunctionWish<'_> {
         paths.dedup();
         paths
     }
+}
+
+/// Returns what keeps a site with a password out of search engines.
+pub(super) fn unindexed(job: &Job) -> Option<FunctionHeader> {
+    job.password.as_ref().map(|_| FunctionHeader {
+        pattern: "^".to_owned(),
+        name: "x-robots-tag".to_owned(),
+        value: "noindex".to_owned(),
+    })
 }
 
 /// Tells whether a key's name has no extension.
