@@ -184,8 +184,15 @@ impl App {
     }
 }
 
-/// Reads the password that viewers have to know, and makes its digest.
+/// Returns the digest of the password that viewers have to know.
 fn password(settings: &Settings, bucket: &str) -> Result<Option<PasswordDigest>, Error> {
+    let site = format!("s3://{bucket}/{}", settings.prefix.0);
+    let password = read_password(settings)?;
+    Ok(password.map(|password| PasswordDigest::of(&password, &site)))
+}
+
+/// Reads the password that viewers have to know.
+pub(super) fn read_password(settings: &Settings) -> Result<Option<String>, Error> {
     let Some(place) = &settings.password else {
         return Ok(None);
     };
@@ -195,8 +202,7 @@ fn password(settings: &Settings, bucket: &str) -> Result<Option<PasswordDigest>,
         return Err(Error::usage(format!("`password` is read from {variable}, which is not set"))
             .hint("set it where deploys run, in a CI from its secrets; without `password` everybody sees the site"));
     }
-    let site = format!("s3://{bucket}/{}", settings.prefix.0);
-    Ok(Some(PasswordDigest::of(&password, &site)))
+    Ok(Some(password))
 }
 
 /// What is read and not uploaded is left out too.

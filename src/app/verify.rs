@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::connect::Link;
+use super::connect::{Link, read_password};
 use super::{App, SiteCommand};
 use crate::aws::viewer::{ViewerAnswer, ViewerClient};
 use crate::cli;
 use crate::deploy::PlanInputs;
-use crate::edge::expect::{SeenAnswer, faults};
+use crate::edge::expect::{ExpectedAnswer, SeenAnswer, faults, header_faults};
 use crate::error::{Error, Exit};
 use crate::object::Key;
 use crate::plan::{Plan, WantedObject};
@@ -106,7 +106,9 @@ async fn ask_all(
     asked: Vec<DistributionQuestions>,
     url: Option<&str>,
 ) -> Result<Exit, Error> {
-    let viewer = ViewerClient::new(app.authorities()?.as_deref(), PATIENCE);
+    let stranger = ViewerClient::new(app.authorities()?.as_deref(), PATIENCE);
+    let password = read_password(&app.settings)?;
+    let knowing = password.map_or_else(|| stranger.clone(), |known| stranger.with_password(&known));
     let mut verification = Verification::default();
     for site in asked {
         if site.blind {
@@ -116,7 +118,13 @@ async fn ask_all(
         let base = base(link, &site, url).await?;
         app.printer.asking(&base, site.all.len());
         let mut answers = stream::iter(site.all)
-            .map(|question| ask(&viewer, &base, question))
+            .map(|question| {
+                let viewer = match question.expected {
+                    ExpectedAnswer::AskPassword => &stranger,
+                    _ => &knowing,
+                };
+                ask(viewer, &base, question)
+            })
             .buffer_unordered(AT_ONCE);
         loop {
             let answer = tokio::select! {
@@ -217,7 +225,12 @@ impl AskedUrl {
             md5: seen.md5,
             headers: &seen.headers,
         };
-        faults(&self.question.expected, &answer)
+        let mut faults = faults(&self.question.expected, &answer);
+        // An error that nobody expects says enough.
+        if faults.is_empty() || answer.status < 400 {
+            faults.extend(header_faults(&self.question.added, &answer));
+        }
+        faults
     }
 }
 
@@ -244,7 +257,6 @@ fn judge(verification: &Verification) -> Result<Exit, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::expect::ExpectedAnswer;
     use crate::object::Md5;
 
     #[test]
@@ -255,6 +267,7 @@ mod tests {
                 path: path.to_owned(),
                 key: Key::new("k"),
                 expected: ExpectedAnswer::Gone,
+                added: Default::default(),
             },
             answer: answer.map_err(str::to_owned).map(|status| ViewerAnswer {
                 status,

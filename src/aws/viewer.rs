@@ -15,8 +15,12 @@ use md5::{Digest, Md5 as Hasher};
 use crate::object::Md5;
 
 /// A client of its own: what viewers are answered has nothing to do with credentials. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct ViewerClient(SharedHttpConnector);
+#[derive(Clone)]
+pub struct ViewerClient {
+    connector: SharedHttpConnector,
+    /// An `Authorization` header.
+    authorization: Option<String>,
+}
 
 /// An answer, without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +56,19 @@ impl ViewerClient {
         if let Some(Ok(context)) = context {
             builder = builder.tls_context(context);
         }
-        Self(SharedHttpConnector::new(builder.build()))
+        Self {
+            connector: SharedHttpConnector::new(builder.build()),
+            authorization: None,
+        }
+    }
+
+    /// Returns a client that sends a password with each request: any name goes with it (RFC 7617).
+    pub fn with_password(&self, password: &str) -> Self {
+        let pair = base64_simd::STANDARD.encode_to_string(format!(":{password}"));
+        Self {
+            authorization: Some(format!("Basic {pair}")),
+            ..self.clone()
+        }
     }
 
     /// Asks for a URL, `http` or `https`, and reads the answer to its end. Fails with words for people.
@@ -60,8 +76,12 @@ impl ViewerClient {
         let mut request = HttpRequest::get(url).map_err(|error| error.to_string())?;
         let agent = concat!("unstale/", env!("CARGO_PKG_VERSION"));
         request.headers_mut().insert("user-agent", agent);
+        if let Some(authorization) = &self.authorization {
+            let headers = request.headers_mut();
+            headers.insert("authorization", authorization.clone());
+        }
         let answer = self
-            .0
+            .connector
             .call(request)
             .await
             .map_err(|error| with_causes(&error))?;

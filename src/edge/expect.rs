@@ -1,5 +1,6 @@
 //! What a request path has to answer, and how an answer differs from that.
 
+use super::added_headers::HeaderValues;
 use crate::object::{ETag, Headers, Md5};
 
 /// What a viewer has to see.
@@ -17,6 +18,8 @@ pub enum ExpectedAnswer {
     Redirect(String),
     /// Nothing is there any more: an error.
     Gone,
+    /// The password, by whoever comes without it.
+    AskPassword,
 }
 
 /// What a viewer saw, as far as it counts.
@@ -42,6 +45,10 @@ pub fn faults(expected: &ExpectedAnswer, answer: &SeenAnswer) -> Vec<String> {
     match expected {
         ExpectedAnswer::Gone if answer.status >= 400 => Vec::new(),
         ExpectedAnswer::Gone => vec![format!("answers {}, and was removed", answer.status)],
+        ExpectedAnswer::AskPassword if answer.status == 401 => Vec::new(),
+        ExpectedAnswer::AskPassword => {
+            vec![format!("answers {} without the password", answer.status)]
+        }
         ExpectedAnswer::Redirect(to) => redirect(to, answer),
         ExpectedAnswer::Object { .. } if answer.status != 200 => {
             vec![format!("answers {} instead of 200", answer.status)]
@@ -95,7 +102,7 @@ fn past_host(url: &str) -> Option<&str> {
     rest.find('/').and_then(|start| rest.get(start..))
 }
 
-fn differing(headers: &Headers, answer: &SeenAnswer) -> impl Iterator<Item = String> {
+fn differing(headers: &Headers, answer: &SeenAnswer) -> Vec<String> {
     let wanted = [
         ("cache-control", headers.cache_control.as_deref()),
         (
@@ -109,12 +116,24 @@ fn differing(headers: &Headers, answer: &SeenAnswer) -> impl Iterator<Item = Str
         ),
         ("content-language", headers.content_language.as_deref()),
     ];
+    let wanted = wanted.into_iter();
+    wanted
+        .filter_map(|(name, wanted)| header_fault(name, wanted, answer))
+        .collect()
+}
+
+/// Returns in which ways the headers are not what policies and the function are to make of them.
+pub fn header_faults(added: &HeaderValues, answer: &SeenAnswer) -> Vec<String> {
+    let added = added.iter();
+    added
+        .filter_map(|(name, wanted)| header_fault(name, wanted.as_deref(), answer))
+        .collect()
+}
+
+fn header_fault(name: &str, wanted: Option<&str>, answer: &SeenAnswer) -> Option<String> {
     let shown = |value: Option<&str>| value.map_or("none".to_owned(), |text| format!("`{text}`"));
-    wanted.into_iter().filter_map(move |(name, wanted)| {
-        let seen = answer.header(name);
-        let differs = seen != wanted;
-        differs.then(|| format!("{name} {} instead of {}", shown(seen), shown(wanted)))
-    })
+    let seen = answer.header(name);
+    (seen != wanted).then(|| format!("{name} {} instead of {}", shown(seen), shown(wanted)))
 }
 
 #[cfg(test)]
@@ -136,12 +155,16 @@ mod tests {
         }
     }
 
-    fn told(expected: &ExpectedAnswer, status: u16, size: u64, md5: u8, headers: &str) -> String {
-        let headers: Vec<(String, String)> = headers
-            .split(';')
-            .filter_map(|header| header.split_once(": "))
+    fn headers_of(text: &str) -> Vec<(String, String)> {
+        let headers = text.split(';');
+        let headers = headers.filter_map(|header| header.split_once(": "));
+        headers
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
+            .collect()
+    }
+
+    fn told(expected: &ExpectedAnswer, status: u16, size: u64, md5: u8, headers: &str) -> String {
+        let headers = headers_of(headers);
         let answer = SeenAnswer {
             status,
             size,
@@ -200,5 +223,35 @@ mod tests {
             told(&ExpectedAnswer::Gone, 200, 0, 0, ""),
             "answers 200, and was removed"
         );
+        assert_eq!(told(&ExpectedAnswer::AskPassword, 401, 0, 0, ""), "");
+        assert_eq!(
+            told(&ExpectedAnswer::AskPassword, 200, 0, 0, ""),
+            "answers 200 without the password"
+        );
+    }
+
+    #[test]
+    fn added_headers_are_there_and_removed_ones_are_not() {
+        let added = HeaderValues::from([
+            ("x-frame-options".to_owned(), Some("DENY".to_owned())),
+            ("server".to_owned(), None),
+        ]);
+        for (headers, right) in [
+            ("x-frame-options: DENY", ""),
+            ("", "x-frame-options none instead of `DENY`"),
+            (
+                "x-frame-options: SAMEORIGIN;server: x",
+                "server `x` instead of none, x-frame-options `SAMEORIGIN` instead of `DENY`",
+            ),
+        ] {
+            let headers = headers_of(headers);
+            let answer = SeenAnswer {
+                status: 200,
+                size: 0,
+                md5: THIS,
+                headers: &headers,
+            };
+            assert_eq!(header_faults(&added, &answer).join(", "), right);
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! Finds the request paths that a site answers at, and what it answers there: `verify` asks for them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::targets::{ResolvedDistribution, ResolvedTargets};
+use super::wanted_headers::WishedHeaders;
+use crate::edge::added_headers::{AddedHeaders, HeaderValues};
 use crate::edge::expect::ExpectedAnswer;
 use crate::edge::{
     Behavior, Distribution, Origin, PathKind, RequestPath, ShownSite, request_paths,
@@ -12,6 +14,7 @@ use crate::object::manifest::Manifest;
 use crate::object::{ETag, Key};
 use crate::plan::WantedObject;
 use crate::rules::edge_function::{EdgeFunction, FunctionAnswer, ViewerRequest};
+use crate::rules::redirect::Redirect;
 
 /// One request path of one distribution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub(crate) struct PathQuestion {
     pub path: String,
     pub key: Key,
     pub expected: ExpectedAnswer,
+    /// What is to be seen besides the object's own headers.
+    pub added: HeaderValues,
 }
 
 /// What is to be asked of a distribution.
@@ -50,13 +55,23 @@ pub(crate) fn questions(
     targets: &ResolvedTargets,
     objects: ExpectedObjects,
 ) -> Vec<DistributionQuestions> {
-    let asked = |target: Option<&ResolvedDistribution>, site: &ShownSite| DistributionQuestions {
-        target: target.map(|target| target.id().to_owned()),
-        domain: target
-            .and_then(ResolvedDistribution::domain)
-            .map(str::to_owned),
-        all: of_site(site, objects),
-        blind: site.has_unknown_rewrite(),
+    let asked = |target: Option<&ResolvedDistribution>, site: &ShownSite| {
+        let added = target.map(|target| WishedHeaders::added(job, target));
+        let domain = target.and_then(ResolvedDistribution::domain);
+        let mut all = of_site(site, objects, &added.unwrap_or_default());
+        if target.is_some() && job.password.is_some() {
+            all.insert(0, password_question(site));
+        }
+        DistributionQuestions {
+            target: target.map(|target| target.id().to_owned()),
+            // Other hosts lead to this one.
+            domain: job
+                .canonical_host
+                .clone()
+                .or_else(|| domain.map(str::to_owned)),
+            all,
+            blind: site.has_unknown_rewrite(),
+        }
     };
     if targets.found.is_empty() {
         let plain = plain();
@@ -91,8 +106,20 @@ fn plain() -> Distribution {
     }
 }
 
+/// Returns what is asked by whoever does not know the password.
+fn password_question(site: &ShownSite) -> PathQuestion {
+    let root = site.distribution.default_root_object.as_deref();
+    PathQuestion {
+        path: "/".to_owned(),
+        key: Key::new(root.unwrap_or(&site.index_document)),
+        expected: ExpectedAnswer::AskPassword,
+        added: HeaderValues::new(),
+    }
+}
+
 /// Returns all questions about these objects at one distribution.
-fn of_site(site: &ShownSite, objects: ExpectedObjects) -> Vec<PathQuestion> {
+fn of_site(site: &ShownSite, objects: ExpectedObjects, added: &AddedHeaders) -> Vec<PathQuestion> {
+    let functions = FunctionsByCode::of(site.distribution);
     let wanted: HashSet<&Key> = objects.wants.iter().map(|want| &want.key).collect();
     // A page shown for errors with a status of 200 hides what is gone.
     let mut responses = site.distribution.error_responses.iter();
@@ -106,12 +133,20 @@ fn of_site(site: &ShownSite, objects: ExpectedObjects) -> Vec<PathQuestion> {
         // What a function may rewrite, it may leave alone as well.
         let is_certain = |path: &RequestPath| !path.is_query() && path.kind != PathKind::Rewritten;
         for path in paths.filter(is_certain) {
-            let redirect = answered_by_function(path.behavior, &path.text);
-            let expected = match (redirect, want) {
-                (Some(to), _) => ExpectedAnswer::Redirect(to),
-                (None, Some(want)) => expected(want, path.kind, site, objects.manifest),
-                (None, None) => ExpectedAnswer::Gone,
+            let generated = functions.answer(path.behavior, &path.text);
+            let expected = match (&generated, want) {
+                (GeneratedAnswer::Uncertain, _) => continue,
+                (GeneratedAnswer::Redirect(to), _) => ExpectedAnswer::Redirect(to.clone()),
+                (GeneratedAnswer::None, Some(want)) => {
+                    expected(want, path.kind, site, objects.manifest)
+                }
+                (GeneratedAnswer::None, None) => ExpectedAnswer::Gone,
             };
+            let mut added_here = added.by_policy(&path.behavior.pattern);
+            let is_seen = generated == GeneratedAnswer::None && expected != ExpectedAnswer::Gone;
+            if is_seen && path.behavior.pattern == "*" {
+                added_here.extend(added.by_function(&path.text));
+            }
             // An object's own path is its own, whatever else would answer there.
             let other = asked.get(&path.text).map(|(kind, _)| *kind);
             if other.is_none_or(|kind| path.kind < kind) {
@@ -119,6 +154,7 @@ fn of_site(site: &ShownSite, objects: ExpectedObjects) -> Vec<PathQuestion> {
                     path: path.text.clone(),
                     key: key.clone(),
                     expected,
+                    added: added_here,
                 };
                 asked.insert(path.text, (path.kind, question));
             }
@@ -161,26 +197,66 @@ fn folder_of(key: &Key) -> &str {
     folder.map_or("", |(folder, _)| folder)
 }
 
-/// Returns where a function that this tool wrote sends this path, whatever host is asked.
-fn answered_by_function(behavior: &Behavior, path: &str) -> Option<String> {
-    let function = EdgeFunction {
-        password: None,
-        canonical_host: None,
-        ..EdgeFunction::read(behavior.function.as_ref()?)?
+/// What a function that this tool wrote answers by itself to who asks for a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum GeneratedAnswer {
+    None,
+    Redirect(String),
+    /// It goes by the host, or is another object than the path names.
+    Uncertain,
+}
+
+/// The functions of a distribution that this tool wrote, by their code.
+struct FunctionsByCode<'a>(HashMap<&'a str, EdgeFunction>);
+
+impl<'a> FunctionsByCode<'a> {
+    fn of(distribution: &'a Distribution) -> Self {
+        let codes = distribution.behaviors.iter();
+        let codes = codes.filter_map(|behavior| behavior.function.as_deref());
+        let read = |code| {
+            let function = EdgeFunction {
+                password: None,
+                canonical_host: None,
+                ..EdgeFunction::read(code)?
+            };
+            Some((code, function))
+        };
+        Self(codes.filter_map(read).collect())
+    }
+
+    fn answer(&self, behavior: &Behavior, path: &str) -> GeneratedAnswer {
+        let function = behavior.function.as_deref();
+        match function.and_then(|code| self.0.get(code)) {
+            Some(function) => generated(function, path),
+            None => GeneratedAnswer::None,
+        }
+    }
+}
+
+fn generated(function: &EdgeFunction, path: &str) -> GeneratedAnswer {
+    let answer = |host: &str| {
+        function.answer(&ViewerRequest {
+            uri: path.to_owned(),
+            host: host.to_owned(),
+            ..ViewerRequest::default()
+        })
     };
-    let request = ViewerRequest {
-        uri: path.to_owned(),
-        ..ViewerRequest::default()
-    };
-    match function.answer(&request) {
-        FunctionAnswer::Redirect { location, .. } => Some(location),
-        FunctionAnswer::Pass(_) | FunctionAnswer::AskPassword => None,
+    let plain = answer("");
+    let mut hosts = function.redirects.iter().filter_map(Redirect::host);
+    if hosts.any(|host| answer(host) != plain) {
+        return GeneratedAnswer::Uncertain;
+    }
+    match plain {
+        FunctionAnswer::Redirect { location, .. } => GeneratedAnswer::Redirect(location),
+        FunctionAnswer::Pass(uri) if uri != function.page_path(path) => GeneratedAnswer::Uncertain,
+        FunctionAnswer::Pass(_) | FunctionAnswer::AskPassword => GeneratedAnswer::None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::edge_function::PathRewrite;
 
     #[test]
     fn without_a_distribution_the_root_and_each_key_answer() {
@@ -195,5 +271,40 @@ mod tests {
             paths("a b/index.html"),
             ["/a%20b/index.html", "/a+b/index.html"]
         );
+    }
+    #[test]
+    fn what_a_function_answers_is_known_or_not_asked() {
+        let redirect = |from: &str, to: &str, status| Redirect {
+            status,
+            ..Redirect::new(from, to)
+        };
+        let function = EdgeFunction {
+            redirects: vec![
+                redirect("/old", "/new", 301),
+                redirect("https://a.example/host/*", "/elsewhere", 301),
+                Redirect {
+                    force: true,
+                    ..redirect("/forced/*", "/index.html", 200)
+                },
+                redirect("/*", "/index.html", 200),
+            ],
+            own: vec!["/about".to_owned()],
+            rewrite: PathRewrite {
+                index: Some("index.html".to_owned()),
+                bare_folders: true,
+                ..PathRewrite::default()
+            },
+            ..EdgeFunction::default()
+        };
+        for (path, right) in [
+            ("/old", GeneratedAnswer::Redirect("/new".to_owned())),
+            ("/host/a.css", GeneratedAnswer::Uncertain),
+            ("/forced/a.css", GeneratedAnswer::Uncertain),
+            ("/about/", GeneratedAnswer::None),
+            ("/about", GeneratedAnswer::None),
+            ("/a.css", GeneratedAnswer::None),
+        ] {
+            assert_eq!(generated(&function, path), right, "{path}");
+        }
     }
 }

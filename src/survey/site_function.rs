@@ -35,13 +35,7 @@ impl FunctionWish<'_> {
             let added: Vec<_> = added.filter(|header| !headers.contains(header)).collect();
             headers.extend(added);
         }
-        if job.password.is_some() {
-            headers.push(FunctionHeader {
-                pattern: "^".to_owned(),
-                name: "x-robots-tag".to_owned(),
-                value: "noindex".to_owned(),
-            });
-        }
+        headers.extend(unindexed(job));
         EdgeFunction {
             site: job.site_name(),
             password: job.password.clone(),
@@ -178,6 +172,15 @@ fn own_pages(path: &str) -> Vec<Redirect> {
         Some(folder) => vec![left_alone(folder), left_alone(&format!("{folder}/"))],
         None => vec![left_alone(path)],
     }
+}
+
+/// Returns what keeps a site with a password out of search engines.
+pub(super) fn unindexed(job: &Job) -> Option<FunctionHeader> {
+    job.password.as_ref().map(|_| FunctionHeader {
+        pattern: "^".to_owned(),
+        name: "x-robots-tag".to_owned(),
+        value: "noindex".to_owned(),
+    })
 }
 
 /// Tells whether a key's name has no extension.

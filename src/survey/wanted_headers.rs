@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::site_function::rewrite;
+use super::site_function::{rewrite, unindexed};
 use super::targets::{ResolvedDistribution, ResolvedTargets, SiteHeaders};
 use crate::aws::cloudfront::PurgeTarget;
 use crate::aws::headers_policy::StoredHeadersPolicy;
 use crate::aws::{AwsError, CloudFront};
+use crate::edge::added_headers::AddedHeaders;
 use crate::edge::{HeadersPolicy, Unfit};
 use crate::job::request::Job;
 use crate::object::tags;
@@ -125,6 +126,19 @@ impl WishedHeaders {
             placement: place(&headers, &patterns, &rewrite, fits),
             put_before,
         }
+    }
+
+    /// Returns what viewers are to get besides the objects' own headers.
+    pub(super) fn added(job: &Job, target: &ResolvedDistribution) -> AddedHeaders {
+        let wished = job.headers_policy.as_ref();
+        let HeaderPlacement {
+            policies, function, ..
+        } = wished.map_or_else(HeaderPlacement::default, |_| {
+            Self::of(job, target).placement
+        });
+        let function = function.into_iter().chain(unindexed(job));
+        let function = function.filter(|_| job.function.is_some());
+        AddedHeaders::of(&policies, function.collect())
     }
 
     /// Returns the headers of the site's rules that are not sent for want of a function, or by anybody.

@@ -75,6 +75,11 @@ impl EdgeFunction {
         name.map(str::to_owned)
     }
 
+    /// Returns the path that a request goes on under where no redirect is for it.
+    pub fn page_path(&self, uri: &str) -> String {
+        self.indexed(uri.to_owned())
+    }
+
     fn indexed(&self, uri: String) -> String {
         let last = uri.rsplit('/').next().unwrap_or_default();
         match &self.rewrite.index {
