@@ -1,6 +1,6 @@
 //! Sites, settings and mishaps for which what the function and the headers policies say is wrong, stale or misleading.
 
-use local_cloudfront::{Answer, Behavior, Fault, Gate, RequestInfo};
+use local_cloudfront::{Answer, Behavior, Fault, Function, Gate, RequestInfo};
 
 use super::mishap::{STATE, at_request};
 use super::support::{BUCKET, Ran, Site, Unstale, World};
@@ -447,4 +447,34 @@ async fn verify_calls_every_page_behind_a_password_stale() {
         .arg(&url);
     let verify = verify.within(site.project()).env("SITE_PASSWORD", "s3cret");
     verify.await.says("password");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strict_deploys_succeed_without_headers_whose_function_cannot_be_associated() {
+    let (world, site) = (World::new().await, Site::of(&[("index.html", "<p>")]));
+    site.write("_headers", "/x.txt\n  X-Fun: yes\n");
+    settings(
+        &site,
+        "headers-policy = \"p\"\nredirect-function = \"f\"\nstrict = true\n",
+    );
+    let theirs = "function handler(event) { return event.request; }\n";
+    world.set_function("theirs", Function::of(theirs.into()));
+    let mut distribution = world.distribution(&world.distribution).unwrap();
+    distribution.default.function = Some("theirs".into());
+    world.set_distribution(distribution);
+    deploy(&world, &site).await.exits(2).says("X-Fun");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_calls_every_page_stale_where_another_host_is_canonical() {
+    let (world, site) = (World::new().await, Site::of(&[("index.html", "<p>")]));
+    settings(&site, "canonical-host = \"www.example.com\"\n");
+    deploy(&world, &site).await.succeeds();
+    let url = world.serve_edge(&world.distribution, 0, 0).await.unwrap();
+    let verify = world.unstale("verify").arg(site.dir()).with("--url");
+    verify
+        .arg(&url)
+        .within(site.project())
+        .await
+        .says("www.example.com");
 }
