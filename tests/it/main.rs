@@ -20,6 +20,7 @@ mod deletes;
 mod deploy;
 mod diff;
 mod early;
+mod edge_amiss;
 mod edges;
 mod errors;
 mod explain;
