@@ -26,11 +26,13 @@ use crate::job::stop::StopSignal;
 use crate::object::journal::Journal;
 use crate::object::manifest::DeployId;
 use crate::plan::{ChangeAction, Plan, guard};
+use crate::scan::LocalFile;
 use crate::site::past::PastSite;
 use crate::site::source::SiteSource;
 use crate::state::{self, BeginOutcome, Lease};
 use crate::survey;
 use crate::survey::ListingSplits;
+use crate::survey::targets::ResolvedTargets;
 use crate::survey::{OpenedSite, SiteLocation};
 use crate::survey::{wanted_function, wanted_headers};
 
@@ -80,17 +82,26 @@ async fn look(
         survey::find_targets(context.aws, context.job),
         remote
     )?;
-    let (cloudfront, job) = (context.aws.cloudfront(), context.job);
-    if job.rollback.is_none() {
-        wanted_headers::prepare(&cloudfront, job, &mut targets).await;
-    }
-    wanted_function::prepare(&cloudfront, job, source.files(), &mut targets).await?;
+    ask_for_services(context, source.files(), &mut targets).await?;
     Ok(SurveyedSite {
         place,
         source,
         targets,
         remote,
     })
+}
+
+/// Adds the headers policies and functions that the settings ask for to the distributions.
+async fn ask_for_services(
+    context: DeployContext<'_>,
+    files: &[LocalFile],
+    targets: &mut ResolvedTargets,
+) -> Result<(), Error> {
+    let (cloudfront, job) = (context.aws.cloudfront(), context.job);
+    if job.rollback.is_none() {
+        wanted_headers::prepare(&cloudfront, job, targets).await;
+    }
+    wanted_function::prepare(&cloudfront, job, files, targets).await
 }
 
 /// Returns what the site is to become.
@@ -428,10 +439,17 @@ impl DeployRun<'_> {
             early: None,
         };
         let (place, remote) = survey::remote(opened, &self.splits, self.context.tell).await?;
+        let DeployContext { aws, job, .. } = self.context;
+        let mut targets = scene.targets;
+        // Whoever deployed meanwhile may have changed what this one writes, and a password may be gone.
+        if job.function.is_some() || job.headers_policy.is_some() {
+            targets = survey::find_targets(aws, job).await?;
+            ask_for_services(self.context, scene.source.files(), &mut targets).await?;
+        }
         Ok(SurveyedSite {
             place,
             source: scene.source,
-            targets: scene.targets,
+            targets,
             remote,
         })
     }

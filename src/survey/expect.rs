@@ -256,7 +256,7 @@ fn generated(function: &EdgeFunction, path: &str) -> GeneratedAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::edge_function::PathRewrite;
+    use crate::rules::edge_function::{PathRewrite, left_alone};
 
     #[test]
     fn without_a_distribution_the_root_and_each_key_answer() {
@@ -286,9 +286,9 @@ mod tests {
                     force: true,
                     ..redirect("/forced/*", "/index.html", 200)
                 },
+                left_alone("/about"),
                 redirect("/*", "/index.html", 200),
             ],
-            own: vec!["/about".to_owned()],
             rewrite: PathRewrite {
                 index: Some("index.html".to_owned()),
                 bare_folders: true,

@@ -117,6 +117,19 @@ impl FunctionWish<'_> {
         })
     }
 
+    /// Returns the key that a file will have: without its ending, where that goes.
+    fn key_of<'f>(&self, file: &'f LocalFile) -> &'f str {
+        let key = file.key.as_str();
+        let stems = self
+            .job
+            .strip_extension
+            .iter()
+            .filter_map(|end| key.strip_suffix(end.as_str()));
+        let mut stems =
+            stems.filter(|stem| !matches!(stem.rsplit('/').next(), None | Some("" | "index")));
+        stems.next().unwrap_or(key)
+    }
+
     /// Returns the request paths of the keys that fit, sorted.
     fn paths_of(&self, targets: &ResolvedTargets, fits: impl Fn(&str) -> bool) -> Vec<String> {
         let ours = targets
@@ -127,7 +140,7 @@ impl FunctionWish<'_> {
         let keys = self
             .files
             .iter()
-            .map(|file| file.key.as_str())
+            .map(|file| self.key_of(file))
             .filter(|key| fits(key));
         let mut paths: Vec<String> = keys
             .flat_map(|key| sites.iter().filter_map(move |site| site.own_path(key)))

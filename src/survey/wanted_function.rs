@@ -161,7 +161,7 @@ impl FunctionPreparation<'_> {
                     if wanted.password.is_some() {
                         return Err(told);
                     }
-                    self.targets.warnings.push(told);
+                    self.targets.unserved.push(told);
                 }
             }
         }

@@ -68,7 +68,7 @@ pub(crate) async fn prepare(cloudfront: &CloudFront, job: &Job, targets: &mut Re
             .warnings
             .extend(told.map(|told| format!("{id}: {told}")));
         if let Err(why) = prepared {
-            targets.warnings.push(format!("{id}: {why}"));
+            targets.unserved.push(format!("{id}: {why}"));
             let all = job.unserved.headers.iter().map(|line| line.asked.clone());
             headers
                 .unsent
