@@ -1,8 +1,10 @@
 //! `unstale verify` and `deploy --verify`: what an edge answers against the build.
 
-use local_cloudfront::{Function, FunctionKind, OriginKind, WebsiteConfiguration};
+use local_cloudfront::{
+    Behavior, Function, FunctionKind, OriginKind, PolicyHeader, WebsiteConfiguration,
+};
 
-use super::support::{BUCKET, Site, World};
+use super::support::{BUCKET, Site, Unstale, World};
 
 fn site() -> Site {
     Site::of(&[
@@ -198,4 +200,121 @@ async fn a_readable_state_is_warned_of_after_a_deploy_alone() {
     };
     world.set_distribution(distribution);
     elsewhere.arg(&url).await.never_says("anybody can read");
+}
+
+/// Deploys with these settings, finds nothing amiss, and returns how `verify` is asked again.
+async fn verified<'a>(world: &'a World, site: &'a Site, settings: &str) -> impl Fn() -> Unstale {
+    std::fs::write(site.project().join("deploy.toml"), settings).unwrap();
+    let url = served(world).await;
+    let deploy = world.deploy(site).within(site.project());
+    let deploy = deploy.env("SITE_PASSWORD", "s3cret");
+    deploy.with("--verify --url").arg(&url).await.succeeds();
+    let verify = move || {
+        let verify = world.unstale("verify").within(site.project());
+        let verify = verify.env("SITE_PASSWORD", "s3cret");
+        verify.arg(site.dir()).with("--json --url").arg(&url)
+    };
+    verify().await.succeeds();
+    verify
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_is_asked_for_its_own_paths() {
+    let (world, site) = (World::new().await, site());
+    site.write("_redirects", "/naïve* /index.html 200!\n");
+    let verify = verified(&world, &site, "spa = true\n").await;
+    let ran = verify().await.succeeds();
+    // The root, the folder in two ways, and each file but the one that another is shown for.
+    assert_eq!(ran.json().pop().unwrap()["asked"], 7, "{ran}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn added_headers_count() {
+    const SETTINGS: &str =
+        "redirect-function = \"site\"\nheaders-policy = \"site\"\nsecurity = \"strict\"\n";
+    let (world, site) = (World::new().await, site());
+    let mut distribution = world.distribution(&world.distribution).unwrap();
+    let behavior = Behavior::new("*.js", "site");
+    distribution.behaviors.push(behavior);
+    world.set_distribution(distribution);
+    site.write(
+        "_headers",
+        "/*\n  X-All: here\n  Access-Control-Allow-Origin: *\n/about/*\n  X-About: us\n  ! X-Frame-Options\n",
+    );
+    site.write(
+        "_redirects",
+        "/old /about/\n/empty.txt?a=b /old\nhttps://127.0.0.1/app* https://x.example/:splat\n",
+    );
+    let verify = verified(&world, &site, SETTINGS).await;
+    let (id, mut policy) = world.headers_policies().pop().unwrap();
+    let is_frame = |header: &PolicyHeader| header.name.eq_ignore_ascii_case("x-frame-options");
+    let frame = policy.security.iter().position(is_frame).unwrap();
+    policy.security[frame].value = "DENY".to_owned();
+    policy.custom.clear();
+    world.set_headers_policy(&id, policy);
+    let ran = verify().await.exits(5);
+    let stale: Vec<_> = ran
+        .json()
+        .into_iter()
+        .filter(|line| line["type"] == "stale")
+        .collect();
+    let faults = |path: &str| {
+        let mut lines = stale.iter();
+        let line = lines.find(|line| line["url"].as_str().unwrap().ends_with(path));
+        line.unwrap_or_else(|| panic!("{path}: {ran}"))["faults"].to_string()
+    };
+    let all = "x-all none instead of `here`";
+    let frame = "x-frame-options `DENY` instead of `SAMEORIGIN`";
+    assert_eq!(faults("/empty.txt"), format!("[\"{all}\",\"{frame}\"]"));
+    assert_eq!(faults(".js"), format!("[\"{all}\",\"{frame}\"]"));
+    // There the function has the last word.
+    assert_eq!(faults("/about/"), format!("[\"{all}\"]"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_adds_no_more_headers_is_told() {
+    const SETTINGS: &str = "redirect-function = \"site\"\nheaders-policy = \"site\"\n";
+    let (world, site) = (World::new().await, site());
+    site.write("_headers", "/about/*\n  X-About: us\n");
+    let verify = verified(&world, &site, SETTINGS).await;
+    let mut distribution = world.distribution(&world.distribution).unwrap();
+    distribution.default.response_function = None;
+    world.set_distribution(distribution);
+    let ran = verify().await.exits(5);
+    let ran = ran.says("x-about none instead of `us`");
+    assert_eq!(
+        ran.json()
+            .iter()
+            .filter(|line| line["type"] == "stale")
+            .count(),
+        3,
+        "{ran}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_sent_and_has_to_be_asked_for() {
+    let (world, site) = (World::new().await, site());
+    let verify = verified(&world, &site, "password = \"env:SITE_PASSWORD\"\n").await;
+    let ran = verify().await.succeeds();
+    assert_eq!(ran.json().pop().unwrap()["asked"], 10, "{ran}");
+    let wrong = verify().env("SITE_PASSWORD", "wrong").await.exits(5);
+    wrong.says("answers 401 instead of 200");
+    let mut distribution = world.distribution(&world.distribution).unwrap();
+    distribution.default.function = None;
+    world.set_distribution(distribution);
+    let ran = verify().await.exits(5);
+    ran.says("answers 200 without the password")
+        .never_says("s3cret");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_canonical_host_is_asked() {
+    let (world, site) = (World::new().await, site());
+    let verify = verified(&world, &site, "canonical-host = \"127.0.0.1\"\n").await;
+    verify().await.succeeds();
+    // Nobody answers by HTTPS there.
+    let verify = world.unstale("verify").within(site.project());
+    let ran = verify.arg(site.dir()).await.exits(5);
+    ran.says("Asking https://127.0.0.1 for");
 }
