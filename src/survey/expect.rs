@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::targets::{ResolvedDistribution, ResolvedTargets};
-use super::wanted_headers::WishedHeaders;
+use super::wished_headers::WishedHeaders;
 use crate::edge::added_headers::{AddedHeaders, HeaderValues};
 use crate::edge::expect::ExpectedAnswer;
 use crate::edge::{
@@ -287,6 +287,7 @@ mod tests {
                     ..redirect("/forced/*", "/index.html", 200)
                 },
                 left_alone("/about"),
+                left_alone("/about/"),
                 redirect("/*", "/index.html", 200),
             ],
             rewrite: PathRewrite {

@@ -3,6 +3,7 @@
 pub(crate) mod ask;
 mod bucket;
 pub(crate) mod expect;
+mod function_fit;
 mod listing;
 mod named;
 mod search;
@@ -10,6 +11,7 @@ mod site_function;
 pub(crate) mod targets;
 pub(crate) mod wanted_function;
 pub(crate) mod wanted_headers;
+pub(crate) mod wished_headers;
 
 pub(crate) use bucket::{BucketSnapshot, OpenedSite, SiteLocation, build, open};
 pub(crate) use bucket::{find_object, list_again, open_for_plan, remote};

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use super::function_fit::{FunctionFit, fit, left_function, unanswered_host};
 use super::site_function::{self, FunctionWish};
-use super::targets::{ResolvedDistribution, ResolvedTargets, SiteFunction};
-use crate::aws::cloudfront::PurgeTarget;
+use super::targets::{ResolvedTargets, SiteFunction};
 use crate::aws::{AwsError, CloudFront};
-use crate::edge::{Distribution, IndexLookup, UnreadFunction, UriRewrite, rewrite_of};
+use crate::edge::{IndexLookup, UnreadFunction, UriRewrite, rewrite_of};
 use crate::error::Error;
 use crate::job::request::Job;
 use crate::plan::{FunctionChange, StoreChange};
@@ -69,44 +69,6 @@ pub(crate) async fn prepare(
         }
     }
     Ok(())
-}
-
-/// Warns of a function of this site that no settings ask for any more: it goes on with what it does.
-fn left_function(job: &Job, target: &ResolvedDistribution) -> Option<String> {
-    let default = target.behaviors().last()?;
-    let function = EdgeFunction::read(default.function.as_deref()?)?;
-    let name = default.associated.as_deref()?.strip_prefix("function/")?;
-    (function.site == job.site_name()).then(|| {
-        format!(
-            "{}: the function {name}, which deploys of this site wrote, goes on as it is, since no settings ask for one: \
-             `redirect-function = \"{name}\"` keeps it up to date, or takes it off where nothing is left to do",
-            target.id()
-        )
-    })
-}
-
-/// Warns where viewers would be sent to a host that a distribution does not answer for.
-fn unanswered_host(job: &Job, targets: &ResolvedTargets) -> Option<String> {
-    let host = job.canonical_host.as_deref()?;
-    let answers = |distribution: &Distribution| {
-        let mut aliases = distribution.aliases.iter();
-        let is_alias = |alias: &String| {
-            let alias = alias.to_ascii_lowercase();
-            let wild = alias.strip_prefix('*');
-            alias == host || wild.is_some_and(|end| host.ends_with(end))
-        };
-        distribution.domain_name.eq_ignore_ascii_case(host) || aliases.any(is_alias)
-    };
-    let mut known = targets
-        .found
-        .iter()
-        .filter_map(|target| Some((target, target.readable()?)));
-    let (target, _) = known
-        .find(|(_, distribution)| !distribution.aliases.is_empty() && !answers(distribution))?;
-    Some(format!(
-        "{}: `canonical-host` sends viewers to {host}, which is none of its alternate domain names",
-        target.id()
-    ))
 }
 
 /// What one function is prepared from.
@@ -322,57 +284,6 @@ impl FunctionPreparation<'_> {
 fn unprotected(why: &str) -> Error {
     Error::usage("nothing is deployed, since nobody would ask for the password").because(why)
         .hint("`password` needs a distribution whose default behavior leads to the site and may run a function")
-}
-
-/// Whether a distribution needs the function, and can have it.
-enum FunctionFit {
-    NotNeeded,
-    Runs,
-    Free,
-    /// Why it cannot.
-    Taken(String),
-}
-
-fn fit(target: &ResolvedDistribution, resource: &str, wanted: &EdgeFunction) -> FunctionFit {
-    use FunctionFit::{Free, NotNeeded, Runs, Taken};
-    if target.readable().is_none() {
-        return Taken("its configuration cannot be read".into());
-    }
-    let Some(default) = target.behaviors().last() else {
-        return NotNeeded;
-    };
-    let mut origins = target.origins();
-    let is_website = origins.any(|origin| origin.website && default.leads_to(&origin.id));
-    if is_website && site_function::is_for_objects(wanted) {
-        return NotNeeded;
-    }
-    if default
-        .answered_by
-        .as_ref()
-        .is_some_and(|other| wanted.sees_answers() && other != resource)
-    {
-        return Taken("another one sees its answers already".into());
-    }
-    if wanted.password.is_some()
-        && let Some(open) = target.other_behaviors().next()
-    {
-        return Taken(format!(
-            "its behavior {open} leads to the site too, and the function would not ask there: take that behavior off"
-        ));
-    }
-    match &default.associated {
-        Some(other) if other == resource => Runs,
-        Some(other) => Taken(format!(
-            "{other} sees its requests already: add to that one what `unstale redirects --function` prints, or take it off"
-        )),
-        None if matches!(target.target, PurgeTarget::Tenant(_)) => Taken(
-            "a tenant has no functions of its own: associate it with the distribution of all tenants by hand".into(),
-        ),
-        None if !target.leads_here(default) => Taken(
-            "its default behavior leads to another origin: associate it with the site's behaviors by hand".into(),
-        ),
-        None => Free,
-    }
 }
 
 /// Reads the code that viewers meet, where there is any. `Err`: somebody else wrote it, or what was last written under the name.

@@ -221,7 +221,7 @@ async fn verified<'a>(world: &'a World, site: &'a Site, settings: &str) -> impl 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_is_asked_for_its_own_paths() {
     let (world, site) = (World::new().await, site());
-    site.write("_redirects", "/naïve* /index.html 200!\n");
+    site.write("_redirects", "/na%C3%AFve%20~file.txt /index.html 200!\n");
     let verify = verified(&world, &site, "spa = true\n").await;
     let ran = verify().await.succeeds();
     // The root, the folder in two ways, and each file but the one that another is shown for.
@@ -243,7 +243,7 @@ async fn added_headers_count() {
     );
     site.write(
         "_redirects",
-        "/old /about/\n/empty.txt?a=b /old\nhttps://127.0.0.1/app* https://x.example/:splat\n",
+        "/old /about/\n/empty.txt a=b /old\nhttps://127.0.0.1/app/* https://x.example/:splat\n",
     );
     let verify = verified(&world, &site, SETTINGS).await;
     let (id, mut policy) = world.headers_policies().pop().unwrap();
