@@ -150,18 +150,19 @@ impl CloudFront {
         arn(ACTION, name, answer.function_summary)
     }
 
-    /// Has the default behavior run a function for these events and no others, in nobody else's place. All else stays as it is,
-    /// whoever changes it meanwhile.
+    /// Has the default behavior run a function for these events and no others, in nobody's place but that of the functions named
+    /// `replaced`. All else stays as it is, whoever changes it meanwhile.
     pub async fn associate(
         &self,
         id: &str,
-        function: &str,
+        (function, replaced): (&str, &[String]),
         events: FunctionEvents,
     ) -> Result<AssociationOutcome, AwsError> {
         let mut outcome = AssociationOutcome::Done;
         self.change_config(id, |config| {
             let default = config.default_cache_behavior.as_mut();
             let default = default.ok_or("it has no default behavior")?;
+            take_off(default, replaced).map_err(|error| error.to_string())?;
             let placed = place(default, function, events);
             match placed.map_err(|error| error.to_string())? {
                 Placement::Taken(other) => {
@@ -223,6 +224,30 @@ fn sees(behavior: &DefaultCacheBehavior, event: &EventType) -> Option<String> {
         .or_else(|| lambda.map(|lambda| lambda.lambda_function_arn.clone()))
 }
 
+/// Has a behavior run none of these functions.
+fn take_off(behavior: &mut DefaultCacheBehavior, names: &[String]) -> Result<(), BuildError> {
+    let present = behavior.function_associations.as_ref();
+    let mut kept = present.map_or_else(Vec::new, |list| list.items().to_vec());
+    let is_named = |known: &FunctionAssociation| {
+        let name = known.function_arn.rsplit('/').next();
+        names.iter().any(|taken| Some(taken.as_str()) == name)
+    };
+    if kept.iter().any(is_named) {
+        kept.retain(|known| !is_named(known));
+        behavior.function_associations = Some(listed(kept)?);
+    }
+    Ok(())
+}
+
+fn listed(functions: Vec<FunctionAssociation>) -> Result<FunctionAssociations, BuildError> {
+    let count = i32::try_from(functions.len()).unwrap_or(i32::MAX);
+    let items = Some(functions).filter(|functions| !functions.is_empty());
+    FunctionAssociations::builder()
+        .quantity(count)
+        .set_items(items)
+        .build()
+}
+
 /// Has a behavior run a function for these events alone.
 fn place(
     behavior: &mut DefaultCacheBehavior,
@@ -250,11 +275,7 @@ fn place(
     if kept == present {
         return Ok(Placement::Same);
     }
-    let count = i32::try_from(kept.len()).unwrap_or(i32::MAX);
-    let list = FunctionAssociations::builder()
-        .quantity(count)
-        .set_items(Some(kept).filter(|kept| !kept.is_empty()));
-    behavior.function_associations = Some(list.build()?);
+    behavior.function_associations = Some(listed(kept)?);
     Ok(Placement::Changed)
 }
 

@@ -142,7 +142,11 @@ impl SiteFunction {
         arn: &str,
     ) -> Result<(), String> {
         let name = &self.change.name;
-        match step.cloudfront.associate(id, arn, events).await {
+        match step
+            .cloudfront
+            .associate(id, (arn, &self.change.replaces), events)
+            .await
+        {
             Ok(AssociationOutcome::Done) => {
                 let (name, target) = (name.clone(), id.to_owned());
                 step.tell.tell(match events {

@@ -191,6 +191,8 @@ pub struct FunctionChange {
     pub publish: bool,
     /// The distributions whose default behavior is to run it.
     pub associate: Vec<String>,
+    /// The functions of this site, by their names, whose place it takes there.
+    pub replaces: Vec<String>,
     /// Whether it runs for answers too, and not for requests alone.
     pub answers: bool,
     /// The distributions that it is taken off, since nothing is left for it to do.

@@ -148,6 +148,10 @@ fn function_text(change: &FunctionChange, context: &PlanContext, look: TextLook)
         steps.push(format!(
             "associate with the viewer requests{answers} of {names}"
         ));
+        steps.extend(
+            (!change.replaces.is_empty())
+                .then(|| format!("take the place of {}", shown(&change.replaces.join(", ")))),
+        );
     }
     if !change.remove.is_empty() {
         steps.push(format!("be taken off {}", names(&change.remove)));

@@ -68,7 +68,7 @@ impl HeadersFile {
         let (name, value) = header(text)?;
         if name.eq_ignore_ascii_case("basic-auth") {
             // To publish what was to be kept from most people cannot be taken back, so that a warning is not enough.
-            return Err("S3 asks for no passwords, and everybody would see these pages; let a CloudFront Function check the Authorization header, and leave the line out".to_owned());
+            return Err("S3 asks for no passwords, and everybody would see these pages; leave the line out, and write `password = \"env:NAME\"` in deploy.toml, which is for the whole site".to_owned());
         }
         let scope = HeaderScope::Path(path.to_owned());
         let rule = self.rules.last_mut().map(|(_, rule)| rule);
@@ -352,8 +352,8 @@ mod tests {
             ("ftp://a.b/*\n  Cache-Control: x", 1, "not indented"),
             ("/*\n\n  X Frame: DENY", 3, "no header's name"),
             ("/*\n  X-A: b\u{1}c", 2, "control character"),
-            ("https://a.b/*\n  Basic-Auth: a:b", 2, "Authorization"),
-            ("/*\n  Basic-Auth: a:b", 2, "Authorization"),
+            ("https://a.b/*\n  Basic-Auth: a:b", 2, "`password"),
+            ("/*\n  Basic-Auth: a:b", 2, "`password"),
             ("/*\n  Cache-Control", 2, "Name: value"),
             ("/*\n  Cache-Control:", 2, "! Cache-Control"),
             ("/a b\n  Cache-Control: x", 1, "%20"),

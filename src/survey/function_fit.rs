@@ -3,7 +3,7 @@
 use super::site_function;
 use super::targets::{ResolvedDistribution, ResolvedTargets};
 use crate::aws::cloudfront::PurgeTarget;
-use crate::edge::Distribution;
+use crate::edge::{Behavior, Distribution};
 use crate::job::request::Job;
 use crate::rules::edge_function::EdgeFunction;
 
@@ -34,11 +34,10 @@ pub(super) fn fit(
     if is_website && site_function::is_for_objects(wanted) {
         return NotNeeded;
     }
-    if default
-        .answered_by
-        .as_ref()
-        .is_some_and(|other| wanted.sees_answers() && other != resource)
-    {
+    let former = former_function(default, &wanted.site);
+    let former = former.map(|name| format!("function/{name}"));
+    let is_anothers = |other: &String| other != resource && former.as_ref() != Some(other);
+    if wanted.sees_answers() && default.answered_by.as_ref().is_some_and(is_anothers) {
         return Taken("another one sees its answers already".into());
     }
     if wanted.password.is_some()
@@ -50,6 +49,7 @@ pub(super) fn fit(
     }
     match &default.associated {
         Some(other) if other == resource => Runs,
+        Some(_) if former.is_some() => Free,
         Some(other) => Taken(format!(
             "{other} sees its requests already: add to that one what `unstale redirects --function` prints, or take it off"
         )),
@@ -66,15 +66,12 @@ pub(super) fn fit(
 /// Warns of a function of this site that no settings ask for any more: it goes on with what it does.
 pub(super) fn left_function(job: &Job, target: &ResolvedDistribution) -> Option<String> {
     let default = target.behaviors().last()?;
-    let function = EdgeFunction::read(default.function.as_deref()?)?;
-    let name = default.associated.as_deref()?.strip_prefix("function/")?;
-    (function.site == job.site_name()).then(|| {
-        format!(
-            "{}: the function {name}, which deploys of this site wrote, goes on as it is, since no settings ask for one: \
+    let name = former_function(default, &job.site_name())?;
+    Some(format!(
+        "{}: the function {name}, which deploys of this site wrote, goes on as it is, since no settings ask for one: \
              `redirect-function = \"{name}\"` keeps it up to date, or takes it off where nothing is left to do",
-            target.id()
-        )
-    })
+        target.id()
+    ))
 }
 
 /// Warns where viewers would be sent to a host that a distribution does not answer for.
@@ -99,4 +96,11 @@ pub(super) fn unanswered_host(job: &Job, targets: &ResolvedTargets) -> Option<St
         "{}: `canonical-host` sends viewers to {host}, which is none of its alternate domain names",
         target.id()
     ))
+}
+
+/// Returns the name of the function of this site that sees a behavior's requests.
+pub(super) fn former_function(behavior: &Behavior, site: &str) -> Option<String> {
+    let function = EdgeFunction::read(behavior.function.as_deref()?)?;
+    let name = behavior.associated.as_deref()?.strip_prefix("function/")?;
+    (function.site == site).then(|| name.to_owned())
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::function_fit::{FunctionFit, fit, left_function, unanswered_host};
+use super::function_fit::{FunctionFit, fit, former_function, left_function, unanswered_host};
 use super::site_function::{self, FunctionWish};
 use super::targets::{ResolvedTargets, SiteFunction};
 use crate::aws::{AwsError, CloudFront};
@@ -146,6 +146,7 @@ impl FunctionPreparation<'_> {
         let store = self.store_change(&wanted).await?;
         let change = FunctionChange {
             name: self.name.to_owned(),
+            replaces: self.replaced(&wanted.site),
             redirects: wanted
                 .redirects
                 .iter()
@@ -189,6 +190,14 @@ impl FunctionPreparation<'_> {
             }
         }
         bare
+    }
+
+    /// Returns the functions of this site that run under other names.
+    fn replaced(&self, site: &str) -> Vec<String> {
+        let ours = self.targets.found.iter();
+        let ours = ours.filter(|target| self.wish.ids.iter().any(|id| id == target.id()));
+        let names = ours.filter_map(|target| former_function(target.behaviors().last()?, site));
+        names.filter(|name| name != self.name).collect()
     }
 
     /// Returns what changes in the key value store, where there is to be one.

@@ -392,3 +392,18 @@ async fn verify_knows_the_password() {
         .succeeds()
         .says("3 of 3 request paths are fresh");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_of_the_site_under_another_name_gives_way() {
+    let (world, site) = (World::new().await, Site::of(&[("index.html", "<p>")]));
+    settings(&site, "canonical-host = \"www.example.com\"\n");
+    deploy(&world, &site).await.succeeds();
+    site.write("_redirects", "/old /\n");
+    settings(
+        &site,
+        "canonical-host = \"www.example.com\"\nredirect-function = \"f\"\n",
+    );
+    let ran = deploy(&world, &site).await.succeeds();
+    let answer = ask(&world, "/old", &[("host", "www.example.com")]).await;
+    assert_eq!(answer.status, 301, "{ran}");
+}
