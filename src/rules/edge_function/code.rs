@@ -47,12 +47,10 @@ fn reduced(redirects: usize, pages: usize) -> String {
     let join = "join some with \"/folder/* /new/:splat\"";
     match (redirects, pages) {
         (0, _) => format!(
-            "it names {pages} pages that a rewrite of many paths leaves alone; rewrite a folder instead, as in \"/app/* /app/index.html 200\""
+            "it names {pages} pages; show an app for a folder alone, as in \"/app/* /app/index.html 200\""
         ),
-        (_, 0) => format!("it holds {redirects} redirects with wildcards or conditions; {join}"),
-        _ => format!(
-            "it holds {redirects} redirects with wildcards or conditions and names {pages} pages; {join}"
-        ),
+        (_, 0) => format!("it holds {redirects} redirects; {join}"),
+        _ => format!("it holds {redirects} redirects and names {pages} pages; {join}"),
     }
 }
 

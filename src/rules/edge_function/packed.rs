@@ -2,7 +2,7 @@
 //! shares with its path and with other targets.
 //!
 //! A group is a list of words with spaces between them, two for each redirect. The first is how many bytes of the path before
-//! are kept, as one character, and the rest. The second is the number of a head that many targets begin with, the number of bytes
+//! are kept at its beginning and at its end, one character each, and what stands between them. The second is the number of a head that many targets begin with, the number of bytes
 //! of the path that the target does not end with, one character each, and what stands between head and end.
 
 use std::collections::BTreeMap;
@@ -28,9 +28,7 @@ pub(super) fn pack(redirects: &BTreeMap<String, String>) -> PackedRedirects {
     let mut words = Vec::new();
     let mut before = "";
     for (from, to) in redirects {
-        let shared = shared_bytes(before, from).min(MAX_COUNT);
-        let (_, rest) = from.split_at(shared);
-        words.push(format!("{}{rest}", digit(shared)));
+        words.push(packed_path(before, from));
         words.push(packed_target(from, to, &heads));
         before = from;
     }
@@ -46,8 +44,10 @@ pub(super) fn unpack(packed: &PackedRedirects) -> Option<BTreeMap<String, String
     let mut words = packed.words.split(' ').filter(|word| !word.is_empty());
     let mut from = String::new();
     while let Some(word) = words.next() {
-        let (shared, rest) = count(word)?;
-        from = format!("{}{rest}", from.get(..shared)?);
+        let (begun, word) = count(word)?;
+        let (ended, middle) = count(word)?;
+        let end = from.get(from.len().checked_sub(ended)?..)?;
+        from = format!("{}{middle}{end}", from.get(..begun)?);
         let (head, target) = count(words.next()?)?;
         let (skipped, middle) = count(target)?;
         let end = if skipped > MAX_COUNT {
@@ -73,9 +73,17 @@ fn count(word: &str) -> Option<(usize, &str)> {
     Some((usize::from(byte.checked_sub(ZERO)?), rest))
 }
 
-fn shared_bytes(one: &str, other: &str) -> usize {
-    let pairs = one.bytes().zip(other.bytes());
-    pairs.take_while(|(left, right)| left == right).count()
+fn packed_path(before: &str, path: &str) -> String {
+    let shared = |pairs: &mut dyn Iterator<Item = (u8, u8)>| {
+        let shared = pairs.take_while(|(left, right)| left == right).count();
+        shared.min(MAX_COUNT)
+    };
+    let begun = shared(&mut before.bytes().zip(path.bytes()));
+    let (_, left) = before.split_at(begun);
+    let (_, rest) = path.split_at(begun);
+    let ended = shared(&mut left.bytes().rev().zip(rest.bytes().rev()));
+    let (middle, _) = rest.split_at(rest.len() - ended);
+    format!("{}{}{middle}", digit(begun), digit(ended))
 }
 
 /// Splits a target into what stands before the end that it shares with its path, and how many bytes of the path come before that.
@@ -143,7 +151,7 @@ mod tests {
         let packed = pack(&numbered);
         assert!(packed.words.len() < 400 * 8, "{}", packed.words.len());
         assert!(
-            packed.words.starts_with("#/old/posts/page-100/ $, "),
+            packed.words.starts_with("##/old/posts/page-100/ $, "),
             "{}",
             packed.words
         );

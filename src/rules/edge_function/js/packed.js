@@ -7,7 +7,7 @@ function find(path) {
     const words = exact[g][3].split(' ');
     let from = '';
     for (let i = 0; i + 1 < words.length; i += 2) {
-      from = from.slice(0, count(words[i], 0)) + words[i].slice(1);
+      from = from.slice(0, count(words[i], 0)) + words[i].slice(2) + from.slice(from.length - count(words[i], 1));
       if (from > path) break;
       if (from !== path) continue;
       const word = words[i + 1];
