@@ -187,9 +187,18 @@ impl EdgeFunction {
                 tables.insert_str(0, "import cf from 'cloudfront';\n");
                 tables += "const store = cf.kvs();\n";
             } else {
-                let groups = sorted.exact.iter().map(|((status, before), paths)| {
-                    let packed = pack(paths);
-                    json!([status, before, packed.heads, packed.words])
+                let groups = sorted.exact.iter().flat_map(|((status, before), paths)| {
+                    let packed = pack(paths).into_iter();
+                    packed.map(move |group| {
+                        json!([
+                            status,
+                            before,
+                            group.cut,
+                            group.tail,
+                            group.heads,
+                            group.words
+                        ])
+                    })
                 });
                 tables += &constant("exact", &Value::Array(groups.collect()));
             }

@@ -1,9 +1,10 @@
 //! Exact redirects in a short form: sorted, each path without what it shares with the one before, each target without what it
 //! shares with its path and with other targets.
 //!
-//! A group is a list of words with spaces between them, two for each redirect. The first is how many bytes of the path before
-//! are kept at its beginning and at its end, one character each, and what stands between them. The second is the number of a head that many targets begin with, the number of bytes
-//! of the path that the target does not end with, one character each, and what stands between head and end.
+//! A group is for paths that get one ending for another, such as `/` for `.html`. It is a list of words with spaces between them,
+//! two for each redirect. The first is how many bytes of the path before are kept at its beginning and at its end, one character each,
+//! and what stands between them. The second is the number of a head that many targets begin with, the number of bytes of the
+//! path that the target does not go on with, one character each, and what stands between head and path.
 
 use std::collections::BTreeMap;
 
@@ -14,28 +15,87 @@ const MAX_COUNT: usize = 56;
 /// Instead of a count: the target does not end as its path does.
 const NO_END: u8 = b']';
 
-/// The redirects of one status, with the heads of their targets.
+/// Fewer redirects than this have no group of their own.
+const MIN_GROUP: usize = 4;
+
+/// Redirects that get one ending for another, with the heads of their targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PackedRedirects {
+    /// How many bytes of a path's end are put off.
+    pub cut: usize,
+    /// What is put there instead.
+    pub tail: String,
     /// The first is empty.
     pub heads: Vec<String>,
     pub words: String,
 }
 
 /// Packs normal paths with their targets.
-pub(super) fn pack(redirects: &BTreeMap<String, String>) -> PackedRedirects {
-    let heads = common_heads(redirects);
+pub(super) fn pack(redirects: &BTreeMap<String, String>) -> Vec<PackedRedirects> {
+    let mut groups: BTreeMap<(&str, &str), BTreeMap<&str, &str>> = BTreeMap::new();
+    for (from, to) in redirects {
+        groups
+            .entry(endings(from, to))
+            .or_default()
+            .insert(from, to);
+    }
+    let (groups, few): (Vec<_>, Vec<_>) = groups
+        .into_iter()
+        .partition(|(_, group)| group.len() >= MIN_GROUP);
+    let mut groups: BTreeMap<_, _> = groups.into_iter().collect();
+    for (_, group) in few {
+        groups.entry(("", "")).or_default().extend(group);
+    }
+    groups
+        .into_iter()
+        .map(|(endings, group)| pack_group(endings, &group))
+        .collect()
+}
+
+fn pack_group((cut, tail): (&str, &str), redirects: &BTreeMap<&str, &str>) -> PackedRedirects {
+    let stems = redirects.iter().map(|(from, to)| {
+        let stem = from.strip_suffix(cut).unwrap_or(from);
+        (stem, to.strip_suffix(tail).unwrap_or(to))
+    });
+    let stems: Vec<(&str, &str)> = stems.collect();
+    let heads = common_heads(&stems);
     let mut words = Vec::new();
     let mut before = "";
-    for (from, to) in redirects {
+    for (from, (stem, to)) in redirects.keys().zip(&stems) {
         words.push(packed_path(before, from));
-        words.push(packed_target(from, to, &heads));
+        words.push(packed_target(stem, to, &heads));
         before = from;
     }
     PackedRedirects {
+        cut: cut.len(),
+        tail: tail.to_owned(),
         heads,
         words: words.join(" "),
     }
+}
+
+/// Returns what a path and its target end with that differs, where what stands before that is alike for longer than without.
+fn endings<'t>(from: &'t str, to: &'t str) -> (&'t str, &'t str) {
+    let shared = |cut: &str, tail: &str| {
+        let pairs = from.strip_suffix(cut).zip(to.strip_suffix(tail));
+        let (stem, start) = pairs.unwrap_or_default();
+        let pairs = stem.bytes().rev().zip(start.bytes().rev());
+        pairs.take_while(|(left, right)| left == right).count()
+    };
+    let pairs = usual_ends(from)
+        .into_iter()
+        .flat_map(|cut| usual_ends(to).map(|tail| (cut, tail)));
+    // The first of those that are as good.
+    let best = pairs.rev().max_by_key(|(cut, tail)| shared(cut, tail));
+    best.unwrap_or_default()
+}
+
+/// Returns endings that URLs change: none, a slash, an extension.
+fn usual_ends(path: &str) -> [&str; 3] {
+    let slash = if path.ends_with('/') { "/" } else { "" };
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let extension = name.rfind('.').map_or("", |dot| name.split_at(dot).1);
+    ["", slash, extension]
 }
 
 /// Reads what [`pack`] wrote.
@@ -48,14 +108,15 @@ pub(super) fn unpack(packed: &PackedRedirects) -> Option<BTreeMap<String, String
         let (ended, middle) = count(word)?;
         let end = from.get(from.len().checked_sub(ended)?..)?;
         from = format!("{}{middle}{end}", from.get(..begun)?);
+        let stem = from.get(..from.len().checked_sub(packed.cut)?)?;
         let (head, target) = count(words.next()?)?;
         let (skipped, middle) = count(target)?;
         let end = if skipped > MAX_COUNT {
             ""
         } else {
-            from.get(skipped..)?
+            stem.get(skipped..)?
         };
-        let to = format!("{}{middle}{end}", packed.heads.get(head)?);
+        let to = format!("{}{middle}{end}{}", packed.heads.get(head)?, packed.tail);
         redirects.insert(from.clone(), to);
     }
     Some(redirects)
@@ -109,7 +170,7 @@ fn packed_target(from: &str, to: &str, heads: &[String]) -> String {
 }
 
 /// Finds what so many targets begin with that naming it by a number is shorter; an empty one first.
-fn common_heads(redirects: &BTreeMap<String, String>) -> Vec<String> {
+fn common_heads(redirects: &[(&str, &str)]) -> Vec<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for (from, to) in redirects {
         let (start, _) = split_end(from, to);
@@ -140,30 +201,33 @@ mod tests {
         pairs.into_iter().collect()
     }
 
+    fn read(packed: &[PackedRedirects]) -> BTreeMap<String, String> {
+        let groups = packed.iter().map(|group| unpack(group).unwrap());
+        groups.flatten().collect()
+    }
+
     #[test]
     fn what_is_shared_is_written_once() {
-        let numbered = redirects((100..500).map(|n| {
-            (
-                format!("/old/posts/page-{n}/"),
-                format!("/new/articles/page-{n}/"),
-            )
-        }));
-        let packed = pack(&numbered);
-        assert!(packed.words.len() < 400 * 8, "{}", packed.words.len());
-        assert!(
-            packed.words.starts_with("##/old/posts/page-100/ $, "),
-            "{}",
-            packed.words
-        );
-        assert_eq!(unpack(&packed), Some(numbered));
+        let numbered = |end: &str| {
+            let path = |n: usize| format!("/old/posts/page-{n}{end}");
+            redirects((100..500).map(|n| (path(n), format!("/new/articles/page-{n}/"))))
+        };
+        for end in ["/", ".html", ""] {
+            let numbered = numbered(end);
+            let packed = pack(&numbered);
+            let [group] = packed.as_slice() else {
+                panic!("{packed:?}");
+            };
+            assert!(group.words.len() < 400 * 8, "{end} {}", group.words.len());
+            assert_eq!(read(&packed), numbered);
+        }
     }
 
     proptest::proptest! {
         #[test]
         fn they_read_back(pairs in proptest::collection::btree_map("/[ab/%.-]{0,70}", "(/|https://x\\.y/)[ab/?#&{|}~]{0,70}", 0..12)) {
             let packed = pack(&pairs);
-            proptest::prop_assert!(!packed.words.contains(['"', '\\']));
-            proptest::prop_assert_eq!(unpack(&packed), Some(pairs));
+            proptest::prop_assert_eq!(read(&packed), pairs);
         }
     }
 }

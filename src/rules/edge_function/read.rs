@@ -7,6 +7,9 @@ use super::packed::{PackedRedirects, unpack};
 use super::{EdgeFunction, FunctionHeader, PasswordDigest, PathRewrite};
 use crate::rules::redirect::Redirect;
 
+/// A group of exact redirects: status, how many listed ones go before it, and what [`PackedRedirects`] holds.
+type GroupRow = (u16, usize, usize, String, Vec<String>, String);
+
 impl EdgeFunction {
     /// Reads what [`code`](Self::code) wrote, with paths in their normal form; what lies in a store alone is not there. `None` for any
     /// other code, and where somebody changed it.
@@ -62,12 +65,14 @@ impl CodeConstants<'_> {
     /// Reads the redirects back into one list: exact ones as early as they may stand.
     fn redirects(&self) -> Option<Vec<Redirect>> {
         let rows: Vec<Vec<Value>> = self.named("rules").unwrap_or_default();
-        let groups: Vec<(u16, usize, Vec<String>, String)> =
-            self.named("exact").unwrap_or_default();
+        let groups: Vec<GroupRow> = self.named("exact").unwrap_or_default();
         let mut redirects = Vec::new();
         for at in 0..=rows.len() {
-            for (status, _, heads, words) in groups.iter().filter(|group| group.1 == at) {
+            for (status, _, cut, tail, heads, words) in groups.iter().filter(|group| group.1 == at)
+            {
                 let packed = PackedRedirects {
+                    cut: *cut,
+                    tail: tail.clone(),
                     heads: heads.clone(),
                     words: words.clone(),
                 };

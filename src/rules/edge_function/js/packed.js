@@ -4,15 +4,16 @@ function count(word, at) {
 }
 function find(path) {
   for (let g = 0; g < exact.length; g++) {
-    const words = exact[g][3].split(' ');
+    const group = exact[g], words = group[5].split(' ');
     let from = '';
     for (let i = 0; i + 1 < words.length; i += 2) {
-      from = from.slice(0, count(words[i], 0)) + words[i].slice(2) + from.slice(from.length - count(words[i], 1));
+      const word = words[i], target = words[i + 1];
+      from = from.slice(0, count(word, 0)) + word.slice(2) + from.slice(from.length - count(word, 1));
       if (from > path) break;
       if (from !== path) continue;
-      const word = words[i + 1];
-      const end = count(word, 1) > 56 ? '' : from.slice(count(word, 1));
-      return [exact[g][0], exact[g][1], exact[g][2][count(word, 0)] + word.slice(2) + end];
+      const stem = from.slice(0, from.length - group[2]);
+      const end = count(target, 1) > 56 ? '' : stem.slice(count(target, 1));
+      return [group[0], group[1], group[4][count(target, 0)] + target.slice(2) + end + group[3]];
     }
   }
   return null;
