@@ -7,7 +7,8 @@ use super::App;
 use crate::edge::PurgeMode;
 use crate::error::{Error, Exit};
 use crate::report::policy::{IamPolicy, PolicyStatement};
-use crate::settings::{DistributionSetting, Settings};
+use crate::rules::edge_function::EdgeFunction;
+use crate::settings::{DistributionSetting, Settings, SiteFiles};
 
 const OBJECT_ACTIONS: [&str; 5] = [
     "s3:AbortMultipartUpload",
@@ -120,10 +121,7 @@ fn purging(settings: &Settings, partition: &str) -> Vec<PolicyStatement> {
     let arn = |what: &str| format!("arn:{partition}:cloudfront::{account}:{what}");
     let ids: Option<Vec<&str>> = settings.distribution.0.iter().map(id).collect();
     let ids = ids.filter(|_| tenant.is_none());
-    let function = settings
-        .redirect_function
-        .as_ref()
-        .map(|name| name.0.as_str());
+    let function = settings.function_name();
     let mut actions = vec![
         "cloudfront:GetDistribution",
         "cloudfront:GetDistributionConfig",
@@ -159,18 +157,12 @@ fn purging(settings: &Settings, partition: &str) -> Vec<PolicyStatement> {
             "cloudfront:TestFunction",
             "cloudfront:UpdateFunction",
         ];
-        let function = arn(&format!("function/{name}"));
-        statements.push(PolicyStatement::new("RedirectFunction", actions, function));
-        // A store's ARN ends in an id that nobody knows before there is one.
-        let actions = vec![
-            "cloudfront-keyvaluestore:DescribeKeyValueStore",
-            "cloudfront-keyvaluestore:ListKeys",
-            "cloudfront-keyvaluestore:UpdateKeys",
-            "cloudfront:CreateKeyValueStore",
-            "cloudfront:DescribeKeyValueStore",
-        ];
-        let stores = arn("key-value-store/*");
-        statements.push(PolicyStatement::new("KeyValueStore", actions, stores));
+        let names = ids.clone().unwrap_or_else(|| vec!["*"]).into_iter();
+        let names = names.map(|id| arn(&format!("function/{}", name.for_distribution(id))));
+        let mut functions: Vec<String> = names.collect();
+        functions.dedup();
+        statements.push(PolicyStatement::new("EdgeFunction", actions, functions));
+        statements.extend(needs_store(settings).then(|| key_values(arn("key-value-store/*"))));
     }
     if headers.is_some() {
         statements.extend(headers_policy(arn("response-headers-policy/*")));
@@ -194,6 +186,33 @@ fn purging(settings: &Settings, partition: &str) -> Vec<PolicyStatement> {
         statements.push(PolicyStatement::new("FindDistribution", actions, "*"));
     }
     statements
+}
+
+/// Tells whether a key value store may be needed: what the function holds is more than there is room for, or nobody knows how
+/// many pages an app has.
+fn needs_store(settings: &Settings) -> bool {
+    let files = settings
+        .dir
+        .as_ref()
+        .and_then(|dir| SiteFiles::read(dir).ok());
+    let redirects = settings.redirects_with(&files.unwrap_or_default());
+    let function = EdgeFunction {
+        redirects: redirects.map_or_else(|_| Vec::new(), |redirects| redirects.all().to_vec()),
+        ..EdgeFunction::default()
+    };
+    settings.spa || function.code().is_err()
+}
+
+/// Returns what a key value store needs. Its ARN ends in an id that nobody knows before there is one.
+fn key_values(stores: String) -> PolicyStatement {
+    let actions = vec![
+        "cloudfront-keyvaluestore:DescribeKeyValueStore",
+        "cloudfront-keyvaluestore:ListKeys",
+        "cloudfront-keyvaluestore:UpdateKeys",
+        "cloudfront:CreateKeyValueStore",
+        "cloudfront:DescribeKeyValueStore",
+    ];
+    PolicyStatement::new("KeyValueStore", actions, stores)
 }
 
 /// Returns what writing a response headers policy needs. Its own id comes with it, and their list cannot be named.
@@ -226,9 +245,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::rules::redirect::Redirect;
     use crate::rules::security_preset::SecurityPreset;
     use crate::settings::StatePlace;
-    use crate::settings::list::List;
+    use crate::settings::list::{List, Numbered};
     use crate::settings::values::{AccountId, BucketAddress, FunctionName, PolicyName, SitePrefix};
 
     fn settings() -> Settings {
@@ -322,8 +342,32 @@ mod tests {
             })
         };
         let policy = with_function(Some("r"));
-        let function = statement(&policy, "RedirectFunction").unwrap();
-        assert_eq!(function["Resource"], "arn:aws:cloudfront::*:function/r");
+        let function = statement(&policy, "EdgeFunction").unwrap();
+        assert_eq!(
+            function["Resource"],
+            json!(["arn:aws:cloudfront::*:function/r"])
+        );
+        assert_eq!(statement(&policy, "KeyValueStore"), None);
+        let app = least(&Settings {
+            spa: true,
+            distribution: List(vec![DistributionSetting::Named("E1".to_owned())]),
+            ..settings()
+        });
+        let function = statement(&app, "EdgeFunction").unwrap();
+        assert_eq!(
+            function["Resource"],
+            json!(["arn:aws:cloudfront::*:function/unstale-E1"])
+        );
+        assert!(statement(&app, "KeyValueStore").is_some());
+        let mut many = settings();
+        many.redirect_function = Some(FunctionName("r".to_owned()));
+        many.redirects = (0..3000)
+            .map(|number| Numbered {
+                line: number,
+                rule: Redirect::new(format!("/{number}/a"), format!("/b/{}", number * 7)),
+            })
+            .collect();
+        assert!(statement(&least(&many), "KeyValueStore").is_some());
         let distributions = statement(&policy, "Distributions").unwrap().to_string();
         assert!(distributions.contains("UpdateDistribution"));
         let without = with_function(None).to_string();

@@ -505,3 +505,27 @@ async fn what_fits_nowhere_ends_the_deploy_before_anything_is_uploaded() {
         (301, Some("/new/section-7/a"))
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cache_tags_are_kept_from_viewers() {
+    let world = World::with(|setup| {
+        setup.distribution.tag_header = Some("x-amz-meta-cache-tag".into());
+    })
+    .await;
+    let site = Site::of(&[("index.html", "<p>")]);
+    settings(&site, "tags = true\n");
+    deploy(&world, &site).await.succeeds();
+    let tag = async |world: &World| {
+        let answer = ask(world, "/", &[]).await;
+        answer.header("x-amz-meta-cache-tag").map(str::to_owned)
+    };
+    assert!(tag(&world).await.is_some());
+    settings(&site, "tags = true\nheaders-policy = \"site\"\n");
+    deploy(&world, &site).await.succeeds();
+    assert_eq!(tag(&world).await, None);
+    // The edges heed them all the same.
+    world.warm(&site).await;
+    site.write("index.html", "<p>newer");
+    deploy(&world, &site).await.succeeds();
+    assert_eq!(world.stale().await, [""; 0]);
+}
