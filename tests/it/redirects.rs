@@ -148,7 +148,7 @@ async fn mistakes_are_told_by_file_and_line() {
     world.deploy(&site).await.exits(2).says("_redirects:2");
     site.remove("_redirects");
     site.write("_headers", "/*\n  Cache-Control: a\u{7}\n");
-    world.deploy(&site).await.exits(2).says("_headers:1");
+    world.deploy(&site).await.exits(2).says("_headers:2");
     assert_eq!(world.writes(), [""; 0]);
 }
 
