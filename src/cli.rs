@@ -342,12 +342,13 @@ pub struct RollbackArgs {
 pub struct StateArgs {
     #[command(subcommand)]
     #[serde(skip)]
-    pub command: StateCommand,
+    pub command: Option<StateCommand>,
 }
 
 #[derive(Debug, Clone, Subcommand, Serialize)]
 pub enum StateCommand {
-    /// Lock, debts and manifest in words
+    /// The same
+    #[command(hide = true)]
     Show,
 }
 

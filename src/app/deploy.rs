@@ -17,16 +17,14 @@ pub(super) async fn deploy(app: &App, flags: &cli::DeployArgs) -> Result<Exit, E
     let link = app.connect().await?;
     let job = with_flags(app.job(&link)?, &flags.change, &flags.purge);
     let url = flags.url.as_ref().map(|url| url.0.as_str());
-    let verifies = app.settings.verify;
     // The summary comes last, so what is found out afterwards has to come before it.
     let held = Arc::new(Mutex::new(None));
     let (keep, printer) = (held.clone(), app.printer.clone());
-    let tell = EventSink::new(move |event| {
-        if verifies && matches!(event, DeployEvent::Ended(_)) {
-            *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(event.clone());
-        } else {
-            printer.event(event);
+    let tell = EventSink::new(move |event| match event {
+        DeployEvent::Ended(summary) => {
+            *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(summary.clone());
         }
+        event => printer.event(event),
     });
     let result = deploy::deploy(&link.aws, &job, &app.stop, &tell).await;
     let mut verified = Ok(Exit::Done);
@@ -34,12 +32,24 @@ pub(super) async fn deploy(app: &App, flags: &cli::DeployArgs) -> Result<Exit, E
         let (link, job) = (&link, &job);
         let command = SiteCommand { app, link, job };
         exposed::warn(command, scene, url).await?;
-        if verifies {
+        if app.settings.verify {
             verified = verify::verify_deployed(command, scene, plan, url).await;
         }
     }
-    if let Some(ended) = &*held.lock().unwrap_or_else(PoisonError::into_inner) {
-        app.printer.event(ended);
+    let held = held.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(mut summary) = held {
+        if let Some(session) = &link.session {
+            summary.url = session.edge_urls.first().cloned();
+        }
+        app.printer.event(&DeployEvent::Ended(summary));
+        if link
+            .session
+            .as_ref()
+            .is_some_and(|session| session.edge_urls.is_empty())
+        {
+            app.printer
+                .seen_by_preview(&job.dir, app.settings.local.as_deref());
+        }
     }
     result?;
     verified

@@ -71,7 +71,7 @@ async fn run_with(cli: &Cli, settings: Settings, printer: &Printer) -> Result<Ex
         Command::Invalidations(flags) => invalidate::invalidations(&app, flags).await,
         Command::Distributions(flags) => distributions::distributions(&app, cli, flags).await,
         Command::History(flags) => show::history(&app, flags).await,
-        Command::State(flags) => show::state(&app, flags).await,
+        Command::State(_) => show::state(&app).await,
         Command::Unlock => show::unlock(&app).await,
         Command::Rollback(flags) => rollback::rollback(&app, flags).await,
         Command::Quota => quota::quota(&app).await,

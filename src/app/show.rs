@@ -6,6 +6,7 @@ use super::App;
 use super::connect::Link;
 use crate::cli;
 use crate::error::{Error, Exit};
+use crate::report::state::KnownState;
 use crate::state::{HistoryRecord, RecentDeploy, StateError};
 use crate::survey;
 use crate::survey::SiteLocation;
@@ -61,18 +62,20 @@ async fn read_record(
     }
 }
 
-pub(super) async fn state(app: &App, flags: &cli::StateArgs) -> Result<Exit, Error> {
-    let cli::StateCommand::Show = flags.command;
+pub(super) async fn state(app: &App) -> Result<Exit, Error> {
     let (_link, place) = open(app).await?;
     let observed = place.store.read_state().await?;
     let loaded = place.store.read_manifest(&observed, true).await?;
     app.printer.warnings(&loaded.warnings);
-    app.printer.manifest(&loaded.manifest);
     let open = place.store.read_open(&observed).await?;
+    app.printer.known_state(&KnownState {
+        url: &place.url(),
+        observed: &observed,
+        holder: observed.holder(&place.store),
+        manifest: &loaded.manifest,
+        debts: open.journals.len() + open.unpaid.len(),
+    });
     app.printer.debts(&open.journals, &open.unpaid);
-    if loaded.manifest.entries.is_empty() {
-        app.printer.no_manifest(&place.url());
-    }
     Ok(Exit::Done)
 }
 

@@ -1,11 +1,15 @@
 //! How a deploy is told to have gone, once its end stands in the state or never will.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::invalidator::{Invalidator, PendingInvalidation};
 use super::progress::{DeployProgress, HaltReason, PurgeOutcome};
+use crate::edge::Money;
 use crate::error::{Error, Exit};
 use crate::job::event::DeploySummary;
+use crate::object::plural::count;
+use crate::plan::DistributionPurge;
 use crate::state::StateError;
 
 const NEXT: &str = "the next deploy makes it good: what it owes is noted in the bucket";
@@ -29,7 +33,10 @@ pub(super) async fn conclude(
         summary,
     } = conclusion;
     summary.failed = progress.failures.len() as u64;
-    summary.cost_usd = progress.cost.dollars();
+    let costs = costs(&progress);
+    summary.cost_usd = costs.values().copied().sum::<Money>().dollars();
+    let costs = costs.into_iter();
+    summary.costs_usd = costs.map(|(id, cost)| (id, cost.dollars())).collect();
     let trouble = trouble(&progress, ended);
     let pending = &mut progress.sent.pending;
     let mut timed_out = matches!(progress.purge, PurgeOutcome::TimedOut);
@@ -69,6 +76,19 @@ pub(super) async fn conclude(
     Ok(())
 }
 
+/// Returns what CloudFront charges for the paths of each distribution that took any, by its id.
+fn costs(progress: &DeployProgress) -> BTreeMap<String, Money> {
+    let mut costs = BTreeMap::new();
+    for pending in &progress.sent.pending {
+        let id = pending.target.id();
+        let mut purges = progress.purges.iter();
+        let purge = purges.find(|purge| purge.target == id);
+        let cost = purge.map_or(Money::default(), DistributionPurge::cost);
+        costs.insert(id.to_owned(), cost);
+    }
+    costs
+}
+
 /// Returns what kept the deploy from being whole.
 fn trouble(progress: &DeployProgress, ended: Result<(), HaltReason>) -> Option<Error> {
     match ended {
@@ -95,17 +115,23 @@ fn trouble(progress: &DeployProgress, ended: Result<(), HaltReason>) -> Option<E
         };
     }
     let failures = progress.failures.iter();
-    let count = failures.len();
     let mut hints = failures
         .clone()
         .filter_map(|(_, why)| Error::from(why.clone()).hint);
     let hint = with_next(hints.next());
-    let mut error = Error::incomplete(format!("{count} objects are not as they should be"));
+    let mut error = Error::incomplete(not_as_wanted(failures.len() as u64));
     error.causes = failures
         .take(5)
         .map(|(key, why)| format!("{key}: {why}"))
         .collect();
     Some(error.hint(hint))
+}
+
+fn not_as_wanted(objects: u64) -> String {
+    match objects {
+        1 => "1 object is not as it should be".to_owned(),
+        more => format!("{} objects are not as they should be", count(more)),
+    }
 }
 
 /// Says that nothing was uploaded, since not everybody would have been asked for the password.

@@ -55,7 +55,6 @@ pub(crate) struct PendingInvalidation {
 }
 
 impl PendingInvalidation {
-    /// `paths`: how many of the deploy's own it is for.
     pub(crate) fn new(target: PurgeTarget, accepted: AcceptedInvalidation, paths: u64) -> Self {
         Self {
             target,

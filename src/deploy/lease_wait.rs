@@ -1,6 +1,6 @@
 //! Waits for the lease that another deploy holds.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::context::DeployContext;
 use crate::error::{Error, Exit};
@@ -22,7 +22,8 @@ pub(super) async fn wait_for_lease(
     let on_wait = |holder: &LeaseRecord| {
         context.tell.tell(DeployEvent::LockAwaited {
             who: holder.owner.to_string(),
-            until: free_at(place, holder),
+            until: timestamp(free_at(place, holder)),
+            ends_in: ends_in(place, holder),
             waited: begun.elapsed(),
             patience,
         });
@@ -35,7 +36,7 @@ pub(super) async fn wait_for_lease(
         }
     };
     if let Some(holder) = state.holder(&place.store) {
-        let (owner, until) = (&holder.owner, free_at(place, holder));
+        let (owner, until) = (&holder.owner, timestamp(free_at(place, holder)));
         let text = format!("another deploy holds the lease: {owner}, until {until}");
         return Err(Error::new(Exit::Locked, text).hint(
             "wait for it, give --lock-wait longer, or, if it is dead for certain, `unstale unlock`",
@@ -48,10 +49,15 @@ pub(super) async fn wait_for_lease(
     })
 }
 
-/// Returns when a lease may be taken if its holder renews it no more.
-fn free_at(place: &SiteLocation, holder: &LeaseRecord) -> String {
+/// Returns when a lease may be taken if its holder renews it no more: unix seconds by the server's clock.
+fn free_at(place: &SiteLocation, holder: &LeaseRecord) -> i64 {
     let grace = place.store.timing.grace.as_secs() as i64;
-    timestamp(holder.deadline.saturating_add(grace))
+    holder.deadline.saturating_add(grace)
+}
+
+fn ends_in(place: &SiteLocation, holder: &LeaseRecord) -> Duration {
+    let left = free_at(place, holder).saturating_sub(place.store.bucket.clock.server_now());
+    Duration::from_secs(left.max(0).cast_unsigned())
 }
 
 /// Formats Unix seconds; what no calendar has is the epoch.

@@ -14,6 +14,7 @@ use crate::job::pool::ConcurrencyLevel;
 use crate::job::request::Job;
 use crate::object::diff::{ComparisonAnswer, OpenQuestions};
 use crate::object::journal::TouchedKey;
+use crate::object::plural::counted;
 use crate::object::{ETag, Headers, Key};
 use crate::plan::open::OpenRecords;
 use crate::plan::{
@@ -25,6 +26,7 @@ use crate::scan::MULTIPART_FROM;
 use crate::site::names;
 use crate::site::source::SiteSource;
 use crate::site::wants::WantedSite;
+use crate::state::WarningDigest;
 use crate::survey::ask;
 use crate::survey::ask::{KnownContent, ObjectAsker, ObjectQuestion};
 use crate::survey::targets::{ResolvedTargets, SiteFunction};
@@ -209,8 +211,8 @@ impl PlanInputs {
                 }
                 Err(asks) if stop.is_set() => {
                     return Err(Error::interrupted(format!(
-                        "interrupted with {} objects to ask about",
-                        asks.len()
+                        "interrupted with {} to ask about",
+                        counted(asks.len() as u64, "object")
                     )));
                 }
                 Err(asks) => {
@@ -302,6 +304,10 @@ impl PlanInputs {
         }
         warnings.extend(names::warning(self.source.files(), job, &self.targets));
         warnings.extend(self.idle_rules(job, &matched));
+        let warned = &self.remote.state.object.warned;
+        let known = warnings.iter();
+        let known = known.filter(|text| warned.contains(&WarningDigest::of(text)));
+        plan.known_warnings = known.cloned().collect();
         plan.warnings = warnings;
         plan.noisy = (self.source.files().iter())
             .filter(|file| file.is_kept())

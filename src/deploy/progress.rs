@@ -6,7 +6,6 @@ use super::purge_sender::SentPurge;
 use super::put_error::PutError;
 use crate::aws::AwsError;
 use crate::aws::s3::Written;
-use crate::edge::Money;
 use crate::object::Key;
 use crate::plan::DistributionPurge;
 use crate::state::StateError;
@@ -30,7 +29,6 @@ pub(super) struct DeployProgress {
     pub(super) purges: Vec<DistributionPurge>,
     pub(super) sent: SentPurge,
     pub(super) purge: PurgeOutcome,
-    pub(super) cost: Money,
 }
 
 /// What became of the purge.

@@ -140,13 +140,13 @@ impl RunningDeploy<'_> {
         };
         let (manifest, counter) = files??;
         self.take(outcome)?;
-        self.progress.cost = record::cost(&self.progress);
         let written = WrittenFiles {
             deploy,
             manifest,
             counter,
             journal: &self.journal,
             progress: &self.progress,
+            warnings: &self.plan.warnings,
         };
         let end = record::end(self.scene, self.context.job, written);
         let now = self.scene.place.store.bucket.clock.server_now();

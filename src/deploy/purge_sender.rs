@@ -175,9 +175,10 @@ impl PurgeSender {
                 }
                 BatchOutcome::Accepted(accepted) => {
                     // The deploy that died had no end to count them in.
-                    sent.paths += batch.paths.len() as u64;
+                    let paths = batch.paths.len() as u64;
+                    sent.paths += paths;
                     sent.pending
-                        .push(PendingInvalidation::new(target, accepted, 0));
+                        .push(PendingInvalidation::new(target, accepted, paths));
                 }
                 // Sent once more, to be told.
                 BatchOutcome::Failed(error) if self.is_spared(&target, &error) => {

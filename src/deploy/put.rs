@@ -16,7 +16,7 @@ use crate::aws::multipart::{MultipartUpload, UploadedPart};
 use crate::aws::s3::{CheckedBody, CopySource, Written};
 use crate::aws::{AwsError, AwsErrorKind, WriteCondition};
 use crate::job::event::{DeployEvent, EventSink};
-use crate::object::{ETag, Md5};
+use crate::object::{ETag, Key, Md5};
 use crate::plan::{Change, ChangeAction, MAX_COPY};
 use crate::scan::{LocalFile, MULTIPART_FROM, part_size};
 use crate::state::Lease;
@@ -289,7 +289,7 @@ impl ObjectWriter {
         number: i32,
         part: content::FilePart,
     ) -> Result<(UploadedPart, Md5), PutError> {
-        let bytes = part.bytes;
+        let (name, bytes) = (part.name.clone(), part.bytes);
         let _room = self.room.take(bytes).await;
         let (bytes_read, md5) = part.read().await?;
         let body = CheckedBody {
@@ -299,7 +299,10 @@ impl ObjectWriter {
         let sending = self.place.bucket.put_part(upload, number, body);
         let part = sending.await?;
         self.room.arrived(bytes);
-        self.tell.tell(DeployEvent::BytesSent(bytes));
+        self.tell.tell(DeployEvent::BytesSent {
+            key: Key::new(name),
+            bytes,
+        });
         Ok((part, md5))
     }
 }

@@ -4,19 +4,21 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::plan_inputs::PlanInputs;
 use super::progress::{DeployProgress, PurgeOutcome};
-use crate::edge::{Distribution, Money, PurgeChoice, PurgeMode};
+use crate::edge::{Distribution, PurgeChoice, PurgeMode};
 use crate::job::request::Job;
 use crate::object::Key;
 use crate::object::journal::{Journal, OwedPaths, TouchedKey};
 use crate::object::manifest::{DeployRef, ToldDistribution};
 use crate::plan::DistributionPurge;
 use crate::state::history::PastOutcome;
-use crate::state::{EndOfDeploy, ManifestFiles, RecentDeploy};
+use crate::state::{EndOfDeploy, ManifestFiles, RecentDeploy, WarningDigest};
 
 /// Seconds for which the keys of a dead deploy are suspects.
 const SUSPECT_FOR: i64 = 86_400;
 /// Ids of invalidations that the state remembers of a deploy, for each target: its size is bounded.
 const MAX_IDS: usize = 1;
+/// Warnings that it remembers to have been given.
+const MAX_WARNINGS: usize = 100;
 
 /// What was written for the end of a deploy.
 pub(super) struct WrittenFiles<'a> {
@@ -26,6 +28,8 @@ pub(super) struct WrittenFiles<'a> {
     pub(super) counter: u64,
     pub(super) journal: &'a Journal,
     pub(super) progress: &'a DeployProgress,
+    /// That were given.
+    pub(super) warnings: &'a [String],
 }
 
 /// Makes what the state becomes.
@@ -36,6 +40,7 @@ pub(super) fn end(scene: &PlanInputs, job: &Job, written: WrittenFiles) -> EndOf
         counter,
         journal,
         progress,
+        warnings,
     } = written;
     let unpaid = unpaid(scene, job, journal, progress);
     let mut invalidations: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -58,6 +63,9 @@ pub(super) fn end(scene: &PlanInputs, job: &Job, written: WrittenFiles) -> EndOf
     let struck = scene.remote.open.journals.iter();
     EndOfDeploy {
         told: told(scene, job, progress, deploy.at, &unpaid),
+        warned: (warnings.iter().take(MAX_WARNINGS))
+            .map(|text| WarningDigest::of(text))
+            .collect(),
         recent: RecentDeploy {
             id: deploy.id,
             at: deploy.at,
@@ -200,12 +208,4 @@ fn told(
         }
     }
     told
-}
-
-/// Returns what the purge cost, where it was sent.
-pub(super) fn cost(progress: &DeployProgress) -> Money {
-    if progress.sent.paths == 0 {
-        return Money::default();
-    }
-    progress.purges.iter().map(DistributionPurge::cost).sum()
 }

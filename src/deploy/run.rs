@@ -150,6 +150,7 @@ pub(crate) async fn deploy(
         summary: DeploySummary {
             bucket: job.bucket.clone(),
             prefix: job.settings.prefix.0.clone(),
+            url: seen.targets.site_url(job),
             ..DeploySummary::default()
         },
     };

@@ -17,6 +17,10 @@ pub struct Pattern {
     pub unchanged: u64,
     /// What it takes needlessly, weighed, regions of other origins included.
     pub needless: u64,
+    /// The part of that for regions of other origins,
+    pub foreign: u64,
+    /// and their path patterns.
+    pub empties: Vec<String>,
     /// Where it is a cache tag.
     pub tag: Option<CacheTag>,
 }
@@ -38,6 +42,8 @@ impl Pattern {
             changed: 0,
             unchanged: 0,
             needless: 0,
+            foreign: 0,
+            empties: Vec::new(),
             tag,
         }
     }
@@ -66,6 +72,12 @@ impl Pattern {
             self.unchanged += 1;
             self.add_needless(entry.weight);
         }
+    }
+
+    fn empty(&mut self, region: &ForeignRegion) {
+        self.add_needless(region.weight);
+        self.foreign = self.foreign.saturating_add(region.weight);
+        self.empties.push(region.pattern.clone());
     }
 
     fn add_needless(&mut self, weight: u64) {
@@ -183,9 +195,10 @@ impl<'u> PathUniverse<'u> {
         if pattern.is_wildcard() {
             let beneath = self.regions.iter();
             let beneath = beneath.filter(|region| region.prefix.starts_with(&prefix));
-            beneath.for_each(|region| pattern.add_needless(region.weight));
-            let (around, _) = tree::surroundings(&prefix, self.regions);
-            pattern.add_needless(around);
+            let around = tree::around(&prefix, self.regions);
+            let around = around.filter(|(_, shield)| shield.is_none());
+            let regions = beneath.chain(around.map(|(region, _)| region));
+            regions.for_each(|region| pattern.empty(region));
         }
         pattern
     }

@@ -31,7 +31,7 @@ pub enum PathProblem {
     #[error("has {0} characters when it is encoded, and CloudFront takes {MAX_PATH}")]
     TooLong(usize),
     #[error(
-        "is no cache tag: one has 1 to {MAX_TAG} characters of ASCII behind the `#`, without spaces, commas and stars"
+        "is not a cache tag: one has 1 to {MAX_TAG} characters of ASCII behind the `#`, without spaces, commas and stars"
     )]
     Tag,
 }

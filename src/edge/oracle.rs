@@ -282,6 +282,7 @@ fn region() -> impl Strategy<Value = ForeignRegion> {
     let plain = &["a", "b", "/", "~"];
     let shields = prop::collection::vec(text(plain, 3), 0..2);
     (text(plain, 2), 0u64..6, shields).prop_map(|(prefix, weight, shields)| ForeignRegion {
+        pattern: format!("{prefix}*"),
         prefix,
         weight,
         shields,

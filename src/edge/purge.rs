@@ -193,6 +193,7 @@ fn foreign_regions(site: &ShownSite<'_>, prices: &PurgePrices) -> Vec<ForeignReg
         let prefix = behavior.literal_prefix();
         if !site.is_ours(behavior) && behavior.pattern.contains(['*', '?']) {
             regions.push(ForeignRegion {
+                pattern: behavior.pattern.clone(),
                 prefix: prefix.clone(),
                 weight: prices.opaque,
                 shields: shields.clone(),

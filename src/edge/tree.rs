@@ -20,6 +20,8 @@ pub struct UniverseEntry<'a> {
 /// A wildcard that takes the prefix itself takes the region; each wildcard within it takes some of it, and is priced alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignRegion {
+    /// The behavior's path pattern.
+    pub pattern: String,
     pub prefix: String,
     pub weight: u64,
     pub shields: Vec<String>,
@@ -219,17 +221,27 @@ fn common(a: &str, b: &str, limit: usize) -> usize {
 /// Returns the weight of the regions that a prefix lies within, and the length of the longest shield that it relies on.
 pub(super) fn surroundings(prefix: &str, regions: &[ForeignRegion]) -> (u64, usize) {
     let (mut weight, mut longest) = (0u64, 0);
-    for region in regions {
-        if region.prefix.len() >= prefix.len() || !prefix.starts_with(&region.prefix) {
-            continue;
-        }
-        let shields = region.shields.iter();
-        let held = shields.filter(|shield| prefix.starts_with(shield.as_str()));
-        // The shortest shield suffices, so the wildcard may be as short as that.
-        match held.map(String::len).min() {
+    for (region, shield) in around(prefix, regions) {
+        match shield {
             Some(len) => longest = longest.max(len),
             None => weight = weight.saturating_add(region.weight),
         }
     }
     (weight, longest)
+}
+
+/// Returns the regions that a prefix lies within, each with the length of the shield that keeps it out.
+pub(super) fn around<'r>(
+    prefix: &str,
+    regions: &'r [ForeignRegion],
+) -> impl Iterator<Item = (&'r ForeignRegion, Option<usize>)> {
+    let around = regions.iter().filter(move |region| {
+        region.prefix.len() < prefix.len() && prefix.starts_with(&region.prefix)
+    });
+    around.map(move |region| {
+        let shields = region.shields.iter();
+        let held = shields.filter(|shield| prefix.starts_with(shield.as_str()));
+        // The shortest shield suffices, so the wildcard may be as short as that.
+        (region, held.map(String::len).min())
+    })
 }

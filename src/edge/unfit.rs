@@ -5,7 +5,7 @@ use thiserror::Error;
 /// Why a policy cannot be as it is wanted. Sorted from what one header does wrong to what all do together.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Unfit {
-    #[error("`{0}` is no name of a header")]
+    #[error("`{0}` is not a name of a header")]
     HeaderName(String),
     #[error("CloudFront lets nobody send or remove {0}")]
     Untouchable(String),
@@ -14,7 +14,7 @@ pub enum Unfit {
     #[error("a response headers policy sends {0} with at most {LONGEST_VALUE} characters")]
     TooLong(String),
     #[error(
-        "`{0}` is no name of a response headers policy: letters, digits, - and _, at most {LONGEST_LABEL}"
+        "`{0}` is not a name of a response headers policy: letters, digits, - and _, at most {LONGEST_LABEL}"
     )]
     PolicyName(String),
     #[error("the comment of a response headers policy has at most {LONGEST_LABEL} characters")]

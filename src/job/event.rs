@@ -1,5 +1,6 @@
 //! What happens in a deploy, told in the past tense to whoever listens.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +38,10 @@ pub enum DeployEvent {
     /// Another deploy holds the lease.
     LockAwaited {
         who: String,
+        /// Until then, by the server's clock, nobody else takes it, unless it is renewed.
         until: String,
+        /// How long that is.
+        ends_in: Duration,
         waited: Duration,
         patience: Duration,
     },
@@ -47,7 +51,10 @@ pub enum DeployEvent {
         bytes: u64,
     },
     /// So many more bytes of a large file were taken by S3.
-    BytesSent(u64),
+    BytesSent {
+        key: Key,
+        bytes: u64,
+    },
     /// An object is live. Bytes that [`DeployEvent::BytesSent`] told already are in `bytes` too.
     Changed {
         key: Key,
@@ -115,7 +122,6 @@ pub enum DeployEvent {
         invalidation: String,
         elapsed: Duration,
     },
-    Interrupted,
     /// Last of a command that deployed.
     Ended(DeploySummary),
 }
@@ -166,6 +172,11 @@ pub struct DeploySummary {
     pub invalidations: Vec<InvalidationSummary>,
     /// What the purge cost, in US dollars, after the free allowance.
     pub cost_usd: f64,
+    /// The same by distribution.
+    pub costs_usd: BTreeMap<String, f64>,
+    /// Where viewers see the site, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     pub seconds: f64,
     pub requests: u64,
 }

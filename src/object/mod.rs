@@ -9,6 +9,7 @@ pub mod headers;
 pub mod journal;
 pub mod key;
 pub mod manifest;
+pub mod plural;
 pub mod tags;
 
 pub use etag::{ETag, Md5};

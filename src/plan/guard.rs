@@ -1,6 +1,7 @@
 //! What stops a deploy before anything is changed.
 
 use super::Plan;
+use crate::object::plural::counted;
 
 /// Deletions up to which nobody is asked.
 const FEW: usize = 10;
@@ -8,9 +9,9 @@ const FEW: usize = 10;
 /// Why a plan is not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanRefusal {
-    #[error("this would delete {deletes} of {objects} objects, more than half")]
+    #[error("this would delete {deletes} of {}, more than half", counted(*.objects as u64, "object"))]
     Half { deletes: usize, objects: usize },
-    #[error("this would delete {deletes} objects, more than --max-delete {limit}")]
+    #[error("this would delete {}, more than --max-delete {limit}", counted(*.deletes as u64, "object"))]
     Limit { deletes: usize, limit: usize },
 }
 

@@ -268,6 +268,8 @@ pub struct Plan {
     /// Whether a target is known by a configuration that the manifest has not seen.
     pub news: bool,
     pub warnings: Vec<String>,
+    /// Those of them that the last deploy gave, too.
+    pub known_warnings: HashSet<String>,
     /// Objects of ours in the bucket before the deploy, without fingerprinted assets.
     pub objects_before: usize,
 }

@@ -8,6 +8,7 @@ use crate::object::journal::{
     Journal, OpenJournal, OwedPaths, PurgeBatch, TouchAction, TouchedKey, UnpaidPurge,
 };
 use crate::object::manifest::DeployId;
+use crate::object::plural::counted;
 use crate::object::{HeaderFingerprint, Key, Md5};
 
 /// What deploys that did not end, or ended with purges unpaid, left behind.
@@ -150,9 +151,9 @@ impl OpenDeploys {
         for (target, paths) in owed {
             if !records.targets.contains(target) {
                 self.warnings.push(format!(
-                    "the deploy {id} owes {} paths to {target}, which is not purged here: name it with --distribution, or forget \
+                    "the deploy {id} owes {} to {target}, which is not purged here: name it with --distribution, or forget \
                      it with --drop-debt {id}",
-                    paths.len()
+                    counted(paths.len() as u64, "path")
                 ));
             } else if records.pays {
                 self.owe(target, paths);

@@ -15,6 +15,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// Columns from which the rate has room beside the bar.
 const ROOMY: usize = 78;
 
+/// Columns that the name of a file leaves to the rest of its bar.
+const TIGHT: usize = 64;
 /// Columns of a time and the gap before it.
 const CLOCK: usize = 13;
 
@@ -88,7 +90,9 @@ impl ProgressBars {
             DeployEvent::UploadsBegan { files, bytes } if *files > 0 => {
                 self.begin_uploads(*files, *bytes);
             }
-            DeployEvent::BytesSent(_) | DeployEvent::Changed { .. } => self.show_uploads(progress),
+            DeployEvent::BytesSent { .. } | DeployEvent::Changed { .. } => {
+                self.show_uploads(progress)
+            }
             DeployEvent::PurgeAccepted { .. } => {
                 self.accepted += 1;
                 if let Some(text) = milestone(event) {
@@ -189,6 +193,7 @@ impl ProgressBars {
             ""
         };
         bar.set_style(upload_style(rate, self.look));
+        bar.set_prefix("Uploading");
         bar.enable_steady_tick(TICK);
         self.upload = Some(bar);
     }
@@ -201,6 +206,11 @@ impl ProgressBars {
             let (sent, total) = (bytes(progress.bytes), bytes(progress.total_bytes));
             bar.set_position(progress.bytes);
             bar.set_message(format!("{files} {sent}/{total}"));
+            if let Some(key) = progress.finishing() {
+                // Of the bar itself a little stays.
+                let room = self.look.width.saturating_sub(TIGHT);
+                bar.set_prefix(format!("Finishing {}", elided(&shown(key.as_str()), room)));
+            }
         } else {
             bar.set_position(progress.files);
             bar.set_message(files);
@@ -246,7 +256,7 @@ fn upload_style(rate: &str, look: TextLook) -> ProgressStyle {
     } else {
         "{wide_bar}"
     };
-    style(&format!("Uploading {bar} {{msg}}{rate} {{left}}"))
+    style(&format!("{{prefix}} {bar} {{msg}}{rate} {{left}}"))
         .progress_chars("━╸─")
         .with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
             // A bar is drawn again soon: what cannot be written now is left out.

@@ -23,17 +23,10 @@ pub(super) fn milestone(event: &DeployEvent) -> Option<String> {
             return None;
         }
         DeployEvent::Planned(plan) => format!("To do: {}", changes::totals(plan).join(" · ")),
-        DeployEvent::LockAwaited {
-            who,
-            until,
-            waited,
-            patience,
-        } => format!(
-            "Waiting {} of {} for the deploy of {}, which holds the lease until {}",
-            ticking(*waited),
-            ticking(*patience),
+        DeployEvent::LockAwaited { who, ends_in, .. } => format!(
+            "Waiting for {}; its lease ends in {}",
             shown(who),
-            shown(until)
+            ticking(*ends_in)
         ),
         DeployEvent::PurgeAccepted {
             target,
@@ -64,9 +57,6 @@ pub(super) fn milestone(event: &DeployEvent) -> Option<String> {
 pub(super) fn notable(event: &DeployEvent) -> Option<String> {
     Some(match event {
         DeployEvent::PlannedAgain(why) => format!("Planning again: {}", shown(why)),
-        DeployEvent::Interrupted => {
-            "Interrupted: finishing what is in flight (once more to stop at once)".to_owned()
-        }
         DeployEvent::FunctionPublished { name } => {
             format!("Published the function {}", shown(name))
         }
@@ -144,10 +134,11 @@ pub(super) fn json(event: &DeployEvent) -> Option<Value> {
         DeployEvent::LockAwaited {
             who,
             until,
+            ends_in,
             waited,
             patience,
         } => json!({
-            "type": "lock-awaited", "holder": who, "until": until,
+            "type": "lock-awaited", "holder": who, "until": until, "ends-in-seconds": ends_in.as_secs(),
             "waited-seconds": waited.as_secs_f64(), "patience-seconds": patience.as_secs_f64(),
         }),
         DeployEvent::Changed {
@@ -197,7 +188,6 @@ pub(super) fn json(event: &DeployEvent) -> Option<Value> {
             "type": "purge-completed", "target": target, "invalidation": invalidation,
             "seconds": elapsed.as_secs_f64(),
         }),
-        DeployEvent::Interrupted => json!({"type": "interrupted"}),
         _ => return None,
     })
 }
@@ -237,7 +227,6 @@ mod tests {
         };
         for (event, object) in [
             (DeployEvent::Walked(3), Value::Null),
-            (DeployEvent::BytesSent(3), Value::Null),
             (
                 DeployEvent::Scanned { files: 3, bytes: 4 },
                 json!({"type": "scanned", "files": 3, "bytes": 4}),

@@ -225,6 +225,8 @@ mod tests {
                 changed: 1,
                 unchanged: 1,
                 needless: 1,
+                foreign: 0,
+                empties: Vec::new(),
                 tag: None,
             })
         };

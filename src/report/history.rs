@@ -5,16 +5,17 @@ use super::text::{counted, shown};
 use crate::object::entry::EntryLife;
 use crate::object::manifest::DeployId;
 use crate::state::HistoryRecord;
+use crate::state::history::PastOutcome;
 
 impl Printer {
     /// Prints a deploy of the history in short.
     pub fn past_deploy(&self, record: &HistoryRecord) {
-        self.result(&in_short(record), record);
+        self.result(&self.in_short(record), record);
     }
 
     /// Prints a deploy of the history with all that it changed and purged.
     pub fn whole_past_deploy(&self, record: &HistoryRecord) {
-        let lines: Vec<String> = [in_short(record)]
+        let lines: Vec<String> = [self.in_short(record)]
             .into_iter()
             .chain(details(record))
             .collect();
@@ -29,23 +30,73 @@ impl Printer {
     pub fn going_back(&self, deploy: &DeployId) {
         self.note(&format!("Back to the deploy {deploy}"));
     }
+
+    fn in_short(&self, record: &HistoryRecord) -> String {
+        let now = jiff::Timestamp::now().as_second();
+        let head = format!("{}  {}", record.id, when(record.at, now));
+        let lines = [what(record), whence(record)];
+        let lines = lines.map(|line| self.wrapped(&line, "  ", "    "));
+        format!("{head}\n{}", lines.join("\n"))
+    }
 }
 
-fn in_short(record: &HistoryRecord) -> String {
-    let time = jiff::Timestamp::from_second(record.at).unwrap_or_default();
+/// Says what a deploy did, and how it ended.
+fn what(record: &HistoryRecord) -> String {
     let paths: usize = record.purges.iter().map(|purge| purge.paths.len()).sum();
     let (paths, changes) = (paths as u64, record.changes.len() as u64);
-    let outcome = format!("{:?}", record.outcome).to_lowercase();
     let (changes, paths) = (counted(changes, "change"), counted(paths, "path"));
-    let mut text = format!("{}  {time}  {}@{}", record.id, record.who, record.host);
-    text.push_str(&format!("\n  {outcome}, {changes}, {paths} purged"));
+    let outcome = outcome(record.outcome);
+    format!("{outcome}, {changes}, {paths} purged")
+}
+
+/// Says which build it was, and who deployed it.
+fn whence(record: &HistoryRecord) -> String {
+    let (who, host) = (shown(&record.who), shown(&record.host));
+    let mut text = shown(&record.dir);
     if let Some(commit) = &record.commit {
-        text.push_str(&format!("  commit {}", commit.get(..12).unwrap_or(commit)));
+        let commit = shown(commit.get(..12).unwrap_or(commit));
+        text.push_str(&format!(", commit {commit}"));
     }
-    if let Some(deploy) = &record.rollback_of {
-        text.push_str(&format!("\n  back to the deploy {deploy}"));
+    format!("{text}, by {who}@{host}")
+}
+
+/// Says how a deploy ended.
+pub(super) fn outcome(outcome: PastOutcome) -> &'static str {
+    match outcome {
+        PastOutcome::Done => "done",
+        PastOutcome::Owing => "owing",
+        PastOutcome::Incomplete => "incomplete",
     }
-    text
+}
+
+/// Writes a time by the local clock, and how long ago that is; both in unix seconds.
+pub(super) fn when(at: i64, now: i64) -> String {
+    format!("{} ({})", local_time(at), age(now.saturating_sub(at)))
+}
+
+/// Writes a time, in unix seconds, by the local clock: `2026-11-22 05:18`.
+pub(super) fn local_time(at: i64) -> String {
+    let time = jiff::Timestamp::from_second(at).unwrap_or_default();
+    let local = time.to_zoned(jiff::tz::TimeZone::system());
+    local.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// Writes `5 minutes ago`; clocks that differ by a little make it now.
+fn age(seconds: i64) -> String {
+    const UNITS: [(i64, &str); 4] = [
+        (31_557_600, "year"),
+        (86_400, "day"),
+        (3600, "hour"),
+        (60, "minute"),
+    ];
+    let fits = UNITS.iter().find(|(length, _)| seconds >= *length);
+    match fits {
+        Some((length, unit)) => {
+            let number = (seconds / length).cast_unsigned();
+            format!("{} ago", counted(number, unit))
+        }
+        None => "just now".to_owned(),
+    }
 }
 
 fn details(record: &HistoryRecord) -> Vec<String> {

@@ -23,7 +23,7 @@ mod progress;
 mod purge;
 pub mod quota;
 pub mod redirects;
-mod state;
+pub mod state;
 mod summary;
 mod text;
 pub mod verify;

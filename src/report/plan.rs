@@ -51,7 +51,7 @@ impl Printer {
     /// Prints a plan as the result.
     pub fn plan(&self, plan: &Plan, context: &PlanContext) {
         self.finish();
-        self.warnings(&plan.warnings);
+        self.plan_warnings(plan);
         if self.options.json {
             json(plan, context)
                 .iter()

@@ -48,6 +48,8 @@ fn cover(patterns: &[(&str, u64, u64)], cost: u64) -> Cover {
         changed: *changed,
         unchanged: *unchanged,
         needless: *unchanged,
+        foreign: 0,
+        empties: Vec::new(),
         tag: None,
     };
     let patterns: Vec<Pattern> = patterns.iter().map(pattern).collect();

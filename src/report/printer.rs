@@ -16,6 +16,7 @@ use super::summary::{self, Completions};
 use super::{error, event, text};
 use crate::error::Error;
 use crate::job::{DeployEvent, DeploySummary};
+use crate::plan::Plan;
 
 /// Prints for whoever looks on. Clones print to the same terminal; a closed pipe ends the printing, not the work.
 #[derive(Clone)]
@@ -54,7 +55,7 @@ impl Printer {
         state.progress.note(event);
         match event {
             DeployEvent::Warned(message) => return self.warn_once(&mut state, message),
-            DeployEvent::Planned(plan) => self.warn_all(&mut state, &plan.warnings),
+            DeployEvent::Planned(plan) => self.warn_of(&mut state, plan),
             DeployEvent::PurgeCompleted {
                 invalidation,
                 elapsed,
@@ -91,9 +92,12 @@ impl Printer {
             None => progress.line(event, now),
         };
         let detail = self.options.verbose.then(|| event::detail(event)).flatten();
-        for line in [paced, event::notable(event), detail].into_iter().flatten() {
-            state.to_stderr(&line);
+        let width = self.options.err.width;
+        for line in [paced, event::notable(event)].into_iter().flatten() {
+            state.to_stderr(&text::wrapped(&line, width, "", "  "));
         }
+        // Keys are left whole, to be copied.
+        detail.iter().for_each(|line| state.to_stderr(line));
     }
 
     fn ended(&self, state: &mut PrinterState, summary: &DeploySummary) {
@@ -126,11 +130,22 @@ impl Printer {
 
     /// Prints each of these warnings, once.
     pub fn warnings(&self, messages: &[String]) {
-        self.warn_all(&mut self.state(), messages);
+        for message in messages {
+            self.warn(message);
+        }
     }
 
-    fn warn_all(&self, state: &mut PrinterState, messages: &[String]) {
-        for message in messages {
+    /// Prints the warnings of a plan; those that the last deploy gave, too, in a line each.
+    pub(super) fn plan_warnings(&self, plan: &Plan) {
+        self.warn_of(&mut self.state(), plan);
+    }
+
+    fn warn_of(&self, state: &mut PrinterState, plan: &Plan) {
+        for message in &plan.warnings {
+            let known = plan.known_warnings.contains(message) && !self.options.verbose;
+            if known && !self.options.json && state.warned.insert(message.clone()) {
+                state.to_stderr(&error::known_warning(message, self.options.err));
+            }
             self.warn_once(state, message);
         }
     }
@@ -148,7 +163,15 @@ impl Printer {
 
     /// Tells that the first signal was taken.
     pub fn stopping(&self) {
-        self.note("stopping: what is under way may end (again to stop at once)");
+        let uploads = self.state().progress.is_uploading();
+        let when = if uploads {
+            " after the uploads under way"
+        } else {
+            ""
+        };
+        self.note(&format!(
+            "Stopping{when}. Press Ctrl-C again to stop at once."
+        ));
     }
 
     /// Takes the bars off the terminal.

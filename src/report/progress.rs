@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::event::milestone;
 use super::text::{bytes, count, counted, shown, ticking};
 use crate::job::DeployEvent;
+use crate::object::Key;
 use crate::plan::ChangeAction;
 
 /// At least so long between two lines that say how far something got,
@@ -24,6 +25,8 @@ pub(super) struct UploadProgress {
     pub(super) total_bytes: u64,
     /// Told by [`DeployEvent::BytesSent`], and not yet by the file's own event.
     ahead: u64,
+    /// The large file that was last told of, while it is under way.
+    large: Option<Key>,
     told_at: Duration,
     told_percent: u64,
     lock_told: Option<Duration>,
@@ -43,12 +46,16 @@ impl UploadProgress {
                     ..Self::default()
                 };
             }
-            DeployEvent::BytesSent(more) => {
-                self.ahead += more;
-                self.bytes += more;
+            DeployEvent::BytesSent { key, bytes } => {
+                self.ahead += bytes;
+                self.bytes += bytes;
+                self.large = Some(key.clone());
             }
-            DeployEvent::Changed { bytes, action, .. } => {
+            DeployEvent::Changed {
+                key, bytes, action, ..
+            } => {
                 self.files += 1;
+                self.large.take_if(|large| large == key);
                 if *action == ChangeAction::Upload {
                     let before = self.ahead.min(*bytes);
                     self.ahead -= before;
@@ -69,7 +76,7 @@ impl UploadProgress {
                 self.told_at = now;
                 None
             }
-            DeployEvent::BytesSent(_) | DeployEvent::Changed { .. } => self.upload_line(now),
+            DeployEvent::BytesSent { .. } | DeployEvent::Changed { .. } => self.upload_line(now),
             DeployEvent::LockAwaited { waited, .. } if !self.is_lock_due(*waited) => None,
             DeployEvent::PurgeAccepted { .. } => {
                 self.purge_told = now;
@@ -115,6 +122,18 @@ impl UploadProgress {
         due
     }
 
+    /// Returns the large file that the uploads end with.
+    pub(super) fn finishing(&self) -> Option<&Key> {
+        self.large
+            .as_ref()
+            .filter(|_| self.files + 1 >= self.total_files)
+    }
+
+    /// Tells whether uploads began and did not end.
+    pub(super) fn is_uploading(&self) -> bool {
+        self.files < self.total_files
+    }
+
     fn upload_line(&mut self, now: Duration) -> Option<String> {
         let percent = self.percent();
         let since = now.saturating_sub(self.told_at);
@@ -123,7 +142,14 @@ impl UploadProgress {
             return None;
         }
         (self.told_at, self.told_percent) = (now, percent);
-        Some(format!("Uploading: {} ({percent} %)", self.so_far()))
+        let finishing = self
+            .finishing()
+            .map(|key| format!(", finishing {}", shown(key.as_str())));
+        let finishing = finishing.unwrap_or_default();
+        Some(format!(
+            "Uploading: {} ({percent} %){finishing}",
+            self.so_far()
+        ))
     }
 
     fn percent(&self) -> u64 {
@@ -168,13 +194,36 @@ mod tests {
         progress
     }
 
+    fn part(bytes: u64) -> DeployEvent {
+        DeployEvent::BytesSent {
+            key: "film.mp4".into(),
+            bytes,
+        }
+    }
+
+    #[test]
+    fn the_last_large_file_is_named() {
+        let mut progress = began(3, 100);
+        for (event, named) in [
+            (changed(10), false),
+            (part(40), false),
+            (changed(10), true),
+            (part(40), true),
+        ] {
+            progress.note(&event);
+            assert_eq!(progress.finishing().is_some(), named, "{event:?}");
+        }
+        let line = progress.upload_line(PACE).unwrap();
+        assert!(line.ends_with("(90 %), finishing film.mp4"), "{line}");
+    }
+
     #[test]
     fn bytes_told_twice_count_once() {
         let mut progress = began(3, 100);
         for (event, bytes) in [
-            (DeployEvent::BytesSent(40), 40),
+            (part(40), 40),
             (changed(10), 40),
-            (DeployEvent::BytesSent(40), 80),
+            (part(40), 80),
             (changed(80), 90),
             (changed(10), 100),
             (changed(10), 100),
@@ -214,15 +263,13 @@ mod tests {
             let event = DeployEvent::LockAwaited {
                 who: "ci@runner".to_owned(),
                 until: "12:00:30".to_owned(),
+                ends_in: Duration::from_secs(58),
                 waited,
                 patience,
             };
             lines.extend(progress.line(&event, waited));
         }
         assert_eq!(lines.len(), 3);
-        assert_eq!(
-            lines[1],
-            "Waiting 30 s of 1 m 30 s for the deploy of ci@runner, which holds the lease until 12:00:30"
-        );
+        assert_eq!(lines[1], "Waiting for ci@runner; its lease ends in 58 s");
     }
 }

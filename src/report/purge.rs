@@ -77,7 +77,7 @@ fn pattern_json(cover: &Cover, pattern: &Pattern) -> Value {
     json!({
         "path": pattern.text, "tag-of": pattern.tag.as_ref().map(|tag| &tag.of),
         "changed": pattern.changed, "unchanged": pattern.unchanged, "needless-weight": pattern.needless,
-        "refetch-cost-usd": refetch_cost(cover, pattern).dollars(),
+        "refetch-cost-usd": refetch_cost(cover, pattern).dollars(), "empties": pattern.empties,
     })
 }
 
@@ -85,7 +85,7 @@ fn cost_json(cover: &Cover) -> Value {
     json!({
         "paths": cover.paths(), "wildcards": cover.wildcards, "free-paths": cover.free,
         "unchanged": cover.unchanged(), "cost-usd": cover.path_cost.dollars(),
-        "refetch-cost-usd": cover.refetch_cost.dollars(),
+        "refetch-cost-usd": refetches_cost(cover).dollars(),
     })
 }
 
@@ -97,14 +97,21 @@ fn expected_seconds(cover: &Cover) -> u64 {
     sending_seconds(cover.paths(), cover.wildcards) + COMPLETION_SECONDS
 }
 
-/// Returns what a pattern's needless refetches cost: its part of them all.
+/// Returns what a pattern's needless refetches of objects cost: its part of all that is needless. What other origins answer is
+/// weighed and not counted, so that it has no price.
 fn refetch_cost(cover: &Cover, pattern: &Pattern) -> Money {
     let patterns = cover.patterns.iter();
     let total: u128 = patterns.map(|pattern| u128::from(pattern.needless)).sum();
-    let part = u128::from(cover.refetch_cost.0) * u128::from(pattern.needless);
+    let own = pattern.needless.saturating_sub(pattern.foreign);
+    let part = u128::from(cover.refetch_cost.0) * u128::from(own);
     let cost = part.checked_div(total);
     // None where nothing is needless. A part is no more than the whole, which fits.
     Money(cost.and_then(|cost| u64::try_from(cost).ok()).unwrap_or(0))
+}
+
+fn refetches_cost(cover: &Cover) -> Money {
+    let patterns = cover.patterns.iter();
+    patterns.map(|pattern| refetch_cost(cover, pattern)).sum()
 }
 
 fn heading(title: &str, cover: &Cover, free_left: Option<u64>) -> String {
@@ -160,12 +167,13 @@ fn takes(cover: &Cover, pattern: &Pattern) -> String {
     let mut text = format!("{:>5} changed", count(pattern.changed));
     if pattern.unchanged > 0 {
         text.push_str(&format!(", {} unchanged", count(pattern.unchanged)));
-    } else if pattern.needless > 0 {
-        text.push_str(", other origins' content");
     }
     let cost = refetch_cost(cover, pattern);
     if cost.0 > 0 {
         text.push_str(&format!(" ({cost})"));
+    }
+    if !pattern.empties.is_empty() {
+        text.push_str(&format!(", empties {}", shown(&pattern.empties.join(" "))));
     }
     text
 }
@@ -190,13 +198,19 @@ fn otherwise(sent: &Cover, exact: &Cover, whole: &Cover) -> Option<String> {
             1 => "1 needless refetch".to_owned(),
             number => format!("{} needless refetches", count(number)),
         };
-        let refetch_cost = match whole.refetch_cost.0 {
-            0 => String::new(),
-            _ => format!(" ({})", whole.refetch_cost),
+        let patterns = whole.patterns.iter();
+        let refetch_cost = match refetches_cost(whole) {
+            Money(0) => String::new(),
+            cost => format!(" ({cost})"),
+        };
+        let empties: Vec<String> = patterns.flat_map(|all| all.empties.clone()).collect();
+        let empties = match empties.as_slice() {
+            [] => String::new(),
+            regions => format!(", and would empty {}", shown(&regions.join(" "))),
         };
         let cost = whole.path_cost;
         others.push(format!(
-            "/* would be 1 path for {cost}, with {refetches}{refetch_cost}"
+            "/* would be 1 path for {cost}, with {refetches}{refetch_cost}{empties}"
         ));
     }
     (!others.is_empty()).then(|| format!("{}.", others.join("; ")))
@@ -212,6 +226,8 @@ mod tests {
             changed,
             unchanged,
             needless,
+            foreign: 0,
+            empties: Vec::new(),
             tag: None,
         }
     }
@@ -221,7 +237,11 @@ mod tests {
         let cover = Cover {
             patterns: vec![
                 pattern("/a/*", 1200, 3, 3),
-                pattern("/api*", 1, 0, 10_000),
+                Pattern {
+                    foreign: 10_000,
+                    empties: vec!["/api/*".to_owned()],
+                    ..pattern("/api*", 1, 0, 10_000)
+                },
                 pattern("/b", 1, 0, 0),
             ],
             wildcards: 2,
@@ -243,7 +263,7 @@ mod tests {
             told,
             [
                 "1,200 changed, 3 unchanged ($0.000016)",
-                "    1 changed, other origins' content ($0.052)",
+                "    1 changed, empties /api/*",
                 "    1 changed",
             ]
         );

@@ -1,16 +1,45 @@
-//! `unstale state show` and `unstale unlock`.
+//! `unstale state` and `unstale unlock`.
 
 use serde_json::json;
 
+use super::history::{local_time, outcome, when};
 use super::printer::Printer;
-use super::text::{counted, shown};
+use super::text::{count, counted, shown};
 use crate::object::entry::EntryLife;
 use crate::object::journal::{OpenJournal, UnpaidPurge};
 use crate::object::manifest::Manifest;
+use crate::state::{LeaseRecord, ObservedState};
+
+/// What is known of the live site.
+pub struct KnownState<'a> {
+    pub url: &'a str,
+    pub observed: &'a ObservedState,
+    /// Who deploys, if anybody does.
+    pub holder: Option<&'a LeaseRecord>,
+    pub manifest: &'a Manifest,
+    /// How many deploys left something open.
+    pub debts: usize,
+}
 
 impl Printer {
-    /// Prints each object that the manifest knows.
-    pub fn manifest(&self, manifest: &Manifest) {
+    /// Prints what is known in five lines; each object before them where all is wanted.
+    pub fn known_state(&self, known: &KnownState) {
+        if self.options.json || self.options.verbose {
+            self.manifest(known.manifest);
+        }
+        let lines = [
+            ("Objects", objects(known)),
+            ("Deployed", last_deploy(known.observed)),
+            ("Lease", lease(known)),
+            ("Purged", told(known.observed)),
+            ("Owed", owed(known.debts)),
+        ];
+        for (label, text) in lines {
+            self.line(&self.wrapped(&text, &format!("{label:<10}"), &" ".repeat(10)));
+        }
+    }
+
+    fn manifest(&self, manifest: &Manifest) {
         let tables = &manifest.tables;
         for (key, entry) in &manifest.entries {
             let served = tables.served(entry.served);
@@ -57,14 +86,9 @@ impl Printer {
             Err(why) => format!("debt {}: unreadable ({why})", unpaid.id),
         });
         for text in journals.chain(unpaid) {
-            self.result(&text, &json!({"type": "debt", "text": text}));
+            let line = self.wrapped(&text, "", "  ");
+            self.result(&line, &json!({"type": "debt", "text": text}));
         }
-    }
-
-    pub fn no_manifest(&self, url: &str) {
-        self.line(&format!(
-            "Nothing is known of {url}: nothing was deployed there yet."
-        ));
     }
 
     /// Tells whose lease was taken away.
@@ -73,6 +97,68 @@ impl Printer {
             Some(owner) => format!("The lease of {} is gone.", shown(owner)),
             None => "Nobody held the lease.".to_owned(),
         };
-        self.result(&text, &json!({"type": "unlock", "text": text}));
+        let line = self.wrapped(&text, "", "  ");
+        self.result(&line, &json!({"type": "unlock", "text": text}));
+    }
+}
+
+fn objects(known: &KnownState) -> String {
+    let entries = known.manifest.entries.iter();
+    let (mut live, mut retained) = (0, 0);
+    for (_, entry) in entries {
+        match entry.life {
+            EntryLife::Live => live += 1,
+            EntryLife::Retained { .. } => retained += 1,
+            EntryLife::Tombstone { .. } => {}
+        }
+    }
+    let mut text = format!("{} in {}", counted(live, "object"), known.url);
+    if retained > 0 {
+        text.push_str(&format!(", {} kept for open pages", count(retained)));
+    }
+    text
+}
+
+fn last_deploy(observed: &ObservedState) -> String {
+    let Some(last) = observed.object.recent.last() else {
+        return "never".to_owned();
+    };
+    let when = when(last.at, observed.at);
+    format!("{when}: {} ({})", last.id, outcome(last.outcome))
+}
+
+fn lease(known: &KnownState) -> String {
+    known.holder.map_or("nobody deploys".to_owned(), |holder| {
+        let until = local_time(holder.deadline);
+        format!(
+            "{} deploys, until {until} for now",
+            shown(&holder.owner.to_string())
+        )
+    })
+}
+
+fn told(observed: &ObservedState) -> String {
+    let told = observed.object.told.iter();
+    let told = told.map(|(id, told)| {
+        format!(
+            "every change since {} at {}",
+            local_time(told.since),
+            shown(id)
+        )
+    });
+    let told: Vec<String> = told.collect();
+    match told.as_slice() {
+        [] => "nothing yet".to_owned(),
+        told => told.join(", "),
+    }
+}
+
+fn owed(debts: usize) -> String {
+    match debts {
+        0 => "nothing".to_owned(),
+        debts => {
+            let deploys = counted(debts as u64, "deploy");
+            format!("{deploys} left something open: the next pays it")
+        }
     }
 }

@@ -29,13 +29,19 @@ pub(super) fn text(summary: &DeploySummary, completed: &Completions, look: TextL
         return nothing_to_do(&place, look.width);
     }
     if summary.outcome == NO_DEBT {
-        return format!("Nothing to resume: no deploy left anything open at {place}.");
+        let text = format!("Nothing to resume: no deploy left anything open at {place}.");
+        return wrapped(&text, look.width, "", "  ");
     }
-    let mut lines = vec![look.paint.bold(&headline(summary, &place))];
+    let headline = wrapped(&headline(summary, &place), look.width, "", "  ");
+    let mut lines = vec![look.paint.bold(&headline)];
     lines.extend(columned(&parts(summary), look.width));
     for line in purges(summary, completed) {
         let label = format!("  {:<12} ", "purged");
         lines.push(wrapped(&line, look.width, &label, &" ".repeat(label.len())));
+    }
+    if let Some(url) = summary.url.as_deref().filter(|_| summary.outcome == DONE) {
+        let label = format!("  {:<12} ", "live at");
+        lines.push(format!("{label}{}", shown(url)));
     }
     if acted(summary) && summary.outcome != DONE {
         lines.push("  What is missing is known: the next deploy finishes it.".to_owned());
@@ -63,6 +69,9 @@ pub(super) fn markdown(summary: &DeploySummary, completed: &Completions) -> Stri
     let mut text = format!("### {}\n\n| | |\n|---|---|\n", headline(summary, &place));
     for (what, number) in parts(summary) {
         text.push_str(&format!("| {what} | {number} |\n"));
+    }
+    if let Some(url) = summary.url.as_deref().filter(|_| summary.outcome == DONE) {
+        text.push_str(&format!("| live at | <{url}> |\n"));
     }
     for line in purges(summary, completed) {
         text.push_str(&format!("| purged | {} |\n", line.replace('|', "\\|")));
@@ -134,7 +143,7 @@ fn columned(parts: &[(&'static str, String)], width: usize) -> Vec<String> {
     lines
 }
 
-/// Returns a line for each distribution; what it cost stands in the last.
+/// Returns a line for each distribution, with what it cost.
 fn purges(summary: &DeploySummary, completed: &Completions) -> Vec<String> {
     let mut targets: Vec<(&str, Vec<&InvalidationSummary>)> = Vec::new();
     for invalidation in &summary.invalidations {
@@ -144,18 +153,15 @@ fn purges(summary: &DeploySummary, completed: &Completions) -> Vec<String> {
             None => targets.push((name, vec![invalidation])),
         }
     }
-    let lines = targets.iter();
-    let lines = lines.map(|(target, sent)| target_line(target, sent, completed));
-    let mut lines: Vec<String> = lines.collect();
-    if let Some(last) = lines.last_mut() {
-        let cost = Money::from_dollars(summary.cost_usd);
-        let cost = match cost.0 {
-            0 => "free".to_owned(),
-            _ => cost.to_string(),
+    let line = |(target, sent): &(&str, Vec<&InvalidationSummary>)| {
+        let cost = summary.costs_usd.get(*target).copied();
+        let cost = match Money::from_dollars(cost.unwrap_or_default()) {
+            Money(0) => "free".to_owned(),
+            cost => cost.to_string(),
         };
-        last.push_str(&format!(", {cost}"));
-    }
-    lines
+        format!("{}, {cost}", target_line(target, sent, completed))
+    };
+    targets.iter().map(line).collect()
 }
 
 fn target_line(target: &str, sent: &[&InvalidationSummary], completed: &Completions) -> String {
@@ -250,6 +256,7 @@ mod tests {
         part.outcome = "incomplete".to_owned();
         part.failed = 2;
         part.cost_usd = 0.015;
+        part.costs_usd = [("E123".to_owned(), 0.015)].into();
         let first = part.invalidations[0].clone();
         for id in ["I2", "I3", "I4"] {
             part.invalidations.push(InvalidationSummary {

@@ -2,24 +2,9 @@
 
 use std::time::Duration;
 
-/// Writes `1,234,567`.
-pub(super) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Writes `1 file`, `1,234 files`.
-pub(super) fn counted(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", count(number))
-}
+pub(super) use crate::object::plural::{count, counted};
 
 /// Writes a size in SI units: `0 B`, `999 B`, `1.3 MB`, `12 GB`.
 pub(super) fn bytes(size: u64) -> String {
@@ -96,26 +81,10 @@ fn is_invisible(letter: char) -> bool {
     matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Counts the columns that a terminal gives a text, nearly: East Asian letters and emoji take two, combining marks none.
+/// Counts the columns that a terminal gives a text: East Asian letters and emoji take two, combining marks and the parts of a
+/// Hangul syllable, as macOS writes them (NFD), none.
 pub(super) fn columns(text: &str) -> usize {
-    text.chars().map(letter_columns).sum()
-}
-
-fn letter_columns(letter: char) -> usize {
-    match letter {
-        '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200f}' | '\u{fe00}'..='\u{fe0f}' => 0,
-        '\u{1100}'..='\u{115f}'
-        | '\u{2e80}'..='\u{a4cf}'
-        | '\u{a960}'..='\u{a97f}'
-        | '\u{ac00}'..='\u{d7a3}'
-        | '\u{f900}'..='\u{faff}'
-        | '\u{fe30}'..='\u{fe6f}'
-        | '\u{ff00}'..='\u{ff60}'
-        | '\u{ffe0}'..='\u{ffe6}'
-        | '\u{1f300}'..='\u{1faff}'
-        | '\u{20000}'..='\u{3fffd}' => 2,
-        _ => 1,
-    }
+    text.width()
 }
 
 /// Fills up with spaces on the right.
@@ -132,7 +101,10 @@ pub(super) fn elided(text: &str, width: usize) -> String {
     let room = width.saturating_sub(1);
     let head = fitting(text.chars(), room / 3);
     let tail = fitting(text.chars().rev(), room - columns(&head));
-    format!("{head}…{}", tail.chars().rev().collect::<String>())
+    let tail: String = tail.chars().rev().collect();
+    // A mark goes with the letter that it stands on.
+    let tail = tail.trim_start_matches(|letter: char| letter.width() == Some(0));
+    format!("{head}…{tail}")
 }
 
 /// Returns as many letters as fit.
@@ -140,7 +112,7 @@ fn fitting(letters: impl Iterator<Item = char>, room: usize) -> String {
     let mut used = 0;
     letters
         .take_while(|letter| {
-            used += letter_columns(*letter);
+            used += letter.width().unwrap_or(0);
             used <= room
         })
         .collect()
@@ -230,23 +202,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_have_separators() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (12_345, "12,345"),
-            (1_234_567, "1,234,567"),
-            (u64::MAX, "18,446,744,073,709,551,615"),
-        ] {
-            assert_eq!(count(number), text);
-        }
-        assert_eq!(counted(1, "path"), "1 path");
-        assert_eq!(counted(2000, "path"), "2,000 paths");
-        assert_eq!(counted(0, "path"), "0 paths");
-    }
-
-    #[test]
     fn sizes_are_in_si_units() {
         for (size, text) in [
             (0, "0 B"),
@@ -306,6 +261,17 @@ mod tests {
             ("short.html", 10, "short.html"),
             ("posts/2024/a-long-name.html", 16, "posts…-name.html"),
             ("한글한글한글.html", 12, "한…한글.html"),
+            // The same, decomposed.
+            (
+                "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}.html",
+                9,
+                "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}.html",
+            ),
+            (
+                "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}.html",
+                8,
+                "\u{1112}\u{1161}\u{11ab}….html",
+            ),
         ] {
             let elided = elided(text, width);
             assert_eq!(elided, short);

@@ -171,7 +171,7 @@ fn header(line: &str) -> Result<(&str, Option<&str>), String> {
         None => {
             let (name, value) = line.split_once(':').ok_or_else(|| {
                 format!(
-                    "{line:?} is no header; write \"Name: value\", or \"! Name\" to take one away"
+                    "{line:?} is not a header; write \"Name: value\", or \"! Name\" to take one away"
                 )
             })?;
             (name.trim(), Some(value.trim()))
@@ -184,7 +184,7 @@ fn header(line: &str) -> Result<(&str, Option<&str>), String> {
     }
     if !is_header_name(name) {
         return Err(format!(
-            "{name:?} is no header's name; write letters, digits and \"-\""
+            "{name:?} is not a header's name; write letters, digits and \"-\""
         ));
     }
     if value.is_some_and(|value| value.contains(char::is_control)) {
@@ -350,7 +350,7 @@ mod tests {
             ("/*\nCache-Control: x", 2, "not indented"),
             ("about\n  Cache-Control: x", 1, "\"/about\""),
             ("ftp://a.b/*\n  Cache-Control: x", 1, "not indented"),
-            ("/*\n\n  X Frame: DENY", 3, "no header's name"),
+            ("/*\n\n  X Frame: DENY", 3, "not a header's name"),
             ("/*\n  X-A: b\u{1}c", 2, "control character"),
             ("https://a.b/*\n  Basic-Auth: a:b", 2, "`password"),
             ("/*\n  Basic-Auth: a:b", 2, "`password"),

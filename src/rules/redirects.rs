@@ -54,7 +54,7 @@ pub enum RedirectProblem {
     Character { text: String, character: char },
     #[error("the target has {bytes} bytes, and S3 takes {MAX_LOCATION_BYTES}; write a shorter one")]
     TooLong { bytes: usize },
-    #[error("{status} is no redirect; write 301 or 308 for good, 302 or 307 for now")]
+    #[error("{status} is not a redirect; write 301 or 308 for good, 302 or 307 for now")]
     Status { status: u16 },
     #[error(
         "{to:?} is to be shown under another URL (status 200), and has to be a path of the site without a query"

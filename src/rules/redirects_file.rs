@@ -61,7 +61,7 @@ impl RedirectsFile {
         for option in rest {
             if option.contains('=') {
                 reasons.push(UnservedReason::of_condition(option).ok_or_else(|| {
-                    format!("\"{option}\" is no condition that is known; leave it out")
+                    format!("\"{option}\" is not a known condition; leave it out")
                 })?);
                 conditions.push(option);
             } else {
@@ -91,7 +91,7 @@ fn set_status(redirect: &mut Redirect, option: &str) -> Result<(), String> {
     };
     redirect.status = digits.parse().map_err(|_| {
         format!(
-            "\"{option}\" is no status; write 301, 302, 303, 307 or 308, and spaces in paths as \"%20\""
+            "\"{option}\" is not a status; write 301, 302, 303, 307 or 308, and spaces in paths as \"%20\""
         )
     })?;
     redirect.force = force;
@@ -212,7 +212,7 @@ mod tests {
             ("/a id=1", 1, "/new"),
             ("/a /b 302 Foo=bar", 1, "leave it out"),
             ("/a b /c", 1, "%20"),
-            ("/a /b 99999999", 1, "no status"),
+            ("/a /b 99999999", 1, "not a status"),
         ] {
             let errors = parse(text).expect_err(text);
             let [error] = errors.as_slice() else {

@@ -65,19 +65,19 @@ pub enum HeaderProblem {
     },
     #[error("{value:?} begins or ends with a space, which is lost on the way")]
     Padded { value: String },
-    #[error("{value:?} is no type; write one such as \"text/html; charset=utf-8\"")]
+    #[error("{value:?} is not a type; write one such as \"text/html; charset=utf-8\"")]
     NotAType { value: String },
     #[error("{value:?}: {part:?} needs a number of seconds, as in \"max-age=60\"")]
     Seconds { value: String, part: String },
     #[error(
-        "\"{name}\" is no name for metadata; use letters, digits, \"-\", \"_\" and \".\", without \"x-amz-meta-\""
+        "\"{name}\" is not a name for metadata; use letters, digits, \"-\", \"_\" and \".\", without \"x-amz-meta-\""
     )]
     MetadataName { name: String },
     #[error(
         "the metadata takes {bytes} bytes, and S3 takes {MAX_METADATA_BYTES} in all names and values; leave some out"
     )]
     MetadataSize { bytes: usize },
-    #[error("\"{name}\" is no header's name; write letters, digits and \"-\"")]
+    #[error("\"{name}\" is not a header's name; write letters, digits and \"-\"")]
     HeaderName { name: String },
     #[error("S3 keeps {name} itself; write it as a key of the rule: {key} = \"...\"")]
     KeptHeader { name: String, key: String },

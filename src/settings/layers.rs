@@ -162,8 +162,8 @@ pub(super) fn from_variables(
                 .chain(["CONFIG", "ENV"])
                 .collect();
             warnings.push(match closest(bare, &known) {
-                Some(meant) => format!("{name} is no setting: did you mean UNSTALE_{meant}?"),
-                None => format!("{name} is no setting"),
+                Some(meant) => format!("{name} is not a setting: did you mean UNSTALE_{meant}?"),
+                None => format!("{name} is not a setting"),
             });
             continue;
         };

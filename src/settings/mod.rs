@@ -190,7 +190,7 @@ impl Settings {
         if let Some(region) = regions.find(|name| name.contains(is_odd)) {
             let region = region.escape_default();
             return Err(Error::usage(format!(
-                "`region`: `{region}` is no region: write it as eu-central-1"
+                "`region`: `{region}` is not a region: write it as eu-central-1"
             )));
         }
         if self.tags && self.purge.plan == PricingPlan::FlatRateFree {

@@ -33,7 +33,7 @@ enum VariableProblem {
     #[error("a `${{` is not closed: write `${{NAME}}`, or `$${{` where it is meant as it is")]
     Unclosed,
     #[error(
-        "`${{{0}}}` is no variable: its name has letters, digits and `_`; write `$${{` where it is meant as it is"
+        "`${{{0}}}` is not a variable: its name has letters, digits and `_`; write `$${{` where it is meant as it is"
     )]
     Name(String),
     #[error("the environment variable {0} is not set, or is empty")]

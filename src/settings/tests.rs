@@ -168,7 +168,7 @@ fn mistakes_are_shown_where_they_are() {
             "delete = \"no\"",
             "1:10: expected true or false, found string \"no\"",
         ),
-        ("retain = \"7\"", "1:10: `7` is no duration"),
+        ("retain = \"7\"", "1:10: `7` is not a duration"),
         ("retain = 7", "1:10: expected a string, found integer `7`"),
         (
             "max-memory = \"1kb\"",
@@ -182,7 +182,10 @@ fn mistakes_are_shown_where_they_are() {
             "index = \"wrong\"",
             "1:9: unknown value `wrong`: auto, directory, none",
         ),
-        ("exclude = [\"ok\", \"a[\"]", "1:11: `a[` is no pattern: "),
+        (
+            "exclude = [\"ok\", \"a[\"]",
+            "1:11: `a[` is not a pattern: ",
+        ),
         ("é = 1", "1:1: "),
         ("bucket = \"é\"\nx = ", "2:5: "),
         (
@@ -204,11 +207,11 @@ fn mistakes_are_shown_where_they_are() {
         ),
         (
             "redirect-function = \"my site\"",
-            "1:21: `my site` is no function's name",
+            "1:21: `my site` is not a function's name",
         ),
         (
             "headers-policy = \"my.site\"",
-            "1:18: `my.site` is no policy's name",
+            "1:18: `my.site` is not a policy's name",
         ),
         (
             "security = \"strikt\"",
@@ -216,13 +219,16 @@ fn mistakes_are_shown_where_they_are() {
         ),
         (
             "\n[[headers]]\nmatch = \"a\"\nothers = { \"X A\" = \"b\" }",
-            "deploy.toml:2: others: \"X A\" is no header's name",
+            "deploy.toml:2: others: \"X A\" is not a header's name",
         ),
         (
             "\n[[headers]]\nmatch = \"a\"\nothers = { X-A = \"b\\nc\" }",
             "deploy.toml:2: others: \"b\\nc\" holds a line break",
         ),
-        ("strip-extension = \"html\"", "1:19: `html` is no extension"),
+        (
+            "strip-extension = \"html\"",
+            "1:19: `html` is not an extension",
+        ),
         (
             "distribution = [\"auto\", \"E1\"]",
             "`auto` and `none` stand alone",
@@ -231,7 +237,7 @@ fn mistakes_are_shown_where_they_are() {
             "[purge]\nmod = \"all\"",
             "2:1: unknown key `mod`: did you mean `mode`?",
         ),
-        ("[purge]\npath-price = -1", "2:14: `-1` is no price"),
+        ("[purge]\npath-price = -1", "2:14: `-1` is not a price"),
         (
             "[env.a]\nbuckt = \"x\"",
             "2:1: unknown key `buckt`: did you mean `bucket`?",
@@ -274,7 +280,7 @@ fn mistakes_are_shown_where_they_are() {
         ("bucket = ", "1:10: "),
         ("distribution = []", "empty list"),
         ("\u{feff}x = 1", "1:"),
-        ("region = \"\\u0001\"", "is no region"),
+        ("region = \"\\u0001\"", "is not a region"),
         ("purge = 1", "1:9: expected a table, found integer `1`"),
     ] {
         let error = resolve(Some(text), &[], "deploy").unwrap_err();
@@ -304,7 +310,7 @@ fn variables_are_checked_and_strange_ones_noticed() {
     let settings = resolve(None, &[("UNSTALE_BUCKT", "x")], "deploy").unwrap();
     assert_eq!(
         settings.warnings,
-        ["UNSTALE_BUCKT is no setting: did you mean UNSTALE_BUCKET?"]
+        ["UNSTALE_BUCKT is not a setting: did you mean UNSTALE_BUCKET?"]
     );
     let settings = resolve(None, &[("UNSTALE_RETIAN", "x")], "deploy").unwrap();
     assert!(settings.warnings[0].ends_with("UNSTALE_RETAIN?"));
@@ -315,7 +321,7 @@ fn variables_are_checked_and_strange_ones_noticed() {
         ("UNSTALE_CONFI", "UNSTALE_CONFIG"),
     ] {
         let settings = resolve(None, &[(name, "3")], "deploy").unwrap();
-        let wanted = format!("{name} is no setting: did you mean {meant}?");
+        let wanted = format!("{name} is not a setting: did you mean {meant}?");
         assert_eq!(settings.warnings, [wanted]);
         assert_eq!(settings.max_delete, None);
     }
@@ -609,7 +615,7 @@ fn places_name_variables() {
         (
             "prefix = \"${UP}\"",
             "plan",
-            Err("1:10: `../x` is no folder of a bucket"),
+            Err("1:10: `../x` is not a folder of a bucket"),
         ),
         (
             "prefix = \"p/${SLASH}\"",

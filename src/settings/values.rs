@@ -31,8 +31,9 @@ impl TryFrom<String> for Period {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` is no duration: write a number and a unit, as 90s, 10m, 12h, 7d");
+        let wrong = || {
+            format!("`{text}` is not a duration: write a number and a unit, as 90s, 10m, 12h, 7d")
+        };
         let mut rest = text.trim();
         let mut sum = Duration::ZERO;
         if rest.is_empty() {
@@ -97,7 +98,7 @@ impl TryFrom<String> for MemorySize {
 /// Bytes: a number with `B`, `KB`, `MB`, `GB`, `TB` (by 1000) or `KiB`, `MiB`, `GiB`, `TiB` (by 1024); case does not count.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let wrong =
-        || format!("`{text}` is no size: write a number and a unit, as 64MiB, 256MiB, 1GiB");
+        || format!("`{text}` is not a size: write a number and a unit, as 64MiB, 256MiB, 1GiB");
     let (number, unit) = split_number(text.trim()).ok_or_else(wrong)?;
     let unit: u64 = match unit.trim_start().to_ascii_lowercase().as_str() {
         "b" => 1,
@@ -157,7 +158,7 @@ fn check_bucket(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "`{name}` is no bucket: write its name, as my-site, or s3://my-site/folder"
+        "`{name}` is not a bucket: write its name, as my-site, or s3://my-site/folder"
     ))
 }
 
@@ -177,7 +178,7 @@ impl TryFrom<String> for SitePrefix {
         for segment in folder.split('/') {
             if matches!(segment, "" | "." | "..") {
                 return Err(format!(
-                    "`{text}` is no folder of a bucket: none of its parts may be empty, `.` or `..`"
+                    "`{text}` is not a folder of a bucket: none of its parts may be empty, `.` or `..`"
                 ));
             }
             if segment == ".unstale" {
@@ -186,7 +187,7 @@ impl TryFrom<String> for SitePrefix {
         }
         if folder.chars().any(char::is_control) || folder.len() > 512 {
             return Err(format!(
-                "`{}` is no folder of a bucket: it holds control characters, or is over 512 bytes",
+                "`{}` is not a folder of a bucket: it holds control characters, or is over 512 bytes",
                 text.escape_default()
             ));
         }
@@ -215,7 +216,7 @@ impl TryFrom<String> for StatePlace {
                 bucket: name,
                 prefix: prefix.0,
             }),
-            _ => Err(format!("`{text}` is no place: write s3://bucket/folder")),
+            _ => Err(format!("`{text}` is not a place: write s3://bucket/folder")),
         }
     }
 }
@@ -242,7 +243,7 @@ impl TryFrom<String> for DistributionSetting {
             "none" => Ok(Self::None),
             name if !name.is_empty() && name.chars().all(allowed) => Ok(Self::Named(text)),
             _ => Err(format!(
-                "`{text}` is no distribution: write its id, an alias as www.example.com, auto or none"
+                "`{text}` is not a distribution: write its id, an alias as www.example.com, auto or none"
             )),
         }
     }
@@ -264,7 +265,7 @@ impl TryFrom<String> for GlobPattern {
         builder.allow_unclosed_class(false);
         match builder.add_line(None, &text) {
             Ok(_) => Ok(Self(text)),
-            Err(error) => Err(format!("`{text}` is no pattern: {}", plain(&error))),
+            Err(error) => Err(format!("`{text}` is not a pattern: {}", plain(&error))),
         }
     }
 }
@@ -353,7 +354,7 @@ impl TryFrom<String> for FunctionName {
             return Ok(Self(text));
         }
         Err(format!(
-            "`{text}` is no function's name: 1 to 64 letters, digits, - and _; {{id}} stands for the distribution's id"
+            "`{text}` is not a function's name: 1 to 64 letters, digits, - and _; {{id}} stands for the distribution's id"
         ))
     }
 }
@@ -406,7 +407,7 @@ impl TryFrom<String> for HostName {
             return Ok(Self(text.to_ascii_lowercase()));
         }
         Err(format!(
-            "`{text}` is no host's name: write it as www.example.com"
+            "`{text}` is not a host's name: write it as www.example.com"
         ))
     }
 }
@@ -428,7 +429,7 @@ impl TryFrom<String> for PolicyName {
             return Ok(Self(text));
         }
         Err(format!(
-            "`{text}` is no policy's name: 1 to 128 letters, digits, - and _, and `{{id}}` for the distribution's id"
+            "`{text}` is not a policy's name: 1 to 128 letters, digits, - and _, and `{{id}}` for the distribution's id"
         ))
     }
 }
@@ -452,7 +453,7 @@ impl TryFrom<String> for FileExtension {
         if text.len() > 1 && text.starts_with('.') && !text.contains('/') {
             return Ok(Self(text));
         }
-        Err(format!("`{text}` is no extension: write it as .html"))
+        Err(format!("`{text}` is not an extension: write it as .html"))
     }
 }
 
@@ -485,7 +486,7 @@ impl TryFrom<f64> for Price {
         if price.is_finite() && price >= 0.0 {
             return Ok(Self(price));
         }
-        Err(format!("`{price}` is no price: 0 or more"))
+        Err(format!("`{price}` is not a price: 0 or more"))
     }
 }
 
@@ -496,7 +497,7 @@ impl TryFrom<String> for Price {
         let number: f64 = text
             .trim()
             .parse()
-            .map_err(|_| format!("`{text}` is no price: a number, as 0.005"))?;
+            .map_err(|_| format!("`{text}` is not a price: a number, as 0.005"))?;
         Self::try_from(number)
     }
 }

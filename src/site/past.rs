@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::job::request::Job;
 use crate::object::entry::EntryLife;
 use crate::object::manifest::{DeployId, Manifest};
+use crate::object::plural::counted;
 use crate::object::{ETag, Key, Md5};
 use crate::plan::order::LiveStage;
 use crate::plan::{ObjectVersion, Plan, WantedObject};
@@ -135,8 +136,8 @@ impl PastSite {
             return Ok(());
         }
         let mut error = Error::failed(format!(
-            "the versions of {} objects from then are gone, so the site cannot be put back: nothing was changed",
-            gone.len()
+            "the versions of {} from then are gone, so the site cannot be put back: nothing was changed",
+            counted(gone.len() as u64, "object")
         ))
         .hint("a lifecycle rule of the bucket, or somebody, deleted them; deploy the build of then again");
         let names = gone.iter().take(5).map(|want| want.key.to_string());

@@ -1,6 +1,6 @@
 //! The lease on a site, and the steps of a deploy as writes of `state`: begin, renew, note, end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use super::history::{HistoryRecord, RecentDeploy};
 use super::manifest::{LoadedManifest, ManifestUpdate};
 use super::object::{
     LeaseRecord, ManifestFiles, ObservedState, OpenDeploy, StateObject, SuspectKeys, UnpaidDeploy,
+    WarningDigest,
 };
 use super::owner::ProcessOwner;
 use super::swap::WrittenState;
@@ -45,6 +46,7 @@ pub struct EndOfDeploy {
     pub recent: RecentDeploy,
     pub manifest: ManifestFiles,
     pub told: BTreeMap<String, ToldDistribution>,
+    pub warned: BTreeSet<WarningDigest>,
     /// Deploys that are open no longer.
     pub struck: Vec<DeployId>,
     /// What stays open of this one: changes that nobody knows the outcome of.
@@ -277,6 +279,7 @@ impl Lease {
         ended.suspects.clear();
         ended.manifest = end.manifest;
         ended.told = end.told;
+        ended.warned = end.warned;
         ended.remember(end.recent);
         if let Some(left) = &end.left {
             let journal = store.store_document(left, &ended).await?;

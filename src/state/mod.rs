@@ -33,7 +33,9 @@ use codec::Damage;
 pub use history::{HistoryRecord, RecentDeploy};
 pub use lease::{BeginOutcome, EndOfDeploy, Lease};
 pub use manifest::{LoadedManifest, ManifestUpdate};
-pub use object::{LeaseRecord, ManifestFiles, NAME, ObservedState, RECENT, StateObject};
+pub use object::{
+    LeaseRecord, ManifestFiles, NAME, ObservedState, RECENT, StateObject, WarningDigest,
+};
 pub use open::LeftOpen;
 pub use owner::ProcessOwner;
 

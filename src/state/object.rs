@@ -1,6 +1,6 @@
 //! The `state` object: what it holds, and its form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,9 @@ pub struct StateObject {
     /// Oldest first, the last [`RECENT`]. Each has its record of history.
     #[serde(default)]
     pub recent: Vec<RecentDeploy>,
+    /// Digests of the warnings that the last deploy gave.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub warned: BTreeSet<WarningDigest>,
     /// Invalidation paths that count as the account's, by month in UTC (`2026-11`), the last three months.
     #[serde(default)]
     pub paths_by_month: BTreeMap<String, u64>,
@@ -89,6 +92,19 @@ pub struct UnpaidDeploy {
     pub source: String,
     /// Invalidation paths by target.
     pub owed: Document,
+}
+
+/// Says which warning was given: eight bytes of the MD5 of its text, in hex.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WarningDigest(String);
+
+impl WarningDigest {
+    pub fn of(text: &str) -> Self {
+        let mut digest = md5_of(text.as_bytes()).to_string();
+        digest.truncate(16);
+        Self(digest)
+    }
 }
 
 /// The files that make up the manifest.

@@ -28,6 +28,6 @@ impl ProcessOwner {
 
 impl fmt::Display for ProcessOwner {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}@{} (process {})", self.user, self.host, self.pid)
+        write!(out, "{}@{} (pid {})", self.user, self.host, self.pid)
     }
 }

@@ -11,6 +11,7 @@ use crate::object::Key;
 use crate::object::entries::ManifestEntries;
 use crate::object::entry::{DeployNumber, ManifestEntry};
 use crate::object::manifest::{DeployRef, Manifest, ManifestDelta, ServedHeaders};
+use crate::object::plural::counted;
 
 const AT_ONCE: usize = 8;
 
@@ -40,8 +41,8 @@ impl StateStore {
         records.sort_by_key(|record| record.at);
         if !records.is_empty() {
             warnings.push(format!(
-                "the manifest was made good from the history of {} deploys",
-                records.len()
+                "the manifest was made good from the history of {}",
+                counted(records.len() as u64, "deploy")
             ));
         }
         // Each as late as it is sure to be right, so that a record that is missing does the least harm.

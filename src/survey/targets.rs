@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::aws::cloudfront::PurgeTarget;
-use crate::edge::{Behavior, Distribution, Origin, ShownSite};
+use crate::edge::{Behavior, Distribution, Origin, ShownSite, request_paths};
 use crate::job::request::Job;
 use crate::object::tags;
 use crate::plan::{FunctionChange, HeadersPolicyChange};
@@ -126,6 +126,18 @@ pub(crate) struct ResolvedTargets {
 }
 
 impl ResolvedTargets {
+    /// Returns where viewers find the site's first page, by the first distribution that shows it.
+    pub(crate) fn site_url(&self, job: &Job) -> Option<String> {
+        let mut found = self.found.iter().filter(|target| !target.staging);
+        found.find_map(|target| {
+            let host = job.canonical_host.as_deref().or(target.domain())?;
+            let site = target.site(job)?;
+            let paths = request_paths(&site, &site.index_document).into_iter();
+            let shortest = paths.map(|path| path.text).min_by_key(String::len)?;
+            Some(format!("https://{host}{shortest}"))
+        })
+    }
+
     /// Returns what a website endpoint answers folders with.
     pub(crate) fn index_document(&self) -> &str {
         let mut websites = self.found.iter();

@@ -221,20 +221,33 @@ async fn state_show_is_for_people() {
     let [a, b, _] = builds();
     let world = deployed(&a).await;
     world
-        .unstale("state show")
+        .unstale("state")
+        .with("-v")
         .await
         .succeeds()
         .says("posts/a/index.html  live")
         .says("feed.json  live");
+    let short = world.unstale("state").await.succeeds();
+    let lines: Vec<&str> = short.stdout.lines().collect();
+    let labels: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert_eq!(labels, ["Objects", "Deployed", "Lease", "Purged", "Owed"]);
+    assert!(
+        lines[2].ends_with("nobody deploys") && lines[4].ends_with("nothing"),
+        "{lines:?}"
+    );
     let puts = |request: &local_cloudfront::RequestInfo| request.key == "index.html";
     crash_at(&world, deploy(&world, &b), 1, Side::Before, puts)
         .await
         .unwrap();
     let debt = debts(&world)[0].clone();
     world
-        .unstale("state show")
+        .unstale("state")
         .await
         .succeeds()
+        .says("1 deploy left something open")
         .says(&format!("debt {debt}"));
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::packed::pack;
 use super::text::literal;
 use super::{EdgeFunction, LEFT_ALONE, MAX_FUNCTION_BYTES, PathRewrite, RUNTIME};
+use crate::object::plural::counted;
 use crate::rules::redirect::{Redirect, normal_path};
 
 /// How the first line of the code goes on after whose it is, where it is ours to change.
@@ -45,12 +46,15 @@ pub enum FunctionError {
 
 fn reduced(redirects: usize, pages: usize) -> String {
     let join = "join some with \"/folder/* /new/:splat\"";
-    match (redirects, pages) {
+    let counts = (redirects, pages);
+    let redirects = counted(redirects as u64, "redirect");
+    let pages = counted(pages as u64, "page");
+    match counts {
         (0, _) => format!(
-            "it names {pages} pages; show an app for a folder alone, as in \"/app/* /app/index.html 200\""
+            "it names {pages}; show an app for a folder alone, as in \"/app/* /app/index.html 200\""
         ),
-        (_, 0) => format!("it holds {redirects} redirects; {join}"),
-        _ => format!("it holds {redirects} redirects and names {pages} pages; {join}"),
+        (_, 0) => format!("it holds {redirects}; {join}"),
+        _ => format!("it holds {redirects} and names {pages}; {join}"),
     }
 }
 

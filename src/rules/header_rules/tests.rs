@@ -398,7 +398,7 @@ fn a_bad_rule_is_told_with_what_to_write_instead() {
         (
             "match = \"a\"\nothers = { \"X Y\" = \"x\" }",
             "others",
-            "no header's name",
+            "not a header's name",
         ),
         (
             "match = \"a\"\nothers = { X-Y = \"a\\nb\" }",

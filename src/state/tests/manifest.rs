@@ -70,6 +70,7 @@ async fn end_of(
         },
         manifest,
         told: told(number),
+        warned: Default::default(),
         struck: Vec::new(),
         left: None,
         unpaid: Vec::new(),

@@ -74,6 +74,7 @@ fn ending(state: &StateObject, name: &str) -> EndOfDeploy {
         recent: recent(name, state.counter),
         manifest: state.manifest.clone(),
         told: BTreeMap::new(),
+        warned: Default::default(),
         struck: Vec::new(),
         left: None,
         unpaid: Vec::new(),
