@@ -303,13 +303,15 @@ fn commit(dir: &Path) -> Option<String> {
 /// What `.git/HEAD` names, in the folder or above it.
 fn head_commit(dir: &Path) -> Option<String> {
     let dir = dir.canonicalize().ok()?;
-    let git = dir
-        .ancestors()
-        .map(|folder| folder.join(".git"))
-        .find(|git| git.is_dir())?;
+    let git = dir.ancestors().find_map(git_folder)?;
     let head = std::fs::read_to_string(git.join("HEAD")).ok()?;
     let Some(name) = head.trim().strip_prefix("ref: ") else {
         return Some(head.trim().to_owned());
+    };
+    // Worktrees share the references.
+    let git = match std::fs::read_to_string(git.join("commondir")) {
+        Ok(common) => git.join(common.trim()),
+        Err(_) => git,
     };
     if let Ok(sha) = std::fs::read_to_string(git.join(name)) {
         return Some(sha.trim().to_owned());
@@ -321,4 +323,15 @@ fn head_commit(dir: &Path) -> Option<String> {
             .next()
             .map(str::to_owned)
     })
+}
+
+/// Returns where git keeps what it knows of the folder, if that is the top of a repository; in worktrees and submodules a file
+/// says so (gitrepository-layout).
+fn git_folder(folder: &Path) -> Option<PathBuf> {
+    let git = folder.join(".git");
+    if git.is_dir() {
+        return Some(git);
+    }
+    let text = std::fs::read_to_string(git).ok()?;
+    Some(folder.join(text.trim().strip_prefix("gitdir: ")?))
 }

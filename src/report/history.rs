@@ -52,7 +52,10 @@ fn what(record: &HistoryRecord) -> String {
 /// Says which build it was, and who deployed it.
 fn whence(record: &HistoryRecord) -> String {
     let (who, host) = (shown(&record.who), shown(&record.host));
-    let mut text = shown(&record.dir);
+    let mut text = match &record.rollback_of {
+        Some(deploy) => format!("back to the deploy {deploy}"),
+        None => shown(&record.dir),
+    };
     if let Some(commit) = &record.commit {
         let commit = shown(commit.get(..12).unwrap_or(commit));
         text.push_str(&format!(", commit {commit}"));

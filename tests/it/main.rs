@@ -54,3 +54,4 @@ mod tenants;
 mod types;
 mod unserved;
 mod verify;
+mod words;

@@ -56,7 +56,9 @@ async fn held_by_another_it_waits_and_says_who_and_until_when() {
     assert_eq!(world.writes(), [""; 0]);
     let until = world.clock().now() + Duration::from_secs(40 + 30);
     let until = local_cloudfront::iso_date(until);
-    ran.says("mallory@elsewhere").says(&until[..19]);
+    ran.says("mallory@elsewhere")
+        .says(&until[..19])
+        .says("\"ends-in-seconds\":70");
 }
 
 #[tokio::test]

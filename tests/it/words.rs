@@ -1,0 +1,172 @@
+//! What people read: after a deploy, at the next one, and in the history.
+
+use std::time::Duration;
+
+use local_cloudfront::Distribution;
+
+use crate::mishap::{Side, crash_at};
+use crate::support::{BUCKET, Ran, Site, Unstale, World};
+
+/// Says what it does in English, not in JSON.
+fn edited(site: &Site, text: &str) {
+    site.write("index.html", &format!("<p>{text}"));
+}
+
+fn site() -> Site {
+    Site::of(&[("index.html", "<p>1"), ("about.html", "<p>about")])
+}
+
+#[tokio::test]
+async fn a_deploy_says_where_the_site_is() {
+    let (world, site) = (World::new().await, site());
+    let url = "https://d8612fdztit0k7.cloudfront.net/";
+    let ran = world.deploy(&site).await.succeeds();
+    ran.says(&format!("  live at      {url}\n"));
+    edited(&site, "2");
+    let ran = world.deploy(&site).with("--json").await.succeeds();
+    assert_eq!(ran.summary()["url"], url);
+    // A folder that the distribution does not begin at is part of it.
+    let ran = world.deploy(&site).with("--prefix docs").await.succeeds();
+    ran.says(&format!("  live at      {url}docs/index.html\n"));
+}
+
+#[tokio::test]
+async fn a_local_deploy_says_how_to_see_it() {
+    let (home, site) = (tempfile::tempdir().unwrap(), site());
+    let deploy = |words: &str| {
+        let command = Unstale::new("deploy").arg(site.dir()).with(words);
+        command.within(home.path())
+    };
+    let dir = site.dir().display().to_string();
+    deploy("--local")
+        .await
+        .succeeds()
+        .says(&format!("`unstale preview {dir}` shows it."));
+    let ran = deploy("--local=other").await.succeeds();
+    ran.says(&format!("`unstale preview {dir} --local=other` shows it."));
+}
+
+#[tokio::test]
+async fn what_a_dead_deploy_owed_counts_as_purged() {
+    let (world, site) = (World::new().await, site());
+    world.deploy(&site).await.succeeds();
+    world.warm(&site).await;
+    edited(&site, "2");
+    let purges =
+        |request: &local_cloudfront::RequestInfo| request.operation == "CreateInvalidation";
+    let died = crash_at(&world, world.deploy(&site), 1, Side::Before, purges).await;
+    died.expect("a purge");
+    world.clock().advance(Duration::from_secs(100));
+    let ran = world.deploy(&site).with("--json").await.succeeds();
+    let summary = ran.summary();
+    let sent = summary["invalidations"].as_array().unwrap();
+    let paths: u64 = sent.iter().filter_map(|one| one["paths"].as_u64()).sum();
+    assert_eq!(paths, 2, "{ran}");
+    assert_eq!(summary["paths-purged"], 2, "{ran}");
+}
+
+#[tokio::test]
+async fn each_distribution_says_what_it_cost() {
+    let (world, site) = (World::new().await, site());
+    world.set_distribution(Distribution {
+        id: "ESECOND".to_owned(),
+        ..Distribution::for_bucket(BUCKET)
+    });
+    let both = |command: Unstale| {
+        let command = command.with("--distribution ESECOND --distribution");
+        command.arg(&world.distribution)
+    };
+    let ran = both(world.deploy(&site)).await.succeeds();
+    let purged: Vec<&str> = (ran.stdout.lines())
+        .filter(|line| line.starts_with("  purged"))
+        .collect();
+    assert_eq!(purged.len(), 2, "{ran}");
+    assert!(purged.iter().all(|line| line.ends_with(", free")), "{ran}");
+}
+
+fn warnings(ran: &Ran) -> Vec<&str> {
+    let lines = ran.stderr.lines();
+    lines.filter(|line| line.starts_with("warning: ")).collect()
+}
+
+#[tokio::test]
+async fn a_warning_that_persists_is_one_line_from_the_second_time_on() {
+    let (world, site) = (World::new().await, site());
+    site.write("_headers", "/*\n  X-Frame-Options: DENY\n");
+    let deploy = || world.deploy(&site);
+    let first = deploy().await.succeeds();
+    let [whole] = warnings(&first)[..] else {
+        panic!("{first}");
+    };
+    assert!(
+        whole.len() > 100 && whole.contains("headers-policy"),
+        "{whole}"
+    );
+    edited(&site, "2");
+    let again = deploy().await.succeeds();
+    let [short] = warnings(&again)[..] else {
+        panic!("{again}");
+    };
+    assert!(short.len() <= 100, "{short}");
+    let begun = short
+        .strip_suffix(" ... (as before; -v tells all)")
+        .unwrap();
+    assert!(whole.starts_with(begun), "{short}");
+    edited(&site, "3");
+    let verbose = deploy().with("-v").await.succeeds();
+    assert_eq!(warnings(&verbose), [whole]);
+    // For programs it is whole, and one that is new is whole for people, too.
+    edited(&site, "4");
+    site.write(
+        "_headers",
+        "/*\n  X-Frame-Options: SAMEORIGIN\n  X-Other: 1\n",
+    );
+    let changed = deploy().await.succeeds();
+    assert!(!changed.stderr.contains("as before"), "{changed}");
+    edited(&site, "5");
+    let json = deploy().with("--json").await.succeeds();
+    let told = json.json();
+    let mut told = told.iter().filter(|object| object["type"] == "warning");
+    assert!(
+        told.any(|object| object["message"].to_string().contains("X-Other")),
+        "{json}"
+    );
+}
+
+#[tokio::test]
+async fn history_tells_the_folder_the_commit_and_how_long_ago() {
+    let (world, site) = (World::new().await, site());
+    let repository = tempfile::tempdir().unwrap();
+    let git = repository.path().join(".git/worktrees/here");
+    std::fs::create_dir_all(&git).unwrap();
+    std::fs::write(git.join("HEAD"), "ref: refs/heads/main\n").unwrap();
+    std::fs::write(git.join("commondir"), "../..\n").unwrap();
+    let head = repository.path().join(".git/refs/heads");
+    std::fs::create_dir_all(&head).unwrap();
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    std::fs::write(head.join("main"), format!("{commit}\n")).unwrap();
+    // As in a worktree: `.git` is a file that says where it lies.
+    std::fs::write(
+        site.project().join(".git"),
+        format!("gitdir: {}\n", git.display()),
+    )
+    .unwrap();
+    world
+        .clock()
+        .set(std::time::SystemTime::now() - Duration::from_secs(2 * 3600 + 60));
+    world.deploy(&site).await.succeeds();
+    let shown = world.unstale("history").env("TZ", "UTC-3").await.succeeds();
+    shown
+        .says("(2 hours ago)")
+        .says(", commit 0123456789ab, by ");
+    let folder = site.dir().display().to_string();
+    let elsewhere = world.unstale("history").env("TZ", "UTC").await.succeeds();
+    let elsewhere = elsewhere.says(&folder);
+    let first = |ran: &str| ran.lines().next().unwrap_or_default().to_owned();
+    let here = world.unstale("history").env("TZ", "UTC-3").await.succeeds();
+    assert_ne!(
+        first(&elsewhere.stdout),
+        first(&here.stdout),
+        "by the local clock"
+    );
+}
