@@ -259,6 +259,7 @@ impl PlanInputs {
                 .served(key, &mut MatchedRules::default())
                 .fingerprinted
         };
+        let is_asset = |key: &Key| wants.is_asset(key);
         let facts = PlanFacts {
             manifest,
             open: &self.open,
@@ -272,6 +273,7 @@ impl PlanInputs {
             force: job.force,
             is_page: &is_page,
             is_fingerprinted: &is_fingerprinted,
+            is_asset: &is_asset,
         };
         let listing = self.remote.listing.iter().map(|object| self.shown(object));
         let sites: Vec<(String, ShownSite)> = (self.targets.found.iter())

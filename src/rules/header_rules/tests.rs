@@ -16,6 +16,7 @@ const FACTS: ObjectFacts<'static> = ObjectFacts {
     content_type: "text/plain",
     error_document: false,
     part: None,
+    name: NameVerdict::Plain,
 };
 
 fn cache_control(rules: &HeaderRules, key: &str) -> Option<String> {
@@ -53,6 +54,7 @@ fn without_rules_the_defaults_count() {
         content_type: "text/html; charset=utf-8",
         error_document: true,
         part: None,
+        name: NameVerdict::Plain,
     };
     let served = none.headers_for("oops.html", &facts, &mut MatchedRules::default());
     assert_eq!(
