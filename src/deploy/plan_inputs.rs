@@ -305,6 +305,10 @@ impl PlanInputs {
         warnings.extend(names::warning(self.source.files(), job, &self.targets));
         warnings.extend(self.idle_rules(job, &matched));
         plan.warnings = warnings;
+        let changed = plan.changes.iter().map(|change| &change.key);
+        plan.doubts = changed
+            .filter_map(|key| Some((key.clone(), wants.doubt(key)?)))
+            .collect();
         plan.noisy = (self.source.files().iter())
             .filter(|file| file.is_kept())
             .count();

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::facts::{PlanFacts, is_alive};
+use super::facts::{PlanFacts, is_alive, is_state};
 use super::object::{BucketObject, WantedObject};
 use super::order::{self, rank};
 use super::purge;
@@ -117,9 +117,7 @@ impl<'f, 'a> Maker<'f, 'a> {
             answered.map(|answered| answered.answer),
         );
         let stays = want.fingerprinted || want.asset && self.facts.retain > 0;
-        if (alive.is_some() || touched) && !stays {
-            self.plan.objects_before += 1;
-        }
+        self.plan.objects_before += usize::from((alive.is_some() || touched) && !stays);
         if self.facts.force {
             return self.change(want, Some(object), Reason::Forced, ChangeAction::Upload);
         }
@@ -231,11 +229,8 @@ impl<'f, 'a> Maker<'f, 'a> {
         }
         let fingerprinted = (self.facts.is_fingerprinted)(&key);
         let retained = alive.is_some_and(|entry| matches!(entry.life, EntryLife::Retained { .. }));
-        let asset = fingerprinted || (self.facts.is_asset)(&key);
-        let stays = asset && self.facts.retain > 0;
-        if !fingerprinted && !retained && !stays {
-            self.plan.objects_before += 1;
-        }
+        let stays = self.facts.retain > 0 && (fingerprinted || (self.facts.is_asset)(&key));
+        self.plan.objects_before += usize::from(!fingerprinted && !retained && !stays);
         if object.size >= MIN_COPY
             && let ETag::Md5(digest) = object.etag
         {
@@ -400,9 +395,4 @@ impl<'f, 'a> Maker<'f, 'a> {
             }
         }
     }
-}
-
-/// Returns whether a key is the state of some site, which nobody takes over.
-fn is_state(key: &str) -> bool {
-    key.split('/').any(|segment| segment == ".unstale")
 }

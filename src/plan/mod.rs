@@ -271,6 +271,8 @@ pub struct Plan {
     /// Whether a target is known by a configuration that the manifest has not seen.
     pub news: bool,
     pub warnings: Vec<String>,
+    /// Why changed scripts and style sheets whose names end like a hash are not taken for fingerprinted.
+    pub doubts: BTreeMap<Key, String>,
     /// Objects of ours in the bucket before the deploy that would be deleted at once if they left the build.
     pub objects_before: usize,
 }

@@ -9,7 +9,7 @@ pub mod evidence;
 mod readable;
 pub mod siblings;
 
-use self::readable::written_bits;
+use self::readable::{RANDOM_BITS, is_readable, written_bits};
 
 /// Bits that 8 random characters of base32 take.
 const BASE32_BITS: usize = 40;
@@ -181,7 +181,7 @@ impl NamePlace {
             return false;
         };
         if before.is_empty() {
-            return oddness(hash) >= 3;
+            return oddness(hash) >= 3 && !reads_well(hash);
         }
         if before == "chunk-" && self.kind == FileKind::Code {
             return is_base32(hash);
@@ -197,7 +197,7 @@ impl NamePlace {
             FileKind::Media if self.direct => 4,
             FileKind::Media => return false,
         };
-        oddness(hash) >= enough
+        oddness(hash) >= enough && !reads_well(hash)
     }
 }
 
@@ -209,6 +209,12 @@ fn split_last(stem: &str) -> Option<(&str, &str)> {
     let fits = before.is_empty() || before.ends_with(['-', '.']);
     let fits = fits && hash.bytes().all(allowed) && !hash.strip_prefix("0x").is_some_and(is_number);
     fits.then_some((before, hash))
+}
+
+/// Tells whether a text is so much like words that no siblings are needed to rule it out.
+fn reads_well(text: &str) -> bool {
+    let has_capital = text.bytes().any(|byte| byte.is_ascii_uppercase());
+    (!has_capital || written_bits(text) < RANDOM_BITS - 2) && is_readable(text)
 }
 
 /// Cuts off the second hash that Astro adds for what it did to an image: `hero.BW95FD7l_1zNb9S.webp`.

@@ -10,7 +10,7 @@ use crate::object::{Headers, Key, TagClass, tags};
 use crate::plan::order::{LiveStage, stage};
 use crate::rules::content_type::content_type;
 use crate::rules::fingerprinted::evidence::{BUNDLER_MANIFESTS, NameEvidence};
-use crate::rules::fingerprinted::siblings::FingerprintedNames;
+use crate::rules::fingerprinted::siblings::{FingerprintedNames, NameVerdict};
 use crate::rules::header_rules::{HeaderExplanation, MatchedRules, ObjectFacts, RuledHeaders};
 use crate::rules::media::StreamFolders;
 use crate::rules::page::is_asset;
@@ -137,6 +137,13 @@ impl<'a> ServingRules<'a> {
         let content_type = served.headers.content_type.as_deref().unwrap_or_default();
         let is_loaded = || is_asset(content_type) || key.extension() == Some("map");
         served.fingerprinted || self.stage(key, served) <= LiveStage::Linking && is_loaded()
+    }
+
+    /// Returns why the name of a script or style sheet that ends like a hash does not count as fingerprinted.
+    pub(crate) fn doubt(&self, key: &Key) -> Option<String> {
+        let verdict = self.names.judge(key.as_str());
+        let is_code = matches!(key.extension(), Some("js" | "mjs" | "cjs" | "css"));
+        (is_code && matches!(verdict, NameVerdict::Doubtful(_))).then(|| verdict.to_string())
     }
 
     /// Returns when a redirect goes live: what it leads to is live before it.

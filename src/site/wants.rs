@@ -211,6 +211,16 @@ impl<'a> WantedSite<'a> {
         }
     }
 
+    /// Returns why a script or style sheet whose name ends like a hash does not count as fingerprinted.
+    pub(crate) fn doubt(&self, key: &Key) -> Option<String> {
+        let doubt = self.rules.doubt(key)?;
+        let by_name = |told: &HeaderExplanation| {
+            let is_default = matches!(told.source, header_rules::HeaderSource::Default(_));
+            told.header == "fingerprinted" && is_default
+        };
+        self.explanations(key).iter().any(by_name).then_some(doubt)
+    }
+
     /// Returns whether pages that are still open may ask for a key that has left the build.
     pub(crate) fn is_asset(&self, key: &Key) -> bool {
         let served = self.served(key, &mut MatchedRules::default());

@@ -3,7 +3,7 @@
 use crate::rules::oddness::pieces;
 
 /// Bits that 8 random characters of base64url take.
-const RANDOM_BITS: usize = 48;
+pub(super) const RANDOM_BITS: usize = 48;
 
 /// What a pair of letters takes in half bits, `a` for 0: a row for the start of a word and for each letter, in it a column for each letter
 /// that may follow and for the word's end. Counted over English words and the file names of icon sets, script libraries and
@@ -64,7 +64,7 @@ pub(super) fn is_readable(text: &str) -> bool {
     let most = match (number.first(), words.len()) {
         (Some(number), _) if has_capital && text.starts_with(number) => RANDOM_BITS - 8,
         (_, 1) if text.bytes().any(|byte| byte.is_ascii_lowercase()) => RANDOM_BITS + 8,
-        _ => RANDOM_BITS + 3,
+        _ => RANDOM_BITS + 5,
     };
     written_bits(text) <= most
 }
@@ -81,10 +81,20 @@ fn is_slug_part(part: &str) -> bool {
 
 /// Tells whether words, short forms and at most one number at an end are written as people do: `HTMLPage`, `iPhone15`, `userInfo`.
 fn pieces_fit(pieces: &[&str]) -> bool {
-    let is_number = |place: usize| pieces.get(place).is_some_and(|piece| is_digits(piece));
-    let numbers = (0..pieces.len()).filter(|place| is_number(*place)).count();
-    let outer = is_number(0) || is_number(pieces.len().saturating_sub(1));
-    let words = pieces.len() - numbers;
+    let is_number = |place: &usize| pieces.get(*place).is_some_and(|piece| is_digits(piece));
+    let numbers: Vec<usize> = (0..pieces.len()).filter(is_number).collect();
+    // `HTML5App`
+    let ends_short = |place: usize| {
+        pieces
+            .get(place - 1)
+            .is_some_and(|piece| is_shorthand(piece))
+    };
+    let is_placed = match numbers[..] {
+        [] => true,
+        [place] => place == 0 || place + 1 == pieces.len() || ends_short(place),
+        _ => false,
+    };
+    let words = pieces.len() - numbers.len();
     let fits = |(place, piece): (usize, &&str)| {
         let is_capital = |text: &str| text.bytes().all(|byte| byte.is_ascii_uppercase());
         match piece.len() {
@@ -93,7 +103,7 @@ fn pieces_fit(pieces: &[&str]) -> bool {
             _ => words == 1 || !is_capital(piece) || is_shorthand(piece),
         }
     };
-    numbers <= usize::from(outer) && words <= 3 && pieces.iter().enumerate().all(fits)
+    is_placed && words <= 3 && pieces.iter().enumerate().all(fits)
 }
 
 /// Counts the bits that it takes to write a text in words, numbers and separators.

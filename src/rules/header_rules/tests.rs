@@ -1,5 +1,6 @@
 use serde::Deserialize;
 
+use super::super::fingerprinted::siblings::FingerprintedNames;
 use super::super::rule_check::HeaderProblem;
 use super::*;
 
@@ -20,8 +21,13 @@ const FACTS: ObjectFacts<'static> = ObjectFacts {
 };
 
 fn cache_control(rules: &HeaderRules, key: &str) -> Option<String> {
+    let names = FingerprintedNames::default();
+    let facts = ObjectFacts {
+        name: names.judge(key),
+        ..FACTS
+    };
     rules
-        .headers_for(key, &FACTS, &mut MatchedRules::default())
+        .headers_for(key, &facts, &mut MatchedRules::default())
         .headers
         .cache_control
 }
