@@ -318,13 +318,13 @@ mod tests {
                     2 => format!("styles-{hash}.css"),
                     _ => format!("chunk-{hash}.js"),
                 },
-                0,
+                15,
             ),
             (
                 1000,
                 BASE32,
                 |number, hash| format!("build/route{number}-{hash}.js"),
-                0,
+                15,
             ),
         ] {
             let missed = missed_of(count, alphabet, name);
