@@ -107,6 +107,7 @@ impl Site {
                 stage: LiveStage::Page,
                 version: None,
                 fingerprinted: false,
+                asset: false,
                 tags: None,
             })
     }
@@ -168,6 +169,7 @@ fn plan_a_deploy(bencher: Bencher, count: usize) {
         force: false,
         is_page: &|_| true,
         is_fingerprinted: &|_| false,
+        is_asset: &|_| false,
     };
     bencher.counter(ItemsCount::new(count)).bench_local(|| {
         let plan = make(black_box(&facts), site.wants(), site.listing());

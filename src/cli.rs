@@ -426,7 +426,7 @@ pub struct ChangeArgs {
     /// Take over objects that others put there
     #[arg(long, help_heading = CHANGES)]
     pub adopt: bool,
-    /// Keep fingerprinted assets that left the build: 7d, 0s
+    /// Keep scripts, styles, fonts and images that left the build: 7d, 0s
     #[arg(long, help_heading = CHANGES, value_name = "DURATION", value_parser = checked::<Period>)]
     pub retain: Option<String>,
     /// Refuse headers and redirects that nobody serves

@@ -261,6 +261,7 @@ impl PlanInputs {
                 .served(key, &mut MatchedRules::default())
                 .fingerprinted
         };
+        let is_asset = |key: &Key| wants.is_asset(key);
         let facts = PlanFacts {
             manifest,
             open: &self.open,
@@ -274,6 +275,7 @@ impl PlanInputs {
             force: job.force,
             is_page: &is_page,
             is_fingerprinted: &is_fingerprinted,
+            is_asset: &is_asset,
         };
         let listing = self.remote.listing.iter().map(|object| self.shown(object));
         let sites: Vec<(String, ShownSite)> = (self.targets.found.iter())
@@ -309,6 +311,10 @@ impl PlanInputs {
         let known = known.filter(|text| warned.contains(&WarningDigest::of(text)));
         plan.known_warnings = known.cloned().collect();
         plan.warnings = warnings;
+        let changed = plan.changes.iter().map(|change| &change.key);
+        plan.doubts = changed
+            .filter_map(|key| Some((key.clone(), wants.doubt(key)?)))
+            .collect();
         plan.noisy = (self.source.files().iter())
             .filter(|file| file.is_kept())
             .count();

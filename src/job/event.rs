@@ -162,7 +162,7 @@ pub struct DeploySummary {
     pub copied: u64,
     pub deleted: u64,
     pub unchanged: u64,
-    /// Fingerprinted assets that left the build and stay for now.
+    /// Assets that left the build and stay for now.
     pub retained: u64,
     /// Objects that are not ours and were left alone.
     pub foreign: u64,

@@ -19,7 +19,7 @@ pub struct PlanFacts<'a> {
     pub targets: &'a [TargetFacts<'a>],
     /// Seconds since 1970, by the server's clock.
     pub now: i64,
-    /// Seconds that fingerprinted assets stay after they left the build.
+    /// Seconds that assets stay after they left the build.
     pub retain: i64,
     /// Delete retained assets whose time has come even if nothing else changes.
     pub sweep: bool,
@@ -31,6 +31,8 @@ pub struct PlanFacts<'a> {
     pub is_page: &'a dyn Fn(&Key) -> bool,
     /// Whether a rule or the name says that the content under a key can never change.
     pub is_fingerprinted: &'a dyn Fn(&Key) -> bool,
+    /// Whether open pages may yet ask for a key of the bucket that the build no longer has.
+    pub is_asset: &'a dyn Fn(&Key) -> bool,
 }
 
 impl<'f> PlanFacts<'f> {
@@ -110,4 +112,9 @@ impl<'f> PlanFacts<'f> {
 
 pub(super) fn is_alive(entry: &ManifestEntry) -> bool {
     !matches!(entry.life, EntryLife::Tombstone { .. })
+}
+
+/// Returns whether a key is the state of some site, which nobody takes over.
+pub(super) fn is_state(key: &str) -> bool {
+    key.split('/').any(|segment| segment == ".unstale")
 }

@@ -26,12 +26,12 @@ impl PlanRefusal {
 
 /// Refuses a plan that deletes more than anybody is likely to mean: more than `max_delete` objects, or where no number is
 /// given, ten and more that are more than half. Fingerprinted assets count neither here nor there, since an ordinary build
-/// renames half of its files.
+/// renames half of its files, nor do those that stayed for their time.
 pub fn check(plan: &Plan, max_delete: Option<usize>) -> Result<(), PlanRefusal> {
     let counted = plan
         .deletions
         .iter()
-        .filter(|deletion| !deletion.fingerprinted);
+        .filter(|deletion| !deletion.fingerprinted && !deletion.retained);
     let deletes = counted.count();
     match max_delete {
         Some(limit) if deletes > limit => Err(PlanRefusal::Limit { deletes, limit }),
@@ -57,6 +57,7 @@ mod tests {
             size: 1,
             page: false,
             fingerprinted,
+            retained: false,
         };
         let mut deletions = vec![deletion(false); plain];
         deletions.extend(vec![deletion(true); fingerprinted]);

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::facts::{PlanFacts, is_alive};
+use super::facts::{PlanFacts, is_alive, is_state};
 use super::object::{BucketObject, WantedObject};
 use super::order::{self, rank};
 use super::purge;
@@ -116,9 +116,8 @@ impl<'f, 'a> Maker<'f, 'a> {
             known,
             answered.map(|answered| answered.answer),
         );
-        if (alive.is_some() || touched) && !want.fingerprinted {
-            self.plan.objects_before += 1;
-        }
+        let stays = want.fingerprinted || want.asset && self.facts.retain > 0;
+        self.plan.objects_before += usize::from((alive.is_some() || touched) && !stays);
         if self.facts.force {
             return self.change(want, Some(object), Reason::Forced, ChangeAction::Upload);
         }
@@ -230,9 +229,8 @@ impl<'f, 'a> Maker<'f, 'a> {
         }
         let fingerprinted = (self.facts.is_fingerprinted)(&key);
         let retained = alive.is_some_and(|entry| matches!(entry.life, EntryLife::Retained { .. }));
-        if !fingerprinted && !retained {
-            self.plan.objects_before += 1;
-        }
+        let stays = self.facts.retain > 0 && (fingerprinted || (self.facts.is_asset)(&key));
+        self.plan.objects_before += usize::from(!fingerprinted && !retained && !stays);
         if object.size >= MIN_COPY
             && let ETag::Md5(digest) = object.etag
         {
@@ -248,9 +246,14 @@ impl<'f, 'a> Maker<'f, 'a> {
             size: object.size,
             page: (self.facts.is_page)(&key),
             fingerprinted,
+            retained,
             key,
         };
-        self.remove(deletion, object, alive);
+        if stays {
+            self.retain(deletion, object, alive);
+        } else {
+            self.delete(deletion, &object);
+        }
     }
 
     /// Leaves alone what somebody else wrote, or wrote over: what the edges hold may be either.
@@ -268,7 +271,8 @@ impl<'f, 'a> Maker<'f, 'a> {
         self.plan.foreign.push(key);
     }
 
-    fn remove(
+    /// Keeps an asset that pages which are still open may ask for, until its time has come.
+    fn retain(
         &mut self,
         deletion: Deletion,
         object: BucketObject<'a>,
@@ -278,9 +282,6 @@ impl<'f, 'a> Maker<'f, 'a> {
             Some(EntryLife::Retained { since }) => Some(since),
             _ => None,
         };
-        if !deletion.fingerprinted || self.facts.retain <= 0 {
-            return self.delete(deletion, &object);
-        }
         match since {
             // The pages of a deploy that died may have asked for it until a moment ago.
             Some(_) if self.facts.open.any_dead() => self.plan.retained.push(deletion.key),
@@ -288,7 +289,11 @@ impl<'f, 'a> Maker<'f, 'a> {
             Some(_) => self.due.push((deletion, object)),
             None if entry.is_some() => self.plan.retained.push(deletion.key),
             None if self.claims(&object) => self.plan.retained.push(deletion.key),
-            None => self.delete(deletion, &object),
+            // Taken over from others, of whom no page is open.
+            None => {
+                self.plan.objects_before += usize::from(!deletion.fingerprinted);
+                self.delete(deletion, &object);
+            }
         }
     }
 
@@ -390,9 +395,4 @@ impl<'f, 'a> Maker<'f, 'a> {
             }
         }
     }
-}
-
-/// Returns whether a key is the state of some site, which nobody takes over.
-fn is_state(key: &str) -> bool {
-    key.split('/').any(|segment| segment == ".unstale")
 }

@@ -93,6 +93,9 @@ pub struct Deletion {
     pub page: bool,
     /// Whether its name holds a hash of its content.
     pub fingerprinted: bool,
+    /// Whether it stayed for its time after it left the build.
+    #[serde(skip)]
+    pub retained: bool,
 }
 
 /// What one distribution or tenant will be sent.
@@ -241,7 +244,7 @@ pub struct Plan {
     /// In the order of upload: assets, pages, the root last.
     pub changes: Vec<Change>,
     pub deletions: Vec<Deletion>,
-    /// Fingerprinted assets that left the build with this deploy, kept for pages that are still open.
+    /// Assets that left the build with this deploy, kept for pages that are still open.
     pub retained: Vec<Key>,
     /// Retained assets that the build has again.
     pub returned: Vec<Key>,
@@ -270,7 +273,9 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// Those of them that the last deploy gave, too.
     pub known_warnings: HashSet<String>,
-    /// Objects of ours in the bucket before the deploy, without fingerprinted assets.
+    /// Why changed scripts and style sheets whose names end like a hash are not taken for fingerprinted.
+    pub doubts: BTreeMap<Key, String>,
+    /// Objects of ours in the bucket before the deploy that would be deleted at once if they left the build.
     pub objects_before: usize,
 }
 

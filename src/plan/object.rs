@@ -19,6 +19,8 @@ pub struct WantedObject {
     pub stage: LiveStage,
     /// Whether its name holds a hash of its content.
     pub fingerprinted: bool,
+    /// Whether pages that are still open may ask for it once it has left the build.
+    pub asset: bool,
     /// The sort by which its headers give it its cache tags.
     pub tags: Option<TagClass>,
     /// Where the content lies, if it is no file.

@@ -159,6 +159,7 @@ fn planned(case: Case, purges: bool) -> (Result<Plan, usize>, bool) {
         force: false,
         is_page: &|_| true,
         is_fingerprinted: &|_| false,
+        is_asset: &|_| false,
     };
     let want = (case.built > 0).then(|| WantedObject {
         key: Key::new("a.html"),
@@ -169,6 +170,7 @@ fn planned(case: Case, purges: bool) -> (Result<Plan, usize>, bool) {
         fingerprint: Headers::default().fingerprint(),
         stage: LiveStage::Page,
         fingerprinted: false,
+        asset: false,
         tags: None,
         version: None,
     });

@@ -24,11 +24,13 @@ struct ChangeRow {
 }
 
 impl ChangeRow {
-    fn of(change: &Change) -> Self {
-        let reason = change.reason.word();
+    fn of(change: &Change, plan: &Plan) -> Self {
+        let doubt = plan.doubts.get(&change.key);
+        let doubt = doubt.map(|doubt| format!("; fingerprinted: no, {}", shown(doubt)));
+        let reason = format!("{}{}", change.reason.word(), doubt.unwrap_or_default());
         let (sign, size, why) = match &change.action {
-            ChangeAction::Upload => ('~', bytes(change.size), reason.to_owned()),
-            ChangeAction::SetHeaders => ('=', String::new(), reason.to_owned()),
+            ChangeAction::Upload => ('~', bytes(change.size), reason),
+            ChangeAction::SetHeaders => ('=', String::new(), reason),
             ChangeAction::CopyFrom { key, .. } => {
                 let why = format!("{reason}, copied from {}", shown(key.as_str()));
                 ('~', String::new(), why)
@@ -96,7 +98,8 @@ pub(super) fn more(left_out: usize, look: TextLook) -> Option<String> {
 
 /// Returns the rows to show, `most` at most, and how many are left out.
 fn rows(plan: &Plan, most: usize) -> (Vec<ChangeRow>, usize) {
-    let mut rows: Vec<ChangeRow> = plan.changes.iter().map(ChangeRow::of).collect();
+    let changes = plan.changes.iter();
+    let mut rows: Vec<ChangeRow> = changes.map(|change| ChangeRow::of(change, plan)).collect();
     rows.extend(plan.deletions.iter().map(|deletion| ChangeRow {
         reason: Reason::Removed,
         sign: '-',

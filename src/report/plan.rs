@@ -243,7 +243,7 @@ fn notes(plan: &Plan, look: TextLook) -> Vec<String> {
             retained,
             format!(
                 "{} left the build and {} for pages that are still open",
-                counted(retained, "fingerprinted asset"),
+                counted(retained, "asset"),
                 stay(retained)
             ),
         ),

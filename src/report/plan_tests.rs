@@ -39,6 +39,7 @@ fn deletion(key: &str) -> Deletion {
         size: 1,
         page: true,
         fingerprinted: false,
+        retained: false,
     }
 }
 
@@ -152,7 +153,7 @@ fn a_small_plan_is_shown_whole() {
 
       3 to upload (1.2 MB): 1 new, 2 content · 2 to copy (1 new, 1 headers)
       1 to delete · 1,298 unchanged
-      1 fingerprinted asset left the build and stays for pages that are still open
+      1 asset left the build and stays for pages that are still open
       4 objects are not ours and stay (--adopt takes them over): a, b, c and 1 more
 
     Purge of E123: 2 paths, free (987 of this month's left), about 25 s

@@ -5,37 +5,66 @@
 use super::oddness::{oddness, pieces};
 use crate::object::key::file_name;
 
-/// Tells whether the file's name, as bundlers and site generators write it, holds a hash of its content.
+pub mod evidence;
+mod readable;
+pub mod siblings;
+
+use self::readable::{RANDOM_BITS, is_readable, written_bits};
+
+/// Bits that 8 random characters of base32 take.
+const BASE32_BITS: usize = 40;
+
+/// Tells whether the file's name, as bundlers and site generators write it, holds a hash of its content for sure.
 ///
 /// Known are webpack (Create React App, Vue CLI, Gatsby, Docusaurus, Angular), Rollup and Vite (VitePress, Astro,
 /// Nuxt, SvelteKit), Next, esbuild, Parcel, Hugo, mdBook, rustdoc, Trunk, Sprockets and Django. Pages, feeds, data
 /// and downloads never are, whatever their names. Source maps, extracted licences and compressed copies go with the
 /// file that they belong to.
 pub fn is_fingerprinted(key: &str) -> bool {
-    let (folders, name) = key.rsplit_once('/').unwrap_or(("", key));
-    let name = without_companion(name);
-    let Some((stem, extension)) = name.rsplit_once('.') else {
-        return false;
-    };
-    let Some(kind) = kind_of(extension) else {
-        return false;
-    };
-    if is_immutable_folder(folders) {
-        return true;
+    SplitName::of(key).is_some_and(|name| name.is_immutable() || name.is_sure())
+}
+
+/// The name of a file that may hold a hash, taken apart.
+struct SplitName<'a> {
+    folders: &'a str,
+    /// Without what a companion adds.
+    file: &'a str,
+    /// Without what stands behind a hash.
+    stem: &'a str,
+    place: NamePlace,
+}
+
+impl<'a> SplitName<'a> {
+    fn of(key: &'a str) -> Option<Self> {
+        let (folders, name) = key.rsplit_once('/').unwrap_or(("", key));
+        let file = without_companion(name);
+        let (stem, extension) = file.rsplit_once('.')?;
+        let is_output = |folder: &str| matches!(folder, "_astro" | "_nuxt");
+        let place = NamePlace {
+            kind: kind_of(extension)?,
+            code_folder: folders.split('/').any(is_output_folder),
+            direct: is_output_folder(file_name(folders)),
+            framework: folders.split('/').any(is_output),
+        };
+        Some(Self {
+            folders,
+            file,
+            stem: without_suffixes(stem),
+            place,
+        })
     }
-    if stem.is_empty() || holds_uuid(stem) {
-        return false;
+
+    /// Tells whether its folder says all.
+    fn is_immutable(&self) -> bool {
+        is_immutable_folder(self.folders)
     }
-    let place = NamePlace {
-        kind,
-        code_folder: folders.split('/').any(is_output_folder),
-        direct: is_output_folder(file_name(folders)),
-        framework: folders
-            .split('/')
-            .any(|folder| matches!(folder, "_astro" | "_nuxt")),
-    };
-    let stem = without_suffixes(stem);
-    place.has_hex(stem) || place.has_base64(stem) || is_hugo_image(stem, kind)
+
+    /// Tells whether its name alone says that it holds a hash.
+    fn is_sure(&self) -> bool {
+        let (stem, place) = (self.stem, &self.place);
+        let is_hashed = || place.has_hex(stem) || place.has_base64(stem);
+        !holds_uuid(stem) && (is_hashed() || is_hugo_image(stem, place.kind))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -138,29 +167,28 @@ impl NamePlace {
         }
     }
 
+    /// Splits a stem before what may be a hash as Rollup, Vite and esbuild write it.
+    fn split_base64<'s>(&self, stem: &'s str) -> Option<(&'s str, &'s str)> {
+        if !self.framework {
+            return split_last(stem).filter(|(before, _)| !before.is_empty());
+        }
+        split_last(stem).or_else(|| split_last(without_transform(stem)))
+    }
+
     /// Tells whether the stem ends in a hash as Rollup, Vite and esbuild write it: 8 characters, mostly of base64url.
     fn has_base64(&self, stem: &str) -> bool {
-        let stem = if self.framework {
-            without_transform(stem)
-        } else {
-            stem
-        };
-        let start = stem.len().checked_sub(8);
-        let Some((before, hash)) = start.and_then(|start| stem.split_at_checked(start)) else {
+        let Some((before, hash)) = self.split_base64(stem) else {
             return false;
         };
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if !hash.bytes().all(allowed) || hash.starts_with("0x") {
-            return false;
-        }
         if before.is_empty() {
-            return self.framework && oddness(hash) >= 3;
+            return oddness(hash) >= 3 && !reads_well(hash);
         }
         if before == "chunk-" && self.kind == FileKind::Code {
             return is_base32(hash);
         }
-        if !before.ends_with(['-', '.']) {
-            return false;
+        // `main-QWRTYPSD.js`: esbuild, and so Angular, where no word is written so.
+        if self.kind == FileKind::Code && before.ends_with('-') && is_base32(hash) {
+            return written_bits(hash) >= BASE32_BITS + 12;
         }
         let enough = match self.kind {
             _ if self.framework => 3,
@@ -169,8 +197,24 @@ impl NamePlace {
             FileKind::Media if self.direct => 4,
             FileKind::Media => return false,
         };
-        oddness(hash) >= enough
+        oddness(hash) >= enough && !reads_well(hash)
     }
+}
+
+/// Splits a stem before 8 last characters of base64url that stand alone.
+fn split_last(stem: &str) -> Option<(&str, &str)> {
+    let (before, hash) = stem.split_at_checked(stem.len().checked_sub(8)?)?;
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let fits = before.is_empty() || before.ends_with(['-', '.']);
+    let fits = fits && hash.bytes().all(allowed) && !hash.strip_prefix("0x").is_some_and(is_number);
+    fits.then_some((before, hash))
+}
+
+/// Tells whether a text is so much like words that no siblings are needed to rule it out.
+fn reads_well(text: &str) -> bool {
+    let has_capital = text.bytes().any(|byte| byte.is_ascii_uppercase());
+    (!has_capital || written_bits(text) < RANDOM_BITS - 2) && is_readable(text)
 }
 
 /// Cuts off the second hash that Astro adds for what it did to an image: `hero.BW95FD7l_1zNb9S.webp`.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::fingerprinted::is_fingerprinted;
+use super::fingerprinted::siblings::NameVerdict;
 use super::globs::Globs;
 use super::header_rule::HeaderRule;
 use super::media::StreamPart;
@@ -35,6 +35,8 @@ pub struct ObjectFacts<'a> {
     pub error_document: bool,
     /// What it is to a stream.
     pub part: Option<StreamPart>,
+    /// Whether its name counts as fingerprinted.
+    pub name: NameVerdict<'a>,
 }
 
 impl ObjectFacts<'_> {
@@ -54,10 +56,10 @@ pub struct RuledHeaders<'a> {
 }
 
 /// Where a header comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderSource {
     /// A default, by what it is for.
-    Default(&'static str),
+    Default(Cow<'static, str>),
     /// The rule's index, from 0.
     Rule(usize),
 }
@@ -162,11 +164,12 @@ impl HeaderRules {
         let served = self.headers_for(key, facts, &mut MatchedRules::default());
         let preset = facts.preset(key, served.fingerprinted);
         let cache_control = preset.cache_control().unwrap_or_default();
-        let defaults = [
-            (CACHE_CONTROL, cache_control, preset.name()),
-            ("content-type", facts.content_type, "type by name"),
-            ("fingerprinted", yes(served.fingerprinted), "by name"),
-            ("page", yes(served.page), "by content-type"),
+        let fingerprinted = (yes(facts.name.is_fingerprinted()), facts.name.to_string());
+        let defaults: [(_, _, Cow<'static, str>); 4] = [
+            (CACHE_CONTROL, cache_control, preset.name().into()),
+            ("content-type", facts.content_type, "type by name".into()),
+            ("fingerprinted", fingerprinted.0, fingerprinted.1.into()),
+            ("page", yes(served.page), "by content-type".into()),
         ];
         let mut last: BTreeMap<Cow<'static, str>, (String, HeaderSource)> = BTreeMap::new();
         for (header, value, name) in defaults {
@@ -224,7 +227,8 @@ fn resolve<'a>(
 ) -> RuledHeaders<'a> {
     let last =
         |said: fn(&HeaderRule) -> Option<bool>| (matching.iter().rev()).find_map(|rule| said(rule));
-    let fingerprinted = last(|rule| rule.fingerprinted).unwrap_or_else(|| is_fingerprinted(key));
+    let fingerprinted =
+        last(|rule| rule.fingerprinted).unwrap_or_else(|| facts.name.is_fingerprinted());
     let preset = facts.preset(key, fingerprinted);
     let mut headers = Headers {
         content_type: Some(facts.content_type.to_owned()),

@@ -227,6 +227,7 @@ fn join(earlier: Option<String>, value: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fingerprinted::siblings::NameVerdict;
     use super::super::header_rules::{HeaderRules, MatchedRules, ObjectFacts};
     use super::*;
 
@@ -282,6 +283,7 @@ mod tests {
                 content_type: "text/plain",
                 error_document: false,
                 part: None,
+                name: NameVerdict::Plain,
             };
             let mut matched = MatchedRules::default();
             let mut hit = |key: &str| {

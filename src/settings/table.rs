@@ -91,7 +91,7 @@ pub(crate) struct Settings {
     /// `None`: half of the objects.
     pub max_delete: Option<usize>,
     pub adopt: bool,
-    /// How long fingerprinted assets stay after they left the build.
+    /// How long assets stay after they left the build.
     pub retain: Period,
     pub purge: PurgeSettings,
     pub wait: bool,

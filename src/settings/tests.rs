@@ -408,6 +408,7 @@ fn general_keys_are_rules_below_the_file_s_own() {
         content_type: "application/json",
         error_document: false,
         part: None,
+        name: crate::rules::fingerprinted::siblings::NameVerdict::Plain,
     };
     let mut matched = Default::default();
     for (key, cache_control) in [("a.json", "no-cache"), ("b.json", "max-age=1")] {

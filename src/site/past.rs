@@ -172,6 +172,7 @@ fn want(key: Key, was: PastObject, rules: &ServingRules) -> WantedObject {
         fingerprint: was.fingerprint,
         stage: rules.stage(&key, &served),
         fingerprinted: served.fingerprinted,
+        asset: rules.is_asset(&key, &served),
         tags: None,
         version: Some(ObjectVersion {
             id: was.version_id.as_deref().unwrap_or(NULL).to_owned(),

@@ -9,8 +9,11 @@ use crate::job::request::Job;
 use crate::object::{Headers, Key, TagClass, tags};
 use crate::plan::order::{LiveStage, stage};
 use crate::rules::content_type::content_type;
+use crate::rules::fingerprinted::evidence::{BUNDLER_MANIFESTS, NameEvidence};
+use crate::rules::fingerprinted::siblings::{FingerprintedNames, NameVerdict};
 use crate::rules::header_rules::{HeaderExplanation, MatchedRules, ObjectFacts, RuledHeaders};
 use crate::rules::media::StreamFolders;
+use crate::rules::page::is_asset;
 use crate::scan::LocalFile;
 use crate::survey::targets::ResolvedTargets;
 
@@ -25,6 +28,7 @@ pub(crate) struct ServingRules<'a> {
     /// The build's folder.
     dir: &'a Path,
     streams: StreamFolders<'a>,
+    names: FingerprintedNames<'a>,
     error_documents: HashSet<String>,
     /// The key that `/` shows.
     root: String,
@@ -56,6 +60,10 @@ impl<'a> ServingRules<'a> {
             job,
             dir,
             streams: StreamFolders::of(files.iter().map(|file| file.name().as_str())),
+            names: FingerprintedNames::of(
+                files.iter().map(|file| file.name().as_str()),
+                name_evidence(dir),
+            ),
             error_documents,
             root,
             index: targets.index_document().to_owned(),
@@ -123,6 +131,21 @@ impl<'a> ServingRules<'a> {
         stage(key.as_str(), served.page, served.fingerprinted, &self.root)
     }
 
+    /// Returns whether pages that are still open may ask for a key, served so, that has left the build. A feed or service worker is
+    /// asked for by its name alone.
+    pub(crate) fn is_asset(&self, key: &Key, served: &RuledHeaders) -> bool {
+        let content_type = served.headers.content_type.as_deref().unwrap_or_default();
+        let is_loaded = || is_asset(content_type) || key.extension() == Some("map");
+        served.fingerprinted || self.stage(key, served) <= LiveStage::Linking && is_loaded()
+    }
+
+    /// Returns why the name of a script or style sheet that ends like a hash does not count as fingerprinted.
+    pub(crate) fn doubt(&self, key: &Key) -> Option<String> {
+        let verdict = self.names.judge(key.as_str());
+        let is_code = matches!(key.extension(), Some("js" | "mjs" | "cjs" | "css"));
+        (is_code && matches!(verdict, NameVerdict::Doubtful(_))).then(|| verdict.to_string())
+    }
+
     /// Returns when a redirect goes live: what it leads to is live before it.
     pub(crate) fn redirect_stage(&self, key: &Key) -> LiveStage {
         if *key.as_str() == self.root {
@@ -148,15 +171,27 @@ impl<'a> ServingRules<'a> {
     }
 
     /// Returns the facts of an object by its key and its path in the build.
-    fn facts<'t>(&self, content_type: &'t str, names: [&Key; 2]) -> ObjectFacts<'t> {
+    fn facts<'t>(&'t self, content_type: &'t str, names: [&'t Key; 2]) -> ObjectFacts<'t> {
         let [_, name] = names;
         let is_error = |name: &Key| self.error_documents.contains(name.as_str());
         ObjectFacts {
             content_type,
             error_document: names.into_iter().any(is_error),
             part: self.streams.part(name.as_str()),
+            name: self.names.judge(name.as_str()),
         }
     }
+}
+
+/// Returns what a build's own files tell of its names. One that is not there tells nothing.
+fn name_evidence(dir: &Path) -> NameEvidence {
+    let mut evidence = NameEvidence::default();
+    let read = |name: &str| std::fs::read(dir.join(name)).unwrap_or_default();
+    for manifest in BUNDLER_MANIFESTS {
+        evidence.read_manifest(&read(manifest));
+    }
+    evidence.read_root(&read("index.html"));
+    evidence
 }
 
 /// Reads the start of a file. One that cannot be read now will fail when it is uploaded.

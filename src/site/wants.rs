@@ -108,6 +108,7 @@ impl<'a> WantedSite<'a> {
             headers: Arc::new(headers),
             stage: self.rules.redirect_stage(&key),
             fingerprinted: false,
+            asset: false,
             tags,
             version: None,
             key,
@@ -137,6 +138,7 @@ impl<'a> WantedSite<'a> {
         let served = self.rules.of_file(file, matched);
         let stage = self.rules.stage(&file.key, &served);
         let fingerprinted = served.fingerprinted;
+        let asset = self.rules.is_asset(&file.key, &served);
         let (headers, tags) = self.rules.with_tags(&file.key, served);
         let (fingerprint, headers) = self.share(encoded(headers, file));
         WantedObject {
@@ -147,6 +149,7 @@ impl<'a> WantedSite<'a> {
             fingerprint,
             stage,
             fingerprinted,
+            asset,
             tags,
             headers,
             version: None,
@@ -206,6 +209,22 @@ impl<'a> WantedSite<'a> {
             Some(file) => self.rules.of_file(file, matched),
             None => self.rules.of_name(key, matched),
         }
+    }
+
+    /// Returns why a script or style sheet whose name ends like a hash does not count as fingerprinted.
+    pub(crate) fn doubt(&self, key: &Key) -> Option<String> {
+        let doubt = self.rules.doubt(key)?;
+        let by_name = |told: &HeaderExplanation| {
+            let is_default = matches!(told.source, header_rules::HeaderSource::Default(_));
+            told.header == "fingerprinted" && is_default
+        };
+        self.explanations(key).iter().any(by_name).then_some(doubt)
+    }
+
+    /// Returns whether pages that are still open may ask for a key that has left the build.
+    pub(crate) fn is_asset(&self, key: &Key) -> bool {
+        let served = self.served(key, &mut MatchedRules::default());
+        self.rules.is_asset(key, &served)
     }
 
     /// Returns the headers that a key is wanted with.

@@ -217,3 +217,72 @@ async fn a_key_that_xml_cannot_carry_takes_no_other_with_it() {
     world.assert_deployed(&site, "");
     world.assert_settled(&site).await;
 }
+
+#[tokio::test]
+async fn what_pages_load_stays_for_open_pages_whatever_its_name() {
+    let (world, site) = (World::new().await, pages(3));
+    let assets = [
+        "style.css",
+        "app.js",
+        "app.js.map",
+        "logo.svg",
+        "font.woff2",
+    ];
+    let others = ["data.json", "guide.pdf", "feed.xml", "sw.js", "p1.html"];
+    assets
+        .iter()
+        .chain(&others)
+        .for_each(|name| site.write(name, format!("1 {name}")));
+    world.deploy(&site).await.succeeds();
+    world.warm(&site).await;
+    assets
+        .iter()
+        .chain(&others)
+        .for_each(|name| site.remove(name));
+    let ran = world.deploy(&site).with("--json").await.succeeds();
+    assert_eq!(ran.summary()["retained"], assets.len(), "{ran}");
+    assert!(assets.iter().all(|key| world.object(BUCKET, key).is_some()));
+    assert!(others.iter().all(|key| world.object(BUCKET, key).is_none()));
+    world.assert_settled(&site).await;
+
+    // Their time has come: no guard asks about them, and the edges forget them, since their names promise nothing.
+    world.clock().advance(Duration::from_hours(8 * 24));
+    let ran = world.deploy(&site).with("--sweep --max-delete 0").await;
+    ran.succeeds();
+    world.assert_deployed(&site, "");
+    world.assert_fresh(&site, "").await;
+    world.assert_settled(&site).await;
+}
+
+#[tokio::test]
+async fn what_pages_load_goes_with_them_where_nothing_is_retained() {
+    let (world, site) = (World::new().await, pages(3));
+    site.write("style.css", "a {}");
+    world.deploy(&site).await.succeeds();
+    world.warm(&site).await;
+    site.remove("style.css");
+    world
+        .deploy(&site)
+        .with("--retain 0s --max-delete 0")
+        .await
+        .exits(1);
+    world.deploy(&site).with("--retain 0s").await.succeeds();
+    world.assert_deployed(&site, "");
+    world.assert_fresh(&site, "").await;
+    world.assert_settled(&site).await;
+}
+
+#[tokio::test]
+async fn a_plan_says_why_a_name_is_not_taken_for_a_hash() {
+    let (world, site) = (World::new().await, pages(2));
+    site.write("js/app-CkkOXYEE.js", "1");
+    site.write("assets/index-DiwrgTda.js", "1");
+    site.write("assets/About-CkkOXYEE.js", "1");
+    let ran = world.plan(&site).await.succeeds();
+    ran.says("new; fingerprinted: no, `CkkOXYEE` has no digit");
+    let explain = |key: &str| world.plan(&site).with("--explain").arg(key);
+    let ran = explain("assets/About-CkkOXYEE.js").await.succeeds();
+    ran.says("fingerprinted: yes  (default: as its sibling `index-DiwrgTda.js`)");
+    let ran = explain("js/app-CkkOXYEE.js").await.succeeds();
+    ran.says("fingerprinted: no  (default: `CkkOXYEE` has no digit)");
+}

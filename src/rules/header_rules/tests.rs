@@ -1,5 +1,6 @@
 use serde::Deserialize;
 
+use super::super::fingerprinted::siblings::FingerprintedNames;
 use super::super::rule_check::HeaderProblem;
 use super::*;
 
@@ -16,11 +17,17 @@ const FACTS: ObjectFacts<'static> = ObjectFacts {
     content_type: "text/plain",
     error_document: false,
     part: None,
+    name: NameVerdict::Plain,
 };
 
 fn cache_control(rules: &HeaderRules, key: &str) -> Option<String> {
+    let names = FingerprintedNames::default();
+    let facts = ObjectFacts {
+        name: names.judge(key),
+        ..FACTS
+    };
     rules
-        .headers_for(key, &FACTS, &mut MatchedRules::default())
+        .headers_for(key, &facts, &mut MatchedRules::default())
         .headers
         .cache_control
 }
@@ -53,6 +60,7 @@ fn without_rules_the_defaults_count() {
         content_type: "text/html; charset=utf-8",
         error_document: true,
         part: None,
+        name: NameVerdict::Plain,
     };
     let served = none.headers_for("oops.html", &facts, &mut MatchedRules::default());
     assert_eq!(

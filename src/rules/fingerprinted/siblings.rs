@@ -1,0 +1,464 @@
+//! Finds the names of a build that hold a hash of their content, where a name alone does not tell: siblings decide together.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::evidence::NameEvidence;
+use super::readable::{is_readable, written_bits};
+use super::{BASE32_BITS, FileKind, SplitName, holds_uuid, is_base32, is_hex_length, is_lower_hex};
+use crate::rules::oddness::pieces;
+
+/// Names of one folder that a bundler may have written with one template.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct NamePattern<'a> {
+    folders: &'a str,
+    /// Before the hash; `None` where the name is nothing else.
+    separator: Option<u8>,
+    /// Hex digits, and not base64url.
+    hex: bool,
+    length: usize,
+}
+
+/// The scripts, styles and fonts of one pattern.
+#[derive(Clone, Copy, Default)]
+struct SiblingCount<'a> {
+    all: usize,
+    /// Those whose hash is certain.
+    sure: usize,
+    /// Those of them that are written in base32, as esbuild does.
+    base32: usize,
+    /// One of the certain.
+    example: &'a str,
+}
+
+/// The names of a build, by what they tell of each other.
+#[derive(Default)]
+pub struct FingerprintedNames<'a> {
+    patterns: HashMap<NamePattern<'a>, SiblingCount<'a>>,
+    evidence: NameEvidence,
+}
+
+/// Whether a name counts as one that holds a hash of its content, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameVerdict<'a> {
+    /// It has nothing like a hash.
+    Plain,
+    /// It has a hash, or lies where everything has.
+    Hashed,
+    Listed,
+    /// Its last part may be chance or words, but so many siblings have certain hashes there.
+    Siblings {
+        count: usize,
+        example: &'a str,
+    },
+    /// What stands in the hash's place are words, a number, a date or a size.
+    Readable(&'a str),
+    /// What stands in the hash's place is no word, and nothing says that it is a hash.
+    Doubtful(&'a str),
+}
+
+impl<'a> FingerprintedNames<'a> {
+    /// Returns what these keys tell of each other.
+    pub fn of(keys: impl Iterator<Item = &'a str>, evidence: NameEvidence) -> Self {
+        let mut names = Self {
+            patterns: HashMap::new(),
+            evidence,
+        };
+        for key in keys {
+            names.count(key);
+        }
+        names
+    }
+
+    fn count(&mut self, key: &'a str) {
+        // A companion is no further sibling.
+        let counts =
+            |name: &SplitName| name.place.kind == FileKind::Code && key.ends_with(name.file);
+        let Some(name) = SplitName::of(key).filter(counts) else {
+            return;
+        };
+        let Some(tail) = tail_of(&name) else {
+            return;
+        };
+        let base32 = is_base32(tail.text);
+        let is_entry = || self.evidence.referenced.contains(key) && !tail.is_readable(base32);
+        let is_sure = name.is_sure() || self.evidence.listed.contains(name.file) || is_entry();
+        let siblings = self.patterns.entry(tail.pattern).or_default();
+        siblings.all += 1;
+        if is_sure {
+            siblings.sure += 1;
+            siblings.base32 += usize::from(base32);
+            siblings.example = name.file;
+        }
+    }
+
+    /// Tells whether a key's name holds a hash of its content, as far as the build tells.
+    pub fn judge<'n>(&'n self, key: &'n str) -> NameVerdict<'n> {
+        let Some(name) = SplitName::of(key) else {
+            return NameVerdict::Plain;
+        };
+        if name.is_immutable() || name.is_sure() {
+            return NameVerdict::Hashed;
+        }
+        if self.evidence.listed.contains(name.file) {
+            return NameVerdict::Listed;
+        }
+        let Some(tail) = tail_of(&name) else {
+            return NameVerdict::Plain;
+        };
+        let siblings = self
+            .patterns
+            .get(&tail.pattern)
+            .copied()
+            .unwrap_or_default();
+        let base32 = siblings.base32 > 0 && siblings.base32 == siblings.sure;
+        if tail.is_readable(base32) {
+            NameVerdict::Readable(tail.text)
+        } else if siblings.sure > 0 && siblings.sure * 2 >= siblings.all {
+            NameVerdict::Siblings {
+                count: siblings.sure,
+                example: siblings.example,
+            }
+        } else {
+            NameVerdict::Doubtful(tail.text)
+        }
+    }
+}
+
+impl NameVerdict<'_> {
+    pub fn is_fingerprinted(self) -> bool {
+        matches!(self, Self::Hashed | Self::Listed | Self::Siblings { .. })
+    }
+}
+
+impl fmt::Display for NameVerdict<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain | Self::Hashed => out.write_str("by name"),
+            Self::Listed => out.write_str("as the bundler's manifest lists it"),
+            Self::Siblings { count: 1, example } => write!(out, "as its sibling `{example}`"),
+            Self::Siblings { count, example } => {
+                write!(out, "as {count} siblings like `{example}`")
+            }
+            Self::Readable(tail) => write!(out, "`{tail}` is no random text"),
+            Self::Doubtful(tail) if !tail.contains(|c: char| c.is_ascii_digit()) => {
+                write!(out, "`{tail}` has no digit")
+            }
+            Self::Doubtful(tail) => write!(out, "`{tail}` may be chance"),
+        }
+    }
+}
+
+/// What stands where a bundler writes the hash.
+struct NameTail<'a> {
+    pattern: NamePattern<'a>,
+    text: &'a str,
+}
+
+fn tail_of<'a>(name: &SplitName<'a>) -> Option<NameTail<'a>> {
+    let stem = name.stem;
+    if holds_uuid(stem) {
+        return None;
+    }
+    let tail = |(before, text): (&'a str, &'a str), hex| NameTail {
+        pattern: NamePattern {
+            folders: name.folders,
+            separator: before.bytes().next_back(),
+            hex,
+            length: text.len(),
+        },
+        text,
+    };
+    let last = stem
+        .rfind(['.', '-', '_', '~'])
+        .map(|index| stem.split_at(index + 1));
+    let is_hex = |text: &str| is_hex_length(text.len()) && is_lower_hex(text);
+    if let Some((before, text)) =
+        last.filter(|(before, text)| before.ends_with(['.', '-']) && is_hex(text))
+    {
+        return Some(tail((before, text), true));
+    }
+    let split = name.place.split_base64(stem)?;
+    Some(tail(split, false))
+}
+
+impl NameTail<'_> {
+    /// Tells whether somebody may have written it by hand; `base32`: all siblings' hashes are of capitals and digits.
+    fn is_readable(&self, base32: bool) -> bool {
+        if self.pattern.hex {
+            return reads_as_hex(self.text);
+        }
+        if base32 && is_base32(self.text) {
+            let letters = self.text.matches(|c: char| c.is_ascii_alphabetic()).count();
+            return letters > 3 && written_bits(self.text) <= BASE32_BITS + 4;
+        }
+        is_readable(self.text)
+    }
+}
+
+/// Recognizes dates, and words of hex digits with a number: `20240131`, `31012024`, `decade20`.
+fn reads_as_hex(text: &str) -> bool {
+    const WORDS: &str = " facade decade faced faded added dead beef deadbeef feed feedface face cafe fade babe bead bade deaf abed \
+        accede ceded deed defaced effaced beaded dada baba cadca efface deface cede ";
+    let is_word = |piece: &str| piece.len() > 3 && WORDS.contains(&format!(" {piece} "));
+    let is_year = |text: &str| matches!(text.get(..2), Some("19" | "20"));
+    let is_within = |text: Option<&str>, most| {
+        text.and_then(|text| text.parse().ok())
+            .is_some_and(|number: u8| (1..=most).contains(&number))
+    };
+    let is_day = |month, day| is_within(text.get(month), 12) && is_within(text.get(day), 31);
+    let is_date = text.len() == 8
+        && (is_year(text) && is_day(4..6, 6..8)
+            || text.get(4..).is_some_and(is_year) && (is_day(0..2, 2..4) || is_day(2..4, 0..2)));
+    is_date && text.bytes().all(|byte| byte.is_ascii_digit())
+        || pieces(text).count() < 3 && pieces(text).any(is_word)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Numbers that look random and are the same each time (splitmix64).
+    struct Dice(u64);
+
+    impl Dice {
+        fn roll(&mut self, below: usize) -> usize {
+            self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            (mixed ^ (mixed >> 31)) as usize % below
+        }
+
+        fn text(&mut self, alphabet: &str, length: usize) -> String {
+            let letter =
+                |dice: &mut Self| char::from(alphabet.as_bytes()[dice.roll(alphabet.len())]);
+            (0..length).map(|_| letter(self)).collect()
+        }
+    }
+
+    const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const BASE32: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    const HEX: &str = "0123456789abcdef";
+
+    /// Tells which keys of a build are not found. Source maps and pages lie beside them.
+    fn missed(keys: &[String]) -> Vec<&str> {
+        let all = keys.iter().map(String::as_str);
+        let names = FingerprintedNames::of(
+            all.clone().chain(["index.html", "favicon.ico"]),
+            NameEvidence::default(),
+        );
+        let missed = all.filter(|key| !names.judge(key).is_fingerprinted());
+        missed.collect()
+    }
+
+    /// Draws builds of 5 to 200 names until there are so many, and counts those that are not found.
+    fn missed_of(count: usize, alphabet: &str, name: fn(usize, &str) -> String) -> Vec<String> {
+        let (mut dice, mut drawn, mut lost) = (Dice(7), 0, Vec::new());
+        while drawn < count {
+            let size = 5 + dice.roll(196);
+            let keys: Vec<String> = (0..size)
+                .map(|number| name(number, &dice.text(alphabet, 8)))
+                .collect();
+            lost.extend(missed(&keys).into_iter().map(str::to_owned));
+            drawn += size;
+        }
+        lost
+    }
+
+    #[test]
+    fn random_names_are_found_among_their_siblings() {
+        for (count, alphabet, name, most) in [
+            (
+                2000,
+                BASE64,
+                (|number, hash| match number % 4 {
+                    0 => format!("assets/Page{number}-{hash}.css"),
+                    1 => format!("assets/logo{number}-{hash}.svg"),
+                    _ => format!("assets/Page{number}-{hash}.js"),
+                }) as fn(usize, &str) -> String,
+                // What reads like words is left out, at the cost of a path each.
+                12,
+            ),
+            (
+                2000,
+                BASE64,
+                |number, hash| format!("_astro/page{number}.{hash}.css"),
+                12,
+            ),
+            (2000, BASE64, |_, hash| format!("_nuxt/{hash}.js"), 12),
+            (
+                1000,
+                HEX,
+                |number, hash| match number {
+                    0 => format!("static/js/main.{hash}.js"),
+                    _ => format!("static/js/{number}.{hash}.chunk.js"),
+                },
+                0,
+            ),
+            (
+                1000,
+                HEX,
+                |number, hash| format!("page{number}.{hash}.js"),
+                0,
+            ),
+            (
+                1000,
+                HEX,
+                |number, hash| format!("assets/js/{number:08x}.{hash}.js"),
+                0,
+            ),
+            (
+                1000,
+                BASE32,
+                |number, hash| match number {
+                    0 => format!("main-{hash}.js"),
+                    1 => format!("polyfills-{hash}.js"),
+                    2 => format!("styles-{hash}.css"),
+                    _ => format!("chunk-{hash}.js"),
+                },
+                15,
+            ),
+            (
+                1000,
+                BASE32,
+                |number, hash| format!("build/route{number}-{hash}.js"),
+                15,
+            ),
+        ] {
+            let missed = missed_of(count, alphabet, name);
+            assert!(missed.len() <= most, "{missed:?}");
+        }
+    }
+
+    /// What people call files, 8 characters each.
+    const WRITTEN: &str = "settings homepage facebook linkedin whatsapp dribbble overview dropdown carousel calendar checkout \
+        lightbox timeline tutorial download accordion-x keyboard language location messages navigate password platform position \
+        progress question register schedule security services shipping snapshot standard strategy template tracking umbrella \
+        variable warranty wishlist yearbook zeppelin behavior bookmark campaign category customer database delivery detector \
+        dialogue discount document employee feedback festival fullsize function gradient graphics hardware headline hospital \
+        identity industry inspired internet kindness lifetime magazine material medicine midnight mobilenav mushroom \
+        polyfill fancybox masonry2 parallax scrollto tooltips validate unsplash youtube2 telegram \
+        snapchat flickr-2 mastodon gitlab-1 debian12 ubuntu22 windows7 Settings Homepage HomePage UserInfo userInfo LogoDark \
+        logoDark NavMenu2 TopWidth fontBold MainPage BlogPost newsItem CartIcon cartIcon SETTINGS OVERVIEW CHECKOUT CALENDAR \
+        20240131 2024-01- 01-31-24 1200x630 1024x768 1x2-fill 2x2-plus no-photo h264-720 part-two my-cat01 dark-2x1 v2-final \
+        down-a-z top-left mdi-home img-0001 IMG_0001 DSC_0042 Photo-12 Chapter1 iPhone15 HTMLPage HTML5App \
+        seoul-02 schwarzw strassen zeitplan kontakte accueil2 bonjour1 camiones sakura01 tokyo-01 hangul01 kimchi-1";
+
+    #[test]
+    fn words_beside_hashes_are_not_taken_for_them() {
+        let (mut dice, mut taken) = (Dice(11), BTreeSet::new());
+        for (folder, separator, alphabet) in [
+            ("assets/", '-', BASE64),
+            ("_astro/", '.', BASE64),
+            ("", '-', BASE32),
+            ("js/", '-', BASE64),
+            ("static/js/", '.', HEX),
+        ] {
+            let hashed = |number| {
+                format!(
+                    "{folder}page{number}{separator}{}.js",
+                    dice.text(alphabet, 8)
+                )
+            };
+            let hashed: Vec<String> = (0..60).map(hashed).collect();
+            let hashed = hashed.iter().map(String::as_str);
+            let names = FingerprintedNames::of(hashed, NameEvidence::default());
+            for written in WRITTEN.split_whitespace() {
+                for end in ["js", "css", "svg", "jpg", "woff2"] {
+                    let key = format!("{folder}app{separator}{written}.{end}");
+                    if names.judge(&key).is_fingerprinted() {
+                        taken.insert(key);
+                    }
+                }
+            }
+        }
+        assert_eq!(taken, BTreeSet::new());
+    }
+
+    #[test]
+    fn dates_and_words_of_hex_digits_are_read() {
+        for (text, readable) in [
+            ("20240131", true),
+            ("19991231", true),
+            ("31012024", true),
+            ("01312024", true),
+            ("deadbeef", true),
+            ("decade20", true),
+            ("2024cafe", true),
+            ("07062808", false),
+            ("20249931", false),
+            ("11111111", false),
+            ("abcdefab", false),
+            ("1234567a", false),
+            ("7647be9e", false),
+        ] {
+            assert_eq!(reads_as_hex(text), readable, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_verdict_says_why() {
+        let mut evidence = NameEvidence::default();
+        evidence.read_root(b"<script src=/dist/app-CkkOXYEE.js></script>");
+        evidence.read_manifest(br#"{"src/main.ts": {"file": "out/main-homepage.js"}}"#);
+        let keys = [
+            "assets/index-DiwrgTda.js",
+            "assets/index-DiwrgTda.js.map",
+            "assets/Card-C7I-YeB4.css",
+            "dist/app-CkkOXYEE.js",
+            "js/one-wordless.js",
+            "js/two-settings.js",
+        ];
+        let names = FingerprintedNames::of(keys.into_iter(), evidence);
+        for (key, expected) in [
+            ("index.html", "no: by name"),
+            ("assets/index-DiwrgTda.js", "yes: by name"),
+            (
+                "assets/About-CkkOXYEE.js",
+                "yes: as 2 siblings like `Card-C7I-YeB4.css`",
+            ),
+            (
+                "assets/About-CkkOXYEE.js.map",
+                "yes: as 2 siblings like `Card-C7I-YeB4.css`",
+            ),
+            ("assets/app-settings.js", "no: `settings` is no random text"),
+            (
+                "dist/app-CkkOXYEE.js",
+                "yes: as its sibling `app-CkkOXYEE.js`",
+            ),
+            (
+                "out/main-homepage.js",
+                "yes: as the bundler's manifest lists it",
+            ),
+            ("js/app-CkkOXYEE.js", "no: `CkkOXYEE` has no digit"),
+            ("js/app-Ckk0XYEE.js", "no: `Ckk0XYEE` may be chance"),
+            ("uploads/photo-CkkOXYEE.jpg", "no: `CkkOXYEE` has no digit"),
+            (
+                "assets/550e8400-e29b-41d4-a716-446655440000.js",
+                "no: by name",
+            ),
+        ] {
+            let verdict = names.judge(key);
+            let is = if verdict.is_fingerprinted() {
+                "yes"
+            } else {
+                "no"
+            };
+            assert_eq!(format!("{is}: {verdict}"), expected, "{key}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_build_is_too_odd(keys in proptest::collection::vec("(assets/|_astro/|é/)?[-._a-zA-Z0-9é]{0,20}[.](js|css|png|html)", 0..12)) {
+            let names = FingerprintedNames::of(keys.iter().map(String::as_str), NameEvidence::default());
+            for key in &keys {
+                names.judge(key);
+                // What a name says for itself stays so among others.
+                proptest::prop_assert!(!super::super::is_fingerprinted(key) || names.judge(key).is_fingerprinted());
+            }
+        }
+    }
+}
