@@ -155,8 +155,9 @@ Examples:
     Plan(PlanArgs),
     /// The site behind a local S3 and CloudFront, until Ctrl-C
     #[command(after_help = "\
-Example:
-  unstale preview public --port 8080")]
+Examples:
+  unstale preview public --open
+  unstale preview public --port 4000")]
     Preview(PreviewArgs),
     /// Purge by hand
     #[command(after_help = "\
@@ -268,10 +269,14 @@ pub struct PreviewArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub build: BuildArgs,
-    /// Port on 127.0.0.1; 0 picks one
+    /// Port on 127.0.0.1, instead of 8080 or the next free one; 0 picks one
     #[arg(long, value_name = "N")]
     #[serde(skip)]
     pub port: Option<u16>,
+    /// Open it in the browser
+    #[arg(long)]
+    #[serde(skip)]
+    pub open: bool,
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]

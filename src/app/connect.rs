@@ -179,6 +179,7 @@ impl App {
             resume: false,
             drop_debts: Vec::new(),
             rollback: None,
+            is_preview: false,
             bucket,
         })
     }
@@ -225,17 +226,17 @@ async fn open_local(dir: &Path, settings: &Settings) -> Result<FolderSession, Er
     })
 }
 
-/// With `--local`, `auto` is the distribution that stands before the bucket there.
+/// With `--local` there is the one distribution that stands before the bucket there, whatever deploy.toml calls it.
 fn wishes(settings: &Settings, session: Option<&FolderSession>) -> Vec<DistributionChoice> {
     let wish = |setting: &DistributionSetting| match (setting, session) {
         (DistributionSetting::None, _) => None,
-        (DistributionSetting::Auto, Some(session)) => {
-            Some(DistributionChoice::Named(session.distribution.clone()))
-        }
+        (_, Some(session)) => Some(DistributionChoice::Named(session.distribution.clone())),
         (DistributionSetting::Auto, None) => Some(DistributionChoice::Auto),
         (DistributionSetting::Named(name), _) => Some(DistributionChoice::Named(name.clone())),
     };
-    settings.distribution.0.iter().filter_map(wish).collect()
+    let mut wishes: Vec<_> = settings.distribution.0.iter().filter_map(wish).collect();
+    wishes.dedup();
+    wishes
 }
 
 fn prices(purge: &PurgeSettings) -> PurgePrices {

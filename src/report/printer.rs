@@ -31,6 +31,8 @@ struct PrinterState {
     completed: Completions,
     /// Warnings said already.
     warned: HashSet<String>,
+    /// Nothing is under way that could be waited for.
+    idle: bool,
 }
 
 impl Printer {
@@ -41,6 +43,7 @@ impl Printer {
             progress: UploadProgress::default(),
             completed: Completions::new(),
             warned: HashSet::new(),
+            idle: false,
         };
         Self {
             options: Arc::new(options),
@@ -148,7 +151,15 @@ impl Printer {
 
     /// Tells that the first signal was taken.
     pub fn stopping(&self) {
+        if self.state().idle {
+            return;
+        }
         self.note("stopping: what is under way may end (again to stop at once)");
+    }
+
+    /// Says nothing more of a signal: nothing is waited for.
+    pub(super) fn stops_silently(&self) {
+        self.state().idle = true;
     }
 
     /// Takes the bars off the terminal.

@@ -163,15 +163,23 @@ impl Settings {
         settings.distribution = distinct(settings.distribution)?;
         // Beyond a day the sum with a clock's time might overflow.
         settings.timeout.0 = settings.timeout.0.min(Duration::from_hours(24));
-        if settings.local.is_some() {
-            settings
-                .bucket
-                .get_or_insert_with(|| BucketAddress::named(LOCAL_BUCKET));
-            settings.endpoint_url = None;
-            settings.profile = None;
+        if let Some(dir) = settings.local.take() {
+            settings.stay_local(dir);
         }
         settings.check()?;
         Ok(settings)
+    }
+
+    /// Keeps S3 and CloudFront in a folder: what names things of an account means nothing then.
+    pub(crate) fn stay_local(&mut self, dir: PathBuf) {
+        self.local = Some(dir);
+        self.bucket
+            .get_or_insert_with(|| BucketAddress::named(LOCAL_BUCKET));
+        self.state = None;
+        self.distribution_tenant = None;
+        self.expected_bucket_owner = None;
+        self.endpoint_url = None;
+        self.profile = None;
     }
 
     /// Returns the name of the function that deploys write: the one that is set, or else one by the distribution's id where
