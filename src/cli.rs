@@ -529,6 +529,24 @@ impl Cli {
     }
 }
 
+/// Makes clap's error ours: its first paragraph, its tips as the hint.
+pub(crate) fn refusal(error: &clap::Error) -> Error {
+    let text = error.render().to_string();
+    let joined = |lines: Vec<&str>| lines.join(" ").replace("  ", " ");
+    let first = text.lines().take_while(|line| !line.trim().is_empty());
+    let message = joined(first.map(str::trim).collect());
+    let tips = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("tip: "));
+    let tips = joined(tips.collect());
+    let hint = if tips.is_empty() {
+        "`unstale --help`, or `unstale COMMAND --help`".to_owned()
+    } else {
+        tips
+    };
+    Error::usage(message.trim_start_matches("error: ")).hint(hint)
+}
+
 impl Command {
     /// Returns the build's folder, of commands that take one.
     fn dir(&self) -> Option<&PathBuf> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use local_cloudfront::{FolderOptions, FolderSession, open_or_attach};
 
-use super::App;
 use super::interpreter::interpret;
+use super::{App, remedy};
 use crate::aws::{AwsClients, AwsConnection};
 use crate::edge::{IndexLookup, Money, PurgePrices};
 use crate::error::Error;
@@ -66,6 +66,7 @@ impl App {
 
     pub(super) async fn connect(&self) -> Result<Link, Error> {
         let settings = &self.settings;
+        remedy::check_profile(settings)?;
         let session = match &settings.local {
             Some(dir) => Some(open_local(dir, settings).await?),
             None => None,

@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::bars::ProgressBars;
 use super::options::PrinterOptions;
 use super::progress::UploadProgress;
 use super::summary::{self, Completions};
 use super::{error, event, text};
-use crate::error::Error;
+use crate::error::{Error, Exit};
 use crate::job::{DeployEvent, DeploySummary};
 
 /// Prints for whoever looks on. Clones print to the same terminal; a closed pipe ends the printing, not the work.
@@ -33,6 +34,8 @@ struct PrinterState {
     warned: HashSet<String>,
     /// Nothing is under way that could be waited for.
     idle: bool,
+    /// The last object, until the command has ended.
+    summary: Option<Value>,
 }
 
 impl Printer {
@@ -44,6 +47,7 @@ impl Printer {
             completed: Completions::new(),
             warned: HashSet::new(),
             idle: false,
+            summary: None,
         };
         Self {
             options: Arc::new(options),
@@ -105,13 +109,13 @@ impl Printer {
             append(path, &summary::markdown(summary, &state.completed));
         }
         if self.options.json {
-            print_json(&summary::json(summary));
+            state.summary = Some(summary::json(summary));
         } else if !self.options.quiet {
             state.to_stdout(&summary::text(summary, &state.completed, self.options.out));
         }
     }
 
-    /// Prints the error that the command ends with: on stderr, or as the last object.
+    /// Prints the error that the command ends with: on stderr, or as an object.
     pub fn error(&self, error: &Error) {
         let mut state = self.state();
         state.clear();
@@ -120,6 +124,12 @@ impl Printer {
         } else {
             state.to_stderr(&error::text(error, self.options.err));
         }
+    }
+
+    /// Ends what programs are told, with the summary: the command's own, if it has one, with the exit status.
+    pub fn conclude(&self, exit: Exit) {
+        let held = self.state().summary.take();
+        self.object(&summary::concluded(held, exit));
     }
 
     /// Prints a warning, once.
@@ -185,6 +195,11 @@ impl Printer {
         if self.options.json {
             print_json(object);
         }
+    }
+
+    /// Keeps an object for programs as the last.
+    pub(super) fn summary(&self, object: Value) {
+        self.state().summary = Some(object);
     }
 
     /// Breaks a text at the width of stdout, with `first` before its first line and `rest` before the others.

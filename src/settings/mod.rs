@@ -98,6 +98,18 @@ pub(crate) fn load(flags: &FlagSettings) -> Result<Settings, Error> {
     Settings::resolve(file, &env, flags)
 }
 
+/// Tells whether UNSTALE_JSON or the settings file wants JSON, as far as they can be read, whatever else is wrong with them.
+pub(crate) fn wants_json(config: Option<&Path>) -> bool {
+    let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    if let Some(text) = variable("UNSTALE_JSON") {
+        return matches!(text.as_str(), "true" | "1");
+    }
+    let named = config.map(Path::to_owned);
+    let path = named.or_else(|| variable("UNSTALE_CONFIG").map(PathBuf::from));
+    let text = std::fs::read_to_string(path.unwrap_or_else(|| PathBuf::from(FILE)));
+    text.is_ok_and(|text| layers::says_json(&text))
+}
+
 /// The environment, as far as it is text: the settings file may name any variable.
 fn variables() -> Result<BTreeMap<String, String>, Error> {
     let mut variables = BTreeMap::new();

@@ -364,10 +364,8 @@ impl From<ScanError> for Error {
             _ => Exit::Failed,
         };
         Self {
-            exit,
-            message: error.to_string(),
-            causes: Vec::new(),
             hint,
+            ..Self::new(exit, error.to_string())
         }
     }
 }
