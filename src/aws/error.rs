@@ -215,9 +215,10 @@ impl AwsError {
             }
             AwsErrorKind::BadCredentials => format!("sign in again ({SIGN_IN}, or new keys), and check --profile"),
             AwsErrorKind::SignedOut => format!("sign in: {SIGN_IN}"),
-            AwsErrorKind::ClockSkewed(Some(skew)) if *skew != 0 => format!(
+            AwsErrorKind::ClockSkewed(Some(skew)) if skew.abs() >= 60 => format!(
                 "set the clock of this machine: it is {:#} {}",
-                jiff::SignedDuration::from_secs(skew.abs()),
+                // To the minute: the answer took its time.
+                jiff::SignedDuration::from_mins((skew.abs() + 30) / 60),
                 if *skew > 0 { "ahead" } else { "behind" }
             ),
             AwsErrorKind::ClockSkewed(_) => "set the clock of this machine".into(),
