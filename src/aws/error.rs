@@ -201,10 +201,11 @@ impl AwsError {
                     self.arn(),
                 )
             }
-            AwsErrorKind::NoSuchBucket => format!(
-                "check `bucket` in deploy.toml or --bucket, and whose profile is used; `aws s3 mb s3://{}` makes it",
-                self.bucket()
-            ),
+            AwsErrorKind::NoSuchBucket => {
+                let path = self.resource.strip_prefix("s3://").unwrap_or("NAME");
+                let name = path.split('/').next().unwrap_or_default();
+                format!("check `bucket` in deploy.toml or --bucket, and whose profile is used; `aws s3 mb s3://{name}` makes it")
+            }
             AwsErrorKind::NoSuchDistribution => {
                 "check `distribution` in deploy.toml or --distribution: an id such as E1ABCDEF2GHIJK, an alias, auto or none".into()
             }
@@ -239,11 +240,6 @@ impl AwsError {
             }
             _ => self.resource.clone(),
         }
-    }
-
-    fn bucket(&self) -> &str {
-        let path = self.resource.strip_prefix("s3://").unwrap_or_default();
-        path.split('/').next().unwrap_or_default()
     }
 }
 

@@ -18,7 +18,18 @@ fn site() -> Site {
 fn reads(ran: &Ran, expected: &str) {
     let said = ran.stdout.find("error: ").map(|at| &ran.stdout[at..]);
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert_eq!(words(said.unwrap_or_default()), words(expected), "{ran}");
+    let said = words(said.unwrap_or_default());
+    // Both are asked at once.
+    let (listing, state) = (
+        "s3:ListBucket on s3://site ",
+        "s3:GetObject on s3://site/.unstale/state ",
+    );
+    assert_eq!(said.replace(listing, state), words(expected), "{ran}");
+}
+
+/// Asks nothing of CloudFront, so that it is S3 that fails.
+fn deploy(world: &World, site: &Site) -> Unstale {
+    world.deploy(site).with("--distribution none")
 }
 
 /// An address that nobody listens at.
@@ -31,7 +42,7 @@ fn nobody() -> String {
 fn home() -> Arc<TempDir> {
     let home = TempDir::new().unwrap();
     std::fs::create_dir_all(home.path().join(".aws/sso/cache")).unwrap();
-    let config = "[default]\nregion = us-east-1\n[profile empty]\nregion = us-east-1\n[profile \"corp\"]\nsso_session = corp\n\
+    let config = "[default]\nregion = us-east-1\n[profile empty]\nregion = us-east-1\n[profile corp]\nsso_session = corp\n\
         sso_account_id = 111122223333\nsso_role_name = Deploy\nregion = us-east-1\n[sso-session corp]\nsso_region = us-east-1\n\
         sso_start_url = https://corp.awsapps.com/start\nsso_registration_scopes = sso:account:access\n";
     std::fs::write(home.path().join(".aws/config"), config).unwrap();
@@ -108,8 +119,7 @@ async fn credentials_that_are_missing_or_too_old_are_told() {
          hint: the profile empty holds none: `aws configure --profile empty` or `aws configure sso --profile empty`",
     );
     let world = World::new().await;
-    let bare = world
-        .deploy(&site)
+    let bare = deploy(&world, &site)
         .without_env("AWS_ACCESS_KEY_ID")
         .without_env("AWS_SECRET_ACCESS_KEY");
     reads(
@@ -118,12 +128,20 @@ async fn credentials_that_are_missing_or_too_old_are_told() {
          hint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile (--profile, `aws configure sso`); to try without an account: --local",
     );
     world.set_rule(|_| Fault::Fail(400, "ExpiredToken"));
-    let expected = "error: s3:GetObject on s3://site/.unstale/state failed: ExpiredToken: a fault
+    let expected =
+        "error: s3:GetObject on s3://site/.unstale/state failed: ExpiredToken: as a test wants it
          hint: sign in again (`aws sso login PROFILE`, or new keys), and check --profile";
-    let old = with_profile(&home, &site, "old").with("--endpoint-url");
-    let old = old.arg(world.endpoint()).on_terminal().await;
+    let old = deploy(&world, &site)
+        .without_env("AWS_ACCESS_KEY_ID")
+        .without_env("AWS_SECRET_ACCESS_KEY")
+        .env(
+            "AWS_SHARED_CREDENTIALS_FILE",
+            home.path().join(".aws/credentials"),
+        )
+        .with("--profile old");
+    let old = old.on_terminal().await;
     reads(&old.exits(1), &expected.replace("PROFILE", "--profile old"));
-    let keys = world.deploy(&site).on_terminal().await;
+    let keys = deploy(&world, &site).on_terminal().await;
     reads(&keys.exits(1), &expected.replace(" PROFILE", ""));
 }
 
@@ -133,25 +151,25 @@ async fn a_clock_that_is_wrong_is_told_by_how_much() {
     let ahead = Duration::from_secs(180);
     world.clock().set(SystemTime::now() - ahead);
     world.set_rule(|_| Fault::Fail(403, "RequestTimeTooSkewed"));
-    let ran = world.deploy(&site).on_terminal().await;
+    let ran = deploy(&world, &site).on_terminal().await;
     reads(
         &ran.exits(1),
-        "error: s3:GetObject on s3://site/.unstale/state failed: RequestTimeTooSkewed: a fault
+        "error: s3:GetObject on s3://site/.unstale/state failed: RequestTimeTooSkewed: as a test wants it
          hint: set the clock of this machine: it is 3m ahead",
     );
     world.clock().set(SystemTime::now() + ahead);
-    let ran = world.deploy(&site).on_terminal().await.exits(1);
+    let ran = deploy(&world, &site).on_terminal().await.exits(1);
     ran.says("hint: set the clock of this machine: it is 3m behind");
 }
 
 #[tokio::test]
 async fn a_proxy_or_an_endpoint_that_does_not_answer_is_named() {
     let (site, nobody) = (site(), nobody());
-    let deploy = |host: &str| {
+    let at = |host: &str| {
         let deploy = Unstale::new("deploy --bucket site --distribution none --endpoint-url");
         deploy.arg(format!("http://{host}")).arg(site.dir())
     };
-    let proxied = deploy("s3.example.test:9000")
+    let proxied = at("s3.example.test:9000")
         .env("HTTP_PROXY", format!("http://me:s3cret@{nobody}"))
         .env("AWS_SECRET_ACCESS_KEY", "s3cret")
         .on_terminal()
@@ -167,7 +185,7 @@ async fn a_proxy_or_an_endpoint_that_does_not_answer_is_named() {
         ),
     );
     proxied.never_says("s3cret");
-    let spared = deploy(&nobody)
+    let spared = at(&nobody)
         .env("HTTP_PROXY", format!("http://me:s3cret@{nobody}"))
         .env("NO_PROXY", "example.test,127.0.0.1")
         .on_terminal()
@@ -197,7 +215,7 @@ async fn a_purge_that_is_denied_does_not_heal_by_itself() {
         reads(
             &ran,
             &format!(
-                "error: not all is done: cloudfront:CreateInvalidation on {id} failed: AccessDenied: a fault
+                "error: not all is done: cloudfront:CreateInvalidation on {id} failed: AccessDenied: as a test wants it
                  hint: allow cloudfront:CreateInvalidation on arn:aws:cloudfront::*:distribution/{id}: `unstale policy` prints
                  what is needed. This does not heal by itself: what is owed is noted in the bucket, and each deploy ends like
                  this until then"
@@ -213,13 +231,11 @@ async fn a_purge_that_is_denied_does_not_heal_by_itself() {
 async fn the_owner_is_named_where_one_is_expected() {
     let (world, site) = (World::new().await, site());
     world.set_rule(|_| Fault::Fail(403, "AccessDenied"));
-    let expected = "error: s3:GetObject on s3://site/.unstale/state failed: AccessDenied: a fault
+    let expected = "error: s3:GetObject on s3://site/.unstale/state failed: AccessDenied: as a test wants it
         hint: allow s3:GetObject on arn:aws:s3:::site/.unstale/state: `unstale policy` prints what is needed";
-    let ran = world.deploy(&site).on_terminal().await;
+    let ran = deploy(&world, &site).on_terminal().await;
     reads(&ran.exits(1), expected);
-    let ran = world
-        .deploy(&site)
-        .with("--expected-bucket-owner 999999999999");
+    let ran = deploy(&world, &site).with("--expected-bucket-owner 999999999999");
     let owner =
         ". With --expected-bucket-owner it may also mean that somebody else owns the bucket";
     reads(
@@ -244,9 +260,10 @@ async fn a_bucket_that_is_nowhere_or_elsewhere_is_told() {
         ),
     ] {
         world.set_rule(move |_| Fault::Fail(status, code));
-        let ran = world.deploy(&site).on_terminal().await;
-        let failed =
-            format!("error: s3:GetObject on s3://site/.unstale/state failed: {code}: a fault");
+        let ran = deploy(&world, &site).on_terminal().await;
+        let failed = format!(
+            "error: s3:GetObject on s3://site/.unstale/state failed: {code}: as a test wants it"
+        );
         reads(&ran.exits(1), &format!("{failed} hint: {hint}"));
     }
 }
