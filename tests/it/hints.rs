@@ -230,12 +230,15 @@ async fn a_purge_that_is_denied_does_not_heal_by_itself() {
 #[tokio::test]
 async fn the_owner_is_named_where_one_is_expected() {
     let (world, site) = (World::new().await, site());
-    world.set_rule(|_| Fault::Fail(403, "AccessDenied"));
+    world.set_rule(|request| match request.operation {
+        "GetObject" => Fault::Fail(403, "AccessDenied"),
+        _ => Fault::None,
+    });
     let expected = "error: s3:GetObject on s3://site/.unstale/state failed: AccessDenied: as a test wants it
         hint: allow s3:GetObject on arn:aws:s3:::site/.unstale/state: `unstale policy` prints what is needed";
     let ran = deploy(&world, &site).on_terminal().await;
     reads(&ran.exits(1), expected);
-    let ran = deploy(&world, &site).with("--expected-bucket-owner 999999999999");
+    let ran = deploy(&world, &site).with("--expected-bucket-owner 111122223333");
     let owner =
         ". With --expected-bucket-owner it may also mean that somebody else owns the bucket";
     reads(
