@@ -155,8 +155,9 @@ Examples:
     Plan(PlanArgs),
     /// The site behind a local S3 and CloudFront, until Ctrl-C
     #[command(after_help = "\
-Example:
-  unstale preview public --port 8080")]
+Examples:
+  unstale preview public --open
+  unstale preview public --port 4000")]
     Preview(PreviewArgs),
     /// Purge by hand
     #[command(after_help = "\
@@ -268,10 +269,14 @@ pub struct PreviewArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub build: BuildArgs,
-    /// Port on 127.0.0.1; 0 picks one
+    /// Port on 127.0.0.1, instead of 8080 or the next free one; 0 picks one
     #[arg(long, value_name = "N")]
     #[serde(skip)]
     pub port: Option<u16>,
+    /// Open it in the browser
+    #[arg(long)]
+    #[serde(skip)]
+    pub open: bool,
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
@@ -523,6 +528,24 @@ impl Cli {
             flags: fields.flatten().filter_map(flag_text).collect(),
         })
     }
+}
+
+/// Makes clap's error ours: its first paragraph, its tips as the hint.
+pub(crate) fn refusal(error: &clap::Error) -> Error {
+    let text = error.render().to_string();
+    let joined = |lines: Vec<&str>| lines.join(" ").replace("  ", " ");
+    let first = text.lines().take_while(|line| !line.trim().is_empty());
+    let message = joined(first.map(str::trim).collect());
+    let tips = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("tip: "));
+    let tips = joined(tips.collect());
+    let hint = if tips.is_empty() {
+        "`unstale --help`, or `unstale COMMAND --help`".to_owned()
+    } else {
+        tips
+    };
+    Error::usage(message.trim_start_matches("error: ")).hint(hint)
 }
 
 impl Command {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::aws::AwsError;
+use crate::aws::{AwsError, AwsErrorKind};
 
 /// How the process ends. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,22 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// Returns it in a word, for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Changes => "changes",
+            Self::Incomplete => "incomplete",
+            Self::Stale => "stale",
+            Self::Locked => "locked",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
 /// An error as it is shown: `error: MESSAGE`, a line per cause, `hint: HINT`.
 #[derive(Debug, Clone)]
 pub struct Error {
@@ -30,6 +46,8 @@ pub struct Error {
     pub message: String,
     pub causes: Vec<String>,
     pub hint: Option<String>,
+    /// What AWS's error was, where one is at the bottom of it.
+    pub kind: Option<AwsErrorKind>,
 }
 
 impl Error {
@@ -39,6 +57,7 @@ impl Error {
             message: message.into(),
             causes: Vec::new(),
             hint: None,
+            kind: None,
         }
     }
 
@@ -82,12 +101,10 @@ impl std::error::Error for Error {}
 
 impl From<AwsError> for Error {
     fn from(error: AwsError) -> Self {
-        let hint = error.hint();
         Self {
-            exit: Exit::Failed,
-            message: error.to_string(),
-            causes: Vec::new(),
-            hint,
+            hint: error.hint(),
+            kind: Some(error.kind.clone()),
+            ..Self::failed(error.to_string())
         }
     }
 }

@@ -11,7 +11,10 @@ use unstale::report::{Printer, PrinterOptions};
 const BLOCKING: usize = 24;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(unstale::app::refuse(&error) as u8),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING)

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use local_cloudfront::{FolderOptions, FolderSession, open_or_attach};
 
-use super::App;
 use super::interpreter::interpret;
+use super::{App, remedy};
 use crate::aws::{AwsClients, AwsConnection};
 use crate::edge::{IndexLookup, Money, PurgePrices};
 use crate::error::Error;
@@ -66,6 +66,7 @@ impl App {
 
     pub(super) async fn connect(&self) -> Result<Link, Error> {
         let settings = &self.settings;
+        remedy::check_profile(settings)?;
         let session = match &settings.local {
             Some(dir) => Some(open_local(dir, settings).await?),
             None => None,
@@ -179,6 +180,7 @@ impl App {
             resume: false,
             drop_debts: Vec::new(),
             rollback: None,
+            is_preview: false,
             bucket,
         })
     }
@@ -225,17 +227,17 @@ async fn open_local(dir: &Path, settings: &Settings) -> Result<FolderSession, Er
     })
 }
 
-/// With `--local`, `auto` is the distribution that stands before the bucket there.
+/// With `--local` there is the one distribution that stands before the bucket there, whatever deploy.toml calls it.
 fn wishes(settings: &Settings, session: Option<&FolderSession>) -> Vec<DistributionChoice> {
     let wish = |setting: &DistributionSetting| match (setting, session) {
         (DistributionSetting::None, _) => None,
-        (DistributionSetting::Auto, Some(session)) => {
-            Some(DistributionChoice::Named(session.distribution.clone()))
-        }
+        (_, Some(session)) => Some(DistributionChoice::Named(session.distribution.clone())),
         (DistributionSetting::Auto, None) => Some(DistributionChoice::Auto),
         (DistributionSetting::Named(name), _) => Some(DistributionChoice::Named(name.clone())),
     };
-    settings.distribution.0.iter().filter_map(wish).collect()
+    let mut wishes: Vec<_> = settings.distribution.0.iter().filter_map(wish).collect();
+    wishes.dedup();
+    wishes
 }
 
 fn prices(purge: &PurgeSettings) -> PurgePrices {

@@ -1,5 +1,6 @@
 //! One short function per command: settings in, an exit status out.
 
+mod browser;
 mod connect;
 mod deploy;
 mod distributions;
@@ -13,16 +14,22 @@ mod policy;
 mod preview;
 mod quota;
 mod redirects;
+mod remedy;
 mod rollback;
 mod show;
 mod verify;
 
-use crate::cli::{Cli, Command};
+use std::time::Duration;
+
+use crate::cli::{self, Cli, Command, CommonArgs};
 use crate::error::{Error, Exit};
 use crate::job::{Job, StopSignal};
 use crate::report::{Printer, PrinterOptions};
 use crate::settings::{self, Settings};
 use connect::Link;
+
+/// How long the summary may take to be read after a second Ctrl-C.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// Runs a command to its end, and shows how it went.
 pub async fn run(cli: &Cli) -> Exit {
@@ -36,7 +43,7 @@ pub async fn run(cli: &Cli) -> Exit {
         .and_then(|settings| settings.as_ref().ok());
     let common = &cli.common;
     let options = PrinterOptions {
-        json: resolved.map_or(common.json, |settings| settings.json),
+        json: resolved.map_or_else(|| wants_json(common), |settings| settings.json),
         quiet: resolved.map_or(common.quiet, |settings| settings.quiet),
         verbose: resolved.map_or(common.verbose, |settings| settings.verbose),
         ..PrinterOptions::default()
@@ -48,10 +55,42 @@ pub async fn run(cli: &Cli) -> Exit {
         Some(Err(error)) => Err(error),
     };
     printer.finish();
-    result.unwrap_or_else(|error| {
+    let exit = result.unwrap_or_else(|error| {
         printer.error(&error);
         error.exit
-    })
+    });
+    printer.conclude(exit);
+    exit
+}
+
+/// Refuses a command line: for programs where the flags that can be told or the settings want that.
+pub fn refuse(error: &clap::Error) -> Exit {
+    let common = CommonArgs {
+        json: std::env::args_os().any(|argument| argument == "--json"),
+        ..CommonArgs::default()
+    };
+    // Help is what was asked for.
+    if error.exit_code() == Exit::Done as i32 || !wants_json(&common) {
+        let _ = error.print();
+        return if error.exit_code() == 0 {
+            Exit::Done
+        } else {
+            Exit::Usage
+        };
+    }
+    let options = PrinterOptions {
+        json: true,
+        ..PrinterOptions::default()
+    };
+    let printer = Printer::new(options.detected());
+    printer.error(&cli::refusal(error));
+    printer.conclude(Exit::Usage);
+    Exit::Usage
+}
+
+/// Tells whether JSON is wanted, where the settings as a whole cannot be read.
+fn wants_json(common: &CommonArgs) -> bool {
+    common.json || settings::wants_json(common.config.as_deref())
 }
 
 async fn run_with(cli: &Cli, settings: Settings, printer: &Printer) -> Result<Exit, Error> {
@@ -63,7 +102,7 @@ async fn run_with(cli: &Cli, settings: Settings, printer: &Printer) -> Result<Ex
         printer: printer.clone(),
         stop,
     };
-    match &cli.command {
+    let result = match &cli.command {
         Command::Deploy(flags) => deploy::deploy(&app, flags).await,
         Command::Plan(flags) => deploy::plan(&app, flags).await,
         Command::Preview(flags) => preview::preview(&app, flags).await,
@@ -79,7 +118,8 @@ async fn run_with(cli: &Cli, settings: Settings, printer: &Printer) -> Result<Ex
         Command::Policy => policy::policy(&app),
         Command::Verify(flags) => verify::verify(&app, flags).await,
         Command::Init => init::init(cli, printer),
-    }
+    };
+    result.map_err(|error| remedy::remedied(error, &app.settings))
 }
 
 /// What every command has at hand.
@@ -106,6 +146,9 @@ fn listen(stop: StopSignal, printer: Printer) {
         stop.set();
         printer.stopping();
         if signal().await {
+            // A reader that stalls must not hold up the end.
+            let told = tokio::task::spawn_blocking(move || printer.conclude(Exit::Interrupted));
+            let _ = tokio::time::timeout(LAST_WORDS, told).await;
             std::process::exit(Exit::Interrupted as i32);
         }
     });

@@ -1,46 +1,106 @@
 //! `unstale preview`: deploys to a local S3 and CloudFront and serves the site through an edge of it.
 
+use std::io;
 use std::path::PathBuf;
 
-use super::App;
+use local_cloudfront::{Error as LocalError, FolderSession, World};
+
+use super::{App, browser};
 use crate::cli;
 use crate::deploy;
 use crate::error::{Error, Exit};
-use crate::settings::LOCAL_DIR;
-use crate::settings::values::BucketAddress;
+use crate::report::preview::ServedSite;
+use crate::settings::{LOCAL_DIR, Settings};
+
+/// Where it listens unless told otherwise, and how many ports after that are tried.
+const PORT: u16 = 8080;
+const MORE_PORTS: u16 = 20;
 
 pub(super) async fn preview(app: &App, flags: &cli::PreviewArgs) -> Result<Exit, Error> {
-    let mut settings = app.settings.clone();
-    settings
-        .local
-        .get_or_insert_with(|| PathBuf::from(LOCAL_DIR));
-    settings
-        .bucket
-        .get_or_insert_with(|| BucketAddress::named("site"));
     let app = App {
-        settings,
+        settings: unguarded(&app.settings),
         printer: app.printer.clone(),
         stop: app.stop.clone(),
     };
     let link = app.connect().await?;
-    let job = app.job(&link)?;
+    let mut job = app.job(&link)?;
+    job.is_preview = true;
     deploy::deploy(&link.aws, &job, &app.stop, &app.teller()).await?;
     let Some(session) = &link.session else {
         return Ok(Exit::Done);
     };
     let Some(world) = &session.world else {
-        app.printer.served_elsewhere(&session.edge_urls);
+        let url = session.edge_urls.last().ok_or_else(nobody_shows_it)?;
+        app.printer.served_elsewhere(url);
+        app.show(flags, url);
         return Ok(Exit::Done);
     };
-    let url = world
-        .serve_edge(&session.distribution, 0, flags.port.unwrap_or(0))
-        .await
-        .map_err(|error| {
-            Error::failed("the site cannot be served")
-                .because(error)
-                .hint("--port 0 picks a free port")
-        })?;
-    app.printer.serving(&url);
+    let url = serve(world, session, flags.port).await?;
+    let site = ServedSite {
+        is_second_choice: flags.port.is_none() && !url.ends_with(&format!(":{PORT}")),
+        url: format!("{url}/{}", app.settings.prefix.0),
+        dir: &job.dir,
+        store: app.settings.local.as_deref(),
+    };
+    app.printer.serving(&site);
+    app.show(flags, &site.url);
     app.stop.wished().await;
     Ok(Exit::Done)
+}
+
+impl App {
+    /// Opens a browser where that is asked for. Without one there is the URL to click on.
+    fn show(&self, flags: &cli::PreviewArgs, url: &str) {
+        if flags.open && !browser::open(url) {
+            self.printer.no_browser();
+        }
+    }
+}
+
+/// Lifts what refuses a deploy: a mistake is what a preview is to show, and nobody else sees it.
+fn unguarded(settings: &Settings) -> Settings {
+    let mut settings = Settings {
+        allow_project_root: true,
+        max_delete: Some(usize::MAX),
+        adopt: true,
+        strict: false,
+        ..settings.clone()
+    };
+    let store = settings.local.take();
+    settings.stay_local(store.unwrap_or_else(|| PathBuf::from(LOCAL_DIR)));
+    // Nobody else can look, so that a password which is set nowhere here need not be known.
+    let has_password = |name: &str| std::env::var_os(name).is_some_and(|word| !word.is_empty());
+    settings.password = (settings.password).filter(|place| has_password(&place.variable));
+    settings
+}
+
+/// Serves an edge on the port that is asked for, or else on the first that is free. Returns its URL.
+async fn serve(world: &World, session: &FolderSession, port: Option<u16>) -> Result<String, Error> {
+    let last = PORT + MORE_PORTS;
+    let ports = port.map_or(PORT..=last, |port| port..=port);
+    let mut taken = None;
+    for port in ports {
+        match world.serve_edge(&session.distribution, 0, port).await {
+            Ok(url) => return Ok(url),
+            Err(error) if is_taken(&error) => taken = Some(error),
+            Err(error) => {
+                return Err(Error::failed("the site cannot be served").because(error));
+            }
+        }
+    }
+    let message = match port {
+        Some(port) => format!("port {port} is taken"),
+        None => format!("the ports {PORT} to {last} are all taken"),
+    };
+    let error = Error::failed(message).hint("--port 0 picks a free one");
+    Err(taken.into_iter().fold(error, Error::because))
+}
+
+fn is_taken(error: &LocalError) -> bool {
+    matches!(error, LocalError::Listen { cause, .. } if cause.kind() == io::ErrorKind::AddrInUse)
+}
+
+fn nobody_shows_it() -> Error {
+    Error::failed("another process uses this folder and shows no site")
+        .hint("once that has ended, `unstale preview` serves it")
 }

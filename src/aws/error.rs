@@ -4,7 +4,12 @@ use std::fmt;
 
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use aws_smithy_types::error::metadata::ErrorMetadata;
+
+/// How one signs in where no profile is named.
+pub const SIGN_IN: &str = "`aws sso login`";
 
 /// A request that failed for good, retries included.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -31,6 +36,10 @@ pub enum AwsErrorKind {
     NoCredentials,
     /// Credentials that are expired or that the service does not know.
     BadCredentials,
+    /// Nobody signed in by SSO, or too long ago.
+    SignedOut,
+    /// Our clock less the service's, in seconds, where the answer told its own.
+    ClockSkewed(Option<i64>),
     NotFound,
     /// 412: a condition did not hold.
     Precondition,
@@ -75,7 +84,11 @@ impl AwsError {
             _ => &nothing_said,
         };
         let code = meta.code().unwrap_or_default();
-        let kind = kind_of_code(code, &region)
+        let date = answer.and_then(|answer| answer.headers().get("date"));
+        let skewed =
+            (code == "RequestTimeTooSkewed").then(|| AwsErrorKind::ClockSkewed(skew(date)));
+        let kind = skewed
+            .or_else(|| kind_of_code(code, &region))
             .or_else(|| kind_of_failure(&error))
             .unwrap_or_else(|| kind_of_status(status, code, region));
         let message = match (meta.code(), meta.message()) {
@@ -136,12 +149,11 @@ impl AwsError {
 
     /// Tells whether the server answered that it does not do this, whatever the reason.
     pub fn is_refused(&self) -> bool {
-        let is_known = matches!(
-            self.kind,
-            AwsErrorKind::WrongRegion(_)
-                | AwsErrorKind::NoCredentials
-                | AwsErrorKind::BadCredentials
-        );
+        let is_known = self.is_ours()
+            || matches!(
+                self.kind,
+                AwsErrorKind::WrongRegion(_) | AwsErrorKind::ClockSkewed(_)
+            );
         self.is_denied() || (400..500).contains(&self.status) && !is_known && !self.is_passing()
     }
 
@@ -165,13 +177,17 @@ impl AwsError {
         ) || self.status >= 500 && self.kind != AwsErrorKind::NotImplemented
     }
 
+    /// Tells whether it is the fault of the credentials here.
+    fn is_ours(&self) -> bool {
+        matches!(
+            self.kind,
+            AwsErrorKind::NoCredentials | AwsErrorKind::BadCredentials | AwsErrorKind::SignedOut
+        )
+    }
+
     /// Tells whether what was asked may have been done, or may yet be: no answer came, or one that leaves it open.
     pub fn leaves_open(&self) -> bool {
-        self.status == 0
-            && !matches!(
-                self.kind,
-                AwsErrorKind::NoCredentials | AwsErrorKind::BadCredentials
-            )
+        self.status == 0 && !self.is_ours()
             || self.status >= 500 && self.kind != AwsErrorKind::NotImplemented
     }
 
@@ -179,17 +195,17 @@ impl AwsError {
     pub fn hint(&self) -> Option<String> {
         Some(match &self.kind {
             AwsErrorKind::AccessDenied => {
-                let owner = match self.action.starts_with("s3:") {
-                    true => "; with --expected-bucket-owner this also means that somebody else owns the bucket",
-                    false => "",
-                };
                 format!(
-                    "allow {} on {}: `unstale policy` prints what is needed{owner}",
+                    "allow {} on {}: `unstale policy` prints what is needed",
                     self.action,
                     self.arn(),
                 )
             }
-            AwsErrorKind::NoSuchBucket => "check `bucket` in deploy.toml or --bucket, and whose profile is used".into(),
+            AwsErrorKind::NoSuchBucket => {
+                let path = self.resource.strip_prefix("s3://").unwrap_or("NAME");
+                let name = path.split('/').next().unwrap_or_default();
+                format!("check `bucket` in deploy.toml or --bucket, and whose profile is used; `aws s3 mb s3://{name}` makes it")
+            }
             AwsErrorKind::NoSuchDistribution => {
                 "check `distribution` in deploy.toml or --distribution: an id such as E1ABCDEF2GHIJK, an alias, auto or none".into()
             }
@@ -198,7 +214,15 @@ impl AwsError {
             AwsErrorKind::NoCredentials => {
                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile (--profile, `aws configure sso`); to try without an account: --local".into()
             }
-            AwsErrorKind::BadCredentials => "sign in again (`aws sso login`, or new keys), and check --profile".into(),
+            AwsErrorKind::BadCredentials => format!("sign in again ({SIGN_IN}, or new keys), and check --profile"),
+            AwsErrorKind::SignedOut => format!("sign in: {SIGN_IN}"),
+            AwsErrorKind::ClockSkewed(Some(skew)) if skew.abs() >= 60 => format!(
+                "set the clock of this machine: it is {:#} {}",
+                // To the minute: the answer took its time.
+                jiff::SignedDuration::from_mins((skew.abs() + 30) / 60),
+                if *skew > 0 { "ahead" } else { "behind" }
+            ),
+            AwsErrorKind::ClockSkewed(_) => "set the clock of this machine".into(),
             AwsErrorKind::Unreachable => "check the network, the region and --endpoint-url".into(),
             AwsErrorKind::NotTheService => "check --endpoint-url and AWS_ENDPOINT_URL: what answers there is not this service".into(),
             AwsErrorKind::TimedOut => "check the network; a smaller --concurrency helps a slow line".into(),
@@ -207,9 +231,14 @@ impl AwsError {
     }
 
     fn arn(&self) -> String {
-        match self.resource.strip_prefix("s3://") {
-            Some(path) => format!("arn:aws:s3:::{path}"),
-            None => self.resource.clone(),
+        if let Some(path) = self.resource.strip_prefix("s3://") {
+            return format!("arn:aws:s3:::{}", path.trim_end_matches('/'));
+        }
+        match self.action {
+            "cloudfront:CreateInvalidation" | "cloudfront:GetInvalidation" => {
+                format!("arn:aws:cloudfront::*:distribution/{}", self.resource)
+            }
+            _ => self.resource.clone(),
         }
     }
 }
@@ -291,11 +320,19 @@ fn credentials_kind(text: &str) -> AwsErrorKind {
         || has("CredentialsNotLoaded")
     {
         AwsErrorKind::NoCredentials
+    } else if has("SSO token") {
+        AwsErrorKind::SignedOut
     } else if has("redentials") || has("token") || has("profile") {
         AwsErrorKind::BadCredentials
     } else {
         AwsErrorKind::Unreachable
     }
+}
+
+/// Returns our clock less the service's, in seconds, by the Date of its answer.
+fn skew(date: Option<&str>) -> Option<i64> {
+    let server = DateTime::from_str(date?, Format::HttpDate).ok()?;
+    Some(jiff::Timestamp::now().as_second() - server.secs())
 }
 
 /// Sorts an answer whose code, if it has one, says nothing.

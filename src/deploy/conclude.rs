@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::invalidator::{Invalidator, PendingInvalidation};
 use super::progress::{DeployProgress, HaltReason, PurgeOutcome};
+use crate::aws::AwsErrorKind;
 use crate::edge::Money;
 use crate::error::{Error, Exit};
 use crate::job::event::DeploySummary;
@@ -13,6 +14,8 @@ use crate::plan::DistributionPurge;
 use crate::state::StateError;
 
 const NEXT: &str = "the next deploy makes it good: what it owes is noted in the bucket";
+
+const UNTIL_THEN: &str = "This does not heal by itself: what is owed is noted in the bucket, and each deploy ends like this until then";
 
 /// What is needed to wait for a purge and to tell of it.
 pub(super) struct Conclusion<'a> {
@@ -157,10 +160,15 @@ fn with_next(hint: Option<String>) -> String {
 
 /// Makes it an error after which something is live already. Its own hint comes first.
 fn unfinished(error: Error) -> Error {
+    let hint = match (&error.kind, error.hint) {
+        // Trying again is in vain.
+        (Some(AwsErrorKind::AccessDenied), Some(hint)) => format!("{hint}. {UNTIL_THEN}"),
+        (_, hint) => with_next(hint),
+    };
     Error {
         exit: Exit::Incomplete,
         message: format!("not all is done: {}", error.message),
-        hint: Some(with_next(error.hint)),
-        causes: error.causes,
+        hint: Some(hint),
+        ..error
     }
 }

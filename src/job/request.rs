@@ -84,6 +84,8 @@ pub(crate) struct Job {
     pub drop_debts: Vec<String>,
     /// Not what the build has, but what the site was after this deploy.
     pub rollback: Option<DeployId>,
+    /// It is looked at here and by nobody else, so that nothing refuses it.
+    pub is_preview: bool,
     /// For the history.
     pub commit: Option<String>,
 }

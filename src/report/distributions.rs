@@ -49,7 +49,7 @@ impl Printer {
         if count == 0 {
             self.line("This account has no distributions.");
         }
-        self.object(&json!({"type": "summary", "distributions": count}));
+        self.summary(json!({"type": "summary", "distributions": count}));
     }
 }
 

@@ -110,7 +110,8 @@ impl Printer {
             ));
         }
         let object = json!({"type": "summary", "paths-purged": paths});
-        self.result(&self.wrapped(&text, "", ""), &merged(object, summary));
+        self.line(&self.wrapped(&text, "", ""));
+        self.summary(merged(object, summary));
     }
 
     /// Warns that CloudFront took a purge and may not be asked how far it is.
@@ -164,6 +165,6 @@ impl Printer {
         for distribution in &counts.older_not_shown {
             self.note(&format!("older ones of {distribution} are not shown"));
         }
-        self.object(&merged(json!({"type": "summary"}), counts));
+        self.summary(merged(json!({"type": "summary"}), counts));
     }
 }

@@ -17,7 +17,7 @@ mod noise;
 mod options;
 mod plan;
 pub mod policy;
-mod preview;
+pub mod preview;
 mod printer;
 mod progress;
 mod purge;

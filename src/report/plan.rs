@@ -53,9 +53,10 @@ impl Printer {
         self.finish();
         self.plan_warnings(plan);
         if self.options.json {
-            json(plan, context)
-                .iter()
-                .for_each(|object| self.object(object));
+            let mut objects = json(plan, context);
+            let summary = objects.pop();
+            objects.iter().for_each(|object| self.object(object));
+            summary.into_iter().for_each(|object| self.summary(object));
         } else {
             self.line(&text(plan, context, self.options.out));
         }

@@ -8,28 +8,64 @@ use super::printer::Printer;
 use super::text::shown;
 use crate::settings::LOCAL_DIR;
 
+/// What is served from here.
+#[derive(Debug)]
+pub struct ServedSite<'a> {
+    pub url: String,
+    /// The usual port was taken.
+    pub is_second_choice: bool,
+    pub dir: &'a Path,
+    /// The folder that holds what was deployed.
+    pub store: Option<&'a Path>,
+}
+
 impl Printer {
-    pub fn serving(&self, url: &str) {
+    pub fn serving(&self, site: &ServedSite) {
+        let dir = word(site.dir);
+        let mut first = format!("Serving {dir} at {}", site.url);
+        if site.is_second_choice {
+            first.push_str("  (port 8080 is taken)");
+        }
+        let store = elsewhere(site.store).map_or(String::new(), |store| format!("={store}"));
+        let again = format!("unstale deploy {dir} --local{store}");
+        let again = format!("After the next build, in another terminal: {again}");
+        let text = [
+            self.wrapped(&first, "", "  "),
+            self.wrapped(&again, "  ", "    "),
+            "  Ctrl-C stops it.".to_owned(),
+        ];
         self.result(
-            &format!(
-                "Serving {url}  (Ctrl-C ends it; `unstale deploy --local` here reaches the same bucket)"
-            ),
-            &json!({"type": "serving", "url": url}),
+            &text.join("\n"),
+            &json!({"type": "serving", "url": site.url, "dir": site.dir}),
         );
+        self.stops_silently();
     }
 
     /// Tells how to see what was deployed with `--local`.
     pub fn seen_by_preview(&self, dir: &Path, local: Option<&Path>) {
-        let local = local.filter(|folder| *folder != Path::new(LOCAL_DIR));
-        let local = local.map_or(String::new(), |folder| format!(" --local={}", word(folder)));
+        let local = elsewhere(local).map_or(String::new(), |folder| format!(" --local={folder}"));
         self.note(&format!("`unstale preview {}{local}` shows it.", word(dir)));
     }
 
     /// Tells that another process serves the site already.
-    pub fn served_elsewhere(&self, urls: &[String]) {
-        let urls = urls.join(" ");
-        self.line(&format!("Another process serves this site already: {urls}"));
+    pub fn served_elsewhere(&self, url: &str) {
+        let text = format!("Another process serves this site already: {url}");
+        self.result(
+            &self.wrapped(&text, "", "  "),
+            &json!({"type": "served-elsewhere", "url": url}),
+        );
     }
+
+    pub fn no_browser(&self) {
+        self.note("No browser could be opened: BROWSER may name one.");
+    }
+}
+
+/// Writes the folder of `--local`, where it is not the usual one.
+fn elsewhere(local: Option<&Path>) -> Option<String> {
+    local
+        .filter(|folder| *folder != Path::new(LOCAL_DIR))
+        .map(word)
 }
 
 /// Writes a folder as a shell takes it for one word.

@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::bars::ProgressBars;
 use super::options::PrinterOptions;
 use super::progress::UploadProgress;
 use super::summary::{self, Completions};
 use super::{error, event, text};
-use crate::error::Error;
+use crate::error::{Error, Exit};
 use crate::job::{DeployEvent, DeploySummary};
 use crate::plan::Plan;
 
@@ -32,6 +33,10 @@ struct PrinterState {
     completed: Completions,
     /// Warnings said already.
     warned: HashSet<String>,
+    /// Nothing is under way that could be waited for.
+    idle: bool,
+    /// The last object, until the command has ended.
+    summary: Option<Value>,
 }
 
 impl Printer {
@@ -42,6 +47,8 @@ impl Printer {
             progress: UploadProgress::default(),
             completed: Completions::new(),
             warned: HashSet::new(),
+            idle: false,
+            summary: None,
         };
         Self {
             options: Arc::new(options),
@@ -106,13 +113,13 @@ impl Printer {
             append(path, &summary::markdown(summary, &state.completed));
         }
         if self.options.json {
-            print_json(&summary::json(summary));
+            state.summary = Some(summary::json(summary));
         } else if !self.options.quiet {
             state.to_stdout(&summary::text(summary, &state.completed, self.options.out));
         }
     }
 
-    /// Prints the error that the command ends with: on stderr, or as the last object.
+    /// Prints the error that the command ends with: on stderr, or as an object.
     pub fn error(&self, error: &Error) {
         let mut state = self.state();
         state.clear();
@@ -121,6 +128,12 @@ impl Printer {
         } else {
             state.to_stderr(&error::text(error, self.options.err));
         }
+    }
+
+    /// Ends what programs are told, with the summary: the command's own, if it has one, with the exit status.
+    pub fn conclude(&self, exit: Exit) {
+        let held = self.state().summary.take();
+        self.object(&summary::concluded(held, exit));
     }
 
     /// Prints a warning, once.
@@ -163,15 +176,23 @@ impl Printer {
 
     /// Tells that the first signal was taken.
     pub fn stopping(&self) {
-        let uploads = self.state().progress.is_uploading();
-        let when = if uploads {
-            " after the uploads under way"
-        } else {
-            ""
+        let state = self.state();
+        if state.idle {
+            return;
+        }
+        let when = match state.progress.is_uploading() {
+            true => " after the uploads under way",
+            false => "",
         };
+        drop(state);
         self.note(&format!(
             "Stopping{when}. Press Ctrl-C again to stop at once."
         ));
+    }
+
+    /// Says nothing more of a signal: nothing is waited for.
+    pub(super) fn stops_silently(&self) {
+        self.state().idle = true;
     }
 
     /// Takes the bars off the terminal.
@@ -197,6 +218,11 @@ impl Printer {
         if self.options.json {
             print_json(object);
         }
+    }
+
+    /// Keeps an object for programs as the last.
+    pub(super) fn summary(&self, object: Value) {
+        self.state().summary = Some(object);
     }
 
     /// Breaks a text at the width of stdout, with `first` before its first line and `rest` before the others.

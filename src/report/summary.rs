@@ -9,6 +9,7 @@ use super::json::merged;
 use super::options::TextLook;
 use super::text::{bytes, count, counted, destination, seconds, shown, ticking, wrapped};
 use crate::edge::Money;
+use crate::error::Exit;
 use crate::job::{DeploySummary, InvalidationSummary};
 
 /// Invalidation ids shown of one distribution.
@@ -52,6 +53,17 @@ pub(super) fn text(summary: &DeploySummary, completed: &Completions, look: TextL
 /// Returns the summary as an object.
 pub(super) fn json(summary: &DeploySummary) -> Value {
     merged(json!({"type": "summary"}), summary)
+}
+
+/// Returns the last object of any command: its own summary, or an empty one, with the exit status.
+pub(super) fn concluded(own: Option<Value>, exit: Exit) -> Value {
+    let mut summary = own.unwrap_or_else(|| json!({"type": "summary"}));
+    let told = summary["outcome"].as_str().unwrap_or_default();
+    if told.is_empty() {
+        summary["outcome"] = json!(exit.word());
+    }
+    summary["exit"] = json!(exit as i32);
+    summary
 }
 
 /// Says that a deploy finds nothing to do.
@@ -292,6 +304,29 @@ mod tests {
             assert!(text.starts_with(head), "{outcome} {text}");
             let follows = text.contains("the next deploy finishes it");
             assert_eq!(follows, deploy && outcome != "done");
+        }
+    }
+
+    #[test]
+    fn the_last_object_tells_how_it_ended() {
+        for (own, exit, expected) in [
+            (
+                None,
+                Exit::Stale,
+                json!({"type": "summary", "outcome": "stale", "exit": 5}),
+            ),
+            (
+                Some(json!({"type": "summary", "outcome": "", "uploaded": 1})),
+                Exit::Failed,
+                json!({"type": "summary", "outcome": "failed", "uploaded": 1, "exit": 1}),
+            ),
+            (
+                Some(json!({"type": "summary", "outcome": NOTHING})),
+                Exit::Done,
+                json!({"type": "summary", "outcome": NOTHING, "exit": 0}),
+            ),
+        ] {
+            assert_eq!(concluded(own, exit), expected);
         }
     }
 

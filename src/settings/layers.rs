@@ -85,6 +85,13 @@ pub(super) fn from_file<'t>(
     Ok((file, paths))
 }
 
+/// Tells whether a settings file has `json = true`, be the rest of it what it may.
+pub(super) fn says_json(text: &str) -> bool {
+    let (file, _) = DeTable::parse_recoverable(text);
+    let json = file.get_ref().get("json").map(Spanned::get_ref);
+    matches!(json, Some(DeValue::Boolean(true)))
+}
+
 /// What a settings file is read with: the `[env.NAME]` that is asked for, and the environment variables.
 #[derive(Clone, Copy)]
 pub(super) struct FileEnvironment<'a> {

@@ -98,6 +98,18 @@ pub(crate) fn load(flags: &FlagSettings) -> Result<Settings, Error> {
     Settings::resolve(file, &env, flags)
 }
 
+/// Tells whether UNSTALE_JSON or the settings file wants JSON, as far as they can be read, whatever else is wrong with them.
+pub(crate) fn wants_json(config: Option<&Path>) -> bool {
+    let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    if let Some(text) = variable("UNSTALE_JSON") {
+        return matches!(text.as_str(), "true" | "1");
+    }
+    let named = config.map(Path::to_owned);
+    let path = named.or_else(|| variable("UNSTALE_CONFIG").map(PathBuf::from));
+    let text = std::fs::read_to_string(path.unwrap_or_else(|| PathBuf::from(FILE)));
+    text.is_ok_and(|text| layers::says_json(&text))
+}
+
 /// The environment, as far as it is text: the settings file may name any variable.
 fn variables() -> Result<BTreeMap<String, String>, Error> {
     let mut variables = BTreeMap::new();
@@ -163,15 +175,23 @@ impl Settings {
         settings.distribution = distinct(settings.distribution)?;
         // Beyond a day the sum with a clock's time might overflow.
         settings.timeout.0 = settings.timeout.0.min(Duration::from_hours(24));
-        if settings.local.is_some() {
-            settings
-                .bucket
-                .get_or_insert_with(|| BucketAddress::named(LOCAL_BUCKET));
-            settings.endpoint_url = None;
-            settings.profile = None;
+        if let Some(dir) = settings.local.take() {
+            settings.stay_local(dir);
         }
         settings.check()?;
         Ok(settings)
+    }
+
+    /// Keeps S3 and CloudFront in a folder: what names things of an account means nothing then.
+    pub(crate) fn stay_local(&mut self, dir: PathBuf) {
+        self.local = Some(dir);
+        self.bucket
+            .get_or_insert_with(|| BucketAddress::named(LOCAL_BUCKET));
+        self.state = None;
+        self.distribution_tenant = None;
+        self.expected_bucket_owner = None;
+        self.endpoint_url = None;
+        self.profile = None;
     }
 
     /// Returns the name of the function that deploys write: the one that is set, or else one by the distribution's id where

@@ -45,7 +45,7 @@ pub(crate) struct Settings {
 
     pub profile: Option<String>,
     pub region: Option<String>,
-    /// Never together with `local`; `profile` neither.
+    /// Never together with `local`; `profile` and what else names things of an account neither.
     pub endpoint_url: Option<EndpointUrl>,
     /// `None`: wherever an endpoint is given that is not AWS's.
     pub path_style: Option<bool>,

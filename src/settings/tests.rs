@@ -670,7 +670,7 @@ fn places_name_variables() {
         }
     }
     let text = "dir = \"out/${PR}\"\nstate = \"s3://${BUCKET}/s\"\ndistribution = [\"E${PR}\", \"www.x.y\"]\n\
-                distribution-tenant = \"t${PR}\"\nlocal = \"l${PR}\"\nprofile = \"p${PR}\"\nregion = \"r-${PR}\"\n\
+                distribution-tenant = \"t${PR}\"\nprofile = \"p${PR}\"\nregion = \"r-${PR}\"\n\
                 ca-bundle = \"${PR}.pem\"\nexpected-bucket-owner = \"${PR}3456789012\"\nredirect-function = \"f-${PR}\"\n\
                 headers-policy = \"p-${PR}-{id}\"\nwebsite-index = \"${PR}.html\"\n[[headers]]\nmatch = \"a\"\ncache-control = \"${PR}\"\n";
     let settings = resolve(Some(text), &env, "plan").unwrap();
@@ -679,12 +679,18 @@ fn places_name_variables() {
     let named = |name: &str| DistributionSetting::Named(name.to_owned());
     assert_eq!(settings.distribution.0, [named("E12"), named("www.x.y")]);
     assert_eq!(settings.distribution_tenant.as_deref(), Some("t12"));
-    assert_eq!(settings.local.as_deref(), Some(Path::new("l12")));
     assert_eq!(settings.region.as_deref(), Some("r-12"));
     assert_eq!(settings.ca_bundle.as_deref(), Some(Path::new("12.pem")));
     assert_eq!(settings.expected_bucket_owner.unwrap().0, "123456789012");
     assert_eq!(settings.redirect_function.unwrap().0, "f-12");
     assert_eq!(settings.headers_policy.unwrap().0, "p-12-{id}");
+    // What names things of an account means nothing where there is none.
+    let text = format!("local = \"l${{PR}}\"\n{text}");
+    let local = resolve(Some(&text), &env, "plan").unwrap();
+    assert_eq!(local.local.as_deref(), Some(Path::new("l12")));
+    assert_eq!((local.state, local.profile), (None, None));
+    assert_eq!(local.distribution_tenant, None);
+    assert_eq!(local.expected_bucket_owner, None);
     assert_eq!(settings.website_index.as_deref(), Some("${PR}.html"));
     let rule = &settings.headers[0].rule;
     assert_eq!(rule.cache_control.as_deref(), Some("${PR}"));

@@ -201,7 +201,7 @@ pub(crate) async fn build(
         }
     };
     let build = scan::scan(&job.dir, &job.scan, progress).await?;
-    if build.files.is_empty() {
+    if build.files.is_empty() && !job.is_preview {
         return Err(Error::usage(format!(
             "{} holds no files: nothing is deployed, nothing deleted",
             job.dir.display()
@@ -364,10 +364,8 @@ impl From<ScanError> for Error {
             _ => Exit::Failed,
         };
         Self {
-            exit,
-            message: error.to_string(),
-            causes: Vec::new(),
             hint,
+            ..Self::new(exit, error.to_string())
         }
     }
 }

@@ -40,6 +40,10 @@ async fn somebody_elses_bucket_is_refused() {
     let ran = deploy("999999999999").await.exits(1);
     ran.says("AccessDenied")
         .says("somebody else owns the bucket");
+    world.set_rule(|_| Fault::Fail(403, "AccessDenied"));
+    let ran = world.deploy(&site).await.exits(1);
+    ran.never_says("expected-bucket-owner");
+    world.clear_rule();
     assert_eq!(world.keys(BUCKET).len(), 0);
     deploy("111122223333").await.succeeds();
     world.assert_deployed(&site, "");

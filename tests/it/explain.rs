@@ -73,7 +73,7 @@ async fn a_key_or_url_is_explained_and_nothing_else() {
     }
     let ran = explain("https://www.example.com/").with("--json").await;
     let ran = ran.succeeds();
-    let last = ran.json().pop().unwrap();
+    let last = ran.told("explained");
     assert_eq!(last["key"], "index.html", "{ran}");
     assert_eq!(last["paths"], serde_json::json!(["/"]), "{ran}");
     for what in ["nosuch.html", "/nosuch/", "https://www.example.com/x"] {

@@ -130,7 +130,14 @@ async fn the_default_folder_is_here() {
     let site = site();
     let deploy = Unstale::new("deploy public --local").within(site.project());
     deploy.await.succeeds();
-    assert!(site.project().join(".unstale-local").is_dir());
+    let folder = site.project().join(".unstale-local");
+    let ignored = std::fs::read_to_string(folder.join(".gitignore"));
+    assert_eq!(ignored.unwrap(), "*\n");
+    std::fs::write(folder.join(".gitignore"), "mine\n").unwrap();
+    let again = Unstale::new("deploy public --local").within(site.project());
+    again.await.succeeds();
+    let ignored = std::fs::read_to_string(folder.join(".gitignore"));
+    assert_eq!(ignored.unwrap(), "mine\n");
 }
 
 #[tokio::test]
@@ -163,9 +170,14 @@ async fn two_deploys_at_once_share_the_folder() {
     preview.killed().await;
 }
 
-/// Begins to serve, and returns the edge's URL.
+/// Begins to serve on any port, and returns the edge's URL.
 async fn preview(folder: &TempDir, site: &Site) -> (Started, String) {
-    let mut preview = local("preview --port 0 --json", folder, site).start();
+    serving(local("preview --port 0 --json", folder, site)).await
+}
+
+/// Begins to serve as JSON tells it, and returns the edge's URL.
+async fn serving(preview: Unstale) -> (Started, String) {
+    let mut preview = preview.start();
     let stdout = preview.child.stdout.take().unwrap();
     let url = tokio::task::spawn_blocking(move || {
         for line in BufReader::new(stdout).lines() {
@@ -182,7 +194,8 @@ async fn preview(folder: &TempDir, site: &Site) -> (Started, String) {
 
 /// The head in lower case, and the body.
 fn get(url: &str, path: &str) -> (String, String) {
-    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    let address = url.trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = TcpStream::connect(address).unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
@@ -225,7 +238,108 @@ async fn preview_serves_what_is_deployed_beside_it() {
     let id = preview.child.id().to_string();
     let interrupt = Command::new("kill").args(["-INT", &id]).status();
     assert!(interrupt.unwrap().success());
-    preview.ended().await.succeeds();
+    preview.ended().await.succeeds().never_says("stopping");
     let again = local("deploy --json", &folder, &site).await.succeeds();
     assert_eq!(again.summary()["outcome"], "nothing to do");
+}
+
+#[tokio::test]
+async fn nothing_that_refuses_a_deploy_refuses_a_preview() {
+    let site = Site::of(&[("index.html", "<p>one")]);
+    for number in 0..20 {
+        site.write(&format!("{number}.html"), "<p>");
+    }
+    let settings = "dir = \"public\"\nbucket = \"s3://site/docs\"\nstate = \"s3://other/x\"\ndistribution = \"www.example.com\"\n\
+        distribution-tenant = \"www.example.org\"\nexpected-bucket-owner = \"999999999999\"\npassword = \"env:NOT_SET\"\nstrict = true\n";
+    std::fs::write(site.project().join("deploy.toml"), settings).unwrap();
+    site.write("_redirects", "/api/* https://api.example.com/:splat 200\n");
+    let preview = || Unstale::new("preview --port 0 --json").within(site.project());
+    let (running, url) = serving(preview()).await;
+    assert!(url.ends_with("/docs/"), "{url}");
+    running.killed().await;
+    // More than half goes, and what is left is a project.
+    for number in 0..20 {
+        site.remove(&format!("{number}.html"));
+    }
+    site.write("package.json", "{}");
+    let (running, url) = serving(preview()).await;
+    let host = url.trim_end_matches("docs/").to_owned();
+    let asked = tokio::task::spawn_blocking(move || {
+        ["/docs/index.html", "/docs/1.html"].map(|path| get(&host, path).0[..12].to_owned())
+    });
+    assert_eq!(asked.await.unwrap(), ["http/1.1 200", "http/1.1 404"]);
+    // The same settings reach it.
+    let open = settings.replace("password = \"env:NOT_SET\"\n", "");
+    std::fs::write(site.project().join("deploy.toml"), open).unwrap();
+    let deploy = Unstale::new("deploy --local --allow-project-root --json")
+        .env("UNSTALE_STRICT", "false")
+        .within(site.project());
+    deploy.await.succeeds();
+    running.killed().await;
+    for name in ["index.html", "package.json", "_redirects"] {
+        site.remove(name);
+    }
+    serving(preview()).await.0.killed().await;
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_told() {
+    let site = site();
+    let folders = [(); 3].map(|()| TempDir::new().unwrap());
+    let at = |command, folder| local(command, folder, &site);
+    let (first, url) = serving(at("preview --json", &folders[0])).await;
+    let port = |url: &str| -> u16 {
+        let port = url.trim_end_matches('/').rsplit(':').next();
+        port.unwrap().parse().unwrap()
+    };
+    assert!((8080..=8100).contains(&port(&url)), "{url}");
+    let mut second = at("preview", &folders[1]).start();
+    let stdout = second.child.stdout.take().unwrap();
+    let told = tokio::task::spawn_blocking(move || {
+        let mut lines = BufReader::new(stdout).lines().map(Result::unwrap);
+        lines.find(|line| line.starts_with("Serving")).unwrap()
+    });
+    let told = told.await.unwrap();
+    assert!(told.ends_with("/  (port 8080 is taken)"), "{told}");
+    assert!(!told.contains(&format!(":{}/", port(&url))), "{told}");
+    let named = at(&format!("preview --port {}", port(&url)), &folders[2]);
+    let named = named.await.exits(1);
+    named.says(&format!("error: port {} is taken", port(&url)));
+    first.killed().await;
+    second.killed().await;
+}
+
+#[tokio::test]
+async fn a_browser_is_opened() {
+    let (folder, site) = (TempDir::new().unwrap(), site());
+    let opened = folder.path().join("opened");
+    let script = folder.path().join("browser");
+    let text = format!("#!/bin/sh\necho \"$@\" >>{}\n", opened.display());
+    std::fs::write(&script, text).unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&script, executable).unwrap();
+    for (arguments, expected) in [("", "URL"), (" --new %s end:other", "--new URL end")] {
+        let browser = format!("{}{arguments}", script.display());
+        let preview = local("preview --port 0 --json --open", &folder, &site);
+        let (running, url) = serving(preview.env("BROWSER", browser)).await;
+        let told = loop {
+            let told = std::fs::read_to_string(&opened).unwrap_or_default();
+            if told.ends_with('\n') {
+                break told;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        };
+        assert_eq!(told.trim_end(), expected.replace("URL", &url));
+        std::fs::remove_file(&opened).unwrap();
+        running.killed().await;
+    }
+    let preview = local("preview --port 0 --open", &folder, &site);
+    let mut running = preview.env("BROWSER", "/none").start();
+    let stderr = running.child.stderr.take().unwrap();
+    let told = tokio::task::spawn_blocking(move || {
+        let mut lines = BufReader::new(stderr).lines().map(Result::unwrap);
+        lines.any(|line| line.starts_with("No browser could be opened"))
+    });
+    assert!(told.await.unwrap());
+    running.killed().await;
 }

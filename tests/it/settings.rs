@@ -174,7 +174,7 @@ async fn errors_are_json_too() {
         .arg(site.dir())
         .await
         .exits(1);
-    let last = ran.json().pop().unwrap();
+    let last = ran.told("error");
     assert_eq!(
         (&last["type"], &last["exit"]),
         (&"error".into(), &1.into()),

@@ -34,7 +34,7 @@ async fn a_fresh_site_is_fresh_and_a_stale_one_is_told() {
             .arg(&url)
     };
     let ran = verify().with("--json").await.succeeds();
-    let verified = ran.json().pop().unwrap();
+    let verified = ran.told("verified");
     // A name with a space answers in two spellings.
     assert_eq!(verified["asked"], 7, "{ran}");
     assert_eq!(verified["fresh"], 7, "{ran}");
@@ -155,7 +155,7 @@ async fn a_function_answers_for_folders() {
     world.deploy(&site).await.succeeds();
     let verify = world.unstale("verify").arg(site.dir()).with("--json --url");
     let ran = verify.arg(&url).await.succeeds();
-    assert_eq!(ran.json().pop().unwrap()["asked"], 9, "{ran}");
+    assert_eq!(ran.told("verified")["asked"], 9, "{ran}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,7 +225,7 @@ async fn an_app_is_asked_for_its_own_paths() {
     let verify = verified(&world, &site, "spa = true\n").await;
     let ran = verify().await.succeeds();
     // The root, and each file but the one that another is shown for.
-    assert_eq!(ran.json().pop().unwrap()["asked"], 5, "{ran}");
+    assert_eq!(ran.told("verified")["asked"], 5, "{ran}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,7 +297,7 @@ async fn a_password_is_sent_and_has_to_be_asked_for() {
     let (world, site) = (World::new().await, site());
     let verify = verified(&world, &site, "password = \"env:SITE_PASSWORD\"\n").await;
     let ran = verify().await.succeeds();
-    assert_eq!(ran.json().pop().unwrap()["asked"], 10, "{ran}");
+    assert_eq!(ran.told("verified")["asked"], 10, "{ran}");
     let wrong = verify().env("SITE_PASSWORD", "wrong").await.exits(5);
     wrong.says("answers 401 instead of 200");
     let mut distribution = world.distribution(&world.distribution).unwrap();

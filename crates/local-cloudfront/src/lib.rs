@@ -31,6 +31,7 @@ mod lambda;
 mod listing;
 mod options;
 mod origin;
+mod partial;
 mod path;
 mod policy;
 mod request;

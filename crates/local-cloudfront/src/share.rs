@@ -1,7 +1,7 @@
 //! Several processes, one folder: the first serves it, the others talk to the first.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +87,7 @@ pub async fn open_or_attach(dir: &Path, local: FolderOptions) -> Result<FolderSe
         cause,
     };
     fs::create_dir_all(dir).map_err(|cause| file(dir, cause))?;
+    keep_out_of_git(dir);
     let path = dir.join("lock");
     // A server that is going down holds the lock for a moment longer than its port answers.
     for _ in 0..ATTEMPTS {
@@ -107,6 +108,13 @@ pub async fn open_or_attach(dir: &Path, local: FolderOptions) -> Result<FolderSe
         tokio::time::sleep(PAUSE).await;
     }
     Err(Error::Locked(dir.to_owned()))
+}
+
+/// Tells git to pass over the folder. That is a convenience: where it cannot be written, or somebody wrote another, so be it.
+fn keep_out_of_git(dir: &Path) {
+    if let Ok(mut file) = File::create_new(dir.join(".gitignore")) {
+        let _ = file.write_all(b"*\n");
+    }
 }
 
 const ATTEMPTS: u32 = 100;

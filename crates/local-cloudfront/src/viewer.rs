@@ -11,6 +11,7 @@ use super::clock::http_date;
 use super::edge::Answer;
 use super::function::FunctionRequest;
 use super::http;
+use super::partial::PartialRequest;
 use super::world::Shared;
 
 /// One edge, asked in process.
@@ -40,6 +41,7 @@ impl EdgeHandle {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let hosts = headers.extract_if(.., |(name, _)| name == "host");
         let host = hosts.last().map(|(_, value)| value);
+        let partial = PartialRequest::of(method, &headers);
         let request = FunctionRequest {
             method: method.to_owned(),
             uri: path.to_owned(),
@@ -49,7 +51,7 @@ impl EdgeHandle {
         };
         let shared = &self.shared;
         let edge = (self.distribution.as_str(), self.number);
-        shared.cloud.get(&shared.store, edge, request)
+        partial.answered(shared.cloud.get(&shared.store, edge, request))
     }
 
     /// Lists what it keeps: paths with their query strings where those belong to the key.
@@ -86,19 +88,10 @@ impl EdgeHandle {
             Some((name.as_str().to_owned(), value.to_owned()))
         });
         let answer = self.ask(request.method().as_str(), target, headers.collect());
-        let etag = answer.header("etag").unwrap_or_default();
-        let tags = http::header(request.headers(), "if-none-match").unwrap_or_default();
-        let same =
-            answer.status == 200 && !etag.is_empty() && tags.split(", ").any(|tag| tag == etag);
         let length = answer.body.len();
-        let body = if head || same {
-            Bytes::new()
-        } else {
-            answer.body
-        };
+        let body = if head { Bytes::new() } else { answer.body };
         let mut response = Response::new(s3s::Body::from(body));
-        let status = if same { 304 } else { answer.status };
-        *response.status_mut() = status.try_into().unwrap_or_default();
+        *response.status_mut() = answer.status.try_into().unwrap_or_default();
         let headers = response.headers_mut();
         for (name, value) in &answer.headers {
             let name = hyper::header::HeaderName::from_bytes(name.as_bytes());
@@ -106,7 +99,7 @@ impl EdgeHandle {
                 headers.append(name, value);
             }
         }
-        if !same {
+        if answer.status != 304 {
             headers.insert("content-length", HeaderValue::from(length));
         }
         if let Ok(date) = HeaderValue::from_str(&http_date(self.shared.clock.now())) {

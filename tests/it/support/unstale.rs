@@ -1,12 +1,19 @@
 //! The real binary, run as a child with a clean environment.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::future::{Future, IntoFuture};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::pin::Pin;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
+use rustix::fs::OFlags;
+use rustix::pty::{self, OpenptFlags};
+use rustix::termios::Winsize;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -90,6 +97,55 @@ impl Unstale {
             line: self.line,
             _home: self.home,
         }
+    }
+}
+
+impl Unstale {
+    /// Runs on a terminal of 80 columns, without colours. All that it prints is in `stdout`.
+    pub async fn on_terminal(mut self) -> Ran {
+        let master = pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        pty::grantpt(&master).unwrap();
+        pty::unlockpt(&master).unwrap();
+        let name = pty::ptsname(&master, Vec::new()).unwrap();
+        let slave = File::options()
+            .read(true)
+            .write(true)
+            .custom_flags(OFlags::NOCTTY.bits().cast_signed())
+            .open(OsStr::from_bytes(name.as_bytes()))
+            .unwrap();
+        let size = Winsize {
+            ws_row: 24,
+            ws_col: 80,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        rustix::termios::tcsetwinsize(&slave, size).unwrap();
+        self.command
+            .envs([("CI", "true"), ("NO_COLOR", "1"), ("TERM", "xterm")])
+            .stdout(slave.try_clone().unwrap())
+            .stderr(slave);
+        let Self {
+            mut command, line, ..
+        } = self;
+        let read = move || {
+            let mut child = command.spawn().expect("the binary starts");
+            // The terminal ends with its last writer.
+            drop(command);
+            let (mut master, mut said) = (File::from(master), Vec::new());
+            // Then reading fails, on Linux.
+            let _ = master.read_to_end(&mut said);
+            (said, child.wait().unwrap())
+        };
+        let (said, status) = tokio::task::spawn_blocking(read).await.unwrap();
+        let said = String::from_utf8(said).unwrap().replace("\r\n", "\n");
+        let widest = said.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(80), "{said}");
+        let output = Output {
+            status,
+            stdout: said.into_bytes(),
+            stderr: Vec::new(),
+        };
+        Ran::new(line, output)
     }
 }
 
@@ -195,6 +251,14 @@ impl Ran {
         let parse = |line| serde_json::from_str(line);
         let lines: Result<Vec<Value>, _> = self.stdout.lines().map(parse).collect();
         lines.unwrap_or_else(|error| panic!("{error}: {self}"))
+    }
+
+    /// The last object of this type that `--json` printed.
+    #[track_caller]
+    pub fn told(&self, kind: &str) -> Value {
+        let mut objects = self.json().into_iter().rev();
+        let last = objects.find(|object| object["type"] == kind);
+        last.unwrap_or_else(|| panic!("no {kind}: {self}"))
     }
 
     /// The last line of `--json`.

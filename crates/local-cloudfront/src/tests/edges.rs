@@ -235,6 +235,26 @@ async fn an_edge_listens_as_viewers_know_it() {
         .await
         .unwrap();
     assert_eq!((known.status, known.body.len()), (304, 0));
+    assert_eq!(known.header("content-length"), None);
+    let modified = second.header("last-modified").unwrap();
+    let since = format!("GET /\nif-modified-since: {modified}");
+    assert_eq!(try_send(&url, &since, b"").await.unwrap().status, 304);
+    let part = try_send(&url, "GET /\nrange: bytes=1-2", b"").await;
+    let part = part.unwrap();
+    assert_eq!((part.status, part.text().as_str()), (206, "om"));
+    assert_eq!(part.header("content-range"), Some("bytes 1-2/4"));
+    assert_eq!(part.header("content-length"), Some("2"));
+    let past = try_send(&url, "GET /\nrange: bytes=4-", b"").await;
+    assert_eq!(past.unwrap().status, 416);
+    let head = try_send(&url, "HEAD /\nrange: bytes=1-2", b"").await;
+    let head = head.unwrap();
+    assert_eq!(
+        (head.status, head.header("content-length")),
+        (200, Some("4"))
+    );
+    // Errors are whole, whatever is asked of them.
+    let missing = try_send(&url, "GET /none\nrange: bytes=0-1\nif-none-match: *", b"").await;
+    assert_eq!(missing.unwrap().status, 404);
     assert_eq!(try_send(&url, "POST /", b"").await.unwrap().status, 403);
 }
 
