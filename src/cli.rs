@@ -393,6 +393,9 @@ pub struct BuildArgs {
     /// Take in though left out otherwise; repeatable
     #[arg(long, help_heading = BUILD, value_name = "GLOB", value_parser = checked::<GlobPattern>)]
     pub include: Vec<String>,
+    /// Deploy though it looks private; repeatable
+    #[arg(long, help_heading = BUILD, value_name = "GLOB", value_parser = checked::<GlobPattern>)]
+    pub allow: Vec<String>,
     /// Links: follow inside ones, all or none
     #[arg(long, help_heading = BUILD, value_name = "HOW")]
     pub symlinks: Option<SymlinkPolicy>,

@@ -13,6 +13,7 @@ mod history;
 pub mod init;
 pub mod invalidations;
 mod json;
+mod left_out;
 mod noise;
 mod options;
 mod plan;

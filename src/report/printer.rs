@@ -91,7 +91,9 @@ impl Printer {
             None => progress.line(event, now),
         };
         let detail = self.options.verbose.then(|| event::detail(event)).flatten();
-        for line in [paced, event::notable(event), detail].into_iter().flatten() {
+        let width = self.options.err.width;
+        let notable = event::notable(event).map(|line| text::wrapped(&line, width, "", "  "));
+        for line in [paced, notable, detail].into_iter().flatten() {
             state.to_stderr(&line);
         }
     }
