@@ -206,7 +206,11 @@ Examples:
     /// Print the least IAM policy that these settings need
     Policy,
     /// Write a deploy.toml for the build found here
-    Init,
+    #[command(after_help = "\
+Examples:
+  unstale init                         asks at a terminal, else takes flags
+  unstale init dist --bucket my-site")]
+    Init(InitArgs),
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
@@ -368,6 +372,14 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "URL", value_parser = read::<EndpointUrl>)]
     #[serde(skip)]
     pub url: Option<EndpointUrl>,
+}
+
+#[derive(Debug, Clone, Default, Args, Serialize)]
+pub struct InitArgs {
+    /// The built site; without it the generator's settings tell
+    #[arg(value_name = "DIR")]
+    #[serde(skip)]
+    pub dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
@@ -535,6 +547,7 @@ impl Command {
             Self::Plan(args) => &args.build,
             Self::Preview(args) => &args.build,
             Self::Verify(args) => &args.build,
+            Self::Init(args) => return args.dir.as_ref(),
             _ => return None,
         };
         build.dir.as_ref()

@@ -15,6 +15,7 @@ mod quota;
 mod redirects;
 mod rollback;
 mod show;
+mod site_choice;
 mod verify;
 
 use crate::cli::{Cli, Command};
@@ -28,7 +29,7 @@ use connect::Link;
 pub async fn run(cli: &Cli) -> Exit {
     // The settings of `init` are those that it writes.
     let settings = match &cli.command {
-        Command::Init => None,
+        Command::Init(_) => None,
         _ => Some(cli.settings().and_then(|flags| settings::load(&flags))),
     };
     let resolved = settings
@@ -43,7 +44,7 @@ pub async fn run(cli: &Cli) -> Exit {
     };
     let printer = Printer::new(options.detected());
     let result = match settings {
-        None => init::init(cli, &printer),
+        None => init::init(cli, &printer).await,
         Some(Ok(settings)) => run_with(cli, settings, &printer).await,
         Some(Err(error)) => Err(error),
     };
@@ -78,7 +79,7 @@ async fn run_with(cli: &Cli, settings: Settings, printer: &Printer) -> Result<Ex
         Command::Redirects(flags) => redirects::redirects(&app, flags),
         Command::Policy => policy::policy(&app),
         Command::Verify(flags) => verify::verify(&app, flags).await,
-        Command::Init => init::init(cli, printer),
+        Command::Init(_) => init::init(cli, printer).await,
     }
 }
 

@@ -21,6 +21,7 @@ pub mod policy;
 mod preview;
 mod printer;
 mod progress;
+pub mod prompt;
 mod purge;
 pub mod quota;
 pub mod redirects;
