@@ -60,7 +60,7 @@ impl App {
                 "Number or name"
             },
             choices: names.into_iter().map(choice).collect(),
-            empty: "none yet",
+            empty: Some("none yet"),
             accept: |text| checked::<BucketAddress>(text).map(drop),
         })
     }
@@ -83,7 +83,8 @@ impl App {
             let mut origins = distribution.origins.iter();
             origins.any(|origin| is_bucket_domain(&origin.domain, bucket))
         };
-        if listed.iter().any(is_ours) {
+        let is_origin_of_some = listed.iter().any(is_ours);
+        if is_origin_of_some {
             listed.retain(is_ours);
             if let [sole] = listed.as_slice() {
                 self.printer.found_distribution(&shown(sole));
@@ -102,7 +103,8 @@ impl App {
                 "Number, id or alias"
             },
             choices: listed.iter().map(choice).collect(),
-            empty: "look for it by its origin at each deploy",
+            // Which of several it would be, no deploy can tell.
+            empty: (!is_origin_of_some).then_some("found by its origin"),
             accept: |text| checked::<DistributionSetting>(text).map(drop),
         })
     }

@@ -14,8 +14,8 @@ pub struct PromptQuestion<'a> {
     pub choices: Vec<PromptChoice>,
     /// What may be typed: `number or name`.
     pub kind: &'a str,
-    /// What an empty line stands for, in words.
-    pub empty: &'a str,
+    /// What an empty line stands for, in words, if it may be.
+    pub empty: Option<&'a str>,
     /// Says what is wrong with an answer.
     pub accept: fn(&str) -> Result<(), String>,
 }
@@ -42,14 +42,15 @@ impl Printer {
         let choices = &question.choices;
         self.note(question.title);
         for (number, choice) in (1..).zip(choices.iter().take(MAX_SHOWN)) {
-            let line = format!("{number:>4}  {}", shown(&choice.shown));
+            let line = format!("{number:<2} {}", shown(&choice.shown));
             self.note(&elided(&line, self.options.err.width));
         }
         if let Some(more @ 1..) = choices.len().checked_sub(MAX_SHOWN) {
-            self.note(&format!("      and {} more", count(more as u64)));
+            self.note(&format!("and {} more", count(more as u64)));
         }
         loop {
-            self.prompt(&format!("{} (Enter: {}): ", question.kind, question.empty));
+            let empty = question.empty.map(|empty| format!(" (Enter: {empty})"));
+            self.prompt(&format!("{}{}: ", question.kind, empty.unwrap_or_default()));
             let mut line = String::new();
             if io::stdin().read_line(&mut line)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -65,14 +66,16 @@ impl Printer {
 /// Finds out what a line stands for.
 fn answer(question: &PromptQuestion<'_>, line: &str) -> Result<Option<String>, String> {
     if line.is_empty() {
-        return Ok(None);
+        let needed = || "It has to be one of these; Ctrl-C ends".to_owned();
+        return question.empty.map(|_| None).ok_or_else(needed);
     }
     let choices = &question.choices;
-    if let Ok(number) = line.parse::<usize>() {
+    if let Ok(number) = line.parse::<usize>()
+        && !choices.is_empty()
+    {
         let choice = number.checked_sub(1).and_then(|index| choices.get(index));
-        if let Some(choice) = choice {
-            return Ok(Some(choice.value.clone()));
-        }
+        let choice = choice.ok_or_else(|| format!("{number} is none of these"))?;
+        return Ok(Some(choice.value.clone()));
     }
     (question.accept)(line).map(|()| Some(line.to_owned()))
 }
@@ -91,7 +94,7 @@ mod tests {
             title: "",
             choices: vec![choice("first"), choice("second")],
             kind: "",
-            empty: "",
+            empty: Some("none"),
             accept: |text| match text.len() {
                 0..3 => Err(format!("`{text}` is too short")),
                 _ => Ok(()),
@@ -101,10 +104,16 @@ mod tests {
             ("", Ok(None)),
             ("2", Ok(Some("second".to_owned()))),
             ("other", Ok(Some("other".to_owned()))),
-            ("0", Err("`0` is too short".to_owned())),
-            ("3", Err("`3` is too short".to_owned())),
+            ("0", Err("0 is none of these".to_owned())),
+            ("3", Err("3 is none of these".to_owned())),
+            ("x", Err("`x` is too short".to_owned())),
         ] {
             assert_eq!(answer(&question, line), expected, "{line}");
         }
+        let needed = PromptQuestion {
+            empty: None,
+            ..question
+        };
+        assert!(answer(&needed, "").is_err());
     }
 }

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -14,6 +15,7 @@ pub struct Terminal {
     keys: File,
     path: String,
     shown: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
 }
 
 impl Terminal {
@@ -28,7 +30,7 @@ impl Terminal {
             File::from(OwnedFd::try_clone(&master).unwrap()),
             shown.clone(),
         );
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             // Once nobody has the other side, reading fails.
             while let Ok(count @ 1..) = screen.read(&mut bytes) {
@@ -40,6 +42,7 @@ impl Terminal {
             keys: File::from(master),
             path,
             shown,
+            reader,
         }
     }
 
@@ -53,8 +56,14 @@ impl Terminal {
         self.keys.write_all(text.as_bytes()).unwrap();
     }
 
-    /// All that it showed so far, what was typed too.
-    pub fn shown(&self) -> String {
+    /// All that it showed until the binary ended, what was typed too.
+    pub fn ended(self) -> String {
+        let Self { shown, reader, .. } = self;
+        reader.join().unwrap();
+        shown.lock().unwrap().replace('\r', "")
+    }
+
+    fn shown(&self) -> String {
         self.shown.lock().unwrap().replace('\r', "")
     }
 
