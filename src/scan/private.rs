@@ -76,10 +76,9 @@ fn file_kind(full: &Path, relative: &Path) -> Option<&'static str> {
         ".npmrc" | ".netrc" | "_netrc" | ".pypirc" | ".pgpass" | ".my.cnf" | ".s3cfg"
         | ".dockercfg" | ".git-credentials" | ".ftpconfig" | "sftp-config.json" => "credentials",
         ".htpasswd" => "passwords",
-        "master.key" => "the key of Rails' credentials",
         "config.json" if relative.parent()?.ends_with(".docker") => "credentials",
         "sftp.json" if relative.parent()?.ends_with(".vscode") => "credentials",
-        _ if name.starts_with("wp-config.php") => "WordPress's passwords",
+        _ if is_or_copies("wp-config.php", name) => "WordPress's passwords",
         _ if name.starts_with(".env") && is_filled_in(name) => "variables, which may be secret",
         _ if name.starts_with('.') && name.ends_with("_history") => "a shell's history",
         _ if is_dump(name) => "a dump of a database",
@@ -94,6 +93,13 @@ fn file_kind(full: &Path, relative: &Path) -> Option<&'static str> {
             _ => return None,
         },
     })
+}
+
+/// Tells whether a file has a name, or is a copy beside it. A page about it, `wp-config.php.html`, is none.
+fn is_or_copies(wanted: &str, name: &str) -> bool {
+    let copies = ["", "~", ".bak", ".old", ".orig", ".save", ".txt"];
+    let rest = name.strip_prefix(wanted);
+    rest.is_some_and(|rest| copies.contains(&rest))
 }
 
 /// Tells whether a file of variables is more than a pattern for one.
@@ -192,6 +198,7 @@ mod tests {
                 "about PRIVATE KEY files",
             ),
             ("wp-config-sample.php", ""),
+            ("docs/wp-config.php.html", ""),
             (".htaccess", ""),
             (".env.example", ""),
             ("env.js", ""),
