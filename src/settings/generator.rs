@@ -413,6 +413,9 @@ mod tests {
         project
     }
 
+    /// Files and texts of a project, its generator and its build.
+    type ProjectCase<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+
     fn dependency(name: &str) -> String {
         format!("{{\"dependencies\": {{\"{name}\": \"^1.0.0\"}}}}")
     }
@@ -431,7 +434,7 @@ mod tests {
             &*dependency("@vue/cli-service"),
         );
         let (kit, react) = (&*dependency("@sveltejs/kit"), &*dependency("react-scripts"));
-        let cases: &[(&[(&str, &str)], &str, &str)] = &[
+        let cases: &[ProjectCase<'_>] = &[
             (&[("package.json", hexo)], "Hexo", "public"),
             (
                 &[
