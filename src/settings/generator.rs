@@ -414,7 +414,7 @@ mod tests {
     }
 
     /// Files and texts of a project, its generator and its build.
-    type ProjectCase<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+    type ProjectCase<'a> = (&'a [(&'a str, &'a str)], &'static str, &'a str);
 
     fn dependency(name: &str) -> String {
         format!("{{\"dependencies\": {{\"{name}\": \"^1.0.0\"}}}}")
