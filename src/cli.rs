@@ -207,7 +207,11 @@ Examples:
     /// Print the least IAM policy that these settings need
     Policy,
     /// Write a deploy.toml for the build found here
-    Init,
+    #[command(after_help = "\
+Examples:
+  unstale init                         asks at a terminal, else takes flags
+  unstale init dist --bucket my-site")]
+    Init(InitArgs),
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
@@ -377,6 +381,14 @@ pub struct VerifyArgs {
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
+pub struct InitArgs {
+    /// The built site; without it the generator's settings tell
+    #[arg(value_name = "DIR")]
+    #[serde(skip)]
+    pub dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RedirectsArgs {
     /// Print them as a CloudFront Function
@@ -399,6 +411,9 @@ pub struct BuildArgs {
     /// Take in though left out otherwise; repeatable
     #[arg(long, help_heading = BUILD, value_name = "GLOB", value_parser = checked::<GlobPattern>)]
     pub include: Vec<String>,
+    /// Deploy though it looks private; repeatable
+    #[arg(long, help_heading = BUILD, value_name = "GLOB", value_parser = checked::<GlobPattern>)]
+    pub allow: Vec<String>,
     /// Links: follow inside ones, all or none
     #[arg(long, help_heading = BUILD, value_name = "HOW")]
     pub symlinks: Option<SymlinkPolicy>,
@@ -556,6 +571,7 @@ impl Command {
             Self::Plan(args) => &args.build,
             Self::Preview(args) => &args.build,
             Self::Verify(args) => &args.build,
+            Self::Init(args) => return args.dir.as_ref(),
             _ => return None,
         };
         build.dir.as_ref()

@@ -23,6 +23,8 @@ use crate::survey::TargetNames;
 
 /// Requests at once, at most, where nothing is said: more gained nothing when measured.
 const CONCURRENCY: usize = 384;
+/// The most files of a build that has no index.html at its root.
+const MAX_WITHOUT_INDEX: u64 = 100_000;
 /// Bytes of small files that stay in memory from hashing to uploading, at most.
 const KEPT: u64 = 1 << 20;
 
@@ -122,7 +124,7 @@ impl App {
         let bucket = settings.bucket()?.to_owned();
         let files = match dir.as_os_str().is_empty() {
             true => SiteFiles::default(),
-            false => SiteFiles::read(&dir)?,
+            false => settings.site_files(&dir)?,
         };
         let redirects = settings.redirects_with(&files)?;
         let placed = |(at, redirect): (usize, &Redirect)| PlacedRedirect {
@@ -139,6 +141,8 @@ impl App {
             scan: scan::ScanOptions {
                 exclude: exclude(settings),
                 include: settings.include.texts(),
+                allow: settings.allow.texts(),
+                max_without_index: (!settings.allow_project_root).then_some(MAX_WITHOUT_INDEX),
                 symlinks: settings.symlinks,
                 max_key_bytes: MAX_KEY_BYTES.saturating_sub(settings.prefix.0.len()),
                 cache: settings.cache.then(cache_folder).flatten(),

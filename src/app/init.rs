@@ -3,27 +3,39 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::App;
+use super::site_choice::SiteChoice;
 use crate::cli::{Cli, CommonArgs};
 use crate::error::{Error, Exit};
+use crate::job::StopSignal;
 use crate::report::Printer;
 use crate::report::init::WrittenSettings;
 use crate::settings::values::{BucketAddress, SitePrefix, read};
-use crate::settings::{self, FILE};
+use crate::settings::{self, FILE, Settings};
 
-/// Writes the settings that it finds. Reads none: there are none yet.
-pub(super) fn init(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
+/// Writes what the flags say and what is found, and at a terminal asks for the rest. Reads no settings: there are none yet.
+pub(super) async fn init(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
     let path = (cli.common.config.clone()).unwrap_or_else(|| PathBuf::from(FILE));
     let shown = path.display().to_string();
     if path.exists() {
         return Err(already(&shown));
     }
     let here = path.parent().unwrap_or(Path::new(""));
-    let builds: Vec<&str> = settings::build_folders(here).collect();
+    let settings = settings::without_file(&cli.settings()?)?;
+    let builds = builds(&settings, here)?;
     let [dir, others @ ..] = builds.as_slice() else {
-        return Err(Error::usage("there is no build here")
-            .hint("build the site first; deploy.toml can name any folder: dir = \"FOLDER\""));
+        return Err(no_build(here));
     };
-    let text = written(dir, &cli.common);
+    let mut choice = SiteChoice::default();
+    if printer.can_ask() {
+        let app = App {
+            settings,
+            printer: printer.clone(),
+            stop: StopSignal::default(),
+        };
+        choice = app.choose_site().await?;
+    }
+    let text = written(dir, &cli.common, &choice);
     let file = std::fs::File::create_new(&path);
     file.and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|error| match error.kind() {
@@ -35,7 +47,7 @@ pub(super) fn init(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
         dir,
         others,
         text: &text,
-        names_bucket: cli.common.bucket.is_some(),
+        names_bucket: cli.common.bucket.is_some() || choice.bucket.is_some(),
     });
     Ok(Exit::Done)
 }
@@ -45,38 +57,62 @@ fn already(shown: &str) -> Error {
         .hint("`--config FILE` writes another")
 }
 
-/// Writes down what the flags say; what nobody said is left to defaults.
-fn written(dir: &str, flags: &CommonArgs) -> String {
-    let bucket = flags.bucket.as_ref();
+/// Returns the build that is named, or those that are found, as the file in the folder `here` names them.
+fn builds(settings: &Settings, here: &Path) -> Result<Vec<String>, Error> {
+    if settings.dir.is_none() {
+        return Ok(settings::build_folders(here));
+    }
+    let dir = settings::build_dir(settings, Path::new(""))?;
+    if here.as_os_str().is_empty() {
+        return Ok(vec![dir.display().to_string()]);
+    }
+    let unreadable = |error| Error::failed("cannot tell where the build is").because(error);
+    let dir = dir.canonicalize().map_err(unreadable)?;
+    let here = here.canonicalize().map_err(unreadable)?;
+    let dir = dir.strip_prefix(&here).unwrap_or(&dir);
+    Ok(vec![dir.display().to_string()])
+}
+
+fn no_build(here: &Path) -> Error {
+    let expected = settings::expected_builds(here).into_iter().next();
+    let problem = match expected {
+        Some(build) => format!(
+            "there is no build here: {} writes {}",
+            build.generator, build.folder
+        ),
+        None => "there is no build here".to_owned(),
+    };
+    Error::usage(problem).hint("build the site first, or name its folder: `unstale init DIR`")
+}
+
+/// Writes down what the flags and the answers say; what nobody said is left to defaults.
+fn written(dir: &str, flags: &CommonArgs, choice: &SiteChoice) -> String {
+    let bucket = flags.bucket.as_ref().or(choice.bucket.as_ref());
     let bucket = bucket.and_then(|text| read::<BucketAddress>(text).ok());
     let inside = bucket.as_ref().and_then(|bucket| bucket.prefix.as_ref());
-    let inside = inside.map(|prefix| prefix.0.as_str());
     let prefix = flags.prefix.as_ref();
     let prefix = prefix.and_then(|text| read::<SitePrefix>(text).ok());
+    let prefix = prefix.as_ref().or(inside);
+    let text = |text: &str| serde_json::Value::from(text);
     let distribution = match flags.distribution.as_slice() {
-        [name] if name != "auto" => Some(name.as_str()),
-        _ => None,
+        [] => choice.distribution.as_deref().map(text),
+        [name] if name == "auto" => None,
+        [name] => Some(text(name)),
+        names => Some(names.into()),
     };
     let lines = [
-        ("dir", Some(dir)),
-        ("bucket", bucket.as_ref().map(|bucket| bucket.name.as_str())),
-        (
-            "prefix",
-            prefix.as_ref().map(|prefix| prefix.0.as_str()).or(inside),
-        ),
-        ("region", flags.region.as_deref()),
-        ("profile", flags.profile.as_deref()),
+        ("dir", Some(text(dir))),
+        ("bucket", bucket.as_ref().map(|bucket| text(&bucket.name))),
+        ("prefix", prefix.map(|prefix| text(&prefix.0))),
+        ("region", flags.region.as_deref().map(text)),
+        ("profile", flags.profile.as_deref().map(text)),
         ("distribution", distribution),
     ];
-    let line = |(key, value): (&str, Option<&str>)| match value {
-        Some(value) => format!("{key} = {}\n", quoted(value)),
+    // TOML takes JSON's strings and lists of them.
+    let line = |(key, value): (&str, Option<serde_json::Value>)| match value {
+        Some(value) => format!("{key} = {value}\n"),
         None if key == "bucket" => "# bucket = \"my-site\"\n".to_owned(),
         None => String::new(),
     };
     lines.into_iter().map(line).collect()
-}
-
-/// Writes a string as TOML has it, which takes JSON's.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }

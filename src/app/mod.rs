@@ -17,6 +17,7 @@ mod redirects;
 mod remedy;
 mod rollback;
 mod show;
+mod site_choice;
 mod verify;
 
 use std::time::Duration;
@@ -35,7 +36,7 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 pub async fn run(cli: &Cli) -> Exit {
     // The settings of `init` are those that it writes.
     let settings = match &cli.command {
-        Command::Init => None,
+        Command::Init(_) => None,
         _ => Some(cli.settings().and_then(|flags| settings::load(&flags))),
     };
     let resolved = settings
@@ -50,7 +51,7 @@ pub async fn run(cli: &Cli) -> Exit {
     };
     let printer = Printer::new(options.detected());
     let result = match settings {
-        None => init::init(cli, &printer),
+        None => init::init(cli, &printer).await,
         Some(Ok(settings)) => run_with(cli, settings, &printer).await,
         Some(Err(error)) => Err(error),
     };
@@ -117,7 +118,7 @@ async fn run_with(cli: &Cli, settings: Settings, printer: &Printer) -> Result<Ex
         Command::Redirects(flags) => redirects::redirects(&app, flags),
         Command::Policy => policy::policy(&app),
         Command::Verify(flags) => verify::verify(&app, flags).await,
-        Command::Init => init::init(cli, printer),
+        Command::Init(_) => init::init(cli, printer).await,
     };
     result.map_err(|error| remedy::remedied(error, &app.settings))
 }

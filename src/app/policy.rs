@@ -8,7 +8,7 @@ use crate::edge::PurgeMode;
 use crate::error::{Error, Exit};
 use crate::report::policy::{IamPolicy, PolicyStatement};
 use crate::rules::edge_function::EdgeFunction;
-use crate::settings::{DistributionSetting, Settings, SiteFiles};
+use crate::settings::{DistributionSetting, Settings};
 
 const OBJECT_ACTIONS: [&str; 5] = [
     "s3:AbortMultipartUpload",
@@ -194,7 +194,7 @@ fn needs_store(settings: &Settings) -> bool {
     let files = settings
         .dir
         .as_ref()
-        .and_then(|dir| SiteFiles::read(dir).ok());
+        .and_then(|dir| settings.site_files(dir).ok());
     let redirects = settings.redirects_with(&files.unwrap_or_default());
     let function = EdgeFunction {
         redirects: redirects.map_or_else(|_| Vec::new(), |redirects| redirects.all().to_vec()),

@@ -19,7 +19,7 @@ const INDEX: &str = "index.html";
 pub(super) fn redirects(app: &App, flags: &cli::RedirectsArgs) -> Result<Exit, Error> {
     let settings = &app.settings;
     let files = match &settings.dir {
-        Some(_) => SiteFiles::read(&settings::build_dir(settings, Path::new(""))?)?,
+        Some(_) => settings.site_files(&settings::build_dir(settings, Path::new(""))?)?,
         None => SiteFiles::default(),
     };
     let redirects = settings.redirects_with(&files)?;

@@ -3,7 +3,8 @@
 use aws_sdk_s3::types::EncodingType;
 use percent_encoding::percent_decode_str;
 
-use super::error::AwsError;
+use super::connect::AwsClients;
+use super::error::{AwsError, failed};
 use super::s3::{Bucket, attempt_timeout, within};
 use crate::object::ETag;
 
@@ -34,6 +35,21 @@ pub struct KeyRange<'a> {
 }
 
 const ACTION: &str = "s3:ListBucket";
+
+impl AwsClients {
+    /// Lists the names of the account's buckets.
+    pub async fn bucket_names(&self) -> Result<Vec<String>, AwsError> {
+        let client = self.bucket("", None).client;
+        let mut pages = client.list_buckets().into_paginator().send();
+        let mut names = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failed("s3:ListAllMyBuckets", "*"))?;
+            let buckets = page.buckets.unwrap_or_default().into_iter();
+            names.extend(buckets.filter_map(|bucket| bucket.name));
+        }
+        Ok(names)
+    }
+}
 
 impl Bucket {
     /// Lists one page of what lies under `prefix`: the one that `next` names, or else the first after the key `after`.

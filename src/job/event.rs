@@ -19,6 +19,8 @@ pub enum DeployEvent {
         files: u64,
         bytes: u64,
     },
+    /// Left out of the build without having been asked for: paths in it, sorted, a folder's with a final slash.
+    LeftOut(Vec<String>),
     /// The build is known.
     Scanned {
         files: u64,

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::changes;
 use super::error::warning_json;
 use super::json::merged;
+use super::left_out;
 use super::text::{bytes, count as number, counted, duration, shown, ticking};
 use crate::job::DeployEvent;
 use crate::plan::{ChangeAction, Reason};
@@ -56,6 +57,7 @@ pub(super) fn milestone(event: &DeployEvent) -> Option<String> {
 /// Returns what is said even above bars.
 pub(super) fn notable(event: &DeployEvent) -> Option<String> {
     Some(match event {
+        DeployEvent::LeftOut(paths) => left_out::text(paths),
         DeployEvent::PlannedAgain(why) => format!("Planning again: {}", shown(why)),
         DeployEvent::FunctionPublished { name } => {
             format!("Published the function {}", shown(name))
@@ -111,6 +113,10 @@ pub(super) fn detail(event: &DeployEvent) -> Option<String> {
             };
             Some(line(done, key.as_str(), &why))
         }
+        DeployEvent::LeftOut(paths) => {
+            let lines = paths.iter().map(|path| line("left out", path, ""));
+            Some(lines.collect::<Vec<_>>().join("\n"))
+        }
         DeployEvent::Deleted { key } => Some(line("deleted", key.as_str(), "")),
         DeployEvent::PurgeAccepted { paths, .. } => {
             let lines: Vec<String> = paths.iter().map(|path| line("purge", path, "")).collect();
@@ -126,6 +132,7 @@ pub(super) fn json(event: &DeployEvent) -> Option<Value> {
         DeployEvent::Scanned { files, bytes } => {
             json!({"type": "scanned", "files": files, "bytes": bytes})
         }
+        DeployEvent::LeftOut(paths) => json!({"type": "left-out", "paths": paths}),
         DeployEvent::ListingEnded(objects) => json!({"type": "listed", "objects": objects}),
         DeployEvent::Warned(message) => warning_json(message),
         DeployEvent::Planned(plan) => {

@@ -5,6 +5,8 @@ use serde_json::json;
 
 use super::json::merged;
 use super::printer::Printer;
+use super::text::shown;
+use crate::aws::AwsError;
 
 /// The settings that were written.
 #[derive(Debug, Serialize)]
@@ -12,13 +14,29 @@ pub struct WrittenSettings<'a> {
     pub file: &'a str,
     pub dir: &'a str,
     /// Builds that lie here too.
-    pub others: &'a [&'a str],
+    pub others: &'a [String],
     pub text: &'a str,
     #[serde(skip)]
     pub names_bucket: bool,
 }
 
 impl Printer {
+    /// Says why there is nothing to choose from.
+    pub fn cannot_list(&self, what: &str, error: &AwsError) {
+        self.note(&format!(
+            "The {what} cannot be listed: {}",
+            shown(&error.to_string())
+        ));
+    }
+
+    /// Says which distribution `auto` finds.
+    pub fn found_distribution(&self, distribution: &str) {
+        self.note(&format!(
+            "Distribution, by its origin: {}",
+            shown(distribution)
+        ));
+    }
+
     pub fn wrote_settings(&self, written: &WrittenSettings) {
         let WrittenSettings {
             file, others, text, ..
@@ -33,7 +51,7 @@ impl Printer {
         self.note(if written.names_bucket {
             "`unstale plan` shows what a deploy would do"
         } else {
-            "set `bucket`, or try it without: `unstale deploy --local`"
+            "it names no bucket yet: set `bucket`, or try it without: `unstale deploy --local`"
         });
     }
 }

@@ -238,6 +238,16 @@ impl Printer {
         }
     }
 
+    /// Prints a question on stderr, to be answered on its line.
+    pub(super) fn prompt(&self, text: &str) {
+        let state = self.state();
+        state.above_bars(|| {
+            let mut err = io::stderr().lock();
+            // Whoever cannot see it does not answer.
+            let _ = write!(err, "{text}").and_then(|()| err.flush());
+        });
+    }
+
     fn state(&self) -> MutexGuard<'_, PrinterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

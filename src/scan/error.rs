@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::rules::globs::BadGlob;
+
 /// Paths are shown quoted, with bytes that are no UTF-8 and control characters escaped.
 #[derive(Debug, thiserror::Error)]
 pub enum ScanError {
@@ -30,6 +32,13 @@ pub enum ScanError {
     NotAFile { path: PathBuf, kind: &'static str },
     #[error("the build holds {path:?}; that name is kept for unstale's own state in the bucket")]
     Reserved { path: PathBuf },
+    #[error("{root:?} holds what looks private: nothing is deployed")]
+    Private {
+        root: PathBuf,
+        entries: Vec<PrivateEntry>,
+    },
+    #[error("{path:?} holds more than {max} files and no index.html: that is no build")]
+    TooManyFiles { path: PathBuf, max: u64 },
     #[error("the pattern {pattern:?} cannot be read: {why}")]
     Pattern { pattern: String, why: String },
     #[error("{path:?} keeps changing while it is read")]
@@ -38,7 +47,36 @@ pub enum ScanError {
     Stopped,
 }
 
+/// Something private in the build, and what it seems to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrivateEntry {
+    /// Relative to the build, a folder's with a final slash.
+    pub path: String,
+    pub kind: &'static str,
+}
+
+impl From<BadGlob> for ScanError {
+    fn from(BadGlob { glob, why }: BadGlob) -> Self {
+        Self::Pattern { pattern: glob, why }
+    }
+}
+
+/// Private entries that an error names.
+const MAX_NAMED: usize = 10;
+
 impl ScanError {
+    /// Returns what it is about where that is several things, a line each: the first, and how many more there are.
+    pub fn causes(&self) -> Vec<String> {
+        let Self::Private { entries, .. } = self else {
+            return Vec::new();
+        };
+        let named = entries.iter().take(MAX_NAMED);
+        let named = named.map(|entry| format!("{}: {}", entry.path, entry.kind));
+        let more = entries.len().saturating_sub(MAX_NAMED);
+        let more = (more > 0).then(|| format!("and {more} more, {} in all", entries.len()));
+        named.chain(more).collect()
+    }
+
     /// Says what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -59,6 +97,12 @@ impl ScanError {
             }
             Self::NotAFile { .. } => "remove it, or leave it out with --exclude",
             Self::Reserved { .. } => "remove it from the build, or leave it out with --exclude",
+            Self::Private { .. } => {
+                "take it out of the build, or leave it out with --exclude; `--allow PATTERN` deploys it all the same"
+            }
+            Self::TooManyFiles { .. } => {
+                "name the folder that the build writes; `--allow-project-root` deploys it all the same"
+            }
             Self::Pattern { .. } => "patterns are written as in a .gitignore file",
             Self::KeepsChanging { .. } => {
                 "wait until the build has ended (is a dev server or watcher running?), then deploy again"

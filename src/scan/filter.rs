@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::error::ScanError;
-use crate::rules::globs::{BadGlob, Globs};
+use crate::rules::globs::Globs;
 
 /// What is left out unless `include` names it: what file managers, editors and git leave behind, secrets, and what belongs to
 /// the deploy itself. Other dot files, such as `.well-known/`, `.nojekyll` and `.htaccess`, are deployed.
@@ -35,6 +35,8 @@ pub(super) const DEFAULT_EXCLUDES: [&str; 19] = [
 /// from a folder that is left out; `include` does.
 pub(super) struct PathFilter {
     exclude: Globs,
+    /// What of it was asked for, and needs no word.
+    asked: Globs,
     include: Globs,
     /// For each pattern of `include`, the folders that it names before its first wildcard.
     reach: Vec<Vec<String>>,
@@ -42,10 +44,11 @@ pub(super) struct PathFilter {
 
 impl PathFilter {
     pub(super) fn new(exclude: &[String], include: &[String]) -> Result<Self, ScanError> {
-        let excluded = exclude.iter().map(String::as_str);
+        let asked = exclude.iter().map(String::as_str);
         Ok(Self {
-            exclude: matcher(DEFAULT_EXCLUDES.into_iter().chain(excluded))?,
-            include: matcher(include.iter().map(String::as_str))?,
+            exclude: Globs::compile(DEFAULT_EXCLUDES.into_iter().chain(asked.clone()))?,
+            asked: Globs::compile(asked)?,
+            include: Globs::compile(include.iter().map(String::as_str))?,
             reach: include.iter().filter_map(|line| reach(line)).collect(),
         })
     }
@@ -54,6 +57,12 @@ impl PathFilter {
     pub(super) fn leaves_out(&self, path: &Path, is_dir: bool, folder: bool) -> bool {
         let matched = |globs: &Globs| globs.as_gitignore().matched(path, is_dir).is_ignore();
         !matched(&self.include) && (folder || matched(&self.exclude))
+    }
+
+    /// Tells whether an entry that is left out is so because `exclude` names it.
+    pub(super) fn is_asked(&self, path: &Path, is_dir: bool) -> bool {
+        let asked = self.asked.as_gitignore();
+        asked.matched(path, is_dir).is_ignore()
     }
 
     /// Tells whether `include` might bring back something from inside a folder.
@@ -65,11 +74,6 @@ impl PathFilter {
                 .all(|name| parts.next().is_none_or(|part| part == name.as_str()))
         })
     }
-}
-
-fn matcher<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<Globs, ScanError> {
-    Globs::compile(patterns)
-        .map_err(|BadGlob { glob, why }| ScanError::Pattern { pattern: glob, why })
 }
 
 /// Returns the folders that a pattern names before its first wildcard: empty where it matches at any depth, `None` where it
@@ -154,6 +158,22 @@ mod tests {
             " a ",
         ] {
             assert!(keeps(&filter, key), "{key}");
+        }
+    }
+
+    #[test]
+    fn only_what_exclude_names_is_asked_for() {
+        for (exclude, path, asked) in [
+            (&[][..], ".env", false),
+            (&[".env"][..], ".env", true),
+            (&[".env*"], "a/.env.local", true),
+            (&["*.map"], ".env", false),
+            (&["*"], ".env", true),
+        ] {
+            let filter = filter(exclude, &[]);
+            let path = Path::new(path);
+            assert!(filter.leaves_out(path, false, false));
+            assert_eq!(filter.is_asked(path, false), asked, "{exclude:?} {path:?}");
         }
     }
 

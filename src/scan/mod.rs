@@ -6,6 +6,7 @@ mod error;
 mod file;
 mod filter;
 mod hash;
+mod private;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -28,10 +29,9 @@ use cache::{CacheStore, HashCache};
 pub use digest::{MULTIPART_FROM, candidate_part_sizes, multipart_etag, part_size};
 pub use error::ScanError;
 pub use file::{FileStamp, LocalFile, StoredForm};
-use filter::PathFilter;
 use hash::{FileReader, ReaderResult, ScanShared};
 use queue::{FileQueue, StopOnDrop};
-use walk::FolderWalk;
+use walk::{FolderWalk, WalkRules};
 
 /// What to scan, and how.
 #[derive(Debug, Clone)]
@@ -40,6 +40,10 @@ pub struct ScanOptions {
     pub exclude: Vec<String>,
     /// Brought back, whatever `exclude` and the defaults say of it.
     pub include: Vec<String>,
+    /// Deployed though it looks private.
+    pub allow: Vec<String>,
+    /// The most files of a build that has no index.html at its root; `None`: any number.
+    pub max_without_index: Option<u64>,
     pub symlinks: SymlinkPolicy,
     /// The most bytes that a key may have: 1,024 less the prefix.
     pub max_key_bytes: usize,
@@ -71,6 +75,8 @@ pub struct ScannedBuild {
     pub bytes: u64,
     /// Content kept as [`ScanOptions::keep_small`] asks: what was hashed, byte for byte.
     pub kept: HashMap<Key, Bytes>,
+    /// What was left out without having been asked for: paths, sorted, a folder's with a final slash.
+    pub left_out: Vec<String>,
 }
 
 /// How far a scan is. Reports come from several threads, so that a later one may be lower.
@@ -94,6 +100,8 @@ impl Default for ScanOptions {
         Self {
             exclude: Vec::new(),
             include: Vec::new(),
+            allow: Vec::new(),
+            max_without_index: None,
             symlinks: SymlinkPolicy::default(),
             max_key_bytes: MAX_KEY_BYTES,
             cache: None,
@@ -114,7 +122,7 @@ pub async fn scan(
     options: &ScanOptions,
     progress: impl Fn(ScanProgress) + Send + Sync + 'static,
 ) -> Result<ScannedBuild, ScanError> {
-    let filter = PathFilter::new(&options.exclude, &options.include)?;
+    let rules = WalkRules::new(options)?;
     let shared = Arc::new(ScanShared {
         root: root.to_owned(),
         queue: FileQueue::default(),
@@ -131,7 +139,7 @@ pub async fn scan(
     };
     let walk = {
         let (shared, options, canonical) = (shared.clone(), options.clone(), canonical.clone());
-        spawn_blocking(move || FolderWalk::new(&shared, canonical, filter, &options).run())
+        spawn_blocking(move || FolderWalk::new(&shared, canonical, rules, &options).run())
     };
     let (store, cache) = match options.cache.clone() {
         Some(folder) => {
@@ -152,9 +160,9 @@ pub async fn scan(
         results.push(finished(reader.await));
     }
     // What stopped the walk is a reader's error, which says more.
-    let results = match (walked, results.into_iter().collect::<Result<Vec<_>, _>>()) {
-        (Ok(()) | Err(ScanError::Stopped), Err(error)) => return Err(error),
-        (walked, results) => walked.and(results)?,
+    let (left_out, results) = match (walked, results.into_iter().collect::<Result<Vec<_>, _>>()) {
+        (Ok(_) | Err(ScanError::Stopped), Err(error)) => return Err(error),
+        (walked, results) => (walked?, results?),
     };
     let remembered = cache.len();
     drop(cache);
@@ -163,6 +171,7 @@ pub async fn scan(
         bytes: 0,
         files: std::mem::take(&mut *shared.hashed()),
         kept: HashMap::new(),
+        left_out,
     };
     let join = move || Ok(join(build, results, store.as_ref(), remembered));
     finished(spawn_blocking(join).await)

@@ -387,3 +387,46 @@ fn each_folder_has_its_own_verdict() {
     files.dedup();
     assert_eq!(keys(&run(dir.path(), &options).expect("a build")), files);
 }
+
+#[test]
+fn so_many_files_need_a_page_above_them() {
+    let names: Vec<String> = (0..200).map(|number| format!("a/{number}.txt")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let dir = folder(&names);
+    let at_most = |max| ScanOptions {
+        max_without_index: Some(max),
+        ..ScanOptions::default()
+    };
+    let error = run(dir.path(), &at_most(100)).expect_err("too many");
+    assert!(matches!(error, ScanError::TooManyFiles { max: 100, .. }));
+    assert!(run(dir.path(), &at_most(200)).is_ok());
+    write(dir.path(), "index.html", b"hello");
+    assert!(run(dir.path(), &at_most(100)).is_ok());
+}
+
+#[test]
+fn private_folders_are_told_whole_and_what_is_left_out_is_not_looked_at() {
+    let dir = folder(&[
+        "index.html",
+        ".ssh/id_rsa",
+        "a/id_rsa",
+        "b/.env",
+        "c/.npmrc",
+    ]);
+    let options = ScanOptions {
+        exclude: vec!["c/".to_owned()],
+        ..ScanOptions::default()
+    };
+    let error = run(dir.path(), &options).expect_err("private");
+    assert_eq!(
+        error.causes(),
+        [".ssh/: private keys", "a/id_rsa: an SSH key"]
+    );
+    let allowed = ScanOptions {
+        allow: vec![".ssh/".to_owned(), "id_rsa".to_owned()],
+        ..options
+    };
+    let build = run(dir.path(), &allowed).expect("a build");
+    assert_eq!(keys(&build), [".ssh/id_rsa", "a/id_rsa", "index.html"]);
+    assert_eq!(build.left_out, ["b/.env"]);
+}

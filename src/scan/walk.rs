@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::error::ScanError;
+use super::error::{PrivateEntry, ScanError};
 use super::filter::PathFilter;
 use super::hash::ScanShared;
+use super::private::PrivacyCheck;
 use super::queue::{BATCH, StopOnDrop};
 use super::{PART, ScanOptions, ScanProgress, SymlinkPolicy};
 use crate::object::Key;
@@ -21,41 +22,64 @@ pub(super) struct FolderWalk<'a> {
     shared: &'a ScanShared,
     /// The root with all links resolved.
     canonical: PathBuf,
-    filter: PathFilter,
+    rules: WalkRules,
     symlinks: SymlinkPolicy,
     max_key_bytes: usize,
+    max_without_index: Option<u64>,
     /// Whether the folders that lead to the entry at hand are left out; the root comes first.
     folders: Vec<bool>,
     batch: Vec<Key>,
     files: u64,
     /// Every [`STRIDE`]th key.
     sample: Vec<Key>,
+    left_out: Vec<String>,
+    private: Vec<PrivateEntry>,
 }
 
+/// What is taken and what is not.
+pub(super) struct WalkRules {
+    filter: PathFilter,
+    privacy: PrivacyCheck,
+}
+
+impl WalkRules {
+    pub(super) fn new(options: &ScanOptions) -> Result<Self, ScanError> {
+        Ok(Self {
+            filter: PathFilter::new(&options.exclude, &options.include)?,
+            privacy: PrivacyCheck::new(&options.allow)?,
+        })
+    }
+}
+
+const INDEX: &str = "index.html";
 const STRIDE: usize = 10;
 
 impl<'a> FolderWalk<'a> {
     pub(super) fn new(
         shared: &'a ScanShared,
         canonical: PathBuf,
-        filter: PathFilter,
+        rules: WalkRules,
         options: &ScanOptions,
     ) -> Self {
         Self {
             shared,
             canonical,
-            filter,
+            rules,
             symlinks: options.symlinks,
             max_key_bytes: options.max_key_bytes,
+            max_without_index: options.max_without_index,
             folders: vec![false],
             batch: Vec::with_capacity(BATCH),
             files: 0,
             sample: Vec::new(),
+            left_out: Vec::new(),
+            private: Vec::new(),
         }
     }
 
-    /// Walks the whole build.
-    pub(super) fn run(mut self) -> Result<(), ScanError> {
+    /// Walks the whole build. Returns what is left out without having been asked for: paths in the build, sorted, a folder's
+    /// with a final slash.
+    pub(super) fn run(mut self) -> Result<Vec<String>, ScanError> {
         let stop = StopOnDrop(&self.shared.queue);
         let mut entries = WalkDir::new(&self.shared.root)
             .min_depth(1)
@@ -66,6 +90,12 @@ impl<'a> FolderWalk<'a> {
                 entries.skip_current_dir();
             }
         }
+        if !self.private.is_empty() {
+            let root = self.shared.root.clone();
+            let mut entries = self.private;
+            entries.sort_by(|entry, other| entry.path.cmp(&other.path));
+            return Err(ScanError::Private { root, entries });
+        }
         self.shared.queue.add(self.batch);
         (self.shared.progress)(ScanProgress::Walked(self.files));
         self.sample.sort_unstable();
@@ -73,7 +103,8 @@ impl<'a> FolderWalk<'a> {
         (self.shared.progress)(ScanProgress::Found(splits.skip(1).collect()));
         self.shared.queue.walked();
         std::mem::forget(stop); // the readers are to go on
-        Ok(())
+        self.left_out.sort_unstable();
+        Ok(self.left_out)
     }
 
     /// Takes one entry; false for a folder that need not be looked into.
@@ -91,9 +122,14 @@ impl<'a> FolderWalk<'a> {
             .unwrap_or(Path::new(""));
         self.folders.truncate(depth.max(1));
         let folder = self.folders.last() == Some(&true);
-        if self.filter.leaves_out(relative, is_dir, folder) {
+        let filter = &self.rules.filter;
+        if filter.leaves_out(relative, is_dir, folder) {
+            if !folder && !filter.is_asked(relative, is_dir) {
+                let slash = if is_dir { "/" } else { "" };
+                self.left_out.push(format!("{}{slash}", relative.display()));
+            }
             let is_walked = is_dir && entry.is_ok();
-            let may_include = is_walked && self.filter.may_include_below(relative);
+            let may_include = is_walked && filter.may_include_below(relative);
             if may_include {
                 self.folders.push(true);
             }
@@ -103,6 +139,12 @@ impl<'a> FolderWalk<'a> {
             Ok(entry) => self.key_of(entry, relative)?,
             Err(_) => None,
         };
+        if let Some(path) = path.filter(|_| key.is_some() || is_dir)
+            && let Some(found) = self.rules.privacy.find(path, relative, is_dir)
+        {
+            self.private.push(found);
+            return Ok(!is_dir);
+        }
         entry.map_err(|error| self.failed(error))?;
         if is_dir {
             self.folders.push(false);
@@ -128,7 +170,20 @@ impl<'a> FolderWalk<'a> {
         if self.shared.queue.is_stopped() {
             return Err(ScanError::Stopped);
         }
-        Ok(())
+        self.check_size()
+    }
+
+    /// Fails where so many files and no page above them are some other folder, such as a home, rather than a build.
+    fn check_size(&mut self) -> Result<(), ScanError> {
+        let Some(max) = self.max_without_index.take_if(|max| self.files > *max) else {
+            return Ok(());
+        };
+        let root = &self.shared.root;
+        if root.join(INDEX).exists() {
+            return Ok(());
+        }
+        let path = root.clone();
+        Err(ScanError::TooManyFiles { path, max })
     }
 
     /// Returns the key of an entry that is not left out, if it is a file.

@@ -2,22 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::generator::build_folders;
 use super::{FILE, LOCAL_DIR, Settings};
 use crate::error::Error;
-
-/// Where generators put what they build.
-const BUILD_FOLDERS: [&str; 10] = [
-    "public",
-    "_site",
-    "dist",
-    "build",
-    "out",
-    ".output/public",
-    "site",
-    "book",
-    "_book",
-    "docs/.vitepress/dist",
-];
 
 /// What lies at the top of a project, not of a build.
 const ROOT_MARKS: [&str; 8] = [
@@ -29,6 +16,11 @@ const ROOT_MARKS: [&str; 8] = [
     "hugo.toml",
     "mkdocs.yml",
     LOCAL_DIR,
+];
+
+/// Folders of the system, whole: what lies in them may be a build.
+const SYSTEM: [&str; 9] = [
+    "/dev", "/etc", "/home", "/opt", "/proc", "/root", "/sys", "/usr", "/var",
 ];
 
 /// The folder to deploy. `here` is the current folder, or empty for that.
@@ -55,25 +47,14 @@ pub(crate) fn build_dir(settings: &Settings, here: &Path) -> Result<PathBuf, Err
             "{shown} is where `--local` keeps its objects, not a build"
         )));
     }
-    match what_makes_it_a_root(settings, &dir, here) {
-        Some(mark) if !settings.allow_project_root => {
-            let problem = format!("{shown} holds {mark}, so it is a project, not a build");
-            Err(hinted_or(
-                Error::usage(problem),
-                here,
-                "`--allow-project-root` deploys it all the same",
-            ))
-        }
+    match why_no_build(settings, &dir, here) {
+        Some(why) if !settings.allow_project_root => Err(hinted_or(
+            Error::usage(format!("{shown} {why}, not a build")),
+            here,
+            "`--allow-project-root` deploys it all the same",
+        )),
         _ => Ok(dir),
     }
-}
-
-/// The build folders of a project, those that exist.
-pub(crate) fn build_folders(here: &Path) -> impl Iterator<Item = &'static str> {
-    let here = here.to_owned();
-    BUILD_FOLDERS
-        .into_iter()
-        .filter(move |name| here.join(name).is_dir())
 }
 
 fn is_local_store(settings: &Settings, dir: &Path, here: &Path) -> bool {
@@ -83,6 +64,31 @@ fn is_local_store(settings: &Settings, dir: &Path, here: &Path) -> bool {
     };
     let stores = settings.local.iter().map(|local| here.join(local));
     stores.chain([here.join(LOCAL_DIR)]).any(within)
+}
+
+/// Says what a folder is, where it is no build.
+fn why_no_build(settings: &Settings, dir: &Path, here: &Path) -> Option<String> {
+    let whole = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    if let Some(why) = why_too_much(&whole, std::env::home_dir().as_deref()) {
+        return Some(why.to_owned());
+    }
+    let mark = what_makes_it_a_root(settings, dir, here)?;
+    Some(format!("holds {mark}, so it is a project"))
+}
+
+/// Says what a folder is where it is somebody's home, holds one, or is the system's.
+fn why_too_much(dir: &Path, home: Option<&Path>) -> Option<&'static str> {
+    let home = home.and_then(|home| home.canonicalize().ok());
+    match home {
+        Some(home) if home == dir => Some("is your home folder"),
+        Some(home) if home.starts_with(dir) => {
+            Some("holds your home folder, so it is the system's")
+        }
+        _ if dir.parent().is_none() || SYSTEM.iter().any(|name| dir == Path::new(name)) => {
+            Some("is a folder of the system")
+        }
+        _ => None,
+    }
 }
 
 fn what_makes_it_a_root(settings: &Settings, dir: &Path, here: &Path) -> Option<String> {
@@ -106,6 +112,7 @@ fn hinted(error: Error, here: &Path) -> Error {
 /// With the build folders that are there as the hint, else with the words given.
 fn hinted_or(error: Error, here: &Path, otherwise: &str) -> Error {
     let commands: Vec<String> = build_folders(here)
+        .into_iter()
         .map(|folder| format!("unstale deploy {folder}"))
         .collect();
     match commands.is_empty() {
@@ -132,13 +139,15 @@ mod tests {
         let here = tempfile::tempdir().unwrap();
         let error = build_dir(&settings(None), here.path()).unwrap_err();
         assert!(error.hint.unwrap().contains("`dir` in deploy.toml"));
-        fs::create_dir_all(here.path().join("public")).unwrap();
-        fs::create_dir_all(here.path().join("docs/.vitepress/dist")).unwrap();
+        for folder in ["public", "dist"] {
+            fs::create_dir_all(here.path().join(folder)).unwrap();
+            fs::write(here.path().join(folder).join("index.html"), "").unwrap();
+        }
         for dir in [None, Some("missing")] {
             let error = build_dir(&settings(dir), here.path()).unwrap_err();
             assert_eq!(
                 error.hint.as_deref(),
-                Some("unstale deploy public, or unstale deploy docs/.vitepress/dist")
+                Some("unstale deploy public, or unstale deploy dist")
             );
         }
     }
@@ -171,6 +180,33 @@ mod tests {
         assert!(build_dir(&inside, here.path()).is_err());
         assert!(build_dir(&settings(Some("..")), &public).is_err());
         assert!(build_dir(&settings(Some(".")), &here.path().join("public")).is_ok());
+    }
+
+    #[test]
+    fn homes_and_the_system_are_no_builds() {
+        let folder = tempfile::tempdir().unwrap();
+        let users = folder.path().canonicalize().unwrap();
+        let home = users.join("me");
+        fs::create_dir_all(home.join("site/public")).unwrap();
+        let judge = |dir: &Path| why_too_much(dir, Some(&home));
+        assert_eq!(judge(&home), Some("is your home folder"));
+        assert!(judge(&users).is_some() && judge(Path::new("/")).is_some());
+        assert_eq!(judge(&home.join("site/public")), None);
+        for (dir, refused) in [
+            ("/", true),
+            ("/usr", true),
+            ("/usr/share/doc", false),
+            ("/srv", false),
+        ] {
+            let why = why_too_much(Path::new(dir), None);
+            assert_eq!(why.is_some(), refused, "{dir}");
+        }
+        let settings = |allow_project_root| Settings {
+            allow_project_root,
+            ..settings(Some("/"))
+        };
+        assert!(build_dir(&settings(false), &home).is_err());
+        assert!(build_dir(&settings(true), &home).is_ok());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::error::Error;
 pub(super) type Layer<'t> = DeTable<'t>;
 
 /// Keys whose flags add to the list instead of replacing it.
-const ADDED: [&str; 2] = ["exclude", "include"];
+const ADDED: [&str; 3] = ["exclude", "include", "allow"];
 /// The table of deploy.toml whose keys variables and flags write as `purge-KEY`.
 const PURGE: &str = "purge";
 const ENV: &str = "env";

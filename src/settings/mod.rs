@@ -1,6 +1,7 @@
 //! The settings: defaults < deploy.toml < its `[env.NAME]` < `UNSTALE_*` variables < flags. `table` has them all.
 
 mod build_dir;
+mod generator;
 mod layers;
 pub(crate) mod list;
 mod mistake;
@@ -21,7 +22,8 @@ use crate::rules::header_rules::HeaderRules;
 use crate::rules::noise::NoiseRules;
 use crate::rules::redirects::Redirects;
 
-pub(crate) use build_dir::{build_dir, build_folders};
+pub(crate) use build_dir::build_dir;
+pub(crate) use generator::{build_folders, expected_builds};
 pub(crate) use site_files::{HEADERS_FILE, REDIRECTS_FILE, SiteFiles, UnservedLine, UnservedRules};
 pub(crate) use table::{PurgeSettings, Settings};
 pub(crate) use values::{DistributionSetting, StatePlace};
@@ -108,6 +110,14 @@ pub(crate) fn wants_json(config: Option<&Path>) -> bool {
     let path = named.or_else(|| variable("UNSTALE_CONFIG").map(PathBuf::from));
     let text = std::fs::read_to_string(path.unwrap_or_else(|| PathBuf::from(FILE)));
     text.is_ok_and(|text| layers::says_json(&text))
+}
+
+/// Resolves the environment and the flags, as where there is no settings file.
+///
+/// # Errors
+/// `Exit::Usage` for whatever is wrong with them.
+pub(crate) fn without_file(flags: &FlagSettings) -> Result<Settings, Error> {
+    Settings::resolve(None, &variables()?, flags)
 }
 
 /// The environment, as far as it is text: the settings file may name any variable.

@@ -4,8 +4,10 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use super::Settings;
-use super::list::Numbered;
+use super::list::{List, Numbered};
+use super::values::GlobPattern;
 use crate::error::Error;
+use crate::rules::globs::Globs;
 use crate::rules::header_rule::HeaderRule;
 use crate::rules::header_rules::HeaderRules;
 use crate::rules::redirect::Redirect;
@@ -42,15 +44,26 @@ pub(crate) struct UnservedRules {
     pub redirects: Vec<UnservedLine<UnservedRedirect>>,
 }
 
-impl SiteFiles {
-    /// Reads those that are there.
+impl Settings {
+    /// Reads those files of a build that are there and not left out.
     ///
     /// # Errors
     /// `Exit::Usage`, naming file and line of all that cannot be followed.
-    pub(crate) fn read(dir: &Path) -> Result<Self, Error> {
-        let headers = parsed(&dir.join(HEADERS_FILE), headers_file::parse)?;
-        let redirects = parsed(&dir.join(REDIRECTS_FILE), redirects_file::parse)?;
-        Ok(Self {
+    pub(crate) fn site_files(&self, dir: &Path) -> Result<SiteFiles, Error> {
+        let read = |name: &str| -> Result<String, Error> {
+            if names(&self.exclude, name)? && !names(&self.include, name)? {
+                return Ok(String::new());
+            }
+            text(&dir.join(name))
+        };
+        let place = |name: &str| dir.join(name).display().to_string();
+        let headers = parsed(
+            &place(HEADERS_FILE),
+            headers_file::parse(&read(HEADERS_FILE)?),
+        )?;
+        let redirects = redirects_file::parse(&read(REDIRECTS_FILE)?);
+        let redirects = parsed(&place(REDIRECTS_FILE), redirects)?;
+        Ok(SiteFiles {
             dir: dir.to_owned(),
             headers: numbered(headers.rules),
             redirects: numbered(redirects.redirects),
@@ -58,7 +71,9 @@ impl SiteFiles {
             unserved: numbered(redirects.unserved),
         })
     }
+}
 
+impl SiteFiles {
     fn path(&self, name: &str) -> String {
         self.dir.join(name).display().to_string()
     }
@@ -73,20 +88,29 @@ fn numbered<T>(rules: Vec<(usize, T)>) -> Vec<Numbered<T>> {
     rules.into_iter().map(numbered).collect()
 }
 
-fn parsed<T: Default>(
-    path: &Path,
-    parse: fn(&str) -> Result<T, Vec<headers_file::LineError>>,
-) -> Result<T, Error> {
-    let shown = path.display();
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(T::default()),
-        Err(error) => return Err(Error::usage(format!("cannot read {shown}")).because(error)),
-    };
-    parse(&text).map_err(|errors| {
+/// Tells whether globs name a file at the root of a build.
+fn names(globs: &List<GlobPattern>, name: &str) -> Result<bool, Error> {
+    let texts = globs.0.iter().map(|glob| glob.0.as_str());
+    let globs = Globs::compile(texts);
+    let globs = globs.map_err(|bad| Error::usage(format!("`{}`: {}", bad.glob, bad.why)))?;
+    Ok(globs.matches(name))
+}
+
+/// Reads a file; one that is not there says nothing.
+fn text(path: &Path) -> Result<String, Error> {
+    match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        read => read.map_err(|error| {
+            Error::usage(format!("cannot read {}", path.display())).because(error)
+        }),
+    }
+}
+
+fn parsed<T>(path: &str, parsed: Result<T, Vec<headers_file::LineError>>) -> Result<T, Error> {
+    parsed.map_err(|errors| {
         let mut all = errors
             .iter()
-            .map(|error| format!("{shown}:{}: {}", error.line, error.problem));
+            .map(|error| format!("{path}:{}: {}", error.line, error.problem));
         let first = all.next().unwrap_or_default();
         let mut error = Error::usage(first);
         error.causes = all.collect();
@@ -236,8 +260,38 @@ mod tests {
     #[test]
     fn a_build_without_them_says_nothing() {
         let dir = build(&[]);
-        let files = SiteFiles::read(dir.path()).unwrap();
+        let files = Settings::default().site_files(dir.path()).unwrap();
         assert!(files.headers.is_empty() && files.redirects.is_empty());
+    }
+
+    #[test]
+    fn what_is_left_out_is_not_read() {
+        let dir = build(&[
+            (HEADERS_FILE, "/*\n  Cache-Control: max-age=1\n"),
+            (REDIRECTS_FILE, "/a /b\n"),
+        ]);
+        let globs = |texts: &[&str]| {
+            let globs = texts.iter().map(|text| GlobPattern((*text).to_owned()));
+            List(globs.collect())
+        };
+        for (exclude, include, headers, redirects) in [
+            (&[][..], &[][..], 1, 1),
+            (&["_headers"], &[], 0, 1),
+            (&["/_redirects"], &[], 1, 0),
+            (&["_*"], &[], 0, 0),
+            (&["_*", "!_headers"], &[], 1, 0),
+            (&["_*"], &["/_redirects"], 0, 1),
+            (&["/sub/_headers"], &[], 1, 1),
+        ] {
+            let settings = Settings {
+                exclude: globs(exclude),
+                include: globs(include),
+                ..Settings::default()
+            };
+            let files = settings.site_files(dir.path()).unwrap();
+            let read = (files.headers.len(), files.redirects.len());
+            assert_eq!(read, (headers, redirects), "{exclude:?} {include:?}");
+        }
     }
 
     #[test]
@@ -246,7 +300,7 @@ mod tests {
             (HEADERS_FILE, "# c\n/*\n  Cache-Control: max-age=1\n"),
             (REDIRECTS_FILE, "\n/a /b\n"),
         ]);
-        let files = SiteFiles::read(dir.path()).unwrap();
+        let files = Settings::default().site_files(dir.path()).unwrap();
         let own = HeaderRule {
             patterns: vec!["*.html".into()],
             ..HeaderRule::default()
@@ -276,7 +330,7 @@ mod tests {
         let told = |name: &str, text: &str| {
             let dir = build(&[(name, text)]);
             let settings = Settings::default();
-            let files = SiteFiles::read(dir.path());
+            let files = settings.site_files(dir.path());
             let result = files.and_then(|files| {
                 settings.header_rules_with(&files)?;
                 settings.redirects_with(&files)

@@ -54,6 +54,8 @@ pub(crate) struct Settings {
 
     pub exclude: List<GlobPattern>,
     pub include: List<GlobPattern>,
+    /// Deployed though it looks private.
+    pub allow: List<GlobPattern>,
     pub symlinks: SymlinkPolicy,
     /// Keys that the distribution answers errors with, besides those that it names itself.
     pub error_documents: List<String>,
@@ -160,6 +162,7 @@ impl Default for Settings {
             expected_bucket_owner: None,
             exclude: List::default(),
             include: List::default(),
+            allow: List::default(),
             symlinks: SymlinkPolicy::Inside,
             error_documents: List::default(),
             strip_extension: List::default(),

@@ -4,6 +4,7 @@ pub(crate) mod known;
 pub(crate) mod names;
 pub(crate) mod past;
 pub(crate) mod redirects;
+mod root_page;
 pub(crate) mod serving;
 pub(crate) mod source;
 pub(crate) mod tailor;

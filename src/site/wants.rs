@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use md5::{Digest, Md5 as Hasher};
 
-use super::redirects;
 use super::serving::ServingRules;
 use super::source::SiteSource;
 use super::unserved;
+use super::{redirects, root_page};
 use crate::edge::Behavior;
 use crate::error::Error;
 use crate::job::request::Job;
@@ -55,7 +55,12 @@ impl<'a> WantedSite<'a> {
             shared: RefCell::default(),
         };
         match source {
-            SiteSource::Build(_) => wants.redirect(targets),
+            SiteSource::Build(_) => {
+                wants.redirect(targets);
+                let has = |key: &str| wants.extra(key).is_some() || source.file(key).is_some();
+                let missing = root_page::warning(job, source.files(), targets, has);
+                wants.warnings.extend(missing);
+            }
             SiteSource::Past(past) => wants.extras = Cow::Borrowed(&past.wants),
         }
         if job.settings.tags && !wants.rules.tagged {

@@ -208,6 +208,9 @@ pub(crate) async fn build(
         ))
         .hint("build the site first, or name the folder that the build writes to"));
     }
+    if !build.left_out.is_empty() {
+        tell.tell(DeployEvent::LeftOut(build.left_out.clone()));
+    }
     tell.tell(DeployEvent::Scanned {
         files: build.files.len() as u64,
         bytes: build.bytes,
@@ -360,10 +363,13 @@ impl From<ScanError> for Error {
             ScanError::Missing { .. }
             | ScanError::NotAFolder { .. }
             | ScanError::Pattern { .. }
-            | ScanError::Reserved { .. } => Exit::Usage,
+            | ScanError::Reserved { .. }
+            | ScanError::Private { .. }
+            | ScanError::TooManyFiles { .. } => Exit::Usage,
             _ => Exit::Failed,
         };
         Self {
+            causes: error.causes(),
             hint,
             ..Self::new(exit, error.to_string())
         }

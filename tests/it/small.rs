@@ -1,38 +1,6 @@
-//! Commands of one page: init, policy, quota.
+//! Commands of one page: policy, quota.
 
-use super::support::{Site, Unstale, World};
-
-#[tokio::test(flavor = "multi_thread")]
-async fn init_writes_what_deploy_reads_and_never_twice() {
-    let world = World::new().await;
-    let site = Site::of(&[("index.html", "<p>")]);
-    let init = || Unstale::new("init").within(site.project());
-    init()
-        .with("--bucket s3://site/docs --region eu-west-1")
-        .await
-        .succeeds()
-        .says("deploy.toml");
-    let path = site.project().join("deploy.toml");
-    let text = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(
-        text,
-        "dir = \"public\"\nbucket = \"site\"\nprefix = \"docs/\"\nregion = \"eu-west-1\"\n"
-    );
-    init().await.exits(2).says("left as it is");
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
-    let deploy = Unstale::new("deploy").arg("--endpoint-url");
-    let deploy = deploy.arg(world.endpoint()).within(site.project());
-    deploy.await.succeeds();
-    assert_eq!(world.objects("docs/").len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn init_needs_a_build() {
-    let site = Site::empty();
-    let ran = Unstale::new("init").within(site.dir()).await;
-    ran.exits(2).says("build the site first");
-    assert!(!site.dir().join("deploy.toml").exists());
-}
+use super::support::{Unstale, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_policy_is_json_and_asks_nobody() {

@@ -15,10 +15,12 @@
 //! ```
 
 mod site;
+mod terminal;
 mod unstale;
 mod world;
 
 pub use site::{Site, fixture};
 
+pub use terminal::Terminal;
 pub use unstale::{Ran, Started, Unstale};
 pub use world::{BUCKET, Setup, World, url_of};

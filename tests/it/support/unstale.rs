@@ -17,6 +17,8 @@ use rustix::termios::Winsize;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::Terminal;
+
 /// A command line that is not run yet; awaiting it runs it.
 pub struct Unstale {
     command: Command,
@@ -80,6 +82,12 @@ impl Unstale {
     /// Reads this, instead of nothing.
     pub fn stdin(mut self, input: impl Into<Stdio>) -> Self {
         self.command.stdin(input);
+        self
+    }
+
+    /// Runs at a terminal, but for stdout.
+    pub fn at(mut self, terminal: &Terminal) -> Self {
+        self.command.stdin(terminal.side()).stderr(terminal.side());
         self
     }
 
