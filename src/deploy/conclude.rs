@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::invalidator::{Invalidator, PendingInvalidation};
 use super::progress::{DeployProgress, HaltReason, PurgeOutcome};
+use crate::aws::AwsError;
 use crate::error::{Error, Exit};
 use crate::job::event::DeploySummary;
 use crate::state::StateError;
@@ -91,6 +92,7 @@ fn trouble(progress: &DeployProgress, ended: Result<(), HaltReason>) -> Option<E
     if progress.failures.is_empty() {
         return match &progress.purge {
             PurgeOutcome::Refused(error) => Some(unfinished(error.clone().into())),
+            PurgeOutcome::Unlisted(error) => Some(unlisted(error)),
             PurgeOutcome::Accepted | PurgeOutcome::TimedOut => None,
         };
     }
@@ -106,6 +108,15 @@ fn trouble(progress: &DeployProgress, ended: Result<(), HaltReason>) -> Option<E
         .map(|(key, why)| format!("{key}: {why}"))
         .collect();
     Some(error.hint(hint))
+}
+
+/// Says that everything is live and nothing purged, since nobody knows where.
+fn unlisted(error: &AwsError) -> Error {
+    let text = format!("nothing was purged: {error}");
+    Error::incomplete(text).hint(with_next(Some(format!(
+        "allow {}, or name the distribution: distribution = \"ID\" in deploy.toml (\"none\" if there is none)",
+        error.action
+    ))))
 }
 
 /// Says that nothing was uploaded, since not everybody would have been asked for the password.
