@@ -248,3 +248,162 @@ pub fn asked_path(written: &str) -> String {
     path::encode(&path::decode(written), &mut asked);
     asked
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::distribution::{ErrorResponse, WebsiteConfiguration};
+    use super::*;
+    use crate::rules::edge_function::PathRewrite;
+    use crate::rules::redirect::Redirect;
+
+    const KEYS: [&str; 6] = [
+        "index.html",
+        "about/index.html",
+        "a b.css",
+        "LICENSE",
+        "404.html",
+        "api/x",
+    ];
+
+    fn distribution() -> Distribution {
+        let behavior = |pattern: &str, origin: &str| Behavior {
+            pattern: pattern.to_owned(),
+            origins: vec![origin.to_owned()],
+            ..Behavior::default()
+        };
+        let origin = |id: &str| Origin {
+            id: id.to_owned(),
+            ..Origin::default()
+        };
+        Distribution {
+            default_root_object: Some("index.html".to_owned()),
+            origins: vec![origin("s3"), origin("api")],
+            behaviors: vec![behavior("/api/*", "api"), behavior("*", "s3")],
+            ..Distribution::default()
+        }
+    }
+
+    /// What is answered at each path, in short.
+    fn told(distribution: &Distribution, host: &str, paths: &[&str]) -> Vec<String> {
+        let site = ShownSite::new(distribution, vec!["s3".to_owned()]);
+        let has = |key: &str| KEYS.contains(&key);
+        let answers = ConfiguredAnswers::new(&site, host, &has);
+        let short = |answer: &PathAnswer| match answer {
+            PathAnswer::Object { key, .. } => key.clone(),
+            PathAnswer::Redirect { status, to } => format!("{status} {to}"),
+            PathAnswer::Error { status, page } => {
+                format!("{status} {}", page.as_deref().unwrap_or("-"))
+            }
+            PathAnswer::ForeignRedirect => "a redirect".to_owned(),
+        };
+        let at = |path: &&str| match answers.at(path) {
+            Some((_, answers)) => answers.iter().map(short).collect::<Vec<_>>().join(", "),
+            None => "?".to_owned(),
+        };
+        paths.iter().map(at).collect()
+    }
+
+    #[test]
+    fn objects_errors_and_other_origins() {
+        let mut distribution = distribution();
+        let paths = ["/", "/a+b.css", "/a%20b.css", "/about/", "/api/x"];
+        let right = ["index.html", "a b.css", "a b.css", "403 -, 404 -", "?"];
+        assert_eq!(told(&distribution, "", &paths), right);
+        let page = |page: &str, response_code| ErrorResponse {
+            code: 404,
+            page: Some(page.to_owned()),
+            response_code,
+            ..ErrorResponse::default()
+        };
+        for (response, right) in [
+            (page("/404.html", None), "403 -, 404 404.html"),
+            (page("/index.html", Some(200)), "403 -, 200 index.html"),
+            (page("/none.html", Some(200)), "403 -, 404 -"),
+            (page("/api/404.html", Some(410)), "403 -, 410 -"),
+        ] {
+            distribution.error_responses = vec![response];
+            assert_eq!(told(&distribution, "", &["/about/"]), [right]);
+        }
+    }
+
+    #[test]
+    fn a_website_answers_for_folders() {
+        let mut distribution = distribution();
+        distribution.origins[0].website = true;
+        let paths = ["/about", "/about/", "/a+b.css", "/none"];
+        assert_eq!(told(&distribution, "", &paths)[3], "?", "nothing was read");
+        distribution.website = Some(WebsiteConfiguration {
+            error: Some("404.html".to_owned()),
+            ..WebsiteConfiguration::default()
+        });
+        let right = [
+            "302 /about/",
+            "about/index.html",
+            "404 404.html",
+            "404 404.html",
+        ];
+        assert_eq!(told(&distribution, "", &paths), right);
+    }
+
+    #[test]
+    fn what_a_function_may_do_is_all_that_may_be_seen() {
+        let paths = ["/about/", "/about", "/LICENSE", "/index.html"];
+        let behind = |code: &str, rewrite: UriRewrite| {
+            let mut distribution = distribution();
+            let behavior = &mut distribution.behaviors[1];
+            behavior.function = Some(code.to_owned());
+            behavior.rewrite = rewrite;
+            told(&distribution, "", &paths)
+        };
+        let slash = "function handler(event) { var r = event.request; if (r.uri.endsWith('/')) { r.uri += 'index.html'; } return r; }";
+        let right = [
+            "about/index.html, 403 -, 404 -",
+            "403 -, 404 -",
+            "LICENSE",
+            "index.html",
+        ];
+        assert_eq!(behind(slash, UriRewrite::IndexDirectory), right);
+        // Whether the code has both ways is not known.
+        let right = [
+            "about/index.html, 403 -, 404 -",
+            "about/index.html, 403 -, 404 -",
+            "LICENSE, 403 -, 404 -",
+            "index.html",
+        ];
+        assert_eq!(behind("", UriRewrite::IndexDirectory), right);
+        let html = UriRewrite::Forms(vec![UriForm::ending(".html", "")]);
+        assert_eq!(behind("", html)[3], "index.html, 403 -, 404 -");
+        assert_eq!(behind("", UriRewrite::Unknown)[..2], ["?", "?"]);
+    }
+
+    #[test]
+    fn what_our_function_does_is_certain() {
+        let mut distribution = distribution();
+        let function = EdgeFunction {
+            site: "s3://b/".to_owned(),
+            canonical_host: Some("www.example.com".to_owned()),
+            redirects: vec![Redirect::new("/old", "/about/")],
+            rewrite: PathRewrite {
+                index: Some("index.html".to_owned()),
+                bare_folders: true,
+                kept: vec!["/LICENSE".to_owned()],
+                ..PathRewrite::default()
+            },
+            ..EdgeFunction::default()
+        };
+        let behavior = &mut distribution.behaviors[1];
+        behavior.function = Some(function.code().unwrap());
+        behavior.associated = Some("function/site".to_owned());
+        let paths = ["/about", "/LICENSE", "/none", "/old"];
+        let right = ["about/index.html", "LICENSE", "403 -, 404 -", "301 /about/"];
+        assert_eq!(told(&distribution, "www.example.com", &paths), right);
+        let elsewhere = told(&distribution, "d1.cloudfront.net", &paths);
+        assert_eq!(elsewhere[0], "301 https://www.example.com/about");
+        // Of another's function nobody knows what it redirects.
+        distribution.behaviors[1].function = None;
+        assert_eq!(
+            told(&distribution, "", &["/LICENSE"]),
+            ["LICENSE, a redirect"]
+        );
+    }
+}
