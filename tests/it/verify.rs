@@ -366,7 +366,7 @@ fn shows_for_errors(setup: &mut Setup, page: &str, (status, min_ttl): (u16, u64)
         response: Some(status),
         min_ttl,
     };
-    setup.distribution.errors.extend([403, 404].map(response));
+    setup.distribution.errors = [403, 404].map(response).to_vec();
 }
 
 #[tokio::test(flavor = "multi_thread")]
