@@ -140,8 +140,11 @@ impl AskedSite<'_> {
                     own: asked.is_some_and(|(kind, _)| kind == PathKind::Own),
                     expected: possible.into_iter().filter_map(&expectation).collect(),
                     added: self.added.by_policy(&behavior.pattern),
-                    added_by_function: (is_default.then(|| self.added.by_function(&path)))
-                        .unwrap_or_default(),
+                    added_by_function: if is_default {
+                        self.added.by_function(&path)
+                    } else {
+                        HeaderValues::new()
+                    },
                     path,
                 });
             }
