@@ -218,9 +218,9 @@ impl Asking<'_> {
             own.etags.insert(entry.etag.clone());
         }
         let is_open = |asked: &AskedUrl| {
-            let mut seen = asked.answer.iter();
-            seen.any(|seen| seen.status < 300 && !own.digests.contains(&seen.md5))
-                && asked.fault(&own, false).is_some()
+            let fault = asked.fault(&own, false);
+            fault.is_some_and(|(kind, _)| kind == FaultKind::Wrong)
+                && (asked.answer.iter()).any(|seen| !own.digests.contains(&seen.md5))
         };
         if !answered.iter().any(is_open) {
             return own;
