@@ -194,11 +194,14 @@ Needs a bucket with versioning.")]
     State(StateArgs),
     /// Take the lock away from a deploy that is dead for certain
     Unlock,
-    /// Compare what the edge serves with the build; exit 5 if stale
+    /// Compare what the edge serves with the build; exit 5 where it differs
     #[command(after_help = "\
 Examples:
   unstale verify public
-  unstale verify --changed --url https://www.example.com")]
+  unstale verify --changed --url https://www.example.com
+
+stale: another content of the site's; missing: an error or nothing; wrong: another status, header,
+location or body. --verbose says which edge answered, and how old that is.")]
     Verify(VerifyArgs),
     /// How many of this month's free invalidation paths are left
     Quota,

@@ -33,6 +33,15 @@ pub struct ViewerAnswer {
     pub md5: Md5,
 }
 
+/// Why a question has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingAnswer {
+    /// Nobody began to answer: no such name, no connection, no TLS, or nothing was said in time.
+    pub unreachable: bool,
+    /// For people.
+    pub why: String,
+}
+
 impl ViewerAnswer {
     /// Finds the first header of this name, which is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -71,9 +80,13 @@ impl ViewerClient {
         }
     }
 
-    /// Asks for a URL, `http` or `https`, and reads the answer to its end. Fails with words for people.
-    pub async fn get(&self, url: &str) -> Result<ViewerAnswer, String> {
-        let mut request = HttpRequest::get(url).map_err(|error| error.to_string())?;
+    /// Asks for a URL, `http` or `https`, and reads the answer to its end.
+    pub async fn get(&self, url: &str) -> Result<ViewerAnswer, MissingAnswer> {
+        let missing = |unreachable, error: &dyn std::error::Error| MissingAnswer {
+            unreachable,
+            why: reason(error),
+        };
+        let mut request = HttpRequest::get(url).map_err(|error| missing(false, &error))?;
         let agent = concat!("unstale/", env!("CARGO_PKG_VERSION"));
         request.headers_mut().insert("user-agent", agent);
         if let Some(authorization) = &self.authorization {
@@ -84,14 +97,14 @@ impl ViewerClient {
             .connector
             .call(request)
             .await
-            .map_err(|error| with_causes(&error))?;
+            .map_err(|error| missing(true, &error))?;
         let headers = answer.headers().iter();
         let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
         let (status, headers) = (answer.status().as_u16(), headers.collect());
         let mut body = ByteStream::new(answer.into_body());
         let (mut size, mut hasher) = (0, Hasher::new());
         while let Some(part) = body.next().await {
-            let part = part.map_err(|error| with_causes(&error))?;
+            let part = part.map_err(|error| missing(false, &error))?;
             size += part.len() as u64;
             hasher.update(&part);
         }
@@ -104,16 +117,11 @@ impl ViewerClient {
     }
 }
 
-/// Words an error with its causes, which hold what is of use.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let detail = inner.to_string();
-        if !text.contains(&detail) {
-            text = format!("{text}: {detail}");
-        }
-        cause = inner.source();
+/// Words what is at the bottom of an error: what stands above it only says that something failed.
+fn reason(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
     }
-    text
+    innermost.to_string()
 }

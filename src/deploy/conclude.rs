@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::invalidator::{Invalidator, PendingInvalidation};
 use super::progress::{DeployProgress, HaltReason, PurgeOutcome};
-use crate::aws::AwsErrorKind;
+use crate::aws::{AwsError, AwsErrorKind};
 use crate::edge::Money;
 use crate::error::{Error, Exit};
 use crate::job::event::DeploySummary;
@@ -114,6 +114,7 @@ fn trouble(progress: &DeployProgress, ended: Result<(), HaltReason>) -> Option<E
     if progress.failures.is_empty() {
         return match &progress.purge {
             PurgeOutcome::Refused(error) => Some(unfinished(error.clone().into())),
+            PurgeOutcome::Unlisted(error) => Some(unlisted(error)),
             PurgeOutcome::Accepted | PurgeOutcome::TimedOut => None,
         };
     }
@@ -135,6 +136,15 @@ fn not_as_wanted(objects: u64) -> String {
         1 => "1 object is not as it should be".to_owned(),
         more => format!("{} objects are not as they should be", count(more)),
     }
+}
+
+/// Says that everything is live and nothing purged, since nobody knows where.
+fn unlisted(error: &AwsError) -> Error {
+    let text = format!("nothing was purged: {error}");
+    Error::incomplete(text).hint(with_next(Some(format!(
+        "allow {}, or name the distribution: distribution = \"ID\" in deploy.toml (\"none\" if there is none)",
+        error.action
+    ))))
 }
 
 /// Says that nothing was uploaded, since not everybody would have been asked for the password.

@@ -6,9 +6,12 @@ use super::purge_sender::SentPurge;
 use super::put_error::PutError;
 use crate::aws::AwsError;
 use crate::aws::s3::Written;
+use crate::edge::PurgeMode;
+use crate::job::request::Job;
 use crate::object::Key;
 use crate::plan::DistributionPurge;
 use crate::state::StateError;
+use crate::survey::targets::ResolvedTargets;
 
 /// What was brought about so far.
 #[derive(Debug, Default)]
@@ -41,6 +44,17 @@ pub(super) enum PurgeOutcome {
     TimedOut,
     /// Not all of it was taken: the rest stays unpaid.
     Refused(AwsError),
+    /// Nobody knows which distribution is to be sent it. The state says of none that it was told, so that it is owed everything.
+    Unlisted(AwsError),
+}
+
+impl PurgeOutcome {
+    /// Returns what is known before anything is sent.
+    pub(super) fn foreseen(job: &Job, targets: &ResolvedTargets) -> Self {
+        let wanted = job.prices.mode != PurgeMode::None;
+        let unlisted = targets.unlisted.clone().filter(|_| wanted);
+        unlisted.map_or(Self::Accepted, Self::Unlisted)
+    }
 }
 
 /// Why a deploy stops before its end is noted.

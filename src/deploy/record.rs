@@ -52,7 +52,7 @@ pub(super) fn end(scene: &PlanInputs, job: &Job, written: WrittenFiles) -> EndOf
     }
     let outcome = if !progress.failures.is_empty() {
         PastOutcome::Incomplete
-    } else if !unpaid.is_empty() {
+    } else if !unpaid.is_empty() || matches!(progress.purge, PurgeOutcome::Unlisted(_)) {
         PastOutcome::Owing
     } else {
         PastOutcome::Done

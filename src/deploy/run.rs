@@ -12,7 +12,7 @@ use super::invalidator::Invalidator;
 use super::journal;
 use super::lease_wait::{timestamp, wait_for_lease};
 use super::plan_inputs::{PlanInputs, SurveyedSite, WrittenKeys};
-use super::progress::{DeployProgress, HaltReason};
+use super::progress::{DeployProgress, HaltReason, PurgeOutcome};
 use super::purge_sender::{BatchNumbers, PurgeSender, texts};
 use super::steps::RunningDeploy;
 use crate::aws::AwsClients;
@@ -82,6 +82,8 @@ async fn look(
         survey::find_targets(context.aws, context.job),
         remote
     )?;
+    let told = &remote.state.object.told;
+    survey::find_recorded(context.aws, context.job, told, &mut targets).await?;
     ask_for_services(context, source.files(), &mut targets).await?;
     Ok(SurveyedSite {
         place,
@@ -312,6 +314,11 @@ impl DeployRun<'_> {
             journal,
             numbers,
         } = intent;
+        let progress = DeployProgress {
+            purge: PurgeOutcome::foreseen(self.context.job, &scene.targets),
+            purges: plan.purges.clone(),
+            ..DeployProgress::default()
+        };
         let mut running = RunningDeploy {
             context: self.context,
             sender: self.sender(scene, &plan, &lease, numbers),
@@ -321,10 +328,7 @@ impl DeployRun<'_> {
             journal,
             lease,
             level: &mut self.level,
-            progress: DeployProgress {
-                purges: plan.purges.clone(),
-                ..DeployProgress::default()
-            },
+            progress,
         };
         let ended = running.carry_out().await;
         let progress = running.progress;
@@ -445,6 +449,8 @@ impl DeployRun<'_> {
         // Whoever deployed meanwhile may have changed what this one writes, and a password may be gone.
         if job.function.is_some() || job.headers_policy.is_some() {
             targets = survey::find_targets(aws, job).await?;
+            let told = &remote.state.object.told;
+            survey::find_recorded(aws, job, told, &mut targets).await?;
             ask_for_services(self.context, scene.source.files(), &mut targets).await?;
         }
         Ok(SurveyedSite {

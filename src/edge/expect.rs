@@ -1,25 +1,42 @@
 //! What a request path has to answer, and how an answer differs from that.
 
+use std::collections::HashSet;
+
+use serde::Serialize;
+
 use super::added_headers::HeaderValues;
+use super::distribution::DEFAULT_ERROR_TTL;
+use super::path::decode;
 use crate::object::{ETag, Headers, Md5};
 
 /// What a viewer has to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExpectedAnswer {
-    Object {
-        size: u64,
-        /// `None`: nobody knows it.
-        md5: Option<Md5>,
-        headers: Box<Headers>,
-        /// As S3 answered it, where that is known.
-        etag: Option<ETag>,
-    },
+    Object(Box<ExpectedObject>),
     /// A redirect to there.
-    Redirect(String),
-    /// Nothing is there any more: an error.
-    Gone,
+    Redirect {
+        status: u16,
+        to: String,
+    },
+    /// An error, with an object in its place or without.
+    Error {
+        status: u16,
+        page: Option<Box<ExpectedObject>>,
+    },
+    /// Any redirect, made by a function.
+    ForeignRedirect,
     /// The password, by whoever comes without it.
     AskPassword,
+}
+
+/// An object as viewers have to see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedObject {
+    pub size: u64,
+    pub md5: Md5,
+    pub headers: Headers,
+    /// As S3 answered it, where that is known.
+    pub etag: Option<ETag>,
 }
 
 /// What a viewer saw, as far as it counts.
@@ -32,68 +49,157 @@ pub struct SeenAnswer<'a> {
     pub headers: &'a [(String, String)],
 }
 
+/// How an answer is not as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// Another content of the site's: an earlier one, or another object's.
+    Stale,
+    /// An error, or nothing, where there should be something.
+    Missing,
+    /// Another status, header or location, or a body that is none of the site's.
+    Wrong,
+}
+
+/// What the site has or had, to tell a stale answer from a foreign one.
+#[derive(Clone, Debug, Default)]
+pub struct OwnContents {
+    pub digests: HashSet<Md5>,
+    /// As S3 writes them.
+    pub etags: HashSet<ETag>,
+}
+
+impl OwnContents {
+    fn has(&self, answer: &SeenAnswer) -> bool {
+        let etag = answer.etag();
+        // That nothing is in it says nothing.
+        answer.size > 0 && self.digests.contains(&answer.md5)
+            || etag.is_some_and(|etag| self.etags.contains(&etag))
+    }
+}
+
 impl SeenAnswer<'_> {
     fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         let header = headers.find(|(listed, _)| listed == name)?;
         Some(header.1.as_str())
     }
+
+    /// Returns its ETag. An edge that compresses weakens it.
+    fn etag(&self) -> Option<ETag> {
+        let etag = self.header("etag")?;
+        Some(ETag::parse(etag.trim_start_matches("W/")))
+    }
+
+    /// Returns whether an edge may bear it as an error for a while, whatever was deployed since.
+    fn is_young(&self) -> bool {
+        let age = self.header("age").and_then(|age| age.parse().ok());
+        age.is_some_and(|age: u64| age <= DEFAULT_ERROR_TTL)
+    }
 }
 
-/// Returns in which ways the answer is not what is expected; none where it is.
-pub fn faults(expected: &ExpectedAnswer, answer: &SeenAnswer) -> Vec<String> {
-    match expected {
-        ExpectedAnswer::Gone if answer.status >= 400 => Vec::new(),
-        ExpectedAnswer::Gone => vec![format!("answers {}, and was removed", answer.status)],
-        ExpectedAnswer::AskPassword if answer.status == 401 => Vec::new(),
-        ExpectedAnswer::AskPassword => {
-            vec![format!("answers {} without the password", answer.status)]
-        }
-        ExpectedAnswer::Redirect(to) => redirect(to, answer),
-        ExpectedAnswer::Object { .. } if answer.status != 200 => {
-            vec![format!("answers {} instead of 200", answer.status)]
-        }
-        ExpectedAnswer::Object {
-            size,
-            md5,
-            headers,
-            etag,
-        } => {
-            let mut faults = Vec::new();
-            let differs = md5.is_some_and(|md5| md5 != answer.md5);
-            // What was kept or stored compressed is known by its digest alone.
-            if differs && *size == 0 {
-                faults.push("other content".to_owned());
-            } else if answer.size != *size && (differs || md5.is_none()) {
-                faults.push(format!("{} bytes instead of {size}", answer.size));
-            } else if differs {
-                faults.push("other content of the same size".to_owned());
-            }
-            faults.extend(differing(headers, answer));
-            if let (Some(etag), Some(seen)) = (etag, answer.header("etag")) {
-                // An edge that compresses weakens it.
-                let seen = ETag::parse(seen.trim_start_matches("W/"));
-                if seen != *etag {
-                    faults.push(format!("etag {seen} instead of {etag}"));
+impl ExpectedAnswer {
+    /// Returns in which ways an answer is not what is expected; none where it is.
+    pub fn faults(&self, answer: &SeenAnswer) -> Vec<String> {
+        let status = |right: u16| {
+            let differs = answer.status != right;
+            differs.then(|| format!("{} instead of {right}", answer.status))
+        };
+        let faults: Vec<Option<String>> = match self {
+            Self::Object(object) => match status(200) {
+                None => return object.faults(answer),
+                fault => vec![fault],
+            },
+            Self::Error {
+                status: right,
+                page,
+            } => match (status(*right), page) {
+                (None, Some(page)) if !answer.is_young() => return page.faults(answer),
+                (Some(_), None) if answer.status < 300 => {
+                    vec![Some(format!("{} where nothing is", answer.status))]
                 }
+                (fault, _) => vec![fault],
+            },
+            Self::Redirect { status: right, to } => {
+                let is_redirect = (300..400).contains(&answer.status);
+                vec![
+                    status(*right),
+                    redirect_fault(to, answer).filter(|_| is_redirect),
+                ]
             }
-            faults
+            Self::ForeignRedirect => {
+                let cache = answer.header("x-cache").unwrap_or_default();
+                let is_made = cache.contains("GeneratedResponse from cloudfront");
+                let is_right = is_made && (300..400).contains(&answer.status);
+                let text = || format!("{}, and no function redirects", answer.status);
+                vec![(!is_right).then(text)]
+            }
+            Self::AskPassword => {
+                let text = || format!("{} without the password", answer.status);
+                vec![(answer.status != 401).then(text)]
+            }
+        };
+        faults.into_iter().flatten().collect()
+    }
+
+    /// Says what kind of fault an answer has that is not what is expected.
+    pub fn kind(&self, answer: &SeenAnswer, own: &OwnContents) -> FaultKind {
+        let content = match self {
+            Self::Object(object) => Some(object.md5),
+            Self::Error { page, .. } => page.as_ref().map(|page| page.md5),
+            Self::Redirect { .. } | Self::ForeignRedirect => None,
+            Self::AskPassword => return FaultKind::Wrong,
+        };
+        let is_error = matches!(self, Self::Error { .. });
+        if answer.status >= 400 && !is_error {
+            FaultKind::Missing
+        } else if content != Some(answer.md5) && own.has(answer) {
+            FaultKind::Stale
+        } else {
+            FaultKind::Wrong
         }
+    }
+
+    /// Returns whether a function of the site's own sees the answer on its way out.
+    pub fn is_seen_by_functions(&self) -> bool {
+        matches!(self, Self::Object(_))
     }
 }
 
-fn redirect(to: &str, answer: &SeenAnswer) -> Vec<String> {
-    if !(300..400).contains(&answer.status) {
-        return vec![format!("answers {} instead of redirecting", answer.status)];
+impl ExpectedObject {
+    fn faults(&self, answer: &SeenAnswer) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.md5 != answer.md5 {
+            // What was kept or stored compressed is known by its digest alone.
+            faults.push(if self.size == 0 {
+                "other content".to_owned()
+            } else if answer.size == self.size {
+                "other content of the same size".to_owned()
+            } else {
+                format!("{} bytes instead of {}", answer.size, self.size)
+            });
+        }
+        faults.extend(differing(&self.headers, answer));
+        if let (Some(etag), Some(seen)) = (&self.etag, answer.etag())
+            && seen != *etag
+        {
+            faults.push(format!("etag {seen} instead of {etag}"));
+        }
+        faults
     }
-    // S3 puts its own host before a path.
-    let ends_so = |seen: &str| seen == to || to.starts_with('/') && past_host(seen) == Some(to);
+}
+
+fn redirect_fault(to: &str, answer: &SeenAnswer) -> Option<String> {
+    // S3 puts its own host before a path, and escapes what it likes.
+    let is_same = |seen: &str| decode(seen) == decode(to);
+    let ends_so =
+        |seen: &str| is_same(seen) || to.starts_with('/') && past_host(seen).is_some_and(is_same);
     match answer.header("location") {
-        Some(seen) if ends_so(seen) => Vec::new(),
-        seen => vec![format!(
+        Some(seen) if ends_so(seen) => None,
+        seen => Some(format!(
             "redirects to {} instead of {to}",
             seen.unwrap_or("nowhere")
-        )],
+        )),
     }
 }
 
@@ -141,18 +247,19 @@ mod tests {
     use super::*;
 
     const THIS: Md5 = Md5([1; 16]);
+    const EARLIER: Md5 = Md5([2; 16]);
 
-    fn page() -> ExpectedAnswer {
-        ExpectedAnswer::Object {
+    fn object() -> Box<ExpectedObject> {
+        Box::new(ExpectedObject {
             size: 5,
-            md5: Some(THIS),
-            headers: Box::new(Headers {
+            md5: THIS,
+            headers: Headers {
                 cache_control: Some("max-age=1".into()),
                 content_type: Some("text/html".into()),
                 ..Headers::default()
-            }),
+            },
             etag: Some(ETag::Md5(THIS)),
-        }
+        })
     }
 
     fn headers_of(text: &str) -> Vec<(String, String)> {
@@ -163,6 +270,7 @@ mod tests {
             .collect()
     }
 
+    /// The kind of fault and the faults; nothing where the answer is right.
     fn told(expected: &ExpectedAnswer, status: u16, size: u64, md5: u8, headers: &str) -> String {
         let headers = headers_of(headers);
         let answer = SeenAnswer {
@@ -171,63 +279,120 @@ mod tests {
             md5: Md5([md5; 16]),
             headers: &headers,
         };
-        faults(expected, &answer).join(", ")
+        let own = OwnContents {
+            digests: HashSet::from([THIS, EARLIER]),
+            etags: HashSet::from([ETag::parse("\"e-2\"")]),
+        };
+        let faults = expected.faults(&answer);
+        if faults.is_empty() {
+            return String::new();
+        }
+        let kind = expected.kind(&answer, &own);
+        format!("{kind:?}: {}", faults.join(", "))
     }
+
+    const RIGHT: &str = "cache-control: max-age=1;content-type: text/html";
 
     #[test]
     fn an_answer_is_right_or_told() {
-        const RIGHT: &str = "cache-control: max-age=1;content-type: text/html";
+        let page = ExpectedAnswer::Object(object());
         for (status, size, md5, headers, right) in [
             (200, 5, 1, RIGHT, ""),
-            (404, 5, 1, RIGHT, "answers 404 instead of 200"),
-            (200, 6, 2, RIGHT, "6 bytes instead of 5"),
-            (200, 5, 2, RIGHT, "other content of the same size"),
-            (
-                200,
-                5,
-                1,
-                "cache-control: max-age=2;content-type: text/html",
-                "cache-control `max-age=2` instead of `max-age=1`",
-            ),
+            (404, 9, 9, "", "Missing: 404 instead of 200"),
+            // Though what is shown for errors is the site's, too.
+            (404, 6, 2, RIGHT, "Missing: 404 instead of 200"),
+            (200, 6, 2, RIGHT, "Stale: 6 bytes instead of 5"),
+            (200, 6, 9, RIGHT, "Wrong: 6 bytes instead of 5"),
+            (200, 5, 9, RIGHT, "Wrong: other content of the same size"),
+            (301, 0, 9, "location: /x", "Wrong: 301 instead of 200"),
             (
                 200,
                 5,
                 1,
                 "content-type: text/html",
-                "cache-control none instead of `max-age=1`",
+                "Wrong: cache-control none instead of `max-age=1`",
             ),
         ] {
-            assert_eq!(told(&page(), status, size, md5, headers), right);
+            assert_eq!(told(&page, status, size, md5, headers), right);
         }
-        let etag = |value: &str| told(&page(), 200, 5, 1, &format!("{RIGHT};etag: {value}"));
+        let etag = |md5, value: &str| told(&page, 200, 5, md5, &format!("{RIGHT};etag: {value}"));
         let right = "01010101010101010101010101010101";
-        assert_eq!(etag(&format!("\"{right}\"")), "");
-        assert_eq!(etag(&format!("W/\"{right}\"")), "");
-        assert!(etag("\"x\"").starts_with("etag x instead of"));
+        assert_eq!(etag(1, &format!("\"{right}\"")), "");
+        assert_eq!(etag(1, &format!("W/\"{right}\"")), "");
+        assert!(etag(1, "\"x\"").starts_with("Wrong: etag x instead of"));
+        assert!(etag(9, "\"e-2\"").starts_with("Stale: other content"));
     }
 
     #[test]
-    fn redirects_and_what_is_gone() {
-        let to = ExpectedAnswer::Redirect("/new".into());
-        for (status, location, right) in [
-            (301, "location: /new", ""),
-            (302, "location: http://b.s3-website/new", ""),
-            (301, "location: /old", "redirects to /old instead of /new"),
-            (301, "", "redirects to nowhere instead of /new"),
-            (200, "", "answers 200 instead of redirecting"),
+    fn redirects_have_their_status_and_place() {
+        let to = ExpectedAnswer::Redirect {
+            status: 301,
+            to: "/new".into(),
+        };
+        for (status, md5, headers, right) in [
+            (301, 0, "location: /new", ""),
+            (301, 0, "location: http://b.s3-website/new", ""),
+            (301, 0, "location: /%6Eew", ""),
+            (302, 0, "location: /new", "Wrong: 302 instead of 301"),
+            (
+                301,
+                0,
+                "location: /old",
+                "Wrong: redirects to /old instead of /new",
+            ),
+            (301, 0, "", "Wrong: redirects to nowhere instead of /new"),
+            (200, 0, "", "Wrong: 200 instead of 301"),
+            (200, 1, "", "Stale: 200 instead of 301"),
+            (404, 0, "", "Missing: 404 instead of 301"),
         ] {
-            assert_eq!(told(&to, status, 0, 0, location), right);
+            assert_eq!(told(&to, status, 5, md5, headers), right);
         }
-        assert_eq!(told(&ExpectedAnswer::Gone, 404, 0, 0, ""), "");
-        assert_eq!(
-            told(&ExpectedAnswer::Gone, 200, 0, 0, ""),
-            "answers 200, and was removed"
-        );
-        assert_eq!(told(&ExpectedAnswer::AskPassword, 401, 0, 0, ""), "");
-        assert_eq!(
-            told(&ExpectedAnswer::AskPassword, 200, 0, 0, ""),
-            "answers 200 without the password"
-        );
+        let any = ExpectedAnswer::ForeignRedirect;
+        let made = "x-cache: FunctionGeneratedResponse from cloudfront";
+        assert_eq!(told(&any, 302, 0, 0, made), "");
+        assert_ne!(told(&any, 302, 0, 0, "x-cache: Hit from cloudfront"), "");
+        assert_ne!(told(&any, 403, 0, 0, made), "");
+    }
+
+    #[test]
+    fn errors_are_right_where_nothing_is() {
+        let bare = ExpectedAnswer::Error {
+            status: 404,
+            page: None,
+        };
+        let with_page = ExpectedAnswer::Error {
+            status: 404,
+            page: Some(object()),
+        };
+        let young = format!("{RIGHT};age: 10");
+        let old = format!("{RIGHT};age: 11");
+        for (expected, status, md5, headers, right) in [
+            (&bare, 404, 9, "", ""),
+            (&bare, 503, 9, "", "Wrong: 503 instead of 404"),
+            (&bare, 200, 9, "", "Wrong: 200 where nothing is"),
+            (&bare, 200, 2, "", "Stale: 200 where nothing is"),
+            (&with_page, 404, 1, RIGHT, ""),
+            (
+                &with_page,
+                404,
+                2,
+                &old,
+                "Stale: other content of the same size",
+            ),
+            (&with_page, 404, 2, &young, ""),
+            (
+                &with_page,
+                404,
+                9,
+                RIGHT,
+                "Wrong: other content of the same size",
+            ),
+        ] {
+            assert_eq!(told(expected, status, 5, md5, headers), right);
+        }
+        let ask = ExpectedAnswer::AskPassword;
+        assert_eq!(told(&ask, 401, 0, 0, ""), "");
+        assert_eq!(told(&ask, 200, 0, 1, ""), "Wrong: 200 without the password");
     }
 
     #[test]

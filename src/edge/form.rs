@@ -132,6 +132,27 @@ impl UriForm {
         }
     }
 
+    /// Returns what the function makes of a path, if this form fits it: [`viewer`](Self::viewer) backwards.
+    pub(super) fn made(&self, path: &str) -> Option<String> {
+        match self {
+            Self::Edit { taken, put } => {
+                let rest = path.strip_prefix(taken.0.as_str())?;
+                let rest = rest.strip_suffix(taken.1.as_str())?;
+                let is_doubled = rest.ends_with('/') && put.1.starts_with('/');
+                let made = format!("{}{rest}{}", put.0, put.1);
+                let is_undone = self.viewer(&made).as_deref() == Some(path);
+                (is_undone && !is_doubled).then_some(made)
+            }
+            Self::Literal(text) => Some(text.clone()),
+            Self::Any => None,
+        }
+    }
+
+    /// Returns whether it is for paths with a certain text alone.
+    pub(super) fn takes_text(&self) -> bool {
+        matches!(self, Self::Edit { taken, .. } if *taken != (String::new(), String::new()))
+    }
+
     /// Returns whether it may yield this path, whatever was asked for.
     pub(super) fn is_open(&self, own: &str) -> bool {
         match self {

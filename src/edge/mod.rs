@@ -12,10 +12,11 @@
 //! What a CloudFront Function does to URLs is read from its code: `javascript` splits it into tokens, `code` pairs their brackets,
 //! `objects` knows which names are the request, [`rewrite`] follows its URI, and tells it in [`form`]s.
 //!
-//! Beside that, [`expect`] knows what viewers must see then, with which [`added_headers`], and [`critic`] warns where a distribution's settings override headers;
+//! Beside that, [`answers`] tells what a path answers, [`expect`] what viewers must see then, with which [`added_headers`], and [`critic`] warns where a distribution's settings override headers;
 //! [`headers_policy`] holds headers to what CloudFront takes, by [`policy_setting`]; [`unfit`] says why it does not.
 
 pub mod added_headers;
+pub mod answers;
 pub mod batch;
 mod code;
 pub mod cover;

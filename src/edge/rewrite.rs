@@ -42,13 +42,19 @@ pub fn rewrite_of(source: &str) -> Result<UriRewrite, String> {
     if let Some(function) = EdgeFunction::read(source) {
         return Ok(written(&function));
     }
+    path_forms(source).map(of_forms)
+}
+
+/// Returns the forms that the function may put paths into, besides leaving them alone. `Err`: the piece of its code that is not
+/// understood.
+pub(super) fn path_forms(source: &str) -> Result<Vec<UriForm>, String> {
     let code = TokenizedCode::read(source)?;
     let forms = forms(&code).map_err(|at| code.piece(at))?;
     let is_path = |form: &UriForm| match form {
         UriForm::Literal(text) => text.starts_with('/'),
         form => *form != UriForm::same(),
     };
-    Ok(of_forms(forms.into_iter().filter(is_path).collect()))
+    Ok(forms.into_iter().filter(is_path).collect())
 }
 
 fn forms(code: &TokenizedCode<'_>) -> Result<BTreeSet<UriForm>, usize> {

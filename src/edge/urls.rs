@@ -291,7 +291,7 @@ impl<'a> ShownSite<'a> {
     }
 
     /// Returns the key of ours that a path names at an origin: [`path_at`](Self::path_at) backwards.
-    fn key_at(&self, origin: &Origin, page: &str) -> Option<String> {
+    pub(super) fn key_at(&self, origin: &Origin, page: &str) -> Option<String> {
         let root = origin.path.trim_matches('/');
         let page = path::decode(page.trim_start_matches('/'));
         self.key_of(&format!("{root}/{page}"))

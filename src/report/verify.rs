@@ -5,15 +5,23 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::printer::Printer;
+use super::text::{counted, elided, padded, shown};
+use crate::edge::expect::FaultKind;
 use crate::object::Key;
+
+/// Faults that are shown one by one: more of them say little more.
+const SHOWN: usize = 20;
+/// Columns of the kind of a fault.
+const KIND: usize = 9;
 
 /// How request paths answered that were asked for.
 #[derive(Debug, Default)]
 pub struct Verification {
     /// How many were asked for.
     pub asked: usize,
-    pub stale: Vec<FaultyAnswer>,
-    pub silent: Vec<FaultyAnswer>,
+    pub faulty: Vec<FaultyAnswer>,
+    /// Where nobody answers.
+    pub silent: Vec<SilentHost>,
     /// How many answers each edge location gave.
     pub edges: BTreeMap<String, usize>,
 }
@@ -21,68 +29,126 @@ pub struct Verification {
 /// A URL that did not answer as it should.
 #[derive(Debug)]
 pub struct FaultyAnswer {
+    pub kind: FaultKind,
     pub url: String,
-    pub key: Key,
+    pub key: Option<Key>,
     pub faults: Vec<String>,
     pub pop: Option<String>,
     pub x_cache: Option<String>,
     pub age: Option<String>,
 }
 
+/// A host that answers nothing.
+#[derive(Debug)]
+pub struct SilentHost {
+    /// Without a final slash.
+    pub url: String,
+    pub why: String,
+    /// How many paths it was to be asked for.
+    pub paths: usize,
+}
+
+impl Verification {
+    fn count(&self, kind: FaultKind) -> usize {
+        let faulty = self.faulty.iter();
+        faulty.filter(|answer| answer.kind == kind).count()
+    }
+}
+
 impl Printer {
     pub fn verification(&self, verification: &Verification) {
         let Verification {
             asked,
-            stale,
+            faulty,
             silent,
             edges,
         } = verification;
-        for answer in stale {
-            self.faulty("stale", answer);
+        for (index, answer) in faulty.iter().enumerate() {
+            if self.options.verbose || index < SHOWN {
+                self.line(&self.faulty_text(answer));
+            }
+            self.object(&faulty_json(answer));
         }
-        for answer in silent {
-            self.faulty("no answer", answer);
+        let hidden = faulty.len().saturating_sub(SHOWN);
+        if hidden > 0 && !self.options.verbose {
+            self.line(&format!("… and {hidden} more (--verbose shows them)"));
         }
-        let fresh = asked - stale.len() - silent.len();
-        let mut text = format!("{fresh} of {asked} request paths are fresh");
-        if !edges.is_empty() {
-            let edges = edges.iter().map(|(pop, count)| format!("{pop} ({count})"));
-            let edges: Vec<String> = edges.collect();
-            text.push_str(&format!(", answered by {}", edges.join(", ")));
+        for SilentHost { url, why, paths } in silent {
+            let object = json!({"type": "unreachable", "url": url, "why": why, "paths": paths});
+            self.object(&object);
         }
-        let object = json!({
-            "type": "verified", "asked": asked, "fresh": fresh, "stale": stale.len(), "silent": silent.len(),
-            "edges": edges,
-        });
-        self.result(&text, &object);
+        let fresh = asked - faulty.len();
+        if *asked > 0 {
+            self.line(&self.total(verification));
+        }
+        let count = |kind| verification.count(kind);
+        let unasked: usize = silent.iter().map(|host| host.paths).sum();
+        self.object(&json!({
+            "type": "verified", "asked": asked, "fresh": fresh, "stale": count(FaultKind::Stale),
+            "missing": count(FaultKind::Missing), "wrong": count(FaultKind::Wrong), "unasked": unasked, "edges": edges,
+        }));
     }
 
-    fn faulty(&self, kind: &str, answer: &FaultyAnswer) {
-        let FaultyAnswer {
-            url,
-            key,
-            faults,
-            pop,
-            x_cache,
-            age,
-        } = answer;
-        let mut text = format!("{kind}  {url}: {}", faults.join("; "));
-        let headers = [("x-amz-cf-pop", pop), ("x-cache", x_cache), ("age", age)];
-        let headers = headers.map(|(name, value)| Some(format!("{name}: {}", value.as_ref()?)));
-        let headers: Vec<String> = headers.into_iter().flatten().collect();
-        if !headers.is_empty() {
-            text.push_str(&format!("\n  by {}", headers.join(", ")));
+    /// Says how many paths are as they should be, and what the others are.
+    fn total(&self, verification: &Verification) -> String {
+        let Verification {
+            asked,
+            faulty,
+            edges,
+            ..
+        } = verification;
+        let fresh = asked - faulty.len();
+        let mut text = format!(
+            "{fresh} of {} are fresh",
+            counted(*asked as u64, "request path")
+        );
+        let kinds = [FaultKind::Stale, FaultKind::Missing, FaultKind::Wrong];
+        let kinds = kinds.map(|kind| (word(kind), verification.count(kind)));
+        let kinds: Vec<String> = (kinds.iter().filter(|(_, count)| *count > 0))
+            .map(|(word, count)| format!("{count} {word}"))
+            .collect();
+        if !kinds.is_empty() {
+            text.push_str(&format!(": {}", kinds.join(", ")));
         }
-        let object = json!({
-            "type": kind.replace(' ', "-"), "url": url, "key": key, "faults": faults,
-            "pop": pop, "x-cache": x_cache, "age": age,
-        });
-        self.result(&text, &object);
+        if self.options.verbose && !edges.is_empty() {
+            let edges = edges.iter().map(|(pop, count)| format!("{pop} ({count})"));
+            let edges: Vec<String> = edges.collect();
+            text.push_str(&format!("; answered by {}", edges.join(", ")));
+        }
+        self.wrapped(&text, "", "  ")
+    }
+
+    /// Words a fault: its kind and the path in one line, where that fits, and what is wrong with it; where it came from for those who ask.
+    fn faulty_text(&self, answer: &FaultyAnswer) -> String {
+        let width = self.options.out.width;
+        let kind = padded(word(answer.kind), KIND);
+        let url = shown(&answer.url);
+        let room = width.saturating_sub(KIND + 1);
+        let url = if self.options.verbose {
+            url
+        } else {
+            elided(&url, room)
+        };
+        let mut text = shown(&answer.faults.join("; "));
+        let from = [
+            ("", &answer.pop),
+            ("", &answer.x_cache),
+            ("age ", &answer.age),
+        ];
+        let from = from.map(|(name, value)| Some(format!("{name}{}", value.as_ref()?)));
+        let from: Vec<String> = from.into_iter().flatten().collect();
+        if self.options.verbose && !from.is_empty() {
+            text.push_str(&format!("\nby {}", from.join(", ")));
+        }
+        self.wrapped(&format!("{url}: {text}"), &kind, &" ".repeat(KIND))
     }
 
     /// Tells how much is about to be asked for, and where.
     pub fn asking(&self, base: &str, paths: usize) {
-        self.note(&format!("Asking {base} for {paths} paths"));
+        self.note(&format!(
+            "Asking {base} for {}",
+            counted(paths as u64, "path")
+        ));
     }
 
     /// Warns that a distribution is asked for less than the site has.
@@ -91,4 +157,26 @@ impl Printer {
             "{target}: a function rewrites URLs, and nothing tells how: folders are not asked for (`index` in deploy.toml tells)"
         ));
     }
+
+    /// Warns that a host is asked that only leads to another.
+    pub fn asks_another_host(&self, host: &str, canonical: &str) {
+        self.warn(&format!(
+            "{host} leads to {canonical} (`canonical-host`), so that redirects are all that is seen: `--url https://{canonical}` asks for pages"
+        ));
+    }
+}
+
+fn word(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Stale => "stale",
+        FaultKind::Missing => "missing",
+        FaultKind::Wrong => "wrong",
+    }
+}
+
+fn faulty_json(answer: &FaultyAnswer) -> serde_json::Value {
+    json!({
+        "type": word(answer.kind), "url": answer.url, "key": answer.key, "faults": answer.faults,
+        "pop": answer.pop, "x-cache": answer.x_cache, "age": answer.age,
+    })
 }

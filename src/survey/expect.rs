@@ -1,97 +1,96 @@
-//! Finds the request paths that a site answers at, and what it answers there: `verify` asks for them.
+//! Finds the request paths that a site answers at, and what is to be seen there by a distribution's configuration: `verify` asks for
+//! them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::targets::{ResolvedDistribution, ResolvedTargets};
 use super::wished_headers::WishedHeaders;
 use crate::edge::added_headers::{AddedHeaders, HeaderValues};
-use crate::edge::expect::ExpectedAnswer;
-use crate::edge::{
-    Behavior, Distribution, Origin, PathKind, RequestPath, ShownSite, request_paths,
-};
+use crate::edge::answers::{ConfiguredAnswers, PathAnswer, asked_path};
+use crate::edge::expect::{ExpectedAnswer, ExpectedObject};
+use crate::edge::{Behavior, Distribution, Origin, PathKind, ShownSite, request_paths};
 use crate::job::request::Job;
 use crate::object::manifest::Manifest;
 use crate::object::{ETag, Key};
 use crate::plan::WantedObject;
-use crate::rules::edge_function::{EdgeFunction, FunctionAnswer, ViewerRequest};
-use crate::rules::redirect::Redirect;
+use crate::rules::edge_function::{EdgeFunction, LEFT_ALONE};
+use crate::rules::redirect::{Redirect, normal_path};
 
 /// One request path of one distribution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PathQuestion {
     /// As a viewer asks for it, encoded.
     pub path: String,
-    pub key: Key,
-    pub expected: ExpectedAnswer,
-    /// What is to be seen besides the object's own headers.
+    /// None for a redirect of a function.
+    pub key: Option<Key>,
+    /// It is the key's own path, not another that leads there.
+    pub own: bool,
+    /// All that may be answered there, the likeliest first.
+    pub expected: Vec<ExpectedAnswer>,
+    /// The headers that are to be seen besides the object's own.
     pub added: HeaderValues,
+    /// Those that the function adds to what is no error.
+    pub added_by_function: HeaderValues,
 }
 
-/// What is to be asked of a distribution.
-#[derive(Debug)]
-pub(crate) struct DistributionQuestions {
+/// A distribution as it is asked.
+pub(crate) struct AskedSite<'a> {
     /// Its id; none where there is no distribution.
-    pub target: Option<String>,
-    pub domain: Option<String>,
-    /// Sorted by path.
-    pub all: Vec<PathQuestion>,
+    pub target: Option<&'a str>,
+    pub domain: Option<&'a str>,
     /// A function rewrites URLs in a way that nothing tells: the keys' own paths alone are asked for.
     pub blind: bool,
+    site: ShownSite<'a>,
+    added: AddedHeaders,
+    job: &'a Job,
 }
 
 /// The objects that are asked for.
 #[derive(Clone, Copy)]
 pub(crate) struct ExpectedObjects<'a> {
     pub manifest: &'a Manifest,
+    /// All of the site.
     pub wants: &'a [WantedObject],
-    /// Keys that were removed.
-    pub gone: &'a [Key],
+    /// The keys that are asked for, removed ones too; `None`: all of the site.
+    pub only: Option<&'a HashSet<Key>>,
 }
 
-/// Returns all questions about these objects, by distribution. Where no distribution is known, the site is taken to be served
-/// by a plain one.
-pub(crate) fn questions(
-    job: &Job,
-    targets: &ResolvedTargets,
-    objects: ExpectedObjects,
-) -> Vec<DistributionQuestions> {
-    let asked = |target: Option<&ResolvedDistribution>, site: &ShownSite| {
-        let added = target.map(|target| WishedHeaders::added(job, target));
-        let domain = target.and_then(ResolvedDistribution::domain);
-        let mut all = of_site(site, objects, &added.unwrap_or_default());
-        if target.is_some() && job.password.is_some() {
-            all.insert(0, password_question(site));
-        }
-        DistributionQuestions {
-            target: target.map(|target| target.id().to_owned()),
-            // Other hosts lead to this one.
-            domain: job
-                .canonical_host
-                .clone()
-                .or_else(|| domain.map(str::to_owned)),
-            all,
-            blind: site.has_unknown_rewrite(),
-        }
+/// Returns the distributions that can be asked: of one whose configuration could not be read nobody knows what it answers. Where
+/// none is known, the site is taken to be served by `plain`.
+pub(crate) fn asked_sites<'a>(
+    job: &'a Job,
+    targets: &'a ResolvedTargets,
+    plain: &'a Distribution,
+) -> Vec<AskedSite<'a>> {
+    let asked = |target: Option<&'a ResolvedDistribution>, site: ShownSite<'a>| AskedSite {
+        target: target.map(ResolvedDistribution::id),
+        // Other hosts lead to this one.
+        domain: (job.canonical_host.as_deref())
+            .or_else(|| target.and_then(ResolvedDistribution::domain)),
+        blind: site.has_unknown_rewrite(),
+        added: target
+            .map(|target| WishedHeaders::added(job, target))
+            .unwrap_or_default(),
+        site,
+        job,
     };
     if targets.found.is_empty() {
-        let plain = plain();
-        let mut site = ShownSite::new(&plain, vec![ORIGIN.to_owned()]);
+        let mut site = ShownSite::new(plain, vec![ORIGIN.to_owned()]);
         site.prefix.clone_from(&job.settings.prefix.0);
         site.index = job.settings.index;
-        return vec![asked(None, &site)];
+        return vec![asked(None, site)];
     }
-    // Of a distribution whose configuration could not be read nobody knows what it answers.
     let readable = targets.found.iter();
     let readable = readable.filter_map(|target| Some((target, target.site(job)?)));
     readable
-        .map(|(target, site)| asked(Some(target), &site))
+        .map(|(target, site)| asked(Some(target), site))
         .collect()
 }
 
 const ORIGIN: &str = "bucket";
 
 /// Returns a distribution that shows each key at its own path, and a root document.
-fn plain() -> Distribution {
+pub(crate) fn plain() -> Distribution {
     Distribution {
         default_root_object: Some("index.html".to_owned()),
         origins: vec![Origin {
@@ -106,157 +105,144 @@ fn plain() -> Distribution {
     }
 }
 
-/// Returns what is asked by whoever does not know the password.
-fn password_question(site: &ShownSite) -> PathQuestion {
-    let root = site.distribution.default_root_object.as_deref();
-    PathQuestion {
-        path: "/".to_owned(),
-        key: Key::new(root.unwrap_or(&site.index_document)),
-        expected: ExpectedAnswer::AskPassword,
-        added: HeaderValues::new(),
+impl AskedSite<'_> {
+    /// Returns the host that its function sends viewers of this one to.
+    pub(crate) fn leads_to(&self, host: &str) -> Option<String> {
+        let answers = ConfiguredAnswers::new(&self.site, host, &|_| false);
+        let mut functions = answers.functions();
+        let canonical = functions.find_map(|function| function.canonical_host.clone());
+        canonical.filter(|canonical| !canonical.eq_ignore_ascii_case(host))
     }
-}
 
-/// Returns all questions about these objects at one distribution.
-fn of_site(site: &ShownSite, objects: ExpectedObjects, added: &AddedHeaders) -> Vec<PathQuestion> {
-    let functions = FunctionsByCode::of(site.distribution);
-    let wanted: HashSet<&Key> = objects.wants.iter().map(|want| &want.key).collect();
-    // A page shown for errors with a status of 200 hides what is gone.
-    let mut responses = site.distribution.error_responses.iter();
-    let hidden = responses.any(|response| response.response_code == Some(200));
-    let gone = objects.gone.iter();
-    let gone = gone.filter(|key| !hidden && !wanted.contains(key));
-    let wants = objects.wants.iter().map(|want| (&want.key, Some(want)));
-    let mut asked: BTreeMap<String, (PathKind, PathQuestion)> = BTreeMap::new();
-    for (key, want) in wants.chain(gone.map(|key| (key, None))) {
-        let paths = request_paths(site, key.as_str()).into_iter();
-        // What a function may rewrite, it may leave alone as well.
-        let is_certain = |path: &RequestPath| !path.is_query() && path.kind != PathKind::Rewritten;
-        for path in paths.filter(is_certain) {
-            let generated = functions.answer(path.behavior, &path.text);
-            let expected = match (&generated, want) {
-                (GeneratedAnswer::Uncertain, _) => continue,
-                (GeneratedAnswer::Redirect(to), _) => ExpectedAnswer::Redirect(to.clone()),
-                (GeneratedAnswer::None, Some(want)) => {
-                    expected(want, path.kind, site, objects.manifest)
-                }
-                (GeneratedAnswer::None, None) => ExpectedAnswer::Gone,
-            };
-            let mut added_here = added.by_policy(&path.behavior.pattern);
-            let is_seen = generated == GeneratedAnswer::None && expected != ExpectedAnswer::Gone;
-            if is_seen && path.behavior.pattern == "*" {
-                added_here.extend(added.by_function(&path.text));
+    /// Returns all questions about these objects, sorted by path, for viewers who ask this host.
+    pub(crate) fn questions(&self, host: &str, objects: ExpectedObjects) -> Vec<PathQuestion> {
+        let wants: HashMap<&str, &WantedObject> = (objects.wants.iter())
+            .map(|want| (want.key.as_str(), want))
+            .collect();
+        let has = |key: &str| wants.contains_key(key);
+        let answers = ConfiguredAnswers::new(&self.site, host, &has);
+        let mut questions = Vec::new();
+        if self.target.is_some() && self.job.password.is_some() {
+            questions.push(self.password_question());
+        }
+        let expectation = |answer| self.expectation(answer, &wants, objects.manifest);
+        for (path, asked) in self.paths(&answers, objects) {
+            if answers
+                .functions()
+                .any(|function| self.is_stored(function, &path))
+            {
+                continue;
             }
-            // An object's own path is its own, whatever else would answer there.
-            let other = asked.get(&path.text).map(|(kind, _)| *kind);
-            if other.is_none_or(|kind| path.kind < kind) {
-                let question = PathQuestion {
-                    path: path.text.clone(),
-                    key: key.clone(),
-                    expected,
-                    added: added_here,
-                };
-                asked.insert(path.text, (path.kind, question));
+            if let Some((behavior, possible)) = answers.at(&path) {
+                let is_default = behavior.pattern == "*";
+                questions.push(PathQuestion {
+                    key: asked.map(|(_, key)| key.clone()),
+                    own: asked.is_some_and(|(kind, _)| kind == PathKind::Own),
+                    expected: possible.into_iter().filter_map(&expectation).collect(),
+                    added: self.added.by_policy(&behavior.pattern),
+                    added_by_function: if is_default {
+                        self.added.by_function(&path)
+                    } else {
+                        HeaderValues::new()
+                    },
+                    path,
+                });
             }
         }
+        questions
     }
-    asked.into_values().map(|(_, question)| question).collect()
+
+    /// Returns the paths to ask for: those that lead to an object, with the one that comes first, and those of redirects.
+    fn paths<'k>(
+        &self,
+        answers: &ConfiguredAnswers,
+        objects: ExpectedObjects<'k>,
+    ) -> BTreeMap<String, Option<(PathKind, &'k Key)>> {
+        let mut asked: BTreeMap<String, Option<(PathKind, &Key)>> = BTreeMap::new();
+        if objects.only.is_none() {
+            let functions = answers.functions();
+            let redirects = functions.flat_map(|function| &function.redirects);
+            let plain = redirects.filter(|it| it.is_plain() && it.status != LEFT_ALONE);
+            asked.extend(plain.map(|redirect| (asked_path(redirect.path()), None)));
+        }
+        let wanted = objects.wants.iter().map(|want| &want.key);
+        let is_asked = |key: &&Key| objects.only.is_none_or(|only| only.contains(*key));
+        for key in wanted
+            .filter(is_asked)
+            .chain(objects.only.into_iter().flatten())
+        {
+            for path in request_paths(&self.site, key.as_str()) {
+                // An object's own path is its own, whatever else would answer there.
+                let other = asked.get(&path.text).copied().flatten();
+                if !path.is_query() && other.is_none_or(|(kind, _)| path.kind < kind) {
+                    asked.insert(path.text, Some((path.kind, key)));
+                }
+            }
+        }
+        asked
+    }
+
+    /// Tells whether a redirect for the path may lie in the function's store, of which its code does not tell.
+    fn is_stored(&self, function: &EdgeFunction, path: &str) -> bool {
+        let redirects = self.job.redirects.iter().map(|placed| &placed.redirect);
+        let mut plain = redirects.filter(|redirect| function.stored && redirect.is_plain());
+        plain.any(|redirect: &Redirect| normal_path(redirect.path()) == normal_path(path))
+    }
+
+    /// Returns what is asked by whoever does not know the password.
+    fn password_question(&self) -> PathQuestion {
+        PathQuestion {
+            path: "/".to_owned(),
+            key: None,
+            own: false,
+            expected: vec![ExpectedAnswer::AskPassword],
+            added: HeaderValues::new(),
+            added_by_function: HeaderValues::new(),
+        }
+    }
+
+    /// Returns what a viewer is to see of an answer.
+    fn expectation(
+        &self,
+        answer: PathAnswer,
+        wants: &HashMap<&str, &WantedObject>,
+        manifest: &Manifest,
+    ) -> Option<ExpectedAnswer> {
+        let object = |key: &str| Some(Box::new(expected_object(wants.get(key)?, manifest)));
+        Some(match answer {
+            PathAnswer::Object { key, website } => {
+                let redirect = wants.get(key.as_str())?.headers.redirect.clone();
+                match redirect.filter(|_| website) {
+                    Some(to) => ExpectedAnswer::Redirect { status: 301, to },
+                    None => ExpectedAnswer::Object(object(&key)?),
+                }
+            }
+            PathAnswer::Redirect { status, to } => ExpectedAnswer::Redirect { status, to },
+            PathAnswer::Error { status, page } => ExpectedAnswer::Error {
+                status,
+                page: page.and_then(|key| object(&key)),
+            },
+            PathAnswer::ForeignRedirect => ExpectedAnswer::ForeignRedirect,
+        })
+    }
 }
 
-/// Returns what a viewer is to see of an object at a path of this kind.
-fn expected(
-    want: &WantedObject,
-    kind: PathKind,
-    site: &ShownSite,
-    manifest: &Manifest,
-) -> ExpectedAnswer {
-    let website = site.origins().any(|origin| origin.website);
-    if let Some(to) = want.headers.redirect.as_ref().filter(|_| website) {
-        return ExpectedAnswer::Redirect(to.clone());
-    }
-    if kind == PathKind::FolderRedirect {
-        let mut paths = request_paths(site, want.key.as_str()).into_iter();
-        let folder = paths.find(|path| path.kind == PathKind::Folder);
-        let folder = folder.map_or_else(|| format!("/{}/", folder_of(&want.key)), |path| path.text);
-        return ExpectedAnswer::Redirect(folder);
-    }
+fn expected_object(want: &WantedObject, manifest: &Manifest) -> ExpectedObject {
     let entry = manifest.entries.get(&want.key);
     let etag = entry
         .filter(|entry| entry.content() == Some(want.md5))
         .map(|entry| entry.etag.clone());
-    ExpectedAnswer::Object {
+    ExpectedObject {
         size: want.size,
-        md5: Some(want.md5),
-        headers: Box::new((*want.headers).clone()),
+        md5: want.md5,
+        headers: (*want.headers).clone(),
         etag: etag.filter(|etag| !matches!(etag, ETag::Other(_))),
-    }
-}
-
-fn folder_of(key: &Key) -> &str {
-    let folder = key.as_str().rsplit_once('/');
-    folder.map_or("", |(folder, _)| folder)
-}
-
-/// What a function that this tool wrote answers by itself to who asks for a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum GeneratedAnswer {
-    None,
-    Redirect(String),
-    /// It goes by the host, or is another object than the path names.
-    Uncertain,
-}
-
-/// The functions of a distribution that this tool wrote, by their code.
-struct FunctionsByCode<'a>(HashMap<&'a str, EdgeFunction>);
-
-impl<'a> FunctionsByCode<'a> {
-    fn of(distribution: &'a Distribution) -> Self {
-        let codes = distribution.behaviors.iter();
-        let codes = codes.filter_map(|behavior| behavior.function.as_deref());
-        let read = |code| {
-            let function = EdgeFunction {
-                password: None,
-                canonical_host: None,
-                ..EdgeFunction::read(code)?
-            };
-            Some((code, function))
-        };
-        Self(codes.filter_map(read).collect())
-    }
-
-    fn answer(&self, behavior: &Behavior, path: &str) -> GeneratedAnswer {
-        let function = behavior.function.as_deref();
-        match function.and_then(|code| self.0.get(code)) {
-            Some(function) => generated(function, path),
-            None => GeneratedAnswer::None,
-        }
-    }
-}
-
-fn generated(function: &EdgeFunction, path: &str) -> GeneratedAnswer {
-    let answer = |host: &str| {
-        function.answer(&ViewerRequest {
-            uri: path.to_owned(),
-            host: host.to_owned(),
-            ..ViewerRequest::default()
-        })
-    };
-    let plain = answer("");
-    let mut hosts = function.redirects.iter().filter_map(Redirect::host);
-    if hosts.any(|host| answer(host) != plain) {
-        return GeneratedAnswer::Uncertain;
-    }
-    match plain {
-        FunctionAnswer::Redirect { location, .. } => GeneratedAnswer::Redirect(location),
-        FunctionAnswer::Pass(uri) if uri != function.page_path(path) => GeneratedAnswer::Uncertain,
-        FunctionAnswer::Pass(_) | FunctionAnswer::AskPassword => GeneratedAnswer::None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::edge_function::{PathRewrite, left_alone};
 
     #[test]
     fn without_a_distribution_the_root_and_each_key_answer() {
@@ -271,41 +257,5 @@ mod tests {
             paths("a b/index.html"),
             ["/a%20b/index.html", "/a+b/index.html"]
         );
-    }
-    #[test]
-    fn what_a_function_answers_is_known_or_not_asked() {
-        let redirect = |from: &str, to: &str, status| Redirect {
-            status,
-            ..Redirect::new(from, to)
-        };
-        let function = EdgeFunction {
-            redirects: vec![
-                redirect("/old", "/new", 301),
-                redirect("https://a.example/host/*", "/elsewhere", 301),
-                Redirect {
-                    force: true,
-                    ..redirect("/forced/*", "/index.html", 200)
-                },
-                left_alone("/about"),
-                left_alone("/about/"),
-                redirect("/*", "/index.html", 200),
-            ],
-            rewrite: PathRewrite {
-                index: Some("index.html".to_owned()),
-                bare_folders: true,
-                ..PathRewrite::default()
-            },
-            ..EdgeFunction::default()
-        };
-        for (path, right) in [
-            ("/old", GeneratedAnswer::Redirect("/new".to_owned())),
-            ("/host/a.css", GeneratedAnswer::Uncertain),
-            ("/forced/a.css", GeneratedAnswer::Uncertain),
-            ("/about/", GeneratedAnswer::None),
-            ("/about", GeneratedAnswer::None),
-            ("/a.css", GeneratedAnswer::None),
-        ] {
-            assert_eq!(generated(&function, path), right, "{path}");
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Finds what is purged by hand: by name, or by the bucket where one is known.
 
-use super::search::{by_alias, by_bucket, is_id};
+use super::listed::{by_alias, by_bucket, is_id};
 use crate::aws::CloudFront;
 use crate::aws::cloudfront::PurgeTarget;
 use crate::error::Error;

@@ -1,24 +1,21 @@
 //! Finds the distributions that the settings ask for: by id, by alias, or by their origin.
 
+use std::collections::BTreeMap;
+
+use super::listed::{by_alias, by_bucket, is_id, unfound};
 use super::targets::{ResolvedDistribution, ResolvedTargets};
 use crate::aws::cloudfront::{DescribedDistribution, ListedDistribution, PurgeTarget};
 use crate::aws::configuration::{self, FunctionReading};
 use crate::aws::{AwsClients, AwsError, AwsErrorKind, CloudFront};
-use crate::edge::distribution::{is_access_point, is_bucket_domain};
+use crate::edge::distribution::is_access_point;
 use crate::edge::{Distribution, Origin, WebsiteConfiguration};
 use crate::error::Error;
 use crate::job::request::{DistributionChoice, Job};
+use crate::object::manifest::ToldDistribution;
 
 /// Finds the distributions that the settings ask for, and reads their configuration.
 pub(crate) async fn find_targets(aws: &AwsClients, job: &Job) -> Result<ResolvedTargets, Error> {
-    let mut search = DistributionSearch {
-        aws,
-        cloudfront: aws.cloudfront(),
-        job,
-        summaries: None,
-        policies: Vec::new(),
-        targets: ResolvedTargets::default(),
-    };
+    let mut search = DistributionSearch::new(aws, job, ResolvedTargets::default());
     if let Some(name) = &job.settings.distribution_tenant {
         search.tenant(name).await?;
         return Ok(search.targets);
@@ -32,6 +29,45 @@ pub(crate) async fn find_targets(aws: &AwsClients, job: &Job) -> Result<Resolved
     Ok(search.targets)
 }
 
+/// Takes the distributions that earlier deploys purged for the one that `auto` means, where listing them is denied; says which, or that
+/// there are none.
+pub(crate) async fn find_recorded(
+    aws: &AwsClients,
+    job: &Job,
+    told: &BTreeMap<String, ToldDistribution>,
+    targets: &mut ResolvedTargets,
+) -> Result<(), Error> {
+    let Some(error) = targets.unlisted.take() else {
+        return Ok(());
+    };
+    let mut search = DistributionSearch::new(aws, job, std::mem::take(targets));
+    let mut taken = Vec::new();
+    for id in told.keys().filter(|id| is_id(id)) {
+        if search.has(id) {
+            continue;
+        }
+        match search.describe(id).await {
+            Err(gone) if gone.is(&AwsErrorKind::NoSuchDistribution) => continue,
+            described => search.add(id, described?).await?,
+        }
+        taken.push(id.as_str());
+    }
+    search.staging().await?;
+    *targets = search.targets;
+    targets.warnings.push(if taken.is_empty() {
+        format!("no distribution is purged: {error}; allow {}, name one with --distribution, or say --distribution none", error.action)
+    } else {
+        let ids = taken.join(", ");
+        format!(
+            "{ids}: purged as before, since no other can be looked up: {error}; allow {}, or say distribution = \"{}\"",
+            error.action,
+            taken.join("\", \"")
+        )
+    });
+    targets.unlisted = taken.is_empty().then_some(error);
+    Ok(())
+}
+
 struct DistributionSearch<'a> {
     aws: &'a AwsClients,
     cloudfront: CloudFront,
@@ -43,14 +79,39 @@ struct DistributionSearch<'a> {
     targets: ResolvedTargets,
 }
 
-impl DistributionSearch<'_> {
-    /// Adds a distribution.
+impl<'a> DistributionSearch<'a> {
+    fn new(aws: &'a AwsClients, job: &'a Job, targets: ResolvedTargets) -> Self {
+        Self {
+            aws,
+            cloudfront: aws.cloudfront(),
+            job,
+            summaries: None,
+            policies: Vec::new(),
+            targets,
+        }
+    }
+
+    fn has(&self, id: &str) -> bool {
+        self.targets.found.iter().any(|target| target.id() == id)
+    }
+
+    /// Adds a distribution, unless it is there.
     async fn distribution(&mut self, id: &str) -> Result<(), Error> {
-        if self.targets.found.iter().any(|target| target.id() == id) {
+        if self.has(id) {
             return Ok(());
         }
+        let described = self.describe(id).await?;
+        self.add(id, described).await
+    }
+
+    /// Adds a distribution as it was described; `Err` where its configuration may not be read, and why.
+    async fn add(
+        &mut self,
+        id: &str,
+        described: Result<DescribedDistribution, String>,
+    ) -> Result<(), Error> {
         let target = PurgeTarget::Distribution(id.to_owned());
-        let found = match self.describe(id).await? {
+        let found = match described {
             Err(why) => ResolvedDistribution::unreadable(target, why),
             Ok(described) => {
                 let staging = described.config.staging.unwrap_or_default();
@@ -129,17 +190,17 @@ impl DistributionSearch<'_> {
             DistributionChoice::Named(alias) => Ok(Some(by_alias(self.list().await?, alias)?)),
             DistributionChoice::Auto => {
                 let job = self.job;
-                let problem = match self.list().await {
+                match self.list().await {
                     Ok(list) => match by_bucket(list, &job.bucket, &job.endpoints)? {
                         Some(id) => return Ok(Some(id)),
-                        None => unfound(list, &job.bucket),
+                        None => {
+                            let problem = unfound(list, &job.bucket);
+                            self.targets.warnings.push(problem);
+                        }
                     },
-                    Err(error) if error.is_denied() => format!(
-                        "no distribution is purged: {error}; name it with --distribution, or say --distribution none"
-                    ),
+                    Err(error) if error.is_denied() => self.targets.unlisted = Some(error),
                     Err(error) => return Err(error.into()),
-                };
-                self.targets.warnings.push(problem);
+                }
                 Ok(None)
             }
         }
@@ -155,11 +216,14 @@ impl DistributionSearch<'_> {
     }
 
     /// Reads a distribution; `Err` where that is denied, and why.
-    async fn describe(&mut self, id: &str) -> Result<Result<DescribedDistribution, String>, Error> {
+    async fn describe(
+        &mut self,
+        id: &str,
+    ) -> Result<Result<DescribedDistribution, String>, AwsError> {
         let mut described = match self.cloudfront.describe(id).await {
             Ok(described) => described,
             Err(error) if error.is_denied() => return Ok(Err(unread("configuration", &error))),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         if described.deployed.is_none() {
             described.deployed = match self.list().await {
@@ -168,7 +232,7 @@ impl DistributionSearch<'_> {
                     .find(|it| it.id == id)
                     .map(ListedDistribution::is_deployed),
                 Err(error) if error.is_denied() => None,
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             };
         }
         Ok(Ok(described))
@@ -278,82 +342,4 @@ impl DistributionSearch<'_> {
 fn unread(what: &str, error: &AwsError) -> String {
     let action = error.action;
     format!("its {what} cannot be read ({error}; allow {action} on it)")
-}
-
-/// Says that no distribution is the bucket's, and which may be by an access point.
-fn unfound(list: &[ListedDistribution], bucket: &str) -> String {
-    let mut text = format!(
-        "no distribution has the bucket {bucket} as its origin: nothing is purged (name one with --distribution, or say none)"
-    );
-    let by_point = list.iter().filter(|listed| {
-        let mut origins = listed.origins.iter();
-        origins.any(|origin| is_access_point(&origin.domain))
-    });
-    let ids: Vec<&str> = by_point.map(|listed| listed.id.as_str()).collect();
-    if !ids.is_empty() {
-        text.push_str(&format!(
-            "; {} may reach it by an access point, which does not tell its bucket",
-            ids.join(", ")
-        ));
-    }
-    text
-}
-
-/// Returns whether a name is an id: 13 or 14 capitals and digits that begin with an E; imitations have shorter ones.
-pub(crate) fn is_id(name: &str) -> bool {
-    let is_capital_or_digit = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-    name.bytes().all(is_capital_or_digit)
-}
-
-pub(super) fn by_alias(list: &[ListedDistribution], alias: &str) -> Result<String, Error> {
-    let named = |summary: &&ListedDistribution| {
-        let mut names = summary.aliases.iter().chain([&summary.domain]);
-        names.any(|name| name.eq_ignore_ascii_case(alias))
-    };
-    let summary = list.iter().find(named).ok_or_else(|| {
-        Error::usage(format!("no distribution of this account has the alias {alias}"))
-            .hint("`unstale distributions` lists them; --distribution takes an id, an alias, auto or none")
-    })?;
-    Ok(summary.id.clone())
-}
-
-/// Returns the id of the only distribution with the bucket as an origin. `endpoints` are further host names by which it is known.
-///
-/// # Errors
-/// `Exit::Usage`, naming them, where there are several.
-pub(super) fn by_bucket(
-    list: &[ListedDistribution],
-    bucket: &str,
-    endpoints: &[String],
-) -> Result<Option<String>, Error> {
-    let is_bucket =
-        |domain: &String| is_bucket_domain(domain, bucket) || endpoints.contains(domain);
-    let leads_here = |listed: &&ListedDistribution| {
-        !listed.staging
-            && listed
-                .origins
-                .iter()
-                .any(|origin| is_bucket(&origin.domain))
-    };
-    let leading: Vec<_> = list.iter().filter(leads_here).collect();
-    match leading.as_slice() {
-        [] => Ok(None),
-        [summary] => Ok(Some(summary.id.clone())),
-        several => {
-            let names = several
-                .iter()
-                .map(|summary| match summary.aliases.as_slice() {
-                    [] => format!("{} ({})", summary.id, summary.domain),
-                    aliases => format!("{} ({})", summary.id, aliases.join(", ")),
-                });
-            let mut error = Error::usage(format!(
-                "{} distributions have the bucket {} as their origin",
-                several.len(),
-                bucket
-            ))
-            .hint("name those to purge with --distribution, once for each");
-            error.causes = names.collect();
-            Err(error)
-        }
-    }
 }

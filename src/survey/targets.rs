@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::aws::AwsError;
 use crate::aws::cloudfront::PurgeTarget;
 use crate::edge::{Behavior, Distribution, Origin, ShownSite, request_paths};
 use crate::job::request::Job;
@@ -117,6 +118,8 @@ impl ResolvedDistribution {
 pub(crate) struct ResolvedTargets {
     pub found: Vec<ResolvedDistribution>,
     pub warnings: Vec<String>,
+    /// Why nobody knows which distribution `auto` means: listing them is denied, and no earlier deploy purged one.
+    pub unlisted: Option<AwsError>,
     /// What the settings ask for and nobody serves.
     pub unserved: Vec<String>,
     /// What sends the headers that S3 does not keep; `None`: the settings ask for nobody.

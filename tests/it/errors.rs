@@ -139,18 +139,110 @@ async fn a_distribution_that_may_not_be_read_is_purged_whole() {
     world.assert_fresh(&site, "").await;
 }
 
+/// Denies these operations.
+fn deny(world: &World, operations: &'static [&'static str]) {
+    world.set_rule(move |request| {
+        if operations.contains(&request.operation) {
+            Fault::Fail(403, "AccessDenied")
+        } else {
+            Fault::None
+        }
+    });
+}
+
+const LIST: &str = "ListDistributions";
+
 #[tokio::test]
-async fn unlisted_distributions_are_a_warning() {
+async fn where_no_distribution_is_known_the_purge_stays_owed() {
     let (world, site) = (World::new().await, site());
+    world.warm(&site).await;
+    deny(&world, &[LIST]);
+    let ran = world.deploy(&site).await.exits(4);
+    ran.says("warning:")
+        .says("nothing was purged")
+        .says("cloudfront:ListDistributions")
+        .says("distribution = \"ID\"");
+    world.assert_deployed(&site, "");
+    let idle = world.deploy(&site).await.succeeds();
+    idle.says("Nothing to do").says("no distribution is purged");
+    world.clear_rule();
+    world.forget();
+    world.deploy(&site).await.succeeds();
+    assert_eq!(world.purged(), ["/*"]);
+    world.assert_fresh(&site, "").await;
+    world.assert_settled(&site).await;
+}
+
+#[tokio::test]
+async fn a_site_that_nothing_stands_before_owes_nothing() {
+    let (world, site) = (World::new().await, site());
+    deny(&world, &[LIST]);
+    let deploy = world.deploy(&site).with("--distribution none");
+    deploy.await.succeeds().never_says("ListDistributions");
+    site.write("index.html", "<p>2");
+    world.deploy(&site).with("--purge none").await.succeeds();
+    site.write("index.html", "<p>3");
+    world.deploy(&site).await.exits(4);
+}
+
+#[tokio::test]
+async fn assets_stay_while_nobody_knows_what_to_purge() {
+    let (world, site) = (World::new().await, site());
+    site.write("app.0a1b2c3d4e.js", "1");
+    deny(&world, &[LIST]);
+    let deploy = || world.deploy(&site).with("--retain 0s");
+    deploy().await.exits(4);
+    site.remove("app.0a1b2c3d4e.js");
+    deploy().await.exits(4);
+    assert!(world.objects("").contains_key("app.0a1b2c3d4e.js"));
+    world.clear_rule();
+    deploy().await.succeeds();
+    world.assert_deployed(&site, "");
+}
+
+#[tokio::test]
+async fn what_was_purged_before_is_purged_though_it_may_not_be_listed() {
+    let (world, site) = (World::new().await, site());
+    world.deploy(&site).await.succeeds();
+    for (body, denied, purged) in [
+        ("<p>2", &[LIST][..], &["/", "/index.html"][..]),
+        (
+            "<p>3",
+            &[LIST, "GetDistribution", "GetDistributionConfig"],
+            &["/*"],
+        ),
+    ] {
+        world.warm(&site).await;
+        site.write("index.html", body);
+        deny(&world, denied);
+        world.forget();
+        let ran = world.deploy(&site).await.succeeds();
+        ran.says("warning:")
+            .says(&world.distribution)
+            .says("cloudfront:ListDistributions");
+        assert_eq!(world.purged(), purged);
+        world.assert_fresh(&site, "").await;
+    }
+    world.clear_rule();
+    world.deploy(&site).await.succeeds();
+    world.assert_settled(&site).await;
+}
+
+#[tokio::test]
+async fn a_distribution_of_before_that_is_gone_is_no_record() {
+    let (world, site) = (World::new().await, site());
+    world.deploy(&site).await.succeeds();
+    site.write("index.html", "<p>2");
     world.set_rule(|request| match request.operation {
         "ListDistributions" => Fault::Fail(403, "AccessDenied"),
+        "GetDistribution" => Fault::Fail(404, "NoSuchDistribution"),
         _ => Fault::None,
     });
-    let ran = world.deploy(&site).await.succeeds();
-    ran.says("warning:")
-        .says("cloudfront:ListDistributions")
-        .says("--distribution");
-    world.assert_deployed(&site, "");
+    world
+        .deploy(&site)
+        .await
+        .exits(4)
+        .says("nothing was purged");
 }
 
 #[tokio::test]

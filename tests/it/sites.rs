@@ -63,7 +63,7 @@ async fn a_vite_app() {
 }
 
 /// The whole sites, if any are named.
-fn whole_sites() -> Vec<PathBuf> {
+pub fn whole_sites() -> Vec<PathBuf> {
     let Some(folder) = std::env::var_os("UNSTALE_SITES") else {
         println!("skipped: UNSTALE_SITES names no folder of sites");
         return Vec::new();
@@ -175,10 +175,15 @@ async fn one_rule_of_whole_sites() {
 #[tokio::test]
 async fn all_versions_of_whole_sites() {
     for site in whole_sites() {
-        let mut versions = folders_in(&site);
-        versions.sort_by_key(|path| path.as_os_str().len());
-        deploy_in_turn(&versions).await;
+        deploy_in_turn(&versions_of(&site)).await;
     }
+}
+
+/// The versions of a site, the first one first.
+pub fn versions_of(site: &Path) -> Vec<PathBuf> {
+    let mut versions = folders_in(site);
+    versions.sort_by_key(|path| path.as_os_str().len());
+    versions
 }
 
 fn folders_in(folder: &Path) -> Vec<PathBuf> {
