@@ -1,4 +1,4 @@
-//! `unstale rollback`: the site as it was after an earlier deploy, by copies from versions.
+//! `unstale rollback`: the site as it was after an earlier deploy, by copies of versions and of what was kept.
 
 use std::path::PathBuf;
 
@@ -16,11 +16,12 @@ pub(super) async fn rollback(app: &App, flags: &cli::RollbackArgs) -> Result<Exi
     let link = app.connect().await?;
     let mut job = app.job_for(&link, PathBuf::new())?;
     job.free_paths = flags.purge.free_paths;
-    let place = survey::open(&link.aws, &job, None).await?.place;
-    if !place.bucket.is_versioned().await? {
+    let opened = survey::open(&link.aws, &job, None).await?;
+    let (place, state) = (opened.place, opened.state.object);
+    if state.kept.is_none() && !place.bucket.is_versioned().await? {
         return Err(unversioned(place.bucket.name()));
     }
-    let goal = find_goal(&place, flags.id.as_deref()).await?;
+    let goal = find_goal(&place, state.recent, flags.id.as_deref())?;
     let deploy = goal.id.clone();
     app.printer.going_back(&deploy);
     // What is live then is that deploy's source.
@@ -51,15 +52,18 @@ fn unversioned(bucket: &str) -> Error {
         "the bucket {bucket} keeps no versions, so that what was is gone"
     ))
     .hint(format!(
-        "deploying the older build again does the same; for the next time: aws s3api put-bucket-versioning --bucket {bucket} \
-         --versioning-configuration Status=Enabled"
+        "deploying the older build again does the same; for the next time: `keep = \"3 deploys\"` in deploy.toml, or versions: \
+         aws s3api put-bucket-versioning --bucket {bucket} --versioning-configuration Status=Enabled"
     ))
 }
 
 /// Finds the deploy whose id begins so, or the one before the last.
-async fn find_goal(place: &SiteLocation, id: Option<&str>) -> Result<RecentDeploy, Error> {
+fn find_goal(
+    place: &SiteLocation,
+    recent: Vec<RecentDeploy>,
+    id: Option<&str>,
+) -> Result<RecentDeploy, Error> {
     const LIST: &str = "`unstale history` lists them";
-    let recent = place.store.read_state().await?.object.recent;
     let mut newest_first = recent.into_iter().rev();
     let Some(id) = id else {
         let url = place.url();

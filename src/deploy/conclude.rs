@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::invalidator::{Invalidator, PendingInvalidation};
 use super::progress::{DeployProgress, HaltReason, PurgeOutcome};
+use super::put_error::PutError;
 use crate::error::{Error, Exit};
 use crate::job::event::DeploySummary;
+use crate::object::Key;
 use crate::state::StateError;
 
 const NEXT: &str = "the next deploy makes it good: what it owes is noted in the bucket";
@@ -87,6 +89,7 @@ fn trouble(progress: &DeployProgress, ended: Result<(), HaltReason>) -> Option<E
         }
         Err(HaltReason::State(error)) => return Some(unfinished(error.into())),
         Err(HaltReason::Unprotected(causes)) => return Some(unprotected(progress, causes)),
+        Err(HaltReason::NotKept(failures)) => return Some(not_kept(progress, &failures)),
     }
     if progress.failures.is_empty() {
         return match &progress.purge {
@@ -94,32 +97,51 @@ fn trouble(progress: &DeployProgress, ended: Result<(), HaltReason>) -> Option<E
             PurgeOutcome::Accepted | PurgeOutcome::TimedOut => None,
         };
     }
-    let failures = progress.failures.iter();
+    let failures = &progress.failures;
     let count = failures.len();
-    let mut hints = failures
-        .clone()
-        .filter_map(|(_, why)| Error::from(why.clone()).hint);
-    let hint = with_next(hints.next());
-    let mut error = Error::incomplete(format!("{count} objects are not as they should be"));
-    error.causes = failures
-        .take(5)
-        .map(|(key, why)| format!("{key}: {why}"))
-        .collect();
-    Some(error.hint(hint))
+    let error = Error {
+        causes: causes(failures),
+        ..Error::incomplete(format!("{count} objects are not as they should be"))
+    };
+    Some(error.hint(with_next(first_hint(failures))))
+}
+
+fn causes(failures: &[(Key, PutError)]) -> Vec<String> {
+    let some = failures.iter().take(5);
+    some.map(|(key, why)| format!("{key}: {why}")).collect()
+}
+
+fn first_hint(failures: &[(Key, PutError)]) -> Option<String> {
+    let mut errors = failures.iter().map(|(_, why)| Error::from(why.clone()));
+    errors.find_map(|error| error.hint)
+}
+
+/// Says that nothing was uploaded, since what it would replace could not be kept.
+fn not_kept(progress: &DeployProgress, failures: &[(Key, PutError)]) -> Error {
+    let text = "nothing was uploaded, since what it replaces could not be copied for rollback";
+    let error = Error {
+        causes: causes(failures),
+        ..Error::new(exit_before_uploads(progress), text)
+    };
+    let hint = "`keep = \"0 deploys\"` deploys without copies";
+    error.hint(first_hint(failures).map_or(hint.to_owned(), |first| format!("{first}; {hint}")))
+}
+
+/// Once a function is live that asks for a password, the next deploy has to finish it.
+fn exit_before_uploads(progress: &DeployProgress) -> Exit {
+    if progress.begun {
+        Exit::Incomplete
+    } else {
+        Exit::Failed
+    }
 }
 
 /// Says that nothing was uploaded, since not everybody would have been asked for the password.
 fn unprotected(progress: &DeployProgress, causes: Vec<String>) -> Error {
-    // Once the function is live, the next deploy has to finish it.
-    let exit = if progress.begun {
-        Exit::Incomplete
-    } else {
-        Exit::Failed
-    };
     let text = "nothing was uploaded, since not everybody is asked for the password yet";
     let error = Error {
         causes,
-        ..Error::new(exit, text)
+        ..Error::new(exit_before_uploads(progress), text)
     };
     error.hint("see to what it says, and deploy again: the password goes first each time")
 }

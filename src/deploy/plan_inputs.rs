@@ -25,6 +25,7 @@ use crate::scan::MULTIPART_FROM;
 use crate::site::names;
 use crate::site::source::SiteSource;
 use crate::site::wants::WantedSite;
+use crate::state::KeptNames;
 use crate::survey::ask;
 use crate::survey::ask::{KnownContent, ObjectAsker, ObjectQuestion};
 use crate::survey::targets::{ResolvedTargets, SiteFunction};
@@ -43,6 +44,8 @@ pub(crate) struct PlanInputs {
     pub(super) answers: HashMap<Key, HeadAnswer>,
     /// What deploys before left open.
     pub(super) open: OpenDeploys,
+    /// What earlier deploys kept, where this one changes anything.
+    pub(super) kept: KeptNames,
     /// Seconds since 1970, by the server's clock.
     pub(super) now: i64,
 }
@@ -82,6 +85,7 @@ impl PlanInputs {
             remote,
             answers: HashMap::new(),
             open,
+            kept: KeptNames::default(),
         })
     }
 
@@ -198,6 +202,7 @@ impl PlanInputs {
             self.settle();
             match self.make(job, PathDialect::default()) {
                 Ok(mut plan) => {
+                    self.settle_kept(&mut plan).await?;
                     let SiteSource::Past(past) = &mut self.source else {
                         let told = names::broken_links(&self.source, job, &self.targets).await;
                         plan.warnings.extend(told);
@@ -267,6 +272,7 @@ impl PlanInputs {
             now: self.now,
             retain: i64::try_from(job.settings.retain.0.as_secs()).unwrap_or(i64::MAX),
             sweep: job.sweep,
+            keep_since: self.keep_since(job),
             delete: job.settings.delete,
             adopt: job.settings.adopt,
             force: job.force,
@@ -287,6 +293,7 @@ impl PlanInputs {
             }
         });
         let mut plan = plan::make(&facts, wanted, listing)?;
+        facts.keep(&mut plan, |key| self.object(key));
         let mut warnings = self.targets.warnings.clone();
         warnings.extend(self.open.warnings.iter().cloned());
         warnings.append(&mut plan.warnings);
