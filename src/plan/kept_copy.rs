@@ -176,3 +176,141 @@ fn touched(plan: &Plan) -> BTreeMap<&Key, Option<KeptName>> {
     // A key that is claimed and changed becomes what the change makes of it.
     gone.chain(claimed).chain(adopted).chain(changes).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::object::manifest::{DeployId, DeployRef, Manifest, ServedHeaders};
+    use crate::plan::{Deletion, OpenDeploys};
+
+    const SINCE: i64 = 1_000;
+
+    fn md5(seed: u8) -> Md5 {
+        Md5([seed; 16])
+    }
+
+    /// Returns what is kept of one object that is deleted. `change`: its entry; `object`: its size and what it holds by now.
+    fn keep(
+        change: impl FnOnce(ManifestEntry) -> ManifestEntry,
+        object: (u64, u8),
+        since: Option<i64>,
+    ) -> Plan {
+        let mut manifest = Manifest::default();
+        let served = manifest.tables.serve(ServedHeaders {
+            redirect: Some("/x".into()),
+            ..ServedHeaders::default()
+        });
+        let deploy = manifest.tables.deploy(DeployRef {
+            id: DeployId::new("d"),
+            at: SINCE,
+        });
+        let entry =
+            ManifestEntry::new(ETag::Md5(md5(1)), HeaderFingerprint(5), served, [deploy; 2]);
+        manifest.entries.insert(Key::new("a"), change(entry));
+        let facts = PlanFacts {
+            manifest: &manifest,
+            open: &OpenDeploys::default(),
+            answers: &HashMap::new(),
+            targets: &[],
+            now: SINCE,
+            retain: 0,
+            sweep: false,
+            keep_since: since,
+            delete: true,
+            adopt: false,
+            force: false,
+            is_page: &|_| true,
+            is_fingerprinted: &|_| false,
+        };
+        let (size, content) = object;
+        let etag = ETag::Md5(md5(content));
+        let mut plan = Plan::default();
+        plan.deletions.push(Deletion {
+            key: Key::new("a"),
+            etag: etag.clone(),
+            size,
+            page: true,
+            fingerprinted: false,
+        });
+        facts.keep(&mut plan, |_| {
+            Some(BucketObject {
+                key: "a",
+                size,
+                etag: &etag,
+                modified: Some(SINCE),
+            })
+        });
+        plan
+    }
+
+    #[test]
+    fn what_goes_is_kept_under_a_name_of_content_and_headers() {
+        let plan = keep(|entry| entry, (7, 1), Some(SINCE));
+        let [copy] = &plan.kept_copies.copies[..] else {
+            panic!("{plan:?}");
+        };
+        assert_eq!(copy.name, KeptName::new(md5(1), HeaderFingerprint(5)));
+        assert_eq!(copy.action, KeepAction::Copy);
+        assert_eq!(copy.redirect.as_deref(), Some("/x"));
+        assert_eq!(
+            (plan.kept_copies.bytes(), plan.kept_copies.requests()),
+            (7, 1)
+        );
+        assert_eq!(plan.kept_copies.cost(), COPY_PRICE);
+    }
+
+    #[test]
+    fn what_no_rollback_needs_is_not_kept() {
+        let left =
+            |since| move |entry: ManifestEntry| entry.with_life(EntryLife::Retained { since });
+        let kept = |plan: Plan| plan.kept_copies.copies.len();
+        assert_eq!(kept(keep(|entry| entry, (7, 1), None)), 0);
+        assert_eq!(kept(keep(left(SINCE - 1), (7, 1), Some(SINCE))), 0);
+        assert_eq!(kept(keep(left(SINCE), (7, 1), Some(SINCE))), 1);
+        // Somebody else's.
+        assert_eq!(kept(keep(|entry| entry, (7, 2), Some(SINCE))), 0);
+    }
+
+    #[test]
+    fn a_version_needs_no_copy_and_5_gb_find_none() {
+        let versioned =
+            |entry: ManifestEntry| entry.with(|rare| rare.version_id = Some("v".into()));
+        let plan = keep(versioned, (7, 1), Some(SINCE));
+        assert_eq!(
+            (plan.kept_copies.versioned, plan.kept_copies.copies.len()),
+            (1, 0)
+        );
+        assert!(
+            keep(|entry| entry, (MAX_COPY, 1), Some(SINCE))
+                .warnings
+                .is_empty()
+        );
+        let plan = keep(|entry| entry, (MAX_COPY + 1, 1), Some(SINCE));
+        assert_eq!((plan.warnings.len(), plan.kept_copies.copies.len()), (1, 0));
+    }
+
+    #[test]
+    fn the_same_is_copied_once_but_looked_for_each_time() {
+        let copy = |seed, action| KeptCopy {
+            name: KeptName::new(md5(seed), HeaderFingerprint(5)),
+            key: Key::new("a"),
+            etag: ETag::Md5(md5(seed)),
+            size: 1,
+            redirect: None,
+            headers: HeaderFingerprint(5),
+            action,
+        };
+        let (one, known) = (copy(1, KeepAction::Copy), copy(2, KeepAction::Copy));
+        let mut kept = KeptCopies {
+            copies: vec![copy(1, KeepAction::Look), one.clone(), one, known.clone()],
+            versioned: 0,
+        };
+        kept.settle(|name| *name == known.name);
+        let actions: Vec<KeepAction> = kept.copies.iter().map(|copy| copy.action).collect();
+        let stay = KeepAction::Stay;
+        // Where nothing is found for the first, the second copies all the same.
+        assert_eq!(actions, [KeepAction::Look, KeepAction::Copy, stay, stay]);
+    }
+}

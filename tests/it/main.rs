@@ -30,6 +30,7 @@ mod functions;
 mod house;
 mod input;
 mod interrupts;
+mod keep;
 mod local;
 mod mishap;
 mod order;

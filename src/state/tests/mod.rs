@@ -2,6 +2,7 @@
 
 mod codec;
 mod document;
+mod kept;
 mod lease;
 mod manifest;
 mod server;
