@@ -330,9 +330,6 @@ pub struct RollbackArgs {
     #[arg(long)]
     #[serde(skip)]
     pub plan: bool,
-    /// Without versions: copy what the last N deploys replace, for rollback
-    #[arg(long, help_heading = CHANGES, value_name = "N deploys", value_parser = checked::<KeptDeploys>)]
-    pub keep: Option<String>,
     #[command(flatten)]
     #[serde(flatten)]
     pub purge: PurgeArgs,

@@ -8,7 +8,8 @@ use crate::deploy;
 use crate::error::{Error, Exit};
 use crate::job::Job;
 use crate::object::manifest::DeployId;
-use crate::state::RecentDeploy;
+use crate::settings::values::KeptDeploys;
+use crate::state::{RECENT, RecentDeploy};
 use crate::survey;
 use crate::survey::SiteLocation;
 
@@ -18,8 +19,13 @@ pub(super) async fn rollback(app: &App, flags: &cli::RollbackArgs) -> Result<Exi
     job.free_paths = flags.purge.free_paths;
     let opened = survey::open(&link.aws, &job, None).await?;
     let (place, state) = (opened.place, opened.state.object);
-    if state.kept.is_none() && !place.bucket.is_versioned().await? {
+    let keeps = job.settings.keep.0 > 0;
+    if !keeps && state.kept.is_none() && !place.bucket.is_versioned().await? {
         return Err(unversioned(place.bucket.name()));
+    }
+    if !keeps && state.kept.is_some() {
+        // Not to lose what it goes back from, though the settings of this run do not say so.
+        job.settings.keep = KeptDeploys(RECENT - 1);
     }
     let goal = find_goal(&place, state.recent, flags.id.as_deref())?;
     let deploy = goal.id.clone();
@@ -37,7 +43,7 @@ pub(super) async fn rollback(app: &App, flags: &cli::RollbackArgs) -> Result<Exi
     Ok(Exit::Done)
 }
 
-/// Everything that came later goes, and nothing else: that is what was asked for, and versions keep it.
+/// Everything that came later goes, and nothing else: that is what was asked for, and versions or copies keep it.
 fn go_back(job: &mut Job, deploy: DeployId, commit: Option<String>) {
     job.commit = commit;
     job.dir = PathBuf::from(format!("rollback to {deploy}"));

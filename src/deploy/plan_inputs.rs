@@ -202,15 +202,16 @@ impl PlanInputs {
             self.settle();
             match self.make(job, PathDialect::default()) {
                 Ok(mut plan) => {
-                    self.settle_kept(&mut plan).await?;
-                    let SiteSource::Past(past) = &mut self.source else {
+                    if let SiteSource::Past(past) = &mut self.source {
+                        if past.look_up(&plan, &mut asker).await? {
+                            continue;
+                        }
+                    } else {
                         let told = names::broken_links(&self.source, job, &self.targets).await;
                         plan.warnings.extend(told);
-                        return Ok(plan);
-                    };
-                    if !past.look_up(&plan, &mut asker).await? {
-                        return Ok(plan);
                     }
+                    self.settle_kept(&mut plan).await?;
+                    return Ok(plan);
                 }
                 Err(asks) if stop.is_set() => {
                     return Err(Error::interrupted(format!(

@@ -21,8 +21,9 @@ fn deploy(world: &World, site: &Site) -> Unstale {
 
 /// A rollback by which what leaves is deleted at once, too. Without `ids` to the deploy before the last.
 fn rollback(world: &World, ids: &str) -> Unstale {
-    let command = world.unstale("rollback").env("UNSTALE_RETAIN", "0s");
-    kept(command, "3 deploys").with(ids)
+    let command = world.unstale("rollback").with(ids);
+    let command = command.env("UNSTALE_RETAIN", "0s");
+    command.env("UNSTALE_KEEP", "3 deploys")
 }
 
 /// All of the site's objects: bodies and all headers.
@@ -254,7 +255,8 @@ async fn the_state_and_its_copies_may_lie_in_another_bucket() {
     let site = Site::empty();
     let there = |command: Unstale| {
         let command = command.with("--prefix docs/").within(site.project());
-        kept(command, "1 deploy").env("UNSTALE_STATE", "s3://elsewhere/my site")
+        let command = command.env("UNSTALE_KEEP", "1 deploy");
+        command.env("UNSTALE_STATE", "s3://elsewhere/my site")
     };
     for round in 1..=3 {
         becomes(&site, round);
