@@ -1,9 +1,10 @@
 //! `keep`: what deploys replace is copied, so that `unstale rollback` puts it back on a bucket without versions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::IntoFuture;
 use std::time::Duration;
 
-use local_cloudfront::{Fault, OriginKind, RequestInfo, WebsiteConfiguration};
+use local_cloudfront::{Fault, Gate, OriginKind, RequestInfo, WebsiteConfiguration};
 
 use crate::mishap::{Side, at_request, crash, crash_at, setting};
 use crate::support::{BUCKET, Ran, Site, Unstale, World};
@@ -390,4 +391,52 @@ async fn a_rollback_that_dies_is_made_good_by_the_next() {
         site.remove("only-2.html");
         site.remove("app.2a1b2c3d4e.js");
     }
+}
+
+/// What left the build stays for open pages, and goes with a later deploy: whether a rollback may want it then depends on how
+/// long ago it left.
+#[tokio::test]
+async fn an_asset_that_left_long_ago_needs_no_copy() {
+    for (deploys, copied) in [("1 deploy", false), ("3 deploys", true)] {
+        let world = World::new().await;
+        let site = Site::of(&[("index.html", "<p>1"), ("app.1a1b2c3d4e.js", "1")]);
+        let deploy = || kept(world.deploy(&site), deploys).with("--retain 1h");
+        deploy().await.succeeds();
+        let was = snapshot(&world);
+        site.remove("app.1a1b2c3d4e.js");
+        for round in 2..=4 {
+            site.write("index.html", format!("<p>{round}"));
+            deploy().await.succeeds();
+            world.clock().advance(Duration::from_secs(1500));
+        }
+        assert!(world.body(BUCKET, "app.1a1b2c3d4e.js").is_none());
+        let bodies = beside(&world).into_iter();
+        let mut bodies = bodies.map(|name| world.body(BUCKET, &format!(".unstale/kept/{name}")));
+        assert_eq!(bodies.any(|body| body.unwrap() == "1"), copied, "{deploys}");
+        if copied {
+            let oldest = ids(world.unstale("history")).await.pop().unwrap();
+            let ran = rollback(&world, &oldest).await.succeeds();
+            assert_same(&snapshot(&world), &was, &ran);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_else_writes_before_it_is_copied_is_no_copy_of_ours() {
+    let world = World::new().await;
+    let site = Site::of(&[("index.html", "<p>1")]);
+    deploy(&world, &site).await.succeeds();
+    site.write("index.html", "<p>2");
+    let gate = Gate::new();
+    let copies = |request: &RequestInfo| request.operation == "CopyObject";
+    at_request(&world, 1, copies, Fault::HoldBefore(gate.clone()));
+    let running = tokio::spawn(deploy(&world, &site).into_future());
+    gate.arrived().await;
+    let put = world.put_object(BUCKET, "index.html", "<p>theirs", Default::default());
+    put.await.unwrap();
+    gate.open();
+    running.await.unwrap().succeeds().says("meanwhile");
+    world.assert_deployed(&site, "");
+    assert_eq!(beside(&world), BTreeSet::new());
+    rollback(&world, "").await.exits(1).says("are gone");
 }
