@@ -407,7 +407,7 @@ async fn an_asset_that_left_long_ago_needs_no_copy() {
         for round in 2..=4 {
             site.write("index.html", format!("<p>{round}"));
             deploy().await.succeeds();
-            world.clock().advance(Duration::from_secs(1500));
+            world.clock().advance(Duration::from_secs(2000));
         }
         assert!(world.body(BUCKET, "app.1a1b2c3d4e.js").is_none());
         let bodies = beside(&world).into_iter();
