@@ -137,6 +137,7 @@ async fn write(
         left: None,
         unpaid: Vec::new(),
         suspects: Vec::new(),
+        kept: Default::default(),
     };
     lease.end(end).await?;
     store.read_state().await

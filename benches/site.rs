@@ -164,6 +164,7 @@ fn plan_a_deploy(bencher: Bencher, count: usize) {
         now: 0,
         retain: 0,
         sweep: false,
+        keep_since: None,
         delete: true,
         adopt: false,
         force: false,

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::scan::SymlinkPolicy;
 use crate::settings::values::{
     AccountId, BucketAddress, DistributionSetting, EndpointUrl, FieldValue, GlobPattern,
-    MemorySize, Period, SitePrefix, StatePlace, checked, read,
+    KeptDeploys, MemorySize, Period, SitePrefix, StatePlace, checked, read,
 };
 use crate::settings::{FlagSettings, FlagText, SettingPaths};
 
@@ -452,6 +452,9 @@ pub struct ChangeArgs {
     /// Keep scripts, styles, fonts and images that left the build: 7d, 0s
     #[arg(long, help_heading = CHANGES, value_name = "DURATION", value_parser = checked::<Period>)]
     pub retain: Option<String>,
+    /// Without versions: copy what the last N deploys replace, for rollback
+    #[arg(long, help_heading = CHANGES, value_name = "N deploys", value_parser = checked::<KeptDeploys>)]
+    pub keep: Option<String>,
     /// Refuse headers and redirects that nobody serves
     #[arg(long, help_heading = CHANGES)]
     pub strict: bool,

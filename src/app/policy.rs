@@ -53,7 +53,7 @@ fn least_policy(settings: &Settings) -> Result<IamPolicy, Error> {
     let mut statement = vec![
         site.listing("List"),
         PolicyStatement::new("Bucket", looks, site.bucket.clone()),
-        site.objects("Objects", actions),
+        site.objects("Objects", actions.clone()),
     ];
     if let Some(state) = &settings.state {
         let inside = state.bucket == bucket && state.prefix.starts_with(&settings.prefix.0);
@@ -63,7 +63,14 @@ fn least_policy(settings: &Settings) -> Result<IamPolicy, Error> {
                 prefix: &state.prefix,
             };
             statement.push(folder.listing("ListState"));
-            statement.push(folder.objects("State", OBJECT_ACTIONS.to_vec()));
+            // What is kept there has the tags that it had.
+            let keeps = settings.keep.0 > 0;
+            let actions = if keeps {
+                actions
+            } else {
+                OBJECT_ACTIONS.to_vec()
+            };
+            statement.push(folder.objects("State", actions));
         }
     }
     statement.extend(purging(settings, partition));
@@ -245,11 +252,14 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::rules::header_rule::HeaderRule;
     use crate::rules::redirect::Redirect;
     use crate::rules::security_preset::SecurityPreset;
     use crate::settings::StatePlace;
     use crate::settings::list::{List, Numbered};
-    use crate::settings::values::{AccountId, BucketAddress, FunctionName, PolicyName, SitePrefix};
+    use crate::settings::values::{
+        AccountId, BucketAddress, FunctionName, KeptDeploys, PolicyName, SitePrefix,
+    };
 
     fn settings() -> Settings {
         Settings {
@@ -303,6 +313,28 @@ mod tests {
             ..settings()
         });
         assert_eq!(statement(&inside, "State"), None);
+    }
+
+    #[test]
+    fn copies_that_are_kept_elsewhere_have_their_tags() {
+        let allows = |keep| {
+            let rule = HeaderRule {
+                tags: BTreeMap::from([("t".to_owned(), "x".to_owned())]),
+                ..HeaderRule::default()
+            };
+            let policy = least(&Settings {
+                state: Some(StatePlace {
+                    bucket: "s".into(),
+                    prefix: "x/".into(),
+                }),
+                headers: vec![Numbered { rule, line: 1 }],
+                keep: KeptDeploys(keep),
+                ..settings()
+            });
+            let actions = statement(&policy, "State").unwrap()["Action"].to_string();
+            actions.contains("s3:PutObjectTagging")
+        };
+        assert_eq!((allows(3), allows(0)), (true, false));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `unstale rollback`: the site as it was after an earlier deploy, by copies from versions.
+//! `unstale rollback`: the site as it was after an earlier deploy, by copies of versions and of what was kept.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,8 @@ use crate::deploy;
 use crate::error::{Error, Exit};
 use crate::job::Job;
 use crate::object::manifest::DeployId;
-use crate::state::RecentDeploy;
+use crate::settings::values::KeptDeploys;
+use crate::state::{RECENT, RecentDeploy};
 use crate::survey;
 use crate::survey::SiteLocation;
 
@@ -16,11 +17,17 @@ pub(super) async fn rollback(app: &App, flags: &cli::RollbackArgs) -> Result<Exi
     let link = app.connect().await?;
     let mut job = app.job_for(&link, PathBuf::new())?;
     job.free_paths = flags.purge.free_paths;
-    let place = survey::open(&link.aws, &job, None).await?.place;
-    if !place.bucket.is_versioned().await? {
+    let opened = survey::open(&link.aws, &job, None).await?;
+    let (place, state) = (opened.place, opened.state.object);
+    let keeps = job.settings.keep.0 > 0;
+    if !keeps && state.kept.is_none() && !place.bucket.is_versioned().await? {
         return Err(unversioned(place.bucket.name()));
     }
-    let goal = find_goal(&place, flags.id.as_deref()).await?;
+    if !keeps && state.kept.is_some() {
+        // Not to lose what it goes back from, though the settings of this run do not say so.
+        job.settings.keep = KeptDeploys(RECENT - 1);
+    }
+    let goal = find_goal(&place, state.recent, flags.id.as_deref())?;
     let deploy = goal.id.clone();
     app.printer.going_back(&deploy);
     // What is live then is that deploy's source.
@@ -36,7 +43,7 @@ pub(super) async fn rollback(app: &App, flags: &cli::RollbackArgs) -> Result<Exi
     Ok(Exit::Done)
 }
 
-/// Everything that came later goes, and nothing else: that is what was asked for, and versions keep it.
+/// Everything that came later goes, and nothing else: that is what was asked for, and versions or copies keep it.
 fn go_back(job: &mut Job, deploy: DeployId, commit: Option<String>) {
     job.commit = commit;
     job.dir = PathBuf::from(format!("rollback to {deploy}"));
@@ -51,15 +58,18 @@ fn unversioned(bucket: &str) -> Error {
         "the bucket {bucket} keeps no versions, so that what was is gone"
     ))
     .hint(format!(
-        "deploying the older build again does the same; for the next time: aws s3api put-bucket-versioning --bucket {bucket} \
-         --versioning-configuration Status=Enabled"
+        "deploying the older build again does the same; for the next time: `keep = \"3 deploys\"` in deploy.toml, or versions: \
+         aws s3api put-bucket-versioning --bucket {bucket} --versioning-configuration Status=Enabled"
     ))
 }
 
 /// Finds the deploy whose id begins so, or the one before the last.
-async fn find_goal(place: &SiteLocation, id: Option<&str>) -> Result<RecentDeploy, Error> {
+fn find_goal(
+    place: &SiteLocation,
+    recent: Vec<RecentDeploy>,
+    id: Option<&str>,
+) -> Result<RecentDeploy, Error> {
     const LIST: &str = "`unstale history` lists them";
-    let recent = place.store.read_state().await?.object.recent;
     let mut newest_first = recent.into_iter().rev();
     let Some(id) = id else {
         let url = place.url();

@@ -10,7 +10,7 @@ use super::error::{AwsError, AwsErrorKind};
 use super::list::decoded;
 use super::s3::{
     Bucket, COPY_TIMEOUT, CheckedBody, CopySource, WriteCondition, Written, attempt_timeout,
-    tagging, within,
+    copy_source, tagging, within,
 };
 use crate::object::{ETag, Headers};
 
@@ -90,7 +90,7 @@ impl Bucket {
         Ok(UploadedPart { number, etag })
     }
 
-    /// Takes bytes `first..=last` of an object of the bucket as part `number`.
+    /// Takes bytes `first..=last` of an object as part `number`.
     pub async fn copy_part(
         &self,
         upload: &MultipartUpload,
@@ -105,7 +105,7 @@ impl Bucket {
             .key(&upload.key)
             .upload_id(&upload.id)
             .part_number(number)
-            .copy_source(self.copy_source(source))
+            .copy_source(copy_source(source))
             .copy_source_if_match(source.etag.quoted())
             .copy_source_range(format!("bytes={first}-{last}"))
             .set_expected_bucket_owner(self.owner.clone())

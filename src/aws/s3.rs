@@ -61,6 +61,7 @@ pub struct CheckedBody {
 /// The object that is copied, and which of its versions. It must have this ETag.
 #[derive(Debug, Clone, Copy)]
 pub struct CopySource<'a> {
+    pub bucket: &'a str,
     pub key: &'a str,
     pub version: Option<&'a str>,
     pub etag: &'a ETag,
@@ -149,7 +150,7 @@ impl Bucket {
         self.written(key, answer.e_tag, answer.version_id)
     }
 
-    /// Copies an object of up to 5 GB within the bucket, onto itself too, giving it these headers: nothing is uploaded.
+    /// Copies an object of up to 5 GB to this bucket, onto itself too, giving it these headers: nothing is uploaded.
     pub async fn copy(
         &self,
         source: CopySource<'_>,
@@ -158,13 +159,14 @@ impl Bucket {
         condition: &WriteCondition,
     ) -> Result<Written, AwsError> {
         // An object copied onto itself is guarded by the source's condition, which older servers know as well.
-        let if_match = condition.if_match().filter(|_| source.key != to);
+        let itself = source.key == to && source.bucket == self.name;
+        let if_match = condition.if_match().filter(|_| !itself);
         let answer = self
             .client
             .copy_object()
             .bucket(&self.name)
             .key(to)
-            .copy_source(self.copy_source(source))
+            .copy_source(copy_source(source))
             .copy_source_if_match(source.etag.quoted())
             .set_expected_bucket_owner(self.owner.clone())
             .set_expected_source_bucket_owner(self.owner.clone())
@@ -190,19 +192,27 @@ impl Bucket {
         self.written(to, etag, answer.version_id)
     }
 
-    /// Returns `bucket/key?versionId=`, percent-encoded, which the SDK leaves to its caller.
-    pub(super) fn copy_source(&self, source: CopySource<'_>) -> String {
-        const KEPT: &AsciiSet = &NON_ALPHANUMERIC
-            .remove(b'/')
-            .remove(b'-')
-            .remove(b'_')
-            .remove(b'.')
-            .remove(b'~');
-        let key = utf8_percent_encode(source.key, KEPT);
-        match source.version {
-            Some(version) => format!("{}/{key}?versionId={version}", self.name),
-            None => format!("{}/{key}", self.name),
-        }
+    /// Copies an object of up to 5 GB to this bucket with the headers that it has, but for its storage class. Of these S3 never
+    /// copies the redirect (Amazon S3 API Reference, "CopyObject").
+    pub async fn copy_as_is(
+        &self,
+        source: CopySource<'_>,
+        to: &str,
+        redirect: Option<String>,
+    ) -> Result<(), AwsError> {
+        let request = self.client.copy_object().bucket(&self.name).key(to);
+        request
+            .copy_source(copy_source(source))
+            .copy_source_if_match(source.etag.quoted())
+            .set_expected_bucket_owner(self.owner.clone())
+            .set_expected_source_bucket_owner(self.owner.clone())
+            .set_website_redirect_location(redirect)
+            .customize()
+            .config_override(within(COPY_TIMEOUT))
+            .send()
+            .await
+            .map_err(self.failed("s3:PutObject", to))?;
+        Ok(())
     }
 
     /// Tells whether the bucket keeps versions.
@@ -274,6 +284,26 @@ impl Bucket {
             AwsError::nonsense(action, self.url(key), format!("the answer has no {what}"))
         })
     }
+}
+
+/// Returns `bucket/key?versionId=`, percent-encoded, which the SDK leaves to its caller.
+pub(super) fn copy_source(source: CopySource<'_>) -> String {
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'/')
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'~');
+    let key = utf8_percent_encode(source.key, KEPT);
+    match source.version {
+        Some(version) => format!("{}/{key}?versionId={version}", source.bucket),
+        None => format!("{}/{key}", source.bucket),
+    }
+}
+
+/// Returns S3's storage classes, as it names them.
+pub fn storage_classes() -> impl Iterator<Item = &'static str> {
+    StorageClass::values().iter().copied()
 }
 
 /// Writes a routing rule so that two of them are told apart.

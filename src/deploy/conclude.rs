@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::invalidator::{Invalidator, PendingInvalidation};
 use super::progress::{DeployProgress, HaltReason, PurgeOutcome};
+use super::put_error::PutError;
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::edge::Money;
 use crate::error::{Error, Exit};
 use crate::job::event::DeploySummary;
+use crate::object::Key;
 use crate::object::plural::count;
 use crate::plan::DistributionPurge;
 use crate::state::StateError;
@@ -110,6 +112,7 @@ fn trouble(progress: &DeployProgress, ended: Result<(), HaltReason>) -> Option<E
         }
         Err(HaltReason::State(error)) => return Some(unfinished(error.into())),
         Err(HaltReason::Unprotected(causes)) => return Some(unprotected(progress, causes)),
+        Err(HaltReason::NotKept(failures)) => return Some(not_kept(progress, &failures)),
     }
     if progress.failures.is_empty() {
         return match &progress.purge {
@@ -118,17 +121,42 @@ fn trouble(progress: &DeployProgress, ended: Result<(), HaltReason>) -> Option<E
             PurgeOutcome::Accepted | PurgeOutcome::TimedOut => None,
         };
     }
-    let failures = progress.failures.iter();
-    let mut hints = failures
-        .clone()
-        .filter_map(|(_, why)| Error::from(why.clone()).hint);
-    let hint = with_next(hints.next());
-    let mut error = Error::incomplete(not_as_wanted(failures.len() as u64));
-    error.causes = failures
-        .take(5)
-        .map(|(key, why)| format!("{key}: {why}"))
-        .collect();
-    Some(error.hint(hint))
+    let failures = &progress.failures;
+    let error = Error {
+        causes: causes(failures),
+        ..Error::incomplete(not_as_wanted(failures.len() as u64))
+    };
+    Some(error.hint(with_next(first_hint(failures))))
+}
+
+fn causes(failures: &[(Key, PutError)]) -> Vec<String> {
+    let some = failures.iter().take(5);
+    some.map(|(key, why)| format!("{key}: {why}")).collect()
+}
+
+fn first_hint(failures: &[(Key, PutError)]) -> Option<String> {
+    let mut errors = failures.iter().map(|(_, why)| Error::from(why.clone()));
+    errors.find_map(|error| error.hint)
+}
+
+/// Says that nothing was uploaded, since what it would replace could not be kept.
+fn not_kept(progress: &DeployProgress, failures: &[(Key, PutError)]) -> Error {
+    let text = "nothing was uploaded, since what it replaces could not be copied for rollback";
+    let error = Error {
+        causes: causes(failures),
+        ..Error::new(exit_before_uploads(progress), text)
+    };
+    let hint = "`keep = \"0 deploys\"` deploys without copies";
+    error.hint(first_hint(failures).map_or(hint.to_owned(), |first| format!("{first}; {hint}")))
+}
+
+/// Once a function is live that asks for a password, the next deploy has to finish it.
+fn exit_before_uploads(progress: &DeployProgress) -> Exit {
+    if progress.begun {
+        Exit::Incomplete
+    } else {
+        Exit::Failed
+    }
 }
 
 fn not_as_wanted(objects: u64) -> String {
@@ -149,16 +177,10 @@ fn unlisted(error: &AwsError) -> Error {
 
 /// Says that nothing was uploaded, since not everybody would have been asked for the password.
 fn unprotected(progress: &DeployProgress, causes: Vec<String>) -> Error {
-    // Once the function is live, the next deploy has to finish it.
-    let exit = if progress.begun {
-        Exit::Incomplete
-    } else {
-        Exit::Failed
-    };
     let text = "nothing was uploaded, since not everybody is asked for the password yet";
     let error = Error {
         causes,
-        ..Error::new(exit, text)
+        ..Error::new(exit_before_uploads(progress), text)
     };
     error.hint("see to what it says, and deploy again: the password goes first each time")
 }

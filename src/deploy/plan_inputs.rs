@@ -26,7 +26,7 @@ use crate::scan::MULTIPART_FROM;
 use crate::site::names;
 use crate::site::source::SiteSource;
 use crate::site::wants::WantedSite;
-use crate::state::WarningDigest;
+use crate::state::{KeptNames, WarningDigest};
 use crate::survey::ask;
 use crate::survey::ask::{KnownContent, ObjectAsker, ObjectQuestion};
 use crate::survey::targets::{ResolvedTargets, SiteFunction};
@@ -45,6 +45,8 @@ pub(crate) struct PlanInputs {
     pub(super) answers: HashMap<Key, HeadAnswer>,
     /// What deploys before left open.
     pub(super) open: OpenDeploys,
+    /// What earlier deploys kept, where this one changes anything.
+    pub(super) kept: KeptNames,
     /// Seconds since 1970, by the server's clock.
     pub(super) now: i64,
 }
@@ -84,6 +86,7 @@ impl PlanInputs {
             remote,
             answers: HashMap::new(),
             open,
+            kept: KeptNames::default(),
         })
     }
 
@@ -200,14 +203,16 @@ impl PlanInputs {
             self.settle();
             match self.make(job, PathDialect::default()) {
                 Ok(mut plan) => {
-                    let SiteSource::Past(past) = &mut self.source else {
+                    if let SiteSource::Past(past) = &mut self.source {
+                        if past.look_up(&plan, &mut asker).await? {
+                            continue;
+                        }
+                    } else {
                         let told = names::broken_links(&self.source, job, &self.targets).await;
                         plan.warnings.extend(told);
-                        return Ok(plan);
-                    };
-                    if !past.look_up(&plan, &mut asker).await? {
-                        return Ok(plan);
                     }
+                    self.settle_kept(&mut plan).await?;
+                    return Ok(plan);
                 }
                 Err(asks) if stop.is_set() => {
                     return Err(Error::interrupted(format!(
@@ -270,6 +275,7 @@ impl PlanInputs {
             now: self.now,
             retain: i64::try_from(job.settings.retain.0.as_secs()).unwrap_or(i64::MAX),
             sweep: job.sweep,
+            keep_since: self.keep_since(job),
             delete: job.settings.delete,
             adopt: job.settings.adopt,
             force: job.force,
@@ -291,6 +297,7 @@ impl PlanInputs {
             }
         });
         let mut plan = plan::make(&facts, wanted, listing)?;
+        facts.keep(&mut plan, |key| self.object(key));
         let mut warnings = self.targets.warnings.clone();
         warnings.extend(self.open.warnings.iter().cloned());
         warnings.append(&mut plan.warnings);

@@ -1,6 +1,6 @@
 //! What a deploy brought about so far, and why it stops.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::purge_sender::SentPurge;
 use super::put_error::PutError;
@@ -8,7 +8,7 @@ use crate::aws::AwsError;
 use crate::aws::s3::Written;
 use crate::edge::PurgeMode;
 use crate::job::request::Job;
-use crate::object::Key;
+use crate::object::{KeptName, Key};
 use crate::plan::DistributionPurge;
 use crate::state::StateError;
 use crate::survey::targets::ResolvedTargets;
@@ -18,6 +18,8 @@ use crate::survey::targets::ResolvedTargets;
 pub(super) struct DeployProgress {
     /// A first change was begun.
     pub(super) begun: bool,
+    /// Copies of what is replaced and removed.
+    pub(super) kept: BTreeSet<KeptName>,
     pub(super) put: HashMap<Key, Written>,
     pub(super) deleted: HashSet<Key>,
     /// Those of them that took so long that an attempt may have been given up, and may take effect yet.
@@ -68,6 +70,8 @@ pub(super) enum HaltReason {
     State(StateError),
     /// Not everybody is asked for the password yet, and why: nothing was uploaded.
     Unprotected(Vec<String>),
+    /// Not all that goes could be kept: nothing was uploaded.
+    NotKept(Vec<(Key, PutError)>),
 }
 
 impl From<StateError> for HaltReason {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::delta;
 use super::history;
 use super::history::RecordedChanges;
+use super::keep::LitterSweep;
 use super::progress::{HaltReason, PurgeOutcome};
 use super::purge_sender::{SendFailure, texts};
 use super::record;
@@ -133,9 +134,17 @@ impl RunningDeploy<'_> {
                 Ok(())
             }
         };
-        let both = async { tokio::join!(sending, lease.within(files)) };
-        let (outcome, files) = tokio::select! {
-            both = both => both,
+        let sweep = LitterSweep {
+            place: &self.scene.place,
+            listed: &self.scene.remote.files,
+            kept: &self.scene.kept,
+            replaced: &progress.kept,
+        };
+        // What is left over is swept next time: it is never read, so failing here harms nobody.
+        let sweeping = lease.within(sweep.run(lease));
+        let all = async { tokio::join!(sending, lease.within(files), sweeping) };
+        let (outcome, files, _) = tokio::select! {
+            all = all => all,
             () = self.context.stop.expired() => return Err(HaltReason::Interrupted),
         };
         let (manifest, counter) = files??;
@@ -149,11 +158,7 @@ impl RunningDeploy<'_> {
             warnings: &self.plan.warnings,
         };
         let end = record::end(self.scene, self.context.job, written);
-        let now = self.scene.place.store.bucket.clock.server_now();
-        let state = self.patiently(self.lease.end(end)).await??;
-        // What is left over is swept next time: it is never read, so failing here harms nobody.
-        let store = &self.scene.place.store;
-        let _ = store.sweep(&state, &self.scene.remote.files, now).await;
+        self.patiently(self.lease.end(end)).await??;
         Ok(())
     }
 }

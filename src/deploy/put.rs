@@ -17,7 +17,7 @@ use crate::aws::s3::{CheckedBody, CopySource, Written};
 use crate::aws::{AwsError, AwsErrorKind, WriteCondition};
 use crate::job::event::{DeployEvent, EventSink};
 use crate::object::{ETag, Key, Md5};
-use crate::plan::{Change, ChangeAction, MAX_COPY};
+use crate::plan::{Change, ChangeAction, MAX_COPY, PastContent};
 use crate::scan::{LocalFile, MULTIPART_FROM, part_size};
 use crate::state::Lease;
 use crate::survey::SiteLocation;
@@ -83,17 +83,22 @@ impl ObjectWriter {
             path: file.map_or_else(|| self.root.join(key), |file| file.path(&self.root)),
             expected: parts.unwrap_or(ETag::Md5(change.md5)),
         };
+        let (site, store) = (self.place.bucket.name(), &self.place.store);
+        let full = |key| self.place.full(key);
         let from = match (&change.action, &change.before) {
-            (ChangeAction::SetHeaders, Some(etag)) => Some((key, None, etag)),
-            (ChangeAction::CopyFrom { key, etag }, _) => Some((key.as_str(), None, etag)),
-            (ChangeAction::Restore { version, etag }, _) => {
-                Some((key, Some(version.as_str()), etag))
+            (ChangeAction::SetHeaders, Some(etag)) => Some((site, full(key), None, etag)),
+            (ChangeAction::CopyFrom { key, etag }, _) => {
+                Some((site, full(key.as_str()), None, etag))
             }
+            (ChangeAction::Restore { from, etag }, _) => Some(match from {
+                PastContent::Version(id) => (site, full(key), Some(id.as_str()), etag),
+                PastContent::Kept(name) => (store.bucket.name(), store.kept_key(name), None, etag),
+            }),
             (ChangeAction::Upload | ChangeAction::SetHeaders, _) => None,
         };
-        if let Some((key, version, etag)) = from {
-            let source = self.place.full(key);
+        if let Some((bucket, source, version, etag)) = from {
             let from = CopySource {
+                bucket,
                 key: &source,
                 version,
                 etag,

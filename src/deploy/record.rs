@@ -83,6 +83,7 @@ pub(super) fn end(scene: &PlanInputs, job: &Job, written: WrittenFiles) -> EndOf
         left: left_open(journal, progress),
         unpaid: kept.chain(own).collect(),
         suspects: suspects(scene, journal, progress),
+        kept: scene.kept_after(job, counter, &progress.kept),
     }
 }
 

@@ -44,6 +44,7 @@ impl RunningDeploy<'_> {
     pub(super) async fn carry_out(&mut self) -> Result<(), HaltReason> {
         self.protect().await?;
         self.abort_dead_uploads().await?;
+        self.keep_what_goes().await?;
         self.put_rank_by_rank().await?;
         self.publish_functions().await?;
         self.delete_pages().await?;

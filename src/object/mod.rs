@@ -7,6 +7,7 @@ pub mod entry;
 pub mod etag;
 pub mod headers;
 pub mod journal;
+pub mod kept_name;
 pub mod key;
 pub mod manifest;
 pub mod plural;
@@ -14,5 +15,6 @@ pub mod tags;
 
 pub use etag::{ETag, Md5};
 pub use headers::{HeaderFingerprint, Headers};
+pub use kept_name::KeptName;
 pub use key::Key;
 pub use tags::TagClass;

@@ -23,6 +23,8 @@ pub struct PlanFacts<'a> {
     pub retain: i64,
     /// Delete retained assets whose time has come even if nothing else changes.
     pub sweep: bool,
+    /// Since when (unix seconds) what leaves the site is kept for `rollback`; `None`: nothing is kept.
+    pub keep_since: Option<i64>,
     pub delete: bool,
     pub adopt: bool,
     /// Upload everything, whatever is there.

@@ -3,6 +3,7 @@
 mod facts;
 pub mod guard;
 mod intended;
+mod kept_copy;
 mod make;
 mod object;
 pub mod open;
@@ -20,8 +21,9 @@ use crate::object::{ETag, HeaderFingerprint, Headers, Key, Md5};
 use order::UploadRank;
 
 pub use facts::PlanFacts;
+pub use kept_copy::{KeepAction, KeptCopies, KeptCopy};
 pub use make::{MAX_COPY, make};
-pub use object::{BucketObject, HeadAnswer, ObjectVersion, WantedObject};
+pub use object::{BucketObject, HeadAnswer, ObjectVersion, PastContent, WantedObject};
 pub use open::OpenDeploys;
 pub use purge::TargetFacts;
 
@@ -58,8 +60,8 @@ pub enum ChangeAction {
     SetHeaders,
     /// The same bytes lie in the bucket under another key: they are copied.
     CopyFrom { key: Key, etag: ETag },
-    /// A version of the object is copied back.
-    Restore { version: String, etag: ETag },
+    /// What the object was is copied back.
+    Restore { from: PastContent, etag: ETag },
 }
 
 /// One object to put or copy.
@@ -258,6 +260,8 @@ pub struct Plan {
     pub claimed: Vec<ClaimedObject>,
     /// Manifest entries whose object is gone.
     pub vanished: Vec<Key>,
+    /// What it replaces or removes, for `rollback`.
+    pub kept_copies: KeptCopies,
     /// Of the unchanged, pages that differ from the build's by noise alone.
     pub noisy: usize,
     pub unchanged: usize,

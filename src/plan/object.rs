@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::ChangeAction;
 use super::order::LiveStage;
 use crate::object::diff::ComparisonAnswer;
-use crate::object::{ETag, HeaderFingerprint, Headers, Key, Md5, TagClass};
+use crate::object::{ETag, HeaderFingerprint, Headers, KeptName, Key, Md5, TagClass};
 
 /// An object as the build wants it.
 #[derive(Clone, Debug)]
@@ -27,12 +29,21 @@ pub struct WantedObject {
     pub version: Option<ObjectVersion>,
 }
 
-/// A version of an object, to be copied back. Its size and its headers are known once somebody asked for them.
+/// What an object was, to be copied back. Its size and its headers are known once somebody asked for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectVersion {
-    /// As S3 names it; `null` where it was put before the bucket kept versions.
-    pub id: String,
+    pub from: PastContent,
     pub etag: ETag,
+}
+
+/// Where the content of an earlier deploy lies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PastContent {
+    /// A version as S3 names it; `null` where it was put before the bucket kept versions.
+    Version(String),
+    /// A kept copy.
+    Kept(KeptName),
 }
 
 impl WantedObject {
@@ -40,8 +51,8 @@ impl WantedObject {
     pub(super) fn action(&self) -> ChangeAction {
         match &self.version {
             None => ChangeAction::Upload,
-            Some(ObjectVersion { id, etag }) => ChangeAction::Restore {
-                version: id.clone(),
+            Some(ObjectVersion { from, etag }) => ChangeAction::Restore {
+                from: from.clone(),
                 etag: etag.clone(),
             },
         }

@@ -154,6 +154,7 @@ fn planned(case: Case, purges: bool) -> (Result<Plan, usize>, bool) {
         now: NOW,
         retain: 0,
         sweep: false,
+        keep_since: None,
         delete: true,
         adopt: false,
         force: false,

@@ -206,6 +206,10 @@ pub(super) fn totals_json(plan: &Plan) -> Value {
         "unchanged": plan.unchanged, "unchanged-bytes": plan.unchanged_bytes,
         "retained": plan.retained.len(), "due": plan.due, "kept": plan.kept, "noise": plan.noisy,
         "foreign": plan.foreign.len(), "adopted": plan.adopted.len(), "vanished": plan.vanished.len(),
+        "kept-for-rollback": {
+            "objects": plan.kept_copies.copies.len(), "bytes": plan.kept_copies.bytes(),
+            "copies": plan.kept_copies.requests(), "cost-usd": plan.kept_copies.cost().dollars(),
+        },
         "debts": plan.debts, "paths": paths, "resent-paths": resent, "cost-usd": cost.dollars(),
     })
 }
@@ -225,6 +229,6 @@ pub(super) fn action_json(action: &ChangeAction) -> Value {
         ChangeAction::Upload => json!({"action": "upload"}),
         ChangeAction::SetHeaders => json!({"action": "set-headers"}),
         ChangeAction::CopyFrom { key, .. } => json!({"action": "copy", "from": key}),
-        ChangeAction::Restore { version, .. } => json!({"action": "restore", "version": version}),
+        ChangeAction::Restore { from, .. } => merged(json!({"action": "restore"}), from),
     }
 }

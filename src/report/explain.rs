@@ -8,7 +8,7 @@ use super::printer::Printer;
 use super::purge::named;
 use super::text::shown;
 use crate::edge::UrlExplanation;
-use crate::plan::{Change, ChangeAction, Reason};
+use crate::plan::{Change, ChangeAction, PastContent, Reason};
 
 /// A key, and all that there is to say about it.
 #[derive(Debug)]
@@ -173,9 +173,10 @@ fn write_action(out: &mut fmt::Formatter<'_>, action: &ChangeAction) -> fmt::Res
             out.write_str(": they are set by a copy onto itself, without an upload")
         }
         ChangeAction::CopyFrom { key, .. } => write!(out, ": its bytes are copied from {key}"),
-        ChangeAction::Restore { version, .. } => {
-            write!(out, ": its version {version} is copied back")
-        }
+        ChangeAction::Restore { from, .. } => match from {
+            PastContent::Version(id) => write!(out, ": its version {id} is copied back"),
+            PastContent::Kept(_) => out.write_str(": the copy that was kept of it is copied back"),
+        },
     }
 }
 

@@ -226,6 +226,7 @@ fn notes(plan: &Plan, look: TextLook) -> Vec<String> {
     let stay = |number: usize| if number == 1 { "stays" } else { "stay" };
     let keys = |keys: &[Key]| names(keys.iter().map(Key::as_str), look);
     let (retained, foreign) = (plan.retained.len(), plan.foreign.len());
+    let kept = &plan.kept_copies;
     let (adopted, vanished) = (plan.adopted.len(), plan.vanished.len());
     let ours = match foreign {
         1 => "is not ours and stays (--adopt takes it over)",
@@ -277,6 +278,28 @@ fn notes(plan: &Plan, look: TextLook) -> Vec<String> {
                 "{} {ours}: {}",
                 counted(foreign, "object"),
                 keys(&plan.foreign)
+            ),
+        ),
+        (
+            kept.copies.len(),
+            format!(
+                "Kept for rollback: {}, {}; {}, {}",
+                counted(kept.copies.len(), "object"),
+                bytes(kept.bytes()),
+                match kept.requests() {
+                    1 => "1 copy".to_owned(),
+                    copies => format!("{} copies", count(copies)),
+                },
+                kept.cost()
+            ),
+        ),
+        (
+            if look.verbose { kept.versioned } else { 0 },
+            format!(
+                "{} {} versions in the bucket, and {} no copy for rollback",
+                counted(kept.versioned, "object"),
+                if kept.versioned == 1 { "has" } else { "have" },
+                if kept.versioned == 1 { "needs" } else { "need" },
             ),
         ),
         (

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use super::list::{List, Numbered};
 use super::values::{
     AccountId, BucketAddress, DistributionSetting, EndpointUrl, FieldValue, FileExtension,
-    FunctionName, GlobPattern, HostName, MemorySize, Period, PolicyName, Price, SecretPlace,
-    SitePrefix, StatePlace,
+    FunctionName, GlobPattern, HostName, KeptDeploys, MemorySize, Period, PolicyName, Price,
+    SecretPlace, SitePrefix, StatePlace,
 };
 use crate::edge::price::{FREE_PATHS, PricingPlan};
 use crate::edge::{FunctionTrust, IndexLookup, PurgeMode};
@@ -95,6 +95,8 @@ pub(crate) struct Settings {
     pub adopt: bool,
     /// How long assets stay after they left the build.
     pub retain: Period,
+    /// Of how many deploys what they replace is copied, for `rollback` where the bucket keeps no versions.
+    pub keep: KeptDeploys,
     pub purge: PurgeSettings,
     pub wait: bool,
     pub timeout: Period,
@@ -189,6 +191,7 @@ impl Default for Settings {
             max_delete: None,
             adopt: false,
             retain: Period::seconds(7 * 86_400),
+            keep: KeptDeploys::default(),
             purge: PurgeSettings::default(),
             wait: true,
             timeout: Period::seconds(600),

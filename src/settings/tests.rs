@@ -170,6 +170,8 @@ fn mistakes_are_shown_where_they_are() {
         ),
         ("retain = \"7\"", "1:10: `7` is not a duration"),
         ("retain = 7", "1:10: expected a string, found integer `7`"),
+        ("keep = \"3\"", "1:8: `3` is no number of deploys"),
+        ("keep = \"100 deploys\"", "1:8: `100 deploys` is too many"),
         (
             "max-memory = \"1kb\"",
             "1:14: `1kb` is too little: 16MiB or more",
@@ -487,6 +489,7 @@ fn another(key: &str, value: &toml::Value) -> Option<(String, String)> {
         (_, toml::Value::Integer(number)) => (number + 1).to_string(),
         (_, toml::Value::Float(number)) => (number + 1.0).to_string(),
         ("retain" | "timeout" | "lock-wait", _) => "3s".to_owned(),
+        ("keep", _) => "3 deploys".to_owned(),
         ("max-memory", _) => "17MiB".to_owned(),
         ("symlinks", _) => "skip".to_owned(),
         ("index" | "distribution", _) => "none".to_owned(),

@@ -6,6 +6,8 @@ use std::time::Duration;
 use ignore::gitignore::GitignoreBuilder;
 use serde::{Deserialize, Deserializer};
 
+use crate::state::RECENT;
+
 /// Reads a value from text, as an environment variable or a flag gives it.
 pub(crate) fn read<T: TryFrom<String, Error = String>>(text: &str) -> Result<T, String> {
     T::try_from(text.to_owned())
@@ -72,6 +74,33 @@ fn split_number(text: &str) -> Option<(u64, &str)> {
         .unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
     Some((digits.parse().ok()?, rest))
+}
+
+/// How many deploys can be undone without versions: `3 deploys`; none by itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct KeptDeploys(pub usize);
+
+impl TryFrom<String> for KeptDeploys {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let number = match words[..] {
+            [number, "deploy" | "deploys"] => number.parse().ok(),
+            _ => None,
+        };
+        match number {
+            Some(number) if number < RECENT => Ok(Self(number)),
+            Some(_) => Err(format!(
+                "`{text}` is too many: the last {RECENT} deploys are remembered, so {} can be undone",
+                RECENT - 1
+            )),
+            None => Err(format!(
+                "`{text}` is no number of deploys: write it as `3 deploys`, or `0 deploys` for none"
+            )),
+        }
+    }
 }
 
 /// Bytes of memory, at least [`MemorySize::LEAST`].

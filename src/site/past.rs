@@ -5,29 +5,26 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use md5::{Digest, Md5 as Hasher};
 
 use super::serving::ServingRules;
-use crate::aws::read::ObjectHead;
 use crate::error::Error;
 use crate::job::request::Job;
 use crate::object::entry::EntryLife;
 use crate::object::manifest::{DeployId, Manifest};
 use crate::object::plural::counted;
-use crate::object::{ETag, Key, Md5};
+use crate::object::{KeptName, Key, Md5};
 use crate::plan::order::LiveStage;
-use crate::plan::{ObjectVersion, Plan, WantedObject};
+use crate::plan::{ObjectVersion, PastContent, Plan, WantedObject};
 use crate::rules::header_rules::MatchedRules;
 use crate::rules::page::is_page;
-use crate::state::history::{HistoryRecord, PastObject};
-use crate::survey::ask::{ObjectAsker, version_head};
+use crate::state::KeptNames;
+use crate::state::history::{HistoryRecord, KeyChange, PastObject};
+use crate::survey::ask::{NULL_VERSION, ObjectAsker, PastAnswer, PastQuestion, past_content};
 use crate::survey::targets::ResolvedTargets;
 use crate::survey::{BucketSnapshot, SiteLocation};
 
 /// Records read at once.
 const AT_ONCE: usize = 16;
-/// What S3 calls the version of an object that was put before the bucket kept versions.
-const NULL: &str = "null";
 
 /// What is wanted: every object that was live then.
 #[derive(Debug)]
@@ -35,8 +32,11 @@ pub(crate) struct PastSite {
     to: DeployId,
     /// Sorted by key.
     pub wants: Vec<WantedObject>,
-    /// What S3 told of the versions that are to be copied, by key; `None`: it is gone.
-    heads: HashMap<Key, Option<ObjectHead>>,
+    /// What S3 told of what is to be copied, by key; `None`: it is gone.
+    answers: HashMap<Key, Option<PastAnswer>>,
+    kept: KeptNames,
+    /// The deploys since that one can go back to, the newest first.
+    reachable: Vec<DeployId>,
 }
 
 impl PastSite {
@@ -45,7 +45,9 @@ impl PastSite {
         Self {
             to,
             wants: Vec::new(),
-            heads: HashMap::new(),
+            answers: HashMap::new(),
+            kept: KeptNames::default(),
+            reachable: Vec::new(),
         }
     }
 
@@ -71,9 +73,11 @@ impl PastSite {
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
+        (self.kept, _) = place.store.read_kept(&remote.state.object).await?;
+        self.reachable = self.reachable(remote, &records);
         let rules = ServingRules::new(job, &[], Path::new(""), targets);
         let live = live_before(&remote.loaded.manifest, &records).into_iter();
-        self.wants = live.map(|(key, was)| want(key, was, &rules)).collect();
+        self.wants = live.map(|(key, was)| self.want(key, was, &rules)).collect();
         self.fill();
         Ok(())
     }
@@ -85,21 +89,26 @@ impl PastSite {
         asker: &mut ObjectAsker<'_>,
     ) -> Result<bool, Error> {
         let changes = plan.changes.iter();
-        let unknown = changes.filter(|change| !self.heads.contains_key(&change.key));
-        let asked: Vec<WantedObject> = unknown
-            .filter_map(|change| self.find(&change.key).cloned())
+        let unknown = changes.filter(|change| !self.answers.contains_key(&change.key));
+        let asked: Vec<PastQuestion> = unknown
+            .filter_map(|change| {
+                let want = self.find(&change.key)?.clone();
+                let name = KeptName::new(want.md5, want.fingerprint);
+                let kept = self.kept.contains(&name).then_some(name);
+                Some(PastQuestion { want, kept })
+            })
             .collect();
         if asked.is_empty() {
             return Ok(false);
         }
         let total = asked.len();
-        let heads = asker.each(asked, version_head).await?;
-        if heads.len() < total {
+        let answers = asker.each(asked, past_content).await?;
+        if answers.len() < total {
             return Err(Error::interrupted("interrupted while looking up versions"));
         }
-        self.heads.extend(heads);
+        self.answers.extend(answers);
         self.fill();
-        self.check_versions()?;
+        self.check_all_there()?;
         Ok(true)
     }
 
@@ -111,7 +120,11 @@ impl PastSite {
     /// Puts what S3 told into what is wanted.
     fn fill(&mut self) {
         for want in &mut self.wants {
-            if let Some(Some(head)) = self.heads.get(&want.key) {
+            if let Some(Some(PastAnswer { from, head })) = self.answers.get(&want.key) {
+                want.version = Some(ObjectVersion {
+                    from: from.clone(),
+                    etag: head.etag.clone(),
+                });
                 want.size = head.size;
                 want.headers = Arc::new(head.headers.clone());
                 want.fingerprint = want.headers.fingerprint();
@@ -124,25 +137,89 @@ impl PastSite {
         }
     }
 
-    /// Fails where a version that is needed is no longer there.
-    fn check_versions(&self) -> Result<(), Error> {
-        let is_gone = |want: &&WantedObject| match (self.heads.get(&want.key), &want.version) {
-            (Some(None), _) => true,
-            (Some(Some(head)), Some(version)) => head.etag != version.etag,
-            _ => false,
-        };
-        let gone: Vec<&WantedObject> = self.wants.iter().filter(is_gone).collect();
+    /// Fails where something that is needed is no longer there.
+    fn check_all_there(&self) -> Result<(), Error> {
+        let gone = self.wants.iter().filter(|want| {
+            let answer = self.answers.get(&want.key);
+            answer.is_some_and(Option::is_none)
+        });
+        let gone: Vec<&WantedObject> = gone.collect();
         if gone.is_empty() {
             return Ok(());
         }
         let mut error = Error::failed(format!(
-            "the versions of {} from then are gone, so the site cannot be put back: nothing was changed",
+            "{} from then are gone, so the site cannot be put back: nothing was changed",
             counted(gone.len() as u64, "object")
         ))
-        .hint("a lifecycle rule of the bucket, or somebody, deleted them; deploy the build of then again");
+        .hint(self.gone_hint());
         let names = gone.iter().take(5).map(|want| want.key.to_string());
         error.causes = names.collect();
         Err(error)
+    }
+
+    fn gone_hint(&self) -> String {
+        let ids: Vec<&str> = self.reachable.iter().map(DeployId::as_str).collect();
+        let instead = match ids.is_empty() {
+            true => "deploy the build of then again".to_owned(),
+            false => format!("what can be put back: {}", ids.join(", ")),
+        };
+        format!(
+            "{instead}; `keep = \"3 deploys\"` in deploy.toml keeps what is replaced from now on, where the bucket keeps no versions \
+             or a lifecycle rule deletes them"
+        )
+    }
+
+    /// Returns the deploys from the last but one backwards, as far as all that was replaced since is there still. `records`: the
+    /// newest first.
+    fn reachable(&self, remote: &BucketSnapshot, records: &[HistoryRecord]) -> Vec<DeployId> {
+        let whole = |record: &&HistoryRecord| record.changes.iter().all(|change| self.has(change));
+        let recent = remote.state.object.recent.iter().rev().skip(1);
+        let undone = records.iter().take_while(whole);
+        recent
+            .zip(undone)
+            .map(|(deploy, _)| deploy.id.clone())
+            .collect()
+    }
+
+    /// Tells whether what a change replaced is there still.
+    fn has(&self, change: &KeyChange) -> bool {
+        let was = change
+            .before
+            .as_ref()
+            .filter(|was| was.life == EntryLife::Live);
+        was.is_none_or(|was| {
+            let stays = change
+                .after
+                .as_ref()
+                .is_some_and(|after| name(after) == name(was));
+            stays || was.version_id.is_some() || self.kept.contains(&name(was))
+        })
+    }
+
+    fn want(&self, key: Key, was: PastObject, rules: &ServingRules) -> WantedObject {
+        let served = rules.of_name(&key, &mut MatchedRules::default());
+        let name = name(&was);
+        let from = match &was.version_id {
+            Some(id) => PastContent::Version(id.to_string()),
+            None if self.kept.contains(&name) => PastContent::Kept(name),
+            None => PastContent::Version(NULL_VERSION.to_owned()),
+        };
+        WantedObject {
+            size: 0,
+            md5: content(&was),
+            parts: None,
+            headers: Default::default(),
+            fingerprint: was.fingerprint,
+            stage: rules.stage(&key, &served),
+            fingerprinted: served.fingerprinted,
+            asset: rules.is_asset(&key, &served),
+            tags: None,
+            version: Some(ObjectVersion {
+                from,
+                etag: was.etag,
+            }),
+            key,
+        }
     }
 }
 
@@ -162,42 +239,24 @@ fn live_before(manifest: &Manifest, records: &[HistoryRecord]) -> BTreeMap<Key, 
     site
 }
 
-fn want(key: Key, was: PastObject, rules: &ServingRules) -> WantedObject {
-    let served = rules.of_name(&key, &mut MatchedRules::default());
-    WantedObject {
-        size: 0,
-        md5: content(&was),
-        parts: None,
-        headers: Default::default(),
-        fingerprint: was.fingerprint,
-        stage: rules.stage(&key, &served),
-        fingerprinted: served.fingerprinted,
-        asset: rules.is_asset(&key, &served),
-        tags: None,
-        version: Some(ObjectVersion {
-            id: was.version_id.as_deref().unwrap_or(NULL).to_owned(),
-            etag: was.etag,
-        }),
-        key,
-    }
+/// Returns the name of a kept copy of it.
+fn name(was: &PastObject) -> KeptName {
+    KeptName::new(content(was), was.fingerprint)
 }
 
 /// Returns the content's digest; where nobody knows it, one that no content has, so that it is compared anew by the next
 /// deploy.
 fn content(was: &PastObject) -> Md5 {
-    match (was.digest, &was.etag) {
-        (Some(digest), _) => digest,
-        (None, ETag::Md5(digest)) => *digest,
-        (None, etag) => Md5(Hasher::digest(format!("of {etag}")).into()),
-    }
+    let known = was.digest.or_else(|| was.etag.md5());
+    known.unwrap_or_else(|| was.etag.stand_in())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::HeaderFingerprint;
     use crate::object::entry::ManifestEntry;
     use crate::object::manifest::ServedHeaders;
+    use crate::object::{ETag, HeaderFingerprint};
     use crate::state::history::{KeyChange, PastOutcome};
 
     fn was(content: u8, life: EntryLife) -> PastObject {

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::VERSION;
+use super::{PLAIN_VERSION, VERSION};
 use crate::object::entry::{DeployNumber, EntryLife, ManifestEntry, NoiselessDigest, ServedId};
 use crate::object::manifest::{DeployRef, ManifestTables, ServedHeaders};
 use crate::object::{ETag, HeaderFingerprint, Key, Md5};
@@ -96,7 +96,12 @@ pub(super) fn check_version(json: &[u8]) -> Result<(), Damage> {
 /// Packs a whole document: the version's line and one JSON value.
 pub(super) fn pack<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
     let mut out = compressor()?;
-    line(&mut out, &VersionLine { version: VERSION })?;
+    line(
+        &mut out,
+        &VersionLine {
+            version: PLAIN_VERSION,
+        },
+    )?;
     serde_json::to_writer(&mut out, value)?;
     out.finish()
 }
@@ -216,7 +221,7 @@ impl<'a> UsedRows<'a> {
     fn header(&self, last_deploy: i64) -> ManifestHeader {
         let (served, deploys) = (self.served.values(), self.deploys.values());
         ManifestHeader {
-            version: VERSION,
+            version: PLAIN_VERSION,
             at: last_deploy,
             deploys: deploys.map(|(_, row)| (*row).clone()).collect(),
             served: served.map(|(_, row)| (*row).clone()).collect(),

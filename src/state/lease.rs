@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::held::{HeldLease, RenewalTask};
 use super::history::{HistoryRecord, RecentDeploy};
+use super::kept::KeptNames;
 use super::manifest::{LoadedManifest, ManifestUpdate};
 use super::object::{
     LeaseRecord, ManifestFiles, ObservedState, OpenDeploy, StateObject, SuspectKeys, UnpaidDeploy,
@@ -55,6 +56,7 @@ pub struct EndOfDeploy {
     pub unpaid: Vec<(DeployId, String, OwedPaths)>,
     /// Keys that a dead deploy may change until then, in unix seconds.
     pub suspects: Vec<(i64, Vec<TouchedKey>)>,
+    pub kept: KeptNames,
 }
 
 impl StateStore {
@@ -295,6 +297,10 @@ impl Lease {
         for (until, keys) in end.suspects {
             let keys = store.store_document(&keys, &ended).await?;
             ended.suspects.push(SuspectKeys { until, keys });
+        }
+        ended.kept = None;
+        if !end.kept.is_empty() {
+            ended.kept = Some(store.store_document(&end.kept, &ended).await?);
         }
         let end = |next: &mut StateObject| {
             // Renewals meanwhile moved nothing but the lease and the counter.

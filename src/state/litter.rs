@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use super::object::{NAME, StateObject};
-use super::{StateError, StateStore, document, history, manifest};
+use super::{StateError, StateStore, document, history, kept, manifest};
 use crate::aws::list::ListedObject;
 use crate::aws::s3::MAX_DELETES;
+use crate::object::KeptName;
 
 /// Seconds for which a file that nobody names is left alone: it may be about to be named, or being read.
 const LEFT_ALONE: i64 = 86_400;
@@ -18,6 +19,9 @@ impl StateStore {
 
     fn is_file(&self, key: &str) -> bool {
         let name = key.strip_prefix(&self.root).unwrap_or_default();
+        if let Some(copy) = name.strip_prefix(kept::FOLDER) {
+            return KeptName::read(copy).is_some();
+        }
         let folders = [document::FOLDER, manifest::FOLDER, history::FOLDER];
         let file = folders.iter().find_map(|folder| name.strip_prefix(folder));
         file.is_some_and(|file| {
@@ -28,14 +32,17 @@ impl StateStore {
         })
     }
 
-    /// Deletes the files among these that the state does not name and that are old. `now`: unix seconds by the server's clock.
+    /// Deletes the files among these that are old, and neither named by the state nor kept copies in use. `now`: unix seconds by
+    /// the server's clock.
     pub async fn sweep(
         &self,
         state: &StateObject,
+        kept: impl Iterator<Item = &KeptName>,
         files: &[ListedObject],
         now: i64,
     ) -> Result<(), StateError> {
-        let named: HashSet<String> = state.names().map(|name| self.key(&name)).collect();
+        let mut named: HashSet<String> = state.names().map(|name| self.key(&name)).collect();
+        named.extend(kept.map(|name| self.kept_key(name)));
         let litter = files.iter().filter(|file| {
             let old = file
                 .modified

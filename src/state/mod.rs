@@ -7,6 +7,7 @@ mod codec;
 mod document;
 mod held;
 pub mod history;
+mod kept;
 mod lease;
 mod litter;
 mod manifest;
@@ -31,6 +32,7 @@ use crate::object::{Headers, Md5};
 use codec::Damage;
 
 pub use history::{HistoryRecord, RecentDeploy};
+pub use kept::KeptNames;
 pub use lease::{BeginOutcome, EndOfDeploy, Lease};
 pub use manifest::{LoadedManifest, ManifestUpdate};
 pub use object::{
@@ -39,8 +41,10 @@ pub use object::{
 pub use open::LeftOpen;
 pub use owner::ProcessOwner;
 
-/// The version of every format here. Older ones are read.
-pub const VERSION: u64 = 1;
+/// The newest version of the formats here. Older ones are read.
+pub const VERSION: u64 = 2;
+/// The version of every format but that of a `state` that names kept copies: an unstale that does not know them would forget them.
+const PLAIN_VERSION: u64 = 1;
 
 /// Where the state of one site lies.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::codec::{self, Damage};
 use super::history::RecentDeploy;
 use super::owner::ProcessOwner;
-use super::{VERSION, md5_of};
+use super::{PLAIN_VERSION, VERSION, md5_of};
 use crate::object::manifest::{DeployId, ToldDistribution};
 use crate::object::{ETag, Md5};
 
@@ -55,6 +55,9 @@ pub struct StateObject {
     /// Invalidation paths that count as the account's, by month in UTC (`2026-11`), the last three months.
     #[serde(default)]
     pub paths_by_month: BTreeMap<String, u64>,
+    /// [`KeptNames`](super::KeptNames), where copies are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Document>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,7 +171,11 @@ impl StateObject {
         let rest = serde_json::to_string(self)?;
         let rest = rest.get(1..).unwrap_or_default();
         let checksum = md5_of(rest.as_bytes());
-        Ok(format!("{{\"version\":{VERSION},\"checksum\":\"{checksum}\",{rest}").into())
+        let version = match self.kept {
+            Some(_) => VERSION,
+            None => PLAIN_VERSION,
+        };
+        Ok(format!("{{\"version\":{version},\"checksum\":\"{checksum}\",{rest}").into())
     }
 
     pub(super) fn from_bytes(body: &[u8]) -> Result<Self, Damage> {
@@ -228,7 +235,7 @@ impl StateObject {
         let open = self.open.iter().map(|open| &open.journal);
         let suspects = self.suspects.iter().map(|suspects| &suspects.keys);
         let unpaid = self.unpaid.iter().map(|unpaid| &unpaid.owed);
-        let documents = open.chain(suspects).chain(unpaid);
+        let documents = open.chain(suspects).chain(unpaid).chain(&self.kept);
         let documents = documents.filter_map(|document| match document {
             Document::Inline(_) => None,
             Document::File(file) => Some(file.name.as_str()),

@@ -7,17 +7,21 @@ use std::path::{Path, PathBuf};
 use tokio::task::spawn_blocking;
 
 use super::bucket::SiteLocation;
-use crate::aws::AwsError;
 use crate::aws::read::ObjectHead;
+use crate::aws::s3::storage_classes;
+use crate::aws::{AwsError, Bucket};
 use crate::job::EventSink;
 use crate::job::event::DeployEvent;
 use crate::job::pool;
 use crate::job::pool::ConcurrencyLevel;
 use crate::job::stop::StopSignal;
 use crate::object::diff::{ComparisonAnswer, OpenQuestions};
-use crate::object::{ETag, Headers, Key, Md5};
-use crate::plan::{HeadAnswer, WantedObject};
+use crate::object::{ETag, HeaderFingerprint, Headers, KeptName, Key, Md5};
+use crate::plan::{HeadAnswer, PastContent, WantedObject};
 use crate::scan;
+
+/// What S3 calls the version of an object that was put before the bucket kept versions.
+pub(crate) const NULL_VERSION: &str = "null";
 
 /// One object to ask about.
 #[derive(Debug)]
@@ -116,26 +120,101 @@ pub(crate) async fn compare(
     Ok((question.key, answered))
 }
 
-/// Finds out what the version that is wanted is, with its tags where the rest is not all that was set; `None`: it is gone.
-pub(crate) async fn version_head(
+/// What an object was, and the copy that may be kept of it.
+pub(crate) struct PastQuestion {
+    pub want: WantedObject,
+    pub kept: Option<KeptName>,
+}
+
+/// What an object was, as S3 has it still.
+#[derive(Debug)]
+pub(crate) struct PastAnswer {
+    pub from: PastContent,
+    pub head: ObjectHead,
+}
+
+/// Finds out where the content that is wanted is, and what headers it had; `None`: it is gone.
+pub(crate) async fn past_content(
     place: SiteLocation,
-    want: WantedObject,
-) -> Result<(Key, Option<ObjectHead>), AwsError> {
-    let full = place.full(want.key.as_str());
-    let version = want.version.as_ref().map(|version| version.id.as_str());
-    let Some(mut head) = place.bucket.head(&full, version).await? else {
-        return Ok((want.key, None));
+    PastQuestion { want, kept }: PastQuestion,
+) -> Result<(Key, Option<PastAnswer>), AwsError> {
+    let first = want.version.as_ref().map(|version| &version.from);
+    let kept = kept.map(PastContent::Kept);
+    let second = kept.as_ref().filter(|kept| first != Some(*kept));
+    for from in first.into_iter().chain(second) {
+        if let Some(head) = past_head(&place, &want, from).await? {
+            let from = from.clone();
+            return Ok((want.key, Some(PastAnswer { from, head })));
+        }
+    }
+    Ok((want.key, None))
+}
+
+/// Returns what is there, if that is what is wanted.
+async fn past_head(
+    place: &SiteLocation,
+    want: &WantedObject,
+    from: &PastContent,
+) -> Result<Option<ObjectHead>, AwsError> {
+    let (bucket, key, version) = match from {
+        PastContent::Version(id) => {
+            let key = place.full(want.key.as_str());
+            (&place.bucket, key, Some(id.as_str()))
+        }
+        PastContent::Kept(name) => (&place.store.bucket, place.store.kept_key(name), None),
+    };
+    let head = full_head(bucket, &key, version, want.fingerprint).await?;
+    let same_etag = |head: &ObjectHead| {
+        let etag = want.version.as_ref().map(|version| &version.etag);
+        etag == Some(&head.etag)
+    };
+    let same_headers = |head: &ObjectHead| head.headers.fingerprint() == want.fingerprint;
+    Ok(match from {
+        // Where the bucket kept no versions this may be the object as it is now.
+        PastContent::Version(id) if id == NULL_VERSION => {
+            head.filter(same_etag).filter(same_headers)
+        }
+        PastContent::Version(_) => head.filter(same_etag),
+        // A copy has an ETag of its own, and no storage class.
+        PastContent::Kept(_) => head
+            .map(|head| in_class(head, want.fingerprint))
+            .filter(same_headers),
+    })
+}
+
+/// Gives a copy back the storage class that its original had, where that makes its headers those that were set.
+fn in_class(mut head: ObjectHead, set: HeaderFingerprint) -> ObjectHead {
+    let classes = [None].into_iter().chain(storage_classes().map(Some));
+    let mut headers = classes.map(|class| Headers {
+        storage_class: class.map(str::to_owned),
+        ..head.headers.clone()
+    });
+    if let Some(headers) = headers.find(|headers| headers.fingerprint() == set) {
+        head.headers = headers;
+    }
+    head
+}
+
+/// Reads the headers of an object, with its tags where the rest is not all that was set.
+pub(crate) async fn full_head(
+    bucket: &Bucket,
+    key: &str,
+    version: Option<&str>,
+    set: HeaderFingerprint,
+) -> Result<Option<ObjectHead>, AwsError> {
+    let Some(mut head) = bucket.head(key, version).await? else {
+        return Ok(None);
     };
     head.headers = normal(head.headers);
-    if head.headers.fingerprint() != want.fingerprint {
-        match place.bucket.tags(&full, version).await {
+    if head.headers.fingerprint() != set {
+        match bucket.tags(key, version).await {
             Ok(tags) => head.headers.tags = tags,
             // Whoever may not read tags did not set them.
             Err(error) if error.is_denied() => {}
             Err(error) => return Err(error),
         }
     }
-    Ok((want.key, Some(head)))
+    Ok(Some(head))
 }
 
 /// Returns headers without what S3 may or may not say of the default.

@@ -33,6 +33,7 @@ mod init;
 mod input;
 mod interrupts;
 mod json;
+mod keep;
 mod local;
 mod mishap;
 mod order;

@@ -113,3 +113,22 @@ fn other_values() {
     assert!(read::<Price>("nan").is_err());
     assert!(read::<DistributionSetting>("").is_err());
 }
+
+#[test]
+fn numbers_of_deploys() {
+    for (text, number) in [("0 deploys", 0), ("1 deploy", 1), (" 99  deploys", 99)] {
+        let read = read::<KeptDeploys>(text).map(|kept| kept.0);
+        assert_eq!(read, Ok(number), "{text}");
+    }
+    for text in [
+        "",
+        "3",
+        "deploys",
+        "-1 deploys",
+        "3deploys",
+        "3 days",
+        "100 deploys",
+    ] {
+        assert!(read::<KeptDeploys>(text).is_err(), "{text}");
+    }
+}

@@ -304,9 +304,15 @@ async fn only_old_files_of_ours_that_nothing_names_are_swept() {
     server.put(&young, "x").await;
     let before = server.keys("");
     let files = store.list_files().await.unwrap();
-    store.sweep(&state, &files, NOW + 86_400).await.unwrap();
+    store
+        .sweep(&state, [].iter(), &files, NOW + 86_400)
+        .await
+        .unwrap();
     assert_eq!(server.keys(""), before);
-    store.sweep(&state, &files, NOW + 86_401).await.unwrap();
+    store
+        .sweep(&state, [].iter(), &files, NOW + 86_401)
+        .await
+        .unwrap();
     let swept: Vec<_> = litter.iter().map(|name| store.key(name)).collect();
     let mut expected = before;
     expected.retain(|key| !swept.contains(key));
@@ -317,7 +323,7 @@ async fn only_old_files_of_ours_that_nothing_names_are_swept() {
     store.read_history(&state.recent[0]).await.unwrap();
     // Once nothing names them they go, too.
     store
-        .sweep(&StateObject::default(), &files, NOW + 86_401)
+        .sweep(&StateObject::default(), [].iter(), &files, NOW + 86_401)
         .await
         .unwrap();
     assert_eq!(server.keys(JOURNALS), [store.key("journal/0123"), young]);

@@ -11,8 +11,8 @@ use crate::object::manifest::{DeployId, Manifest, ManifestDelta, ToldDistributio
 use crate::object::{Headers, Key};
 use crate::state::history::{HistoryRecord, KeyChange, PastObject, PastOutcome};
 use crate::state::{
-    EndOfDeploy, Lease, LoadedManifest, ManifestUpdate, RECENT, RecentDeploy, StateError,
-    StateObject, StateStore, mint,
+    EndOfDeploy, KeptNames, Lease, LoadedManifest, ManifestUpdate, RECENT, RecentDeploy,
+    StateError, StateObject, StateStore, mint,
 };
 
 const MANIFEST: &str = "site/.unstale/manifest/";
@@ -75,6 +75,7 @@ async fn end_of(
         left: None,
         unpaid: Vec::new(),
         suspects: Vec::new(),
+        kept: KeptNames::default(),
     }
 }
 
@@ -362,7 +363,7 @@ async fn only_what_the_state_names_counts() {
     server.set_now(100_000);
     let all = store.list_files().await.unwrap();
     let now = read(&store).await.at;
-    store.sweep(&state, &all, now).await.unwrap();
+    store.sweep(&state, [].iter(), &all, now).await.unwrap();
     let mut named: Vec<_> = files.names().map(|name| store.key(name)).collect();
     named.sort();
     assert_eq!(server.keys(MANIFEST), named);

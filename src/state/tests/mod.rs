@@ -2,6 +2,7 @@
 
 mod codec;
 mod document;
+mod kept;
 mod lease;
 mod manifest;
 mod server;
@@ -10,8 +11,8 @@ use std::collections::BTreeMap;
 
 use super::history::PastOutcome;
 use super::{
-    BeginOutcome, EndOfDeploy, Lease, LeaseTiming, ObservedState, RecentDeploy, StateObject,
-    StateStore,
+    BeginOutcome, EndOfDeploy, KeptNames, Lease, LeaseTiming, ObservedState, RecentDeploy,
+    StateObject, StateStore,
 };
 use crate::aws::{AwsClients, AwsConnection};
 use crate::object::entry::{EntryLife, ManifestEntry, NoiselessDigest, ServedId};
@@ -79,6 +80,7 @@ fn ending(state: &StateObject, name: &str) -> EndOfDeploy {
         left: None,
         unpaid: Vec::new(),
         suspects: Vec::new(),
+        kept: KeptNames::default(),
     }
 }
 
