@@ -39,6 +39,9 @@ Vite | vite.config.* package.json="vite": | vite.config.*:root:outDir | dist
 const SCRIPTS: [&str; 6] = ["js", "mjs", "cjs", "ts", "mts", "cts"];
 const DATA: [&str; 4] = ["toml", "yaml", "yml", "json"];
 
+/// Comments of scripts and settings. A `//` inside of a word is an address, a `/*` a pattern of files.
+const COMMENTS: &str = r"(?m)^\s*/\*(?s:.*?)\*/|^\s*#.*$|(?:^|\s)(?://|#\s).*$";
+
 /// A row of the table.
 struct SiteGenerator {
     name: &'static str,
@@ -200,20 +203,13 @@ fn literal(project: &Path, file: &str, key: &str) -> Option<String> {
     let value = format!(r#"(?:"([^"]+)"|'([^']+)'|`([^`]+)`{bare})"#);
     let assigned = format!(r#"(?i)(?:^|[\s{{,("'`.]){key}["'`]?\s*[:=(]\s*{value}"#);
     let assigned = Regex::new(&assigned).ok()?;
-    let is_comment = |line: &&str| {
-        let line = line.trim_start();
-        ["#", "//", "*", "/*"]
-            .iter()
-            .any(|mark| line.starts_with(mark))
-    };
-    let texts = texts(project, file);
-    let lines: Vec<&str> = texts.iter().flat_map(|text| text.lines()).collect();
+    let comments = Regex::new(COMMENTS).ok()?;
+    let texts = texts(project, file).join("\n");
+    let text = comments.replace_all(&texts, "\n");
+    let lines: Vec<&str> = text.lines().collect();
     // What is indented in YAML may be another key of that name.
     let outer = lines.iter().filter(|line| !line.starts_with([' ', '\t']));
-    let mut lines = outer
-        .chain(&lines)
-        .copied()
-        .filter(|line| !is_comment(line));
+    let mut lines = outer.chain(&lines);
     let value = lines.find_map(|line| {
         let groups = assigned.captures(line)?;
         let value = groups.iter().skip(1).flatten().next()?;
@@ -349,6 +345,14 @@ mod tests {
             ),
             (&[("vite.config.js", "outDir: `${a}/b`")], "Vite", "dist"),
             (&[("package.json", &dependency("vite"))], "Vite", "dist"),
+            (
+                &[(
+                    "vite.config.js",
+                    "/* a\n outDir: 'a'\n*/\nx: ['a/*', 'https://a'], // outDir: 'b'\n build: { outDir: 'www' }, y: 'b*/'",
+                )],
+                "Vite",
+                "www",
+            ),
             (&[("astro.config.mjs", "outDir: './www',")], "Astro", "www"),
             (&[("package.json", react)], "Create React App", "build"),
             (&[("package.json", cra)], "Create React App", "www"),
