@@ -37,9 +37,13 @@ const PAIRS: [&[u8; 27]; 27] = [
 ];
 
 /// Short forms that no table of letters expects.
-const SHORTHANDS: &str = " js ts db md fs vm rx px css xml svg pdf sql btn cfg msg ctx src dst img tmp cdn dns tls mp std \
-    ptr cmd fmt html wasm npm api url http ui ux id faq seo json php ios mdx jsx tsx vpn usb gpu cpu tv pc bg fx ok kb mb gb rss \
-    utf ascii cpp epsg os ";
+const SHORTHANDS: [&str; 64] = [
+    "js", "ts", "db", "md", "fs", "vm", "rx", "px", "css", "xml", "svg", "pdf", "sql", "btn",
+    "cfg", "msg", "ctx", "src", "dst", "img", "tmp", "cdn", "dns", "tls", "mp", "std", "ptr",
+    "cmd", "fmt", "html", "wasm", "npm", "api", "url", "http", "ui", "ux", "id", "faq", "seo",
+    "json", "php", "ios", "mdx", "jsx", "tsx", "vpn", "usb", "gpu", "cpu", "tv", "pc", "bg", "fx",
+    "ok", "kb", "mb", "gb", "rss", "utf", "ascii", "cpp", "epsg", "os",
+];
 const SHORTHAND_BITS: usize = 9;
 
 /// Tells whether somebody may have written a text of 8 letters, digits, `-` and `_`: words in any of the ways in which files are called,
@@ -140,10 +144,9 @@ fn piece_bits(piece: &str) -> usize {
 }
 
 fn is_shorthand(piece: &str) -> bool {
-    piece.len() < 6
-        && SHORTHANDS
-            .split_ascii_whitespace()
-            .any(|short| short.eq_ignore_ascii_case(piece))
+    SHORTHANDS
+        .iter()
+        .any(|short| short.eq_ignore_ascii_case(piece))
 }
 
 fn is_digits(piece: &str) -> bool {
