@@ -18,7 +18,7 @@ struct NamePattern<'a> {
     length: usize,
 }
 
-/// The scripts, styles and fonts of one pattern.
+/// The scripts, styles and fonts of one pattern, but for those that people wrote.
 #[derive(Clone, Copy, Default)]
 struct SiblingCount<'a> {
     all: usize,
@@ -80,8 +80,11 @@ impl<'a> FingerprintedNames<'a> {
             return;
         };
         let base32 = is_base32(tail.text);
-        let is_entry = || self.evidence.referenced.contains(key) && !tail.is_readable(base32);
-        let is_sure = name.is_sure() || self.evidence.listed.contains(name.file) || is_entry();
+        if tail.is_readable(base32) {
+            return;
+        }
+        let NameEvidence { listed, referenced } = &self.evidence;
+        let is_sure = name.is_sure() || listed.contains(name.file) || referenced.contains(key);
         let siblings = self.patterns.entry(tail.pattern).or_default();
         siblings.all += 1;
         if is_sure {
