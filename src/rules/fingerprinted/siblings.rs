@@ -341,9 +341,9 @@ mod tests {
                     .map(|number| template.key(number, &mut dice))
                     .collect();
                 let before = keys.clone();
-                for number in 0..size {
+                for (number, key) in keys.iter_mut().enumerate() {
                     if dice.roll(3) == 0 {
-                        keys[number] = template.key(number, &mut dice);
+                        *key = template.key(number, &mut dice);
                     }
                 }
                 keys.push(template.key(size, &mut dice));
