@@ -2,14 +2,13 @@
 //!
 //! A wrong yes lets browsers keep an asset for a year, a wrong no costs one purged path: in doubt, no.
 
-use super::oddness::{oddness, pieces};
 use crate::object::key::file_name;
 
 pub mod evidence;
 mod readable;
 pub mod siblings;
 
-use self::readable::{RANDOM_BITS, is_readable, written_bits};
+use self::readable::{RANDOM_BITS, is_readable, pieces, written_bits};
 
 /// Bits that 8 random characters of base32 take.
 const BASE32_BITS: usize = 40;
@@ -180,9 +179,6 @@ impl NamePlace {
         let Some((before, hash)) = self.split_base64(stem) else {
             return false;
         };
-        if before.is_empty() {
-            return oddness(hash) >= 3 && !reads_well(hash);
-        }
         if before == "chunk-" && self.kind == FileKind::Code {
             return is_base32(hash);
         }
@@ -191,13 +187,13 @@ impl NamePlace {
             return written_bits(hash) >= BASE32_BITS + 12;
         }
         let enough = match self.kind {
-            _ if self.framework => 3,
-            FileKind::Code if self.code_folder => 4,
-            FileKind::Code => 5,
-            FileKind::Media if self.direct => 4,
+            _ if self.framework => RANDOM_BITS - 6,
+            FileKind::Code if self.code_folder => RANDOM_BITS + 2,
+            FileKind::Code => RANDOM_BITS + 10,
+            FileKind::Media if self.direct => RANDOM_BITS + 2,
             FileKind::Media => return false,
         };
-        oddness(hash) >= enough && !reads_well(hash)
+        written_bits(hash) >= enough && !is_readable(hash)
     }
 }
 
@@ -209,12 +205,6 @@ fn split_last(stem: &str) -> Option<(&str, &str)> {
     let fits = before.is_empty() || before.ends_with(['-', '.']);
     let fits = fits && hash.bytes().all(allowed) && !hash.strip_prefix("0x").is_some_and(is_number);
     fits.then_some((before, hash))
-}
-
-/// Tells whether a text is so much like words that no siblings are needed to rule it out.
-fn reads_well(text: &str) -> bool {
-    let has_capital = text.bytes().any(|byte| byte.is_ascii_uppercase());
-    (!has_capital || written_bits(text) < RANDOM_BITS - 2) && is_readable(text)
 }
 
 /// Cuts off the second hash that Astro adds for what it did to an image: `hero.BW95FD7l_1zNb9S.webp`.

@@ -13,7 +13,6 @@ pub mod links;
 pub mod media;
 pub mod noise;
 pub mod noise_guess;
-mod oddness;
 pub mod page;
 mod path_pattern;
 pub mod presets;

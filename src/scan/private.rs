@@ -26,13 +26,15 @@ impl PrivacyCheck {
         })
     }
 
-    /// Returns what an entry is where it is private; `full` is its place on disk, `relative` the one in the build.
+    /// Returns what an entry is where it is private; `full` is its place on disk, a link's target, `relative` the one in the
+    /// build.
     pub(super) fn find(&self, full: &Path, relative: &Path, is_dir: bool) -> Option<PrivateEntry> {
-        let kind = if is_dir {
-            folder_kind(full, relative)
-        } else {
-            file_kind(full, relative)
-        }?;
+        let kind = |place: &Path| match is_dir {
+            true => folder_kind(full, place),
+            false => file_kind(full, place),
+        };
+        let is_link = !full.ends_with(relative);
+        let kind = kind(relative).or_else(|| is_link.then(|| kind(full)).flatten())?;
         let globs = self.allow.as_gitignore();
         if globs
             .matched_path_or_any_parents(relative, is_dir)
@@ -46,8 +48,8 @@ impl PrivacyCheck {
     }
 }
 
-fn folder_kind(full: &Path, relative: &Path) -> Option<&'static str> {
-    Some(match relative.file_name()?.to_str()? {
+fn folder_kind(full: &Path, place: &Path) -> Option<&'static str> {
+    Some(match &*lower_name(place)? {
         ".aws" | ".azure" | ".kube" => "credentials of a cloud",
         ".ssh" | ".gnupg" => "private keys",
         ".terraform" => "Terraform's state",
@@ -66,9 +68,13 @@ fn holds_packages(folder: &Path) -> bool {
         || entries.any(|entry| entry.is_ok_and(|entry| entry.path().join("package.json").exists()))
 }
 
-fn file_kind(full: &Path, relative: &Path) -> Option<&'static str> {
-    let name = relative.file_name()?.to_str()?;
-    let (_, ending) = name.rsplit_once('.').unwrap_or_default();
+fn lower_name(place: &Path) -> Option<String> {
+    Some(place.file_name()?.to_str()?.to_ascii_lowercase())
+}
+
+fn file_kind(full: &Path, place: &Path) -> Option<&'static str> {
+    let name = &*lower_name(place)?;
+    let (stem, ending) = name.rsplit_once('.').unwrap_or_default();
     Some(match name {
         "id_rsa" | "id_dsa" | "id_ecdsa" | "id_ecdsa_sk" | "id_ed25519" | "id_ed25519_sk" => {
             "an SSH key"
@@ -76,20 +82,22 @@ fn file_kind(full: &Path, relative: &Path) -> Option<&'static str> {
         ".npmrc" | ".netrc" | "_netrc" | ".pypirc" | ".pgpass" | ".my.cnf" | ".s3cfg"
         | ".dockercfg" | ".git-credentials" | ".ftpconfig" | "sftp-config.json" => "credentials",
         ".htpasswd" => "passwords",
-        "config.json" if relative.parent()?.ends_with(".docker") => "credentials",
-        "sftp.json" if relative.parent()?.ends_with(".vscode") => "credentials",
+        "config.json" if place.parent()?.ends_with(".docker") => "credentials",
+        "sftp.json" if place.parent()?.ends_with(".vscode") => "credentials",
         _ if is_or_copies("wp-config.php", name) => "WordPress's passwords",
         _ if name.starts_with(".env") && is_filled_in(name) => "variables, which may be secret",
         _ if name.starts_with('.') && name.ends_with("_history") => "a shell's history",
+        "dump.rdb" => "a dump of a database",
         _ if is_dump(name) => "a dump of a database",
         _ if name.ends_with(".tfstate") || name.contains(".tfstate.") => "Terraform's state",
         _ => match ending {
             "ppk" => "an SSH key",
-            "p12" | "pfx" | "jks" => "a private key",
+            "p12" | "pfx" | "jks" | "keystore" => "a private key",
             "kdbx" => "a password safe",
             "tfvars" => "Terraform's variables",
             // Certificates are .pem too, talks and keys of encrypted streams .key.
-            "pem" | "key" | "p8" if holds_key(full) => "a private key",
+            "pem" | "key" | "p8" | "asc" if holds_key(full) => "a private key",
+            "json" if may_be_account(stem) && holds_key(full) => "a service account's key",
             _ => return None,
         },
     })
@@ -109,19 +117,31 @@ fn is_filled_in(name: &str) -> bool {
 }
 
 fn is_dump(name: &str) -> bool {
-    let packed = [".gz", ".bz2", ".xz", ".zst", ".zip"];
+    // In a .zip it is a download.
+    let packed = [".gz", ".bz2", ".xz", ".zst"];
     let bare = packed.iter().find_map(|ending| name.strip_suffix(ending));
     bare.unwrap_or(name).ends_with(".sql")
 }
 
-/// Tells whether a PEM file holds a private key. The walk goes on where it cannot be read: the hashing says so.
+/// Tells whether a JSON file is called as the keys of Google's service accounts are: `shop-8f3a2b1c4d5e`, or by what it is.
+fn may_be_account(stem: &str) -> bool {
+    let words = ["account", "credential", "firebase", "key", "secret", "gcp"];
+    let (_, id) = stem.rsplit_once('-').unwrap_or_default();
+    let is_id = id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id || words.iter().any(|word| stem.contains(word))
+}
+
+/// Tells whether a file holds a private key. The walk goes on where it cannot be read: the hashing says so.
 fn holds_key(path: &Path) -> bool {
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LOOK).read_to_end(&mut start));
-    read.is_ok()
-        && String::from_utf8_lossy(&start)
-            .lines()
-            .any(|line| line.starts_with("-----BEGIN") && line.contains("PRIVATE KEY"))
+    let text = String::from_utf8_lossy(&start);
+    let mut titles = text.split("-----BEGIN ").skip(1);
+    let is_key = |title: &str| {
+        let title = title.split("-----").next().unwrap_or(title);
+        title.trim_end_matches(" BLOCK").ends_with("PRIVATE KEY")
+    };
+    read.is_ok() && titles.any(is_key)
 }
 
 #[cfg(test)]
@@ -150,6 +170,7 @@ mod tests {
     }
 
     const KEY: &str = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n-----BEGIN RSA PRIVATE KEY-----\nMII\n";
+    const ACCOUNT: &str = "{\n  \"type\": \"service_account\",\n  \"private_key\": \"-----BEGIN PRIVATE KEY-----\\nMII\"\n}";
     const PUBLIC: &str = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n-----BEGIN PUBLIC KEY-----\nMII\n";
 
     #[test]
@@ -174,10 +195,26 @@ mod tests {
             ("prod.tfvars", ""),
             (".docker/config.json", ""),
             (".bash_history", ""),
+            ("a/.git-credentials", ""),
+            ("Passwords.KDBX", ""),
+            ("ID_RSA", ""),
+            ("Backup/DUMP.SQL.bz2", ""),
+            ("dump.sql.zst", ""),
+            ("dump.rdb", ""),
+            ("release.jks", ""),
+            ("cert.PFX", ""),
+            (
+                "tls/Server.PEM",
+                "\u{feff}-----BEGIN ENCRYPTED PRIVATE KEY-----\r\n",
+            ),
+            ("signing.asc", "-----BEGIN PGP PRIVATE KEY BLOCK-----\n"),
+            ("shop-8f3a2b1c4d5e.json", ACCOUNT),
+            ("api/service-account.json", ACCOUNT),
+            ("gcp.json", "{\"private_key\":\"-----BEGIN PRIVATE KEY-----"),
         ] {
             assert_eq!(found(&[(path, content)], &[]), [path]);
         }
-        for folder in [".aws/", "a/.ssh/", ".gnupg/", ".kube/"] {
+        for folder in [".aws/", "a/.ssh/", ".gnupg/", ".kube/", ".AWS/"] {
             let file = format!("{folder}any");
             assert_eq!(found(&[(&file, "")], &[]), [folder]);
         }
@@ -207,6 +244,12 @@ mod tests {
             ("config.json", ""),
             ("docs/ssh/index.html", ""),
             ("example.sqlite3", ""), // sql.js reads them in the browser
+            ("downloads/northwind.sql.zip", ""),
+            ("keys.html", KEY),
+            ("keys.json", "{\"space\": \"play\"}"),
+            ("signature.asc", "-----BEGIN PGP SIGNATURE-----\n"),
+            (".well-known/apple-app-site-association", "{}"),
+            ("security.txt", "Encryption: /pgp-key.txt"),
             ("assets/node_modules/@expo/icons/Fonts/a.ttf", ""),
             ("node_modules/react/index.js", ""),
         ] {

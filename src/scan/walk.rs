@@ -139,8 +139,13 @@ impl<'a> FolderWalk<'a> {
             Ok(entry) => self.key_of(entry, relative)?,
             Err(_) => None,
         };
+        let is_link = entry.as_ref().is_ok_and(DirEntry::path_is_symlink);
+        let target = path
+            .filter(|_| is_link)
+            .and_then(|path| path.canonicalize().ok());
         if let Some(path) = path.filter(|_| key.is_some() || is_dir)
-            && let Some(found) = self.rules.privacy.find(path, relative, is_dir)
+            && let full = target.as_deref().unwrap_or(path)
+            && let Some(found) = self.rules.privacy.find(full, relative, is_dir)
         {
             self.private.push(found);
             return Ok(!is_dir);

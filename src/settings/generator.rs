@@ -6,211 +6,67 @@ use std::path::{Component, Path, PathBuf};
 use regex::Regex;
 use serde_json::Value;
 
-/// A generator of sites: what shows that a project uses it, and where its build goes.
-struct SiteGenerator {
-    name: &'static str,
-    /// Files, and what one of them holds; empty: anything.
-    marks: &'static [(&'static str, &'static str)],
-    settings: &'static [OutputSetting],
-    /// Where it writes unless it is told otherwise.
-    defaults: &'static [&'static str],
-}
-
-/// What tells a generator where to write. A file's name may end in `.*`, for all endings of scripts.
-enum OutputSetting {
-    /// A key of a file.
-    Key(&'static str, &'static str),
-    /// A key whose folder is relative to the one that another key, the first, names.
-    Below(&'static str, &'static str, &'static str),
-    /// All projects of an angular.json.
-    Angular,
-}
-
-use OutputSetting::{Angular, Below, Key};
+/// Name, marks, settings and defaults of each generator, those that are built on others before them. Marks are files that show that a
+/// project uses it, `=` and what one of them holds. Settings are keys of files that tell where it writes; of two keys the first names the
+/// folder that the second is relative to. Defaults are where it writes unless it is told otherwise. A file's name may end in `.*`, for
+/// all endings of scripts, or in `.+`, for those of settings.
+const GENERATORS: &str = r#"
+Hexo | package.json="hexo": | _config.yml:public_dir | public
+Hugo | hugo.+ config/_default/hugo.+ config/_default/config.+ config.+=baseurl | hugo.+:publishDir config/_default/hugo.+:publishDir config/_default/config.+:publishDir config.+:publishDir | public
+Zola | config.toml=base_url | config.toml:output_dir | public
+Gatsby | package.json="gatsby": | | public
+Jekyll | _config.yml | _config.yml:destination | _site
+Eleventy | .eleventy.js eleventy.config.* package.json="@11ty/eleventy": | eleventy.config.*:setOutputDirectory eleventy.config.*:output .eleventy.js:output | _site
+Docusaurus | docusaurus.config.* | | build
+VitePress | .vitepress/config.* | .vitepress/config.*:outDir | .vitepress/dist
+VuePress | .vuepress/config.* | .vuepress/config.*:dest | .vuepress/dist
+MkDocs | mkdocs.yml | mkdocs.yml:site_dir | site
+mdBook | book.toml | book.toml:build-dir | book book/html
+Pelican | pelicanconf.py | pelicanconf.py:OUTPUT_PATH | output
+Sphinx | conf.py source/conf.py | | _build/html build/html
+Quarto | _quarto.yml | _quarto.yml:output-dir | _site _book
+Astro | astro.config.* package.json="astro": | astro.config.*:outDir | dist
+Next.js | next.config.*='export' next.config.*="export" | next.config.*:distDir | out
+Next.js | next.config.* package.json="next": | | out
+Nuxt | nuxt.config.* | | .output/public dist
+SvelteKit | package.json="@sveltejs/kit": | svelte.config.*:pages | build
+Angular | angular.json | | dist
+Create React App | package.json="react-scripts": | package.json:BUILD_PATH .env.production.local:BUILD_PATH .env.local:BUILD_PATH .env.production:BUILD_PATH .env:BUILD_PATH | build
+Vue CLI | package.json="@vue/cli-service": | vue.config.*:outputDir | dist
+Vite | vite.config.* package.json="vite": | vite.config.*:root:outDir | dist
+"#;
 
 const SCRIPTS: [&str; 6] = ["js", "mjs", "cjs", "ts", "mts", "cts"];
+const DATA: [&str; 4] = ["toml", "yaml", "yml", "json"];
 
-/// Those that are built on others come before them.
-const GENERATORS: &[SiteGenerator] = &[
-    SiteGenerator {
-        name: "Hexo",
-        marks: &[("package.json", "\"hexo\":")],
-        settings: &[Key("_config.yml", "public_dir")],
-        defaults: &["public"],
-    },
-    SiteGenerator {
-        name: "Hugo",
-        marks: &[
-            ("hugo.toml", ""),
-            ("hugo.yaml", ""),
-            ("hugo.json", ""),
-            ("config/_default/hugo.toml", ""),
-            ("config/_default/hugo.yaml", ""),
-            ("config/_default/config.toml", ""),
-            ("config/_default/config.yaml", ""),
-            ("config.toml", "baseurl"),
-            ("config.yaml", "baseurl"),
-            ("config.json", "baseurl"),
-        ],
-        settings: &[
-            Key("hugo.toml", "publishDir"),
-            Key("hugo.yaml", "publishDir"),
-            Key("hugo.json", "publishDir"),
-            Key("config/_default/hugo.toml", "publishDir"),
-            Key("config/_default/hugo.yaml", "publishDir"),
-            Key("config/_default/config.toml", "publishDir"),
-            Key("config/_default/config.yaml", "publishDir"),
-            Key("config.toml", "publishDir"),
-            Key("config.yaml", "publishDir"),
-            Key("config.json", "publishDir"),
-        ],
-        defaults: &["public"],
-    },
-    SiteGenerator {
-        name: "Zola",
-        marks: &[("config.toml", "base_url")],
-        settings: &[Key("config.toml", "output_dir")],
-        defaults: &["public"],
-    },
-    SiteGenerator {
-        name: "Gatsby",
-        marks: &[("package.json", "\"gatsby\":")],
-        settings: &[],
-        defaults: &["public"],
-    },
-    SiteGenerator {
-        name: "Jekyll",
-        marks: &[("_config.yml", "")],
-        settings: &[Key("_config.yml", "destination")],
-        defaults: &["_site"],
-    },
-    SiteGenerator {
-        name: "Eleventy",
-        marks: &[
-            (".eleventy.js", ""),
-            ("eleventy.config.*", ""),
-            ("package.json", "\"@11ty/eleventy\":"),
-        ],
-        settings: &[
-            Key("eleventy.config.*", "setOutputDirectory"),
-            Key("eleventy.config.*", "output"),
-            Key(".eleventy.js", "output"),
-        ],
-        defaults: &["_site"],
-    },
-    SiteGenerator {
-        name: "Docusaurus",
-        marks: &[("docusaurus.config.*", "")],
-        settings: &[],
-        defaults: &["build"],
-    },
-    SiteGenerator {
-        name: "VitePress",
-        marks: &[(".vitepress/config.*", "")],
-        settings: &[Key(".vitepress/config.*", "outDir")],
-        defaults: &[".vitepress/dist"],
-    },
-    SiteGenerator {
-        name: "VuePress",
-        marks: &[(".vuepress/config.*", "")],
-        settings: &[Key(".vuepress/config.*", "dest")],
-        defaults: &[".vuepress/dist"],
-    },
-    SiteGenerator {
-        name: "MkDocs",
-        marks: &[("mkdocs.yml", "")],
-        settings: &[Key("mkdocs.yml", "site_dir")],
-        defaults: &["site"],
-    },
-    SiteGenerator {
-        name: "mdBook",
-        marks: &[("book.toml", "")],
-        settings: &[Key("book.toml", "build-dir")],
-        defaults: &["book", "book/html"],
-    },
-    SiteGenerator {
-        name: "Pelican",
-        marks: &[("pelicanconf.py", "")],
-        settings: &[Key("pelicanconf.py", "OUTPUT_PATH")],
-        defaults: &["output"],
-    },
-    SiteGenerator {
-        name: "Sphinx",
-        marks: &[("conf.py", ""), ("source/conf.py", "")],
-        settings: &[],
-        defaults: &["_build/html", "build/html"],
-    },
-    SiteGenerator {
-        name: "Quarto",
-        marks: &[("_quarto.yml", "")],
-        settings: &[Key("_quarto.yml", "output-dir")],
-        defaults: &["_site", "_book"],
-    },
-    SiteGenerator {
-        name: "Astro",
-        marks: &[("astro.config.*", ""), ("package.json", "\"astro\":")],
-        settings: &[Key("astro.config.*", "outDir")],
-        defaults: &["dist"],
-    },
-    SiteGenerator {
-        name: "Next.js",
-        marks: &[
-            ("next.config.*", "'export'"),
-            ("next.config.*", "\"export\""),
-        ],
-        settings: &[Key("next.config.*", "distDir")],
-        defaults: &["out"],
-    },
-    SiteGenerator {
-        name: "Next.js",
-        marks: &[("next.config.*", ""), ("package.json", "\"next\":")],
-        settings: &[],
-        defaults: &["out"],
-    },
-    SiteGenerator {
-        name: "Nuxt",
-        marks: &[("nuxt.config.*", "")],
-        settings: &[],
-        defaults: &[".output/public", "dist"],
-    },
-    SiteGenerator {
-        name: "SvelteKit",
-        marks: &[("package.json", "\"@sveltejs/kit\":")],
-        settings: &[Key("svelte.config.*", "pages")],
-        defaults: &["build"],
-    },
-    SiteGenerator {
-        name: "Angular",
-        marks: &[("angular.json", "")],
-        settings: &[Angular],
-        defaults: &["dist"],
-    },
-    SiteGenerator {
-        name: "Create React App",
-        marks: &[("package.json", "\"react-scripts\":")],
-        settings: &[
-            Key("package.json", "BUILD_PATH"),
-            Key(".env.production", "BUILD_PATH"),
-            Key(".env", "BUILD_PATH"),
-        ],
-        defaults: &["build"],
-    },
-    SiteGenerator {
-        name: "Vue CLI",
-        marks: &[("package.json", "\"@vue/cli-service\":")],
-        settings: &[Key("vue.config.*", "outputDir")],
-        defaults: &["dist"],
-    },
-    SiteGenerator {
-        name: "Vite",
-        marks: &[("vite.config.*", ""), ("package.json", "\"vite\":")],
-        settings: &[Below("vite.config.*", "root", "outDir")],
-        defaults: &["dist"],
-    },
-];
+/// Comments of scripts and settings. A `//` inside of a word is an address, a `/*` a pattern of files.
+const COMMENTS: &str = r"(?m)^\s*/\*(?s:.*?)\*/|^\s*#.*$|(?:^|\s)(?://|#\s).*$";
+
+/// A row of the table.
+struct SiteGenerator {
+    name: &'static str,
+    marks: &'static str,
+    settings: &'static str,
+    defaults: &'static str,
+}
+
+fn generators() -> impl Iterator<Item = SiteGenerator> {
+    GENERATORS.lines().filter_map(|row| {
+        let mut cells = row.split('|').map(str::trim);
+        Some(SiteGenerator {
+            name: cells.next()?,
+            marks: cells.next()?,
+            settings: cells.next()?,
+            defaults: cells.next()?,
+        })
+    })
+}
 
 /// Where a project may keep its site.
 const PROJECTS: [&str; 3] = ["", "docs", "website"];
+
+/// Where a workspace keeps its projects.
+const WORKSPACES: [&str; 3] = ["apps", "packages", "sites"];
 
 /// Where builds are though no generator says so. In projects of a known one `public` is source.
 const USUAL: [&str; 9] = [
@@ -237,15 +93,22 @@ pub(crate) struct ExpectedBuild {
 
 /// Finds where the generators of a project write, whether it was built or not. `project` may be empty for the current folder.
 pub(crate) fn expected_builds(project: &Path) -> Vec<ExpectedBuild> {
+    let mut members = Vec::new();
+    for folder in WORKSPACES {
+        let entries = project.join(folder).read_dir().into_iter().flatten();
+        members.extend(
+            entries.filter_map(|entry| Some(Path::new(folder).join(entry.ok()?.file_name()))),
+        );
+    }
+    members.sort();
     let mut builds = Vec::new();
-    for inner in PROJECTS {
-        let folder = project.join(inner);
-        let known = |generator: &&SiteGenerator| generator.is_used(&folder);
-        for generator in GENERATORS.iter().filter(known) {
+    for inner in PROJECTS.iter().map(PathBuf::from).chain(members) {
+        let folder = project.join(&inner);
+        for generator in generators().filter(|generator| generator.is_used(&folder)) {
             let outputs = generator.outputs(&folder).into_iter();
             builds.extend(outputs.map(|output| ExpectedBuild {
                 generator: generator.name,
-                folder: normalized(&Path::new(inner).join(output)),
+                folder: normalized(&inner.join(output)),
             }));
         }
     }
@@ -258,7 +121,8 @@ pub(crate) fn build_folders(project: &Path) -> Vec<String> {
     let has_page = |folder: &String| project.join(folder).join(INDEX).is_file();
     let usual = USUAL.map(str::to_owned).into_iter();
     let usual = usual.filter(|folder| has_page(folder));
-    let usual = usual.filter(|folder| expected.is_empty() || folder != "public");
+    let is_plain = !generators().any(|generator| generator.is_used(project));
+    let usual = usual.filter(|folder| is_plain || folder != "public");
     let mut folders: Vec<String> = Vec::new();
     for folder in expected
         .iter()
@@ -275,78 +139,77 @@ pub(crate) fn build_folders(project: &Path) -> Vec<String> {
 
 impl SiteGenerator {
     fn is_used(&self, project: &Path) -> bool {
-        let mut marks = self.marks.iter();
-        marks.any(|(file, held)| {
+        self.marks.split_whitespace().any(|mark| {
+            let (file, held) = mark.split_once('=').unwrap_or((mark, ""));
             let mut texts = texts(project, file).into_iter();
-            texts.any(|text| held.is_empty() || text.to_lowercase().contains(held))
+            texts.any(|text| text.to_lowercase().contains(held))
         })
     }
 
     /// Returns the folders that it writes, relative to the project.
     fn outputs(&self, project: &Path) -> Vec<String> {
-        for setting in self.settings {
-            let folders = match setting {
-                Key(file, key) => literal(project, file, key).into_iter().collect(),
-                Below(file, base, key) => self.below(project, file, (base, key)),
-                Angular => angular_outputs(project),
-            };
-            if !folders.is_empty() {
-                return folders;
-            }
+        if self.name == "Angular" {
+            return angular_outputs(project);
         }
-        self.defaults.iter().map(|&folder| folder.into()).collect()
-    }
-
-    fn below(&self, project: &Path, file: &str, (base, key): (&str, &str)) -> Vec<String> {
-        let base = literal(project, file, base).unwrap_or_default();
-        let folder = literal(project, file, key);
-        let defaults = self.defaults.iter().map(|&folder| folder.to_owned());
-        let folders = folder.map_or_else(|| defaults.collect(), |folder| vec![folder]);
-        let folders = folders.into_iter();
-        let folders = folders.map(|folder| Path::new(&base).join(folder).display().to_string());
-        folders.collect()
+        let defaults = || {
+            self.defaults
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect()
+        };
+        let mut settings = self.settings.split_whitespace();
+        let told = settings.find_map(|setting| {
+            let (file, keys) = setting.split_once(':')?;
+            let Some((base, key)) = keys.split_once(':') else {
+                return Some(vec![literal(project, file, keys)?]);
+            };
+            let base = literal(project, file, base).unwrap_or_default();
+            let folders = literal(project, file, key).map_or_else(defaults, |folder| vec![folder]);
+            let folders = folders.iter().map(|folder| Path::new(&base).join(folder));
+            Some(folders.map(|folder| folder.display().to_string()).collect())
+        });
+        told.unwrap_or_else(defaults)
     }
 }
 
 /// Reads the files of a name that are there.
 fn texts(project: &Path, file: &str) -> Vec<String> {
-    let names = match file.strip_suffix(".*") {
-        Some(stem) => SCRIPTS.map(|ending| format!("{stem}.{ending}")).to_vec(),
-        None => vec![file.to_owned()],
+    let named = |stem: &str, endings: &[&str]| -> Vec<String> {
+        let names = endings.iter().map(|ending| format!("{stem}.{ending}"));
+        names.collect()
+    };
+    let names = match (file.strip_suffix(".*"), file.strip_suffix(".+")) {
+        (Some(stem), _) => named(stem, &SCRIPTS),
+        (_, Some(stem)) => named(stem, &DATA),
+        _ => vec![file.to_owned()],
     };
     let texts = names
-        .into_iter()
+        .iter()
         .map(|name| std::fs::read_to_string(project.join(name)));
     texts.filter_map(Result::ok).collect()
 }
 
 /// Returns the text that a key is given in a file: in TOML, YAML, JSON, an .env file, or where a script spells it out.
 fn literal(project: &Path, file: &str, key: &str) -> Option<String> {
-    let bare = [".yml", ".yaml", "package.json"];
-    let bare = file.starts_with(".env") || bare.iter().any(|ending| file.ends_with(ending));
-    let bare = if bare {
-        r#"|([^\s"'`,;#(){}\[\]]+)"#
-    } else {
+    let is_script = [".*", ".js", ".py"]
+        .iter()
+        .any(|ending| file.ends_with(ending));
+    let bare = if is_script {
         ""
+    } else {
+        r#"|([^\s"'`,;#&(){}\[\]]+)"#
     };
     let key = regex::escape(key);
     let value = format!(r#"(?:"([^"]+)"|'([^']+)'|`([^`]+)`{bare})"#);
     let assigned = format!(r#"(?i)(?:^|[\s{{,("'`.]){key}["'`]?\s*[:=(]\s*{value}"#);
     let assigned = Regex::new(&assigned).ok()?;
-    let is_comment = |line: &&str| {
-        let line = line.trim_start();
-        ["#", "//", "*", "/*"]
-            .iter()
-            .any(|mark| line.starts_with(mark))
-    };
-    let texts = texts(project, file);
-    let lines: Vec<&str> = texts.iter().flat_map(|text| text.lines()).collect();
+    let comments = Regex::new(COMMENTS).ok()?;
+    let texts = texts(project, file).join("\n");
+    let text = comments.replace_all(&texts, "\n");
+    let lines: Vec<&str> = text.lines().collect();
     // What is indented in YAML may be another key of that name.
     let outer = lines.iter().filter(|line| !line.starts_with([' ', '\t']));
-    let mut lines = outer
-        .chain(&lines)
-        .copied()
-        .filter(|line| !is_comment(line));
+    let mut lines = outer.chain(&lines);
     let value = lines.find_map(|line| {
         let groups = assigned.captures(line)?;
         let value = groups.iter().skip(1).flatten().next()?;
@@ -482,6 +345,14 @@ mod tests {
             ),
             (&[("vite.config.js", "outDir: `${a}/b`")], "Vite", "dist"),
             (&[("package.json", &dependency("vite"))], "Vite", "dist"),
+            (
+                &[(
+                    "vite.config.js",
+                    "/* a\n outDir: 'a'\n*/\nx: ['a/*', 'https://a'], // outDir: 'b'\n build: { outDir: 'www' }, y: 'b*/'",
+                )],
+                "Vite",
+                "www",
+            ),
             (&[("astro.config.mjs", "outDir: './www',")], "Astro", "www"),
             (&[("package.json", react)], "Create React App", "build"),
             (&[("package.json", cra)], "Create React App", "www"),
@@ -552,6 +423,28 @@ mod tests {
                 "www",
             ),
             (&[("package.json", vue)], "Vue CLI", "dist"),
+            (&[("config.yml", "baseURL: /\n")], "Hugo", "public"),
+            (
+                &[("package.json", react), (".env.local", "BUILD_PATH=www")],
+                "Create React App",
+                "www",
+            ),
+            (
+                &[
+                    ("package.json", "{\"workspaces\": [\"apps/*\"]}"),
+                    ("apps/web/vite.config.mts", "outDir: 'www' // 'x'"),
+                ],
+                "Vite",
+                "apps/web/www",
+            ),
+            (
+                &[
+                    ("docs/mkdocs.yml", ""),
+                    ("packages/a/angular.json", angular),
+                ],
+                "MkDocs",
+                "docs/site",
+            ),
         ];
         for (files, generator, folder) in cases {
             let project = project(files);
@@ -582,6 +475,8 @@ mod tests {
         }
         let unknown = project(&[("public/index.html", "")]);
         assert_eq!(build_folders(unknown.path()), ["public"]);
+        let by_hand = project(&[("public/index.html", ""), ("docs/mkdocs.yml", "")]);
+        assert_eq!(build_folders(by_hand.path()), ["public"]);
         let hexo = project(&[
             ("package.json", &dependency("hexo")),
             ("_config.yml", "public_dir: dist\n"),

@@ -275,14 +275,14 @@ async fn what_pages_load_goes_with_them_where_nothing_is_retained() {
 #[tokio::test]
 async fn a_plan_says_why_a_name_is_not_taken_for_a_hash() {
     let (world, site) = (World::new().await, pages(2));
-    site.write("js/app-CkkOXYEE.js", "1");
+    site.write("js/app-CopprgNT.js", "1");
     site.write("assets/index-DiwrgTda.js", "1");
-    site.write("assets/About-CkkOXYEE.js", "1");
+    site.write("assets/About-CopprgNT.js", "1");
     let ran = world.plan(&site).await.succeeds();
-    ran.says("new; fingerprinted: no, `CkkOXYEE` has no digit");
+    ran.says("new; fingerprinted: no, `CopprgNT` has no digit");
     let explain = |key: &str| world.plan(&site).with("--explain").arg(key);
-    let ran = explain("assets/About-CkkOXYEE.js").await.succeeds();
+    let ran = explain("assets/About-CopprgNT.js").await.succeeds();
     ran.says("fingerprinted: yes  (default: as its sibling `index-DiwrgTda.js`)");
-    let ran = explain("js/app-CkkOXYEE.js").await.succeeds();
-    ran.says("fingerprinted: no  (default: `CkkOXYEE` has no digit)");
+    let ran = explain("js/app-CopprgNT.js").await.succeeds();
+    ran.says("fingerprinted: no  (default: `CopprgNT` has no digit)");
 }

@@ -189,3 +189,19 @@ async fn rules_of_a_file_that_is_left_out_do_not_hold() {
     );
     assert!(world.object("site", "_headers").is_none());
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_is_as_private_as_its_target() {
+    let (world, site) = (World::new().await, Site::of(&[("index.html", "<p>")]));
+    let home = site.project().join("home");
+    std::fs::create_dir_all(home.join(".ssh")).unwrap();
+    std::fs::write(home.join("id_rsa"), KEY).unwrap();
+    for (target, link) in [("id_rsa", "notes.txt"), (".ssh", "keys")] {
+        std::os::unix::fs::symlink(home.join(target), site.dir().join(link)).unwrap();
+    }
+    let deploy = world.deploy(&site).with("--symlinks follow");
+    let ran = deploy.await.exits(2).says("notes.txt: an SSH key");
+    ran.says("keys/: private keys");
+    assert_eq!(world.writes(), [""; 0]);
+}

@@ -190,3 +190,30 @@ async fn the_history_says_of_which_commit_the_site_is_again() {
         .collect();
     assert_eq!(commits, ["0123abcd", "4567cdef", "0123abcd"]);
 }
+
+/// It lies there still, and goes with no sweep.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_asset_that_stayed_for_open_pages_is_the_sites_again() {
+    let world = versioned().await;
+    let site = Site::of(&[("index.html", "<p>1"), ("style.css", "a {}")]);
+    world.deploy(&site).await.succeeds();
+    site.write("index.html", "<p>2");
+    site.remove("style.css");
+    world.deploy(&site).await.succeeds();
+    world.warm(&site).await;
+    world.forget();
+    world.unstale("rollback").await.succeeds();
+    assert_eq!(
+        world.site_writes(),
+        ["CopyObject index.html", "CreateInvalidation"]
+    );
+    site.write("index.html", "<p>1");
+    site.write("style.css", "a {}");
+    world
+        .clock()
+        .advance(std::time::Duration::from_hours(8 * 24));
+    world.assert_settled(&site).await;
+    world.deploy(&site).with("--sweep").await.succeeds();
+    world.assert_deployed(&site, "");
+    world.assert_fresh(&site, "").await;
+}

@@ -237,3 +237,36 @@ async fn a_rule_for_all_pages_leaves_error_documents_alone_unless_it_names_them(
     deploy(&world, &site).await.succeeds();
     assert_eq!(header("/404.html").await, SWR);
 }
+
+#[tokio::test]
+async fn what_settings_say_of_fingerprints_goes_before_names_and_siblings() {
+    let world = World::new().await;
+    let site = Site::of(&[("index.html", "<p>")]);
+    let names = [
+        ("assets/index-DFMMDfrA.js", true),
+        ("assets/Card-C7I-YeB4.js", true),
+        ("assets/About-CopprgNT.js", true),
+        // Those that people wrote have no say.
+        ("assets/app-services.js", false),
+        ("assets/app-calendar.js", false),
+        ("assets/Loose-D9d07Pxl.js", false),
+        ("assets/Stray-CopprgNT.js", false),
+        ("assets/app-settings.js", false),
+        ("assets/app-homepage.js", true),
+        ("lib/plain.js", true),
+    ];
+    for (name, _) in names {
+        site.write(name, name);
+    }
+    set(
+        &site,
+        "fingerprinted = [\"lib/\", \"app-homepage.js\"]\nnot-fingerprinted = [\"Loose-*\", \"Stray-*\"]\n",
+    );
+    deploy(&world, &site).await.succeeds();
+    for (name, expected) in names {
+        let object = world.object(BUCKET, name).unwrap();
+        let cached = object.headers.cache_control.as_deref().unwrap();
+        let immutable = cached.contains("immutable");
+        assert_eq!(immutable, expected, "{name}");
+    }
+}

@@ -1,7 +1,5 @@
 //! Tells texts that people may have written from random ones, by what it takes to write them in words.
 
-use crate::rules::oddness::pieces;
-
 /// Bits that 8 random characters of base64url take.
 pub(super) const RANDOM_BITS: usize = 48;
 
@@ -39,13 +37,17 @@ const PAIRS: [&[u8; 27]; 27] = [
 ];
 
 /// Short forms that no table of letters expects.
-const SHORTHANDS: &str = " js ts db md fs vm rx px css xml svg pdf sql btn cfg msg ctx src dst img tmp cdn dns tls mp std \
-    ptr cmd fmt html wasm npm api url http ui ux id faq seo json php ios mdx jsx tsx vpn usb gpu cpu tv pc bg fx ok kb mb gb rss \
-    utf ascii ";
+const SHORTHANDS: [&str; 64] = [
+    "js", "ts", "db", "md", "fs", "vm", "rx", "px", "css", "xml", "svg", "pdf", "sql", "btn",
+    "cfg", "msg", "ctx", "src", "dst", "img", "tmp", "cdn", "dns", "tls", "mp", "std", "ptr",
+    "cmd", "fmt", "html", "wasm", "npm", "api", "url", "http", "ui", "ux", "id", "faq", "seo",
+    "json", "php", "ios", "mdx", "jsx", "tsx", "vpn", "usb", "gpu", "cpu", "tv", "pc", "bg", "fx",
+    "ok", "kb", "mb", "gb", "rss", "utf", "ascii", "cpp", "epsg", "os",
+];
 const SHORTHAND_BITS: usize = 9;
 
 /// Tells whether somebody may have written a text of 8 letters, digits, `-` and `_`: words in any of the ways in which files are called,
-/// a date, a size, a version. Of random texts that is one in 400, of names that people gave nearly all.
+/// a date, a size, a version. Of random texts that is one in 150, of names that people gave nearly all.
 pub(super) fn is_readable(text: &str) -> bool {
     let is_number = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'x' | b'X');
     if text.bytes().all(is_number) {
@@ -89,9 +91,16 @@ fn pieces_fit(pieces: &[&str]) -> bool {
             .get(place - 1)
             .is_some_and(|piece| is_shorthand(piece))
     };
+    // `cinema4d`
+    let is_model = |place: usize| {
+        let (number, unit) = (pieces.get(place), pieces.get(place + 1));
+        place + 2 == pieces.len()
+            && number.is_some_and(|number| number.len() == 1)
+            && unit.is_some_and(|unit| matches!(*unit, "d" | "t" | "k" | "x" | "D"))
+    };
     let is_placed = match numbers[..] {
         [] => true,
-        [place] => place == 0 || place + 1 == pieces.len() || ends_short(place),
+        [place] => place == 0 || place + 1 == pieces.len() || ends_short(place) || is_model(place),
         _ => false,
     };
     let words = pieces.len() - numbers.len();
@@ -99,6 +108,7 @@ fn pieces_fit(pieces: &[&str]) -> bool {
         let is_capital = |text: &str| text.bytes().all(|byte| byte.is_ascii_uppercase());
         match piece.len() {
             _ if is_digits(piece) => true,
+            1 if place > 0 && is_number(&(place - 1)) => is_placed,
             1 => place == 0 && pieces.len() > 1 && !is_capital(piece),
             _ => words == 1 || !is_capital(piece) || is_shorthand(piece),
         }
@@ -134,12 +144,40 @@ fn piece_bits(piece: &str) -> usize {
 }
 
 fn is_shorthand(piece: &str) -> bool {
-    piece.len() < 6
-        && SHORTHANDS
-            .split_ascii_whitespace()
-            .any(|short| short.eq_ignore_ascii_case(piece))
+    SHORTHANDS
+        .iter()
+        .any(|short| short.eq_ignore_ascii_case(piece))
 }
 
 fn is_digits(piece: &str) -> bool {
     piece.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Splits a text into words, capitals and numbers, as one would read `camelCase`.
+pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+        let run = |text: &str, is: fn(&u8) -> bool| text.bytes().take_while(is).count();
+        let first = rest.bytes().next()?;
+        let length = if first.is_ascii_digit() {
+            run(rest, u8::is_ascii_digit)
+        } else if first.is_ascii_lowercase() {
+            run(rest, u8::is_ascii_lowercase)
+        } else {
+            let capitals = run(rest, u8::is_ascii_uppercase);
+            match (
+                capitals,
+                run(rest.split_at(capitals).1, u8::is_ascii_lowercase),
+            ) {
+                (_, 0) => capitals,
+                (1, word) => 1 + word,
+                // The last capital begins the next word: `HTMLPage` is `HTML`, `Page`.
+                (_, _) => capitals - 1,
+            }
+        };
+        let (piece, left) = rest.split_at(length);
+        rest = left;
+        Some(piece)
+    })
 }

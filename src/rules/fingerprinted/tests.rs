@@ -177,18 +177,6 @@ proptest::proptest! {
         let page = format!("{stem}.html");
         proptest::prop_assert!(!is_fingerprinted(&page));
     }
-
-    #[test]
-    fn a_lower_case_word_with_a_number_is_not(word in "[a-z]{3,10}", number in "[0-9]{0,4}") {
-        for folder in ["", "assets/", "static/js/"] {
-            for separator in ['-', '.', '_'] {
-                for extension in ["js", "css", "png"] {
-                    let key = format!("{folder}name{separator}{word}{number}.{extension}");
-                    proptest::prop_assert!(oddness(&word) > 2 || !is_fingerprinted(&key), "{}", key);
-                }
-            }
-        }
-    }
 }
 
 /// The hashes of a Vite site's nine builds.
@@ -258,8 +246,7 @@ fn nearly_every_name_of_real_builds_is_found() {
     // What reads like words or acronyms is left out, at the cost of a path each.
     assert_eq!(
         missed(VITE, |hash| format!("assets/name-{hash}.js")),
-        "1EKDet56 Ahu7gy99 BBMXQEE_ BBleEet7 BFPyzYii CFQ53ed1 CTXUXyL9 CcybVEYX CkkOXYEE \
-         DAlCAGC8 DE-EitOw DIUUNMEo DZEL0ULE Dop36M68 Ozi1umb3 aolanifE"
+        "1EKDet56 BBleEet7 Ct2feBgH DapHnRe7 Dop36M68 aolanifE mmvis1Li"
     );
     assert_eq!(
         missed(DOCUSAURUS, |name| format!("assets/js/{name}.js")),
