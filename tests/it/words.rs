@@ -170,3 +170,32 @@ async fn history_tells_the_folder_the_commit_and_how_long_ago() {
         "by the local clock"
     );
 }
+
+#[tokio::test]
+async fn a_wrong_value_is_told_in_one_sentence_that_breaks_no_word() {
+    for (flag, wrong, sentence) in [
+        (
+            "--timeout",
+            "7 parsecs",
+            "`7 parsecs` is not a duration: write a number and a unit, as",
+        ),
+        (
+            "--max-memory",
+            "7parsecs",
+            "`7parsecs` is not a size: write a number and a unit, as",
+        ),
+        ("--max-delete", "lots", "`lots` is not a whole number"),
+        ("--concurrency", "0", "`0` is not a whole number from 1"),
+        (
+            "--purge",
+            "bogus",
+            "`bogus` is none of cheapest, exact, all, none",
+        ),
+    ] {
+        let run = Unstale::new("deploy public").arg(flag).arg(wrong);
+        let ran = run.on_terminal().await.exits(2);
+        let said = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        let whole = format!("error: {flag}: {sentence}");
+        assert!(said.starts_with(&whole), "{ran}");
+    }
+}
