@@ -202,8 +202,9 @@ Examples:
   unstale verify public
   unstale verify --changed --url https://www.example.com
 
-stale: another content of the site's; missing: an error or nothing; wrong: another status, header,
-location or body. --verbose says which edge answered, and how old that is.")]
+stale: another content of the site's; missing: an error or nothing; wrong:
+another status, header, location or body. --verbose says which edge answered,
+and how old that is.")]
     Verify(VerifyArgs),
     /// How many of this month's free invalidation paths are left
     Quota,

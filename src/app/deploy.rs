@@ -19,12 +19,12 @@ pub(super) async fn deploy(app: &App, flags: &cli::DeployArgs) -> Result<Exit, E
     let url = flags.url.as_ref().map(|url| url.0.as_str());
     // The summary comes last, so what is found out afterwards has to come before it.
     let held = Arc::new(Mutex::new(None));
-    let (keep, printer) = (held.clone(), app.printer.clone());
+    let (keep, teller) = (held.clone(), app.teller(&link));
     let tell = EventSink::new(move |event| match event {
         DeployEvent::Ended(summary) => {
             *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(summary.clone());
         }
-        event => printer.event(event),
+        event => teller.tell(event.clone()),
     });
     let result = deploy::deploy(&link.aws, &job, &app.stop, &tell).await;
     let mut verified = Ok(Exit::Done);
@@ -37,11 +37,8 @@ pub(super) async fn deploy(app: &App, flags: &cli::DeployArgs) -> Result<Exit, E
         }
     }
     let held = held.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(mut summary) = held {
-        if let Some(session) = &link.session {
-            summary.url = session.edge_urls.first().cloned();
-        }
-        app.printer.event(&DeployEvent::Ended(summary));
+    if let Some(summary) = held {
+        app.teller(&link).tell(DeployEvent::Ended(summary));
         if link
             .session
             .as_ref()
@@ -93,7 +90,7 @@ pub(super) async fn show_plan(command: SiteCommand<'_>) -> Result<(), Error> {
 
 async fn look(command: SiteCommand<'_>) -> Result<(PlanInputs, Plan), Error> {
     let SiteCommand { app, link, job } = command;
-    let looked = deploy::plan(&link.aws, job, &app.stop, &app.teller()).await?;
+    let looked = deploy::plan(&link.aws, job, &app.stop, &app.teller(link)).await?;
     app.printer.finish();
     Ok(looked)
 }
