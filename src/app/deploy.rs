@@ -39,11 +39,8 @@ pub(super) async fn deploy(app: &App, flags: &cli::DeployArgs) -> Result<Exit, E
     let held = held.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(summary) = held {
         app.teller(&link).tell(DeployEvent::Ended(summary));
-        if link
-            .session
-            .as_ref()
-            .is_some_and(|session| session.edge_urls.is_empty())
-        {
+        let session = link.session.as_ref().filter(|_| result.is_ok());
+        if session.is_some_and(|session| session.edge_urls.is_empty()) {
             app.printer
                 .seen_by_preview(&job.dir, app.settings.local.as_deref());
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local_cloudfront::Distribution;
+use local_cloudfront::{Distribution, Fault};
 
 use crate::mishap::{Side, crash_at};
 use crate::support::{BUCKET, Ran, Site, Unstale, World};
@@ -198,4 +198,22 @@ async fn a_wrong_value_is_told_in_one_sentence_that_breaks_no_word() {
         let whole = format!("error: {flag}: {sentence}");
         assert!(said.starts_with(&whole), "{ran}");
     }
+}
+
+#[tokio::test]
+async fn what_failed_is_told_once() {
+    let (world, site) = (World::new().await, site());
+    let plan = world.unstale("plan").arg(site.dir()).await.succeeds();
+    plan.says("edges may hold what was there before this deploy, or a redirect");
+    world.set_rule(|request| match request.operation {
+        "PutObject" if request.key == "index.html" => Fault::Fail(403, "AccessDenied"),
+        _ => Fault::None,
+    });
+    let ran = world.deploy(&site).await.exits(4);
+    assert_eq!(
+        ran.to_string().matches("the next deploy").count(),
+        1,
+        "{ran}"
+    );
+    ran.says("Deployed in part: 1 file of the build to s3://site in ");
 }
