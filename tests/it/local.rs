@@ -323,7 +323,7 @@ async fn a_port_that_is_taken_is_told() {
         lines.find(|line| line.starts_with("Serving")).unwrap()
     });
     let told = told.await.unwrap();
-    assert!(told.ends_with("/  (port 8080 is taken)"), "{told}");
+    assert!(told.ends_with("  (port 8080 is taken)"), "{told}");
     assert!(!told.contains(&format!(":{}/", port(&url))), "{told}");
     let named = at(&format!("preview --port {}", port(&url)), &folders[2]);
     let named = named.await.exits(1);
