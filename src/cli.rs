@@ -1,9 +1,11 @@
 //! The command line as clap reads it: every flag, no default, no I/O. Fields are named like the setting that they give, or
 //! `no_SETTING`; those that are no setting are skipped. Settings are checked here and kept as they are written.
 
-use std::num::NonZeroUsize;
+use std::error::Error as _;
+use std::num::{IntErrorKind, NonZeroUsize, ParseIntError};
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 use serde_json::Value;
@@ -188,7 +190,7 @@ Examples:
   unstale rollback --plan              what going one deploy back would do
   unstale rollback 0f3a9c              an id as `unstale history` shows it
 
-Needs a bucket with versioning.")]
+Needs a bucket with versions, or deploys with `keep` before.")]
     Rollback(RollbackArgs),
     /// What is known of the live site
     State(StateArgs),
@@ -200,8 +202,9 @@ Examples:
   unstale verify public
   unstale verify --changed --url https://www.example.com
 
-stale: another content of the site's; missing: an error or nothing; wrong: another status, header,
-location or body. --verbose says which edge answered, and how old that is.")]
+stale: another content of the site's; missing: an error or nothing; wrong:
+another status, header, location or body. --verbose says which edge answered,
+and how old that is.")]
     Verify(VerifyArgs),
     /// How many of this month's free invalidation paths are left
     Quota,
@@ -551,8 +554,11 @@ impl Cli {
     }
 }
 
-/// Makes clap's error ours: its first paragraph, its tips as the hint.
+/// Makes clap's error ours: what is wrong with a value, else its first paragraph, with its tips as the hint.
 pub(crate) fn refusal(error: &clap::Error) -> Error {
+    if let Some(message) = wrong_value(error) {
+        return Error::usage(message);
+    }
     let text = error.render().to_string();
     let joined = |lines: Vec<&str>| lines.join(" ").replace("  ", " ");
     let first = text.lines().take_while(|line| !line.trim().is_empty());
@@ -560,13 +566,38 @@ pub(crate) fn refusal(error: &clap::Error) -> Error {
     let tips = text
         .lines()
         .filter_map(|line| line.trim().strip_prefix("tip: "));
-    let tips = joined(tips.collect());
+    let tips = joined(tips.filter(|tip| !tip.starts_with("to pass ")).collect());
     let hint = if tips.is_empty() {
         "`unstale --help`, or `unstale COMMAND --help`".to_owned()
     } else {
         tips
     };
     Error::usage(message.trim_start_matches("error: ")).hint(hint)
+}
+
+/// Says what is wrong with a flag's value, as it is said of settings: `--timeout: ...`.
+fn wrong_value(error: &clap::Error) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) if !text.is_empty() => Some(text.as_str()),
+        _ => None,
+    };
+    let (argument, value) = (
+        text(ContextKind::InvalidArg)?,
+        text(ContextKind::InvalidValue)?,
+    );
+    let flag = argument.split_once(' ').map_or(argument, |(flag, _)| flag);
+    let why = match (error.source(), error.get(ContextKind::ValidValue)) {
+        (Some(why), _) => match why.downcast_ref().map(ParseIntError::kind) {
+            Some(IntErrorKind::Zero) => "`0` is not a whole number from 1".to_owned(),
+            Some(_) => format!("`{value}` is not a whole number"),
+            None => why.to_string(),
+        },
+        (None, Some(ContextValue::Strings(valid))) => {
+            format!("`{value}` is none of {}", valid.join(", "))
+        }
+        _ => return None,
+    };
+    Some(format!("{flag}: {why}"))
 }
 
 impl Command {

@@ -10,7 +10,7 @@ use super::{App, remedy};
 use crate::aws::{AwsClients, AwsConnection};
 use crate::edge::{IndexLookup, Money, PurgePrices};
 use crate::error::Error;
-use crate::job::{DistributionChoice, EventSink, Job, PlacedRedirect};
+use crate::job::{DeployEvent, DistributionChoice, EventSink, Job, PlacedRedirect};
 use crate::object::key::MAX_KEY_BYTES;
 use crate::rules::edge_function::PasswordDigest;
 use crate::rules::redirect::Redirect;
@@ -107,9 +107,19 @@ impl App {
         read.map(Some)
     }
 
-    pub(super) fn teller(&self) -> EventSink {
+    /// Tells the printer. Nobody sees a site of `--local` at its domain, only at a preview's edge.
+    pub(super) fn teller(&self, link: &Link) -> EventSink {
         let printer = self.printer.clone();
-        EventSink::new(move |event| printer.event(event))
+        let local = link.session.as_ref();
+        let local = local.map(|session| session.edge_urls.first().cloned());
+        EventSink::new(move |event| match (event, &local) {
+            (DeployEvent::Ended(summary), Some(url)) => {
+                let mut summary = summary.clone();
+                summary.url.clone_from(url);
+                printer.event(&DeployEvent::Ended(summary));
+            }
+            _ => printer.event(event),
+        })
     }
 
     /// The whole job: where to, how, and with which build.

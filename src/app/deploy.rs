@@ -41,13 +41,11 @@ pub(super) async fn deploy(app: &App, flags: &cli::DeployArgs) -> Result<Exit, E
             verified = verify::verify_deployed(command, scene, plan, url).await;
         }
     }
-    if let Some(mut summary) = attempt.summary {
-        let edges = link.session.as_ref().map(|session| &session.edge_urls);
-        if let Some(urls) = edges {
-            summary.url = urls.first().cloned();
-        }
-        app.printer.event(&DeployEvent::Ended(summary));
-        if edges.is_some_and(|urls| urls.is_empty()) {
+    if let Some(summary) = attempt.summary {
+        app.teller(&link).tell(DeployEvent::Ended(summary));
+        let session = link.session.as_ref();
+        let session = session.filter(|_| attempt.result.is_ok());
+        if session.is_some_and(|session| session.edge_urls.is_empty()) {
             let local = app.settings.local.as_deref();
             app.printer.seen_by_preview(&job.dir, local);
         }
@@ -145,7 +143,7 @@ pub(super) async fn show_plan(command: SiteCommand<'_>) -> Result<(), Error> {
 
 async fn look(command: SiteCommand<'_>) -> Result<(PlanInputs, Plan), Error> {
     let SiteCommand { app, link, job } = command;
-    let looked = deploy::plan(&link.aws, job, &app.stop, &app.teller()).await?;
+    let looked = deploy::plan(&link.aws, job, &app.stop, &app.teller(link)).await?;
     app.printer.finish();
     Ok(looked)
 }

@@ -54,7 +54,7 @@ impl<'a> PlanExplainer<'a> {
         Err(Error::usage(format!(
             "neither the build nor the bucket has a key `{trimmed}`, and none of theirs answers at {path}"
         ))
-        .hint("`unstale plan --verbose` names every key that changes, `unstale state show` every key that is live"))
+        .hint("`unstale plan --verbose` names every key that changes, `unstale state --verbose` every key that is live"))
     }
 
     /// Returns all keys of the site, before and after.

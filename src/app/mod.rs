@@ -66,12 +66,17 @@ pub async fn run(cli: &Cli) -> Exit {
 
 /// Refuses a command line: for programs where the flags that can be told or the settings want that.
 pub fn refuse(error: &clap::Error) -> Exit {
+    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand as NoCommand;
     let common = CommonArgs {
         json: std::env::args_os().any(|argument| argument == "--json"),
         ..CommonArgs::default()
     };
-    // Help is what was asked for.
-    if error.exit_code() == Exit::Done as i32 || !wants_json(&common) {
+    let options = PrinterOptions {
+        json: wants_json(&common),
+        ..PrinterOptions::default()
+    };
+    // Help is what was asked for, or all that helps.
+    if error.exit_code() == 0 || (error.kind() == NoCommand && !options.json) {
         let _ = error.print();
         return if error.exit_code() == 0 {
             Exit::Done
@@ -79,10 +84,6 @@ pub fn refuse(error: &clap::Error) -> Exit {
             Exit::Usage
         };
     }
-    let options = PrinterOptions {
-        json: true,
-        ..PrinterOptions::default()
-    };
     let printer = Printer::new(options.detected());
     printer.error(&cli::refusal(error));
     printer.conclude(Exit::Usage);

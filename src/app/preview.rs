@@ -25,7 +25,7 @@ pub(super) async fn preview(app: &App, flags: &cli::PreviewArgs) -> Result<Exit,
     let link = app.connect().await?;
     let mut job = app.job(&link)?;
     job.is_preview = true;
-    deploy::deploy(&link.aws, &job, &app.stop, &app.teller()).await?;
+    deploy::deploy(&link.aws, &job, &app.stop, &app.teller(&link)).await?;
     let Some(session) = &link.session else {
         return Ok(Exit::Done);
     };

@@ -39,7 +39,7 @@ pub(super) async fn rollback(app: &App, flags: &cli::RollbackArgs) -> Result<Exi
         super::deploy::show_plan(SiteCommand { app, link, job }).await?;
         return Ok(Exit::Done);
     }
-    deploy::deploy(&link.aws, &job, &app.stop, &app.teller()).await?;
+    deploy::deploy(&link.aws, &job, &app.stop, &app.teller(&link)).await?;
     Ok(Exit::Done)
 }
 

@@ -34,7 +34,7 @@ const ATTEMPTS: usize = 3;
 pub(super) async fn verify(app: &App, flags: &cli::VerifyArgs) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let job = app.job(&link)?;
-    let tell = app.teller();
+    let tell = app.teller(&link);
     let splits = Default::default();
     let (build, mut targets, opened) = tokio::try_join!(
         survey::build(&job, &splits, &tell),

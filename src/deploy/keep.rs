@@ -10,6 +10,7 @@ use crate::aws::AwsError;
 use crate::aws::list::ListedObject;
 use crate::aws::s3::CopySource;
 use crate::error::Error;
+use crate::job::DeployEvent;
 use crate::job::pool;
 use crate::job::pool::PoolEnd;
 use crate::job::request::Job;
@@ -84,7 +85,10 @@ impl RunningDeploy<'_> {
             }
         };
         let (mut halt, mut failures) = (None, Vec::new());
+        let (tell, total, mut count) = (self.context.tell, wanted.len() as u64, 0);
         let done = |(copy, done): (KeptCopy, Result<Result<bool, AwsError>, StateError>)| {
+            count += 1;
+            tell.tell(DeployEvent::Kept { done: count, total });
             match done.map(|kept| kept.map_err(PutError::from)) {
                 Err(lost) => halt = Some(lost.into()),
                 Ok(Err(error)) if error.is_race() => halt = Some(HaltReason::Race(copy.key)),

@@ -130,7 +130,7 @@ impl PlanInputs {
             return Ok(());
         };
         Err(Error::usage(format!("there is no open debt {id}"))
-            .hint("`unstale state show` names the open ones"))
+            .hint("`unstale state` names the open ones"))
     }
 
     /// Fails where a file of the build would lie where the state does.
@@ -319,15 +319,10 @@ impl PlanInputs {
         plan.doubts = changed
             .filter_map(|key| Some((key.clone(), wants.doubt(key)?)))
             .collect();
-        plan.noisy = (self.source.files().iter())
-            .filter(|file| file.is_kept())
-            .count();
-        plan.headers_policies = self
-            .targets
-            .headers
-            .iter()
-            .flat_map(|headers| headers.changes.clone())
-            .collect();
+        let files = self.source.files().iter();
+        plan.noisy = files.filter(|file| file.is_kept()).count();
+        let policies = self.targets.headers.iter();
+        plan.headers_policies = policies.flat_map(|all| all.changes.clone()).collect();
         plan.functions = (self.targets.functions.iter())
             .filter_map(SiteFunction::change)
             .collect();

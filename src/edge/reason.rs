@@ -129,7 +129,7 @@ impl fmt::Display for OwedReason {
             ),
             Self::Debt => write!(
                 out,
-                "it is owed from before this deploy, or by a redirect that changed"
+                "edges may hold what was there before this deploy, or a redirect changed"
             ),
         }
     }

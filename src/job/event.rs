@@ -35,6 +35,11 @@ pub enum DeployEvent {
         done: u64,
         total: u64,
     },
+    /// So many of `total` objects kept that the deploy replaces or removes.
+    Kept {
+        done: u64,
+        total: u64,
+    },
     Warned(String),
     Planned(Arc<Plan>),
     /// Another deploy holds the lease.

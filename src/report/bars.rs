@@ -78,6 +78,10 @@ impl ProgressBars {
                 let (done, total) = (count(*done), counted(*total, "object"));
                 self.list(format!("Asking for the headers of {done} of {total}"));
             }
+            DeployEvent::Kept { done, total } => {
+                let (done, total) = (count(*done), counted(*total, "object"));
+                self.list(format!("Keeping for rollback: {done} of {total}"));
+            }
             DeployEvent::ListingEnded(_) => clear(&mut self.list),
             DeployEvent::LockAwaited { .. } => {
                 // Room is left for the spinner.
@@ -184,6 +188,7 @@ impl ProgressBars {
     }
 
     fn begin_uploads(&mut self, files: u64, bytes: u64) {
+        clear(&mut self.list);
         clear(&mut self.upload);
         let length = if bytes > 0 { bytes } else { files };
         let bar = self.drawn.add(ProgressBar::new(length));

@@ -8,7 +8,7 @@ use super::json::merged;
 use super::options::TextLook;
 use super::text::{Paint, bytes, columns, count, elided, padded, shown};
 use crate::edge::{Cover, Money};
-use crate::plan::{Change, ChangeAction, DistributionPurge, Plan, Reason};
+use crate::plan::{Change, ChangeAction, DistributionPurge, PastContent, Plan, Reason};
 
 /// Changes shown where not all are asked for.
 const MAX_CHANGES: usize = 30;
@@ -35,9 +35,12 @@ impl ChangeRow {
                 let why = format!("{reason}, copied from {}", shown(key.as_str()));
                 ('~', String::new(), why)
             }
-            ChangeAction::Restore { .. } => {
-                let why = format!("{reason}, copied from an earlier version");
-                ('~', String::new(), why)
+            ChangeAction::Restore { from, .. } => {
+                let from = match from {
+                    PastContent::Version(_) => "an earlier version",
+                    PastContent::Kept(_) => "what was kept",
+                };
+                ('~', String::new(), format!("{reason}, copied from {from}"))
             }
         };
         let is_new = change.reason == Reason::New;

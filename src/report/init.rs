@@ -46,12 +46,12 @@ impl Printer {
             &merged(json!({"type": "init"}), written),
         );
         if !others.is_empty() {
-            self.note(&format!("also here: {}", others.join(", ")));
+            self.note(&format!("Also here: {}", others.join(", ")));
         }
         self.note(if written.names_bucket {
             "`unstale plan` shows what a deploy would do"
         } else {
-            "it names no bucket yet: set `bucket`, or try it without: `unstale deploy --local`"
+            "It names no bucket yet: set `bucket`, or try it without: `unstale deploy --local`"
         });
     }
 }

@@ -44,9 +44,6 @@ pub(super) fn text(summary: &DeploySummary, completed: &Completions, look: TextL
         let label = format!("  {:<12} ", "live at");
         lines.push(format!("{label}{}", shown(url)));
     }
-    if acted(summary) && summary.outcome != DONE {
-        lines.push("  What is missing is known: the next deploy finishes it.".to_owned());
-    }
     lines.join("\n")
 }
 
@@ -113,8 +110,8 @@ fn headline(summary: &DeploySummary, place: &str) -> String {
     match summary.outcome.as_str() {
         _ if !acted(summary) => format!("Nothing was changed in {place}"),
         DONE => format!("Deployed {files} to {place} in {time}"),
-        "interrupted" => format!("Interrupted after {time}: {files} of the build are in {place}"),
-        _ => format!("Deployed in part: {files} of the build are in {place} after {time}"),
+        "interrupted" => format!("Interrupted after {time}, with {files} of the build in {place}"),
+        _ => format!("Deployed in part: {files} of the build to {place} in {time}"),
     }
 }
 
@@ -278,12 +275,11 @@ mod tests {
             });
         }
         insta::assert_snapshot!(text(&part), @r#"
-        Deployed in part: 12,312 files of the build are in s3://site after 2.1 s
+        Deployed in part: 12,312 files of the build to s3://site in 2.1 s
           failed       2   uploaded 12 (1.3 MB)   copied 2   deleted 1
           unchanged    12,298   kept for open pages 3
           purged       16 paths of E123 (I2J0I21PCUYOIK, I2, I3 and 1 more), still in
                        progress, $0.015
-          What is missing is known: the next deploy finishes it.
         "#);
     }
 
@@ -302,8 +298,6 @@ mod tests {
                 ..DeploySummary::default()
             });
             assert!(text.starts_with(head), "{outcome} {text}");
-            let follows = text.contains("the next deploy finishes it");
-            assert_eq!(follows, deploy && outcome != "done");
         }
     }
 

@@ -36,10 +36,7 @@ pub(super) fn reword(message: &str) -> String {
     }
     if message.starts_with("unknown variant ") {
         let (name, names) = unknown_name(message);
-        return match closest(name, &names) {
-            Some(meant) => format!("unknown value `{name}`: did you mean `{meant}`?"),
-            None => format!("unknown value `{name}`: {}", names.join(", ")),
-        };
+        return format!("`{name}` is none of {}", names.join(", "));
     }
     plain(message.trim()).replace('\n', ": ")
 }
@@ -52,7 +49,7 @@ fn plain(message: &str) -> String {
         "nonzero usize" | "a nonzero usize" | "nonzero u64" => "a whole number from 1",
         "usize" | "u64" | "u32" | "u16" => "a whole number from 0",
         "f64" => "a number",
-        "path string" => "a string",
+        "a string" | "path string" => "a text in quotes",
         "a boolean" => "true or false",
         "a sequence" if given.ends_with("map") => "a list of tables: [[NAME]] for each",
         "a sequence" => "a list",
@@ -66,12 +63,14 @@ fn plain(message: &str) -> String {
     let given = given
         .replace("invalid type: ", "")
         .replace("invalid value: ", "");
-    let given = match given.as_str() {
-        "sequence" => "a list",
-        "map" => "a table",
-        other => other,
+    let given = match given.split_once(' ') {
+        Some(("string", text)) => format!("`{}`", text.trim_matches('"')),
+        Some((_, value)) if value.starts_with('`') => value.to_owned(),
+        _ if given == "sequence" => "a list".to_owned(),
+        _ if given == "map" => "a table".to_owned(),
+        _ => given,
     };
-    format!("expected {wanted}, found {given}")
+    format!("{given} is not {wanted}")
 }
 
 /// The name that was likely meant: it begins with the words that were written, or at most a third of it differs.

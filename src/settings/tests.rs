@@ -163,13 +163,10 @@ fn mistakes_are_shown_where_they_are() {
             "2:3: unknown key `max_delete`: did you mean `max-delete`?",
         ),
         ("zzzzzzzz = 1", "1:1: unknown key `zzzzzzzz`"),
-        ("bucket = 3", "1:10: expected a string, found integer `3`"),
-        (
-            "delete = \"no\"",
-            "1:10: expected true or false, found string \"no\"",
-        ),
+        ("bucket = 3", "1:10: `3` is not a text in quotes"),
+        ("delete = \"no\"", "1:10: `no` is not true or false"),
         ("retain = \"7\"", "1:10: `7` is not a duration"),
-        ("retain = 7", "1:10: expected a string, found integer `7`"),
+        ("retain = 7", "1:10: `7` is not a text in quotes"),
         ("keep = \"3\"", "1:8: `3` is no number of deploys"),
         ("keep = \"100 deploys\"", "1:8: `100 deploys` is too many"),
         (
@@ -178,11 +175,11 @@ fn mistakes_are_shown_where_they_are() {
         ),
         (
             "symlinks = \"skipp\"",
-            "1:12: unknown value `skipp`: did you mean `skip`?",
+            "1:12: `skipp` is none of inside, follow, skip",
         ),
         (
             "index = \"wrong\"",
-            "1:9: unknown value `wrong`: auto, directory, none",
+            "1:9: `wrong` is none of auto, directory, none",
         ),
         (
             "exclude = [\"ok\", \"a[\"]",
@@ -190,23 +187,17 @@ fn mistakes_are_shown_where_they_are() {
         ),
         ("é = 1", "1:1: "),
         ("bucket = \"é\"\nx = ", "2:5: "),
-        (
-            "concurrency = 0",
-            "1:15: expected a whole number from 1, found integer `0`",
-        ),
+        ("concurrency = 0", "1:15: `0` is not a whole number from 1"),
         (
             "concurrency = 99999999999999999999",
-            "1:15: expected a whole number from 1, found integer `99999999999999999999`",
+            "1:15: `99999999999999999999` is not a whole number from 1",
         ),
-        ("dir = []", "1:7: expected a string, found a list"),
+        ("dir = []", "1:7: a list is not a text in quotes"),
         (
             "[noise]\nmatch = \"*\"\nregex = \"a\"",
-            "1:1: expected a list of tables: [[NAME]] for each, found a table",
+            "1:1: a table is not a list of tables: [[NAME]] for each",
         ),
-        (
-            "max-delete = -1",
-            "1:14: expected a whole number from 0, found integer `-1`",
-        ),
+        ("max-delete = -1", "1:14: `-1` is not a whole number from 0"),
         (
             "redirect-function = \"my site\"",
             "1:21: `my site` is not a function's name",
@@ -215,10 +206,7 @@ fn mistakes_are_shown_where_they_are() {
             "headers-policy = \"my.site\"",
             "1:18: `my.site` is not a policy's name",
         ),
-        (
-            "security = \"strikt\"",
-            "1:12: unknown value `strikt`: did you mean `strict`?",
-        ),
+        ("security = \"strikt\"", "1:12: `strikt` is none of "),
         (
             "\n[[headers]]\nmatch = \"a\"\nothers = { \"X A\" = \"b\" }",
             "deploy.toml:2: others: \"X A\" is not a header's name",
@@ -276,14 +264,14 @@ fn mistakes_are_shown_where_they_are() {
         ),
         (
             "[[noise]]\nmatch = []\nregex = 1",
-            "3:9: expected a string, found integer `1`",
+            "3:9: `1` is not a text in quotes",
         ),
         ("bucket = \"a\"\nbucket = \"b\"", "2:1: duplicate key"),
         ("bucket = ", "1:10: "),
         ("distribution = []", "empty list"),
         ("\u{feff}x = 1", "1:"),
         ("region = \"\\u0001\"", "is not a region"),
-        ("purge = 1", "1:9: expected a table, found integer `1`"),
+        ("purge = 1", "1:9: `1` is not a table"),
     ] {
         let error = resolve(Some(text), &[], "deploy").unwrap_err();
         assert_eq!(error.exit, crate::error::Exit::Usage, "{text}");

@@ -68,7 +68,7 @@ pub(super) fn left_function(job: &Job, target: &ResolvedDistribution) -> Option<
     let default = target.behaviors().last()?;
     let name = former_function(default, &job.site_name())?;
     Some(format!(
-        "{}: the function {name}, which deploys of this site wrote, goes on as it is, since no settings ask for one: \
+        "{}: the function {name}, which deploys of this site wrote, goes on as it is, since no settings ask for one; a password that it asks for, too: \
              `redirect-function = \"{name}\"` keeps it up to date, or takes it off where nothing is left to do",
         target.id()
     ))

@@ -346,7 +346,7 @@ async fn bad_settings_are_refused_by_line_or_name() {
         ("retain = \"seven\"", &["deploy.toml:1:10", "7d"]),
         (
             "[purge]\nmode = \"some\"",
-            &["deploy.toml:2:8", "did you mean"],
+            &["deploy.toml:2:8", "is none of cheapest, exact"],
         ),
         ("prefix = \"../up\"", &["deploy.toml:1:10"]),
         ("dir = 7", &["deploy.toml:1:7"]),

@@ -141,7 +141,10 @@ async fn a_command_line_that_is_wrong_is_json_too() {
         .await
         .succeeds()
         .says("Usage:");
-    Unstale::new("deploy --buckt x").await.exits(2).says("tip:");
+    Unstale::new("deploy --buckt x")
+        .await
+        .exits(2)
+        .says("hint:");
 }
 
 #[tokio::test]

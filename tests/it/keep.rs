@@ -7,7 +7,7 @@ use std::time::Duration;
 use local_cloudfront::{Fault, Gate, OriginKind, RequestInfo, WebsiteConfiguration};
 
 use crate::mishap::{Side, at_request, crash, crash_at, setting};
-use crate::support::{BUCKET, Ran, Site, Unstale, World};
+use crate::support::{BUCKET, Ran, Site, Terminal, Unstale, World};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -120,6 +120,25 @@ async fn each_of_the_last_deploys_is_put_back_with_its_headers_and_forward_again
     // The manifest says what is there.
     rollback(&world, &names[0]).await.succeeds();
     world.assert_idle(deploy(&world, &site)).await;
+}
+
+#[tokio::test]
+async fn what_is_kept_is_shown_and_the_plan_says_where_it_comes_from() {
+    let (world, site) = (World::new().await, Site::empty());
+    rounds(&world, &site, 1).await;
+    becomes(&site, 2);
+    let gate = Gate::new();
+    let copies = |request: &RequestInfo| request.operation == "CopyObject";
+    at_request(&world, 2, copies, Fault::HoldBefore(gate.clone()));
+    let terminal = Terminal::new();
+    let run = deploy(&world, &site).env("TERM", "xterm").at(&terminal);
+    let run = run.start();
+    terminal.shows("Keeping for rollback: ").await;
+    gate.open();
+    run.ended().await.succeeds();
+    let plan = rollback(&world, "").with("--plan").await.succeeds();
+    plan.says("content, copied from what was kept\n")
+        .never_says("an earlier version");
 }
 
 #[tokio::test]

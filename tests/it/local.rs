@@ -85,6 +85,7 @@ async fn a_deploy_can_be_rolled_back() {
     let flag = format!("--local={}", folder.path().join("store").display());
     let rollback = Unstale::new("rollback --json").arg(&flag).await.succeeds();
     assert_eq!(rollback.summary()["outcome"], "done");
+    assert!(rollback.summary()["url"].is_null(), "nobody serves it");
     // The bucket is as the first build was.
     site.write("index.html", "<p>one");
     site.write("app.css", "p{}");
@@ -106,6 +107,28 @@ async fn folders_are_answered() {
     assert_eq!(body, "<p>a");
     let deploy = local("deploy", &folder, &site).await.succeeds();
     deploy.never_says("nothing shows");
+    preview.killed().await;
+}
+
+#[tokio::test]
+async fn a_function_of_ours_takes_the_place_of_the_one_that_a_preview_began_with() {
+    let folder = TempDir::new().unwrap();
+    let site = Site::of(&[("index.html", "<p>one"), ("a/index.html", "<p>a")]);
+    let (preview, url) = preview(&folder, &site).await;
+    let asked = || {
+        let url = url.clone();
+        tokio::task::spawn_blocking(move || get(&url, "/a/").0)
+    };
+    let deploy = |redirects: &str| {
+        site.write("_redirects", redirects);
+        local("deploy", &folder, &site).env("UNSTALE_REDIRECT_FUNCTION", "ours")
+    };
+    deploy("/old /a/\n").await.succeeds();
+    let head = asked().await.unwrap();
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    local("deploy", &folder, &site).await.succeeds();
+    let head = asked().await.unwrap();
+    assert!(head.starts_with("http/1.1 200"), "{head}");
     preview.killed().await;
 }
 
@@ -300,7 +323,7 @@ async fn a_port_that_is_taken_is_told() {
         lines.find(|line| line.starts_with("Serving")).unwrap()
     });
     let told = told.await.unwrap();
-    assert!(told.ends_with("/  (port 8080 is taken)"), "{told}");
+    assert!(told.ends_with("  (port 8080 is taken)"), "{told}");
     assert!(!told.contains(&format!(":{}/", port(&url))), "{told}");
     let named = at(&format!("preview --port {}", port(&url)), &folders[2]);
     let named = named.await.exits(1);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local_cloudfront::Distribution;
+use local_cloudfront::{Distribution, Fault};
 
 use crate::interrupts::signal;
 use crate::mishap::{Side, crash_at};
@@ -229,4 +229,51 @@ async fn history_tells_the_folder_the_commit_and_how_long_ago() {
         first(&here.stdout),
         "by the local clock"
     );
+}
+
+#[tokio::test]
+async fn a_wrong_value_is_told_in_one_sentence_that_breaks_no_word() {
+    for (flag, wrong, sentence) in [
+        (
+            "--timeout",
+            "7 parsecs",
+            "`7 parsecs` is not a duration: write a number and a unit, as",
+        ),
+        (
+            "--max-memory",
+            "7parsecs",
+            "`7parsecs` is not a size: write a number and a unit, as",
+        ),
+        ("--max-delete", "lots", "`lots` is not a whole number"),
+        ("--concurrency", "0", "`0` is not a whole number from 1"),
+        (
+            "--purge",
+            "bogus",
+            "`bogus` is none of cheapest, exact, all, none",
+        ),
+    ] {
+        let run = Unstale::new("deploy public").arg(flag).arg(wrong);
+        let ran = run.on_terminal().await.exits(2);
+        let said = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        let whole = format!("error: {flag}: {sentence}");
+        assert!(said.starts_with(&whole), "{ran}");
+    }
+}
+
+#[tokio::test]
+async fn what_failed_is_told_once() {
+    let (world, site) = (World::new().await, site());
+    let plan = world.unstale("plan").arg(site.dir()).await.succeeds();
+    plan.says("edges may hold what was there before this deploy, or a redirect");
+    world.set_rule(|request| match request.operation {
+        "PutObject" if request.key == "index.html" => Fault::Fail(403, "AccessDenied"),
+        _ => Fault::None,
+    });
+    let ran = world.deploy(&site).await.exits(4);
+    assert_eq!(
+        ran.to_string().matches("the next deploy").count(),
+        1,
+        "{ran}"
+    );
+    ran.says("Deployed in part: 1 file of the build to s3://site in ");
 }

@@ -117,6 +117,8 @@ fn keep_out_of_git(dir: &Path) {
     }
 }
 
+/// After the bucket's name, where nothing is to show index documents.
+const NOT_INDEXED: &str = "&not-indexed";
 const ATTEMPTS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -208,6 +210,16 @@ fn prepare(shared: &Shared, bucket: &str, indexed: bool) -> Result<String, Error
     Ok(id)
 }
 
+/// Makes room for a function of the site's own.
+fn take_index_off(shared: &Shared, id: &str) {
+    if let Some(mut distribution) = shared.cloud.distribution(id)
+        && distribution.default.function.as_deref() == Some(INDEX_FUNCTION_NAME)
+    {
+        distribution.default.function = None;
+        shared.cloud.set(distribution, shared.edges);
+    }
+}
+
 fn write_port(path: &Path, endpoint: &str) -> Result<(), Error> {
     let fresh = path.with_extension("new");
     let port = endpoint.rsplit(':').next().unwrap_or_default();
@@ -226,7 +238,7 @@ async fn attach(dir: &Path, local: &FolderOptions) -> Result<Option<FolderSessio
     let Ok(port) = port.trim().parse::<u16>() else {
         return Ok(None);
     };
-    let Ok((code, body)) = tokio::time::timeout(PAUSE * 20, ask(port, &local.bucket))
+    let Ok((code, body)) = tokio::time::timeout(PAUSE * 20, ask(port, local))
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     else {
@@ -247,10 +259,16 @@ async fn attach(dir: &Path, local: &FolderOptions) -> Result<Option<FolderSessio
 }
 
 /// One request by hand: a client crate would be a lot for it.
-async fn ask(port: u16, bucket: &str) -> io::Result<(u16, String)> {
+async fn ask(port: u16, local: &FolderOptions) -> io::Result<(u16, String)> {
+    let bucket = &local.bucket;
+    let indexed = if local.index_documents {
+        ""
+    } else {
+        NOT_INDEXED
+    };
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     let request = format!(
-        "PUT {STATUS_PATH}?{bucket} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        "PUT {STATUS_PATH}?{bucket}{indexed} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
@@ -263,14 +281,19 @@ async fn ask(port: u16, bucket: &str) -> io::Result<(u16, String)> {
 
 /// Answers [`STATUS_PATH`].
 pub(super) fn status(shared: &Shared, method: &Method, query: Option<&str>) -> Response<Body> {
-    let bucket = query.unwrap_or_default();
+    let query = query.unwrap_or_default();
+    let plain = query.strip_suffix(NOT_INDEXED);
+    let bucket = plain.unwrap_or(query);
     let valid = s3s::path::check_bucket_name(bucket);
     if method != Method::PUT || !valid {
         return super::http::xml(400, b"not a bucket's name".to_vec());
     }
-    match prepare(shared, bucket, true) {
+    match prepare(shared, bucket, plain.is_none()) {
         Err(error) => super::http::xml(500, error.to_string().into_bytes()),
         Ok(distribution) => {
+            if plain.is_some() {
+                take_index_off(shared, &distribution);
+            }
             let status = Status {
                 bucket: bucket.to_owned(),
                 distribution,

@@ -3,14 +3,17 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 
-/// One side of a pseudoterminal; the binary has the other.
+/// One side of a pseudoterminal of 80 columns; the binary has the other.
 pub struct Terminal {
     keys: File,
     path: String,
@@ -23,6 +26,13 @@ impl Terminal {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
+        let size = Winsize {
+            ws_row: 24,
+            ws_col: 80,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&master, size).unwrap();
         let path = ptsname(&master, Vec::new()).unwrap();
         let path = path.into_string().unwrap();
         let shown = Arc::<Mutex<String>>::default();
@@ -48,7 +58,10 @@ impl Terminal {
 
     /// The binary's side.
     pub fn side(&self) -> Stdio {
-        let file = OpenOptions::new().read(true).write(true).open(&self.path);
+        let mut options = OpenOptions::new();
+        // It does not become the terminal of the tests.
+        let options = options.custom_flags(OFlags::NOCTTY.bits().cast_signed());
+        let file = options.read(true).write(true).open(&self.path);
         file.unwrap().into()
     }
 

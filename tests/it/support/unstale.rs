@@ -1,19 +1,12 @@
 //! The real binary, run as a child with a clean environment.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::future::{Future, IntoFuture};
-use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::pin::Pin;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
-use rustix::fs::OFlags;
-use rustix::pty::{self, OpenptFlags};
-use rustix::termios::Winsize;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -109,51 +102,18 @@ impl Unstale {
 }
 
 impl Unstale {
-    /// Runs on a terminal of 80 columns, without colours. All that it prints is in `stdout`.
+    /// Runs on a terminal of 80 columns, without colours and bars. All that it prints is in `stdout`.
     pub async fn on_terminal(mut self) -> Ran {
-        let master = pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        pty::grantpt(&master).unwrap();
-        pty::unlockpt(&master).unwrap();
-        let name = pty::ptsname(&master, Vec::new()).unwrap();
-        let slave = File::options()
-            .read(true)
-            .write(true)
-            .custom_flags(OFlags::NOCTTY.bits().cast_signed())
-            .open(OsStr::from_bytes(name.as_bytes()))
-            .unwrap();
-        let size = Winsize {
-            ws_row: 24,
-            ws_col: 80,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        rustix::termios::tcsetwinsize(&slave, size).unwrap();
+        let terminal = Terminal::new();
         self.command
             .envs([("CI", "true"), ("NO_COLOR", "1"), ("TERM", "xterm")])
-            .stdout(slave.try_clone().unwrap())
-            .stderr(slave);
-        let Self {
-            mut command, line, ..
-        } = self;
-        let read = move || {
-            let mut child = command.spawn().expect("the binary starts");
-            // The terminal ends with its last writer.
-            drop(command);
-            let (mut master, mut said) = (File::from(master), Vec::new());
-            // Then reading fails, on Linux.
-            let _ = master.read_to_end(&mut said);
-            (said, child.wait().unwrap())
-        };
-        let (said, status) = tokio::task::spawn_blocking(read).await.unwrap();
-        let said = String::from_utf8(said).unwrap().replace("\r\n", "\n");
-        let widest = said.lines().map(|line| line.chars().count()).max();
-        assert!(widest <= Some(80), "{said}");
-        let output = Output {
-            status,
-            stdout: said.into_bytes(),
-            stderr: Vec::new(),
-        };
-        Ran::new(line, output)
+            .stdout(terminal.side())
+            .stderr(terminal.side());
+        let mut ran = self.await;
+        ran.stdout = terminal.ended();
+        let widest = ran.stdout.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(80), "{ran}");
+        ran
     }
 }
 
