@@ -518,3 +518,53 @@ async fn keys_of_any_characters_come_back() {
     };
     assert_same(&visible(&snapshot(&world)), &visible(&then), &ran);
 }
+
+/// What is kept of a body stays, though somebody else changed its object between.
+#[tokio::test]
+async fn what_is_kept_stays_though_somebody_else_writes_between() {
+    let world = World::new().await;
+    let site = Site::of(&[("a.txt", "1"), ("b.txt", "1")]);
+    let next = async |body: &str| {
+        site.write("a.txt", body);
+        site.write("b.txt", body);
+        deploy(&world, &site).await.succeeds();
+        world.clock().advance(Duration::from_secs(60));
+    };
+    next("1").await;
+    next("2").await;
+    // As the first, of which a copy lies there.
+    next("1").await;
+    let then = snapshot(&world);
+    let put = world.put_object(BUCKET, "a.txt", "theirs", Default::default());
+    put.await.unwrap();
+    next("4").await;
+    next("5").await;
+    next("6").await;
+    let names = ids(world.unstale("history")).await;
+    let ran = rollback(&world, &names[3]).await.succeeds();
+    assert_same(&snapshot(&world), &then, &ran);
+}
+
+/// Off and on, lowered and raised, with sweeps between: the deploy before the last comes back wherever something is kept.
+#[tokio::test]
+async fn keep_may_change_from_deploy_to_deploy() {
+    let world = World::new().await;
+    let site = Site::of(&[("a.txt", "0")]);
+    world.deploy(&site).await.succeeds();
+    for (round, keep) in [3, 0, 3, 1, 2, 0, 1].into_iter().enumerate() {
+        site.write("a.txt", format!("{}", round + 1));
+        let deploy = kept(world.deploy(&site), &format!("{keep} deploys"));
+        deploy.await.succeeds();
+        world.clock().advance(DAY * 2);
+        if keep == 0 {
+            rollback(&world, "").await.exits(1).says("are gone");
+            continue;
+        }
+        for body in [round, round + 1] {
+            let ran = rollback(&world, "").await.succeeds();
+            let now = world.body(BUCKET, "a.txt").unwrap();
+            assert_eq!(now, body.to_string(), "{round} {ran}");
+            world.clock().advance(DAY * 2);
+        }
+    }
+}
