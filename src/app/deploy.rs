@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::connect::Link;
 use super::explain::PlanExplainer;
 use super::{App, SiteCommand, exposed, verify};
 use crate::cli;
@@ -9,26 +10,30 @@ use crate::deploy;
 use crate::deploy::PlanInputs;
 use crate::edge::critic::trusted_functions;
 use crate::error::{Error, Exit};
-use crate::job::{DeployEvent, EventSink, Job};
+use crate::job::{DeployEvent, DeploySummary, EventSink, Job};
+use crate::object::Key;
 use crate::plan::{Plan, guard};
 use crate::report::PlanContext;
 
+/// A deploy that was carried out or refused, and what its events told.
+struct DeployAttempt {
+    result: Result<Option<(PlanInputs, Arc<Plan>)>, Error>,
+    /// The last one.
+    plan: Option<Arc<Plan>>,
+    summary: Option<DeploySummary>,
+}
+
 pub(super) async fn deploy(app: &App, flags: &cli::DeployArgs) -> Result<Exit, Error> {
     let link = app.connect().await?;
-    let job = with_flags(app.job(&link)?, &flags.change, &flags.purge);
+    let mut job = with_flags(app.job(&link)?, &flags.change, &flags.purge);
     let url = flags.url.as_ref().map(|url| url.0.as_str());
-    // The summary comes last, so what is found out afterwards has to come before it.
-    let held = Arc::new(Mutex::new(None));
-    let (keep, printer) = (held.clone(), app.printer.clone());
-    let tell = EventSink::new(move |event| match event {
-        DeployEvent::Ended(summary) => {
-            *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(summary.clone());
-        }
-        event => printer.event(event),
-    });
-    let result = deploy::deploy(&link.aws, &job, &app.stop, &tell).await;
+    let mut attempt = app.attempt(&link, &job).await;
+    if let Some(deletes) = app.allow_deletes(&job, &attempt).await? {
+        job.settings.max_delete = Some(deletes);
+        attempt = app.attempt(&link, &job).await;
+    }
     let mut verified = Ok(Exit::Done);
-    if let Ok(Some((scene, plan))) = &result {
+    if let Ok(Some((scene, plan))) = &attempt.result {
         let (link, job) = (&link, &job);
         let command = SiteCommand { app, link, job };
         exposed::warn(command, scene, url).await?;
@@ -36,23 +41,70 @@ pub(super) async fn deploy(app: &App, flags: &cli::DeployArgs) -> Result<Exit, E
             verified = verify::verify_deployed(command, scene, plan, url).await;
         }
     }
-    let held = held.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(mut summary) = held {
-        if let Some(session) = &link.session {
-            summary.url = session.edge_urls.first().cloned();
+    if let Some(mut summary) = attempt.summary {
+        let edges = link.session.as_ref().map(|session| &session.edge_urls);
+        if let Some(urls) = edges {
+            summary.url = urls.first().cloned();
         }
         app.printer.event(&DeployEvent::Ended(summary));
-        if link
-            .session
-            .as_ref()
-            .is_some_and(|session| session.edge_urls.is_empty())
-        {
-            app.printer
-                .seen_by_preview(&job.dir, app.settings.local.as_deref());
+        if edges.is_some_and(|urls| urls.is_empty()) {
+            let local = app.settings.local.as_deref();
+            app.printer.seen_by_preview(&job.dir, local);
         }
     }
-    result?;
+    attempt.result?;
     verified
+}
+
+impl App {
+    /// Deploys, and holds the summary back: what is found out afterwards comes before it.
+    async fn attempt(&self, link: &Link, job: &Job) -> DeployAttempt {
+        let held = Arc::new(Mutex::new((None, None)));
+        let (keep, printer) = (held.clone(), self.printer.clone());
+        let tell = EventSink::new(move |event| {
+            let mut held = keep.lock().unwrap_or_else(PoisonError::into_inner);
+            match event {
+                DeployEvent::Ended(summary) => return held.1 = Some(summary.clone()),
+                DeployEvent::Planned(plan) => held.0 = Some(plan.clone()),
+                _ => {}
+            }
+            printer.event(event);
+        });
+        let result = deploy::deploy(&link.aws, job, &self.stop, &tell).await;
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        let (plan, summary) = std::mem::take(&mut *held);
+        DeployAttempt {
+            result,
+            plan,
+            summary,
+        }
+    }
+
+    /// Asks at a terminal whether so many objects may go as the guard has refused; returns their number if they may.
+    async fn allow_deletes(
+        &self,
+        job: &Job,
+        attempt: &DeployAttempt,
+    ) -> Result<Option<usize>, Error> {
+        let failed = attempt.result.is_err();
+        let Some(plan) = attempt.plan.as_ref().filter(|_| failed) else {
+            return Ok(None);
+        };
+        let Err(refused) = guard::check(plan, job.settings.max_delete) else {
+            return Ok(None);
+        };
+        if !self.printer.can_ask() {
+            return Ok(None);
+        }
+        let goes = plan.deletions.iter();
+        let goes: Vec<Key> = goes.map(|deletion| deletion.key.clone()).collect();
+        let (printer, text) = (self.printer.clone(), refused.to_string());
+        let asking = tokio::task::spawn_blocking(move || printer.may_delete(&text, &goes));
+        tokio::select! {
+            answer = asking => Ok(matches!(answer, Ok(true)).then(|| refused.deletes())),
+            () = self.stop.wished() => Err(Error::interrupted("nothing was changed")),
+        }
+    }
 }
 
 pub(super) async fn plan(app: &App, flags: &cli::PlanArgs) -> Result<Exit, Error> {

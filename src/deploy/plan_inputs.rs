@@ -26,7 +26,7 @@ use crate::scan::MULTIPART_FROM;
 use crate::site::names;
 use crate::site::source::SiteSource;
 use crate::site::wants::WantedSite;
-use crate::state::{KeptNames, WarningDigest};
+use crate::state::KeptNames;
 use crate::survey::ask;
 use crate::survey::ask::{KnownContent, ObjectAsker, ObjectQuestion};
 use crate::survey::targets::{ResolvedTargets, SiteFunction};
@@ -313,10 +313,7 @@ impl PlanInputs {
         }
         warnings.extend(names::warning(self.source.files(), job, &self.targets));
         warnings.extend(self.idle_rules(job, &matched));
-        let warned = &self.remote.state.object.warned;
-        let known = warnings.iter();
-        let known = known.filter(|text| warned.contains(&WarningDigest::of(text)));
-        plan.known_warnings = known.cloned().collect();
+        plan.known_warnings = self.remote.state.object.known_warnings(&warnings);
         plan.warnings = warnings;
         let changed = plan.changes.iter().map(|change| &change.key);
         plan.doubts = changed

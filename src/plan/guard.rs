@@ -16,8 +16,13 @@ pub enum PlanRefusal {
 }
 
 impl PlanRefusal {
-    pub fn hint(&self) -> String {
+    pub fn deletes(&self) -> usize {
         let (Self::Half { deletes, .. } | Self::Limit { deletes, .. }) = self;
+        *deletes
+    }
+
+    pub fn hint(&self) -> String {
+        let deletes = self.deletes();
         format!(
             "if the build is right, allow it with --max-delete {deletes}, or keep everything with --no-delete; `unstale plan` lists what would go"
         )

@@ -6,9 +6,6 @@ use super::options::TextLook;
 use super::text::{shown, wrapped};
 use crate::error::Error;
 
-/// Columns of a warning that is known, where the terminal is wider or there is none.
-const KNOWN_WIDTH: usize = 100;
-
 /// Writes `error: MESSAGE`, its causes indented, `hint: HINT`.
 pub(super) fn text(error: &Error, look: TextLook) -> String {
     let (width, paint) = (look.width, look.paint);
@@ -40,12 +37,11 @@ pub(super) fn warning(message: &str, look: TextLook) -> String {
 /// Writes a warning that the last deploy gave, too, in one line.
 pub(super) fn known_warning(message: &str, look: TextLook) -> String {
     const REST: &str = " ... (as before; -v tells all)";
-    let width = look.width.min(KNOWN_WIDTH);
-    let whole = warning(message, TextLook { width, ..look });
+    let whole = warning(message, look);
     if whole.lines().count() == 1 {
         return whole;
     }
-    let width = width.saturating_sub(REST.len());
+    let width = look.width.saturating_sub(REST.len());
     let cut = warning(message, TextLook { width, ..look });
     format!("{}{REST}", cut.lines().next().unwrap_or_default())
 }

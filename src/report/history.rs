@@ -4,8 +4,8 @@ use super::printer::Printer;
 use super::text::{counted, shown};
 use crate::object::entry::EntryLife;
 use crate::object::manifest::DeployId;
-use crate::state::HistoryRecord;
 use crate::state::history::PastOutcome;
+use crate::state::{HistoryRecord, owner};
 
 impl Printer {
     /// Prints a deploy of the history in short.
@@ -51,7 +51,7 @@ fn what(record: &HistoryRecord) -> String {
 
 /// Says which build it was, and who deployed it.
 fn whence(record: &HistoryRecord) -> String {
-    let (who, host) = (shown(&record.who), shown(&record.host));
+    let by = shown(&owner::place(&record.who, &record.host));
     let mut text = match &record.rollback_of {
         Some(deploy) => format!("back to the deploy {deploy}"),
         None => shown(&record.dir),
@@ -60,7 +60,7 @@ fn whence(record: &HistoryRecord) -> String {
         let commit = shown(commit.get(..12).unwrap_or(commit));
         text.push_str(&format!(", commit {commit}"));
     }
-    format!("{text}, by {who}@{host}")
+    format!("{text}, by {by}")
 }
 
 /// Says how a deploy ended.

@@ -22,7 +22,7 @@ pub struct ServedSite<'a> {
 impl Printer {
     pub fn serving(&self, site: &ServedSite) {
         let dir = word(site.dir);
-        let mut first = format!("Serving {dir} at {}", site.url);
+        let mut first = format!("Serving {} from {dir}", site.url);
         if site.is_second_choice {
             first.push_str("  (port 8080 is taken)");
         }

@@ -4,9 +4,12 @@ use std::io::{self, IsTerminal};
 
 use super::printer::Printer;
 use super::text::{count, elided, shown};
+use crate::object::Key;
 
 /// Choices that are shown; what is not can be named.
 const MAX_SHOWN: usize = 30;
+/// Objects that are named.
+const MAX_NAMED: usize = 3;
 
 /// What is asked, and what may be answered: a number of a choice, or anything that `accept` takes.
 pub struct PromptQuestion<'a> {
@@ -32,6 +35,27 @@ impl Printer {
     pub fn can_ask(&self) -> bool {
         let terminals = io::stdin().is_terminal() && io::stderr().is_terminal();
         terminals && !self.options.json && !self.options.quiet
+    }
+
+    /// Asks whether these objects may go. Where nobody answers they may not.
+    pub fn may_delete(&self, refusal: &str, keys: &[Key]) -> bool {
+        let some = keys.iter().take(MAX_NAMED);
+        let mut names: Vec<String> = some.map(|key| shown(key.as_str())).collect();
+        if let Some(more @ 1..) = keys.len().checked_sub(MAX_NAMED) {
+            names.push(format!("{} more", count(more as u64)));
+        }
+        let question = PromptQuestion {
+            title: &format!("Careful: {refusal}: {}", names.join(", ")),
+            choices: Vec::new(),
+            kind: "Go on? yes or no",
+            empty: Some("no"),
+            accept: |text| match text {
+                "yes" | "y" | "no" | "n" => Ok(()),
+                _ => Err("yes or no?".to_owned()),
+            },
+        };
+        let answer = self.ask(&question).ok().flatten();
+        answer.is_some_and(|answer| answer.starts_with('y'))
     }
 
     /// Asks until there is an answer that is accepted; `None` for an empty line.

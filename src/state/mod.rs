@@ -13,7 +13,7 @@ mod litter;
 mod manifest;
 mod object;
 mod open;
-mod owner;
+pub mod owner;
 mod rescue;
 mod swap;
 

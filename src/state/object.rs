@@ -1,6 +1,6 @@
 //! The `state` object: what it holds, and its form.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -212,6 +212,12 @@ impl StateObject {
         if let Some(open) = self.open.iter_mut().find(|open| open.id == *deploy) {
             open.journal = journal;
         }
+    }
+
+    /// Returns those of these warnings that the last deploy gave.
+    pub fn known_warnings(&self, texts: &[String]) -> HashSet<String> {
+        let known = |text: &&String| self.warned.contains(&WarningDigest::of(text));
+        texts.iter().filter(known).cloned().collect()
     }
 
     /// Returns the number of invalidation paths sent in the month (UTC) of this time, in unix seconds.

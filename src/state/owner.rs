@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// A user whom no variable names.
+const UNKNOWN: &str = "unknown";
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessOwner {
     pub user: String,
@@ -19,7 +22,7 @@ impl ProcessOwner {
             .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
         let host = rustix::system::uname();
         Self {
-            user: user.unwrap_or_else(|| "unknown".to_owned()),
+            user: user.unwrap_or_else(|| UNKNOWN.to_owned()),
             host: host.nodename().to_string_lossy().into_owned(),
             pid: std::process::id(),
         }
@@ -28,6 +31,15 @@ impl ProcessOwner {
 
 impl fmt::Display for ProcessOwner {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}@{} (pid {})", self.user, self.host, self.pid)
+        let place = place(&self.user, &self.host);
+        write!(out, "{place} (pid {})", self.pid)
+    }
+}
+
+/// Writes `user@host`, or the host alone where nobody knows the user.
+pub fn place(user: &str, host: &str) -> String {
+    match user {
+        UNKNOWN => host.to_owned(),
+        user => format!("{user}@{host}"),
     }
 }

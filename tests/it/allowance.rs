@@ -151,7 +151,13 @@ async fn removed_assets_share_the_free_paths_with_the_pages() {
         (129, false),
         (130, false),
     ] {
-        let lines = planned_by(&world, &site, "", &format!("--free-paths {free}")).await;
+        let lines = planned_by(
+            &world,
+            &site,
+            "",
+            &format!("--retain 0s --free-paths {free}"),
+        )
+        .await;
         let paths = sum(&lines, "paths");
         assert_eq!(sum(&lines, "free-paths"), paths.min(free), "{free}");
         let cost = 0.005 * paths.saturating_sub(free) as f64;
@@ -159,13 +165,17 @@ async fn removed_assets_share_the_free_paths_with_the_pages() {
         assert!((told - cost).abs() < 1e-9, "{free}: {told} for {paths}");
         assert_eq!(cost > 0.0, charged, "{free}: {paths}");
     }
-    let told = world.plan(&site).with("--free-paths 20").await.succeeds();
+    let told = world
+        .plan(&site)
+        .with("--retain 0s --free-paths 20")
+        .await
+        .succeeds();
     told.says("free (980 of this month's left)")
         .says("for removed assets");
     world.forget();
     let ran = world
         .deploy(&site)
-        .with("--free-paths 20 --json")
+        .with("--retain 0s --free-paths 20 --json")
         .await
         .succeeds();
     assert_eq!(ran.summary()["cost-usd"], 0.0);

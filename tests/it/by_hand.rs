@@ -222,7 +222,7 @@ async fn what_would_purge_nothing_is_refused_before_anything_is_sent() {
         ("/a/%7eb", "`~`", "unstale invalidate '/a/*'"),
         ("/a/%2A", "escaped `*`", "unstale invalidate '/a/*'"),
         (&long, "4001 characters", "unstale invalidate '/xxx"),
-        ("#a b", "no cache tag", ""),
+        ("#a b", "not a cache tag", ""),
         ("", "does not begin with a slash", ""),
     ] {
         let ran = invalidate(&world).arg("/x.html").arg(path).await.exits(2);

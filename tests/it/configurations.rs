@@ -287,7 +287,7 @@ async fn a_website_that_may_not_be_read_is_purged_whole_or_by_the_settings() {
     let site = first();
     assert_eq!(purged_for_an_edit(&world, &site).await, ["/*"]);
     site.write("about.html", "<p>about 3");
-    let ran = world.plan(&site).with("-v").await.succeeds();
+    let ran = world.plan(&site).await.succeeds();
     ran.says("s3:GetBucketWebsite").says("website-index");
 
     let world = website_world("index.html", Some("404.html")).await;

@@ -216,7 +216,8 @@ async fn pages_go_before_the_purge_and_assets_after_its_completion() {
     site.write("index.html", "<p>no logo");
     world.forget();
     let seen = watch(&world, &["CreateInvalidation"]);
-    let running = tokio::spawn(world.deploy(&site).into_future());
+    let deploy = world.deploy(&site).with("--retain 0s");
+    let running = tokio::spawn(deploy.into_future());
     // The clock stands: the purge is under way until it is moved.
     world
         .see(&running, || world.count("GetInvalidation") >= 2)

@@ -224,7 +224,7 @@ async fn what_was_purged_before_is_purged_though_it_may_not_be_listed() {
         site.write("index.html", body);
         deny(&world, denied);
         world.forget();
-        let ran = world.deploy(&site).await.succeeds();
+        let ran = world.deploy(&site).with("-v").await.succeeds();
         ran.says("warning:")
             .says(&world.distribution)
             .says("cloudfront:ListDistributions");

@@ -53,8 +53,8 @@ fn beside(world: &World) -> BTreeSet<String> {
 /// The deploys' ids, the newest first.
 async fn ids(command: Unstale) -> Vec<String> {
     let ran = command.with("--json").await.succeeds();
-    let records = ran.json();
-    let ids = records.iter().filter_map(|one| one["id"].as_str());
+    let records = ran.records();
+    let ids = records.iter().map(|one| one["id"].as_str().unwrap());
     ids.map(str::to_owned).collect()
 }
 

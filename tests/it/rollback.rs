@@ -35,7 +35,7 @@ async fn two_deploys(world: &World) -> (Site, Site) {
 }
 
 fn deploys(ran: &Ran) -> Vec<String> {
-    let records = ran.json();
+    let records = ran.records();
     let ids = records.iter().map(|one| one["id"].as_str().unwrap().into());
     ids.collect()
 }
@@ -96,7 +96,7 @@ async fn a_rollback_can_be_rolled_back() {
     world.assert_fresh(&two, "").await;
     world.assert_settled(&two).await;
     let history = world.unstale("history --json").await.succeeds();
-    let of: Vec<bool> = (history.json().iter())
+    let of: Vec<bool> = (history.records().iter())
         .map(|one| one.get("rollback_of").is_some())
         .collect();
     assert_eq!(of, [true, true, false, false], "{history}");
@@ -183,7 +183,7 @@ async fn the_history_says_of_which_commit_the_site_is_again() {
         deploy.await.succeeds();
     }
     world.unstale("rollback").await.succeeds();
-    let history = world.unstale("history --json").await.succeeds().json();
+    let history = world.unstale("history --json").await.succeeds().records();
     let commits: Vec<&str> = history
         .iter()
         .map(|one| one["commit"].as_str().unwrap_or("none"))

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use local_cloudfront::Distribution;
 
+use crate::interrupts::signal;
 use crate::mishap::{Side, crash_at};
-use crate::support::{BUCKET, Ran, Site, Unstale, World};
+use crate::support::{BUCKET, Ran, Site, Terminal, Unstale, World};
 
 /// Says what it does in English, not in JSON.
 fn edited(site: &Site, text: &str) {
-    site.write("index.html", &format!("<p>{text}"));
+    site.write("index.html", format!("<p>{text}"));
 }
 
 fn site() -> Site {
@@ -84,53 +85,112 @@ async fn each_distribution_says_what_it_cost() {
     assert!(purged.iter().all(|line| line.ends_with(", free")), "{ran}");
 }
 
-fn warnings(ran: &Ran) -> Vec<&str> {
-    let lines = ran.stderr.lines();
-    lines.filter(|line| line.starts_with("warning: ")).collect()
+/// Twelve pages that go, of fourteen.
+async fn mostly_gone() -> (World, Site) {
+    let (world, site) = (World::new().await, site());
+    for number in 0..12 {
+        site.write(&format!("post{number}.html"), "<p>");
+    }
+    world.deploy(&site).await.succeeds();
+    for number in 0..12 {
+        site.remove(&format!("post{number}.html"));
+    }
+    world.forget();
+    (world, site)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_a_terminal_a_guard_asks() {
+    for (answer, exit, left) in [
+        ("yes\n", 0, 2),
+        ("no\n", 1, 14),
+        ("\n", 1, 14),
+        ("\u{4}", 1, 14),
+    ] {
+        let (world, site) = mostly_gone().await;
+        let mut terminal = Terminal::new();
+        let run = world.deploy(&site).at(&terminal).start();
+        terminal.shows("Go on? yes or no (Enter: no):").await;
+        assert_eq!(world.writes(), [""; 0], "nothing is changed before");
+        terminal.types(answer);
+        let ran = run.ended().await;
+        let shown = terminal.ended();
+        assert_eq!(ran.exit, Some(exit), "{shown}");
+        assert!(
+            shown.contains("this would delete 12 of 14 objects, more than half"),
+            "{shown}"
+        );
+        assert_eq!(world.objects("").len(), left, "{answer:?}");
+    }
 }
 
 #[tokio::test]
+async fn elsewhere_nobody_is_asked() {
+    let (world, site) = mostly_gone().await;
+    let ran = world.deploy(&site).await.exits(1);
+    ran.says("--max-delete 12").never_says("Go on?");
+    assert_eq!(world.writes(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_a_question() {
+    let (world, site) = mostly_gone().await;
+    let terminal = Terminal::new();
+    let run = world.deploy(&site).at(&terminal).start();
+    terminal.shows("Go on?").await;
+    signal("INT", run.child.id());
+    let ran = run.ended().await;
+    assert_eq!(ran.exit, Some(130), "{}", terminal.ended());
+    assert_eq!(world.writes(), [""; 0]);
+}
+
+/// The lines of warnings on a terminal.
+fn warnings(ran: &Ran) -> Vec<&str> {
+    let lines = ran.stdout.lines();
+    let lines = lines.skip_while(|line| !line.starts_with("warning: "));
+    let is_part = |line: &&str| line.starts_with("warning: ") || line.starts_with("         ");
+    lines.take_while(is_part).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_warning_that_persists_is_one_line_from_the_second_time_on() {
     let (world, site) = (World::new().await, site());
     site.write("_headers", "/*\n  X-Frame-Options: DENY\n");
-    let deploy = || world.deploy(&site);
-    let first = deploy().await.succeeds();
-    let [whole] = warnings(&first)[..] else {
-        panic!("{first}");
-    };
-    assert!(
-        whole.len() > 100 && whole.contains("headers-policy"),
-        "{whole}"
-    );
+    let first = world.deploy(&site).on_terminal().await.succeeds();
+    let whole = warnings(&first);
+    assert!(whole.len() > 1, "{first}");
     edited(&site, "2");
-    let again = deploy().await.succeeds();
-    let [short] = warnings(&again)[..] else {
-        panic!("{again}");
-    };
-    assert!(short.len() <= 100, "{short}");
-    let begun = short
-        .strip_suffix(" ... (as before; -v tells all)")
-        .unwrap();
-    assert!(whole.starts_with(begun), "{short}");
+    for command in [world.plan(&site), world.deploy(&site)] {
+        let again = command.on_terminal().await.succeeds();
+        let [short] = warnings(&again)[..] else {
+            panic!("{again}");
+        };
+        let begun = short
+            .strip_suffix(" ... (as before; -v tells all)")
+            .unwrap();
+        assert!(whole[0].starts_with(begun), "{again}");
+    }
     edited(&site, "3");
-    let verbose = deploy().with("-v").await.succeeds();
-    assert_eq!(warnings(&verbose), [whole]);
-    // For programs it is whole, and one that is new is whole for people, too.
+    let verbose = world
+        .deploy(&site)
+        .with("-v")
+        .on_terminal()
+        .await
+        .succeeds();
+    assert_eq!(warnings(&verbose), whole);
+    // One that is new is whole; without a terminal each is one line anyway.
     edited(&site, "4");
     site.write(
         "_headers",
         "/*\n  X-Frame-Options: SAMEORIGIN\n  X-Other: 1\n",
     );
-    let changed = deploy().await.succeeds();
-    assert!(!changed.stderr.contains("as before"), "{changed}");
-    edited(&site, "5");
-    let json = deploy().with("--json").await.succeeds();
-    let told = json.json();
-    let mut told = told.iter().filter(|object| object["type"] == "warning");
-    assert!(
-        told.any(|object| object["message"].to_string().contains("X-Other")),
-        "{json}"
-    );
+    let changed = world.deploy(&site).on_terminal().await.succeeds();
+    assert!(warnings(&changed).len() > 1, "{changed}");
+    for words in ["", "--json"] {
+        edited(&site, words);
+        let piped = world.deploy(&site).with(words).await.succeeds();
+        piped.says("X-Other").never_says("as before");
+    }
 }
 
 #[tokio::test]

@@ -269,6 +269,14 @@ impl Ran {
         last.unwrap_or_else(|| panic!("no {kind}: {self}"))
     }
 
+    /// What `history --json` lists.
+    #[track_caller]
+    pub fn records(&self) -> Vec<Value> {
+        let mut objects = self.json();
+        objects.retain(|object| object["type"] != "summary");
+        objects
+    }
+
     /// The last line of `--json`.
     #[track_caller]
     pub fn summary(&self) -> Value {
