@@ -126,7 +126,7 @@ pub(super) async fn plan(app: &App, flags: &cli::PlanArgs) -> Result<Exit, Error
         app.printer.plan(&plan, &context(job, &scene));
     }
     warn_if_refused(app, job, &plan);
-    if flags.check && !plan.is_empty() {
+    if flags.check && (!plan.is_empty() || scene.unpaid_unlisted(job).is_some()) {
         return Ok(Exit::Changes);
     }
     Ok(Exit::Done)

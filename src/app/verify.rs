@@ -134,7 +134,7 @@ impl Asking<'_> {
         let knowing =
             password.map_or_else(|| stranger.clone(), |known| stranger.with_password(&known));
         let mut verification = Verification::default();
-        let mut answered = Vec::new();
+        let (mut asked, mut answered) = (0, Vec::new());
         for site in &self.sites {
             if site.blind {
                 printer.asks_no_folders(site.target.unwrap_or_default());
@@ -145,6 +145,7 @@ impl Asking<'_> {
                 printer.asks_another_host(host, &canonical);
             }
             let questions = site.questions(host, self.objects);
+            asked += questions.len();
             printer.asking(&base, questions.len());
             let viewers = [&stranger, &knowing];
             match self.ask_all(viewers, &base, questions).await? {
@@ -155,6 +156,11 @@ impl Asking<'_> {
         let own = self.own_contents(&answered).await;
         count(answered, &own, &mut verification);
         printer.verification(&verification);
+        if asked == 0 && self.objects.only.is_none() {
+            let text = "nothing was asked: no request path leads to an object of the site";
+            return Err(Error::new(Exit::Stale, text)
+                .hint("see that `prefix` and the distribution's origin path agree"));
+        }
         judge(&verification)
     }
 
@@ -176,23 +182,16 @@ impl Asking<'_> {
         let mut questions = questions.into_iter();
         let mut all = Vec::new();
         let asking = async {
-            if let Some(first) = questions.next() {
-                all.push(ask(first).await);
-            }
-            if let [
-                AskedUrl {
-                    answer: Err(missing),
-                    ..
-                },
-            ] = all.as_slice()
-                && missing.unreachable
-            {
+            let first = ask(questions.next()?).await;
+            let unreachable = first.answer.as_ref().err().filter(|it| it.unreachable);
+            if let Some(missing) = unreachable {
                 return Some(SilentHost {
                     url: base.to_owned(),
                     why: missing.why.clone(),
                     paths,
                 });
             }
+            all.push(first);
             let mut answers = stream::iter(questions).map(ask).buffer_unordered(AT_ONCE);
             while let Some(answer) = answers.next().await {
                 all.push(answer);
@@ -282,10 +281,9 @@ async fn ask(viewer: &ViewerClient, base: &str, question: PathQuestion) -> Asked
     let url = format!("{base}{}", question.path);
     let mut answer = viewer.get(&url).await;
     for _ in 1..ATTEMPTS {
-        if answer.is_ok() {
-            break;
+        if answer.is_err() {
+            answer = viewer.get(&url).await;
         }
-        answer = viewer.get(&url).await;
     }
     AskedUrl {
         url,
@@ -315,9 +313,14 @@ impl AskedUrl {
         let first = expected.first()?;
         let hides = lost && !is_error(&first);
         let possible = expected.iter().filter(|it| !hides || !is_error(it));
-        let mut right = possible.map(|it| (it, it.faults(&seen)));
-        let right = right.find(|(_, faults)| faults.is_empty());
-        let (expected, mut faults) = right.unwrap_or_else(|| (first, first.faults(&seen)));
+        // Of errors the one that is seen: its page is another then.
+        let is_other = |it: &ExpectedAnswer| match it {
+            ExpectedAnswer::Error { status, .. } => is_error(&first) && *status != seen.status,
+            _ => false,
+        };
+        let judged = possible.map(|it| (it, it.faults(&seen)));
+        let (expected, mut faults) =
+            judged.min_by_key(|(it, faults)| (!faults.is_empty(), is_other(it)))?;
         let kind = expected.kind(&seen, own);
         let content_is_right = faults.is_empty();
         // An error that nobody expects says enough.
@@ -373,13 +376,8 @@ fn count(answered: Vec<AskedUrl>, own: &OwnContents, verification: &mut Verifica
 
 /// Returns the error where not all is as it should be.
 fn judge(verification: &Verification) -> Result<Exit, Error> {
-    let Verification {
-        asked,
-        faulty,
-        silent,
-        ..
-    } = verification;
-    let (message, hint) = if let Some(host) = silent.first() {
+    let Verification { asked, faulty, .. } = verification;
+    let (message, hint) = if let Some(host) = verification.silent.first() {
         (
             format!("{} does not answer: {}", host.url, host.why),
             "`--url` asks elsewhere",

@@ -18,6 +18,8 @@ use crate::object::Md5;
 #[derive(Clone)]
 pub struct ViewerClient {
     connector: SharedHttpConnector,
+    /// How long each part of an answer may take.
+    patience: Duration,
     /// An `Authorization` header.
     authorization: Option<String>,
 }
@@ -51,11 +53,12 @@ impl ViewerAnswer {
 }
 
 impl ViewerClient {
-    /// Makes a client. `ca` is the content of a PEM file with further authorities; `timeout` holds for connecting and for the answer's head.
-    pub fn new(ca: Option<&[u8]>, timeout: Duration) -> Self {
+    /// Makes a client. `ca` is the content of a PEM file with further authorities; `patience` holds for connecting, for
+    /// the answer's head and for each part of its body.
+    pub fn new(ca: Option<&[u8]>, patience: Duration) -> Self {
         let settings = HttpConnectorSettings::builder()
-            .connect_timeout(timeout)
-            .read_timeout(timeout)
+            .connect_timeout(patience)
+            .read_timeout(patience)
             .build();
         let mut builder = Connector::builder()
             .connector_settings(settings)
@@ -67,6 +70,7 @@ impl ViewerClient {
         }
         Self {
             connector: SharedHttpConnector::new(builder.build()),
+            patience,
             authorization: None,
         }
     }
@@ -103,7 +107,10 @@ impl ViewerClient {
         let (status, headers) = (answer.status().as_u16(), headers.collect());
         let mut body = ByteStream::new(answer.into_body());
         let (mut size, mut hasher) = (0, Hasher::new());
-        while let Some(part) = body.next().await {
+        loop {
+            let part = tokio::time::timeout(self.patience, body.next()).await;
+            let part = part.map_err(|late| missing(false, &late))?;
+            let Some(part) = part else { break };
             let part = part.map_err(|error| missing(false, &error))?;
             size += part.len() as u64;
             hasher.update(&part);
@@ -124,4 +131,29 @@ fn reason(error: &dyn std::error::Error) -> String {
         innermost = cause;
     }
     innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_never_comes_is_not_waited_for_forever() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
+            stream.write_all(head).unwrap();
+            // Until the client closes.
+            let _ = stream.read(&mut [0; 4096]);
+        });
+        let viewer = ViewerClient::new(None, Duration::from_millis(100));
+        let missing = viewer.get(&url).await.unwrap_err();
+        assert!(!missing.unreachable, "{missing:?}");
+    }
 }

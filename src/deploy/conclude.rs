@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::invalidator::{Invalidator, PendingInvalidation};
+use super::plan_inputs::PlanInputs;
 use super::progress::{DeployProgress, HaltReason, PurgeOutcome};
 use super::put_error::PutError;
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::edge::Money;
 use crate::error::{Error, Exit};
 use crate::job::event::DeploySummary;
+use crate::job::request::Job;
 use crate::object::Key;
 use crate::object::plural::count;
 use crate::plan::DistributionPurge;
 use crate::state::StateError;
+use crate::state::history::PastOutcome;
 
 const NEXT: &str = "the next deploy makes it good: what it owes is noted in the bucket";
 
@@ -163,6 +166,19 @@ fn not_as_wanted(objects: u64) -> String {
     match objects {
         1 => "1 object is not as it should be".to_owned(),
         more => format!("{} objects are not as they should be", count(more)),
+    }
+}
+
+impl PlanInputs {
+    /// Returns the error that a run ends with which has nothing to do but the last one's purge, and does not know where.
+    pub(crate) fn unpaid_unlisted(&self, job: &Job) -> Option<Error> {
+        let last = self.remote.state.object.recent.last()?;
+        match PurgeOutcome::foreseen(job, &self.targets) {
+            PurgeOutcome::Unlisted(error) if last.outcome == PastOutcome::Owing => {
+                Some(unlisted(&error))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -206,6 +206,9 @@ impl DeployRun<'_> {
             scene.remember(&self.written);
             scene.check_dropped(job)?;
             let Some(plan) = self.plan(&mut scene).await? else {
+                if let Some(error) = scene.unpaid_unlisted(job) {
+                    return Err(error);
+                }
                 let action = if job.resume { "resume" } else { "do" };
                 self.summary.outcome = format!("nothing to {action}");
                 return Ok(None);

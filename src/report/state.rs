@@ -8,6 +8,7 @@ use super::text::{count, counted, shown};
 use crate::object::entry::EntryLife;
 use crate::object::journal::{OpenJournal, UnpaidPurge};
 use crate::object::manifest::Manifest;
+use crate::state::history::PastOutcome;
 use crate::state::{LeaseRecord, ObservedState};
 
 /// What is known of the live site.
@@ -32,7 +33,7 @@ impl Printer {
             ("Deployed", last_deploy(known.observed)),
             ("Lease", lease(known)),
             ("Purged", told(known.observed)),
-            ("Owed", owed(known.debts)),
+            ("Owed", owed(known)),
         ];
         for (label, text) in lines {
             self.line(&self.wrapped(&text, &format!("{label:<10}"), &" ".repeat(10)));
@@ -153,8 +154,12 @@ fn told(observed: &ObservedState) -> String {
     }
 }
 
-fn owed(debts: usize) -> String {
-    match debts {
+fn owed(known: &KnownState) -> String {
+    let last = known.observed.object.recent.last();
+    match known.debts {
+        0 if last.is_some_and(|last| last.outcome == PastOutcome::Owing) => {
+            "the last deploy's purge, of a distribution that nobody could name".to_owned()
+        }
         0 => "nothing".to_owned(),
         debts => {
             let deploys = counted(debts as u64, "deploy");

@@ -125,7 +125,6 @@ impl AskedSite<'_> {
         if self.target.is_some() && self.job.password.is_some() {
             questions.push(self.password_question());
         }
-        let expectation = |answer| self.expectation(answer, &wants, objects.manifest);
         for (path, asked) in self.paths(&answers, objects) {
             if answers
                 .functions()
@@ -135,10 +134,17 @@ impl AskedSite<'_> {
             }
             if let Some((behavior, possible)) = answers.at(&path) {
                 let is_default = behavior.pattern == "*";
+                let touched = self.is_touched(behavior);
+                let object = |key: &str| {
+                    let mut object = expected_object(wants.get(key)?, objects.manifest);
+                    object.headers.take_if(|_| touched);
+                    Some(Box::new(object))
+                };
+                let expectation = |answer| expectation(answer, &wants, object);
                 questions.push(PathQuestion {
                     key: asked.map(|(_, key)| key.clone()),
                     own: asked.is_some_and(|(kind, _)| kind == PathKind::Own),
-                    expected: possible.into_iter().filter_map(&expectation).collect(),
+                    expected: possible.into_iter().filter_map(expectation).collect(),
                     added: self.added.by_policy(&behavior.pattern),
                     added_by_function: if is_default {
                         self.added.by_function(&path)
@@ -201,30 +207,35 @@ impl AskedSite<'_> {
         }
     }
 
-    /// Returns what a viewer is to see of an answer.
-    fn expectation(
-        &self,
-        answer: PathAnswer,
-        wants: &HashMap<&str, &WantedObject>,
-        manifest: &Manifest,
-    ) -> Option<ExpectedAnswer> {
-        let object = |key: &str| Some(Box::new(expected_object(wants.get(key)?, manifest)));
-        Some(match answer {
-            PathAnswer::Object { key, website } => {
-                let redirect = wants.get(key.as_str())?.headers.redirect.clone();
-                match redirect.filter(|_| website) {
-                    Some(to) => ExpectedAnswer::Redirect { status: 301, to },
-                    None => ExpectedAnswer::Object(object(&key)?),
-                }
-            }
-            PathAnswer::Redirect { status, to } => ExpectedAnswer::Redirect { status, to },
-            PathAnswer::Error { status, page } => ExpectedAnswer::Error {
-                status,
-                page: page.and_then(|key| object(&key)),
-            },
-            PathAnswer::ForeignRedirect => ExpectedAnswer::ForeignRedirect,
-        })
+    /// Tells whether a policy or a function that no setting asks for may change the headers of a behavior's answers.
+    fn is_touched(&self, behavior: &Behavior) -> bool {
+        behavior.origin_response.is_some()
+            || behavior.headers_policy.is_some() && self.job.headers_policy.is_none()
+            || behavior.answered_by.is_some() && self.job.function.is_none()
     }
+}
+
+/// Returns what a viewer is to see of an answer; `object` says how an object is to be seen.
+fn expectation(
+    answer: PathAnswer,
+    wants: &HashMap<&str, &WantedObject>,
+    object: impl Fn(&str) -> Option<Box<ExpectedObject>>,
+) -> Option<ExpectedAnswer> {
+    Some(match answer {
+        PathAnswer::Object { key, website } => {
+            let redirect = wants.get(key.as_str())?.headers.redirect.clone();
+            match redirect.filter(|_| website) {
+                Some(to) => ExpectedAnswer::Redirect { status: 301, to },
+                None => ExpectedAnswer::Object(object(&key)?),
+            }
+        }
+        PathAnswer::Redirect { status, to } => ExpectedAnswer::Redirect { status, to },
+        PathAnswer::Error { status, page } => ExpectedAnswer::Error {
+            status,
+            page: page.and_then(|key| object(&key)),
+        },
+        PathAnswer::ForeignRedirect => ExpectedAnswer::ForeignRedirect,
+    })
 }
 
 fn expected_object(want: &WantedObject, manifest: &Manifest) -> ExpectedObject {
@@ -235,7 +246,7 @@ fn expected_object(want: &WantedObject, manifest: &Manifest) -> ExpectedObject {
     ExpectedObject {
         size: want.size,
         md5: want.md5,
-        headers: (*want.headers).clone(),
+        headers: Some((*want.headers).clone()),
         etag: etag.filter(|etag| !matches!(etag, ETag::Other(_))),
     }
 }

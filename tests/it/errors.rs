@@ -4,9 +4,11 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use local_cloudfront::Fault;
+use local_cloudfront::{Distribution, Fault, RequestInfo};
 
+use crate::mishap::{Side, crash_at};
 use crate::support::{BUCKET, Site, Unstale, World};
 
 fn site() -> Site {
@@ -163,8 +165,14 @@ async fn where_no_distribution_is_known_the_purge_stays_owed() {
         .says("cloudfront:ListDistributions")
         .says("distribution = \"ID\"");
     world.assert_deployed(&site, "");
-    let idle = world.deploy(&site).await.succeeds();
-    idle.says("Nothing to do").says("no distribution is purged");
+    // Trying again does not make it good, and says so.
+    let again = world.deploy(&site).await.exits(4);
+    again.says("nothing was purged");
+    let state = world.unstale("state").await.succeeds();
+    state.says("Owed      the last deploy's purge");
+    world.plan(&site).with("--check").await.exits(3);
+    let none = world.deploy(&site).with("--distribution none");
+    none.await.succeeds().says("Nothing to do");
     world.clear_rule();
     world.forget();
     world.deploy(&site).await.succeeds();
@@ -319,4 +327,42 @@ async fn what_answers_is_not_s3() {
         assert!(asked.load(Ordering::Relaxed) > 0);
         ran.says("error: ").says("--endpoint-url");
     }
+}
+
+#[tokio::test]
+async fn one_of_several_that_is_gone_is_left_out_and_a_dead_deploys_purge_is_sent() {
+    const SECOND: &str = "ESECOND1234567";
+    let (world, site) = (World::new().await, site());
+    world.set_distribution(Distribution {
+        id: SECOND.into(),
+        domain: "dsecond.cloudfront.net".into(),
+        ..Distribution::for_bucket(BUCKET)
+    });
+    let both = || {
+        let deploy = world.deploy(&site).with("--distribution");
+        deploy
+            .arg(&world.distribution)
+            .with("--distribution")
+            .arg(SECOND)
+    };
+    both().await.succeeds();
+    world.warm(&site).await;
+    site.write("index.html", "<p>2");
+    world.set_rule(|request| match request.operation {
+        LIST => Fault::Fail(403, "AccessDenied"),
+        _ if request.path.contains(SECOND) => Fault::Fail(404, "NoSuchDistribution"),
+        _ => Fault::None,
+    });
+    let ran = world.deploy(&site).await.succeeds();
+    ran.never_says(SECOND);
+    world.assert_fresh(&site, "").await;
+    site.write("index.html", "<p>3");
+    let purges = |request: &RequestInfo| request.operation == "CreateInvalidation";
+    let died = crash_at(&world, both(), 1, Side::Before, purges).await;
+    died.unwrap();
+    world.clock().advance(Duration::from_secs(600));
+    deny(&world, &[LIST]);
+    world.plan(&site).with("--check").await.exits(3);
+    world.deploy(&site).await.succeeds().says(SECOND);
+    world.assert_fresh(&site, "").await;
 }

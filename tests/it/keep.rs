@@ -459,3 +459,131 @@ async fn what_somebody_else_writes_before_it_is_copied_is_no_copy_of_ours() {
     assert_eq!(beside(&world), BTreeSet::new());
     rollback(&world, "").await.exits(1).says("are gone");
 }
+
+/// What a run replaced before it had to plan anew is kept as what it replaces afterwards.
+#[tokio::test]
+async fn what_was_replaced_before_another_plan_is_kept_too() {
+    let world = World::new().await;
+    let site = Site::of(&[("a.css", "a1"), ("index.html", "<p>1"), ("z.html", "<p>z1")]);
+    deploy(&world, &site).await.succeeds();
+    let then = snapshot(&world);
+    for (name, body) in [("a.css", "a2"), ("index.html", "<p>2"), ("z.html", "<p>z2")] {
+        site.write(name, body);
+    }
+    let gate = Gate::new();
+    let last = |request: &RequestInfo| {
+        request.operation == "PutObject" && request.key.ends_with("index.html")
+    };
+    at_request(&world, 1, last, Fault::HoldBefore(gate.clone()));
+    let running = tokio::spawn(deploy(&world, &site).into_future());
+    gate.arrived().await;
+    let put = world.put_object(BUCKET, "index.html", "<p>theirs", Default::default());
+    put.await.unwrap();
+    gate.open();
+    running.await.unwrap().succeeds().says("meanwhile");
+    world.assert_deployed(&site, "");
+    world.clock().advance(DAY * 2);
+    site.write("z.html", "<p>z3");
+    deploy(&world, &site).await.succeeds();
+    let oldest = ids(world.unstale("history")).await.pop().unwrap();
+    let ran = rollback(&world, &oldest).await.succeeds();
+    assert_same(&snapshot(&world), &then, &ran);
+}
+
+/// Keys that need care in a copy's source and in URLs.
+#[tokio::test]
+async fn keys_of_any_characters_come_back() {
+    let world = World::new().await;
+    let site = Site::empty();
+    let names = [
+        "100%.txt",
+        "a%20b.txt",
+        "a+b.txt",
+        "a b.txt",
+        "~t.txt",
+        "o'c (1) [2] {3}, !$&=@;:^`|.txt",
+        "s*.txt",
+        "q?versionId=x.txt",
+        "h#.txt",
+        "q\".txt",
+        "b\\s.txt",
+        "nai\u{308}ve.txt",
+        "naïve-nfc.txt",
+        "LICENSE",
+        "empty.txt",
+        "\u{1f600}.txt",
+    ];
+    let write = |body: &str| {
+        for name in names {
+            let body = if name == "empty.txt" { "" } else { body };
+            site.write(
+                name,
+                format!("{body}{}", if body.is_empty() { "" } else { name }),
+            );
+        }
+    };
+    write("1");
+    let with = |command: Unstale| command.with("--prefix").arg("pre+fix %41/");
+    with(deploy(&world, &site)).await.succeeds();
+    let then = snapshot(&world);
+    write("2");
+    site.remove("empty.txt");
+    with(deploy(&world, &site)).await.succeeds();
+    let ran = with(rollback(&world, "")).await.succeeds();
+    let visible = |all: &Snapshot| -> Snapshot {
+        let all = all.iter().filter(|(key, _)| !key.contains("/.unstale/"));
+        all.map(|(key, object)| (key.clone(), object.clone()))
+            .collect()
+    };
+    assert_same(&visible(&snapshot(&world)), &visible(&then), &ran);
+}
+
+/// What is kept of a body stays, though somebody else changed its object between.
+#[tokio::test]
+async fn what_is_kept_stays_though_somebody_else_writes_between() {
+    let world = World::new().await;
+    let site = Site::of(&[("a.txt", "1"), ("b.txt", "1")]);
+    let next = async |body: &str| {
+        site.write("a.txt", body);
+        site.write("b.txt", body);
+        deploy(&world, &site).await.succeeds();
+        world.clock().advance(Duration::from_secs(60));
+    };
+    next("1").await;
+    next("2").await;
+    // As the first, of which a copy lies there.
+    next("1").await;
+    let then = snapshot(&world);
+    let put = world.put_object(BUCKET, "a.txt", "theirs", Default::default());
+    put.await.unwrap();
+    next("4").await;
+    next("5").await;
+    next("6").await;
+    let names = ids(world.unstale("history")).await;
+    let ran = rollback(&world, &names[3]).await.succeeds();
+    assert_same(&snapshot(&world), &then, &ran);
+}
+
+/// Off and on, lowered and raised, with sweeps between: the deploy before the last comes back wherever something is kept.
+#[tokio::test]
+async fn keep_may_change_from_deploy_to_deploy() {
+    let world = World::new().await;
+    let site = Site::of(&[("a.txt", "0")]);
+    world.deploy(&site).await.succeeds();
+    for (round, keep) in [3, 0, 3, 1, 2, 0, 1].into_iter().enumerate() {
+        site.write("a.txt", format!("{}", round + 1));
+        let deploy = kept(world.deploy(&site), &format!("{keep} deploys"));
+        deploy.await.succeeds();
+        world.clock().advance(DAY * 2);
+        if keep == 0 {
+            rollback(&world, "").await.exits(1).says("are gone");
+            continue;
+        }
+        for body in [round, round + 1] {
+            let ran = rollback(&world, "").await.succeeds();
+            let now = world.body(BUCKET, "a.txt").unwrap();
+            assert_eq!(now, body.to_string(), "{round} {ran}");
+            world.clock().advance(DAY * 2);
+        }
+    }
+}

@@ -59,4 +59,5 @@ mod tenants;
 mod types;
 mod unserved;
 mod verify;
+mod verify_kinds;
 mod words;

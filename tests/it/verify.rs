@@ -396,6 +396,7 @@ async fn pages_for_errors_are_as_they_should_be() {
     assert!(!kinds(verify()).await.contains_key("/about"));
     world.clock().advance(Duration::from_secs(20));
     assert_eq!(kinds(verify()).await["/about"], "stale");
+    verify().await.says("/about: 10 bytes instead of 17\n");
     world.unstale("invalidate /*").await.succeeds();
     verify().await.succeeds();
 }
