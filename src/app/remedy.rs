@@ -4,10 +4,20 @@ use crate::aws::{AwsErrorKind, SIGN_IN, profiles};
 use crate::error::Error;
 use crate::settings::Settings;
 
+/// Variables that give credentials where the profile of AWS_PROFILE gives none.
+const OTHER_CREDENTIALS: [&str; 4] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+];
+
 /// Refuses a profile that is nowhere. Where variables hold keys, those would be taken in silence in its place.
 pub(super) fn check_profile(settings: &Settings) -> Result<(), Error> {
-    let has_keys = variable("AWS_ACCESS_KEY_ID").is_some();
-    let by_variable = || variable("AWS_PROFILE").filter(|_| !has_keys);
+    let has_others = OTHER_CREDENTIALS
+        .iter()
+        .any(|name| variable(name).is_some());
+    let by_variable = || variable("AWS_PROFILE").filter(|_| !has_others);
     let profile = (settings.profile.clone())
         .or_else(by_variable)
         .filter(|_| settings.local.is_none());
