@@ -223,9 +223,9 @@ mod tests {
     use super::*;
 
     /// Numbers that look random and are the same each time (splitmix64).
-    struct Dice(u64);
+    struct NameDice(u64);
 
-    impl Dice {
+    impl NameDice {
         fn roll(&mut self, below: usize) -> usize {
             self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
             let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -297,7 +297,7 @@ mod tests {
     ];
 
     impl Template {
-        fn key(&self, number: usize, dice: &mut Dice) -> String {
+        fn key(&self, number: usize, dice: &mut NameDice) -> String {
             let names: Vec<&str> = self.names.split(' ').collect();
             let name = names[number % names.len()].replace('#', &number.to_string());
             name.replace('*', &dice.text(self.alphabet, self.length))
@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn random_names_are_found_among_their_siblings() {
         let missed = TEMPLATES.map(|template| {
-            let (mut dice, mut missed) = (Dice(7), 0);
+            let (mut dice, mut missed) = (NameDice(7), 0);
             for _ in 0..100 {
                 let size = 1 + dice.roll(100);
                 let keys: Vec<String> = (0..size)
@@ -334,7 +334,7 @@ mod tests {
     #[test]
     fn a_name_that_stays_keeps_its_verdict() {
         let flapped = TEMPLATES.map(|template| {
-            let (mut dice, mut flapped) = (Dice(5), 0);
+            let (mut dice, mut flapped) = (NameDice(5), 0);
             for _ in 0..100 {
                 let size = 1 + dice.roll(40);
                 let mut keys: Vec<String> = (0..size)
@@ -365,7 +365,7 @@ mod tests {
 
     #[test]
     fn words_beside_hashes_are_not_taken_for_them() {
-        let (mut dice, mut taken) = (Dice(11), BTreeSet::new());
+        let (mut dice, mut taken) = (NameDice(11), BTreeSet::new());
         for (folder, before, alphabet) in [
             ("assets/", "app-", BASE64),
             ("_astro/", "app.", BASE64),
