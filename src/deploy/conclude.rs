@@ -185,10 +185,10 @@ impl PlanInputs {
 /// Says that everything is live and nothing purged, since nobody knows where.
 fn unlisted(error: &AwsError) -> Error {
     let text = format!("nothing was purged: {error}");
-    Error::incomplete(text).hint(with_next(Some(format!(
-        "allow {}, or name the distribution: distribution = \"ID\" in deploy.toml (\"none\" if there is none)",
+    Error::incomplete(text).hint(format!(
+        "allow {}, or name the distribution: distribution = \"ID\" in deploy.toml (\"none\" if there is none); then the next deploy purges it",
         error.action
-    ))))
+    ))
 }
 
 /// Says that nothing was uploaded, since not everybody would have been asked for the password.
