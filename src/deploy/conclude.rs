@@ -18,6 +18,8 @@ use crate::plan::DistributionPurge;
 use crate::state::StateError;
 use crate::state::history::PastOutcome;
 
+/// Failures that are told, at most.
+pub(super) const MAX_CAUSES: usize = 5;
 const NEXT: &str = "the next deploy makes it good: what it owes is noted in the bucket";
 
 const UNTIL_THEN: &str = "This does not heal by itself: what is owed is noted in the bucket, and each deploy ends like this until then";
@@ -133,7 +135,7 @@ fn trouble(progress: &DeployProgress, ended: Result<(), HaltReason>) -> Option<E
 }
 
 fn causes(failures: &[(Key, PutError)]) -> Vec<String> {
-    let some = failures.iter().take(5);
+    let some = failures.iter().take(MAX_CAUSES);
     some.map(|(key, why)| format!("{key}: {why}")).collect()
 }
 

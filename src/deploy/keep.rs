@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::conclude::MAX_CAUSES;
 use super::plan_inputs::PlanInputs;
 use super::progress::HaltReason;
 use super::put_error::PutError;
@@ -19,9 +20,6 @@ use crate::plan::{KeepAction, KeptCopy, Plan};
 use crate::state::{KeptNames, Lease, StateError};
 use crate::survey::SiteLocation;
 use crate::survey::ask::full_head;
-
-/// Failures that are told, at most.
-const MAX_CAUSES: usize = 5;
 
 impl PlanInputs {
     /// Returns since when (unix seconds) what leaves the site is kept: since the oldest deploy that can be undone after this one.
