@@ -1,9 +1,11 @@
 //! The Plan: a value that says what a deploy will do, in which order and why. Pure.
 
+pub mod budget;
 mod facts;
 pub mod guard;
 mod intended;
 mod kept_copy;
+pub mod lost;
 mod make;
 mod object;
 pub mod open;
@@ -18,6 +20,9 @@ use serde::{Serialize, Serializer};
 use crate::edge::{self, HeadersPolicy, Money, PurgeChoice};
 use crate::object::manifest::Manifest;
 use crate::object::{ETag, HeaderFingerprint, Headers, Key, Md5};
+use crate::rules::link_report::LinkReport;
+use budget::BudgetLine;
+use lost::LostUrl;
 use order::UploadRank;
 
 pub use facts::PlanFacts;
@@ -277,6 +282,11 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// Those of them that the last deploy gave, too.
     pub known_warnings: HashSet<String>,
+    /// URLs of pages that answer no longer, once this is carried out.
+    pub lost: Vec<LostUrl>,
+    /// What the pages' links lead to; none where that is not looked at.
+    pub links: Option<LinkReport>,
+    pub budget: Vec<BudgetLine>,
     /// Why changed scripts and style sheets whose names end like a hash are not taken for fingerprinted.
     pub doubts: BTreeMap<Key, String>,
     /// Objects of ours in the bucket before the deploy that would be deleted at once if they left the build.
