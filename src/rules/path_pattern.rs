@@ -420,7 +420,8 @@ mod tests {
     fn candidates(path: &str, rewrite: &PathRewrite) -> Vec<String> {
         let key = path.trim_start_matches('/');
         if path.ends_with('/') {
-            return vec![format!("{key}{INDEX}")];
+            // A glob may end in a slash within braces, as the key of a folder does.
+            return vec![format!("{key}{INDEX}"), key.to_owned()];
         }
         let mut keys = vec![key.to_owned()];
         let name = key.rsplit('/').next().unwrap_or_default();
