@@ -34,7 +34,7 @@ def new_page(browser, size=DESKTOP):
     page = context.new_page()
     mishaps = []
     page.on("pageerror", lambda error: mishaps.append(f"thrown: {error}"))
-    page.on("console", lambda said: said.type in ("error", "warning") and mishaps.append(f"{said.type}: {said.text}"))
+    page.on("console", lambda said: said.type in ("error", "warning") and mishaps.append(f"{said.type}: {said.text} {said.location}"))
 
     def look(request):
         url = urllib.parse.urlsplit(request.url)

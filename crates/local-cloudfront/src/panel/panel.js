@@ -30,7 +30,8 @@ function set(node, text) {
 }
 
 const number = (value) => value.toLocaleString("en");
-const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+const PLURALS = { entry: "entries", miss: "misses" };
+const plural = (count, noun) => `${number(count)} ${count === 1 ? noun : (PLURALS[noun] ?? `${noun}s`)}`;
 const clock = (time) => new Date(time).toLocaleTimeString("en", { hour12: false });
 
 function duration(seconds) {
@@ -160,7 +161,7 @@ function fill(row, entry) {
   }
 }
 
-const COLUMNS = [["State"], ["Path"], ["Status", "number"], ["Age of its time"], ["Size", "number"], ["Type"]];
+const COLUMNS = [["State"], ["Path"], ["Status", "number"], ["Age and lifetime"], ["Size", "number"], ["Type"]];
 
 function buildSection(edge) {
   const id = `edge-${[...edges.keys()].indexOf(edge.name)}`;
@@ -181,7 +182,7 @@ function drawEdge(edge, words) {
   if (!edge.section) buildSection(edge);
   const { hits = 0, misses = 0, refreshes = 0, errors = 0 } = edge.counts;
   const beside = edge.name === here ? ", served here" : "";
-  set(edge.facts, `${edge.id}${beside}: holds ${plural(edge.entries.size, "path")}; ${plural(hits, "hit")}, ${number(misses)} missed, ${number(refreshes)} refreshed, ${plural(errors, "error")}`);
+  set(edge.facts, `${edge.id}${beside}: holds ${plural(edge.entries.size, "path")}; ${plural(hits, "hit")}, ${plural(misses, "miss")}, ${number(refreshes)} refreshed, ${plural(errors, "error")}`);
   const all = [...edge.entries.values(), ...edge.cold.values()];
   const wanted = words ? all.filter((entry) => entry.path.toLowerCase().includes(words)) : all;
   let shown = wanted;
@@ -218,7 +219,7 @@ function drawEdges() {
   for (const edge of edges.values()) {
     for (const [path, entry] of edge.cold) if (now() - entry.at > COLD) edge.cold.delete(path);
     if (!edge.section && edge.name !== here && !edge.entries.size && !edge.cold.size) {
-      idle.push(`${edge.place} of ${edge.id}`);
+      idle.push(here.startsWith(`${edge.id}/`) ? edge.place : `${edge.place} of ${edge.id}`);
       continue;
     }
     drawEdge(edge, words);
@@ -264,7 +265,7 @@ function drawInvalidations() {
     const state = invalidation.isDone ? "completed" : "in progress";
     const item = element("li", {}, timeOf(invalidation.accepted), element("span", { className: `state ${invalidation.isDone ? "is-fresh" : "is-stale"}`, textContent: state }), element("code", { textContent: invalidation.id }));
     item.append(folded(`${plural(invalidation.count, "path")} of ${invalidation.distribution}`, invalidation.items));
-    for (const { place, paths } of invalidation.taken) item.append(folded(`took ${plural(paths.length, "entry").replace("entrys", "entries")} from ${place}`, paths));
+    for (const { place, paths } of invalidation.taken) item.append(folded(`took ${plural(paths.length, "entry")} from ${place}`, paths));
     return item;
   });
   find("invalidations").replaceChildren(...(items.length ? items : [element("li", { className: "none", textContent: "None yet." })]));
