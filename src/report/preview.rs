@@ -69,6 +69,7 @@ impl Printer {
     /// Tells, in a line, that there is no build for the moment.
     pub fn waits_for_build(&self, why: &str) {
         self.note(&format!("Waiting for the build: {why}"));
+        self.object(&json!({"type": "waiting", "why": why}));
     }
 
     /// Tells how to see what was deployed with `--local`.

@@ -29,6 +29,7 @@ function set(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+const NONE = () => element("li", { className: "none", textContent: "None yet." });
 const number = (value) => value.toLocaleString("en");
 const PLURALS = { entry: "entries", miss: "misses" };
 const plural = (count, noun) => `${number(count)} ${count === 1 ? noun : (PLURALS[noun] ?? `${noun}s`)}`;
@@ -113,6 +114,10 @@ function chill(edge, event, isPast) {
 
 // Edges.
 
+function nameOf(edge) {
+  return here.startsWith(`${edge.id}/`) ? edge.place : `${edge.place} of ${edge.id}`;
+}
+
 function stateOf(entry) {
   if (entry.at) return "cold";
   if (entry.failed) return "error";
@@ -165,7 +170,7 @@ const COLUMNS = [["State"], ["Path"], ["Status", "number"], ["Age and lifetime"]
 
 function buildSection(edge) {
   const id = `edge-${[...edges.keys()].indexOf(edge.name)}`;
-  const title = element("h2", { id, textContent: edge.place });
+  const title = element("h2", { id, textContent: nameOf(edge) });
   edge.facts = element("p", { className: "facts" });
   edge.note = element("p", { className: "note" });
   edge.body = element("tbody");
@@ -192,24 +197,20 @@ function drawEdge(edge, words) {
   shown.sort((one, other) => (one.path < other.path ? -1 : 1));
   const rows = shown.map((entry) => rowOf(edge, entry.path));
   shown.forEach((entry, index) => fill(rows[index], entry));
-  place(edge, rows);
+  place(edge.body, rows);
+  for (const [path, row] of edge.rows) if (!row.isConnected) edge.rows.delete(path);
   const hidden = wanted.length - shown.length;
   set(edge.note, hidden ? `${plural(hidden, "more path")} not shown: the filter finds them.` : wanted.length || !all.length ? "" : "No path here has that in it.");
 }
 
-// Moves no row that stands right, so that the focus stays.
-function place(edge, rows) {
-  const kept = new Set(rows);
-  for (const [path, row] of edge.rows) {
-    if (!kept.has(row)) {
-      row.remove();
-      edge.rows.delete(path);
-    }
-  }
-  let at = edge.body.firstChild;
-  for (const row of rows) {
-    if (row === at) at = at.nextSibling;
-    else edge.body.insertBefore(row, at);
+// Moves nothing that stands right, so that the focus stays.
+function place(parent, nodes) {
+  const kept = new Set(nodes);
+  for (const node of [...parent.children]) if (!kept.has(node)) node.remove();
+  let at = parent.firstChild;
+  for (const node of nodes) {
+    if (node === at) at = at.nextSibling;
+    else parent.insertBefore(node, at);
   }
 }
 
@@ -219,7 +220,7 @@ function drawEdges() {
   for (const edge of edges.values()) {
     for (const [path, entry] of edge.cold) if (now() - entry.at > COLD) edge.cold.delete(path);
     if (!edge.section && edge.name !== here && !edge.entries.size && !edge.cold.size) {
-      idle.push(here.startsWith(`${edge.id}/`) ? edge.place : `${edge.place} of ${edge.id}`);
+      idle.push(nameOf(edge));
       continue;
     }
     drawEdge(edge, words);
@@ -244,31 +245,40 @@ function drawLog() {
     const state = { Hit: "is-fresh", Error: "is-error", FunctionExecutionError: "is-error" }[said] ?? "is-stale";
     return element("li", {}, timeOf(event.at), element("span", { className: `state ${state}`, textContent: said }), `${event.status} `, element("code", { textContent: event.path }), ` ${event.place}`);
   });
-  find("log").replaceChildren(...(items.length ? items : [element("li", { className: "none", textContent: "None yet." })]));
+  find("log").replaceChildren(...(items.length ? items : [NONE()]));
 }
 
-function list(paths) {
+// `count`: of all of them, where only the first were told.
+function list(paths, count = paths.length) {
   const items = paths.slice(0, ROWS).map((path) => element("li", {}, element("code", { textContent: path })));
-  if (paths.length > ROWS) items.push(element("li", { textContent: `and ${number(paths.length - ROWS)} more` }));
+  if (count > items.length) items.push(element("li", { textContent: `and ${number(count - items.length)} more` }));
   return element("ul", {}, ...items);
 }
 
 // Short lists lie open.
-function folded(title, paths) {
-  return element("details", { open: paths.length <= 8 }, element("summary", { textContent: title }), list(paths));
+function folded(title, paths, count) {
+  return element("details", { open: paths.length <= 8 }, element("summary", { textContent: title }), list(paths, count));
+}
+
+// Its element stays, and so does what somebody unfolded there.
+function itemOf(invalidation) {
+  if (!invalidation.item) {
+    invalidation.state = element("span");
+    const title = `${plural(invalidation.count, "path")} of ${invalidation.distribution}`;
+    invalidation.item = element("li", {}, timeOf(invalidation.accepted), invalidation.state, element("code", { textContent: invalidation.id }), folded(title, invalidation.items, invalidation.count));
+  }
+  invalidation.isDone = now() >= invalidation.completes;
+  set(invalidation.state, invalidation.isDone ? "completed" : "in progress");
+  invalidation.state.className = `state is-${invalidation.isDone ? "fresh" : "stale"}`;
+  for (const { place, paths } of invalidation.taken.splice(0)) {
+    invalidation.item.append(folded(`took ${plural(paths.length, "entry")} from ${place}`, paths));
+  }
+  return invalidation.item;
 }
 
 function drawInvalidations() {
   const newest = [...invalidations.values()].reverse().slice(0, INVALIDATIONS);
-  const items = newest.map((invalidation) => {
-    invalidation.isDone = now() >= invalidation.completes;
-    const state = invalidation.isDone ? "completed" : "in progress";
-    const item = element("li", {}, timeOf(invalidation.accepted), element("span", { className: `state ${invalidation.isDone ? "is-fresh" : "is-stale"}`, textContent: state }), element("code", { textContent: invalidation.id }));
-    item.append(folded(`${plural(invalidation.count, "path")} of ${invalidation.distribution}`, invalidation.items));
-    for (const { place, paths } of invalidation.taken) item.append(folded(`took ${plural(paths.length, "entry")} from ${place}`, paths));
-    return item;
-  });
-  find("invalidations").replaceChildren(...(items.length ? items : [element("li", { className: "none", textContent: "None yet." })]));
+  place(find("invalidations"), newest.length ? newest.map(itemOf) : [NONE()]);
 }
 
 let isDrawing = false;
