@@ -120,8 +120,8 @@ function nameOf(edge) {
 
 function stateOf(entry) {
   if (entry.at) return "cold";
-  if (entry.failed) return "error";
-  return now() - entry.stored < entry.fresh * 1000 ? "fresh" : "stale";
+  if (now() - entry.stored >= entry.fresh * 1000) return "stale";
+  return entry.failed ? "error" : "fresh";
 }
 
 function ageOf(entry) {
@@ -179,7 +179,7 @@ function buildSection(edge) {
   table.setAttribute("role", "table");
   table.setAttribute("aria-labelledby", id);
   edge.body.setAttribute("role", "rowgroup");
-  edge.section = element("section", {}, title, edge.facts, table, edge.note);
+  edge.section = element("section", {}, title, edge.facts, edge.note, table);
   edge.section.setAttribute("aria-labelledby", id);
 }
 
