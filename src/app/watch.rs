@@ -97,6 +97,7 @@ async fn deployed(app: &App, link: &Link) -> Result<DeploySummary, Error> {
         DeployEvent::Ended(summary) => {
             *keep.lock().unwrap_or_else(PoisonError::into_inner) = summary.clone();
         }
+        DeployEvent::Planned(plan) => printer.warnings(&plan.warnings),
         DeployEvent::Warned(_) => printer.event(event),
         _ => {}
     });

@@ -24,19 +24,7 @@ struct Preview {
 
 impl Preview {
     fn of(command: Unstale) -> Self {
-        let mut process = command.start();
-        let stdout = process.child.stdout.take().unwrap();
-        let (sender, objects) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let _ = sender.send(serde_json::from_str(&line).unwrap());
-            }
-        });
-        let mut preview = Self {
-            process,
-            objects,
-            url: String::new(),
-        };
+        let mut preview = Self::begun(command);
         let serving = preview.told("serving");
         serving["url"]
             .as_str()
@@ -45,6 +33,23 @@ impl Preview {
         let panel = format!("{}.unstale/", preview.url);
         assert_eq!(serving["edges"], panel);
         preview
+    }
+
+    /// Before it serves.
+    fn begun(command: Unstale) -> Self {
+        let mut process = command.start();
+        let stdout = process.child.stdout.take().unwrap();
+        let (sender, objects) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = sender.send(serde_json::from_str(&line).unwrap());
+            }
+        });
+        Self {
+            process,
+            objects,
+            url: String::new(),
+        }
     }
 
     /// The next object of this type.
@@ -257,6 +262,23 @@ fn edges_are_shown_beside_the_site_and_never_as_a_part_of_it() {
     assert_eq!(preview.interrupted()["type"], "summary");
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).unwrap();
+}
+
+#[test]
+fn a_build_is_watched_for_the_process_that_serves_it() {
+    let folder = TempDir::new().unwrap();
+    let site = Site::of(&[("index.html", "<p>one")]);
+    let serving = preview("", &folder, &site);
+    let watching = Preview::begun(local("preview --json --watch", &folder, &site));
+    let elsewhere = watching.told("served-elsewhere");
+    assert_eq!(
+        format!("{}/", elsewhere["url"].as_str().unwrap()),
+        serving.url
+    );
+    site.write("index.html", "<p>two");
+    watching.told("redeployed");
+    assert_eq!(serving.get("/").1, "<p>two");
+    assert_eq!(watching.interrupted()["uploaded"], 1);
 }
 
 #[test]
