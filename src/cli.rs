@@ -158,7 +158,7 @@ Examples:
     /// The site behind a local S3 and CloudFront, until Ctrl-C
     #[command(after_help = "\
 Examples:
-  unstale preview public --open
+  unstale preview public --open --watch
   unstale preview public --port 4000")]
     Preview(PreviewArgs),
     /// Purge by hand
@@ -287,6 +287,10 @@ pub struct PreviewArgs {
     #[arg(long)]
     #[serde(skip)]
     pub open: bool,
+    /// Deploy there whenever the build changes, and load open pages again
+    #[arg(long)]
+    #[serde(skip)]
+    pub watch: bool,
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]

@@ -19,6 +19,7 @@ mod rollback;
 mod show;
 mod site_choice;
 mod verify;
+mod watch;
 
 use std::time::Duration;
 

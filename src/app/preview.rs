@@ -2,19 +2,23 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use local_cloudfront::{Error as LocalError, FolderSession, World};
+use local_cloudfront::{EdgeOptions, Error as LocalError, FolderSession, World};
 
-use super::{App, browser};
+use super::{App, SiteCommand, browser, watch};
 use crate::cli;
 use crate::deploy;
 use crate::error::{Error, Exit};
+use crate::object::encoding::{Encoding, decompress};
 use crate::report::preview::ServedSite;
 use crate::settings::{LOCAL_DIR, Settings};
 
 /// Where it listens unless told otherwise, and how many ports after that are tried.
 const PORT: u16 = 8080;
 const MORE_PORTS: u16 = 20;
+/// Where it shows its edges: no build that holds this name is deployed.
+const PANEL: &str = "/.unstale/";
 
 pub(super) async fn preview(app: &App, flags: &cli::PreviewArgs) -> Result<Exit, Error> {
     let app = App {
@@ -25,26 +29,37 @@ pub(super) async fn preview(app: &App, flags: &cli::PreviewArgs) -> Result<Exit,
     let link = app.connect().await?;
     let mut job = app.job(&link)?;
     job.is_preview = true;
+    let mut build = None;
+    if flags.watch {
+        build = Some(watch::look(&job).await);
+    }
     deploy::deploy(&link.aws, &job, &app.stop, &app.teller(&link)).await?;
     let Some(session) = &link.session else {
         return Ok(Exit::Done);
     };
-    let Some(world) = &session.world else {
+    if let Some(world) = &session.world {
+        let url = serve(world, session, flags).await?;
+        let site = ServedSite {
+            is_second_choice: flags.port.is_none() && !url.ends_with(&format!(":{PORT}")),
+            panel: format!("{url}{PANEL}"),
+            url: format!("{url}/{}", app.settings.prefix.0),
+            dir: &job.dir,
+            store: app.settings.local.as_deref(),
+            is_watched: flags.watch,
+        };
+        app.printer.serving(&site);
+        app.show(flags, &site.url);
+    } else {
         let url = session.edge_urls.last().ok_or_else(nobody_shows_it)?;
         app.printer.served_elsewhere(url);
         app.show(flags, url);
-        return Ok(Exit::Done);
-    };
-    let url = serve(world, session, flags.port).await?;
-    let site = ServedSite {
-        is_second_choice: flags.port.is_none() && !url.ends_with(&format!(":{PORT}")),
-        url: format!("{url}/{}", app.settings.prefix.0),
-        dir: &job.dir,
-        store: app.settings.local.as_deref(),
-    };
-    app.printer.serving(&site);
-    app.show(flags, &site.url);
-    app.stop.wished().await;
+    }
+    let (app, link, job) = (&app, &link, &job);
+    match build {
+        Some(build) => watch::watch(SiteCommand { app, link, job }, build).await,
+        None if session.owns() => app.stop.wished().await,
+        None => {}
+    }
     Ok(Exit::Done)
 }
 
@@ -75,12 +90,23 @@ fn unguarded(settings: &Settings) -> Settings {
 }
 
 /// Serves an edge on the port that is asked for, or else on the first that is free. Returns its URL.
-async fn serve(world: &World, session: &FolderSession, port: Option<u16>) -> Result<String, Error> {
-    let last = PORT + MORE_PORTS;
+async fn serve(
+    world: &World,
+    session: &FolderSession,
+    flags: &cli::PreviewArgs,
+) -> Result<String, Error> {
+    let (port, last) = (flags.port, PORT + MORE_PORTS);
     let ports = port.map_or(PORT..=last, |port| port..=port);
     let mut taken = None;
     for port in ports {
-        match world.serve_edge(&session.distribution, 0, port).await {
+        let options = EdgeOptions {
+            port,
+            panel: Some(PANEL.to_owned()),
+            reloads: flags.watch,
+            decoder: Some(Arc::new(decoded)),
+        };
+        let served = world.serve_edge_with(&session.distribution, 0, options);
+        match served.await {
             Ok(url) => return Ok(url),
             Err(error) if is_taken(&error) => taken = Some(error),
             Err(error) => {
@@ -94,6 +120,13 @@ async fn serve(world: &World, session: &FolderSession, port: Option<u16>) -> Res
     };
     let error = Error::failed(message).hint("--port 0 picks a free one");
     Err(taken.into_iter().fold(error, Error::because))
+}
+
+/// Returns what lies compressed as it was; `None` for an encoding that is not one of ours.
+fn decoded(encoding: &str, body: &[u8]) -> Option<Vec<u8>> {
+    let known = [Encoding::Br, Encoding::Gzip, Encoding::Zstd];
+    let encoding = known.into_iter().find(|known| known.name() == encoding)?;
+    decompress(body, encoding).ok()
 }
 
 fn is_taken(error: &LocalError) -> bool {

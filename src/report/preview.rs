@@ -4,19 +4,26 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::json::merged;
 use super::printer::Printer;
-use super::text::shown;
+use super::summary;
+use super::text::{counted, shown};
+use crate::job::DeploySummary;
 use crate::settings::LOCAL_DIR;
 
 /// What is served from here.
 #[derive(Debug)]
 pub struct ServedSite<'a> {
     pub url: String,
+    /// Where its edges are shown.
+    pub panel: String,
     /// The usual port was taken.
     pub is_second_choice: bool,
     pub dir: &'a Path,
     /// The folder that holds what was deployed.
     pub store: Option<&'a Path>,
+    /// The next build is deployed without being told to.
+    pub is_watched: bool,
 }
 
 impl Printer {
@@ -28,17 +35,41 @@ impl Printer {
         }
         let store = elsewhere(site.store).map_or(String::new(), |store| format!("={store}"));
         let again = format!("unstale deploy {dir} --local{store}");
-        let again = format!("After the next build, in another terminal: {again}");
+        let again = match site.is_watched {
+            true => "The next build is deployed as soon as it is quiet.".to_owned(),
+            false => format!("After the next build, in another terminal: {again}"),
+        };
         let text = [
             self.wrapped(&first, "", "  "),
+            format!("  Its edges: {}", site.panel),
             self.wrapped(&again, "  ", "    "),
             "  Ctrl-C stops it.".to_owned(),
         ];
         self.result(
             &text.join("\n"),
-            &json!({"type": "serving", "url": site.url, "dir": site.dir}),
+            &json!({"type": "serving", "url": site.url, "edges": site.panel, "dir": site.dir}),
         );
         self.stops_silently();
+    }
+
+    /// Tells that the build has changed and was deployed.
+    pub fn redeployed(&self, summary: &DeploySummary) {
+        let changes = summary.uploaded + summary.copied + summary.deleted;
+        let what = match changes {
+            0 => "how it is served".to_owned(),
+            changes => counted(changes, "change"),
+        };
+        let purged = counted(summary.paths_purged, "path");
+        let time = jiff::Zoned::now().strftime("%H:%M:%S");
+        let text = format!("Deployed {what}, purged {purged} ({time})");
+        self.result(&text, &merged(json!({"type": "redeployed"}), summary));
+        self.summary(summary::json(summary));
+    }
+
+    /// Tells, in a line, that there is no build for the moment.
+    pub fn waits_for_build(&self, why: &str) {
+        self.note(&format!("Waiting for the build: {why}"));
+        self.object(&json!({"type": "waiting", "why": why}));
     }
 
     /// Tells how to see what was deployed with `--local`.

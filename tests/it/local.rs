@@ -13,7 +13,7 @@ fn site() -> Site {
     Site::of(&[("index.html", "<p>one"), ("app.css", "p{}")])
 }
 
-fn local(command: &str, folder: &TempDir, site: &Site) -> Unstale {
+pub fn local(command: &str, folder: &TempDir, site: &Site) -> Unstale {
     let flag = format!("--local={}", folder.path().join("store").display());
     Unstale::new(command).arg(flag).arg(site.dir())
 }
@@ -216,7 +216,7 @@ async fn serving(preview: Unstale) -> (Started, String) {
 }
 
 /// The head in lower case, and the body.
-fn get(url: &str, path: &str) -> (String, String) {
+pub fn get(url: &str, path: &str) -> (String, String) {
     let address = url.trim_start_matches("http://").trim_end_matches('/');
     let mut stream = TcpStream::connect(address).unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");

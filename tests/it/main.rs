@@ -60,4 +60,5 @@ mod types;
 mod unserved;
 mod verify;
 mod verify_kinds;
+mod watch;
 mod words;

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::distribution::{self, Distribution};
 use super::edge::{Answer, Cache, Edge};
+use super::feed::{EdgeEvent, EdgeName, Feed, InvalidationView, Millis};
 use super::function::{
     Function, FunctionInterpreter, FunctionOutcome, FunctionRequest, FunctionResponse,
     FunctionScope, Stages,
@@ -43,7 +44,7 @@ struct Site {
     before: Option<(Distribution, SystemTime)>,
     caches: Vec<Arc<Cache>>,
     /// In the order of acceptance.
-    invalidations: Vec<Invalidation>,
+    invalidations: Vec<Arc<Invalidation>>,
     next_free: Option<SystemTime>,
 }
 
@@ -64,6 +65,7 @@ impl Front {
 #[derive(Default)]
 pub(crate) struct Cloud {
     state: Mutex<CloudState>,
+    pub(super) feed: Feed,
     interpreter: Option<Arc<FunctionInterpreter>>,
 }
 
@@ -364,7 +366,7 @@ impl Cloud {
 
     /// A distribution's or tenant's invalidations in the order of acceptance.
     pub(crate) fn invalidations(&self, id: &str) -> Option<Vec<Invalidation>> {
-        Some(self.lock().sites.get(id)?.invalidations.clone())
+        Some(self.lock().sites.get(id)?.sent())
     }
 
     pub(super) fn cache(&self, id: &str, number: usize) -> Option<Arc<Cache>> {
@@ -405,9 +407,61 @@ impl Cloud {
             distribution: &distribution,
             cache: &cache,
             due,
-            number,
+            name: EdgeName(id.to_owned(), number),
         };
         edge.get(request)
+    }
+
+    /// Lets what is due take effect at all edges, as it does at each that is asked.
+    pub(super) fn settle(&self, now: SystemTime) {
+        for (name, cache, due) in self.caches(now) {
+            self.tell_purged(&name, cache.settle(&due), now);
+        }
+    }
+
+    /// Every edge with its cache and what is due there.
+    pub(super) fn caches(
+        &self,
+        now: SystemTime,
+    ) -> Vec<(EdgeName, Arc<Cache>, Vec<Arc<Invalidation>>)> {
+        let state = self.lock();
+        let mut caches = Vec::new();
+        for (id, site) in &state.sites {
+            for (number, cache) in site.caches.iter().enumerate() {
+                let name = EdgeName(id.clone(), number);
+                caches.push((name, cache.clone(), state.due(site, now)));
+            }
+        }
+        caches
+    }
+
+    pub(super) fn tell_purged(
+        &self,
+        edge: &EdgeName,
+        purged: Vec<(Arc<Invalidation>, Vec<String>)>,
+        now: SystemTime,
+    ) {
+        for (invalidation, paths) in purged {
+            self.feed.tell(|| EdgeEvent::Purged {
+                edge: edge.clone(),
+                invalidation: invalidation.id.clone(),
+                paths,
+                at: Millis(now),
+            });
+        }
+    }
+
+    /// At most so many of the newest invalidations of each distribution and tenant, in the order of acceptance.
+    pub(super) fn newest_invalidations(&self, most: usize) -> Vec<InvalidationView> {
+        let state = self.lock();
+        let sites = state.sites.iter();
+        sites
+            .flat_map(|(id, site)| {
+                let first = site.invalidations.len().saturating_sub(most);
+                let newest = site.invalidations.iter().skip(first);
+                newest.map(move |invalidation| InvalidationView::of(invalidation, id))
+            })
+            .collect()
     }
 
     /// Collects what another process needs to go on from here.
@@ -431,7 +485,7 @@ impl Cloud {
         });
         let policies = state.headers_policies.clone().into_iter();
         let sent = state.sites.iter();
-        let sent = sent.map(|(id, site)| (id.clone(), site.invalidations.clone()));
+        let sent = sent.map(|(id, site)| (id.clone(), site.sent()));
         Kept {
             functions: functions
                 .map(|(name, stages)| (name.clone(), stages.into()))
@@ -448,7 +502,7 @@ impl Cloud {
     /// Gives a distribution the invalidations of an earlier process.
     pub(super) fn recall(&self, id: &str, invalidations: Vec<Invalidation>) {
         if let Some(site) = self.lock().sites.get_mut(id) {
-            site.invalidations = invalidations;
+            site.invalidations = invalidations.into_iter().map(Arc::new).collect();
         }
     }
 
@@ -468,7 +522,7 @@ impl Cloud {
         if let Some(earlier) = earlier.find(|earlier| earlier.caller_reference == caller_reference)
         {
             return if *earlier.items == items {
-                Ok(earlier.clone())
+                Ok((**earlier).clone())
             } else {
                 Err(Refusal::BatchAlreadyExists)
             };
@@ -489,7 +543,9 @@ impl Cloud {
             accepted: now,
             completes: now + options.invalidation_time,
         };
-        site.invalidations.push(invalidation.clone());
+        site.invalidations.push(Arc::new(invalidation.clone()));
+        let view = || EdgeEvent::Invalidated(InvalidationView::of(&invalidation, id));
+        self.feed.tell(view);
         Ok(invalidation)
     }
 }
@@ -533,15 +589,21 @@ impl CloudState {
     }
 
     /// Lists what has taken effect by now. As the order of acceptance is that of completion, this only ever grows at its end.
-    fn due(&self, site: &Site, now: SystemTime) -> Vec<Arc<Vec<String>>> {
+    fn due(&self, site: &Site, now: SystemTime) -> Vec<Arc<Invalidation>> {
         let early = self.options.takes_effect == TakesEffect::WhenAccepted;
         let invalidations = site.invalidations.iter();
         let due = invalidations.take_while(|invalidation| early || invalidation.completes <= now);
-        due.map(|invalidation| invalidation.items.clone()).collect()
+        due.cloned().collect()
     }
 }
 
 impl Site {
+    /// All invalidations in the order of acceptance.
+    fn sent(&self) -> Vec<Invalidation> {
+        let sent = self.invalidations.iter();
+        sent.map(|invalidation| (**invalidation).clone()).collect()
+    }
+
     fn throttle(
         &mut self,
         items: &[String],

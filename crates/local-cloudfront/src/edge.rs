@@ -8,8 +8,10 @@ use bytes::Bytes;
 
 use super::cloud::Cloud;
 use super::distribution::{Behavior, Distribution};
+use super::feed::{AnswerCounts, EdgeEvent, EdgeName, EntryView, Millis};
 use super::freshness::{self, Lifetime};
 use super::function::{FunctionOutcome, FunctionRequest, FunctionResponse};
+use super::invalidation::Invalidation;
 use super::lambda::{LambdaEvent, LambdaResponse};
 use super::origin::{self, Reply};
 use super::path::{UNSAFE, normal_path};
@@ -70,6 +72,7 @@ struct CacheState {
     /// How many of the distribution's invalidations have taken effect here.
     settled: usize,
     fetches: u64,
+    counts: AnswerCounts,
 }
 
 /// Says whether an item of an invalidation names an entry or one of its tags.
@@ -100,16 +103,66 @@ impl Cache {
     pub(super) fn clear(&self) {
         self.lock().entries.clear();
     }
+
+    /// Lets all invalidations take effect that are due; returns what each took that took anything.
+    pub(super) fn settle(
+        &self,
+        due: &[Arc<Invalidation>],
+    ) -> Vec<(Arc<Invalidation>, Vec<String>)> {
+        self.lock().settle(due)
+    }
+
+    /// How often it answered how, and what it keeps.
+    pub(super) fn view(&self) -> (AnswerCounts, Vec<EntryView>) {
+        let inside = self.lock();
+        let entries = inside.entries.iter();
+        let entries = entries.map(|(key, entry)| entry.view(key)).collect();
+        (inside.counts, entries)
+    }
+}
+
+impl Entry {
+    fn view(&self, key: &str) -> EntryView {
+        let content_type = self.reply.header("content-type").unwrap_or_default();
+        EntryView {
+            path: key.to_owned(),
+            status: self.reply.status,
+            size: self.reply.body.len(),
+            content_type: content_type.to_owned(),
+            stored: Millis(self.stored),
+            fresh: self.lifetime.fresh,
+            stale: self.lifetime.revalidate.max(self.lifetime.error),
+            failed: self.reply.failed,
+        }
+    }
 }
 
 impl CacheState {
-    /// Lets all invalidations take effect that are due.
-    fn settle(&mut self, due: &[Arc<Vec<String>>]) {
-        for items in due.iter().skip(self.settled) {
-            self.entries
-                .retain(|key, entry| !items.iter().any(|item| hits(item, key, &entry.tags)));
+    fn settle(&mut self, due: &[Arc<Invalidation>]) -> Vec<(Arc<Invalidation>, Vec<String>)> {
+        let mut taken = Vec::new();
+        for invalidation in due.iter().skip(self.settled) {
+            let items = &invalidation.items;
+            let is_hit = |key: &String, entry: &mut Entry| {
+                items.iter().any(|item| hits(item, key, &entry.tags))
+            };
+            let purged = self.entries.extract_if(.., is_hit);
+            let purged: Vec<String> = purged.map(|(key, _)| key).collect();
+            if !purged.is_empty() {
+                taken.push((invalidation.clone(), purged));
+            }
         }
         self.settled = self.settled.max(due.len());
+        taken
+    }
+
+    fn count(&mut self, x_cache: &str) {
+        let counts = &mut self.counts;
+        *match x_cache {
+            HIT => &mut counts.hits,
+            REFRESHED => &mut counts.refreshes,
+            ERROR => &mut counts.errors,
+            _ => &mut counts.misses,
+        } += 1;
     }
 }
 
@@ -120,8 +173,8 @@ pub(super) struct Edge<'a> {
     pub distribution: &'a Distribution,
     pub cache: &'a Cache,
     /// The invalidations that have taken effect, oldest first.
-    pub due: Vec<Arc<Vec<String>>>,
-    pub number: usize,
+    pub due: Vec<Arc<Invalidation>>,
+    pub name: EdgeName,
 }
 
 impl Edge<'_> {
@@ -139,7 +192,11 @@ impl Edge<'_> {
             .map(|(_, value)| value.clone());
         let request = match self.run_function(behavior, request) {
             Ok(request) => request,
-            Err(generated) => return self.with_policy(behavior, generated, origin.as_deref()),
+            Err(generated) => {
+                let answer = self.with_policy(behavior, generated, origin.as_deref());
+                self.tell(&self.cache.lock(), &viewed, &answer);
+                return answer;
+            }
         };
         let uri = behavior.rewritten(LambdaEvent::ViewerRequest, request.uri.clone());
         let policy = self.cloud.policy(&behavior.caching);
@@ -153,8 +210,11 @@ impl Edge<'_> {
             kept => format!("{cached}?{kept}"),
         };
         let mut inside = self.cache.lock();
-        inside.settle(&self.due);
+        let purged = inside.settle(&self.due);
+        self.cloud.tell_purged(&self.name, purged, self.now());
         let answer = self.lookup(&mut inside, &key, &uri, behavior, &policy);
+        inside.count(answer.x_cache);
+        self.tell(&inside, &key, &answer);
         let answer = self.with_policy(behavior, answer, origin.as_deref());
         if answer.x_cache == ERROR {
             return answer;
@@ -174,6 +234,19 @@ impl Edge<'_> {
             ..answer
         };
         self.run_response_function(behavior, &request, answer)
+    }
+
+    /// Tells whoever watches how a viewer was answered.
+    fn tell(&self, inside: &CacheState, key: &str, answer: &Answer) {
+        self.cloud.feed.tell(|| EdgeEvent::Asked {
+            edge: self.name.clone(),
+            path: key.to_owned(),
+            status: answer.status,
+            said: answer.x_cache,
+            at: Millis(self.now()),
+            counts: inside.counts,
+            entry: inside.entries.get(key).map(|entry| entry.view(key)),
+        });
     }
 
     /// Lets a behavior's response headers policy change an answer that left the cache, errors and functions' own ones too, before a
@@ -444,7 +517,7 @@ impl Edge<'_> {
         let host = &self.distribution.domain;
         headers.push(("via".to_owned(), format!("1.1 {host} (CloudFront)")));
         headers.push(("x-cache".to_owned(), x_cache.to_owned()));
-        headers.push(("x-amz-cf-pop".to_owned(), pop(self.number)));
+        headers.push(("x-amz-cf-pop".to_owned(), pop(self.name.1)));
         headers.extend(age.map(|age| ("age".to_owned(), age.to_string())));
         Answer {
             status: reply.status,

@@ -15,6 +15,7 @@ mod distribution;
 mod edge;
 #[cfg(feature = "faults")]
 mod faults;
+mod feed;
 mod fields;
 mod freshness;
 mod function;
@@ -31,9 +32,11 @@ mod lambda;
 mod listing;
 mod options;
 mod origin;
+mod panel;
 mod partial;
 mod path;
 mod policy;
+mod reload;
 mod request;
 mod s3;
 mod share;
@@ -64,12 +67,13 @@ pub use invalidation::Invalidation;
 pub use lambda::{Lambda, LambdaEvent, LambdaKind, LambdaResponse};
 pub use options::{CloudOptions, TakesEffect};
 pub use policy::{CachePolicy, Caching, ContinuousDeployment, QueryKey};
+pub use reload::BodyDecoder;
 pub use request::{LogEntry, RequestInfo, Service};
 pub use share::{FolderOptions, FolderSession, open_or_attach};
 pub use store::StoreError;
 pub use viewer::EdgeHandle;
 pub use website::{RoutingRule, WebsiteConfiguration};
-pub use world::{Error, Options, World};
+pub use world::{EdgeOptions, Error, Options, World};
 
 #[cfg(test)]
 mod tests;

@@ -9,9 +9,11 @@ use hyper::{Method, Request, Response};
 
 use super::clock::http_date;
 use super::edge::Answer;
+use super::feed::{EdgeEvent, EdgeName};
 use super::function::FunctionRequest;
 use super::http;
 use super::partial::PartialRequest;
+use super::reload::PageScript;
 use super::world::Shared;
 
 /// One edge, asked in process.
@@ -21,6 +23,8 @@ pub struct EdgeHandle {
     pub(crate) distribution: String,
     /// Counted from 0.
     pub number: usize,
+    /// What HTML is to load besides.
+    pub(crate) script: Option<Arc<PageScript>>,
 }
 
 impl EdgeHandle {
@@ -51,7 +55,11 @@ impl EdgeHandle {
         };
         let shared = &self.shared;
         let edge = (self.distribution.as_str(), self.number);
-        partial.answered(shared.cloud.get(&shared.store, edge, request))
+        let answer = shared.cloud.get(&shared.store, edge, request);
+        partial.answered(match &self.script {
+            Some(script) => script.added_to(answer, shared.cloud.feed.pages()),
+            None => answer,
+        })
     }
 
     /// Lists what it keeps: paths with their query strings where those belong to the key.
@@ -70,6 +78,8 @@ impl EdgeHandle {
     pub fn chill(&self) {
         if let Some(cache) = self.shared.cloud.cache(&self.distribution, self.number) {
             cache.clear();
+            let edge = EdgeName(self.distribution.clone(), self.number);
+            self.shared.cloud.feed.tell(|| EdgeEvent::Cleared { edge });
         }
     }
 

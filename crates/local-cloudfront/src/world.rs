@@ -29,7 +29,9 @@ use super::http::{self, Cut};
 use super::invalidation::Invalidation;
 use super::kept::KeptFile;
 use super::options::CloudOptions;
+use super::panel::Panel;
 use super::policy::{CachePolicy, ContinuousDeployment};
+use super::reload::{BodyDecoder, PageScript};
 use super::request::{LogEntry, RequestInfo};
 use super::s3::Api;
 use super::store::{Expect, Store, StoreError};
@@ -65,6 +67,20 @@ impl Default for Options {
             interpreter: None,
         }
     }
+}
+
+/// How an edge is served.
+#[derive(Clone, Default)]
+pub struct EdgeOptions {
+    /// On 127.0.0.1; 0 picks one.
+    pub port: u16,
+    /// The path under which a page shows what the edges hold and what happens there, such as `/.edges/`. Nothing beneath it is asked of
+    /// the edge.
+    pub panel: Option<String>,
+    /// Whether HTML loads a script of the panel's, which loads the page again at [`World::reload_pages`].
+    pub reloads: bool,
+    /// Makes that possible for HTML that lies there compressed.
+    pub decoder: Option<Arc<BodyDecoder>>,
 }
 
 /// Why a world does not begin.
@@ -436,6 +452,7 @@ impl World {
             shared: self.shared.clone(),
             distribution: distribution.to_owned(),
             number,
+            script: None,
         }
     }
 
@@ -454,16 +471,49 @@ impl World {
         number: usize,
         port: u16,
     ) -> Result<String, Error> {
-        let (listener, address) = listen(port).await?;
-        let edge = self.edge(distribution, number);
+        let options = EdgeOptions {
+            port,
+            ..EdgeOptions::default()
+        };
+        self.serve_edge_with(distribution, number, options).await
+    }
+
+    /// Serves an edge on 127.0.0.1 with what else is wanted there, and returns its URL.
+    pub async fn serve_edge_with(
+        &self,
+        distribution: &str,
+        number: usize,
+        options: EdgeOptions,
+    ) -> Result<String, Error> {
+        let (listener, address) = listen(options.port).await?;
+        let mut edge = self.edge(distribution, number);
+        let panel = options.panel.map(|path| {
+            let feed = &self.shared.cloud.feed;
+            feed.turn_on(self.shared.clock.millis().unsigned_abs());
+            edge.script = options.reloads.then(|| {
+                let url = format!("{path}reload.js");
+                let decoder = options.decoder;
+                Arc::new(PageScript { url, decoder })
+            });
+            let edge = self.edge(distribution, number);
+            Arc::new(Panel { path, edge })
+        });
         let handle = move |request: Request<Incoming>| {
-            let edge = edge.clone();
-            async move { Ok::<_, Cut>(edge.answer(&request)) }
+            let (edge, panel) = (edge.clone(), panel.clone());
+            async move {
+                let shown = panel.and_then(|panel| panel.answer(&request));
+                Ok::<_, Cut>(shown.unwrap_or_else(|| edge.answer(&request)))
+            }
         };
         tokio::spawn(http::accept(listener, self.stop.subscribe(), handle));
         let url = format!("http://{address}");
         self.shared.control().served.push(url.clone());
         Ok(url)
+    }
+
+    /// Has every open page loaded again that an edge with [`EdgeOptions::reloads`] served.
+    pub fn reload_pages(&self) {
+        self.shared.cloud.feed.reload();
     }
 
     // Faults and the log.

@@ -17,6 +17,7 @@ mod headers;
 mod key_values;
 mod lambdas;
 mod objects;
+mod panel;
 mod websites;
 
 const BUCKET: &str = "bucket";
