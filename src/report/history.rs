@@ -84,6 +84,13 @@ pub(super) fn local_time(at: i64) -> String {
     local.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
+/// Writes the day of a time, in unix seconds, by the local clock: `2026-11-22`.
+pub(super) fn local_day(at: i64) -> String {
+    let mut day = local_time(at);
+    day.truncate("2026-11-22".len());
+    day
+}
+
 /// Writes `5 minutes ago`; clocks that differ by a little make it now.
 fn age(seconds: i64) -> String {
     const UNITS: [(i64, &str); 4] = [

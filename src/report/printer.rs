@@ -14,7 +14,7 @@ use super::bars::ProgressBars;
 use super::options::PrinterOptions;
 use super::progress::UploadProgress;
 use super::summary::{self, Completions};
-use super::{error, event, text};
+use super::{error, event, lost, text};
 use crate::error::{Error, Exit};
 use crate::job::{DeployEvent, DeploySummary};
 use crate::plan::Plan;
@@ -62,7 +62,10 @@ impl Printer {
         state.progress.note(event);
         match event {
             DeployEvent::Warned(message) => return self.warn_once(&mut state, message),
-            DeployEvent::Planned(plan) => self.warn_of(&mut state, plan),
+            DeployEvent::Planned(plan) => {
+                self.warn_of(&mut state, plan);
+                self.lost(&mut state, plan);
+            }
             DeployEvent::PurgeCompleted {
                 invalidation,
                 elapsed,
@@ -160,6 +163,19 @@ impl Printer {
                 state.to_stderr(&error::known_warning(message, self.options.err));
             }
             self.warn_once(state, message);
+        }
+    }
+
+    /// Tells which URLs a plan loses, once.
+    fn lost(&self, state: &mut PrinterState, plan: &Plan) {
+        if let Some(text) = lost::text(&plan.lost, self.options.err)
+            && state.warned.insert(text.clone())
+        {
+            if self.options.json {
+                lost::json(&plan.lost).for_each(|object| print_json(&object));
+            } else {
+                state.to_stderr(&text);
+            }
         }
     }
 

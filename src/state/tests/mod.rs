@@ -81,6 +81,7 @@ fn ending(state: &StateObject, name: &str) -> EndOfDeploy {
         unpaid: Vec::new(),
         suspects: Vec::new(),
         kept: KeptNames::default(),
+        gone: None,
     }
 }
 
