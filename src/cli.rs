@@ -235,6 +235,10 @@ pub struct DeployArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub work: WorkArgs,
+    /// First write the redirects that keep URLs of pages that moved
+    #[arg(long, help_heading = CHANGES)]
+    #[serde(skip)]
+    pub accept_redirects: bool,
     /// Ask the edge for every changed path afterwards
     #[arg(long, help_heading = WORK)]
     pub verify: bool,

@@ -26,6 +26,14 @@ struct DeployAttempt {
 pub(super) async fn deploy(app: &App, flags: &cli::DeployArgs) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let mut job = with_flags(app.job(&link)?, &flags.change, &flags.purge);
+    let accepting;
+    let app = if flags.accept_redirects {
+        accepting = app.accepting_redirects(&link, &job).await?;
+        job = with_flags(accepting.job(&link)?, &flags.change, &flags.purge);
+        &accepting
+    } else {
+        app
+    };
     let url = flags.url.as_ref().map(|url| url.0.as_str());
     let mut attempt = app.attempt(&link, &job).await;
     if let Some(deletes) = app.allow_deletes(&job, &attempt).await? {

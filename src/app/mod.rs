@@ -1,5 +1,6 @@
 //! One short function per command: settings in, an exit status out.
 
+mod accept;
 mod browser;
 mod connect;
 mod deploy;

@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn the_start_of_a_compressed_body_tells_its_start() {
-        let lines = (0..40_000)
+        let lines = (0..2_000)
             .map(|number: u64| format!("{:x}\n", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         let body = format!("<title>About</title>\n{}", lines.collect::<String>());
         for encoding in ALL {

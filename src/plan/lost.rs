@@ -77,7 +77,7 @@ pub struct LostFacts<'a> {
 
 impl LostUrl {
     /// Returns the redirect that keeps it, where its successor is known. A path may be one that redirects cannot say: `/a/:b`.
-    fn kept(&self) -> Option<Redirect> {
+    pub fn kept(&self) -> Option<Redirect> {
         let successor = self.successor.as_ref()?;
         let redirect = Redirect::new(&self.path, &successor.path);
         let is_sound = redirect.is_plain() && Redirects::compile(vec![redirect.clone()]).is_ok();
@@ -368,4 +368,430 @@ fn likeness(one: &str, other: &str) -> usize {
     let behind = one.bytes().rev().zip(other.bytes().rev());
     ahead.take_while(|(one, other)| one == other).count()
         + behind.take_while(|(one, other)| one == other).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::order::UploadRank;
+    use super::super::{ChangeAction, Deletion, KeyDifferences, Reason};
+    use super::*;
+    use crate::edge::{Behavior, Distribution, ErrorResponse, Origin, WebsiteConfiguration};
+    use crate::object::entry::ManifestEntry;
+    use crate::object::manifest::{DeployId, DeployRef, ServedHeaders};
+    use crate::object::{ETag, Headers};
+    use crate::rules::edge_function::EdgeFunction;
+    use crate::rules::link_report::LinkReport;
+
+    const NOW: i64 = 1_000;
+
+    /// A site, and a plan that changes it.
+    struct Scene {
+        plan: Plan,
+        manifest: Manifest,
+        distribution: Distribution,
+        departed: DepartedPages,
+        titles: Vec<(&'static str, &'static str)>,
+    }
+
+    impl Scene {
+        /// `live` are keys with their contents and when they came, `built` keys with their contents.
+        fn new(live: &[(&str, u8, i64)], built: &[(&str, u8)]) -> Self {
+            let (mut plan, mut manifest) = (Plan::default(), Manifest::default());
+            for (key, content, at) in live {
+                let id = DeployId::new(format!("d{at}"));
+                let deploy = manifest.tables.deploy(DeployRef { id, at: *at });
+                let served = manifest.tables.serve(ServedHeaders {
+                    content_type: Some(content_type(key, None, &[]).into_owned()),
+                    ..ServedHeaders::default()
+                });
+                let etag = ETag::Md5(Md5([*content; 16]));
+                let headers = Headers::default().fingerprint();
+                let entry = ManifestEntry::new(etag.clone(), headers, served, [deploy; 2]);
+                manifest.entries.extend([(Key::new(key), entry)]);
+                if !built.iter().any(|(other, _)| other == key) {
+                    plan.deletions.push(Deletion {
+                        key: Key::new(key),
+                        etag,
+                        size: u64::from(*content),
+                        page: true,
+                        fingerprinted: false,
+                        retained: false,
+                    });
+                }
+            }
+            for (key, content) in built {
+                let before = live.iter().find(|(other, ..)| other == key);
+                let before = before.map(|(_, content, _)| ETag::Md5(Md5([*content; 16])));
+                let md5 = Md5([*content; 16]);
+                if before != Some(ETag::Md5(md5)) {
+                    plan.changes.push(change(key, md5, before));
+                }
+            }
+            let keys = live.iter().map(|(key, ..)| key);
+            let keys: BTreeSet<Key> = keys
+                .chain(built.iter().map(|(key, _)| key))
+                .map(Key::new)
+                .collect();
+            plan.moves = Arc::new(KeyDifferences {
+                keys: keys.into_iter().collect(),
+                ..KeyDifferences::default()
+            });
+            Self {
+                plan,
+                manifest,
+                distribution: website(),
+                departed: DepartedPages::default(),
+                titles: Vec::new(),
+            }
+        }
+
+        /// What pages of the bucket say their titles are.
+        fn titled(mut self, titles: &[(&'static str, &'static str)]) -> Self {
+            self.titles = titles.to_vec();
+            self
+        }
+
+        /// Titles that one page of the build has, and what its pages link to in vain.
+        fn links(mut self, titles: &[(&str, &str)], dead: &[(&str, &[&str])]) -> Self {
+            let titles = titles
+                .iter()
+                .map(|(title, key)| ((*title).into(), Key::new(key)));
+            let pages = |pages: &[&str]| pages.iter().map(Key::new).collect();
+            self.plan.links = Some(LinkReport {
+                titles: titles.collect(),
+                dead: dead
+                    .iter()
+                    .map(|(to, from)| ((*to).to_owned(), pages(from)))
+                    .collect(),
+                ..LinkReport::default()
+            });
+            self
+        }
+
+        fn find(&mut self) -> Vec<LostUrl> {
+            let site = ShownSite::new(&self.distribution, vec!["s3".to_owned()]);
+            let sites = [(site, "www.example.com".to_owned())];
+            let facts = LostFacts {
+                manifest: &self.manifest,
+                sites: &sites,
+                redirects: &[],
+                error_documents: &["404.html".to_owned()],
+                now: NOW,
+            };
+            let mut departed = self.departed.clone();
+            departed.now = leaving(&self.plan, &facts);
+            for (key, title) in &self.titles {
+                departed.now.get_mut(*key).unwrap().title = Some((*title).into());
+            }
+            find(&self.plan, &facts, &departed)
+        }
+
+        /// Each lost URL with what it has become: `/a/ = /b/` by content, `/a/ ~ /b/` by title.
+        fn told(&mut self) -> Vec<String> {
+            let told = |lost: LostUrl| {
+                let successor = lost.successor.map(|it| match it.sameness {
+                    PageSameness::Content => format!(" = {}", it.path),
+                    PageSameness::Title => format!(" ~ {}", it.path),
+                });
+                format!("{}{}", lost.path, successor.unwrap_or_default())
+            };
+            self.find().into_iter().map(told).collect()
+        }
+    }
+
+    fn change(key: &str, md5: Md5, before: Option<ETag>) -> Change {
+        let headers = Headers {
+            content_type: Some(content_type(key, None, &[]).into_owned()),
+            ..Headers::default()
+        };
+        Change {
+            key: Key::new(key),
+            action: ChangeAction::Upload,
+            reason: Reason::New,
+            size: 1,
+            md5,
+            fingerprint: headers.fingerprint(),
+            headers: Arc::new(headers),
+            rank: UploadRank::Feed,
+            before,
+        }
+    }
+
+    fn rest() -> Distribution {
+        Distribution {
+            default_root_object: Some("index.html".to_owned()),
+            origins: vec![Origin {
+                id: "s3".to_owned(),
+                ..Origin::default()
+            }],
+            behaviors: vec![Behavior {
+                pattern: "*".to_owned(),
+                origins: vec!["s3".to_owned()],
+                ..Behavior::default()
+            }],
+            ..Distribution::default()
+        }
+    }
+
+    fn website() -> Distribution {
+        let mut distribution = rest();
+        distribution.origins[0].website = true;
+        distribution.website = Some(WebsiteConfiguration::default());
+        distribution
+    }
+
+    #[test]
+    fn a_move_is_known_by_its_content() {
+        for (live, built, right) in [
+            // A page alone, and one that moved.
+            (&[("about/index.html", 1, 5)][..], &[][..], &["/about/"][..]),
+            (
+                &[("about/index.html", 1, 5)],
+                &[("me/index.html", 1)],
+                &["/about/ = /me/"],
+            ),
+            // One that has been there for long has the same content, and a new one goes before it.
+            (
+                &[("about/index.html", 1, 5), ("me/index.html", 1, 5)],
+                &[("me/index.html", 1)],
+                &["/about/ = /me/"],
+            ),
+            (
+                &[("a/b/index.html", 1, 5), ("a/c/index.html", 1, 5)],
+                &[("a/c/index.html", 1), ("z.html", 1)],
+                &["/a/b/ = /z.html"],
+            ),
+            // Of several new ones the nearest name.
+            (
+                &[("blog/a/index.html", 1, 5)],
+                &[("posts/b/index.html", 1), ("posts/a/index.html", 1)],
+                &["/blog/a/ = /posts/a/"],
+            ),
+            // Its content is elsewhere as what is no page.
+            (&[("a.html", 1, 5)], &[("a.txt", 1)], &["/a.html"]),
+            // What was changed meanwhile has it no longer.
+            (
+                &[("a.html", 1, 5), ("b.html", 1, 5)],
+                &[("b.html", 2)],
+                &["/a.html"],
+            ),
+            // Papers and feeds, but no assets and no error documents.
+            (
+                &[
+                    ("404.html", 1, 5),
+                    ("app.js", 2, 5),
+                    ("cv.pdf", 3, 5),
+                    ("feed.xml", 4, 5),
+                ],
+                &[],
+                &["/cv.pdf", "/feed.xml"],
+            ),
+            // Nothing is known by being empty.
+            (&[("a.html", 0, 5)], &[("b.html", 0)], &["/a.html"]),
+        ] {
+            assert_eq!(Scene::new(live, built).told(), right, "{live:?} {built:?}");
+        }
+    }
+
+    #[test]
+    fn a_move_is_known_by_its_title_if_only_one_new_page_has_it() {
+        let about = ("about/index.html", 1, 5);
+        let both = [about, ("other/index.html", 2, 5)];
+        let me = [("Me", "me/index.html")];
+        for (live, built, titles, right) in [
+            (
+                &[about][..],
+                &[("me/index.html", 2)][..],
+                &me[..],
+                &["/about/ ~ /me/"][..],
+            ),
+            // It has been there for long, beside the other.
+            (
+                &[about, ("me/index.html", 2, 5)],
+                &[("me/index.html", 2)],
+                &me,
+                &["/about/"],
+            ),
+            // Its content counts before its title.
+            (
+                &[about],
+                &[("me/index.html", 2), ("same.html", 1)],
+                &me,
+                &["/about/ = /same.html"],
+            ),
+            (&[about], &[("me/index.html", 2)], &[], &["/about/"]),
+        ] {
+            let scene = Scene::new(live, built).titled(&[("about/index.html", "Me")]);
+            assert_eq!(scene.links(titles, &[]).told(), right, "{live:?} {built:?}");
+        }
+        // The common title of a site is nobody's.
+        let scene = Scene::new(&both, &[("me/index.html", 3)])
+            .titled(&[("about/index.html", "Me"), ("other/index.html", "Me")]);
+        assert_eq!(scene.links(&me, &[]).told(), ["/about/", "/other/"]);
+    }
+
+    #[test]
+    fn what_answers_all_the_same_is_not_lost() {
+        let lost = |distribution: Distribution| {
+            let mut scene = Scene::new(
+                &[("about/index.html", 1, 5), ("index.html", 2, 5)],
+                &[("index.html", 2)],
+            );
+            scene.distribution = distribution;
+            scene.told()
+        };
+        let with_function = |function: EdgeFunction| {
+            let mut distribution = rest();
+            distribution.behaviors[0].function = Some(function.code().unwrap());
+            distribution
+        };
+        let response = |code, response_code| ErrorResponse {
+            code,
+            page: Some("/index.html".to_owned()),
+            response_code,
+            ..ErrorResponse::default()
+        };
+        let mut spa = rest();
+        spa.error_responses = vec![response(403, Some(200)), response(404, Some(200))];
+        assert_eq!(lost(spa), [""; 0]);
+        let mut with_page = rest();
+        with_page.error_responses = vec![response(404, None)];
+        assert_eq!(lost(with_page), ["/about/index.html"]);
+        let redirecting = |redirects: &[(&str, &str)]| {
+            let redirects = redirects.iter().map(|(from, to)| Redirect::new(*from, *to));
+            with_function(EdgeFunction {
+                redirects: redirects.collect(),
+                ..EdgeFunction::default()
+            })
+        };
+        assert_eq!(lost(redirecting(&[("/about/*", "/")])), [""; 0]);
+        assert_eq!(
+            lost(redirecting(&[("/other/*", "/")])),
+            ["/about/index.html"]
+        );
+        let mut errors = website();
+        errors.website.as_mut().unwrap().redirects_errors = true;
+        assert_eq!(lost(errors), [""; 0]);
+        // Another origin has those paths, and the site never had.
+        let mut other = rest();
+        other.behaviors[0].origins = vec!["other".to_owned()];
+        assert_eq!(lost(other), [""; 0]);
+    }
+
+    #[test]
+    fn a_redirect_in_the_store_of_a_function_answers() {
+        let mut distribution = rest();
+        let function = EdgeFunction {
+            redirects: vec![Redirect::new("/about/index.html", "/")],
+            stored: true,
+            ..EdgeFunction::default()
+        };
+        distribution.behaviors[0].function = Some(function.code().unwrap());
+        let mut scene = Scene::new(&[("about/index.html", 1, 5)], &[]);
+        scene.distribution = distribution.clone();
+        assert_eq!(scene.told(), ["/about/index.html"]);
+        let site = ShownSite::new(&distribution, vec!["s3".to_owned()]);
+        let facts = LostFacts {
+            manifest: &scene.manifest,
+            sites: &[(site, String::new())],
+            redirects: &[&function.redirects[0]],
+            error_documents: &[],
+            now: NOW,
+        };
+        let departed = DepartedPages {
+            now: leaving(&scene.plan, &facts),
+            ..DepartedPages::default()
+        };
+        assert_eq!(departed.now.len(), 1);
+        assert_eq!(find(&scene.plan, &facts, &departed), []);
+    }
+
+    #[test]
+    fn since_when_it_was_live_and_who_links_there_is_told() {
+        let mut scene = Scene::new(&[("about/index.html", 1, 5), ("b.html", 2, 6)], &[]).links(
+            &[],
+            &[
+                ("about/", &["x.html", "y.html"]),
+                ("about", &["y.html", "z.html"]),
+                ("b", &["x.html"]),
+                ("c.html", &["x.html"]),
+            ],
+        );
+        let told = scene.find().into_iter();
+        let told: Vec<_> = told
+            .map(|lost| (lost.path, lost.live_since, lost.linked_from))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("/about/".to_owned(), Some(5), 3),
+                ("/b.html".to_owned(), Some(6), 1)
+            ]
+        );
+    }
+
+    #[test]
+    fn pages_that_left_earlier_count_where_a_link_asks_for_them() {
+        let gone = |digest: Option<u8>, title: Option<&str>| GonePage {
+            since: Some(1),
+            at: 50,
+            digest: digest.map(|digest| Md5([digest; 16])),
+            title: title.map(Into::into),
+        };
+        // One page came with the deploy that removed the old ones, one was there before.
+        let live = [("late.html", 1, 50), ("early.html", 2, 20)];
+        let mut scene = Scene::new(&live, &[("late.html", 1), ("early.html", 2)]).links(
+            &[("Late", "late.html"), ("Early", "early.html")],
+            &[
+                ("a/", &["late.html"]),
+                ("b", &["late.html"]),
+                ("c.html", &["late.html"]),
+            ],
+        );
+        scene.departed.earlier = [
+            ("a/index.html", gone(None, Some("Late"))),
+            ("b.html", gone(None, Some("Early"))),
+            ("c.html", gone(Some(2), None)),
+            ("unasked.html", gone(None, None)),
+            ("early.html", gone(None, None)),
+        ]
+        .map(|(key, page)| (Key::new(key), page))
+        .into();
+        assert_eq!(
+            scene.told(),
+            ["/a/ ~ /late.html", "/b.html", "/c.html = /early.html"]
+        );
+        let found = scene.find();
+        assert!(
+            found
+                .iter()
+                .all(|lost| lost.gone_since == Some(50) && lost.linked_from == 1)
+        );
+    }
+
+    #[test]
+    fn a_line_says_only_what_redirects_can_say() {
+        let lost = |path: &str, to: Option<&str>| LostUrl {
+            path: path.to_owned(),
+            key: Key::new("x"),
+            live_since: None,
+            gone_since: None,
+            linked_from: 0,
+            successor: to.map(|path| SuccessorPage {
+                path: path.to_owned(),
+                sameness: PageSameness::Content,
+            }),
+        };
+        for (path, to, line) in [
+            ("/about/", Some("/me/"), Some("/about/ /me/ 301")),
+            ("/a%20b", Some("/caf%C3%A9"), Some("/a%20b /caf%C3%A9 301")),
+            ("/about/", None, None),
+            ("/a/:b/", Some("/c/"), None),
+            ("/a/*", Some("/c/"), None),
+        ] {
+            assert_eq!(lost(path, to).redirect().as_deref(), line, "{path}");
+        }
+    }
 }
