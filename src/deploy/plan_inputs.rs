@@ -212,6 +212,7 @@ impl PlanInputs {
                         plan.warnings.extend(told);
                     }
                     self.settle_kept(&mut plan).await?;
+                    self.check_site(job, &mut plan);
                     return Ok(plan);
                 }
                 Err(asks) if stop.is_set() => {
