@@ -13,6 +13,7 @@ use crate::object::entry::EntryLife;
 use crate::object::gone::GonePages;
 use crate::plan::Plan;
 use crate::plan::lost::{self, DepartedPages, LostFacts, LostUrl};
+use crate::rules::page_reader::read_page;
 use crate::state::StateError;
 use crate::state::gone;
 use crate::survey::expect;
@@ -146,7 +147,7 @@ impl PlanInputs {
             None | Some("") => body.to_vec(),
             Some(name) => decompress_start(&body, Encoding::named(name)?, TITLE_WITHIN),
         };
-        let title = title_of(&html);
+        let title = read_page(&html).title;
         title.filter(|title| title.len() <= MAX_TITLE)
     }
 
@@ -190,13 +191,4 @@ fn undistributed(job: &Job) -> Distribution {
             .for_each(|origin| origin.website = true);
     }
     plain
-}
-
-/// Returns the text of a page's `<title>`, white space joined.
-fn title_of(html: &[u8]) -> Option<Box<str>> {
-    let text = String::from_utf8_lossy(html);
-    let (_, rest) = text.split_once("<title>")?;
-    let (title, _) = rest.split_once("</title>")?;
-    let title = title.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
-    (!title.is_empty()).then(|| title.into())
 }

@@ -31,6 +31,7 @@ mod put;
 mod put_error;
 mod record;
 mod run;
+mod site_checks;
 mod steps;
 mod transfer_budget;
 

@@ -216,6 +216,7 @@ impl PlanInputs {
                         plan.warnings.extend(told);
                     }
                     self.settle_kept(&mut plan).await?;
+                    self.check_site(job, &mut plan);
                     self.find_lost(job, &mut plan).await;
                     return Ok(plan);
                 }

@@ -113,7 +113,8 @@ async fn source(
 ) -> Result<SiteSource, Error> {
     let DeployContext { job, tell, .. } = context;
     let Some(deploy) = &job.rollback else {
-        return Ok(SiteSource::of(survey::build(job, splits, tell).await?));
+        let build = survey::build(job, splits, tell).await?;
+        return Ok(SiteSource::read(build, job).await);
     };
     // No walk tells where to split the listing.
     drop(splits.set(Vec::new()));

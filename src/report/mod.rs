@@ -14,6 +14,7 @@ pub mod init;
 pub mod invalidations;
 mod json;
 mod left_out;
+mod links;
 mod lost;
 mod noise;
 mod options;

@@ -16,6 +16,7 @@ use crate::edge::price::{FREE_PATHS, PricingPlan};
 use crate::edge::{FunctionTrust, IndexLookup, PurgeMode};
 use crate::object::encoding::Encoding;
 use crate::rules::header_rule::HeaderRule;
+use crate::rules::link_report::LinkPolicy;
 use crate::rules::noise::NoiseRule;
 use crate::rules::redirect::Redirect;
 use crate::rules::security_preset::SecurityPreset;
@@ -88,6 +89,9 @@ pub(crate) struct Settings {
     pub tags: bool,
     /// What nobody serves is an error.
     pub strict: bool,
+    pub links: LinkPolicy,
+    /// Paths whose links are not judged.
+    pub links_except: List<GlobPattern>,
 
     pub delete: bool,
     /// `None`: half of the objects.
@@ -187,6 +191,8 @@ impl Default for Settings {
             noise: Vec::new(),
             tags: false,
             strict: false,
+            links: LinkPolicy::default(),
+            links_except: List::default(),
             delete: true,
             max_delete: None,
             adopt: false,

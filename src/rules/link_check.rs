@@ -1,0 +1,354 @@
+//! Judges the links of all pages of a site. A link is judged once for all pages that have it, or once a folder where it is relative.
+
+use std::collections::{BTreeMap, HashMap};
+
+use percent_encoding::percent_decode_str;
+
+use super::link_report::{LinkProblem, LinkReport, ProblemSort};
+use super::link_site::{LinkSite, PathFinding};
+use super::links::{Reference, joined, plain};
+use super::page_facts::LinkSort;
+use super::page_table::{PageTable, TabledPage, TextId};
+use crate::object::{Key, Md5};
+
+/// A page or style sheet of the build.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckedPage<'a> {
+    pub key: &'a Key,
+    pub content: Md5,
+    /// Whether it is a page, and no style sheet.
+    pub page: bool,
+}
+
+/// Returns what is wrong with the links of these pages.
+pub fn check_links(pages: &[CheckedPage], table: &PageTable, site: &LinkSite) -> LinkReport {
+    let contents = pages.iter().map(|page| (page.key.as_str(), page.content));
+    let mut checker = LinkChecker {
+        site,
+        table,
+        contents: contents.collect(),
+        ids: HashMap::new(),
+        reaches: vec![None; table.texts()],
+        fates: vec![LinkFate::Fine],
+        relative: HashMap::new(),
+        folders: HashMap::new(),
+        report: LinkReport::default(),
+    };
+    for page in pages {
+        if let Some(facts) = table.page(&page.content) {
+            checker.page(page, facts);
+        }
+    }
+    let mut report = checker.report;
+    report.titles = titles(pages, table);
+    report
+        .problems
+        .sort_by(|one, other| (one.sort, &one.page).cmp(&(other.sort, &other.page)));
+    report
+}
+
+/// Returns the titles that one page alone has.
+fn titles(pages: &[CheckedPage], table: &PageTable) -> BTreeMap<Box<str>, Key> {
+    let mut titles: HashMap<&str, Option<&Key>> = HashMap::new();
+    for page in pages {
+        if let Some(title) = table.page(&page.content).and_then(|facts| facts.title) {
+            titles
+                .entry(title)
+                .and_modify(|page| *page = None)
+                .or_insert(Some(page.key));
+        }
+    }
+    let sole = titles.into_iter();
+    sole.filter_map(|(title, page)| Some((title.into(), page?.clone())))
+        .collect()
+}
+
+/// What a link's text alone tells of where it leads.
+#[derive(Clone, Copy)]
+enum LinkReach {
+    /// A place in the page that it stands in.
+    Page,
+    /// It depends on the page's folder.
+    Folder,
+    /// The same from wherever: the fate of this number.
+    Anywhere(usize),
+}
+
+/// What becomes of somebody who follows a link.
+#[derive(Clone, Debug)]
+enum LinkFate {
+    Fine,
+    /// Nothing is there: a path below the site's root.
+    Nothing {
+        path: String,
+        suggestion: Option<String>,
+    },
+    Case(String),
+    /// The place in the page is not there.
+    NoAnchor(Option<String>),
+    Bucket,
+    Insecure {
+        /// Whether it leads to the site itself.
+        own: bool,
+    },
+}
+
+struct LinkChecker<'a> {
+    site: &'a LinkSite<'a>,
+    table: &'a PageTable,
+    /// The content of each page, by its key.
+    contents: HashMap<&'a str, Md5>,
+    /// The number of each text, where that is asked for.
+    ids: HashMap<&'a str, TextId>,
+    /// By the number of the link's text.
+    reaches: Vec<Option<LinkReach>>,
+    fates: Vec<LinkFate>,
+    /// By the number of the folder and that of the text.
+    relative: HashMap<(usize, TextId), usize>,
+    folders: HashMap<String, usize>,
+    report: LinkReport,
+}
+
+impl<'a> LinkChecker<'a> {
+    fn page(&mut self, page: &CheckedPage, facts: TabledPage<'a>) {
+        self.report.pages += u64::from(page.page);
+        let base = self.base(page, facts);
+        let folder = base.as_deref().and_then(|base| base.rsplit_once('/'));
+        let folder = folder.map(|(folder, _)| {
+            let new = self.folders.len();
+            *self.folders.entry(folder.to_owned()).or_insert(new)
+        });
+        for (sort, text) in facts.links() {
+            if matches!(sort, LinkSort::Mention | LinkSort::Base) {
+                continue;
+            }
+            self.report.links += 1;
+            let fate = match (self.reach(text), base.as_deref(), folder) {
+                (LinkReach::Anywhere(fate), ..) => fate,
+                (LinkReach::Page, ..) if sort != LinkSort::Visit => 0,
+                (LinkReach::Page, ..) => {
+                    let fragment = self.table.text(text).trim_start_matches('#');
+                    let fate = self.anchor(facts, fragment);
+                    self.keep(fate)
+                }
+                (LinkReach::Folder, Some(base), Some(folder)) => {
+                    self.in_folder(base, (folder, text))
+                }
+                // Another host's.
+                (LinkReach::Folder, ..) => 0,
+            };
+            if fate > 0 {
+                self.tell(page, sort, (text, fate));
+            }
+        }
+    }
+
+    /// Returns the path that relative references start from; `None` where that is on another host.
+    fn base(&self, page: &CheckedPage, facts: TabledPage) -> Option<String> {
+        let mount = self.site.mount.as_deref().unwrap_or("/");
+        let own = format!("{mount}{}", page.key);
+        let mut links = facts.links();
+        let Some((_, base)) = links.find(|(sort, _)| *sort == LinkSort::Base) else {
+            return Some(own);
+        };
+        match Reference::read(&plain(self.table.text(base))) {
+            Reference::Path { path: "", .. } => Some(own),
+            Reference::Path { path, .. } => Some(joined(&own, path)),
+            Reference::Host { host, path, .. } => self.is_own(host).then(|| joined("/", path)),
+            Reference::Other => Some(own),
+        }
+    }
+
+    fn reach(&mut self, text: TextId) -> LinkReach {
+        let index = text as usize;
+        if let Some(reach) = self.reaches.get(index).copied().flatten() {
+            return reach;
+        }
+        let reach = match Reference::read(&plain(self.table.text(text))) {
+            Reference::Path { path: "", .. } => LinkReach::Page,
+            Reference::Path { path, fragment } if path.starts_with('/') => {
+                let fate = match self.site.mount {
+                    Some(_) => self.path(&joined("/", path), fragment),
+                    None => LinkFate::Fine,
+                };
+                LinkReach::Anywhere(self.keep(fate))
+            }
+            Reference::Path { .. } => LinkReach::Folder,
+            Reference::Host { .. } => {
+                let fate = self.elsewhere(text);
+                LinkReach::Anywhere(self.keep(fate))
+            }
+            Reference::Other => LinkReach::Anywhere(0),
+        };
+        if let Some(known) = self.reaches.get_mut(index) {
+            *known = Some(reach);
+        }
+        reach
+    }
+
+    fn in_folder(&mut self, base: &str, (folder, text): (usize, TextId)) -> usize {
+        if let Some(fate) = self.relative.get(&(folder, text)) {
+            return *fate;
+        }
+        let fate = match Reference::read(&plain(self.table.text(text))) {
+            Reference::Path { path, fragment } => self.path(&joined(base, path), fragment),
+            _ => LinkFate::Fine,
+        };
+        let fate = self.keep(fate);
+        self.relative.insert((folder, text), fate);
+        fate
+    }
+
+    /// Judges a link that names a host.
+    fn elsewhere(&mut self, text: TextId) -> LinkFate {
+        let text = plain(self.table.text(text));
+        let Reference::Host {
+            insecure,
+            host,
+            path,
+            fragment,
+        } = Reference::read(&text)
+        else {
+            return LinkFate::Fine;
+        };
+        if (self.site.is_bucket)(host, path) {
+            return LinkFate::Bucket;
+        }
+        let own = self.is_own(host);
+        let fate = match own && self.site.mount.is_some() {
+            true => self.path(&joined("/", path), fragment),
+            false => LinkFate::Fine,
+        };
+        match fate {
+            LinkFate::Fine if insecure && !is_private(host) => LinkFate::Insecure { own },
+            fate => fate,
+        }
+    }
+
+    fn is_own(&self, host: &str) -> bool {
+        let (name, _) = split_port(host);
+        self.site.hosts.contains(&name.to_ascii_lowercase())
+    }
+
+    fn path(&mut self, path: &str, fragment: Option<&str>) -> LinkFate {
+        match self.site.find(path) {
+            PathFinding::Unknown => LinkFate::Fine,
+            PathFinding::Nothing {
+                case: Some(case), ..
+            } => LinkFate::Case(case),
+            PathFinding::Nothing {
+                path, suggestion, ..
+            } => LinkFate::Nothing { path, suggestion },
+            PathFinding::Key(key) => {
+                let content = self.contents.get(key.as_str());
+                let facts = content.and_then(|content| self.table.page(content));
+                match (facts, fragment) {
+                    (Some(facts), Some(fragment)) => self.anchor(facts, fragment),
+                    _ => LinkFate::Fine,
+                }
+            }
+        }
+    }
+
+    /// Judges the place in a page that a fragment names (WHATWG HTML, "Scrolling to a fragment").
+    fn anchor(&mut self, facts: TabledPage, fragment: &str) -> LinkFate {
+        // What browsers look for in the text is no anchor, and a path is for the router of an application.
+        let (fragment, _) = fragment.split_once(":~:").unwrap_or((fragment, ""));
+        let is_everywhere = fragment.is_empty()
+            || fragment.eq_ignore_ascii_case("top")
+            || fragment.starts_with(['/', '!']);
+        if is_everywhere || self.site.routes || facts.scripted {
+            return LinkFate::Fine;
+        }
+        let decoded = percent_decode_str(fragment).decode_utf8_lossy();
+        let mut is_there = |name: &str| {
+            let id = self.ids().get(name).copied();
+            id.is_some_and(|id| facts.anchors.contains(&id))
+        };
+        if is_there(fragment) || is_there(&decoded) {
+            return LinkFate::Fine;
+        }
+        let anchors = facts.anchors.iter().map(|id| self.table.text(*id));
+        let mut same = anchors.filter(|name| name.eq_ignore_ascii_case(&decoded));
+        let suggestion = same.next().map(|name| format!("#{name}"));
+        LinkFate::NoAnchor(suggestion)
+    }
+
+    /// Returns the number of each text of the table.
+    fn ids(&mut self) -> &HashMap<&'a str, TextId> {
+        if self.ids.is_empty() {
+            let ids = 0..self.table.texts() as TextId;
+            self.ids = ids.map(|id| (self.table.text(id), id)).collect();
+        }
+        &self.ids
+    }
+
+    fn keep(&mut self, fate: LinkFate) -> usize {
+        if let LinkFate::Fine = fate {
+            return 0;
+        }
+        self.fates.push(fate);
+        self.fates.len() - 1
+    }
+
+    fn tell(&mut self, page: &CheckedPage, sort: LinkSort, (text, fate): (TextId, usize)) {
+        let visits = sort == LinkSort::Visit;
+        let (problem, suggestion, refused) = match self.fates.get(fate) {
+            None | Some(LinkFate::Fine) => return,
+            Some(LinkFate::Nothing { path, suggestion }) => {
+                let pages = self.report.dead.entry(path.clone()).or_default();
+                pages.insert(page.key.clone());
+                let problem = if visits {
+                    ProblemSort::Dead
+                } else {
+                    ProblemSort::Missing
+                };
+                (problem, suggestion.clone(), true)
+            }
+            Some(LinkFate::Case(right)) => (ProblemSort::Case, Some(right.clone()), true),
+            Some(LinkFate::NoAnchor(_)) if !visits => return,
+            Some(LinkFate::NoAnchor(right)) => (ProblemSort::Anchor, right.clone(), true),
+            Some(LinkFate::Bucket) => (ProblemSort::Bucket, None, true),
+            // Whether the other site takes https: is not known here.
+            Some(LinkFate::Insecure { own }) => (ProblemSort::Insecure, None, *own || !visits),
+        };
+        self.report.problems.push(LinkProblem {
+            sort: problem,
+            page: page.key.clone(),
+            to: self.table.text(text).to_owned(),
+            suggestion,
+            refused,
+        });
+    }
+}
+
+/// Splits a host's name from its port.
+fn split_port(host: &str) -> (&str, Option<&str>) {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (name, Some(port)),
+        _ => (host, None),
+    }
+}
+
+/// Returns whether a host is this machine, or one of a network that is not public: nobody has certificates for those (RFC 1918,
+/// RFC 6761, RFC 6762).
+fn is_private(host: &str) -> bool {
+    let (name, _) = split_port(host);
+    let name = name.trim_matches(['[', ']']).to_ascii_lowercase();
+    let numbers: Vec<Option<u8>> = name.split('.').map(|part| part.parse().ok()).collect();
+    let by_number = match numbers.as_slice() {
+        [Some(127 | 10 | 0), Some(_), Some(_), Some(_)] => true,
+        [Some(192), Some(168), Some(_), Some(_)] => true,
+        [Some(169), Some(254), Some(_), Some(_)] => true,
+        [Some(172), Some(second), Some(_), Some(_)] => (16..32).contains(second),
+        _ => false,
+    };
+    let (_, last) = name.rsplit_once('.').unwrap_or(("", &name));
+    by_number
+        || name == "::1"
+        || !name.contains('.') && !name.contains(':')
+        || matches!(
+            last,
+            "localhost" | "local" | "internal" | "test" | "invalid" | "onion"
+        )
+}
