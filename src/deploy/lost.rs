@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use futures_util::stream::{self, StreamExt};
 
+use super::departures::DepartureNotes;
 use super::plan_inputs::PlanInputs;
 use crate::edge::{Distribution, IndexLookup, ShownSite, WebsiteConfiguration};
 use crate::job::request::Job;
@@ -12,7 +13,7 @@ use crate::object::encoding::{Encoding, decompress_start};
 use crate::object::entry::EntryLife;
 use crate::object::gone::GonePages;
 use crate::plan::Plan;
-use crate::plan::lost::{self, DepartedPages, LostFacts, LostUrl};
+use crate::plan::lost::{self, LostFacts, LostUrl};
 use crate::rules::page_reader::read_page;
 use crate::state::StateError;
 use crate::state::gone;
@@ -25,16 +26,6 @@ const TITLE_WITHIN: u64 = 64 << 10;
 const MAX_TITLE: usize = 300;
 /// Requests at once.
 const AT_ONCE: usize = 16;
-
-/// What is known of the pages that are not there any more.
-#[derive(Debug, Default)]
-pub(super) struct DepartureNotes {
-    pages: DepartedPages,
-    /// As the state remembers them; `None`: nobody asked, or nobody knows.
-    remembered: Option<GonePages>,
-    /// History was asked too, which the state is to remember.
-    is_completed: bool,
-}
 
 impl PlanInputs {
     /// Finds the URLs that the plan loses, or that links ask for in vain. Where there are none nothing is asked for.

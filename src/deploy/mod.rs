@@ -9,6 +9,7 @@ mod content;
 mod context;
 mod delete;
 mod delta;
+mod departures;
 mod deployed;
 mod function;
 mod function_keys;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::context::DeployContext;
-use super::lost::DepartureNotes;
+use super::departures::DepartureNotes;
 use crate::aws::list::ListedObject;
 use crate::edge::critic;
 use crate::edge::critic::DistributionCritic;

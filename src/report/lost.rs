@@ -3,14 +3,10 @@
 use serde_json::{Value, json};
 
 use super::changes::more;
-use super::history::local_day;
 use super::json::merged;
 use super::options::TextLook;
-use super::printer::Printer;
-use super::text::{counted, shown, wrapped};
+use super::text::{counted, local_day, shown, wrapped};
 use crate::plan::lost::{LostUrl, PageSameness};
-use crate::rules::redirect::Redirect;
-use crate::settings::WrittenRedirects;
 
 /// URLs shown where not all are asked for.
 const MAX_SHOWN: usize = 10;
@@ -54,44 +50,6 @@ pub(super) fn json(lost: &[LostUrl]) -> impl Iterator<Item = Value> {
         let redirect = url.redirect().map(|line| json!({"redirect": line}));
         merged(object, redirect.unwrap_or_else(|| json!({})))
     })
-}
-
-impl Printer {
-    /// Tells which redirects were written, and where.
-    pub(crate) fn wrote_redirects(&self, written: &WrittenRedirects) {
-        for (redirect, why) in &written.refused {
-            let Redirect { from, to, .. } = redirect;
-            self.warn(&format!(
-                "no redirect from {from} to {to} was written: {why}"
-            ));
-        }
-        if written.redirects.is_empty() {
-            return;
-        }
-        let lines = written
-            .redirects
-            .iter()
-            .map(|it| format!("{} {} {}", it.from, it.to, it.status));
-        let lines: Vec<String> = lines.collect();
-        let files = written.files.iter().map(|path| path.display().to_string());
-        let files: Vec<String> = files.collect();
-        let number = counted(lines.len() as u64, "redirect");
-        self.note(&format!(
-            "Wrote {number} to {}:",
-            shown(&files.join(" and to "))
-        ));
-        lines
-            .iter()
-            .for_each(|line| self.note(&format!("  {}", shown(line))));
-        self.object(&json!({"type": "redirects-written", "files": files, "lines": lines}));
-        if let Some(generator) = written.lost_with {
-            self.warn(&format!(
-                "the next build by {generator} will not have {}: copy the lines to where {generator} takes it from, or write them as \
-                 [[redirects]] in deploy.toml",
-                files.join(" and ")
-            ));
-        }
-    }
 }
 
 /// Says what a URL was, and what it may become.

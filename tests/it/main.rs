@@ -35,6 +35,7 @@ mod interrupts;
 mod json;
 mod keep;
 mod local;
+mod lost;
 mod mishap;
 mod order;
 mod paths;
