@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use percent_encoding::percent_decode_str;
 
 use super::link_report::{LinkProblem, LinkReport, ProblemSort};
-use super::link_site::{LinkSite, PathFinding};
+use super::link_site::{LinkSite, PathFinding, split_port};
 use super::links::{Reference, joined, plain};
 use super::page_facts::LinkSort;
 use super::page_table::{PageTable, TabledPage, TextId};
@@ -112,7 +112,8 @@ struct LinkChecker<'a> {
 impl<'a> LinkChecker<'a> {
     fn page(&mut self, page: &CheckedPage, facts: TabledPage<'a>) {
         self.report.pages += u64::from(page.page);
-        let base = self.base(page, facts);
+        let href = facts.base().map(|base| self.table.text(base));
+        let base = self.site.base(page.key.as_str(), href);
         let folder = base.as_deref().and_then(|base| base.rsplit_once('/'));
         let folder = folder.map(|(folder, _)| {
             let new = self.folders.len();
@@ -140,22 +141,6 @@ impl<'a> LinkChecker<'a> {
             if fate > 0 {
                 self.tell(page, sort, (text, fate));
             }
-        }
-    }
-
-    /// Returns the path that relative references start from; `None` where that is on another host.
-    fn base(&self, page: &CheckedPage, facts: TabledPage) -> Option<String> {
-        let mount = self.site.mount.as_deref().unwrap_or("/");
-        let own = format!("{mount}{}", page.key);
-        let mut links = facts.links();
-        let Some((_, base)) = links.find(|(sort, _)| *sort == LinkSort::Base) else {
-            return Some(own);
-        };
-        match Reference::read(&plain(self.table.text(base))) {
-            Reference::Path { path: "", .. } => Some(own),
-            Reference::Path { path, .. } => Some(joined(&own, path)),
-            Reference::Host { host, path, .. } => self.is_own(host).then(|| joined("/", path)),
-            Reference::Other => Some(own),
         }
     }
 
@@ -214,7 +199,7 @@ impl<'a> LinkChecker<'a> {
         if (self.site.is_bucket)(host, path) {
             return LinkFate::Bucket;
         }
-        let own = self.is_own(host);
+        let own = self.site.is_own(host);
         let fate = match own && self.site.mount.is_some() {
             true => self.path(&joined("/", path), fragment),
             false => LinkFate::Fine,
@@ -223,11 +208,6 @@ impl<'a> LinkChecker<'a> {
             LinkFate::Fine if insecure && !is_private(host) => LinkFate::Insecure { own },
             fate => fate,
         }
-    }
-
-    fn is_own(&self, host: &str) -> bool {
-        let (name, _) = split_port(host);
-        self.site.hosts.contains(&name.to_ascii_lowercase())
     }
 
     fn path(&mut self, path: &str, fragment: Option<&str>) -> LinkFate {
@@ -319,14 +299,6 @@ impl<'a> LinkChecker<'a> {
             suggestion,
             refused,
         });
-    }
-}
-
-/// Splits a host's name from its port.
-fn split_port(host: &str) -> (&str, Option<&str>) {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (name, Some(port)),
-        _ => (host, None),
     }
 }
 
