@@ -32,13 +32,13 @@ pub(super) async fn links(app: &App) -> Result<Exit, Error> {
     let tell = EventSink::new(move |event| printer.event(event));
     let build = survey::build(&job, &Arc::default(), &tell).await?;
     let source = SiteSource::read(build, &job).await;
-    let judged = site_links::judged(
+    let found = site_links::look(
         &source,
         &job,
         &ResolvedTargets::default(),
         std::iter::empty(),
     );
-    let report = judged.unwrap_or_default();
+    let report = found.links.unwrap_or_default();
     app.printer.links(&report);
     Ok(match report.refused().next() {
         Some(_) => Exit::Failed,

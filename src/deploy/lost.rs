@@ -16,7 +16,6 @@ use crate::plan::Plan;
 use crate::plan::lost::{self, LostFacts, LostUrl};
 use crate::rules::page_reader::read_page;
 use crate::state::StateError;
-use crate::state::gone;
 use crate::survey::expect;
 
 /// Pages whose titles are read, each by a request.
@@ -93,7 +92,7 @@ impl PlanInputs {
             .collect();
         let mut dead = plan.links.iter().flat_map(|links| links.dead.keys());
         let is_open = dead.any(|link| !known.contains(link.as_str()));
-        if is_open && !gone::unread(&gone, state).is_empty() {
+        if is_open && gone.from > 0 {
             store.add_from_history(&mut gone, state).await?;
             notes.is_completed = true;
         }

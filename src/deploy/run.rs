@@ -18,7 +18,7 @@ use super::steps::RunningDeploy;
 use crate::aws::AwsClients;
 use crate::edge::PurgeMode;
 use crate::edge::path::PathDialect;
-use crate::error::Error;
+use crate::error::{Error, Exit};
 use crate::job::event::{DeployEvent, DeploySummary, EventSink};
 use crate::job::pool::ConcurrencyLevel;
 use crate::job::request::Job;
@@ -249,6 +249,14 @@ impl DeployRun<'_> {
         tell.tell(DeployEvent::Planned(plan.clone()));
         guard::check(&plan, job.settings.max_delete)
             .map_err(|refused| Error::failed(refused.to_string()).hint(refused.hint()))?;
+        let settings = &job.settings;
+        guard::check_links(&plan, settings.links)
+            .map_err(|refused| Error::failed(refused.to_string()).hint(refused.hint()))?;
+        if settings.strict {
+            guard::check_budget(&plan).map_err(|refused| {
+                Error::new(Exit::Changes, refused.to_string()).hint(refused.hint())
+            })?;
+        }
         self.summary.unchanged = plan.unchanged as u64;
         self.summary.retained = plan.retained.len() as u64;
         self.summary.foreign = plan.foreign.len() as u64;

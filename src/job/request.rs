@@ -38,7 +38,8 @@ impl Job {
 
     /// Returns whether it has to be known what the pages of the build refer to.
     pub(crate) fn reads_pages(&self) -> bool {
-        let is_asked = self.settings.links != LinkPolicy::Off;
+        let is_asked =
+            self.settings.links != LinkPolicy::Off || self.settings.budget.page.is_some();
         is_asked && !self.is_preview && self.rollback.is_none()
     }
 }

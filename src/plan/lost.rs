@@ -133,7 +133,7 @@ pub fn find(plan: &Plan, facts: &LostFacts, departed: &DepartedPages) -> Vec<Los
     });
     let views: Vec<ViewedSite> = views.collect();
     let successors = Successors::new(plan, facts, &after, departed);
-    let mut lost: Vec<LostUrl> = Vec::new();
+    let (mut lost, mut paths) = (Vec::new(), HashSet::new());
     let earlier = departed.earlier.iter().map(|page| (page, true));
     for ((key, gone), is_earlier) in departed.now.iter().map(|page| (page, false)).chain(earlier) {
         let linked_from = linking_pages(plan, key.as_str()).len() as u64;
@@ -146,7 +146,7 @@ pub fn find(plan: &Plan, facts: &LostFacts, departed: &DepartedPages) -> Vec<Los
         });
         let Some((view, path)) = losing else { continue };
         // A folder's own key and its index document answer at one URL.
-        if lost.iter().any(|lost| lost.path == path) {
+        if !paths.insert(path.clone()) {
             continue;
         }
         let successor = successors.of(key, gone).and_then(|(page, sameness)| {
@@ -189,7 +189,8 @@ impl LostFacts<'_> {
         let by_name = || content_type(key.as_str(), None, &[]);
         let content_type = told.map_or_else(by_name, Into::into);
         let is_error = |site: &ShownSite| site.error_page_keys().contains(key.as_str());
-        page::is_bookmarked(key.as_str(), &content_type)
+        let is_bookmarked = page::is_bookmarked(key.as_str(), &content_type);
+        is_bookmarked
             && !self
                 .error_documents
                 .iter()

@@ -4,6 +4,7 @@
 //! CI), and beside it as an object for programs.
 
 mod bars;
+mod budget;
 mod changes;
 pub mod distributions;
 mod error;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::budget;
 use super::changes;
 use super::json::merged;
 use super::lost;
@@ -13,7 +14,6 @@ use super::purge;
 use super::summary::nothing_to_do;
 use super::text::{bytes, count, counted, destination, joined, shown, wrapped};
 use crate::object::Key;
-use crate::plan::guard::PlanRefusal;
 use crate::plan::{FunctionChange, HeadersPolicyChange, Plan, StoreChange};
 
 /// Names shown of what is told in passing.
@@ -64,9 +64,8 @@ impl Printer {
     }
 
     /// Warns that a deploy would not carry the plan out.
-    pub fn refused(&self, refused: &PlanRefusal) {
-        let hint = refused.hint();
-        self.warn(&format!("deploy would refuse this: {refused}; {hint}"));
+    pub fn refused(&self, why: &str, hint: &str) {
+        self.warn(&format!("deploy would refuse this: {why}; {hint}"));
     }
 }
 
@@ -99,6 +98,7 @@ fn text(plan: &Plan, context: &PlanContext, look: TextLook) -> String {
         }
     }
     blocks.extend(lost::text(&plan.lost, look));
+    blocks.push(budget::text(&plan.budget, look));
     blocks.retain(|block| !block.is_empty());
     blocks.join("\n\n")
 }

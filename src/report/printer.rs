@@ -14,10 +14,12 @@ use super::bars::ProgressBars;
 use super::options::PrinterOptions;
 use super::progress::UploadProgress;
 use super::summary::{self, Completions};
-use super::{error, event, lost, text};
+use super::{budget, error, event, links, lost, text};
 use crate::error::{Error, Exit};
 use crate::job::{DeployEvent, DeploySummary};
 use crate::plan::Plan;
+use crate::plan::TOLD_LINKS;
+use crate::rules::link_report::LinkReport;
 
 /// Prints for whoever looks on. Clones print to the same terminal; a closed pipe ends the printing, not the work.
 #[derive(Clone)]
@@ -163,6 +165,18 @@ impl Printer {
                 state.to_stderr(&error::known_warning(message, self.options.err));
             }
             self.warn_once(state, message);
+        }
+        if self.options.json {
+            let links = plan.links.iter().flat_map(links::json);
+            let objects = links.chain(budget::json(&plan.budget));
+            objects.for_each(|object| print_json(&object));
+        } else if self.options.verbose {
+            let links = plan
+                .links
+                .iter()
+                .flat_map(LinkReport::lines)
+                .skip(TOLD_LINKS);
+            links.for_each(|line| state.to_stderr(&text::shown(&line)));
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use percent_encoding::percent_decode_str;
 
 use super::link_report::{LinkProblem, LinkReport, ProblemSort};
-use super::link_site::{LinkSite, PathFinding};
+use super::link_site::{LinkSite, PathFinding, split_port};
 use super::links::{Reference, joined, plain};
 use super::page_facts::LinkSort;
 use super::page_table::{PageTable, TabledPage, TextId};
@@ -112,7 +112,8 @@ struct LinkChecker<'a> {
 impl<'a> LinkChecker<'a> {
     fn page(&mut self, page: &CheckedPage, facts: TabledPage<'a>) {
         self.report.pages += u64::from(page.page);
-        let base = self.base(page, facts);
+        let href = facts.base().map(|base| self.table.text(base));
+        let base = self.site.base(page.key.as_str(), href);
         let folder = base.as_deref().and_then(|base| base.rsplit_once('/'));
         let folder = folder.map(|(folder, _)| {
             let new = self.folders.len();
@@ -140,22 +141,6 @@ impl<'a> LinkChecker<'a> {
             if fate > 0 {
                 self.tell(page, sort, (text, fate));
             }
-        }
-    }
-
-    /// Returns the path that relative references start from; `None` where that is on another host.
-    fn base(&self, page: &CheckedPage, facts: TabledPage) -> Option<String> {
-        let mount = self.site.mount.as_deref().unwrap_or("/");
-        let own = format!("{mount}{}", page.key);
-        let mut links = facts.links();
-        let Some((_, base)) = links.find(|(sort, _)| *sort == LinkSort::Base) else {
-            return Some(own);
-        };
-        match Reference::read(&plain(self.table.text(base))) {
-            Reference::Path { path: "", .. } => Some(own),
-            Reference::Path { path, .. } => Some(joined(&own, path)),
-            Reference::Host { host, path, .. } => self.is_own(host).then(|| joined("/", path)),
-            Reference::Other => Some(own),
         }
     }
 
@@ -214,7 +199,7 @@ impl<'a> LinkChecker<'a> {
         if (self.site.is_bucket)(host, path) {
             return LinkFate::Bucket;
         }
-        let own = self.is_own(host);
+        let own = self.site.is_own(host);
         let fate = match own && self.site.mount.is_some() {
             true => self.path(&joined("/", path), fragment),
             false => LinkFate::Fine,
@@ -225,11 +210,6 @@ impl<'a> LinkChecker<'a> {
         }
     }
 
-    fn is_own(&self, host: &str) -> bool {
-        let (name, _) = split_port(host);
-        self.site.hosts.contains(&name.to_ascii_lowercase())
-    }
-
     fn path(&mut self, path: &str, fragment: Option<&str>) -> LinkFate {
         match self.site.find(path) {
             PathFinding::Unknown => LinkFate::Fine,
@@ -237,8 +217,19 @@ impl<'a> LinkChecker<'a> {
                 case: Some(case), ..
             } => LinkFate::Case(case),
             PathFinding::Nothing {
-                path, suggestion, ..
-            } => LinkFate::Nothing { path, suggestion },
+                path: nothing,
+                suggestion,
+                ..
+            } => {
+                // A name that holds a `#` has it encoded.
+                let whole = fragment.map(|fragment| format!("{path}%23{fragment}"));
+                let encoded =
+                    whole.filter(|path| matches!(self.site.find(path), PathFinding::Key(_)));
+                LinkFate::Nothing {
+                    path: nothing,
+                    suggestion: encoded.or(suggestion),
+                }
+            }
             PathFinding::Key(key) => {
                 let content = self.contents.get(key.as_str());
                 let facts = content.and_then(|content| self.table.page(content));
@@ -322,14 +313,6 @@ impl<'a> LinkChecker<'a> {
     }
 }
 
-/// Splits a host's name from its port.
-fn split_port(host: &str) -> (&str, Option<&str>) {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (name, Some(port)),
-        _ => (host, None),
-    }
-}
-
 /// Returns whether a host is this machine, or one of a network that is not public: nobody has certificates for those (RFC 1918,
 /// RFC 6761, RFC 6762).
 fn is_private(host: &str) -> bool {
@@ -351,4 +334,196 @@ fn is_private(host: &str) -> bool {
             last,
             "localhost" | "local" | "internal" | "test" | "invalid" | "onion"
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::OnceCell;
+    use std::collections::{BTreeSet, HashSet};
+
+    use super::*;
+    use crate::rules::page_reader::read_page;
+    use crate::rules::page_table::PageTableBuilder;
+    use ProblemSort::{Anchor, Bucket, Case, Dead, Insecure, Missing};
+
+    const KEYS: [&str; 10] = [
+        "index.html",
+        "about.html",
+        "posts/a/index.html",
+        "posts/C#/index.html",
+        "café.html",
+        "100%.html",
+        "style.css",
+        "Logo.png",
+        "app",
+        "page.html",
+    ];
+
+    /// Returns what is told of the links of one page, which has the places `here` and `Ort`.
+    fn told(mount: &str, key: &str, html: &str) -> Vec<(ProblemSort, String, bool)> {
+        let mut builder = PageTableBuilder::default();
+        let html = format!("<p id=here><a name=Ort>{html}");
+        builder.add(Md5([1; 16]), &read_page(html.as_bytes()));
+        builder.add(
+            Md5([2; 16]),
+            &read_page(b"<script>build()</script><div id=app>"),
+        );
+        let own = Key::new(key);
+        let scripted = Key::new("app");
+        let page = |key, content| CheckedPage {
+            key,
+            content: Md5([content; 16]),
+            page: true,
+        };
+        let site = LinkSite {
+            mount: Some(mount.to_owned()),
+            hosts: BTreeSet::from(["www.example.com".to_owned()]),
+            keys: HashSet::from(KEYS),
+            index: "index.html",
+            may_answer: &|path| path.starts_with("/api/"),
+            is_bucket: &|host, _| host == "b.s3.amazonaws.com",
+            routes: false,
+            forms: OnceCell::new(),
+        };
+        let pages = [page(&own, 1), page(&scripted, 2)];
+        let report = check_links(&pages, &builder.finish(), &site);
+        let problems = report.problems.into_iter();
+        let text = |problem: LinkProblem| {
+            let right = problem
+                .suggestion
+                .map(|right| format!("{} -> {right}", problem.to));
+            (problem.sort, right.unwrap_or(problem.to), problem.refused)
+        };
+        problems.map(text).collect()
+    }
+
+    #[test]
+    fn a_link_that_leads_somewhere_is_not_told() {
+        for html in [
+            "<a href=/><a href=''><a href=about><a href=/about.html><a href=about?x=y#>",
+            "<a href=/posts/a><a href=/posts/a/><a href=posts/a/index.html><a href=posts/C%23/>",
+            "<a href=/caf%C3%A9.html><a href=café><a href=/100%25.html>",
+            "<a href=#here><a href=#Ort><a href=#top><a href='#TOP'><a href=#:~:text=x><a href='#here:~:text=y'>",
+            "<a href=page.html#here><a href=/page#%68ere><a href=/app#unknown><a href='/page#/route'><a href='#!x'>",
+            "<a href=mailto:a@b><a href=tel:1><a href='javascript:void(0)'><a href=data:,x><a href=whatever:x>",
+            "<a href=https://other.example/x><a href=//other.example/x>",
+            "<a href=https://www.example.com/about><a href=https://WWW.example.com>",
+            "<a href=http://localhost:3000><a href=http://127.0.0.1/><a href=http://192.168.1.1><a href=http://nas.local/x>",
+            "<a href=/api/x><form action=/post method=post><link rel=canonical href=/gone><link rel=preconnect href=/x>",
+            "<!-- <a href=/gone> --><template><a href='{{ url }}'></template><script>'<a href=/gone>'</script>",
+            "<link rel=stylesheet href=/style.css><img src=Logo.png srcset='/Logo.png 1x, Logo.png 2x'>",
+            "<svg><title>x</title><use href='#shape'/><a href=/about></svg>",
+        ] {
+            assert_eq!(told("/", "page.html", html), [], "{html}");
+        }
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_told_with_its_reason() {
+        for (html, sort, text, refused) in [
+            ("<a href=/gone>", Dead, "/gone", true),
+            ("<a href=/gone><a href=/gone>", Dead, "/gone", true),
+            ("<noscript><a href=/gone></noscript>", Dead, "/gone", true),
+            ("<area href=../gone.html>", Dead, "../gone.html", true),
+            ("<a href=about/>", Dead, "about/ -> /about", true),
+            (
+                "<a href=/posts/C#/>",
+                Dead,
+                "/posts/C#/ -> /posts/C%23/",
+                true,
+            ),
+            (
+                "<a href=//www.example.com/gone>",
+                Dead,
+                "//www.example.com/gone",
+                true,
+            ),
+            ("<form action=/search>", Dead, "/search", true),
+            (
+                "<meta http-equiv=refresh content='0; URL=/gone'>",
+                Dead,
+                "/gone",
+                true,
+            ),
+            (
+                "<link rel=alternate type=application/rss+xml href=/feed.xml>",
+                Dead,
+                "/feed.xml",
+                true,
+            ),
+            ("<base href=/posts/><a href=about>", Dead, "about", true),
+            ("<script src=/a.js></script>", Missing, "/a.js", true),
+            (
+                "<link rel=icon href=/favicon.ico>",
+                Missing,
+                "/favicon.ico",
+                true,
+            ),
+            (
+                "<img srcset='/a.png 1x,/Logo.png 2x'>",
+                Missing,
+                "/a.png",
+                true,
+            ),
+            ("<p style='background: url(x.png)'>", Missing, "x.png", true),
+            (
+                "<iframe src=/frame.html></iframe>",
+                Missing,
+                "/frame.html",
+                true,
+            ),
+            ("<a href=/About>", Case, "/About -> /about", true),
+            ("<img src=logo.png>", Case, "logo.png -> /Logo.png", true),
+            ("<a href=#gone>", Anchor, "#gone", true),
+            ("<a href=/page#ORT>", Anchor, "/page#ORT -> #Ort", true),
+            (
+                "<img src=https://b.s3.amazonaws.com/x>",
+                Bucket,
+                "https://b.s3.amazonaws.com/x",
+                true,
+            ),
+            (
+                "<img src=http://cdn.example/x>",
+                Insecure,
+                "http://cdn.example/x",
+                true,
+            ),
+            (
+                "<a href=http://www.example.com/about>",
+                Insecure,
+                "http://www.example.com/about",
+                true,
+            ),
+            (
+                "<a href=http://other.example/>",
+                Insecure,
+                "http://other.example/",
+                false,
+            ),
+        ] {
+            let expected = vec![(sort, text.to_owned(), refused)];
+            assert_eq!(told("/", "page.html", html), expected, "{html}");
+        }
+    }
+
+    #[test]
+    fn a_site_may_lie_in_a_folder() {
+        for (key, html, expected) in [
+            (
+                "page.html",
+                "<a href=/docs/about><a href=/docs><a href=/><a href=/other/>",
+                None,
+            ),
+            ("page.html", "<a href=/docs/gone>", Some("/docs/gone")),
+            ("posts/a/index.html", "<a href=../../about>", None),
+            ("posts/a/index.html", "<a href=../about>", Some("../about")),
+            ("100%.html", "<a href=about>", None),
+        ] {
+            let told: Vec<String> = told("/docs/", key, html)
+                .into_iter()
+                .map(|told| told.1)
+                .collect();
+            assert_eq!(told, expected.into_iter().collect::<Vec<_>>(), "{html}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::links::decoded_key;
+use super::links::{Reference, decoded_key, joined, key_path, plain};
 
 /// The site that links are judged against.
 pub struct LinkSite<'a> {
@@ -77,6 +77,40 @@ impl LinkSite<'_> {
         }
     }
 
+    /// Returns the path that relative references of a page start from, by its `<base href>` if it has one; `None` where that is on
+    /// another host.
+    pub fn base(&self, key: &str, href: Option<&str>) -> Option<String> {
+        let own = key_path(self.mount.as_deref().unwrap_or("/"), key);
+        match Reference::read(&plain(href.unwrap_or_default())) {
+            Reference::Path { path: "", .. } | Reference::Other => Some(own),
+            Reference::Path { path, .. } => Some(joined(&own, path)),
+            Reference::Host { host, path, .. } => self.is_own(host).then(|| joined("/", path)),
+        }
+    }
+
+    /// Returns whether viewers find the site under a host's name.
+    pub fn is_own(&self, host: &str) -> bool {
+        let (name, port) = split_port(host);
+        matches!(port, None | Some("80" | "443")) && self.hosts.contains(&name.to_ascii_lowercase())
+    }
+
+    /// Returns the key that a page at `base` loads by a reference; `None` where that is not the site's.
+    pub fn loaded(&self, base: Option<&str>, reference: &str) -> Option<String> {
+        let path = match Reference::read(&plain(reference)) {
+            Reference::Path { path: "", .. } | Reference::Other => return None,
+            Reference::Path { path, .. } if path.starts_with('/') => {
+                self.mount.as_ref()?;
+                joined("/", path)
+            }
+            Reference::Path { path, .. } => joined(base?, path),
+            Reference::Host { host, path, .. } => self.is_own(host).then(|| joined("/", path))?,
+        };
+        match self.find(&path) {
+            PathFinding::Key(key) => Some(key),
+            _ => None,
+        }
+    }
+
     /// Returns what a path is below the site's root; `None` where it is not the site's.
     fn below<'p>(&self, path: &'p str) -> Option<&'p str> {
         let mount = self.mount.as_deref().unwrap_or("/");
@@ -117,5 +151,13 @@ impl LinkSite<'_> {
             }
             forms
         })
+    }
+}
+
+/// Splits a host's name from its port.
+pub(super) fn split_port(host: &str) -> (&str, Option<&str>) {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (name, Some(port)),
+        _ => (host, None),
     }
 }

@@ -12,7 +12,7 @@ use super::page_reader::read_page;
 /// and fragment; `""` is the root, `posts/` a folder. URLs with a host are left out.
 pub fn html_links(key: &str, html: &[u8]) -> BTreeSet<String> {
     let facts = read_page(html);
-    let mut base = format!("/{key}");
+    let mut base = key_path("/", key);
     let mut links = facts.links.iter();
     if let Some(own) = links.find(|link| link.sort == LinkSort::Base)
         && let Some(path) = own_path(&base, &own.to)
@@ -25,6 +25,11 @@ pub fn html_links(key: &str, html: &[u8]) -> BTreeSet<String> {
         .filter(|link| link.sort != LinkSort::Base);
     let paths = links.filter_map(|link| own_path(&base, &link.to));
     paths.filter_map(|path| decoded_key(&path)).collect()
+}
+
+/// Returns the request path of a key below `mount`, where nothing but its `%` need be encoded to be decoded again.
+pub fn key_path(mount: &str, key: &str) -> String {
+    format!("{mount}{}", key.replace('%', "%25"))
 }
 
 /// Returns the request path that a reference leads to from the page at `base`; `None` where it leaves the site or stays on the page.

@@ -21,6 +21,7 @@ pub mod page_facts;
 pub mod page_reader;
 pub mod page_table;
 mod page_tag;
+pub mod page_weight;
 mod path_pattern;
 pub mod presets;
 pub mod redirect;

@@ -198,3 +198,112 @@ impl Emitter for ForwardedReader<'_> {
     fn push_doctype_public_identifier(&mut self, _: &[u8]) {}
     fn push_doctype_system_identifier(&mut self, _: &[u8]) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::page_facts::LinkSort;
+
+    fn links(html: &str) -> Vec<(LinkSort, String)> {
+        let links = read_page(html.as_bytes()).links.into_iter();
+        links.map(|link| (link.sort, link.to.into())).collect()
+    }
+
+    #[test]
+    fn a_page_says_what_it_is_and_what_may_be_named_in_it() {
+        let facts = read_page(
+            "<!doctype html><svg><title>icon</title></svg><title> A\n &amp; B </title><title>C</title>\
+             <h1 id=one>x<a name='two'>y<p id=one><template><p id=three></template>"
+                .as_bytes(),
+        );
+        assert_eq!(facts.title.as_deref(), Some("A & B"));
+        assert_eq!(facts.anchors, ["one", "two"].map(Box::<str>::from));
+        assert!(!facts.scripted);
+        assert_eq!(read_page(b"<title> </title>").title, None);
+    }
+
+    #[test]
+    fn a_page_that_scripts_make_is_known_by_its_emptiness() {
+        let text = "a word ".repeat(LEAST_TEXT);
+        for (html, scripted) in [
+            (
+                "<div id=root></div><script src=/main.js></script>".to_owned(),
+                true,
+            ),
+            (
+                format!("<script>{text}</script><style>{text}</style>"),
+                true,
+            ),
+            (
+                format!("<p>{text}</p><script src=/main.js></script>"),
+                false,
+            ),
+            ("<p>short</p>".to_owned(), false),
+        ] {
+            assert_eq!(read_page(html.as_bytes()).scripted, scripted, "{html}");
+        }
+    }
+
+    #[test]
+    fn references_are_told_apart_by_what_a_browser_does() {
+        use LinkSort::{Base, Load, Mention, Offer, Visit};
+        for (html, expected) in [
+            ("<A HREF=' /a\n'>", vec![(Visit, "/a")]),
+            (
+                "<script src=a.js></script><script nomodule src=b.js></script>",
+                vec![(Load, "a.js"), (Offer, "b.js")],
+            ),
+            (
+                "<link rel='Stylesheet' href=a.css><link rel=stylesheet media=print href=b.css>",
+                vec![(Load, "a.css"), (Offer, "b.css")],
+            ),
+            (
+                "<link rel='shortcut icon' href=i.png><link rel=next href=2>",
+                vec![(Offer, "i.png"), (Mention, "2")],
+            ),
+            (
+                "<img src=a.png srcset='a,b.png 1x, c.png'>",
+                vec![(Load, "a.png"), (Offer, "a,b.png"), (Offer, "c.png")],
+            ),
+            (
+                "<style>@import 'a.css'; b{c:url(d.png)}</style>",
+                vec![(Load, "a.css"), (Offer, "d.png")],
+            ),
+            (
+                "<video src=v.mp4 poster=p.png></video><base href=/x/>",
+                vec![(Offer, "v.mp4"), (Offer, "p.png"), (Base, "/x/")],
+            ),
+            (
+                "<svg><style/><image href=i.png /><a xlink:href=/b></svg>",
+                vec![(Load, "i.png"), (Visit, "/b")],
+            ),
+            (
+                "<template shadowrootmode=open><a href=/a></template><template><template></template><a href=/b></template>",
+                vec![(Visit, "/a")],
+            ),
+            (
+                "<a href=/a><a href=/a><img src=/a>",
+                vec![(Visit, "/a"), (Load, "/a")],
+            ),
+            (
+                "<textarea><a href=/a></textarea><title><a href=/b></title>",
+                vec![],
+            ),
+            ("<a href=/a href=/b x", vec![]),
+        ] {
+            let expected: Vec<_> = expected
+                .into_iter()
+                .map(|(sort, to)| (sort, to.to_owned()))
+                .collect();
+            assert_eq!(links(html), expected, "{html}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_are_too_odd(bytes: Vec<u8>, html in "(</?(a|svg|title|style|script|template|textarea|base)|[<>= \"'/!-]|href=|srcset=|id=x|&#x|é){0,40}") {
+            read_page(&bytes);
+            read_page(html.as_bytes());
+        }
+    }
+}

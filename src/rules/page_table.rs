@@ -50,6 +50,12 @@ pub struct TabledPage<'a> {
 }
 
 impl TabledPage<'_> {
+    /// Returns the text of its `<base href>`.
+    pub fn base(&self) -> Option<TextId> {
+        let mut links = self.links();
+        links.find_map(|(sort, text)| (sort == LinkSort::Base).then_some(text))
+    }
+
     pub fn links(&self) -> impl Iterator<Item = (LinkSort, TextId)> {
         self.links.iter().filter_map(|link| {
             let sort = LinkSort::ALL.get(*link as usize % LinkSort::ALL.len())?;
@@ -366,7 +372,8 @@ mod tests {
             if let Some(table) = PageTable::decode(&whole) {
                 for index in 0..3 {
                     if let Some(page) = table.page(&Md5([index; 16])) {
-                        page.links().for_each(|(_, id)| drop(table.text(id).len()));
+                        let texts = page.links().map(|(_, id)| table.text(id).len());
+                        proptest::prop_assert!(texts.max() <= Some(whole.len()));
                     }
                 }
             }

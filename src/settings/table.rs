@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use super::list::{List, Numbered};
 use super::values::{
-    AccountId, BucketAddress, DistributionSetting, EndpointUrl, FieldValue, FileExtension,
-    FunctionName, GlobPattern, HostName, KeptDeploys, MemorySize, Period, PolicyName, Price,
-    SecretPlace, SitePrefix, StatePlace,
+    AccountId, BucketAddress, ByteSize, DistributionSetting, EndpointUrl, FieldValue,
+    FileExtension, FunctionName, GlobPattern, HostName, KeptDeploys, MemorySize, Period,
+    PolicyName, Price, SecretPlace, SitePrefix, StatePlace,
 };
 use crate::edge::price::{FREE_PATHS, PricingPlan};
 use crate::edge::{FunctionTrust, IndexLookup, PurgeMode};
@@ -102,6 +102,7 @@ pub(crate) struct Settings {
     /// Of how many deploys what they replace is copied, for `rollback` where the bucket keeps no versions.
     pub keep: KeptDeploys,
     pub purge: PurgeSettings,
+    pub budget: BudgetSettings,
     pub wait: bool,
     pub timeout: Period,
     pub verify: bool,
@@ -144,6 +145,27 @@ pub(crate) struct PurgeSettings {
     pub opaque_weight: u64,
     /// Keep to CloudFront's usual rates: 150 paths and one wildcard a second.
     pub paced: bool,
+}
+
+/// `[budget]`: what the site may come to; `None`: anything.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table"
+)]
+pub(crate) struct BudgetSettings {
+    /// A page with what it loads.
+    pub page: Option<ByteSize>,
+    /// All files.
+    pub site: Option<ByteSize>,
+    pub file: Option<ByteSize>,
+    pub files: Option<u64>,
+    /// Of one deploy, at all distributions together.
+    pub purge_paths: Option<u64>,
+    /// In US dollars.
+    pub purge_cost: Option<Price>,
 }
 
 impl Default for Settings {
@@ -199,6 +221,7 @@ impl Default for Settings {
             retain: Period::seconds(7 * 86_400),
             keep: KeptDeploys::default(),
             purge: PurgeSettings::default(),
+            budget: BudgetSettings::default(),
             wait: true,
             timeout: Period::seconds(600),
             verify: false,

@@ -453,6 +453,7 @@ fn the_example_has_every_key() {
     }
     for (table, head) in [
         ("purge", "[purge]"),
+        ("budget", "[budget]"),
         ("headers", "[[headers]]"),
         ("redirects", "[[redirects]]"),
         ("noise", "[[noise]]"),
@@ -567,6 +568,7 @@ fn flags_do_what_their_keys_do() {
         ("deploy --timeout 3s", "timeout = '3s'"),
         ("deploy --verify", "verify = true"),
         ("deploy --strict", "strict = true"),
+        ("plan --links deny", "links = 'deny'"),
         ("plan --strict", "strict = true"),
         ("verify --concurrency 3", "concurrency = 3"),
         ("deploy --max-memory 17MiB", "max-memory = '17MiB'"),

@@ -1,4 +1,4 @@
-//! Judges the links of a build against what is there once it is deployed.
+//! What the pages of a build refer to, against what is there once it is deployed.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashSet};
@@ -6,23 +6,35 @@ use std::collections::{BTreeSet, HashSet};
 use super::source::SiteSource;
 use crate::edge::distribution::is_bucket_domain;
 use crate::job::request::Job;
+use crate::object::Key;
 use crate::rules::globs::Globs;
 use crate::rules::link_check::{CheckedPage, check_links};
-use crate::rules::link_report::LinkReport;
+use crate::rules::link_report::{LinkPolicy, LinkReport};
 use crate::rules::link_site::LinkSite;
+use crate::rules::page_weight::heaviest_page;
 use crate::rules::redirect::Redirect;
 use crate::scan::is_page_name;
 use crate::survey::targets::{ResolvedDistribution, ResolvedTargets};
 
-/// Returns what is wrong with the links of a build; `None` where its pages were not read. `others` are keys that are there besides the
-/// build's: redirects, and what lies in the bucket and stays.
-pub(crate) fn judged<'a>(
+/// What is found in the pages of a site.
+#[derive(Debug, Default)]
+pub(crate) struct PageFindings {
+    pub links: Option<LinkReport>,
+    /// The page that comes to the most with what it loads, and its bytes.
+    pub heaviest: Option<(Key, u64)>,
+}
+
+/// Returns what is wrong with the links of a build, and how large its pages are, each where that is asked for. `others` are keys that
+/// are there besides the build's: what lies in the bucket and stays.
+pub(crate) fn look<'a>(
     source: &'a SiteSource,
     job: &Job,
     targets: &ResolvedTargets,
     others: impl Iterator<Item = &'a str>,
-) -> Option<LinkReport> {
-    let table = source.pages()?;
+) -> PageFindings {
+    let Some(table) = source.pages() else {
+        return PageFindings::default();
+    };
     let mut keys: HashSet<&str> = others.collect();
     for file in source.files() {
         keys.extend([file.key.as_str(), file.name().as_str()]);
@@ -37,14 +49,9 @@ pub(crate) fn judged<'a>(
             page: is_page_name(file.name()),
         })
         .collect();
-    let unjudged = Globs::compile(
-        job.settings
-            .links_except
-            .0
-            .iter()
-            .map(|glob| glob.0.as_str()),
-    );
-    let unjudged = unjudged.ok();
+    let settings = &job.settings;
+    // Each was checked when it was read.
+    let unjudged = Globs::compile(settings.links_except.0.iter().map(|glob| glob.0.as_str())).ok();
     let routes = routes(job, targets);
     let may_answer = |path: &str| {
         let last = path.rsplit('/').next().unwrap_or_default();
@@ -70,7 +77,14 @@ pub(crate) fn judged<'a>(
         routes,
         forms: OnceCell::new(),
     };
-    Some(check_links(&pages, table, &site))
+    let judges = settings.links != LinkPolicy::Off;
+    let size = |key: &str| source.file(key).map_or(0, |file| file.size);
+    let weigh = || heaviest_page(&pages, table, &site, &size);
+    let heaviest = settings.budget.page.and_then(|_| weigh());
+    PageFindings {
+        links: judges.then(|| check_links(&pages, table, &site)),
+        heaviest: heaviest.map(|(key, bytes)| (key.clone(), bytes)),
+    }
 }
 
 /// Returns whether a redirect may answer a path; what else it asks for is not known here.

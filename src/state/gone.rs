@@ -58,7 +58,7 @@ impl StateStore {
 }
 
 /// Returns the deploys whose removals are not remembered, oldest first.
-pub fn unread<'s>(gone: &GonePages, state: &'s StateObject) -> Vec<&'s RecentDeploy> {
+fn unread<'s>(gone: &GonePages, state: &'s StateObject) -> Vec<&'s RecentDeploy> {
     let recent = state.recent.iter();
     recent.filter(|deploy| deploy.counter < gone.from).collect()
 }
@@ -97,4 +97,88 @@ fn left(records: &[HistoryRecord]) -> BTreeMap<Key, GonePage> {
 /// Tells by its name whether readers keep a key's URL: records have no types.
 fn is_page(key: &Key) -> bool {
     is_bookmarked(key.as_str(), &content_type(key.as_str(), None, &[]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::history::{PastObject, PastOutcome};
+    use super::*;
+    use crate::object::entry::EntryLife;
+    use crate::object::manifest::DeployId;
+    use crate::object::{ETag, HeaderFingerprint, Md5};
+
+    fn object(content: u8) -> PastObject {
+        PastObject {
+            etag: match content {
+                0 => ETag::Md5(md5_of(b"")),
+                content => ETag::Md5(Md5([content; 16])),
+            },
+            version_id: None,
+            digest: None,
+            fingerprint: HeaderFingerprint(0),
+            headers: None,
+            life: EntryLife::Live,
+        }
+    }
+
+    /// A record of changes from one content to another.
+    fn record(at: i64, changes: &[(&str, Option<u8>, Option<u8>)]) -> HistoryRecord {
+        let changes = changes.iter().map(|(key, before, after)| KeyChange {
+            key: Key::new(key),
+            before: before.map(object),
+            after: after.map(object),
+        });
+        HistoryRecord {
+            id: DeployId::new(format!("d{at}")),
+            at,
+            who: String::new(),
+            host: String::new(),
+            commit: None,
+            dir: String::new(),
+            rollback_of: None,
+            changes: changes.collect(),
+            purges: Vec::new(),
+            outcome: PastOutcome::Done,
+        }
+    }
+
+    #[test]
+    fn what_left_and_did_not_come_back_is_gone() {
+        let records = [
+            record(
+                1,
+                &[
+                    ("a.html", None, Some(1)),
+                    ("back.html", None, Some(2)),
+                    ("redirect.html", None, Some(0)),
+                    ("app.js", None, Some(3)),
+                ],
+            ),
+            record(
+                2,
+                &[("a.html", Some(1), Some(4)), ("back.html", Some(2), None)],
+            ),
+            record(
+                3,
+                &[
+                    ("a.html", Some(4), None),
+                    ("back.html", None, Some(2)),
+                    ("older.html", Some(5), None),
+                    ("redirect.html", Some(0), None),
+                    ("app.js", Some(3), None),
+                ],
+            ),
+        ];
+        let page = |since, content| GonePage {
+            since,
+            at: 3,
+            digest: Some(Md5([content; 16])),
+            title: None,
+        };
+        let expected = [
+            (Key::new("a.html"), page(Some(1), 4)),
+            (Key::new("older.html"), page(None, 5)),
+        ];
+        assert_eq!(left(&records), expected.into());
+    }
 }

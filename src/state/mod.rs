@@ -5,7 +5,7 @@
 
 mod codec;
 mod document;
-pub mod gone;
+mod gone;
 mod held;
 pub mod history;
 mod kept;

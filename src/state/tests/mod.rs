@@ -2,6 +2,7 @@
 
 mod codec;
 mod document;
+mod gone;
 mod kept;
 mod lease;
 mod manifest;
