@@ -307,6 +307,33 @@ async fn links_to_pages_that_left_earlier_are_told_once_a_page_has_them() {
     world.deploy(&site).await.succeeds().never_says("is gone");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_origin_that_does_not_redirect_says_so() {
+    let (world, site) = (World::new().await, site());
+    let ran = accepted(&world, &site, "").await;
+    ran.says("1 URL will be gone: /about/index.html (")
+        .says("unstale redirects --function");
+    let written = fs::read_to_string(site.dir().join("_redirects")).unwrap();
+    assert_eq!(written, "/about/index.html /me/index.html 301\n");
+}
+
+/// Counts the records of history that were read since [`World::forget`].
+fn records_read(world: &World) -> usize {
+    let log = world.log();
+    let reads = log.iter().filter(|it| it.request.operation == "GetObject");
+    reads.filter(|it| it.request.key.contains("history/")).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_that_never_led_anywhere_cost_no_request() {
+    let (world, site) = (website().await, site());
+    site.write("index.html", page("Home", "<a href='/never/'>there</a>"));
+    world.deploy(&site).await.succeeds();
+    world.forget();
+    world.deploy(&site).await.succeeds().never_says("is gone");
+    assert_eq!(records_read(&world), 0);
+}
+
 /// Takes what the state remembers of pages that left, as an unstale does that does not know it.
 async fn forget_gone(world: &World) -> bool {
     let body = world.body(BUCKET, STATE).unwrap();
@@ -334,17 +361,10 @@ async fn history_tells_of_pages_that_left_before_any_were_remembered() {
     moved(&site, "post/index.html", "posts/post/index.html");
     world.deploy(&site).await.succeeds();
     assert!(forget_gone(&world).await);
-    let reads = |world: &World| {
-        let log = world.log();
-        let reads = log.iter().filter(|it| it.request.operation == "GetObject");
-        reads
-            .filter(|it| it.request.key.contains("history/"))
-            .count()
-    };
     // No link asks for it: no record is read.
     world.forget();
     world.deploy(&site).await.succeeds();
-    assert_eq!(reads(&world), 0);
+    assert_eq!(records_read(&world), 0);
     site.write(
         "new/index.html",
         page("New", "<a href='/post/'>the old</a>"),
@@ -354,7 +374,7 @@ async fn history_tells_of_pages_that_left_before_any_were_remembered() {
         .await
         .succeeds()
         .says("/post/ is gone since");
-    assert_eq!(reads(&world), 2);
+    assert_eq!(records_read(&world), 2);
     // From then on the state remembers, whatever else links lead to.
     site.write(
         "newer/index.html",
@@ -364,7 +384,7 @@ async fn history_tells_of_pages_that_left_before_any_were_remembered() {
     let ran = world.deploy(&site).await.succeeds();
     ran.says("/post/ is gone since")
         .never_says("/never/ is gone");
-    assert_eq!(reads(&world), 0);
+    assert_eq!(records_read(&world), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
