@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::budget;
 use super::changes;
+use super::findings::budget_text;
 use super::json::merged;
 use super::options::TextLook;
 use super::printer::Printer;
@@ -96,7 +96,7 @@ fn text(plan: &Plan, context: &PlanContext, look: TextLook) -> String {
             free_left = free_left.map(|left| left.saturating_sub(free));
         }
     }
-    blocks.push(budget::text(&plan.budget, look));
+    blocks.push(budget_text(&plan.budget, look));
     blocks.retain(|block| !block.is_empty());
     blocks.join("\n\n")
 }
