@@ -252,7 +252,7 @@ impl DeployRun<'_> {
         let settings = &job.settings;
         guard::check_links(&plan, settings.links)
             .map_err(|refused| Error::failed(refused.to_string()).hint(refused.hint()))?;
-        if settings.strict {
+        if settings.strict && job.rollback.is_none() {
             guard::check_budget(&plan).map_err(|refused| {
                 Error::new(Exit::Changes, refused.to_string()).hint(refused.hint())
             })?;

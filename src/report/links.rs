@@ -1,8 +1,8 @@
 //! What is wrong with the links of a site.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::json::merged;
+use super::findings::link_json;
 use super::printer::Printer;
 use super::text::{counted, shown};
 use crate::rules::link_report::LinkReport;
@@ -11,7 +11,7 @@ impl Printer {
     /// Prints all that is wrong with the links as the result.
     pub fn links(&self, report: &LinkReport) {
         self.finish();
-        json(report).for_each(|object| self.object(&object));
+        link_json(report).for_each(|object| self.object(&object));
         let lines = report.lines();
         lines.iter().for_each(|line| self.line(&shown(line)));
         let summary = report.summary();
@@ -26,10 +26,4 @@ impl Printer {
             "refused": report.refused().count(),
         }));
     }
-}
-
-/// Returns an object for each problem.
-pub(super) fn json(report: &LinkReport) -> impl Iterator<Item = Value> {
-    let problems = report.problems.iter();
-    problems.map(|problem| merged(json!({"type": "link"}), problem))
 }

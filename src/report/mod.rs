@@ -4,12 +4,12 @@
 //! CI), and beside it as an object for programs.
 
 mod bars;
-mod budget;
 mod changes;
 pub mod distributions;
 mod error;
 mod event;
 pub mod explain;
+mod findings;
 mod history;
 pub mod init;
 pub mod invalidations;

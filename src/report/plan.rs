@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::budget;
 use super::changes;
+use super::findings::budget_text;
 use super::json::merged;
 use super::lost;
 use super::options::TextLook;
@@ -98,7 +98,7 @@ fn text(plan: &Plan, context: &PlanContext, look: TextLook) -> String {
         }
     }
     blocks.extend(lost::text(&plan.lost, look));
-    blocks.push(budget::text(&plan.budget, look));
+    blocks.push(budget_text(&plan.budget, look));
     blocks.retain(|block| !block.is_empty());
     blocks.join("\n\n")
 }

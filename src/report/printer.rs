@@ -14,7 +14,7 @@ use super::bars::ProgressBars;
 use super::options::PrinterOptions;
 use super::progress::UploadProgress;
 use super::summary::{self, Completions};
-use super::{budget, error, event, links, lost, text};
+use super::{error, event, findings, lost, text};
 use crate::error::{Error, Exit};
 use crate::job::{DeployEvent, DeploySummary};
 use crate::plan::Plan;
@@ -167,8 +167,8 @@ impl Printer {
             self.warn_once(state, message);
         }
         if self.options.json {
-            let links = plan.links.iter().flat_map(links::json);
-            let objects = links.chain(budget::json(&plan.budget));
+            let links = plan.links.iter().flat_map(findings::link_json);
+            let objects = links.chain(findings::budget_json(&plan.budget));
             objects.for_each(|object| print_json(&object));
         } else if self.options.verbose {
             let links = plan

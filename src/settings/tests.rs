@@ -483,6 +483,7 @@ fn another(key: &str, value: &toml::Value) -> Option<(String, String)> {
         ("symlinks", _) => "skip".to_owned(),
         ("index" | "distribution", _) => "none".to_owned(),
         ("functions", _) => "rewrite".to_owned(),
+        ("links", _) => "deny".to_owned(),
         ("purge-mode", _) => "all".to_owned(),
         ("purge-plan", _) => "flat-rate".to_owned(),
         ("prefix", _) => "docs".to_owned(),

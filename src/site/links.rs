@@ -11,6 +11,7 @@ use crate::rules::globs::Globs;
 use crate::rules::link_check::{CheckedPage, check_links};
 use crate::rules::link_report::{LinkPolicy, LinkReport};
 use crate::rules::link_site::LinkSite;
+use crate::rules::links::decoded_key;
 use crate::rules::page_weight::heaviest_page;
 use crate::rules::redirect::Redirect;
 use crate::scan::is_page_name;
@@ -55,7 +56,7 @@ pub(crate) fn look<'a>(
     let routes = routes(job, targets);
     let may_answer = |path: &str| {
         let last = path.rsplit('/').next().unwrap_or_default();
-        unjudged.as_ref().is_some_and(|globs| globs.matches(path))
+        unjudged.as_ref().is_some_and(|globs| names(globs, path))
             || job
                 .redirects
                 .iter()
@@ -85,6 +86,12 @@ pub(crate) fn look<'a>(
         links: judges.then(|| check_links(&pages, table, &site)),
         heaviest: heaviest.map(|(key, bytes)| (key.clone(), bytes)),
     }
+}
+
+/// Returns whether globs name a request path; a folder by the document that it shows.
+fn names(globs: &Globs, path: &str) -> bool {
+    let path = decoded_key(path).unwrap_or_default();
+    globs.matches(&path) || path.ends_with('/') && globs.matches(&format!("{path}index.html"))
 }
 
 /// Returns whether a redirect may answer a path; what else it asks for is not known here.

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
-use local_cloudfront::{Behavior, ErrorResponse, Origin};
+use local_cloudfront::{Behavior, ErrorResponse, Headers, Origin, OriginKind};
 use tempfile::TempDir;
 
 use crate::sites::whole_sites;
-use crate::support::{Ran, Site, Unstale, World};
+use crate::support::{BUCKET, Ran, Site, Unstale, World};
 
 /// Three pages, of which two have a link that leads nowhere.
 fn broken_site() -> Site {
@@ -173,15 +173,15 @@ async fn what_the_bucket_and_others_answer_is_there() {
         distribution.aliases = vec!["www.example.com".to_owned()];
         distribution.origins.push(Origin {
             id: "api".to_owned(),
-            domain: "api.example.com".to_owned(),
-            ..distribution.origins[0].clone()
+            path: String::new(),
+            kind: OriginKind::Fixed {
+                domain: "api.example.com".to_owned(),
+                status: 200,
+                headers: Vec::new(),
+                body: "x".into(),
+            },
         });
-        let api = Behavior {
-            pattern: "/api/*".to_owned(),
-            origin: "api".to_owned(),
-            ..distribution.behaviors[0].clone()
-        };
-        distribution.behaviors.insert(0, api);
+        distribution.behaviors = vec![Behavior::new("/api/*", "api")];
     })
     .await;
     let site = Site::of(&[
@@ -194,7 +194,8 @@ async fn what_the_bucket_and_others_answer_is_there() {
         ),
         ("leaving.html", "x"),
     ]);
-    world.put(crate::support::BUCKET, "theirs.pdf", "x");
+    let put = world.put_object(BUCKET, "theirs.pdf", "x", Headers::default());
+    put.await.unwrap();
     world.deploy(&site).await.succeeds();
     let both = [
         "dead index.html https://www.example.com/gone",

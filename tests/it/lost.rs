@@ -321,7 +321,9 @@ async fn an_origin_that_does_not_redirect_says_so() {
 fn records_read(world: &World) -> usize {
     let log = world.log();
     let reads = log.iter().filter(|it| it.request.operation == "GetObject");
-    reads.filter(|it| it.request.key.contains("history/")).count()
+    reads
+        .filter(|it| it.request.key.contains("history/"))
+        .count()
 }
 
 #[tokio::test(flavor = "multi_thread")]

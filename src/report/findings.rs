@@ -1,4 +1,4 @@
-//! Where the limits of `[budget]` stand.
+//! What is found in the site itself: links that lead nowhere, and where the limits of `[budget]` stand. Pure.
 
 use serde_json::{Value, json};
 
@@ -7,9 +7,10 @@ use super::options::TextLook;
 use super::text::{bytes, columns, count, elided, padded, shown};
 use crate::edge::Money;
 use crate::plan::budget::{BudgetLine, BudgetUnit};
+use crate::rules::link_report::LinkReport;
 
 /// Writes a line for each limit; nothing where there are none.
-pub(super) fn text(lines: &[BudgetLine], look: TextLook) -> String {
+pub(super) fn budget_text(lines: &[BudgetLine], look: TextLook) -> String {
     let mut rows = Vec::new();
     for line in lines {
         let row = format!(
@@ -33,8 +34,14 @@ pub(super) fn text(lines: &[BudgetLine], look: TextLook) -> String {
     format!("Budget\n{}", rows.join("\n"))
 }
 
+/// Returns an object for each problem of the links.
+pub(super) fn link_json(report: &LinkReport) -> impl Iterator<Item = Value> {
+    let problems = report.problems.iter();
+    problems.map(|problem| merged(json!({"type": "link"}), problem))
+}
+
 /// Returns an object for each limit.
-pub(super) fn json(lines: &[BudgetLine]) -> impl Iterator<Item = Value> {
+pub(super) fn budget_json(lines: &[BudgetLine]) -> impl Iterator<Item = Value> {
     lines
         .iter()
         .map(|line| merged(json!({"type": "budget", "passed": line.is_passed()}), line))
@@ -77,14 +84,16 @@ mod tests {
             paint: Paint(false),
             ..TextLook::default()
         };
-        insta::assert_snapshot!(text(&lines, look), @r"
+        insta::assert_snapshot!(budget_text(&lines, look), @r"
         Budget
-          page         612 kB of 500 kB  posts/long-lon…ong-long-long-long-/index.html
+          page         612 kB of 500 kB  posts/long-long…long-long-long-long-/index.html
           files        1,234 of 20,000
-          purge-cost   $0.50 of $1.00
+          purge-cost   $0.500 of $1.00
         ");
-        assert_eq!(text(&[], look), "");
-        let passed: Vec<Value> = json(&lines).map(|line| line["passed"].clone()).collect();
+        assert_eq!(budget_text(&[], look), "");
+        let passed: Vec<Value> = budget_json(&lines)
+            .map(|line| line["passed"].clone())
+            .collect();
         assert_eq!(passed, [true, false, false]);
     }
 }
