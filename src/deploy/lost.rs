@@ -90,13 +90,18 @@ impl PlanInputs {
         let known: HashSet<&str> = keys
             .flat_map(|key| lost::link_forms(key.as_str()))
             .collect();
-        let mut dead = plan.links.iter().flat_map(|links| links.dead.keys());
-        let is_open = dead.any(|link| !known.contains(link.as_str()));
+        let dead = plan.links.iter().flat_map(|links| links.dead.keys());
+        let dead: HashSet<&str> = dead.map(String::as_str).collect();
+        let is_open = dead.iter().any(|link| !known.contains(link));
         if is_open && gone.from > 0 {
             store.add_from_history(&mut gone, state).await?;
             notes.is_completed = true;
         }
-        notes.pages.earlier.clone_from(&gone.pages);
+        let asked = |key: &Key| lost::link_forms(key.as_str()).any(|form| dead.contains(form));
+        let earlier = gone.pages.iter().filter(|(key, _)| asked(key));
+        notes.pages.earlier = earlier
+            .map(|(key, page)| (key.clone(), page.clone()))
+            .collect();
         notes.remembered = Some(gone);
         Ok(())
     }

@@ -124,6 +124,9 @@ pub fn leaving(plan: &Plan, facts: &LostFacts) -> BTreeMap<Key, GonePage> {
 /// Finds the URLs of departed pages that will answer with an error. Those of pages that left earlier count only where a page of the
 /// build links there. Those that are lost now come first; each sort by path.
 pub fn find(plan: &Plan, facts: &LostFacts, departed: &DepartedPages) -> Vec<LostUrl> {
+    if departed.now.is_empty() && departed.earlier.is_empty() {
+        return Vec::new();
+    }
     let after = KeysAfter::new(plan);
     let has = |key: &str| after.has(key);
     let views = facts.sites.iter().map(|(site, host)| ViewedSite {
@@ -259,9 +262,13 @@ impl ViewedSite<'_> {
                 PathAnswer::Error { status, .. } => *status < 400,
                 PathAnswer::ForeignRedirect => false,
             }),
+            // Another origin may have it, or S3 sends viewers of errors elsewhere.
             None => {
-                let website = self.site.distribution.website.as_ref();
-                !website.is_some_and(|website| website.redirects_errors)
+                let distribution = self.site.distribution;
+                let behavior = distribution.behavior_of(path);
+                let website = distribution.website.as_ref();
+                !behavior.is_some_and(|behavior| behavior.fails_over)
+                    && !website.is_some_and(|website| website.redirects_errors)
             }
         }
     }
@@ -675,6 +682,10 @@ mod tests {
         let mut errors = website();
         errors.website.as_mut().unwrap().redirects_errors = true;
         assert_eq!(lost(errors), [""; 0]);
+        let mut second = rest();
+        second.behaviors[0].fails_over = true;
+        second.behaviors[0].origins.push("other".to_owned());
+        assert_eq!(lost(second), [""; 0]);
         // Another origin has those paths, and the site never had.
         let mut other = rest();
         other.behaviors[0].origins = vec!["other".to_owned()];

@@ -64,6 +64,10 @@ impl Settings {
             written.files.push(path);
             return Ok(written);
         }
+        if self.leaves_out(REDIRECTS_FILE)? {
+            let hint = format!("write the redirects as [[redirects]] in {FILE}");
+            return Err(Error::usage(format!("`exclude` leaves {REDIRECTS_FILE} out")).hint(hint));
+        }
         let targets: Vec<PathBuf> = [built].into_iter().chain(sources).collect();
         for target in &targets {
             check_plain(target)?;
@@ -347,6 +351,15 @@ mod tests {
             let (texts, done) = written(&[("public/_redirects", there)]);
             assert_eq!((texts.len(), done.refused.len()), (0, 1), "{there}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_left_out_is_not_written() {
+        let (folder, mut settings) = project(&[(FILE, "exclude = \"_redirects\"\n")]);
+        let dir = folder.path().join("public");
+        let error = settings.write_redirects(&dir, &[Redirect::new("/a", "/b")]);
+        assert!(error.unwrap_err().message.contains("`exclude`"));
+        assert!(!dir.join(REDIRECTS_FILE).exists());
     }
 
     #[test]
