@@ -178,7 +178,7 @@ impl Settings {
             redirects.iter().map(table).collect::<String>()
         };
         let before = fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
-        let after = appended(&before, &tables);
+        let after = appended(&before, tables);
         let (had, has) = (tables_in(&before), tables_in(&after));
         if had != Some(self.redirects.len()) || has != Some(self.redirects.len() + redirects.len())
         {
