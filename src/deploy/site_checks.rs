@@ -10,7 +10,7 @@ use crate::object::plural::count;
 use crate::plan::budget::{BudgetLine, BudgetUnit};
 use crate::plan::{DistributionPurge, Plan, TOLD_LINKS};
 use crate::rules::link_report::LinkReport;
-use crate::scan::LocalFile;
+use crate::settings::values::ByteSize;
 use crate::site::links;
 use crate::site::source::SiteSource;
 
@@ -26,73 +26,64 @@ impl PlanInputs {
         let found = links::look(&self.source, job, &self.targets, others);
         plan.budget = self.budget(job, plan, found.heaviest);
         let mut warnings: Vec<String> = found.links.iter().filter_map(warning).collect();
-        warnings.extend(
-            plan.budget
-                .iter()
-                .filter(|line| line.is_passed())
-                .map(passed),
-        );
+        let over = plan.budget.iter().filter(|line| line.is_passed());
+        warnings.extend(over.map(passed));
         let known = self.remote.state.object.known_warnings(&warnings);
         plan.known_warnings.extend(known);
         plan.warnings.extend(warnings);
         plan.links = found.links;
     }
 
-    /// Returns where each limit stands that the settings set. A rollback is held to those of its purge alone.
+    /// Returns where each limit stands that the settings set; what is no build has the limits of its purge alone.
     fn budget(&self, job: &Job, plan: &Plan, heaviest: Option<(Key, u64)>) -> Vec<BudgetLine> {
+        use BudgetUnit::{Bytes, Dollars, Files, Paths};
         let limits = &job.settings.budget;
         let files = self.source.files();
+        let site = files.iter().map(|file| file.size).sum();
         let largest = files.iter().max_by_key(|file| file.size);
-        let site: u64 = files.iter().map(|file| file.size).sum();
-        let largest = largest.map(|file: &LocalFile| (file.name().clone(), file.size));
-        let mut lines = Vec::new();
-        if let SiteSource::Build(_) = self.source {
-            for (name, limit, (culprit, bytes)) in [
-                ("page", limits.page, heaviest.unzip()),
-                ("site", limits.site, (None, Some(site))),
-                ("file", limits.file, largest.unzip()),
-            ] {
-                lines.extend(limit.map(|limit| BudgetLine {
-                    name,
-                    unit: BudgetUnit::Bytes,
-                    limit: limit.0 as f64,
-                    actual: bytes.unwrap_or(0) as f64,
-                    culprit: culprit.map(|key| key.to_string()),
-                }));
-            }
-            let files = files.len() as f64;
-            lines.extend(
-                limits
-                    .files
-                    .map(|limit| line("files", BudgetUnit::Files, (limit as f64, files))),
-            );
-        }
+        let largest = largest.map(|file| (file.name().clone(), file.size));
         let paths: u64 = plan.purges.iter().map(DistributionPurge::paths).sum();
-        let limit = limits.purge_paths;
-        lines.extend(limit.map(|limit| {
-            line(
-                "purge-paths",
-                BudgetUnit::Paths,
-                (limit as f64, paths as f64),
-            )
-        }));
         let costs = plan.purges.iter().map(DistributionPurge::cost);
-        let cost = costs
-            .fold(Money::default(), |sum, cost| sum + cost)
-            .dollars();
-        let limit = limits.purge_cost;
-        lines.extend(limit.map(|limit| line("purge-cost", BudgetUnit::Dollars, (limit.0, cost))));
-        lines
-    }
-}
-
-fn line(name: &'static str, unit: BudgetUnit, (limit, actual): (f64, f64)) -> BudgetLine {
-    BudgetLine {
-        name,
-        unit,
-        limit,
-        actual,
-        culprit: None,
+        let cost = costs.fold(Money::default(), |sum, cost| sum + cost);
+        let bytes = |limit: Option<ByteSize>| limit.map(|limit| limit.0 as f64);
+        let number = |limit: Option<u64>| limit.map(|limit| limit as f64);
+        let by = |culprit: Option<(Key, u64)>| {
+            let (key, bytes) = culprit.unzip();
+            (bytes.unwrap_or(0) as f64, key)
+        };
+        let sole = |amount: u64| (amount as f64, None);
+        let dollars = limits.purge_cost.map(|limit| limit.0);
+        let lines = [
+            ("page", Bytes, bytes(limits.page), by(heaviest)),
+            ("site", Bytes, bytes(limits.site), sole(site)),
+            ("file", Bytes, bytes(limits.file), by(largest)),
+            (
+                "files",
+                Files,
+                number(limits.files),
+                sole(files.len() as u64),
+            ),
+            (
+                "purge-paths",
+                Paths,
+                number(limits.purge_paths),
+                sole(paths),
+            ),
+            ("purge-cost", Dollars, dollars, (cost.dollars(), None)),
+        ];
+        let is_build = matches!(self.source, SiteSource::Build(_));
+        let is_meant = |unit: BudgetUnit| is_build || matches!(unit, Paths | Dollars);
+        let lines = lines.into_iter().filter(|(_, unit, ..)| is_meant(*unit));
+        let line = |(name, unit, limit, (actual, culprit)): (_, _, _, (f64, Option<Key>))| {
+            Some(BudgetLine {
+                name,
+                unit,
+                limit: limit?,
+                actual,
+                culprit: culprit.map(|key| key.to_string()),
+            })
+        };
+        lines.filter_map(line).collect()
     }
 }
 

@@ -231,7 +231,7 @@ impl<'a> LinkChecker<'a> {
                 }
             }
             PathFinding::Key(key) => {
-                let content = self.contents.get(key.as_str());
+                let content = self.contents.get(key);
                 let facts = content.and_then(|content| self.table.page(content));
                 match (facts, fragment) {
                     (Some(facts), Some(fragment)) => self.anchor(facts, fragment),

@@ -4,7 +4,9 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::links::{Reference, decoded_key, joined, key_path, plain};
+use percent_encoding::percent_decode_str;
+
+use super::links::{Reference, joined, key_path, plain};
 
 /// The site that links are judged against.
 pub struct LinkSite<'a> {
@@ -35,8 +37,8 @@ pub enum PathForm {
 
 /// What is at a path.
 #[derive(Debug, PartialEq, Eq)]
-pub enum PathFinding {
-    Key(String),
+pub enum PathFinding<'a> {
+    Key(&'a str),
     /// Nobody here can tell.
     Unknown,
     /// Where nothing is, relative to the site, and what was meant if it differs by case alone.
@@ -47,13 +49,13 @@ pub enum PathFinding {
     },
 }
 
-impl LinkSite<'_> {
+impl<'a> LinkSite<'a> {
     /// Finds what is at a request path, percent-encoded as a viewer asks for it.
-    pub fn find(&self, path: &str) -> PathFinding {
+    pub fn find(&self, path: &str) -> PathFinding<'a> {
         let Some(below) = self.below(path) else {
             return PathFinding::Unknown;
         };
-        let Some(below) = decoded_key(&format!("/{below}")) else {
+        let Ok(below) = percent_decode_str(below).decode_utf8() else {
             return PathFinding::Unknown;
         };
         if let Some(key) = self.key(&below) {
@@ -73,7 +75,7 @@ impl LinkSite<'_> {
         PathFinding::Nothing {
             case: same(&below),
             suggestion: same(&toggled),
-            path: below,
+            path: below.into_owned(),
         }
     }
 
@@ -95,7 +97,7 @@ impl LinkSite<'_> {
     }
 
     /// Returns the key that a page at `base` loads by a reference; `None` where that is not the site's.
-    pub fn loaded(&self, base: Option<&str>, reference: &str) -> Option<String> {
+    pub fn loaded(&self, base: Option<&str>, reference: &str) -> Option<&'a str> {
         let path = match Reference::read(&plain(reference)) {
             Reference::Path { path: "", .. } | Reference::Other => return None,
             Reference::Path { path, .. } if path.starts_with('/') => {
@@ -123,16 +125,16 @@ impl LinkSite<'_> {
         format!("{}{path}", self.mount.as_deref().unwrap_or("/"))
     }
 
-    fn key(&self, path: &str) -> Option<String> {
-        let has = |key: String| self.keys.contains(key.as_str()).then_some(key);
-        let index = self.index;
+    fn key(&self, path: &str) -> Option<&'a str> {
+        let has = |key: &str| self.keys.get(key).copied();
+        let with = |end: &[&str]| has(&[&[path], end].concat().concat());
         if path.is_empty() || path.ends_with('/') {
-            return has(format!("{path}{index}")).or_else(|| has(path.to_owned()));
+            return with(&[self.index]).or_else(|| has(path));
         }
-        has(path.to_owned())
-            .or_else(|| has(format!("{path}.html")))
-            .or_else(|| has(format!("{path}/{index}")))
-            .or_else(|| has(format!("{path}/")))
+        has(path)
+            .or_else(|| with(&[".html"]))
+            .or_else(|| with(&["/", self.index]))
+            .or_else(|| with(&["/"]))
     }
 
     fn forms(&self) -> &HashMap<String, PathForm> {

@@ -127,22 +127,26 @@ pub fn joined(base: &str, path: &str) -> String {
         Some((folder, _)) if !path.starts_with('/') => folder,
         _ => "",
     };
-    let whole = format!("{folder}/{}", path.strip_prefix('/').unwrap_or(path));
-    let mut parts: Vec<&str> = Vec::new();
+    // Without a final slash: each segment brings its own.
+    let mut whole = String::with_capacity(folder.len() + path.len() + 1);
     let mut is_dotted = false;
-    for part in whole.split('/').skip(1) {
+    let own = path.strip_prefix('/').unwrap_or(path).split('/');
+    for part in folder.split('/').skip(1).chain(own) {
         is_dotted = matches!(part, "." | "..");
         match part {
             "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
+            ".." => whole.truncate(whole.rfind('/').unwrap_or(0)),
+            part => {
+                whole.push('/');
+                whole.push_str(part);
+            }
         }
     }
     // A folder is left, not a file of its name.
-    if is_dotted {
-        parts.push("");
+    if is_dotted || whole.is_empty() {
+        whole.push('/');
     }
-    format!("/{}", parts.join("/"))
+    whole
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ impl PageScale<'_> {
         let links = facts.links().filter(|(sort, _)| *sort == LinkSort::Load);
         let loads =
             links.filter_map(|(_, text)| self.site.loaded(base.as_deref(), self.table.text(text)));
-        let loads: Vec<String> = loads.collect();
+        let loads: Vec<String> = loads.map(str::to_owned).collect();
         self.loads.insert(key.to_owned(), loads.clone());
         loads
     }

@@ -56,16 +56,11 @@ pub(crate) fn look<'a>(
     let routes = routes(job, targets);
     let may_answer = |path: &str| {
         let last = path.rsplit('/').next().unwrap_or_default();
+        let (mut redirects, mut targets) = (job.redirects.iter(), targets.found.iter());
         unjudged.as_ref().is_some_and(|globs| names(globs, path))
-            || job
-                .redirects
-                .iter()
-                .any(|placed| redirects(&placed.redirect, path))
+            || redirects.any(|placed| may_redirect(&placed.redirect, path))
             || routes && !last.contains('.')
-            || targets
-                .found
-                .iter()
-                .any(|target| leads_elsewhere(target, path))
+            || targets.any(|target| leads_elsewhere(target, path))
     };
     let is_bucket = |host: &str, path: &str| leads_to_bucket(&job.bucket, host, path);
     let site = LinkSite {
@@ -95,7 +90,7 @@ fn names(globs: &Globs, path: &str) -> bool {
 }
 
 /// Returns whether a redirect may answer a path; what else it asks for is not known here.
-fn redirects(redirect: &Redirect, path: &str) -> bool {
+fn may_redirect(redirect: &Redirect, path: &str) -> bool {
     let last = path.rsplit('/').next().unwrap_or_default();
     let spares = redirect.spares_pages() && last.contains('.');
     !spares && redirect.values(path).is_some()
