@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::edge::PurgeMode;
 use crate::error::Error;
+use crate::rules::link_report::LinkPolicy;
 use crate::scan::SymlinkPolicy;
 use crate::settings::values::{
     AccountId, BucketAddress, DistributionSetting, EndpointUrl, FieldValue, GlobPattern,
@@ -206,6 +207,14 @@ stale: another content of the site's; missing: an error or nothing; wrong:
 another status, header, location or body. --verbose says which edge answered,
 and how old that is.")]
     Verify(VerifyArgs),
+    /// Links of the build that lead nowhere; needs no AWS
+    #[command(after_help = "\
+Examples:
+  unstale links public
+  unstale links public --json
+
+Exit status 1 where `links = \"deny\"` would refuse a deploy.")]
+    Links(LinksArgs),
     /// How many of this month's free invalidation paths are left
     Quota,
     /// The redirects, and where they work
@@ -235,6 +244,10 @@ pub struct DeployArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub work: WorkArgs,
+    /// First write the redirects that keep URLs of pages that moved
+    #[arg(long, help_heading = CHANGES)]
+    #[serde(skip)]
+    pub accept_redirects: bool,
     /// Ask the edge for every changed path afterwards
     #[arg(long, help_heading = WORK)]
     pub verify: bool,
@@ -391,6 +404,14 @@ pub struct VerifyArgs {
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LinksArgs {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub build: BuildArgs,
+}
+
+#[derive(Debug, Clone, Default, Args, Serialize)]
 pub struct InitArgs {
     /// The built site; without it the generator's settings tell
     #[arg(value_name = "DIR")]
@@ -465,6 +486,9 @@ pub struct ChangeArgs {
     /// Refuse headers and redirects that nobody serves
     #[arg(long, help_heading = CHANGES)]
     pub strict: bool,
+    /// Links that lead nowhere: tell, refuse or do not look
+    #[arg(long, help_heading = CHANGES, value_name = "HOW")]
+    pub links: Option<LinkPolicy>,
     /// Delete due assets though nothing else changed
     #[arg(long, help_heading = CHANGES)]
     #[serde(skip)]
@@ -612,6 +636,7 @@ impl Command {
             Self::Plan(args) => &args.build,
             Self::Preview(args) => &args.build,
             Self::Verify(args) => &args.build,
+            Self::Links(args) => &args.build,
             Self::Init(args) => return args.dir.as_ref(),
             _ => return None,
         };

@@ -12,7 +12,7 @@ pub enum Exit {
     Failed = 1,
     /// Usage or configuration.
     Usage = 2,
-    /// `plan --check` found changes.
+    /// `plan --check` found changes, or a budget is passed.
     Changes = 3,
     /// Some of it is live; the next deploy finishes it.
     Incomplete = 4,

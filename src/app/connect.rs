@@ -125,11 +125,11 @@ impl App {
     /// The whole job: where to, how, and with which build.
     pub(super) fn job(&self, link: &Link) -> Result<Job, Error> {
         let dir = settings::build_dir(&self.settings, Path::new(""))?;
-        self.job_for(link, dir)
+        self.job_for(Some(link), dir)
     }
 
-    /// [`App::job`] for commands that need no build.
-    pub(super) fn job_for(&self, link: &Link, dir: PathBuf) -> Result<Job, Error> {
+    /// [`App::job`] for commands that need no build, or reach nobody.
+    pub(super) fn job_for(&self, link: Option<&Link>, dir: PathBuf) -> Result<Job, Error> {
         let settings = &self.settings;
         let bucket = settings.bucket()?.to_owned();
         let files = match dir.as_os_str().is_empty() {
@@ -166,10 +166,10 @@ impl App {
                     "" => (place.bucket, ".unstale/".to_owned()),
                     _ => (place.bucket, place.prefix),
                 }),
-            paced: self.is_paced(link),
-            official: link.is_official(),
-            wishes: wishes(settings, link.session.as_ref()),
-            endpoints: (link.bucket_hosts().into_iter())
+            paced: link.is_some_and(|link| self.is_paced(link)),
+            official: link.is_none_or(Link::is_official),
+            wishes: wishes(settings, link.and_then(|link| link.session.as_ref())),
+            endpoints: (link.map(Link::bucket_hosts).unwrap_or_default().into_iter())
                 .chain(settings.origin_domains.0.iter().cloned())
                 .collect(),
             rules,

@@ -26,6 +26,14 @@ struct DeployAttempt {
 pub(super) async fn deploy(app: &App, flags: &cli::DeployArgs) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let mut job = with_flags(app.job(&link)?, &flags.change, &flags.purge);
+    let accepting;
+    let app = if flags.accept_redirects {
+        accepting = app.accepting_redirects(&link, &job).await?;
+        job = with_flags(accepting.job(&link)?, &flags.change, &flags.purge);
+        &accepting
+    } else {
+        app
+    };
     let url = flags.url.as_ref().map(|url| url.0.as_str());
     let mut attempt = app.attempt(&link, &job).await;
     if let Some(deletes) = app.allow_deletes(&job, &attempt).await? {
@@ -125,8 +133,9 @@ pub(super) async fn plan(app: &App, flags: &cli::PlanArgs) -> Result<Exit, Error
     } else {
         app.printer.plan(&plan, &context(job, &scene));
     }
-    warn_if_refused(app, job, &plan);
-    if flags.check && (!plan.is_empty() || scene.unpaid_unlisted(job).is_some()) {
+    let refused = warn_if_refused(app, job, &plan);
+    let changes = !plan.is_empty() || scene.unpaid_unlisted(job).is_some();
+    if flags.check && (changes || refused || guard::check_budget(&plan).is_err()) {
         return Ok(Exit::Changes);
     }
     Ok(Exit::Done)
@@ -148,10 +157,20 @@ async fn look(command: SiteCommand<'_>) -> Result<(PlanInputs, Plan), Error> {
     Ok(looked)
 }
 
-fn warn_if_refused(app: &App, job: &Job, plan: &Plan) {
-    if let Err(refused) = guard::check(plan, job.settings.max_delete) {
-        app.printer.refused(&refused);
+/// Warns where a deploy would not carry the plan out; returns whether that is so.
+fn warn_if_refused(app: &App, job: &Job, plan: &Plan) -> bool {
+    let settings = &job.settings;
+    let deletes = guard::check(plan, settings.max_delete).err();
+    let deletes = deletes.map(|refused| (refused.to_string(), refused.hint()));
+    let links = guard::check_links(plan, settings.links).err();
+    let budget = guard::check_budget(plan).err().filter(|_| settings.strict);
+    let site = links.into_iter().chain(budget);
+    let site = site.map(|refused| (refused.to_string(), refused.hint().to_owned()));
+    let refused: Vec<(String, String)> = deletes.into_iter().chain(site).collect();
+    for (why, hint) in &refused {
+        app.printer.refused(why, hint);
     }
+    !refused.is_empty()
 }
 
 fn with_flags(mut job: Job, flags: &cli::ChangeArgs, purge: &cli::PurgeArgs) -> Job {

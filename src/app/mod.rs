@@ -1,5 +1,6 @@
 //! One short function per command: settings in, an exit status out.
 
+mod accept;
 mod browser;
 mod connect;
 mod deploy;
@@ -9,6 +10,7 @@ mod exposed;
 mod init;
 mod interpreter;
 mod invalidate;
+mod links;
 mod manual_paths;
 mod policy;
 mod preview;
@@ -119,6 +121,7 @@ async fn run_with(cli: &Cli, settings: Settings, printer: &Printer) -> Result<Ex
         Command::Quota => quota::quota(&app).await,
         Command::Redirects(flags) => redirects::redirects(&app, flags),
         Command::Policy => policy::policy(&app),
+        Command::Links(_) => links::links(&app).await,
         Command::Verify(flags) => verify::verify(&app, flags).await,
         Command::Init(_) => init::init(cli, printer).await,
     };

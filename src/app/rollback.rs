@@ -15,7 +15,7 @@ use crate::survey::SiteLocation;
 
 pub(super) async fn rollback(app: &App, flags: &cli::RollbackArgs) -> Result<Exit, Error> {
     let link = app.connect().await?;
-    let mut job = app.job_for(&link, PathBuf::new())?;
+    let mut job = app.job_for(Some(&link), PathBuf::new())?;
     job.free_paths = flags.purge.free_paths;
     let opened = survey::open(&link.aws, &job, None).await?;
     let (place, state) = (opened.place, opened.state.object);

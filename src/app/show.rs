@@ -17,7 +17,7 @@ const MAX_DEPLOYS: usize = 50;
 /// Finds the site. The link has to live as long as requests are made: with `--local` it serves them.
 async fn open(app: &App) -> Result<(Link, SiteLocation), Error> {
     let link = app.connect().await?;
-    let job = app.job_for(&link, PathBuf::new())?;
+    let job = app.job_for(Some(&link), PathBuf::new())?;
     let place = survey::open(&link.aws, &job, None).await?.place;
     Ok((link, place))
 }

@@ -50,6 +50,20 @@ impl Bucket {
         }))
     }
 
+    /// Reads the first `most` bytes of an object, at least one, and the Content-Encoding that they are in.
+    pub async fn start(&self, key: &str, most: u64) -> Result<(Bytes, Option<String>), AwsError> {
+        let request = self.client.get_object().bucket(&self.name).key(key);
+        let answer = request
+            .range(format!("bytes=0-{}", most.saturating_sub(1)))
+            .set_expected_bucket_owner(self.owner.clone())
+            .send()
+            .await
+            .map_err(self.failed(READ, key))?;
+        let broke_off = |error| AwsError::broke_off(READ, self.url(key), error);
+        let body = answer.body.collect().await.map_err(broke_off)?;
+        Ok((body.into_bytes(), answer.content_encoding))
+    }
+
     /// Computes the MD5 of the object of this ETag without keeping its content; `None`: there is no such object.
     pub async fn digest(&self, key: &str, etag: &ETag) -> Result<Option<Md5>, AwsError> {
         let request = self.client.get_object().bucket(&self.name).key(key);

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::context::DeployContext;
+use super::departures::DepartureNotes;
 use crate::aws::list::ListedObject;
 use crate::edge::critic;
 use crate::edge::critic::DistributionCritic;
@@ -47,6 +48,8 @@ pub(crate) struct PlanInputs {
     pub(super) open: OpenDeploys,
     /// What earlier deploys kept, where this one changes anything.
     pub(super) kept: KeptNames,
+    /// Pages that leave with this deploy, or left earlier, as far as it is about them.
+    pub(super) departed: DepartureNotes,
     /// Seconds since 1970, by the server's clock.
     pub(super) now: i64,
 }
@@ -87,6 +90,7 @@ impl PlanInputs {
             answers: HashMap::new(),
             open,
             kept: KeptNames::default(),
+            departed: DepartureNotes::default(),
         })
     }
 
@@ -212,6 +216,8 @@ impl PlanInputs {
                         plan.warnings.extend(told);
                     }
                     self.settle_kept(&mut plan).await?;
+                    self.check_site(job, &mut plan);
+                    self.find_lost(job, &mut plan).await;
                     return Ok(plan);
                 }
                 Err(asks) if stop.is_set() => {

@@ -84,6 +84,7 @@ pub(super) fn end(scene: &PlanInputs, job: &Job, written: WrittenFiles) -> EndOf
         unpaid: kept.chain(own).collect(),
         suspects: suspects(scene, journal, progress),
         kept: scene.kept_after(job, counter, &progress.kept),
+        gone: scene.gone_after(counter, &progress.deleted),
     }
 }
 

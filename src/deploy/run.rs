@@ -18,7 +18,7 @@ use super::steps::RunningDeploy;
 use crate::aws::AwsClients;
 use crate::edge::PurgeMode;
 use crate::edge::path::PathDialect;
-use crate::error::Error;
+use crate::error::{Error, Exit};
 use crate::job::event::{DeployEvent, DeploySummary, EventSink};
 use crate::job::pool::ConcurrencyLevel;
 use crate::job::request::Job;
@@ -113,7 +113,8 @@ async fn source(
 ) -> Result<SiteSource, Error> {
     let DeployContext { job, tell, .. } = context;
     let Some(deploy) = &job.rollback else {
-        return Ok(SiteSource::of(survey::build(job, splits, tell).await?));
+        let build = survey::build(job, splits, tell).await?;
+        return Ok(SiteSource::read(build, job).await);
     };
     // No walk tells where to split the listing.
     drop(splits.set(Vec::new()));
@@ -248,6 +249,14 @@ impl DeployRun<'_> {
         tell.tell(DeployEvent::Planned(plan.clone()));
         guard::check(&plan, job.settings.max_delete)
             .map_err(|refused| Error::failed(refused.to_string()).hint(refused.hint()))?;
+        let settings = &job.settings;
+        guard::check_links(&plan, settings.links)
+            .map_err(|refused| Error::failed(refused.to_string()).hint(refused.hint()))?;
+        if settings.strict && job.rollback.is_none() {
+            guard::check_budget(&plan).map_err(|refused| {
+                Error::new(Exit::Changes, refused.to_string()).hint(refused.hint())
+            })?;
+        }
         self.summary.unchanged = plan.unchanged as u64;
         self.summary.retained = plan.retained.len() as u64;
         self.summary.foreign = plan.foreign.len() as u64;

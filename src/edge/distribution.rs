@@ -256,7 +256,7 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
 
 impl Distribution {
     /// Returns the behavior that a path falls to.
-    pub(super) fn behavior_of(&self, path: &str) -> Option<&Behavior> {
+    pub fn behavior_of(&self, path: &str) -> Option<&Behavior> {
         let mut behaviors = self.behaviors.iter();
         behaviors.find(|behavior| behavior.matches(path))
     }

@@ -7,6 +7,7 @@ use crate::edge::PurgePrices;
 use crate::object::manifest::DeployId;
 use crate::rules::edge_function::PasswordDigest;
 use crate::rules::header_rules::HeaderRules;
+use crate::rules::link_report::LinkPolicy;
 use crate::rules::noise::NoiseRules;
 use crate::rules::redirect::Redirect;
 use crate::scan;
@@ -33,6 +34,13 @@ impl Job {
     /// Returns what names the site: `s3://bucket/folder/`.
     pub(crate) fn site_name(&self) -> String {
         format!("s3://{}/{}", self.bucket, self.settings.prefix.0)
+    }
+
+    /// Returns whether it has to be known what the pages of the build refer to.
+    pub(crate) fn reads_pages(&self) -> bool {
+        let is_asked =
+            self.settings.links != LinkPolicy::Off || self.settings.budget.page.is_some();
+        is_asked && !self.is_preview && self.rollback.is_none()
     }
 }
 

@@ -23,6 +23,13 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// Returns the encoding that Content-Encoding names, if it is one of these alone.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::Br, Self::Gzip, Self::Zstd];
+        all.into_iter()
+            .find(|encoding| encoding.name().eq_ignore_ascii_case(name))
+    }
+
     /// Returns its name in Content-Encoding.
     pub fn name(self) -> &'static str {
         match self {
@@ -93,16 +100,31 @@ pub fn compress(body: &[u8], encoding: Encoding) -> io::Result<Vec<u8>> {
 /// When it is damaged or too large.
 pub fn decompress(body: &[u8], encoding: Encoding) -> io::Result<Vec<u8>> {
     let mut out = Vec::new();
-    let reader: Box<dyn Read + '_> = match encoding {
-        Encoding::Br => Box::new(brotli::Decompressor::new(body, 4096)),
-        Encoding::Gzip => Box::new(flate2::read::GzDecoder::new(body)),
-        Encoding::Zstd => Box::new(zstd::Decoder::new(body)?),
-    };
-    reader.take(MAX_BYTES + 1).read_to_end(&mut out)?;
+    decoder(body, encoding)?
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut out)?;
     if out.len() as u64 > MAX_BYTES {
         return Err(io::Error::other("it is too large"));
     }
     Ok(out)
+}
+
+/// Returns what the first bytes of a compressed body tell of the body that [`compress`] was given, `most` bytes of it at most.
+pub fn decompress_start(body: &[u8], encoding: Encoding, most: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    if let Ok(decoder) = decoder(body, encoding) {
+        // It breaks off where the bytes do.
+        let _ = decoder.take(most).read_to_end(&mut out);
+    }
+    out
+}
+
+fn decoder(body: &[u8], encoding: Encoding) -> io::Result<Box<dyn Read + '_>> {
+    Ok(match encoding {
+        Encoding::Br => Box::new(brotli::Decompressor::new(body, 4096)),
+        Encoding::Gzip => Box::new(flate2::read::GzDecoder::new(body)),
+        Encoding::Zstd => Box::new(zstd::Decoder::new(body)?),
+    })
 }
 
 /// Compresses the body with the first of the encodings that makes it smaller by a twentieth at least.
@@ -169,6 +191,27 @@ mod tests {
         let text = b"again and ".repeat(500);
         let (encoding, out) = first_that_gains(&text, &ALL).unwrap().unwrap();
         assert!(encoding == Encoding::Br && out.len() < 100);
+    }
+
+    #[test]
+    fn the_start_of_a_compressed_body_tells_its_start() {
+        // Of zstd the first block has to be there whole, 128 KB of the body.
+        for (encoding, lines) in [
+            (Encoding::Br, 2_000),
+            (Encoding::Gzip, 2_000),
+            (Encoding::Zstd, 20_000),
+        ] {
+            let line = |number: u64| format!("{:x}\n", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let lines: String = (0..lines).map(line).collect();
+            let body = format!("<title>About</title>\n{lines}");
+            let packed = compress(body.as_bytes(), encoding).unwrap();
+            let start = &packed[..packed.len() * 3 / 4];
+            assert!(decompress(start, encoding).is_err());
+            let told = decompress_start(start, encoding, 1000);
+            assert!(told == body.as_bytes()[..1000], "{encoding:?}");
+            assert_eq!(Encoding::named(encoding.name()), Some(encoding));
+        }
+        assert_eq!(Encoding::named("aws-chunked"), None);
     }
 
     proptest::proptest! {

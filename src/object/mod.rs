@@ -5,6 +5,7 @@ pub mod encoding;
 pub mod entries;
 pub mod entry;
 pub mod etag;
+pub mod gone;
 pub mod headers;
 pub mod journal;
 pub mod kept_name;

@@ -2,6 +2,7 @@
 
 use super::Plan;
 use crate::object::plural::counted;
+use crate::rules::link_report::LinkPolicy;
 
 /// Deletions up to which nobody is asked.
 const FEW: usize = 10;
@@ -47,6 +48,48 @@ pub fn check(plan: &Plan, max_delete: Option<usize>) -> Result<(), PlanRefusal> 
         }),
         None => Ok(()),
     }
+}
+
+/// What a site does that the settings do not let it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SiteRefusal {
+    #[error("{}", .summary)]
+    Links { summary: String },
+    #[error("over the budget: {}", .names.join(", "))]
+    Budget { names: Vec<&'static str> },
+}
+
+impl SiteRefusal {
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Links { .. } => {
+                "`unstale links` lists them; `links-except` in deploy.toml names paths of which nothing is said, and `--links warn` deploys"
+            }
+            Self::Budget { .. } => {
+                "`unstale plan` shows where each limit of [budget] stands; without --strict it is a warning"
+            }
+        }
+    }
+}
+
+/// Refuses a site whose links the policy denies.
+pub fn check_links(plan: &Plan, policy: LinkPolicy) -> Result<(), SiteRefusal> {
+    let report = plan.links.as_ref().filter(|_| policy == LinkPolicy::Deny);
+    let refused = report.filter(|report| report.refused().next().is_some());
+    match refused.and_then(|report| report.summary()) {
+        Some(summary) => Err(SiteRefusal::Links { summary }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a plan that passes a limit of the budget.
+pub fn check_budget(plan: &Plan) -> Result<(), SiteRefusal> {
+    let passed = plan.budget.iter().filter(|line| line.is_passed());
+    let names: Vec<&str> = passed.map(|line| line.name).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(SiteRefusal::Budget { names })
 }
 
 #[cfg(test)]

@@ -32,6 +32,9 @@ pub use object::{BucketObject, HeadAnswer, ObjectVersion, PastContent, WantedObj
 pub use open::OpenDeploys;
 pub use purge::TargetFacts;
 
+/// Links that are told in a warning, before the others are counted.
+pub const TOLD_LINKS: usize = 10;
+
 /// Why an object is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -132,6 +135,11 @@ impl DistributionPurge {
 
     pub fn is_empty(&self) -> bool {
         self.purge.cover.patterns.is_empty() && self.after.cover.patterns.is_empty()
+    }
+
+    /// Counts the paths that it is sent, those of a deploy that died among them.
+    pub fn paths(&self) -> u64 {
+        self.purge.cover.paths() + self.after.cover.paths() + self.resent.count
     }
 
     /// Returns what CloudFront charges for its paths.

@@ -1,7 +1,7 @@
 //! `unstale history` and `unstale rollback`.
 
 use super::printer::Printer;
-use super::text::{counted, shown};
+use super::text::{counted, local_time, shown};
 use crate::object::entry::EntryLife;
 use crate::object::manifest::DeployId;
 use crate::state::history::PastOutcome;
@@ -75,13 +75,6 @@ pub(super) fn outcome(outcome: PastOutcome) -> &'static str {
 /// Writes a time by the local clock, and how long ago that is; both in unix seconds.
 pub(super) fn when(at: i64, now: i64) -> String {
     format!("{} ({})", local_time(at), age(now.saturating_sub(at)))
-}
-
-/// Writes a time, in unix seconds, by the local clock: `2026-11-22 05:18`.
-pub(super) fn local_time(at: i64) -> String {
-    let time = jiff::Timestamp::from_second(at).unwrap_or_default();
-    let local = time.to_zoned(jiff::tz::TimeZone::system());
-    local.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 /// Writes `5 minutes ago`; clocks that differ by a little make it now.

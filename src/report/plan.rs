@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::changes;
+use super::findings::budget_text;
 use super::json::merged;
+use super::lost;
 use super::options::TextLook;
 use super::printer::Printer;
 use super::purge;
 use super::summary::nothing_to_do;
 use super::text::{bytes, count, counted, destination, joined, shown, wrapped};
 use crate::object::Key;
-use crate::plan::guard::PlanRefusal;
 use crate::plan::{FunctionChange, HeadersPolicyChange, Plan, StoreChange};
 
 /// Names shown of what is told in passing.
@@ -63,9 +64,8 @@ impl Printer {
     }
 
     /// Warns that a deploy would not carry the plan out.
-    pub fn refused(&self, refused: &PlanRefusal) {
-        let hint = refused.hint();
-        self.warn(&format!("deploy would refuse this: {refused}; {hint}"));
+    pub fn refused(&self, why: &str, hint: &str) {
+        self.warn(&format!("deploy would refuse this: {why}; {hint}"));
     }
 }
 
@@ -97,11 +97,13 @@ fn text(plan: &Plan, context: &PlanContext, look: TextLook) -> String {
             free_left = free_left.map(|left| left.saturating_sub(free));
         }
     }
+    blocks.extend(lost::text(&plan.lost, look));
+    blocks.push(budget_text(&plan.budget, look));
     blocks.retain(|block| !block.is_empty());
     blocks.join("\n\n")
 }
 
-/// Returns `change`, `delete`, `foreign`, `function` and `purge` objects, and the `summary` last; warnings are told before.
+/// Returns `change`, `delete`, `foreign`, `function`, `purge` and `lost-url` objects, and the `summary` last; warnings are told before.
 fn json(plan: &Plan, context: &PlanContext) -> Vec<Value> {
     let mut objects: Vec<Value> = plan.changes.iter().map(changes::json).collect();
     let deletions = plan.deletions.iter();
@@ -113,6 +115,7 @@ fn json(plan: &Plan, context: &PlanContext) -> Vec<Value> {
     let functions = plan.functions.iter();
     objects.extend(functions.map(|change| merged(json!({"type": "function"}), change)));
     objects.extend(plan.purges.iter().flat_map(purge::json));
+    objects.extend(lost::json(&plan.lost));
     let outcome = if plan.is_empty() {
         "nothing to do"
     } else {

@@ -14,10 +14,12 @@ use super::bars::ProgressBars;
 use super::options::PrinterOptions;
 use super::progress::UploadProgress;
 use super::summary::{self, Completions};
-use super::{error, event, text};
+use super::{error, event, findings, lost, text};
 use crate::error::{Error, Exit};
 use crate::job::{DeployEvent, DeploySummary};
 use crate::plan::Plan;
+use crate::plan::TOLD_LINKS;
+use crate::rules::link_report::LinkReport;
 
 /// Prints for whoever looks on. Clones print to the same terminal; a closed pipe ends the printing, not the work.
 #[derive(Clone)]
@@ -62,7 +64,10 @@ impl Printer {
         state.progress.note(event);
         match event {
             DeployEvent::Warned(message) => return self.warn_once(&mut state, message),
-            DeployEvent::Planned(plan) => self.warn_of(&mut state, plan),
+            DeployEvent::Planned(plan) => {
+                self.warn_of(&mut state, plan);
+                self.lost(&mut state, plan);
+            }
             DeployEvent::PurgeCompleted {
                 invalidation,
                 elapsed,
@@ -160,6 +165,31 @@ impl Printer {
                 state.to_stderr(&error::known_warning(message, self.options.err));
             }
             self.warn_once(state, message);
+        }
+        if self.options.json {
+            let links = plan.links.iter().flat_map(findings::link_json);
+            let objects = links.chain(findings::budget_json(&plan.budget));
+            objects.for_each(|object| print_json(&object));
+        } else if self.options.verbose {
+            let links = plan
+                .links
+                .iter()
+                .flat_map(LinkReport::lines)
+                .skip(TOLD_LINKS);
+            links.for_each(|line| state.to_stderr(&text::shown(&line)));
+        }
+    }
+
+    /// Tells which URLs a plan loses, once.
+    fn lost(&self, state: &mut PrinterState, plan: &Plan) {
+        if let Some(text) = lost::text(&plan.lost, self.options.err)
+            && state.warned.insert(text.clone())
+        {
+            if self.options.json {
+                lost::json(&plan.lost).for_each(|object| print_json(&object));
+            } else {
+                state.to_stderr(&text);
+            }
         }
     }
 

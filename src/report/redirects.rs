@@ -1,11 +1,12 @@
-//! `unstale redirects`.
+//! `unstale redirects`, and the redirects that deploys write.
 
 use serde_json::json;
 
 use super::printer::Printer;
-use super::text::{count, counted};
+use super::text::{count, counted, shown};
 use crate::rules::edge_function::{MAX_FUNCTION_BYTES, RUNTIME};
 use crate::rules::redirect::{NotAnObject, Redirect};
+use crate::settings::WrittenRedirects;
 
 /// A redirect, and where it works.
 #[derive(Debug)]
@@ -86,5 +87,39 @@ impl Printer {
         self.object(&json!({
             "type": "function", "runtime": RUNTIME, "event": "viewer-request", "redirects": redirects, "code": code,
         }));
+    }
+
+    /// Tells which redirects were written, and where.
+    pub(crate) fn wrote_redirects(&self, written: &WrittenRedirects) {
+        for (redirect, why) in &written.refused {
+            let Redirect { from, to, .. } = redirect;
+            self.warn(&format!(
+                "no redirect from {from} to {to} was written: {why}"
+            ));
+        }
+        if written.redirects.is_empty() {
+            return;
+        }
+        let lines = written
+            .redirects
+            .iter()
+            .map(|it| format!("{} {} {}", it.from, it.to, it.status));
+        let lines: Vec<String> = lines.collect();
+        let files = written.files.iter().map(|path| path.display().to_string());
+        let files: Vec<String> = files.collect();
+        let number = counted(lines.len() as u64, "redirect");
+        self.note(&format!(
+            "Wrote {number} to {}:",
+            shown(&files.join(" and to "))
+        ));
+        lines.iter().for_each(|line| self.note(&shown(line)));
+        self.object(&json!({"type": "redirects-written", "files": files, "lines": lines}));
+        if let Some(generator) = written.lost_with {
+            self.warn(&format!(
+                "the next build by {generator} will not have {}: copy the lines to where {generator} takes it from, or write them as \
+                 [[redirects]] in deploy.toml",
+                files.join(" and ")
+            ));
+        }
     }
 }

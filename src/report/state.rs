@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::history::{local_time, outcome, when};
+use super::history::{outcome, when};
 use super::printer::Printer;
-use super::text::{count, counted, shown};
+use super::text::{count, counted, local_time, shown};
 use crate::object::entry::EntryLife;
 use crate::object::journal::{OpenJournal, UnpaidPurge};
 use crate::object::manifest::Manifest;

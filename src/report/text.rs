@@ -64,6 +64,20 @@ pub(super) fn destination(bucket: &str, prefix: &str) -> String {
     }
 }
 
+/// Writes a time, in unix seconds, by the local clock: `2026-11-22 05:18`.
+pub(super) fn local_time(at: i64) -> String {
+    let time = jiff::Timestamp::from_second(at).unwrap_or_default();
+    let local = time.to_zoned(jiff::tz::TimeZone::system());
+    local.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// Writes the day of a time, in unix seconds, by the local clock: `2026-11-22`.
+pub(super) fn local_day(at: i64) -> String {
+    let mut day = local_time(at);
+    day.truncate("2026-11-22".len());
+    day
+}
+
 /// Escapes in a key or a message what a terminal must not be shown: control characters, and those that turn the writing direction.
 pub(super) fn shown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());

@@ -1,22 +1,79 @@
 //! What is wrong with the links of a site.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use serde::Serialize;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 use crate::object::Key;
+use crate::object::plural::{count, counted};
+
+// What stood at a variant, `--help` would show at length.
+/// What is made of links that lead nowhere. `Warn`: they are told; `Deny`: nothing is deployed with them; `Off`: pages are not read
+/// for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkPolicy {
+    #[default]
+    Warn,
+    Deny,
+    Off,
+}
 
 /// What was found in all pages of a build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkReport {
     /// What leads nowhere first; each sort by page.
     pub problems: Vec<LinkProblem>,
-    /// How many pages were read.
+    /// How many pages were read, style sheets aside.
     pub pages: u64,
+    /// How many links and other references of theirs were followed.
+    pub links: u64,
     /// Titles that one page alone has, with that page.
     pub titles: BTreeMap<Box<str>, Key>,
     /// The keys or folders (`about/`) below the site's prefix that links lead to and where nothing is, with the pages that link there.
     pub dead: BTreeMap<String, BTreeSet<Key>>,
+}
+
+impl LinkReport {
+    /// Returns what `links = "deny"` refuses a deploy for.
+    pub fn refused(&self) -> impl Iterator<Item = &LinkProblem> {
+        self.problems.iter().filter(|problem| problem.refused)
+    }
+
+    /// Writes `12 links: 9 lead nowhere, 3 are not encrypted`; `None` where there is nothing to tell.
+    pub fn summary(&self) -> Option<String> {
+        let mut numbers: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut words = Vec::new();
+        for problem in &self.problems {
+            let word = problem.sort.word();
+            if !words.contains(&word) {
+                words.push(word);
+            }
+            *numbers.entry(word).or_default() += 1;
+        }
+        let part = |word: &&str| Some(format!("{} {word}", count(*numbers.get(*word)?)));
+        let parts: Vec<String> = words.iter().filter_map(part).collect();
+        let all = counted(self.problems.len() as u64, "link");
+        (!parts.is_empty()).then(|| format!("{all}: {}", parts.join(", ")))
+    }
+
+    /// Writes a line for each problem; one that several pages have stands with the first of them.
+    pub fn lines(&self) -> Vec<String> {
+        let mut pages: BTreeMap<(ProblemSort, &str), u64> = BTreeMap::new();
+        for problem in &self.problems {
+            *pages.entry((problem.sort, &problem.to)).or_default() += 1;
+        }
+        let problems = self.problems.iter().filter_map(|problem| {
+            let number = pages.remove(&(problem.sort, problem.to.as_str()))?;
+            Some(match number {
+                0 | 1 => problem.to_string(),
+                more => format!("{problem} (and in {})", counted(more - 1, "more page")),
+            })
+        });
+        problems.collect()
+    }
 }
 
 /// One link that does not do what it seems to.
@@ -30,6 +87,38 @@ pub struct LinkProblem {
     /// What it may have meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<String>,
+    /// Whether `links = "deny"` refuses a deploy for it: all but what another site has to mend.
+    pub refused: bool,
+}
+
+impl fmt::Display for LinkProblem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = match self.sort {
+            ProblemSort::Dead => "leads nowhere",
+            ProblemSort::Missing => "is loaded and not there",
+            ProblemSort::Case => "is there in other letters alone",
+            ProblemSort::Anchor => "names a place that the page has not",
+            ProblemSort::Bucket => "leads past CloudFront",
+            ProblemSort::Insecure => "is not encrypted",
+        };
+        write!(out, "{}: {} {told}", self.page, self.to)?;
+        match &self.suggestion {
+            Some(suggestion) => write!(out, "; {suggestion} is there"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ProblemSort {
+    /// Says what several links do.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Dead | Self::Missing | Self::Case => "lead nowhere",
+            Self::Anchor => "name no place of the page",
+            Self::Bucket => "lead past CloudFront",
+            Self::Insecure => "are not encrypted",
+        }
+    }
 }
 
 /// Why a link is told of; the gravest first.

@@ -1,5 +1,7 @@
 //! What a page says of itself and what it refers to, as far as links are concerned.
 
+use std::collections::HashSet;
+
 /// What is known of one page or style sheet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PageFacts {
@@ -9,10 +11,12 @@ pub struct PageFacts {
     pub anchors: Vec<Box<str>>,
     /// In the order of the page, each once.
     pub links: Vec<PageLink>,
+    /// Whether next to nothing stands in it before its scripts run, so that its anchors are not known.
+    pub scripted: bool,
 }
 
 /// One reference of a page.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PageLink {
     pub sort: LinkSort,
     /// As the page writes it, character references read; not yet resolved against `<base>` or the page's own URL.
@@ -20,14 +24,51 @@ pub struct PageLink {
 }
 
 /// What a browser does with a reference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LinkSort {
     /// Goes there when the reader asks for it.
     Visit,
     /// Loads it to show the page.
     Load,
-    /// Does neither by itself: a canonical URL, a hint, a feed.
+    /// Loads it perhaps: one of several, or later. A candidate of `srcset`, a background, a frame, an icon.
+    Offer,
+    /// Does neither by itself: a canonical URL, a hint, a form that is posted.
     Mention,
     /// Resolves the others against it: `<base href>`.
     Base,
+}
+
+impl LinkSort {
+    pub const ALL: [Self; 5] = [
+        Self::Visit,
+        Self::Load,
+        Self::Offer,
+        Self::Mention,
+        Self::Base,
+    ];
+}
+
+impl PageFacts {
+    /// Notes a reference; white space around it counts for nothing (WHATWG URL, "basic URL parser").
+    pub(super) fn refer(&mut self, sort: LinkSort, to: &str) {
+        let to = to.trim_matches(|letter: char| letter <= ' ');
+        self.links.push(PageLink {
+            sort,
+            to: to.into(),
+        });
+    }
+
+    /// Leaves each reference and anchor once.
+    pub(super) fn once(mut self) -> Self {
+        distinct(&mut self.links);
+        distinct(&mut self.anchors);
+        self
+    }
+}
+
+fn distinct<T: Eq + std::hash::Hash>(list: &mut Vec<T>) {
+    let mut seen = HashSet::with_capacity(list.len());
+    let new: Vec<bool> = list.iter().map(|item| seen.insert(item)).collect();
+    let mut new = new.into_iter();
+    list.retain(|_| new.next().unwrap_or_default());
 }

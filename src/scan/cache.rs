@@ -98,6 +98,11 @@ impl HashCache {
     }
 }
 
+/// Names what is remembered of a build, by its canonical path.
+pub(super) fn name_of(root: &Path) -> String {
+    Md5(Hasher::digest(root.as_os_str().as_bytes()).into()).to_string()
+}
+
 /// Where a scan's digests go when it is done.
 #[derive(Debug)]
 pub(super) struct CacheStore {
@@ -111,10 +116,9 @@ impl CacheStore {
     /// Notes the time; to be called before the first file is read. `root` is the build's canonical path.
     pub(super) fn begin(folder: &Path, root: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let digest = Hasher::digest(root.as_os_str().as_bytes());
         let mut store = Self {
             folder: folder.to_owned(),
-            name: Md5(digest.into()).to_string(),
+            name: name_of(root),
             began_ns: 0,
         };
         let probe = store.temporary();
@@ -134,15 +138,10 @@ impl CacheStore {
     /// Replaces the cache by these files, without those too young to be sure of. Other processes see the old cache or the
     /// new one, never a part.
     pub(super) fn write(&self, files: &[LocalFile]) -> io::Result<()> {
-        let temporary = self.temporary();
         let settled = files.iter().filter(|file| self.is_settled(&file.stamp));
-        let written = File::create_new(&temporary)
-            .and_then(|file| encode(&entries(settled), file))
-            .and_then(|()| fs::rename(&temporary, self.path()));
-        if written.is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
-        written
+        replace(&self.path(), &self.temporary(), |file| {
+            encode(&entries(settled), file)
+        })
     }
 
     /// Tells whether the file was last touched well before the scan began.
@@ -151,9 +150,29 @@ impl CacheStore {
     }
 
     fn temporary(&self) -> PathBuf {
-        let unique = uuid::Uuid::new_v4().simple();
-        self.folder.join(format!("{}.{unique}.tmp", self.name))
+        temporary(&self.folder, &self.name)
     }
+}
+
+/// Returns a path that no other process writes to.
+pub(super) fn temporary(folder: &Path, name: &str) -> PathBuf {
+    let unique = uuid::Uuid::new_v4().simple();
+    folder.join(format!("{name}.{unique}.tmp"))
+}
+
+/// Writes a file beside its place, and then puts it there.
+pub(super) fn replace(
+    path: &Path,
+    temporary: &Path,
+    write: impl FnOnce(File) -> io::Result<()>,
+) -> io::Result<()> {
+    let written = File::create_new(temporary)
+        .and_then(write)
+        .and_then(|()| fs::rename(temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(temporary);
+    }
+    written
 }
 
 /// Counts the entries that these files have once all of them are settled.

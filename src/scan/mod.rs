@@ -6,6 +6,7 @@ mod error;
 mod file;
 mod filter;
 mod hash;
+mod pages;
 mod private;
 mod queue;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use digest::{MULTIPART_FROM, candidate_part_sizes, multipart_etag, part_size
 pub use error::ScanError;
 pub use file::{FileStamp, LocalFile, StoredForm};
 use hash::{FileReader, ReaderResult, ScanShared};
+pub use pages::{is_page_name, read_pages};
 use queue::{FileQueue, StopOnDrop};
 use walk::{FolderWalk, WalkRules};
 

@@ -20,6 +20,8 @@ pub(super) type Layer<'t> = DeTable<'t>;
 const ADDED: [&str; 3] = ["exclude", "include", "allow"];
 /// The table of deploy.toml whose keys variables and flags write as `purge-KEY`.
 const PURGE: &str = "purge";
+/// The other one, whose keys stand in deploy.toml alone.
+const BUDGET: &str = "budget";
 const ENV: &str = "env";
 
 fn spanned<T>(value: T) -> Spanned<T> {
@@ -195,7 +197,7 @@ fn variable_names() -> BTreeMap<String, String> {
     };
     let is_list = |key: &str| key != "distribution" && fits(key, array([].into_iter())).is_ok();
     let keys = keys_of("").into_iter().chain(keys_of("purge-"));
-    keys.filter(|key| key != PURGE && !is_list(key))
+    keys.filter(|key| key != PURGE && key != BUDGET && !is_list(key))
         .map(|key| (key.to_uppercase().replace('-', "_"), key))
         .collect()
 }

@@ -5,6 +5,7 @@ mod generator;
 mod layers;
 pub(crate) mod list;
 mod mistake;
+mod new_redirects;
 mod place_variables;
 mod site_files;
 mod table;
@@ -24,6 +25,7 @@ use crate::rules::redirects::Redirects;
 
 pub(crate) use build_dir::build_dir;
 pub(crate) use generator::{build_folders, expected_builds};
+pub(crate) use new_redirects::WrittenRedirects;
 pub(crate) use site_files::{HEADERS_FILE, REDIRECTS_FILE, SiteFiles, UnservedLine, UnservedRules};
 pub(crate) use table::{PurgeSettings, Settings};
 pub(crate) use values::{DistributionSetting, StatePlace};

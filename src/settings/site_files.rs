@@ -45,13 +45,18 @@ pub(crate) struct UnservedRules {
 }
 
 impl Settings {
+    /// Tells whether a file at the root of a build is left out.
+    pub(super) fn leaves_out(&self, name: &str) -> Result<bool, Error> {
+        Ok(names(&self.exclude, name)? && !names(&self.include, name)?)
+    }
+
     /// Reads those files of a build that are there and not left out.
     ///
     /// # Errors
     /// `Exit::Usage`, naming file and line of all that cannot be followed.
     pub(crate) fn site_files(&self, dir: &Path) -> Result<SiteFiles, Error> {
         let read = |name: &str| -> Result<String, Error> {
-            if names(&self.exclude, name)? && !names(&self.include, name)? {
+            if self.leaves_out(name)? {
                 return Ok(String::new());
             }
             text(&dir.join(name))

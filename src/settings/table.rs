@@ -8,14 +8,15 @@ use serde::Deserialize;
 
 use super::list::{List, Numbered};
 use super::values::{
-    AccountId, BucketAddress, DistributionSetting, EndpointUrl, FieldValue, FileExtension,
-    FunctionName, GlobPattern, HostName, KeptDeploys, MemorySize, Period, PolicyName, Price,
-    SecretPlace, SitePrefix, StatePlace,
+    AccountId, BucketAddress, ByteSize, DistributionSetting, EndpointUrl, FieldValue,
+    FileExtension, FunctionName, GlobPattern, HostName, KeptDeploys, MemorySize, Period,
+    PolicyName, Price, SecretPlace, SitePrefix, StatePlace,
 };
 use crate::edge::price::{FREE_PATHS, PricingPlan};
 use crate::edge::{FunctionTrust, IndexLookup, PurgeMode};
 use crate::object::encoding::Encoding;
 use crate::rules::header_rule::HeaderRule;
+use crate::rules::link_report::LinkPolicy;
 use crate::rules::noise::NoiseRule;
 use crate::rules::redirect::Redirect;
 use crate::rules::security_preset::SecurityPreset;
@@ -88,6 +89,9 @@ pub(crate) struct Settings {
     pub tags: bool,
     /// What nobody serves is an error.
     pub strict: bool,
+    pub links: LinkPolicy,
+    /// Paths whose links are not judged.
+    pub links_except: List<GlobPattern>,
 
     pub delete: bool,
     /// `None`: half of the objects.
@@ -98,6 +102,7 @@ pub(crate) struct Settings {
     /// Of how many deploys what they replace is copied, for `rollback` where the bucket keeps no versions.
     pub keep: KeptDeploys,
     pub purge: PurgeSettings,
+    pub budget: BudgetSettings,
     pub wait: bool,
     pub timeout: Period,
     pub verify: bool,
@@ -140,6 +145,27 @@ pub(crate) struct PurgeSettings {
     pub opaque_weight: u64,
     /// Keep to CloudFront's usual rates: 150 paths and one wildcard a second.
     pub paced: bool,
+}
+
+/// `[budget]`: what the site may come to; `None`: anything.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "a table"
+)]
+pub(crate) struct BudgetSettings {
+    /// A page with what it loads.
+    pub page: Option<ByteSize>,
+    /// All files.
+    pub site: Option<ByteSize>,
+    pub file: Option<ByteSize>,
+    pub files: Option<u64>,
+    /// Of one deploy, at all distributions together.
+    pub purge_paths: Option<u64>,
+    /// In US dollars.
+    pub purge_cost: Option<Price>,
 }
 
 impl Default for Settings {
@@ -187,12 +213,15 @@ impl Default for Settings {
             noise: Vec::new(),
             tags: false,
             strict: false,
+            links: LinkPolicy::default(),
+            links_except: List::default(),
             delete: true,
             max_delete: None,
             adopt: false,
             retain: Period::seconds(7 * 86_400),
             keep: KeptDeploys::default(),
             purge: PurgeSettings::default(),
+            budget: BudgetSettings::default(),
             wait: true,
             timeout: Period::seconds(600),
             verify: false,

@@ -453,6 +453,7 @@ fn the_example_has_every_key() {
     }
     for (table, head) in [
         ("purge", "[purge]"),
+        ("budget", "[budget]"),
         ("headers", "[[headers]]"),
         ("redirects", "[[redirects]]"),
         ("noise", "[[noise]]"),
@@ -482,6 +483,7 @@ fn another(key: &str, value: &toml::Value) -> Option<(String, String)> {
         ("symlinks", _) => "skip".to_owned(),
         ("index" | "distribution", _) => "none".to_owned(),
         ("functions", _) => "rewrite".to_owned(),
+        ("links", _) => "deny".to_owned(),
         ("purge-mode", _) => "all".to_owned(),
         ("purge-plan", _) => "flat-rate".to_owned(),
         ("prefix", _) => "docs".to_owned(),
@@ -567,6 +569,7 @@ fn flags_do_what_their_keys_do() {
         ("deploy --timeout 3s", "timeout = '3s'"),
         ("deploy --verify", "verify = true"),
         ("deploy --strict", "strict = true"),
+        ("plan --links deny", "links = 'deny'"),
         ("plan --strict", "strict = true"),
         ("verify --concurrency 3", "concurrency = 3"),
         ("deploy --max-memory 17MiB", "max-memory = '17MiB'"),

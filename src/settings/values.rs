@@ -124,6 +124,19 @@ impl TryFrom<String> for MemorySize {
     }
 }
 
+/// Bytes, as [`parse_size`] reads them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct ByteSize(pub u64);
+
+impl TryFrom<String> for ByteSize {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        parse_size(&text).map(Self)
+    }
+}
+
 /// Bytes: a number with `B`, `KB`, `MB`, `GB`, `TB` (by 1000) or `KiB`, `MiB`, `GiB`, `TiB` (by 1024); case does not count.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let wrong =

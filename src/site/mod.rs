@@ -1,6 +1,7 @@
 //! What the site should be: a build, or the site after an earlier deploy, as objects with headers and bodies.
 
 pub(crate) mod known;
+pub(crate) mod links;
 pub(crate) mod names;
 pub(crate) mod past;
 pub(crate) mod redirects;

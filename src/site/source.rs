@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use bytes::Bytes;
+use tokio::task::spawn_blocking;
 
 use super::past::PastSite;
-use crate::object::Key;
-use crate::scan::{LocalFile, ScannedBuild};
+use crate::job::request::Job;
+use crate::object::{Key, Md5};
+use crate::rules::page_table::PageTable;
+use crate::scan::{LocalFile, ScannedBuild, read_pages};
 
 #[derive(Debug)]
 pub(crate) enum SiteSource {
@@ -21,6 +24,8 @@ pub(crate) struct BuiltSite {
     build: ScannedBuild,
     /// In place of the build's files, where settings make other objects of them.
     tailored: Option<Vec<LocalFile>>,
+    /// What its pages say, where that is asked for.
+    pages: Option<PageTable>,
 }
 
 impl SiteSource {
@@ -29,7 +34,27 @@ impl SiteSource {
         Self::Build(BuiltSite {
             build,
             tailored: None,
+            pages: None,
         })
+    }
+
+    /// Returns [`SiteSource::of`] a build, its pages read where the job asks for that.
+    pub(crate) async fn read(build: ScannedBuild, job: &Job) -> Self {
+        if !job.reads_pages() {
+            return Self::of(build);
+        }
+        let cache = job.scan.cache.clone();
+        let reading = spawn_blocking(move || {
+            let pages = read_pages(&build, cache.as_deref());
+            Self::Build(BuiltSite {
+                build,
+                tailored: None,
+                pages: Some(pages),
+            })
+        });
+        reading
+            .await
+            .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     }
 
     fn built(&self) -> Option<&BuiltSite> {
@@ -56,6 +81,19 @@ impl SiteSource {
         files.get(position.ok()?)
     }
 
+    /// Returns what the pages say; `None` where that was not asked for, or there are none.
+    pub(crate) fn pages(&self) -> Option<&PageTable> {
+        self.built()?.pages.as_ref()
+    }
+
+    /// Returns the MD5 of a file as it lies in the build, whatever is stored of it.
+    pub(crate) fn content(&self, file: &LocalFile) -> Md5 {
+        let built = self.built().filter(|_| file.made.is_some());
+        built
+            .and_then(|site| site.source(file.name()))
+            .map_or(file.md5, |source| source.md5)
+    }
+
     /// Takes the content that is in memory still, as it was hashed, by the file's key.
     pub(crate) fn take_kept(&mut self) -> HashMap<Key, Bytes> {
         match self {
@@ -72,6 +110,13 @@ impl BuiltSite {
 
     pub(crate) fn root(&self) -> &Path {
         &self.build.root
+    }
+
+    /// Returns the file of a name as it was scanned.
+    fn source(&self, name: &Key) -> Option<&LocalFile> {
+        let files = &self.build.files;
+        let position = files.binary_search_by(|file| file.key.cmp(name));
+        files.get(position.ok()?)
     }
 
     /// Stores these files, sorted by key, instead of all others; without them the build's own as they are.

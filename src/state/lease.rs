@@ -21,6 +21,7 @@ use super::owner::ProcessOwner;
 use super::swap::WrittenState;
 use super::{StateError, StateStore, random};
 use crate::aws::{AwsErrorKind, WriteCondition, uptime};
+use crate::object::gone::GonePages;
 use crate::object::journal::{Journal, OwedPaths, TouchedKey};
 use crate::object::manifest::{DeployId, ToldDistribution};
 use crate::object::{ETag, Md5};
@@ -57,6 +58,8 @@ pub struct EndOfDeploy {
     /// Keys that a dead deploy may change until then, in unix seconds.
     pub suspects: Vec<(i64, Vec<TouchedKey>)>,
     pub kept: KeptNames,
+    /// The pages that are remembered to have left, where that changes.
+    pub gone: Option<GonePages>,
 }
 
 impl StateStore {
@@ -301,6 +304,9 @@ impl Lease {
         ended.kept = None;
         if !end.kept.is_empty() {
             ended.kept = Some(store.store_document(&end.kept, &ended).await?);
+        }
+        if let Some(gone) = &end.gone {
+            ended.gone = Some(store.store_seldom(gone, &ended).await?);
         }
         let end = |next: &mut StateObject| {
             // Renewals meanwhile moved nothing but the lease and the counter.

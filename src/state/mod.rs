@@ -5,6 +5,7 @@
 
 mod codec;
 mod document;
+mod gone;
 mod held;
 pub mod history;
 mod kept;

@@ -58,6 +58,10 @@ pub struct StateObject {
     /// [`KeptNames`](super::KeptNames), where copies are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Document>,
+    /// [`GonePages`](crate::object::gone::GonePages), where pages left. An unstale that does not know them forgets them, which costs
+    /// nothing but what is told of links to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<Document>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -241,7 +245,8 @@ impl StateObject {
         let open = self.open.iter().map(|open| &open.journal);
         let suspects = self.suspects.iter().map(|suspects| &suspects.keys);
         let unpaid = self.unpaid.iter().map(|unpaid| &unpaid.owed);
-        let documents = open.chain(suspects).chain(unpaid).chain(&self.kept);
+        let documents = open.chain(suspects).chain(unpaid);
+        let documents = documents.chain(&self.kept).chain(&self.gone);
         let documents = documents.filter_map(|document| match document {
             Document::Inline(_) => None,
             Document::File(file) => Some(file.name.as_str()),

@@ -225,7 +225,9 @@ impl EdgeFunction {
 
     fn functions(&self, sorted: &SortedRedirects<'_>) -> String {
         let (listed, exact) = (!sorted.listed.is_empty(), self.finds(sorted));
-        let redirects = !self.redirects.is_empty()
+        // What is read back from code has none of those in its store.
+        let redirects = self.stored
+            || !self.redirects.is_empty()
             || self.canonical_host.is_some()
             || !self.rewrite.endings.is_empty();
         let pieces = [

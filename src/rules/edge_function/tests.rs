@@ -58,6 +58,11 @@ fn hundreds_of_redirects_fit_and_more_go_to_a_store() {
         stored.store()["/old/posts/page-7/"],
         "301 0 /new/articles/page-7/"
     );
+    let read = EdgeFunction {
+        redirects: Vec::new(),
+        ..stored
+    };
+    assert_eq!(EdgeFunction::read(&code), Some(read));
 }
 
 #[test]

@@ -76,6 +76,7 @@ async fn end_of(
         unpaid: Vec::new(),
         suspects: Vec::new(),
         kept: KeptNames::default(),
+        gone: None,
     }
 }
 

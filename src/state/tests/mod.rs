@@ -2,6 +2,7 @@
 
 mod codec;
 mod document;
+mod gone;
 mod kept;
 mod lease;
 mod manifest;
@@ -81,6 +82,7 @@ fn ending(state: &StateObject, name: &str) -> EndOfDeploy {
         unpaid: Vec::new(),
         suspects: Vec::new(),
         kept: KeptNames::default(),
+        gone: None,
     }
 }
 

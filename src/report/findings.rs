@@ -1,0 +1,99 @@
+//! What is found in the site itself: links that lead nowhere, and where the limits of `[budget]` stand. Pure.
+
+use serde_json::{Value, json};
+
+use super::json::merged;
+use super::options::TextLook;
+use super::text::{bytes, columns, count, elided, padded, shown};
+use crate::edge::Money;
+use crate::plan::budget::{BudgetLine, BudgetUnit};
+use crate::rules::link_report::LinkReport;
+
+/// Writes a line for each limit; nothing where there are none.
+pub(super) fn budget_text(lines: &[BudgetLine], look: TextLook) -> String {
+    let mut rows = Vec::new();
+    for line in lines {
+        let row = format!(
+            "  {} {} of {}",
+            padded(line.name, 12),
+            amount(line.unit, line.actual),
+            amount(line.unit, line.limit)
+        );
+        let culprit = line.culprit.as_deref().map(shown).unwrap_or_default();
+        let room = look.width.saturating_sub(columns(&row) + 2);
+        let row = format!("{row}  {}", elided(&culprit, room));
+        let row = row.trim_end();
+        rows.push(match line.is_passed() {
+            true => look.paint.red(row),
+            false => row.to_owned(),
+        });
+    }
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!("Budget\n{}", rows.join("\n"))
+}
+
+/// Returns an object for each problem of the links.
+pub(super) fn link_json(report: &LinkReport) -> impl Iterator<Item = Value> {
+    let problems = report.problems.iter();
+    problems.map(|problem| merged(json!({"type": "link"}), problem))
+}
+
+/// Returns an object for each limit.
+pub(super) fn budget_json(lines: &[BudgetLine]) -> impl Iterator<Item = Value> {
+    lines
+        .iter()
+        .map(|line| merged(json!({"type": "budget", "passed": line.is_passed()}), line))
+}
+
+fn amount(unit: BudgetUnit, amount: f64) -> String {
+    // `as` saturates.
+    let whole = amount as u64;
+    match unit {
+        BudgetUnit::Bytes => bytes(whole),
+        BudgetUnit::Files | BudgetUnit::Paths => count(whole),
+        BudgetUnit::Dollars => Money::from_dollars(amount).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::text::Paint;
+
+    #[test]
+    fn each_limit_is_a_line_of_the_width() {
+        let line = |name, unit, limit, actual| BudgetLine {
+            name,
+            unit,
+            limit,
+            actual,
+            culprit: None,
+        };
+        let lines = [
+            BudgetLine {
+                culprit: Some(format!("posts/{}/index.html", "long-".repeat(20))),
+                ..line("page", BudgetUnit::Bytes, 500_000.0, 612_000.0)
+            },
+            line("files", BudgetUnit::Files, 20_000.0, 1234.0),
+            line("purge-cost", BudgetUnit::Dollars, 1.0, 0.5),
+        ];
+        let look = TextLook {
+            width: 80,
+            paint: Paint(false),
+            ..TextLook::default()
+        };
+        insta::assert_snapshot!(budget_text(&lines, look), @r"
+        Budget
+          page         612 kB of 500 kB  posts/long-long…long-long-long-long-/index.html
+          files        1,234 of 20,000
+          purge-cost   $0.500 of $1.00
+        ");
+        assert_eq!(budget_text(&[], look), "");
+        let passed: Vec<Value> = budget_json(&lines)
+            .map(|line| line["passed"].clone())
+            .collect();
+        assert_eq!(passed, [true, false, false]);
+    }
+}

@@ -1,0 +1,29 @@
+//! What is wrong with the links of a site.
+
+use serde_json::json;
+
+use super::findings::link_json;
+use super::printer::Printer;
+use super::text::{counted, shown};
+use crate::rules::link_report::LinkReport;
+
+impl Printer {
+    /// Prints all that is wrong with the links as the result.
+    pub fn links(&self, report: &LinkReport) {
+        self.finish();
+        link_json(report).for_each(|object| self.object(&object));
+        let lines = report.lines();
+        lines.iter().for_each(|line| self.line(&shown(line)));
+        let summary = report.summary();
+        self.line(&format!(
+            "Read {} with {}: {}",
+            counted(report.pages, "page"),
+            counted(report.links, "link"),
+            summary.as_deref().unwrap_or("all lead somewhere")
+        ));
+        self.summary(json!({
+            "type": "summary", "pages": report.pages, "links": report.links, "problems": report.problems.len(),
+            "refused": report.refused().count(),
+        }));
+    }
+}

@@ -1,0 +1,177 @@
+//! URLs that are lost, and the redirects that keep them. Pure.
+
+use serde_json::{Value, json};
+
+use super::changes::more;
+use super::json::merged;
+use super::options::TextLook;
+use super::text::{counted, local_day, shown, wrapped};
+use crate::plan::lost::{LostUrl, PageSameness};
+
+/// URLs shown where not all are asked for.
+const MAX_SHOWN: usize = 10;
+
+/// Writes `1 URL will be gone: /about/ (live since 2026-05-03, linked from 2 pages); /me/ has the same content`, and below it the line
+/// of `_redirects` that keeps it; several one below the other.
+pub(super) fn text(lost: &[LostUrl], look: TextLook) -> Option<String> {
+    let most = if look.verbose { usize::MAX } else { MAX_SHOWN };
+    let going = lost.iter().filter(|url| url.gone_since.is_none()).count() as u64;
+    let head = format!("{} will be gone:", counted(going, "URL"));
+    let mut lines = Vec::new();
+    if going > 1 {
+        lines.push(look.paint.yellow(&head));
+    }
+    for url in lost.iter().take(most) {
+        let (text, first) = match going {
+            1 if url.gone_since.is_none() => (format!("{head} {}", sentence(url)), ""),
+            2.. if url.gone_since.is_none() => (sentence(url), "  "),
+            _ => (sentence(url), ""),
+        };
+        lines.push(wrapped(&text, look.width, first, &format!("{first}  ")));
+        // To be copied whole.
+        let redirect = url.redirect();
+        lines.extend(redirect.map(|line| format!("{first}  {}", look.paint.green(&shown(&line)))));
+    }
+    lines.extend(more(lost.len().saturating_sub(most), look));
+    let kept = lost.iter().filter(|url| url.redirect().is_some()).count();
+    let hint = match kept {
+        0 => None,
+        1 => Some("That line in _redirects keeps it: `deploy --accept-redirects` writes it."),
+        _ => Some("Those lines in _redirects keep them: `deploy --accept-redirects` writes them."),
+    };
+    lines.extend(hint.map(|hint| wrapped(hint, look.width, "", "  ")));
+    (!lost.is_empty()).then(|| lines.join("\n"))
+}
+
+/// Returns `lost-url` objects, with the line of `_redirects` that keeps each.
+pub(super) fn json(lost: &[LostUrl]) -> impl Iterator<Item = Value> {
+    lost.iter().map(|url| {
+        let object = merged(json!({"type": "lost-url"}), url);
+        let redirect = url.redirect().map(|line| json!({"redirect": line}));
+        merged(object, redirect.unwrap_or_else(|| json!({})))
+    })
+}
+
+/// Says what a URL was, and what it may become.
+fn sentence(url: &LostUrl) -> String {
+    let path = shown(&url.path);
+    let links = counted(url.linked_from, "page");
+    let links = (url.linked_from > 0).then(|| format!("linked from {links}"));
+    let mut text = match url.gone_since {
+        Some(gone) => {
+            let gone = format!("{path} is gone since {}", local_day(gone));
+            [Some(gone), links]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(", ")
+        }
+        None => {
+            let since = url
+                .live_since
+                .map(|at| format!("live since {}", local_day(at)));
+            let known: Vec<String> = since.into_iter().chain(links).collect();
+            match known.is_empty() {
+                true => path,
+                false => format!("{path} ({})", known.join(", ")),
+            }
+        }
+    };
+    if let Some(successor) = &url.successor {
+        let same = match successor.sameness {
+            PageSameness::Content => "the same content",
+            PageSameness::Title => "its title",
+        };
+        text.push_str(&format!("; {} has {same}", shown(&successor.path)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::text::columns;
+    use super::*;
+    use crate::object::Key;
+    use crate::plan::lost::SuccessorPage;
+
+    fn url(path: &str, to: Option<(&str, PageSameness)>) -> LostUrl {
+        LostUrl {
+            path: path.to_owned(),
+            key: Key::new(format!("{}index.html", &path[1..])),
+            live_since: Some(1_777_809_600),
+            gone_since: None,
+            linked_from: 2,
+            successor: to.map(|(path, sameness)| SuccessorPage {
+                path: path.to_owned(),
+                sameness,
+            }),
+        }
+    }
+
+    fn told(lost: &[LostUrl], verbose: bool) -> String {
+        let look = TextLook {
+            width: 80,
+            verbose,
+            ..TextLook::default()
+        };
+        let text = text(lost, look).unwrap_or_default();
+        assert!(text.lines().all(|line| columns(line) <= 80), "{text}");
+        text
+    }
+
+    #[test]
+    fn one_url_is_a_sentence_and_the_line_that_keeps_it() {
+        let about = url("/about/", Some(("/me/", PageSameness::Content)));
+        insta::assert_snapshot!(told(&[about], false), @r"
+        1 URL will be gone: /about/ (live since 2026-05-03, linked from 2 pages); /me/
+          has the same content
+          /about/ /me/ 301
+        That line in _redirects keeps it: `deploy --accept-redirects` writes it.
+        ");
+        assert_eq!(told(&[], false), "");
+    }
+
+    #[test]
+    fn several_stand_one_below_the_other_and_those_that_left_earlier_after_them() {
+        let earlier = LostUrl {
+            gone_since: Some(1_780_574_400),
+            ..url("/old/", Some(("/new/", PageSameness::Title)))
+        };
+        let bare = LostUrl {
+            live_since: None,
+            linked_from: 0,
+            ..url("/plain/", None)
+        };
+        let about = url("/about/", Some(("/me/", PageSameness::Content)));
+        insta::assert_snapshot!(told(&[about, bare, earlier], false), @r"
+        2 URLs will be gone:
+          /about/ (live since 2026-05-03, linked from 2 pages); /me/ has the same
+            content
+            /about/ /me/ 301
+          /plain/
+        /old/ is gone since 2026-06-04, linked from 2 pages; /new/ has its title
+          /old/ /new/ 301
+        Those lines in _redirects keep them: `deploy --accept-redirects` writes them.
+        ");
+    }
+
+    #[test]
+    fn ten_are_shown_and_all_if_asked_for() {
+        let many: Vec<LostUrl> = (0..12)
+            .map(|number| url(&format!("/{number}/"), None))
+            .collect();
+        assert!(told(&many, false).ends_with("... and 2 more (--verbose shows all)"));
+        assert_eq!(told(&many, true).lines().count(), 13);
+    }
+
+    #[test]
+    fn an_object_has_the_line_too() {
+        let objects: Vec<Value> =
+            json(&[url("/about/", Some(("/me/", PageSameness::Content)))]).collect();
+        let expected = json!({
+            "type": "lost-url", "path": "/about/", "key": "about/index.html", "live-since": 1_777_809_600,
+            "linked-from": 2, "successor": {"path": "/me/", "sameness": "content"}, "redirect": "/about/ /me/ 301",
+        });
+        assert_eq!(objects, [expected]);
+    }
+}
