@@ -90,7 +90,7 @@ fn cost_json(cover: &Cover) -> Value {
 }
 
 /// Returns about how many seconds it takes until a purge has completed.
-fn expected_seconds(cover: &Cover) -> u64 {
+pub(super) fn expected_seconds(cover: &Cover) -> u64 {
     if cover.patterns.is_empty() {
         return 0;
     }
@@ -109,7 +109,7 @@ fn refetch_cost(cover: &Cover, pattern: &Pattern) -> Money {
     Money(cost.and_then(|cost| u64::try_from(cost).ok()).unwrap_or(0))
 }
 
-fn refetches_cost(cover: &Cover) -> Money {
+pub(super) fn refetches_cost(cover: &Cover) -> Money {
     let patterns = cover.patterns.iter();
     patterns.map(|pattern| refetch_cost(cover, pattern)).sum()
 }
@@ -163,7 +163,7 @@ pub(super) fn named(pattern: &Pattern) -> String {
 }
 
 /// Writes `12 changed, 3 unchanged ($0.000016)`.
-fn takes(cover: &Cover, pattern: &Pattern) -> String {
+pub(super) fn takes(cover: &Cover, pattern: &Pattern) -> String {
     let mut text = format!("{:>5} changed", count(pattern.changed));
     if pattern.unchanged > 0 {
         text.push_str(&format!(", {} unchanged", count(pattern.unchanged)));
@@ -179,7 +179,7 @@ fn takes(cover: &Cover, pattern: &Pattern) -> String {
 }
 
 /// Says why everything is purged, if it is; and what exact paths and `/*` would have cost, where they are not what is sent.
-fn notes(purge: &PurgeChoice) -> impl Iterator<Item = String> {
+pub(super) fn notes(purge: &PurgeChoice) -> impl Iterator<Item = String> {
     let whole = purge.stale.whole();
     let whole = whole.map(|reason| format!("Everything is purged: {reason}."));
     let otherwise = otherwise(&purge.cover, &purge.exact, &purge.all);

@@ -1,0 +1,122 @@
+//! Pieces of HTML. Whatever comes from outside passes through [`escaped`] or [`data`].
+
+use serde_json::Value;
+
+use crate::report::fitting::fitting;
+use crate::report::text::{count, shown};
+
+/// Escapes a text so that it may stand between tags or in a quoted attribute, and nothing in it is hidden.
+pub(super) fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in shown(text).chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            letter => safe.push(letter),
+        }
+    }
+    safe
+}
+
+/// Writes JSON that may stand in a `script` element: no tag begins in it, whatever its texts say.
+pub(super) fn data(value: &Value) -> String {
+    value.to_string().replace('<', "\\u003c")
+}
+
+/// Writes a text as [`data`] does.
+pub(super) fn quoted(text: &str) -> String {
+    data(&Value::from(shown(text)))
+}
+
+/// Writes a key, a path or another name that may be long.
+pub(super) fn code(text: &str) -> String {
+    format!("<code>{}</code>", escaped(text))
+}
+
+/// Writes a section with its heading, or nothing where it has no content.
+pub(super) fn section(id: &str, title: &str, content: &str) -> String {
+    if content.is_empty() {
+        return String::new();
+    }
+    let title = escaped(title);
+    format!(
+        "<section id=\"{id}\" aria-labelledby=\"{id}-title\">\n<h2 id=\"{id}-title\">{title}</h2>\n{content}</section>\n"
+    )
+}
+
+/// Writes a table; its cells are HTML, and the first of each row is its heading. Rows past `budget` bytes are counted.
+pub(super) fn table(
+    caption: &str,
+    heads: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+    budget: usize,
+) -> String {
+    let row = |cells: Vec<String>| {
+        let cells = heads.iter().zip(cells).enumerate();
+        let cells = cells.map(|(column, (head, cell))| match column {
+            0 => format!("<th scope=\"row\">{cell}</th>"),
+            // On a phone the cells stand below each other, each with its head.
+            _ if !head.is_empty() => format!("<td data-of=\"{head}\">{cell}</td>"),
+            _ => format!("<td>{cell}</td>"),
+        });
+        format!("<tr>{}</tr>\n", cells.collect::<String>())
+    };
+    let (rows, left_out) = fitting(rows.into_iter().map(row), budget);
+    let heads = heads.iter().map(|head| format!("<th scope=\"col\">{head}</th>"));
+    let heads: String = heads.collect();
+    format!(
+        "<table>\n<caption>{caption}</caption>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n{}",
+        more(left_out)
+    )
+}
+
+/// Writes a list of HTML; what is past `budget` bytes is counted.
+pub(super) fn list(items: impl IntoIterator<Item = String>, budget: usize) -> String {
+    let items = items.into_iter().map(|item| format!("<li>{item}</li>\n"));
+    let (items, left_out) = fitting(items, budget);
+    if items.is_empty() {
+        return more(left_out);
+    }
+    format!("<ul>\n{items}</ul>\n{}", more(left_out))
+}
+
+/// Says how many are not listed.
+fn more(left_out: usize) -> String {
+    if left_out == 0 {
+        return String::new();
+    }
+    format!("<p class=\"more\">and {} more</p>\n", count(left_out as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_is_markup() {
+        let hostile = "</script><img src=\"x\" onerror='alert(1)'>&\u{202e}\n";
+        assert_eq!(
+            escaped(hostile),
+            "&lt;/script&gt;&lt;img src=&quot;x&quot; onerror=&#39;alert(1)&#39;&gt;&amp;\\u{202e}\\n"
+        );
+        let written = quoted(hostile);
+        assert!(!written.contains('<'), "{written}");
+        let read: String = serde_json::from_str(&written).unwrap();
+        assert_eq!(read, shown(hostile));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        let items = || ["a".to_owned(), "b".to_owned()];
+        assert_eq!(list(items(), 100), "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n");
+        assert_eq!(
+            list(items(), 12),
+            "<ul>\n<li>a</li>\n</ul>\n<p class=\"more\">and 1 more</p>\n"
+        );
+        assert_eq!(list([], 12), "");
+        assert_eq!(section("a", "A", ""), "");
+    }
+}
