@@ -10,6 +10,7 @@ mod init;
 mod interpreter;
 mod invalidate;
 mod manual_paths;
+mod page_file;
 mod policy;
 mod preview;
 mod quota;

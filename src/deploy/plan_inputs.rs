@@ -48,7 +48,7 @@ pub(crate) struct PlanInputs {
     /// What earlier deploys kept, where this one changes anything.
     pub(super) kept: KeptNames,
     /// Seconds since 1970, by the server's clock.
-    pub(super) now: i64,
+    pub now: i64,
 }
 
 /// What was looked at, before anything is concluded from it.

@@ -192,8 +192,7 @@ impl<'u> PathUniverse<'u> {
     /// Names the unchanged entries that wildcards take, `most` at most, each once.
     pub(super) fn needless(self, cover: &Cover, most: usize) -> Vec<String> {
         let patterns = cover.patterns.iter();
-        let wasteful =
-            patterns.filter(|pattern| pattern.unchanged > 0 && pattern.tag.is_none());
+        let wasteful = patterns.filter(|pattern| pattern.unchanged > 0 && pattern.tag.is_none());
         let taken = wasteful.flat_map(|pattern| self.taken(pattern));
         let unchanged = taken.filter(|entry| !entry.changed && entry.weight > 0);
         let mut paths: Vec<String> = unchanged

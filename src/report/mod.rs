@@ -15,6 +15,7 @@ pub mod init;
 pub mod invalidations;
 mod json;
 mod left_out;
+mod markdown;
 mod noise;
 mod options;
 pub mod page;
@@ -29,9 +30,11 @@ pub mod quota;
 pub mod redirects;
 pub mod state;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod text;
 pub mod verify;
 
 pub use options::PrinterOptions;
-pub use plan::PlanContext;
+pub use plan::{PlanContext, refusal};
 pub use printer::Printer;

@@ -61,12 +61,12 @@ impl Printer {
             self.line(&text(plan, context, self.options.out));
         }
     }
+}
 
-    /// Warns that a deploy would not carry the plan out.
-    pub fn refused(&self, refused: &PlanRefusal) {
-        let hint = refused.hint();
-        self.warn(&format!("deploy would refuse this: {refused}; {hint}"));
-    }
+/// Warns that a deploy would not carry a plan out.
+pub fn refusal(refused: &PlanRefusal) -> String {
+    let hint = refused.hint();
+    format!("deploy would refuse this: {refused}; {hint}")
 }
 
 /// Writes the whole plan, without a line break at its end.
@@ -141,7 +141,11 @@ pub(super) fn remarks(plan: &Plan, context: &PlanContext) -> Vec<String> {
     let policies = policies.map(|change| policy_text(change, context, look));
     let functions = plan.functions.iter();
     let functions = functions.map(|change| function_text(change, context, look));
-    notes.chain(trusted).chain(policies).chain(functions).collect()
+    notes
+        .chain(trusted)
+        .chain(policies)
+        .chain(functions)
+        .collect()
 }
 
 /// Writes `Function site-redirects (2 redirects, 2.4 kB): to create, test, publish, associate with the viewer requests of E123

@@ -114,7 +114,7 @@ pub(super) fn refetches_cost(cover: &Cover) -> Money {
     patterns.map(|pattern| refetch_cost(cover, pattern)).sum()
 }
 
-fn heading(title: &str, cover: &Cover, free_left: Option<u64>) -> String {
+pub(super) fn heading(title: &str, cover: &Cover, free_left: Option<u64>) -> String {
     let paths = counted(cover.paths(), "path");
     let cost = match (cover.path_cost.0, cover.free) {
         (0, free) => match free_left {
@@ -182,8 +182,12 @@ pub(super) fn takes(cover: &Cover, pattern: &Pattern) -> String {
 pub(super) fn notes(purge: &PurgeChoice) -> impl Iterator<Item = String> {
     let whole = purge.stale.whole();
     let whole = whole.map(|reason| format!("Everything is purged: {reason}."));
-    let otherwise = otherwise(&purge.cover, &purge.exact, &purge.all);
-    whole.into_iter().chain(otherwise)
+    whole.into_iter().chain(otherwise_of(purge))
+}
+
+/// Says what exact paths and `/*` would have cost, where they are not what is sent.
+pub(super) fn otherwise_of(purge: &PurgeChoice) -> Option<String> {
+    otherwise(&purge.cover, &purge.exact, &purge.all)
 }
 
 fn otherwise(sent: &Cover, exact: &Cover, whole: &Cover) -> Option<String> {

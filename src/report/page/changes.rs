@@ -88,7 +88,15 @@ impl<'a> ChangeTree<'a> {
     pub(super) fn json(&self) -> String {
         let tree = widest(MAX_ENTRIES, BUDGET, |most| {
             let mut out = String::new();
-            write_folder(&mut out, Folder { name: "", start: 0, rows: &self.0 }, most);
+            write_folder(
+                &mut out,
+                Folder {
+                    name: "",
+                    start: 0,
+                    rows: &self.0,
+                },
+                most,
+            );
             out
         });
         let reasons = data(&json!(REASONS.map(Reason::word)));
@@ -98,13 +106,22 @@ impl<'a> ChangeTree<'a> {
 
     /// Writes a table of the topmost folders and files, for where no script runs.
     pub(super) fn table(&self) -> String {
-        let root = Folder { name: "", start: 0, rows: &self.0 };
+        let root = Folder {
+            name: "",
+            start: 0,
+            rows: &self.0,
+        };
         let rows = root.entries().into_iter().map(|entry| {
             let total = FolderTotal::of(entry.rows);
             let objects: u64 = total.counts.iter().sum();
             vec![code(entry.name), count(objects), bytes(total.bytes)]
         });
-        table("By folder", &["Name", "Objects", "Size"], rows, TABLE_BUDGET)
+        table(
+            "By folder",
+            &["Name", "Objects", "Size"],
+            rows,
+            TABLE_BUDGET,
+        )
     }
 }
 
@@ -154,8 +171,16 @@ impl<'t, 'a> Folder<'t, 'a> {
             let same = same.take_while(|(one, other)| one == other).count();
             let agreed = first.as_bytes().get(..same).unwrap_or_default();
             let slash = agreed.iter().rposition(|byte| *byte == b'/');
-            let end = if rows.len() == 1 { first.len() } else { slash.map_or(start, |at| at + 1) };
-            Folder { name: first.get(start..end).unwrap_or_default(), start, rows }
+            let end = if rows.len() == 1 {
+                first.len()
+            } else {
+                slash.map_or(start, |at| at + 1)
+            };
+            Folder {
+                name: first.get(start..end).unwrap_or_default(),
+                start,
+                rows,
+            }
         };
         let mut entries: Vec<Self> = groups.map(entry).collect();
         entries.sort_by_key(|entry| entry.rows.len() == 1);
@@ -170,7 +195,11 @@ fn write_folder(out: &mut String, folder: Folder<'_, '_>, most: usize) {
     }
     let total = FolderTotal::of(folder.rows);
     let name = quoted(folder.name);
-    out.push_str(&format!("[{name},{},{},[", json!(total.counts), total.bytes));
+    out.push_str(&format!(
+        "[{name},{},{},[",
+        json!(total.counts),
+        total.bytes
+    ));
     let mut rest = FolderTotal::default();
     for (at, entry) in folder.entries().into_iter().enumerate() {
         if at >= most {

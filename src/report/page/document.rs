@@ -48,7 +48,11 @@ pub fn page(subject: &PageSubject<'_>) -> String {
     if let Some(plan) = subject.plan {
         let tree = ChangeTree::of(plan);
         let titled = purges::titled(plan, subject.context);
-        let table = if tree.is_empty() { String::new() } else { tree.table() };
+        let table = if tree.is_empty() {
+            String::new()
+        } else {
+            tree.table()
+        };
         let table = match table.is_empty() {
             true => table,
             false => format!("<div id=\"tree\">\n{table}</div>\n"),
@@ -58,13 +62,25 @@ pub fn page(subject: &PageSubject<'_>) -> String {
             section("budget", "Budget", &remarks::budget(plan)),
             section("changes", "What changes, and why", &table),
             section("purge", "The purge", &purges::html(&titled)),
-            section("sizes", "Sizes and price", &format!("{}{price}", sizes::html(plan))),
+            section(
+                "sizes",
+                "Sizes and price",
+                &format!("{}{price}", sizes::html(plan)),
+            ),
             line,
             section("lost", "URLs that will be gone", &remarks::lost(plan)),
-            section("links", "Links that do not do what they seem to", &remarks::links(plan)),
+            section(
+                "links",
+                "Links that do not do what they seem to",
+                &remarks::links(plan),
+            ),
         ];
         sections.push_str(&parts.concat());
-        data = format!("{{\"changes\":{},\"purges\":{}}}", tree.json(), purges::json(&titled));
+        data = format!(
+            "{{\"changes\":{},\"purges\":{}}}",
+            tree.json(),
+            purges::json(&titled)
+        );
     } else {
         sections.push_str(&line);
     }

@@ -65,7 +65,9 @@ pub(super) fn table(
         format!("<tr>{}</tr>\n", cells.collect::<String>())
     };
     let (rows, left_out) = fitting(rows.into_iter().map(row), budget);
-    let heads = heads.iter().map(|head| format!("<th scope=\"col\">{head}</th>"));
+    let heads = heads
+        .iter()
+        .map(|head| format!("<th scope=\"col\">{head}</th>"));
     let heads: String = heads.collect();
     format!(
         "<table>\n<caption>{caption}</caption>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n{}",
@@ -88,7 +90,10 @@ fn more(left_out: usize) -> String {
     if left_out == 0 {
         return String::new();
     }
-    format!("<p class=\"more\">and {} more</p>\n", count(left_out as u64))
+    format!(
+        "<p class=\"more\">and {} more</p>\n",
+        count(left_out as u64)
+    )
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod document;
 mod html;
 mod overview;
 mod purges;
-mod remarks;
+pub(super) mod remarks;
 mod sizes;
 mod timeline;
 

@@ -30,12 +30,22 @@ pub(super) fn title(subject: &PageSubject<'_>) -> String {
 pub(super) fn head(subject: &PageSubject<'_>) -> String {
     let mut facts = vec![utc(subject.at, "%-d %B %Y, %H:%M UTC")];
     let purges = subject.plan.iter().flat_map(|plan| &plan.purges);
-    facts.extend(purges.take(5).map(|purge| subject.context.title(&purge.target)));
+    facts.extend(
+        purges
+            .take(5)
+            .map(|purge| subject.context.title(&purge.target)),
+    );
     if let Some(done) = subject.deploy.as_ref().and_then(|deploy| deploy.summary) {
         facts.extend(done.deploy.iter().map(|id| format!("deploy {id}")));
     }
-    facts.extend(subject.commit.map(|commit| format!("commit {}", shown(commit))));
-    let facts = facts.iter().map(|fact| format!("<li>{}</li>", escaped(fact)));
+    facts.extend(
+        subject
+            .commit
+            .map(|commit| format!("commit {}", shown(commit))),
+    );
+    let facts = facts
+        .iter()
+        .map(|fact| format!("<li>{}</li>", escaped(fact)));
     let facts: String = facts.collect();
     let failure = subject.deploy.as_ref().and_then(|deploy| deploy.error);
     format!(
@@ -86,7 +96,11 @@ pub(super) fn sections(subject: &PageSubject<'_>) -> String {
 fn terms(terms: impl IntoIterator<Item = (&'static str, String)>) -> String {
     let terms = terms.into_iter();
     let terms = terms.map(|(name, text)| {
-        format!("<div><dt>{}</dt><dd>{}</dd></div>", escaped(name), escaped(&text))
+        format!(
+            "<div><dt>{}</dt><dd>{}</dd></div>",
+            escaped(name),
+            escaped(&text)
+        )
     });
     let terms: String = terms.collect();
     match terms.is_empty() {
@@ -100,12 +114,21 @@ fn done(deploy: &ReportedDeploy<'_>) -> String {
         return String::new();
     };
     let purges = summary::purges(done, deploy.line.completed());
-    let purges = list(purges.iter().map(|line| format!("Purged {}", escaped(line))), BUDGET);
+    let purges = list(
+        purges
+            .iter()
+            .map(|line| format!("Purged {}", escaped(line))),
+        BUDGET,
+    );
     let url = done.url.as_ref().filter(|_| deploy.error.is_none());
     // Without its scheme: the page leads nowhere.
     let url = url.map(|url| url.split_once("://").map_or(url.as_str(), |(_, host)| host));
     let url = url.map(|url| format!("<p>Live at {}</p>\n", escaped(url)));
-    format!("{}{purges}{}", terms(summary::parts(done)), url.unwrap_or_default())
+    format!(
+        "{}{purges}{}",
+        terms(summary::parts(done)),
+        url.unwrap_or_default()
+    )
 }
 
 fn figures(plan: &Plan) -> String {
@@ -134,7 +157,11 @@ fn figures(plan: &Plan) -> String {
 /// Says what the deploy asks of S3 and CloudFront, and what is left of the month's free paths.
 pub(super) fn price(plan: &Plan, context: &PlanContext) -> String {
     let writes = plan.changes.len() as u64 + plan.kept_copies.requests();
-    let purges = || plan.purges.iter().flat_map(|purge| [&purge.purge.cover, &purge.after.cover]);
+    let purges = || {
+        plan.purges
+            .iter()
+            .flat_map(|purge| [&purge.purge.cover, &purge.after.cover])
+    };
     let free: u64 = purges().map(|cover| cover.free).sum();
     let paths: u64 = purges().map(|cover| cover.paths()).sum();
     let price: Money = plan.purges.iter().map(DistributionPurge::cost).sum();
@@ -150,7 +177,9 @@ pub(super) fn price(plan: &Plan, context: &PlanContext) -> String {
     }
     if let Some(left) = context.free_left.filter(|_| paths > 0) {
         let (after, left) = (count(left.saturating_sub(free)), count(left));
-        lines.push(format!("Free paths of this month: {left} left before, {after} after"));
+        lines.push(format!(
+            "Free paths of this month: {left} left before, {after} after"
+        ));
     }
     list(lines.iter().map(|line| escaped(line)), BUDGET)
 }

@@ -72,7 +72,9 @@ pub(super) fn json(purges: &[TitledPurge<'_>]) -> String {
 fn purge_html(at: usize, purge: &TitledPurge<'_>) -> String {
     let choice = purge.choice;
     let title = escaped(&purge.title);
-    let notes: String = notes(choice).map(|note| format!("<p>{}</p>\n", escaped(&note))).collect();
+    let notes: String = notes(choice)
+        .map(|note| format!("<p>{}</p>\n", escaped(&note)))
+        .collect();
     let patterns = choice.cover.patterns.iter();
     let paths = patterns.map(|pattern| {
         let takes = takes(&choice.cover, pattern);
@@ -109,8 +111,19 @@ fn comparison(choice: &PurgeChoice) -> String {
         row("Exact paths", &choice.exact),
         row("<code>/*</code>", &choice.all),
     ];
-    let heads = ["Purge", "Paths", "Price", "Takes", "Fetched again needlessly"];
-    table("What it costs, and what else would", &heads, rows, usize::MAX)
+    let heads = [
+        "Purge",
+        "Paths",
+        "Price",
+        "Takes",
+        "Fetched again needlessly",
+    ];
+    table(
+        "What it costs, and what else would",
+        &heads,
+        rows,
+        usize::MAX,
+    )
 }
 
 /// Why a URL is listed.
@@ -145,11 +158,18 @@ impl<'a> UrlMap<'a> {
         let mut urls = BTreeMap::new();
         let owed = choice.stale.owed.iter();
         let owed = owed.map(|(url, reason)| (url, UrlReason::Owed(reason)));
-        let tagged = cover.patterns.iter().filter_map(|pattern| pattern.tag.as_ref());
+        let tagged = cover
+            .patterns
+            .iter()
+            .filter_map(|pattern| pattern.tag.as_ref());
         let needless = tagged.flat_map(|tag| &tag.takes).chain(&choice.needless);
         for (url, reason) in owed.chain(needless.map(|url| (url, UrlReason::Needless))) {
             let (by_itself, by) = takers.takers(url);
-            let listed = ListedUrl { reason, by_itself, by };
+            let listed = ListedUrl {
+                reason,
+                by_itself,
+                by,
+            };
             urls.entry(url.as_str()).or_insert(listed);
         }
         let mut reasons: Vec<&OwedReason> = Vec::new();
@@ -160,7 +180,11 @@ impl<'a> UrlMap<'a> {
                 reasons.push(reason);
             }
         }
-        Self { cover, urls, reasons }
+        Self {
+            cover,
+            urls,
+            reasons,
+        }
     }
 
     /// Writes `reasons`, `patterns` (wildcards and tags: `[text, changed, unchanged]`, with what a tag stands for), `urls`, and how many of those by
@@ -169,7 +193,10 @@ impl<'a> UrlMap<'a> {
     /// that is a path itself.
     fn write(&self, out: &mut String, most: usize) {
         let reasons: Vec<String> = self.reasons.iter().map(ToString::to_string).collect();
-        out.push_str(&format!("{{\"reasons\":{},\"patterns\":[", data(&json!(reasons))));
+        out.push_str(&format!(
+            "{{\"reasons\":{},\"patterns\":[",
+            data(&json!(reasons))
+        ));
         let mut places = HashMap::new();
         let patterns = self.cover.patterns.iter().enumerate();
         let wide = patterns.filter(|(_, pattern)| !self.urls.contains_key(pattern.text.as_str()));
@@ -225,7 +252,11 @@ impl<'a> UrlMap<'a> {
         };
         let rest = quoted(url.get(same..).unwrap_or_default());
         out.push_str(&format!("[{same},{rest},{reason}"));
-        let by: Vec<usize> = what.by.iter().filter_map(|at| places.get(at).copied()).collect();
+        let by: Vec<usize> = what
+            .by
+            .iter()
+            .filter_map(|at| places.get(at).copied())
+            .collect();
         match by.as_slice() {
             [] if what.by_itself => {}
             [] => out.push_str(",-1"),

@@ -16,7 +16,10 @@ pub(super) fn lost(plan: &Plan) -> String {
     if plan.lost.is_empty() {
         return String::new();
     }
-    let urls = plan.lost.iter().map(|lost| format!("{}{}", code(&lost.path), escaped(&fate(lost))));
+    let urls = plan
+        .lost
+        .iter()
+        .map(|lost| format!("{}{}", code(&lost.path), escaped(&fate(lost))));
     let lines = plan.lost.iter().filter_map(LostUrl::redirect);
     let lines: Vec<String> = lines.map(|line| format!("{}\n", escaped(&line))).collect();
     let urls = list(urls, BUDGET);
@@ -36,8 +39,14 @@ pub(super) fn lost(plan: &Plan) -> String {
 /// Says what is known of a URL that is lost: `: live since 2026-05-03, linked from 2 pages; /me/ has the same content`.
 pub(in crate::report) fn fate(lost: &LostUrl) -> String {
     let mut parts = Vec::new();
-    parts.extend(lost.live_since.map(|at| format!("live since {}", utc(at, "%Y-%m-%d"))));
-    parts.extend(lost.gone_since.map(|at| format!("gone since {}", utc(at, "%Y-%m-%d"))));
+    parts.extend(
+        lost.live_since
+            .map(|at| format!("live since {}", utc(at, "%Y-%m-%d"))),
+    );
+    parts.extend(
+        lost.gone_since
+            .map(|at| format!("gone since {}", utc(at, "%Y-%m-%d"))),
+    );
     if lost.linked_from > 0 {
         parts.push(format!("linked from {}", counted(lost.linked_from, "page")));
     }
@@ -59,7 +68,11 @@ pub(in crate::report) fn fate(lost: &LostUrl) -> String {
 
 /// Writes the links that do not do what they seem to, by sort.
 pub(super) fn links(plan: &Plan) -> String {
-    let Some(report) = plan.links.as_ref().filter(|report| !report.problems.is_empty()) else {
+    let Some(report) = plan
+        .links
+        .as_ref()
+        .filter(|report| !report.problems.is_empty())
+    else {
         return String::new();
     };
     let items = report.problems.iter().map(|problem| {

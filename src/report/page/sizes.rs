@@ -55,11 +55,15 @@ fn by_type(plan: &Plan) -> String {
     }
     let rows = TYPES.iter().zip(totals);
     let rows = rows.filter(|(_, totals)| totals.iter().any(|total| total.objects > 0));
-    let rows = rows.map(|(name, [changed, removed])| {
-        vec![(*name).to_owned(), changed.cell(), removed.cell()]
-    });
+    let rows = rows
+        .map(|(name, [changed, removed])| vec![(*name).to_owned(), changed.cell(), removed.cell()]);
     let caption = "What changes, by type";
-    table(caption, &["Type", "New or changed", "Removed"], rows, BUDGET)
+    table(
+        caption,
+        &["Type", "New or changed", "Removed"],
+        rows,
+        BUDGET,
+    )
 }
 
 fn largest(plan: &Plan) -> String {
@@ -70,8 +74,15 @@ fn largest(plan: &Plan) -> String {
     if largest.is_empty() {
         return String::new();
     }
-    let rows = largest.into_iter().map(|(size, key)| vec![code(key.as_str()), bytes(size)]);
-    table("The largest of what changes", &["Object", "Size"], rows, BUDGET)
+    let rows = largest
+        .into_iter()
+        .map(|(size, key)| vec![code(key.as_str()), bytes(size)]);
+    table(
+        "The largest of what changes",
+        &["Object", "Size"],
+        rows,
+        BUDGET,
+    )
 }
 
 /// Returns the place among the types: by the content type that is known, or else by what the key's would be.

@@ -1,11 +1,9 @@
 //! When each step of a deploy began and ended.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use super::html::{escaped, list};
 use crate::job::DeployEvent;
-use crate::object::Key;
 use crate::object::plural::counted;
 use crate::plan::Plan;
 use crate::plan::order::UploadRank;
@@ -56,8 +54,8 @@ struct TimedStep {
 #[derive(Debug, Default)]
 pub struct TimeLine {
     steps: Vec<TimedStep>,
-    /// When each object goes live, by the plan.
-    ranks: HashMap<Key, UploadRank>,
+    /// How many objects go live in each rank, by the plan, in order; each rank is live before the next begins.
+    ranks: Vec<(UploadRank, u64)>,
     /// When the step before ended.
     mark: Duration,
     completed: Completions,
@@ -91,17 +89,14 @@ impl TimeLine {
                 let step = self.since(StepKey::Keep, self.mark, at, String::new());
                 step.count = *done;
             }
-            DeployEvent::Changed { key, .. } => {
-                let rank = self.ranks.get(key).copied().unwrap_or(UploadRank::Asset);
-                // Steps of new pages are one.
-                let rank = match rank {
-                    UploadRank::NewPage(_) => UploadRank::NewPage(0),
-                    rank => rank,
-                };
-                self.since(StepKey::Upload(rank), self.mark, at, String::new()).count += 1;
+            DeployEvent::Changed { .. } => {
+                let rank = self.next_rank();
+                self.since(StepKey::Upload(rank), self.mark, at, String::new())
+                    .count += 1;
             }
             DeployEvent::Deleted { .. } => {
-                self.since(StepKey::Delete, self.mark, at, String::new()).count += 1;
+                self.since(StepKey::Delete, self.mark, at, String::new())
+                    .count += 1;
             }
             DeployEvent::DeploymentAwaited { target, elapsed } => {
                 let text = format!("Waited until {} was deployed", shown(target));
@@ -109,10 +104,19 @@ impl TimeLine {
                 self.since(StepKey::Deployment(target.clone()), from, at, text);
             }
             DeployEvent::PurgeAccepted { target, paths, .. } => {
-                let step = self.since(StepKey::Sending(target.clone()), self.mark, at, String::new());
+                let step = self.since(
+                    StepKey::Sending(target.clone()),
+                    self.mark,
+                    at,
+                    String::new(),
+                );
                 step.count += paths.len() as u64;
             }
-            DeployEvent::PurgeCompleted { target, invalidation, elapsed } => {
+            DeployEvent::PurgeCompleted {
+                target,
+                invalidation,
+                elapsed,
+            } => {
                 self.completed.insert(invalidation.clone(), *elapsed);
                 let from = at.saturating_sub(*elapsed);
                 self.since(StepKey::Completing(target.clone()), from, at, String::new());
@@ -126,13 +130,35 @@ impl TimeLine {
         }
     }
 
+    /// Takes an object off the ranks that are left, and returns its rank.
+    fn next_rank(&mut self) -> UploadRank {
+        self.ranks.retain(|(_, left)| *left > 0);
+        let Some((rank, left)) = self.ranks.first_mut() else {
+            return UploadRank::Root;
+        };
+        *left -= 1;
+        *rank
+    }
+
     /// Begins a step, or goes on with it; says what it comes to so far.
-    fn since(&mut self, key: StepKey, from: Duration, at: Duration, text: String) -> &mut TimedStep {
+    fn since(
+        &mut self,
+        key: StepKey,
+        from: Duration,
+        at: Duration,
+        text: String,
+    ) -> &mut TimedStep {
         self.mark = at;
         let known = self.steps.iter().position(|step| step.key == key);
         let place = known.unwrap_or(self.steps.len());
         if known.is_none() {
-            self.steps.push(TimedStep { key, from, to: at, count: 0, text: String::new() });
+            self.steps.push(TimedStep {
+                key,
+                from,
+                to: at,
+                count: 0,
+                text: String::new(),
+            });
         }
         let step = &mut self.steps[place];
         step.to = at;
@@ -178,7 +204,11 @@ impl TimedStep {
             StepKey::Upload(rank) => format!("{}: {}", rank_name(*rank), objects()),
             StepKey::Delete => format!("Deleted: {}", objects()),
             StepKey::Sending(target) => {
-                format!("Purge of {} sent: {}", shown(target), counted(self.count, "path"))
+                format!(
+                    "Purge of {} sent: {}",
+                    shown(target),
+                    counted(self.count, "path")
+                )
             }
             StepKey::Completing(target) => format!("Purge of {} at the edges", shown(target)),
             _ => self.text.clone(),
@@ -186,9 +216,20 @@ impl TimedStep {
     }
 }
 
-fn ranks(plan: &Plan) -> HashMap<Key, UploadRank> {
-    let changes = plan.changes.iter();
-    changes.map(|change| (change.key.clone(), change.rank)).collect()
+/// Counts the objects of each rank; the steps of new pages are one.
+fn ranks(plan: &Plan) -> Vec<(UploadRank, u64)> {
+    let mut ranks: Vec<(UploadRank, u64)> = Vec::new();
+    for change in &plan.changes {
+        let rank = match change.rank {
+            UploadRank::NewPage(_) => UploadRank::NewPage(0),
+            rank => rank,
+        };
+        match ranks.last_mut() {
+            Some((last, count)) if *last == rank => *count += 1,
+            _ => ranks.push((rank, 1)),
+        }
+    }
+    ranks
 }
 
 fn rank_name(rank: UploadRank) -> &'static str {
@@ -207,10 +248,22 @@ fn rank_name(rank: UploadRank) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{ChangeAction, Reason};
+    use crate::plan::{Change, ChangeAction, Reason};
+    use crate::report::tests::change;
 
     fn line() -> TimeLine {
         let mut line = TimeLine::default();
+        let mut plan = Plan::default();
+        let ranks = [
+            UploadRank::NewPage(1),
+            UploadRank::NewPage(0),
+            UploadRank::Root,
+        ];
+        let change = |rank| Change {
+            rank,
+            ..change("a", Reason::New, ChangeAction::Upload, 1)
+        };
+        plan.changes = ranks.map(change).to_vec();
         let changed = |key: &str| DeployEvent::Changed {
             key: key.into(),
             action: ChangeAction::Upload,
@@ -220,10 +273,11 @@ mod tests {
         for (millis, event) in [
             (100, DeployEvent::Scanned { files: 2, bytes: 9 }),
             (300, DeployEvent::ListingEnded(7)),
-            (400, DeployEvent::Planned(Plan::default().into())),
+            (400, DeployEvent::Planned(plan.into())),
             (500, DeployEvent::UploadsBegan { files: 2, bytes: 9 }),
             (600, changed("a")),
-            (800, changed("b")),
+            (700, changed("b")),
+            (800, changed("index.html")),
             (850, DeployEvent::PlannedAgain("<b>".to_owned())),
             (
                 900,
@@ -250,23 +304,55 @@ mod tests {
     #[test]
     fn steps_have_their_times_and_bars() {
         let text = line().html();
-        let items: Vec<&str> = text.lines().filter(|line| line.starts_with("<li>")).collect();
+        let items: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("<li>"))
+            .collect();
         let bar = |x: u32, width: u32| {
             format!(
                 "<svg viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect x=\"{x}\" width=\"{width}\" height=\"10\"/></svg></li>"
             )
         };
         for (item, words, bar) in [
-            (0, "Read the build: 2 files, 9 B</span> <small>0 ms to 100 ms", bar(0, 50)),
-            (1, "Listed the bucket: 7 objects</span> <small>0 ms to 300 ms", bar(0, 150)),
+            (
+                0,
+                "Read the build: 2 files, 9 B</span> <small>0 ms to 100 ms",
+                bar(0, 50),
+            ),
+            (
+                1,
+                "Listed the bucket: 7 objects</span> <small>0 ms to 300 ms",
+                bar(0, 150),
+            ),
             (2, "Planned</span> <small>300 ms to 400 ms", bar(150, 50)),
-            (3, "Assets: 2 objects</span> <small>500 ms to 800 ms", bar(250, 150)),
-            (4, "Planning again: &lt;b&gt;</span> <small>at 850 ms", bar(425, 4)),
-            (5, "Purge of E1 sent: 1 path</span> <small>850 ms to 900 ms", bar(425, 25)),
-            (6, "Purge of E1 at the edges</span> <small>1.0 s to 2.0 s", bar(500, 500)),
+            (
+                3,
+                "New pages: 2 objects</span> <small>500 ms to 700 ms",
+                bar(250, 100),
+            ),
+            (
+                4,
+                "The root page: 1 object</span> <small>700 ms to 800 ms",
+                bar(350, 50),
+            ),
+            (
+                5,
+                "Planning again: &lt;b&gt;</span> <small>at 850 ms",
+                bar(425, 4),
+            ),
+            (
+                6,
+                "Purge of E1 sent: 1 path</span> <small>850 ms to 900 ms",
+                bar(425, 25),
+            ),
+            (
+                7,
+                "Purge of E1 at the edges</span> <small>1.0 s to 2.0 s",
+                bar(500, 500),
+            ),
         ] {
             assert_eq!(items[item], format!("<li><span>{words}</small>{bar}"));
         }
-        assert_eq!(items.len(), 7, "{text}");
+        assert_eq!(items.len(), 8, "{text}");
     }
 }

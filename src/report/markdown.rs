@@ -1,0 +1,271 @@
+//! A plan in short as Markdown, for a comment on a pull request. Pure.
+//!
+//! Names stand in code spans, where nothing is a mention, a link or markup. GitHub takes comments of up to 65,536 characters; the
+//! budgets below come to less.
+
+use serde_json::json;
+
+use super::changes::{ChangeRow, totals};
+use super::fitting::fitting;
+use super::page::remarks::{amount, fate, wrong};
+use super::plan::{PlanContext, remarks};
+use super::printer::Printer;
+use super::purge::{heading, named, otherwise_of, takes};
+use super::text::{bytes, count, counted, shown};
+use crate::plan::{DistributionPurge, Plan};
+
+/// Changes listed.
+const MAX_CHANGES: usize = 20;
+/// Invalidation paths listed of one purge.
+const MAX_PATHS: usize = 20;
+/// Links listed.
+const MAX_LINKS: usize = 10;
+/// Bytes of each part, of which there are seven, and the purges together are one.
+const BUDGET: usize = 8_000;
+
+impl Printer {
+    /// Prints a plan in short as Markdown; programs get it in an object, besides the plan.
+    pub fn plan_as_markdown(&self, plan: &Plan, context: &PlanContext) {
+        if self.options.json {
+            self.plan(plan, context);
+        } else {
+            self.finish();
+            self.plan_warnings(plan);
+        }
+        let text = markdown(plan, context);
+        self.result(text.trim_end(), &json!({"type": "markdown", "text": text}));
+    }
+}
+
+/// Writes the whole of it, with a line break at its end.
+pub(super) fn markdown(plan: &Plan, context: &PlanContext) -> String {
+    let place = code(&context.destination());
+    if plan.is_empty() {
+        let parts = [lost(plan), warnings(plan), budget(plan), links(plan)];
+        return format!(
+            "### Nothing to deploy\n\n{place} holds this build.\n{}",
+            parts.concat()
+        );
+    }
+    let totals = totals(plan).join(" · ");
+    let head = format!("### Plan for {place}\n\n{totals}\n");
+    let parts = [
+        head,
+        lost(plan),
+        warnings(plan),
+        changes(plan),
+        purges(plan, context),
+        budget(plan),
+        links(plan),
+        notes(plan, context),
+    ];
+    parts.concat()
+}
+
+fn lost(plan: &Plan) -> String {
+    let urls = plan
+        .lost
+        .iter()
+        .map(|lost| format!("- {}{}\n", code(&lost.path), prose(&fate(lost))));
+    let title = format!("{} will be gone", counted(plan.lost.len() as u64, "URL"));
+    let text = block(&title, urls, BUDGET);
+    let lines = plan.lost.iter().filter_map(|lost| lost.redirect());
+    let (lines, left_out) = fitting(lines.map(|line| format!("    {}\n", shown(&line))), BUDGET);
+    match lines.is_empty() {
+        true => text,
+        false => format!(
+            "{text}\nThese lines of `_redirects` keep them:\n\n{lines}{}",
+            more(left_out)
+        ),
+    }
+}
+
+fn warnings(plan: &Plan) -> String {
+    let lines = plan
+        .warnings
+        .iter()
+        .map(|warning| format!("- {}\n", prose(warning)));
+    block("Warnings", lines, BUDGET)
+}
+
+fn changes(plan: &Plan) -> String {
+    let number = plan.changes.len() + plan.deletions.len();
+    let changed = plan.changes.iter().map(|change| {
+        let row = ChangeRow::of(change, plan);
+        let (key, why) = (cell(change.key.as_str()), prose(&row.why));
+        format!("| {key} | {why} | {} |\n", bytes(change.size))
+    });
+    let deleted = plan.deletions.iter();
+    let deleted = deleted.map(|deletion| {
+        let key = cell(deletion.key.as_str());
+        format!("| {key} | removed | {} |\n", bytes(deletion.size))
+    });
+    let (rows, left_out) = fitting(changed.chain(deleted).take(MAX_CHANGES), BUDGET);
+    if rows.is_empty() {
+        return String::new();
+    }
+    let left_out = left_out + number.saturating_sub(MAX_CHANGES);
+    let title = counted(number as u64, "change");
+    folded(
+        &title,
+        &format!(
+            "| object | why | size |\n|---|---|---:|\n{rows}{}",
+            more(left_out)
+        ),
+    )
+}
+
+fn purges(plan: &Plan, context: &PlanContext) -> String {
+    let mut free_left = context.free_left;
+    let mut parts = Vec::new();
+    for purge in plan.purges.iter().filter(|purge| !purge.is_empty()) {
+        parts.push(purge_text(purge, free_left, context));
+        let free = purge.purge.cover.free + purge.after.cover.free;
+        free_left = free_left.map(|left| left.saturating_sub(free));
+    }
+    let (text, left_out) = fitting(parts, 2 * BUDGET);
+    format!("{text}{}", more(left_out))
+}
+
+fn purge_text(
+    purge: &DistributionPurge,
+    mut free_left: Option<u64>,
+    context: &PlanContext,
+) -> String {
+    let title = context.title(&purge.target);
+    let mut text = String::new();
+    for (name, choice) in [
+        (format!("Purge of {title}"), &purge.purge),
+        (format!("Purge of {title} for removed assets"), &purge.after),
+    ] {
+        let cover = &choice.cover;
+        if cover.patterns.is_empty() {
+            continue;
+        }
+        let rows = cover.patterns.iter().take(MAX_PATHS);
+        let rows = rows.map(|pattern| {
+            let takes = prose(takes(cover, pattern).trim());
+            format!("| {} | {takes} |\n", cell(&named(pattern)))
+        });
+        let (rows, left_out) = fitting(rows, BUDGET / 2);
+        let left_out = left_out + cover.patterns.len().saturating_sub(MAX_PATHS);
+        let heading = heading(&name, cover, free_left);
+        let table = format!("| path | takes |\n|---|---|\n{rows}{}", more(left_out));
+        text.push_str(&folded(&heading, &table));
+        let otherwise = otherwise_of(choice).map(|otherwise| format!("\n{}\n", prose(&otherwise)));
+        text.extend(otherwise);
+        free_left = free_left.map(|left| left.saturating_sub(cover.free));
+    }
+    text
+}
+
+fn budget(plan: &Plan) -> String {
+    let row = |line: &crate::plan::budget::BudgetLine| {
+        let verdict = if line.is_passed() {
+            "**passed**"
+        } else {
+            "kept"
+        };
+        let (actual, limit) = (amount(line, line.actual), amount(line, line.limit));
+        let culprit = line.culprit.as_deref().map(cell).unwrap_or_default();
+        format!(
+            "| {} | {actual} | {limit} | {verdict} | {culprit} |\n",
+            prose(line.name)
+        )
+    };
+    let (rows, left_out) = fitting(plan.budget.iter().map(row), BUDGET);
+    if plan.budget.is_empty() {
+        return String::new();
+    }
+    let head = "| limit | is | may be | | most by |\n|---|---|---|---|---|\n";
+    format!("\n#### Budget\n\n{head}{rows}{}", more(left_out))
+}
+
+fn links(plan: &Plan) -> String {
+    let problems = plan.links.iter().flat_map(|report| &report.problems);
+    let number = problems.clone().count();
+    let lines = problems.take(MAX_LINKS).map(|problem| {
+        let page = code(problem.page.as_str());
+        format!("- {page}: {} {}\n", code(&problem.to), wrong(problem))
+    });
+    let (lines, left_out) = fitting(lines, BUDGET);
+    if number == 0 {
+        return String::new();
+    }
+    let left_out = left_out + number.saturating_sub(MAX_LINKS);
+    let title = format!("{} amiss", counted(number as u64, "link"));
+    folded(&title, &format!("{lines}{}", more(left_out)))
+}
+
+fn notes(plan: &Plan, context: &PlanContext) -> String {
+    let notes = remarks(plan, context);
+    let (lines, left_out) = fitting(
+        notes.iter().map(|note| format!("- {}\n", prose(note))),
+        BUDGET,
+    );
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!("\n{lines}{}", more(left_out))
+}
+
+/// Writes lines below a heading, where there are any.
+fn block(title: &str, lines: impl Iterator<Item = String>, budget: usize) -> String {
+    let (lines, left_out) = fitting(lines, budget);
+    if lines.is_empty() && left_out == 0 {
+        return String::new();
+    }
+    format!("\n#### {title}\n\n{lines}{}", more(left_out))
+}
+
+/// Writes what unfolds.
+fn folded(title: &str, text: &str) -> String {
+    let title = prose(title);
+    format!("\n<details><summary>{title}</summary>\n\n{text}\n</details>\n")
+}
+
+fn more(left_out: usize) -> String {
+    if left_out == 0 {
+        return String::new();
+    }
+    format!("\nand {} more\n", count(left_out as u64))
+}
+
+/// Writes a name as a code span, with a fence that it does not hold (CommonMark, "Code spans").
+fn code(text: &str) -> String {
+    let text = shown(text);
+    let runs = text.split(|letter| letter != '`').map(str::len);
+    let fence = "`".repeat(runs.max().unwrap_or_default() + 1);
+    let touches = text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']);
+    let pad = if touches || text.is_empty() { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// Writes a name in a table, where a bar ends the cell even in a code span (GitHub Flavored Markdown, "Tables").
+fn cell(text: &str) -> String {
+    code(text).replace('|', "\\|")
+}
+
+/// Escapes a sentence: nothing in it is markup, a mention, an issue or a link.
+fn prose(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in shown(text).chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '@' | '#' | ':' => {
+                safe.push(letter);
+                safe.push_str("<!-- -->");
+            }
+            '`' | '*' | '_' | '[' | ']' | '|' | '~' | '\\' | '!' | '$' => {
+                safe.push('\\');
+                safe.push(letter);
+            }
+            letter => safe.push(letter),
+        }
+    }
+    // A colon before a space begins no link.
+    safe.replace(":<!-- --> ", ": ")
+        .replace("www.", "www<!-- -->.")
+}
