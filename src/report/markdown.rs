@@ -12,7 +12,9 @@ use super::plan::{PlanContext, remarks};
 use super::printer::Printer;
 use super::purge::{heading, named, otherwise_of, takes};
 use super::text::{bytes, count, counted, shown};
-use crate::plan::{DistributionPurge, Plan};
+use crate::edge::PurgeChoice;
+use crate::plan::lost::LostUrl;
+use crate::plan::{Plan, Reason};
 
 /// Changes listed.
 const MAX_CHANGES: usize = 20;
@@ -38,7 +40,7 @@ impl Printer {
 }
 
 /// Writes the whole of it, with a line break at its end.
-pub(super) fn markdown(plan: &Plan, context: &PlanContext) -> String {
+pub(in crate::report) fn markdown(plan: &Plan, context: &PlanContext) -> String {
     let place = code(&context.destination());
     if plan.is_empty() {
         let parts = [lost(plan), warnings(plan), budget(plan), links(plan)];
@@ -63,104 +65,86 @@ pub(super) fn markdown(plan: &Plan, context: &PlanContext) -> String {
 }
 
 fn lost(plan: &Plan) -> String {
-    let urls = plan
-        .lost
-        .iter()
-        .map(|lost| format!("- {}{}\n", code(&lost.path), prose(&fate(lost))));
     let title = format!("{} will be gone", counted(plan.lost.len() as u64, "URL"));
-    let text = block(&title, urls, BUDGET);
-    let lines = plan.lost.iter().filter_map(|lost| lost.redirect());
-    let (lines, left_out) = fitting(lines.map(|line| format!("    {}\n", shown(&line))), BUDGET);
-    match lines.is_empty() {
-        true => text,
-        false => format!(
-            "{text}\nThese lines of `_redirects` keep them:\n\n{lines}{}",
-            more(left_out)
-        ),
+    let text = block(&title, &plan.lost, |lost| {
+        format!("- {}{}\n", code(&lost.path), prose(&fate(lost)))
+    });
+    let lines = plan.lost.iter().filter_map(LostUrl::redirect);
+    let (lines, left_out) = fitting(lines, BUDGET, |line| format!("    {}\n", shown(&line)));
+    if lines.is_empty() {
+        return text;
     }
+    let more = more(left_out);
+    format!("{text}\nThese lines of `_redirects` keep them:\n\n{lines}{more}")
 }
 
 fn warnings(plan: &Plan) -> String {
-    let lines = plan
-        .warnings
-        .iter()
-        .map(|warning| format!("- {}\n", prose(warning)));
-    block("Warnings", lines, BUDGET)
+    block("Warnings", &plan.warnings, |warning| {
+        format!("- {}\n", prose(warning))
+    })
 }
 
 fn changes(plan: &Plan) -> String {
-    let number = plan.changes.len() + plan.deletions.len();
-    let changed = plan.changes.iter().map(|change| {
-        let row = ChangeRow::of(change, plan);
-        let (key, why) = (cell(change.key.as_str()), prose(&row.why));
-        format!("| {key} | {why} | {} |\n", bytes(change.size))
-    });
+    let changed = plan.changes.iter();
+    let changed = changed.map(|change| (&change.key, ChangeRow::of(change, plan).why, change.size));
     let deleted = plan.deletions.iter();
-    let deleted = deleted.map(|deletion| {
-        let key = cell(deletion.key.as_str());
-        format!("| {key} | removed | {} |\n", bytes(deletion.size))
+    let removed = Reason::Removed.word().to_owned();
+    let deleted = deleted.map(|deletion| (&deletion.key, removed.clone(), deletion.size));
+    let number = plan.changes.len() + plan.deletions.len();
+    let first = changed.chain(deleted).take(MAX_CHANGES);
+    let (rows, left_out) = fitting(first, BUDGET, |(key, why, size)| {
+        let (key, why) = (cell(key.as_str()), prose(&why));
+        format!("| {key} | {why} | {} |\n", bytes(size))
     });
-    let (rows, left_out) = fitting(changed.chain(deleted).take(MAX_CHANGES), BUDGET);
-    if rows.is_empty() {
+    if number == 0 {
         return String::new();
     }
-    let left_out = left_out + number.saturating_sub(MAX_CHANGES);
-    let title = counted(number as u64, "change");
-    folded(
-        &title,
-        &format!(
-            "| object | why | size |\n|---|---|---:|\n{rows}{}",
-            more(left_out)
-        ),
-    )
+    let more = more(left_out + number.saturating_sub(MAX_CHANGES));
+    let table = format!("| object | why | size |\n|---|---|---:|\n{rows}{more}");
+    folded(&counted(number as u64, "change"), &table)
 }
 
 fn purges(plan: &Plan, context: &PlanContext) -> String {
     let mut free_left = context.free_left;
     let mut parts = Vec::new();
     for purge in plan.purges.iter().filter(|purge| !purge.is_empty()) {
-        parts.push(purge_text(purge, free_left, context));
-        let free = purge.purge.cover.free + purge.after.cover.free;
-        free_left = free_left.map(|left| left.saturating_sub(free));
+        let title = format!("Purge of {}", context.title(&purge.target));
+        let late = format!("{title} for removed assets");
+        for (title, choice) in [(title, &purge.purge), (late, &purge.after)] {
+            let cover = &choice.cover;
+            if !cover.patterns.is_empty() {
+                parts.push((heading(&title, cover, free_left), choice));
+                free_left = free_left.map(|left| left.saturating_sub(cover.free));
+            }
+        }
     }
-    let (text, left_out) = fitting(parts, 2 * BUDGET);
+    let (text, left_out) = fitting(parts, 2 * BUDGET, purge_text);
     format!("{text}{}", more(left_out))
 }
 
-fn purge_text(
-    purge: &DistributionPurge,
-    mut free_left: Option<u64>,
-    context: &PlanContext,
-) -> String {
-    let title = context.title(&purge.target);
-    let mut text = String::new();
-    for (name, choice) in [
-        (format!("Purge of {title}"), &purge.purge),
-        (format!("Purge of {title} for removed assets"), &purge.after),
-    ] {
-        let cover = &choice.cover;
-        if cover.patterns.is_empty() {
-            continue;
-        }
-        let rows = cover.patterns.iter().take(MAX_PATHS);
-        let rows = rows.map(|pattern| {
-            let takes = prose(takes(cover, pattern).trim());
-            format!("| {} | {takes} |\n", cell(&named(pattern)))
-        });
-        let (rows, left_out) = fitting(rows, BUDGET / 2);
-        let left_out = left_out + cover.patterns.len().saturating_sub(MAX_PATHS);
-        let heading = heading(&name, cover, free_left);
-        let table = format!("| path | takes |\n|---|---|\n{rows}{}", more(left_out));
-        text.push_str(&folded(&heading, &table));
-        let otherwise = otherwise_of(choice).map(|otherwise| format!("\n{}\n", prose(&otherwise)));
-        text.extend(otherwise);
-        free_left = free_left.map(|left| left.saturating_sub(cover.free));
-    }
-    text
+fn purge_text((heading, choice): (String, &PurgeChoice)) -> String {
+    let cover = &choice.cover;
+    let first = cover.patterns.iter().take(MAX_PATHS);
+    let (rows, left_out) = fitting(first, BUDGET / 2, |pattern| {
+        let takes = prose(takes(cover, pattern).trim());
+        format!("| {} | {takes} |\n", cell(&named(pattern)))
+    });
+    let more = more(left_out + cover.patterns.len().saturating_sub(MAX_PATHS));
+    let table = format!("| path | takes |\n|---|---|\n{rows}{more}");
+    let otherwise = otherwise_of(choice);
+    let otherwise = otherwise.map(|otherwise| format!("\n{}\n", prose(&otherwise)));
+    format!(
+        "{}{}",
+        folded(&heading, &table),
+        otherwise.unwrap_or_default()
+    )
 }
 
 fn budget(plan: &Plan) -> String {
-    let row = |line: &crate::plan::budget::BudgetLine| {
+    if plan.budget.is_empty() {
+        return String::new();
+    }
+    let (rows, left_out) = fitting(&plan.budget, BUDGET, |line| {
         let verdict = if line.is_passed() {
             "**passed**"
         } else {
@@ -168,53 +152,44 @@ fn budget(plan: &Plan) -> String {
         };
         let (actual, limit) = (amount(line, line.actual), amount(line, line.limit));
         let culprit = line.culprit.as_deref().map(cell).unwrap_or_default();
-        format!(
-            "| {} | {actual} | {limit} | {verdict} | {culprit} |\n",
-            prose(line.name)
-        )
-    };
-    let (rows, left_out) = fitting(plan.budget.iter().map(row), BUDGET);
-    if plan.budget.is_empty() {
-        return String::new();
-    }
+        let name = prose(line.name);
+        format!("| {name} | {actual} | {limit} | {verdict} | {culprit} |\n")
+    });
     let head = "| limit | is | may be | | most by |\n|---|---|---|---|---|\n";
     format!("\n#### Budget\n\n{head}{rows}{}", more(left_out))
 }
 
 fn links(plan: &Plan) -> String {
-    let problems = plan.links.iter().flat_map(|report| &report.problems);
-    let number = problems.clone().count();
-    let lines = problems.take(MAX_LINKS).map(|problem| {
+    let problems = plan.links.as_ref().map(|report| report.problems.as_slice());
+    let problems = problems.unwrap_or_default();
+    if problems.is_empty() {
+        return String::new();
+    }
+    let first = problems.iter().take(MAX_LINKS);
+    let (lines, left_out) = fitting(first, BUDGET, |problem| {
         let page = code(problem.page.as_str());
         format!("- {page}: {} {}\n", code(&problem.to), wrong(problem))
     });
-    let (lines, left_out) = fitting(lines, BUDGET);
-    if number == 0 {
-        return String::new();
-    }
-    let left_out = left_out + number.saturating_sub(MAX_LINKS);
-    let title = format!("{} amiss", counted(number as u64, "link"));
-    folded(&title, &format!("{lines}{}", more(left_out)))
+    let more = more(left_out + problems.len().saturating_sub(MAX_LINKS));
+    let title = format!("{} amiss", counted(problems.len() as u64, "link"));
+    folded(&title, &format!("{lines}{more}"))
 }
 
 fn notes(plan: &Plan, context: &PlanContext) -> String {
     let notes = remarks(plan, context);
-    let (lines, left_out) = fitting(
-        notes.iter().map(|note| format!("- {}\n", prose(note))),
-        BUDGET,
-    );
+    let (lines, left_out) = fitting(notes, BUDGET, |note| format!("- {}\n", prose(&note)));
     if lines.is_empty() {
         return String::new();
     }
     format!("\n{lines}{}", more(left_out))
 }
 
-/// Writes lines below a heading, where there are any.
-fn block(title: &str, lines: impl Iterator<Item = String>, budget: usize) -> String {
-    let (lines, left_out) = fitting(lines, budget);
-    if lines.is_empty() && left_out == 0 {
+/// Writes a line for each item below a heading, where there are any.
+fn block<T>(title: &str, items: &[T], write: impl Fn(&T) -> String) -> String {
+    if items.is_empty() {
         return String::new();
     }
+    let (lines, left_out) = fitting(items, BUDGET, write);
     format!("\n#### {title}\n\n{lines}{}", more(left_out))
 }
 

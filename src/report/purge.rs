@@ -100,18 +100,30 @@ pub(super) fn expected_seconds(cover: &Cover) -> u64 {
 /// Returns what a pattern's needless refetches of objects cost: its part of all that is needless. What other origins answer is
 /// weighed and not counted, so that it has no price.
 fn refetch_cost(cover: &Cover, pattern: &Pattern) -> Money {
+    refetch_cost_of(cover, u128::from(pattern.needless - foreign(pattern)))
+}
+
+/// Returns what all needless refetches of objects cost.
+pub(super) fn refetches_cost(cover: &Cover) -> Money {
+    let own = cover.patterns.iter();
+    let own = own.map(|pattern| u128::from(pattern.needless - foreign(pattern)));
+    refetch_cost_of(cover, own.sum())
+}
+
+/// Returns what so much of all that is needless costs.
+fn refetch_cost_of(cover: &Cover, own: u128) -> Money {
+    if own == 0 {
+        return Money(0);
+    }
     let patterns = cover.patterns.iter();
     let total: u128 = patterns.map(|pattern| u128::from(pattern.needless)).sum();
-    let own = pattern.needless.saturating_sub(pattern.foreign);
-    let part = u128::from(cover.refetch_cost.0) * u128::from(own);
-    let cost = part.checked_div(total);
-    // None where nothing is needless. A part is no more than the whole, which fits.
+    let cost = (u128::from(cover.refetch_cost.0) * own).checked_div(total);
+    // A part is no more than the whole, which fits.
     Money(cost.and_then(|cost| u64::try_from(cost).ok()).unwrap_or(0))
 }
 
-pub(super) fn refetches_cost(cover: &Cover) -> Money {
-    let patterns = cover.patterns.iter();
-    patterns.map(|pattern| refetch_cost(cover, pattern)).sum()
+fn foreign(pattern: &Pattern) -> u64 {
+    pattern.foreign.min(pattern.needless)
 }
 
 pub(super) fn heading(title: &str, cover: &Cover, free_left: Option<u64>) -> String {
@@ -179,7 +191,7 @@ pub(super) fn takes(cover: &Cover, pattern: &Pattern) -> String {
 }
 
 /// Says why everything is purged, if it is; and what exact paths and `/*` would have cost, where they are not what is sent.
-pub(super) fn notes(purge: &PurgeChoice) -> impl Iterator<Item = String> {
+fn notes(purge: &PurgeChoice) -> impl Iterator<Item = String> {
     let whole = purge.stale.whole();
     let whole = whole.map(|reason| format!("Everything is purged: {reason}."));
     whole.into_iter().chain(otherwise_of(purge))

@@ -12,9 +12,11 @@ use crate::report::fitting::widest;
 use crate::report::text::bytes;
 
 /// Bytes of the tree.
-const BUDGET: usize = 110_000;
+const BUDGET: usize = 95_000;
 /// Entries of one folder, at most.
 const MAX_ENTRIES: usize = 8192;
+/// Folders in each other, at most: what lies deeper is listed by its whole name.
+const MAX_DEPTH: usize = 12;
 /// Bytes of the table.
 const TABLE_BUDGET: usize = 8_000;
 /// In the order in which a folder tells its counts.
@@ -88,15 +90,7 @@ impl<'a> ChangeTree<'a> {
     pub(super) fn json(&self) -> String {
         let tree = widest(MAX_ENTRIES, BUDGET, |most| {
             let mut out = String::new();
-            write_folder(
-                &mut out,
-                Folder {
-                    name: "",
-                    start: 0,
-                    rows: &self.0,
-                },
-                most,
-            );
+            write_folder(&mut out, Folder::root(&self.0), most);
             out
         });
         let reasons = data(&json!(REASONS.map(Reason::word)));
@@ -106,21 +100,17 @@ impl<'a> ChangeTree<'a> {
 
     /// Writes a table of the topmost folders and files, for where no script runs.
     pub(super) fn table(&self) -> String {
-        let root = Folder {
-            name: "",
-            start: 0,
-            rows: &self.0,
-        };
-        let rows = root.entries().into_iter().map(|entry| {
-            let total = FolderTotal::of(entry.rows);
-            let objects: u64 = total.counts.iter().sum();
-            vec![code(entry.name), count(objects), bytes(total.bytes)]
-        });
+        let root = Folder::root(&self.0);
+        let heads = ["Name", "Objects", "Size"];
         table(
-            "By folder",
-            &["Name", "Objects", "Size"],
-            rows,
+            ("By folder", &heads),
+            root.entries(),
             TABLE_BUDGET,
+            |entry| {
+                let total = FolderTotal::of(entry.rows);
+                let objects: u64 = total.counts.iter().sum();
+                vec![code(entry.name), count(objects), bytes(total.bytes)]
+            },
         )
     }
 }
@@ -150,35 +140,49 @@ fn place(reason: Reason) -> usize {
 struct Folder<'t, 'a> {
     name: &'t str,
     start: usize,
+    /// How many folders it lies in.
+    depth: usize,
     rows: &'t [TreeRow<'a>],
 }
 
 impl<'t, 'a> Folder<'t, 'a> {
+    fn root(rows: &'t [TreeRow<'a>]) -> Self {
+        Self {
+            name: "",
+            start: 0,
+            depth: 0,
+            rows,
+        }
+    }
+
     /// Returns what lies in it: folders, then files.
-    fn entries(&self) -> Vec<Folder<'t, 'a>> {
+    fn entries(&self) -> Vec<Self> {
         let start = self.start + self.name.len();
-        let rest = |row: &TreeRow<'a>| -> Option<usize> { row.key[start..].find('/') };
-        let same = |one: &TreeRow<'a>, other: &TreeRow<'a>| match (rest(one), rest(other)) {
-            (Some(end), Some(_)) => other.key[start..].starts_with(&one.key[start..=start + end]),
-            _ => false,
+        let segment = |row: &TreeRow<'a>| {
+            let rest = row.key.get(start..).unwrap_or_default();
+            rest.find('/').map(|end| start + end + 1)
         };
-        let groups = self.rows.chunk_by(same);
+        let is_deep = self.depth >= MAX_DEPTH;
+        let groups = self.rows.chunk_by(|one, other| {
+            let end = segment(one).filter(|_| !is_deep);
+            end.is_some_and(|end| {
+                other.key.as_bytes().get(start..end) == one.key.as_bytes().get(start..end)
+            })
+        });
         let entry = |rows: &'t [TreeRow<'a>]| {
-            let first = rows.first().map_or("", |row| row.key);
-            let last = rows.last().map_or("", |row| row.key);
-            // As far as all agree, up to a slash; one object by its whole name.
-            let same = first.bytes().zip(last.bytes());
-            let same = same.take_while(|(one, other)| one == other).count();
-            let agreed = first.as_bytes().get(..same).unwrap_or_default();
-            let slash = agreed.iter().rposition(|byte| *byte == b'/');
-            let end = if rows.len() == 1 {
-                first.len()
-            } else {
-                slash.map_or(start, |at| at + 1)
+            let (first, last) = (rows.first(), rows.last());
+            let (first, last) = (
+                first.map_or("", |row| row.key),
+                last.map_or("", |row| row.key),
+            );
+            let end = match rows {
+                [_] => first.len(),
+                _ => agreed(first, last),
             };
-            Folder {
+            Self {
                 name: first.get(start..end).unwrap_or_default(),
                 start,
+                depth: self.depth + 1,
                 rows,
             }
         };
@@ -186,6 +190,15 @@ impl<'t, 'a> Folder<'t, 'a> {
         entries.sort_by_key(|entry| entry.rows.len() == 1);
         entries
     }
+}
+
+/// Returns where the last slash of what two keys begin with ends.
+fn agreed(one: &str, other: &str) -> usize {
+    let same = one.bytes().zip(other.bytes());
+    let same = same.take_while(|(one, other)| one == other).count();
+    let same = one.as_bytes().get(..same).unwrap_or_default();
+    let slash = same.iter().rposition(|byte| *byte == b'/');
+    slash.map_or(0, |slash| slash + 1)
 }
 
 /// Writes a folder with `most` entries at most, and so does each folder in it. Past the budget it stops.

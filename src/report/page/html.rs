@@ -28,7 +28,13 @@ pub(super) fn data(value: &Value) -> String {
 
 /// Writes a text as [`data`] does.
 pub(super) fn quoted(text: &str) -> String {
-    data(&Value::from(shown(text)))
+    let text = shown(text);
+    // What is plain needs no second look, and that is nearly all.
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'<');
+    if text.bytes().all(is_plain) {
+        return format!("\"{text}\"");
+    }
+    data(&Value::from(text))
 }
 
 /// Writes a key, a path or another name that may be long.
@@ -47,15 +53,16 @@ pub(super) fn section(id: &str, title: &str, content: &str) -> String {
     )
 }
 
-/// Writes a table; its cells are HTML, and the first of each row is its heading. Rows past `budget` bytes are counted.
-pub(super) fn table(
-    caption: &str,
-    heads: &[&str],
-    rows: impl IntoIterator<Item = Vec<String>>,
+/// Writes a table with a row for each item; cells are HTML, and the first of each row is its heading. Rows past `budget` bytes are
+/// counted.
+pub(super) fn table<T>(
+    (caption, heads): (&str, &[&str]),
+    items: impl IntoIterator<Item = T>,
     budget: usize,
+    cells: impl Fn(T) -> Vec<String>,
 ) -> String {
-    let row = |cells: Vec<String>| {
-        let cells = heads.iter().zip(cells).enumerate();
+    let row = |item: T| {
+        let cells = heads.iter().zip(cells(item)).enumerate();
         let cells = cells.map(|(column, (head, cell))| match column {
             0 => format!("<th scope=\"row\">{cell}</th>"),
             // On a phone the cells stand below each other, each with its head.
@@ -64,21 +71,24 @@ pub(super) fn table(
         });
         format!("<tr>{}</tr>\n", cells.collect::<String>())
     };
-    let (rows, left_out) = fitting(rows.into_iter().map(row), budget);
-    let heads = heads
-        .iter()
-        .map(|head| format!("<th scope=\"col\">{head}</th>"));
-    let heads: String = heads.collect();
+    let (rows, left_out) = fitting(items, budget, row);
+    let heads = heads.iter();
+    let heads: String = heads
+        .map(|head| format!("<th scope=\"col\">{head}</th>"))
+        .collect();
     format!(
         "<table>\n<caption>{caption}</caption>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n{}",
         more(left_out)
     )
 }
 
-/// Writes a list of HTML; what is past `budget` bytes is counted.
-pub(super) fn list(items: impl IntoIterator<Item = String>, budget: usize) -> String {
-    let items = items.into_iter().map(|item| format!("<li>{item}</li>\n"));
-    let (items, left_out) = fitting(items, budget);
+/// Writes a list with HTML for each item; what is past `budget` bytes is counted.
+pub(super) fn list<T>(
+    items: impl IntoIterator<Item = T>,
+    budget: usize,
+    write: impl Fn(T) -> String,
+) -> String {
+    let (items, left_out) = fitting(items, budget, |item| format!("<li>{}</li>\n", write(item)));
     if items.is_empty() {
         return more(left_out);
     }
@@ -86,7 +96,7 @@ pub(super) fn list(items: impl IntoIterator<Item = String>, budget: usize) -> St
 }
 
 /// Says how many are not listed.
-fn more(left_out: usize) -> String {
+pub(super) fn more(left_out: usize) -> String {
     if left_out == 0 {
         return String::new();
     }
@@ -115,13 +125,16 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_counted() {
-        let items = || ["a".to_owned(), "b".to_owned()];
-        assert_eq!(list(items(), 100), "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n");
+        let items = ["a", "b"];
         assert_eq!(
-            list(items(), 12),
+            list(items, 100, escaped),
+            "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n"
+        );
+        assert_eq!(
+            list(items, 12, escaped),
             "<ul>\n<li>a</li>\n</ul>\n<p class=\"more\">and 1 more</p>\n"
         );
-        assert_eq!(list([], 12), "");
+        assert_eq!(list([], 12, escaped), "");
         assert_eq!(section("a", "A", ""), "");
     }
 }

@@ -11,6 +11,8 @@ mod overview;
 mod purges;
 pub(super) mod remarks;
 mod sizes;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 pub use document::{PageSubject, ReportedDeploy, page};

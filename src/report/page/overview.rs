@@ -41,7 +41,7 @@ pub(super) fn head(subject: &PageSubject<'_>) -> String {
     facts.extend(
         subject
             .commit
-            .map(|commit| format!("commit {}", shown(commit))),
+            .map(|commit| format!("commit {}", shown(commit.get(..12).unwrap_or(commit)))),
     );
     let facts = facts
         .iter()
@@ -56,7 +56,7 @@ pub(super) fn head(subject: &PageSubject<'_>) -> String {
 }
 
 fn failed(error: &Error) -> String {
-    let causes = list(error.causes.iter().map(|cause| escaped(cause)), BUDGET);
+    let causes = list(&error.causes, BUDGET, |cause| escaped(cause));
     let hint = error.hint.as_ref();
     let hint = hint.map(|hint| format!("<p>{}</p>\n", escaped(hint)));
     format!(
@@ -72,7 +72,7 @@ pub(super) fn sections(subject: &PageSubject<'_>) -> String {
     let planned = subject.plan.map(figures).unwrap_or_default();
     let remarks = subject.plan.map(|plan| remarks(plan, subject.context));
     let remarks = remarks.unwrap_or_default();
-    let remarks = list(remarks.iter().map(|remark| escaped(remark)), BUDGET);
+    let remarks = list(remarks, BUDGET, |remark| escaped(&remark));
     let told = subject.deploy.as_ref().map(|deploy| deploy.line.warnings());
     let planned_warnings = subject.plan.map(|plan| plan.warnings.as_slice());
     let mut warnings: Vec<&String> = Vec::new();
@@ -83,10 +83,15 @@ pub(super) fn sections(subject: &PageSubject<'_>) -> String {
             }
         }
     }
-    let warnings = list(warnings.into_iter().map(|warning| escaped(warning)), BUDGET);
+    let warnings = list(warnings, BUDGET, |warning| escaped(warning));
+    let totals = if subject.deploy.is_some() {
+        "What was planned"
+    } else {
+        "In all"
+    };
     [
         section("done", "What was done", &deployed),
-        section("totals", "In all", &format!("{planned}{remarks}")),
+        section("totals", totals, &format!("{planned}{remarks}")),
         section("warnings", "Warnings", &warnings),
     ]
     .concat()
@@ -114,12 +119,7 @@ fn done(deploy: &ReportedDeploy<'_>) -> String {
         return String::new();
     };
     let purges = summary::purges(done, deploy.line.completed());
-    let purges = list(
-        purges
-            .iter()
-            .map(|line| format!("Purged {}", escaped(line))),
-        BUDGET,
-    );
+    let purges = list(purges, BUDGET, |line| format!("Purged {}", escaped(&line)));
     let url = done.url.as_ref().filter(|_| deploy.error.is_none());
     // Without its scheme: the page leads nowhere.
     let url = url.map(|url| url.split_once("://").map_or(url.as_str(), |(_, host)| host));
@@ -148,7 +148,7 @@ fn figures(plan: &Plan) -> String {
         ("unchanged", count(plan.unchanged as u64)),
         ("to send", bytes(plan.upload_bytes())),
         ("paths", count(paths)),
-        ("price of the purge", price.to_string()),
+        ("purge price", price.to_string()),
     ];
     let forced = (forced > 0).then(|| ("forced", count(forced)));
     terms(figures.into_iter().chain(forced))
@@ -181,5 +181,5 @@ pub(super) fn price(plan: &Plan, context: &PlanContext) -> String {
             "Free paths of this month: {left} left before, {after} after"
         ));
     }
-    list(lines.iter().map(|line| escaped(line)), BUDGET)
+    list(lines, BUDGET, |line| escaped(&line))
 }

@@ -10,11 +10,11 @@ use crate::object::plural::{count, counted};
 use crate::plan::{DistributionPurge, Plan};
 use crate::report::fitting::widest;
 use crate::report::plan::PlanContext;
-use crate::report::purge::{expected_seconds, named, notes, refetches_cost, takes};
+use crate::report::purge::{expected_seconds, named, refetches_cost, takes};
 use crate::report::text::shown;
 
 /// Bytes of the paths and URLs of all purges.
-const BUDGET: usize = 90_000;
+const BUDGET: usize = 75_000;
 /// URLs of one wildcard or tag, at most, and URLs purged by themselves.
 const MAX_URLS: usize = 8192;
 /// Bytes of the paths that are listed where no script runs, of one purge.
@@ -72,28 +72,32 @@ pub(super) fn json(purges: &[TitledPurge<'_>]) -> String {
 fn purge_html(at: usize, purge: &TitledPurge<'_>) -> String {
     let choice = purge.choice;
     let title = escaped(&purge.title);
-    let notes: String = notes(choice)
-        .map(|note| format!("<p>{}</p>\n", escaped(&note)))
-        .collect();
-    let patterns = choice.cover.patterns.iter();
-    let paths = patterns.map(|pattern| {
+    let whole = choice.stale.whole();
+    let whole = whole.map(|reason| {
+        format!(
+            "<p>Everything is purged: {}.</p>
+",
+            escaped(&reason.to_string())
+        )
+    });
+    let whole = whole.unwrap_or_default();
+    let paths = list(&choice.cover.patterns, LIST_BUDGET, |pattern| {
         let takes = takes(&choice.cover, pattern);
         format!("{} {}", code(&named(pattern)), escaped(takes.trim()))
     });
-    let paths = list(paths, LIST_BUDGET);
     let unsent = match choice.cover.patterns.is_empty() {
         true => "<p>Nothing is sent: purging is off, and what is owed stays owed.</p>\n",
         false => "",
     };
     format!(
-        "<article class=\"purge\" aria-labelledby=\"purge-{at}\">\n<h3 id=\"purge-{at}\">{title}</h3>\n{}{notes}{unsent}<div class=\"map\" data-purge=\"{at}\">\n{paths}</div>\n</article>\n",
+        "<article class=\"purge\" aria-labelledby=\"purge-{at}\">\n<h3 id=\"purge-{at}\">{title}</h3>\n{}{whole}{unsent}<div class=\"map\" data-purge=\"{at}\">\n{paths}</div>\n</article>\n",
         comparison(choice)
     )
 }
 
 /// Writes what is sent beside exact paths and `/*`.
 fn comparison(choice: &PurgeChoice) -> String {
-    let row = |name: &str, cover: &Cover| {
+    let row = |(name, cover): (&str, &Cover)| {
         let refetched = match refetches_cost(cover) {
             Money(0) => count(cover.unchanged()),
             cost => format!("{} ({cost})", count(cover.unchanged())),
@@ -106,23 +110,26 @@ fn comparison(choice: &PurgeChoice) -> String {
             refetched,
         ]
     };
-    let rows = [
-        row("Chosen", &choice.cover),
-        row("Exact paths", &choice.exact),
-        row("<code>/*</code>", &choice.all),
+    let ways = [
+        ("Chosen", &choice.cover),
+        ("Exact paths", &choice.exact),
+        ("<code>/*</code>", &choice.all),
     ];
+    let ways = ways
+        .into_iter()
+        .filter(|(_, cover)| !cover.patterns.is_empty());
     let heads = [
         "Purge",
         "Paths",
         "Price",
-        "Takes",
+        "Time",
         "Fetched again needlessly",
     ];
     table(
-        "What it costs, and what else would",
-        &heads,
-        rows,
+        ("What it costs, and what else would", &heads),
+        ways,
         usize::MAX,
+        row,
     )
 }
 

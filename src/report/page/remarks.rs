@@ -1,36 +1,30 @@
 //! URLs that are lost, links that lead nowhere, and the budget.
 
-use super::html::{code, escaped, list, table};
-use crate::object::plural::count;
+use super::html::{code, escaped, list, more, table};
 use crate::plan::Plan;
 use crate::plan::budget::{BudgetLine, BudgetUnit};
 use crate::plan::lost::{LostUrl, PageSameness};
+use crate::report::fitting::fitting;
 use crate::report::text::{bytes, counted, utc};
 use crate::rules::link_report::{LinkProblem, ProblemSort};
 
 /// Bytes of each list.
-const BUDGET: usize = 20_000;
+const BUDGET: usize = 12_000;
 
 /// Writes the URLs that will be gone, with the lines of `_redirects` that keep them.
 pub(super) fn lost(plan: &Plan) -> String {
     if plan.lost.is_empty() {
         return String::new();
     }
-    let urls = plan
-        .lost
-        .iter()
-        .map(|lost| format!("{}{}", code(&lost.path), escaped(&fate(lost))));
+    let urls = list(&plan.lost, BUDGET, |lost| {
+        format!("{}{}", code(&lost.path), escaped(&fate(lost)))
+    });
     let lines = plan.lost.iter().filter_map(LostUrl::redirect);
-    let lines: Vec<String> = lines.map(|line| format!("{}\n", escaped(&line))).collect();
-    let urls = list(urls, BUDGET);
+    let (lines, left_out) = fitting(lines, BUDGET, |line| format!("{}\n", escaped(&line)));
     if lines.is_empty() {
         return urls;
     }
-    let (lines, left_out) = crate::report::fitting::fitting(lines, BUDGET);
-    let more = match left_out {
-        0 => String::new(),
-        more => format!("<p class=\"more\">and {} more</p>\n", count(more as u64)),
-    };
+    let more = more(left_out);
     format!(
         "{urls}<p>These lines of <code>_redirects</code> keep them:</p>\n<pre tabindex=\"0\" class=\"copy\"><code>{lines}</code></pre>\n{more}"
     )
@@ -75,7 +69,7 @@ pub(super) fn links(plan: &Plan) -> String {
     else {
         return String::new();
     };
-    let items = report.problems.iter().map(|problem| {
+    list(&report.problems, BUDGET, |problem| {
         let suggestion = problem.suggestion.as_deref();
         let suggestion = suggestion.map(|to| format!(", perhaps {}", code(to)));
         format!(
@@ -85,8 +79,7 @@ pub(super) fn links(plan: &Plan) -> String {
             wrong(problem),
             suggestion.unwrap_or_default()
         )
-    });
-    list(items, BUDGET)
+    })
 }
 
 /// Says what is wrong with a link, after it.
@@ -106,7 +99,8 @@ pub(super) fn budget(plan: &Plan) -> String {
     if plan.budget.is_empty() {
         return String::new();
     }
-    let rows = plan.budget.iter().map(|line| {
+    let heads = ["Limit", "Is", "May be", "", "Most by"];
+    table(("The budget", &heads), &plan.budget, BUDGET, |line| {
         let verdict = match line.is_passed() {
             true => "<strong class=\"bad\">passed</strong>",
             false => "kept",
@@ -119,9 +113,7 @@ pub(super) fn budget(plan: &Plan) -> String {
             verdict.to_owned(),
             culprit.unwrap_or_default(),
         ]
-    });
-    let heads = ["Limit", "Is", "May be", "", "Most by"];
-    table("The budget", &heads, rows, BUDGET)
+    })
 }
 
 /// Writes what a limit counts: `1.2 MB`, `12 paths`, `$0.50`.

@@ -55,14 +55,12 @@ fn by_type(plan: &Plan) -> String {
     }
     let rows = TYPES.iter().zip(totals);
     let rows = rows.filter(|(_, totals)| totals.iter().any(|total| total.objects > 0));
-    let rows = rows
-        .map(|(name, [changed, removed])| vec![(*name).to_owned(), changed.cell(), removed.cell()]);
-    let caption = "What changes, by type";
+    let heads = ["Type", "New or changed", "Removed"];
     table(
-        caption,
-        &["Type", "New or changed", "Removed"],
+        ("What changes, by type", &heads),
         rows,
         BUDGET,
+        |(name, [changed, removed])| vec![(*name).to_owned(), changed.cell(), removed.cell()],
     )
 }
 
@@ -74,14 +72,12 @@ fn largest(plan: &Plan) -> String {
     if largest.is_empty() {
         return String::new();
     }
-    let rows = largest
-        .into_iter()
-        .map(|(size, key)| vec![code(key.as_str()), bytes(size)]);
+    let heads = ["Object", "Size"];
     table(
-        "The largest of what changes",
-        &["Object", "Size"],
-        rows,
+        ("The largest of what changes", &heads),
+        largest,
         BUDGET,
+        |(size, key)| vec![code(key.as_str()), bytes(size)],
     )
 }
 

@@ -179,7 +179,7 @@ impl TimeLine {
     pub(super) fn html(&self) -> String {
         let whole = self.ended.as_secs_f64().max(1e-3);
         let place = |time: Duration| (time.as_secs_f64() / whole).min(1.0) * WIDTH;
-        let items = self.steps.iter().map(|step| {
+        list(&self.steps, BUDGET, |step| {
             let from = place(step.from).min(WIDTH - MIN_WIDTH);
             let width = (place(step.to) - from).max(MIN_WIDTH);
             let text = escaped(&step.text());
@@ -190,8 +190,7 @@ impl TimeLine {
             format!(
                 "<span>{text}</span> <small>{times}</small><svg viewBox=\"0 0 {WIDTH} 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect x=\"{from:.0}\" width=\"{width:.0}\" height=\"10\"/></svg>"
             )
-        });
-        list(items, BUDGET)
+        })
     }
 }
 
