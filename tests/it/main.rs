@@ -37,6 +37,7 @@ mod keep;
 mod local;
 mod mishap;
 mod order;
+mod pages;
 mod paths;
 mod private;
 mod purge;

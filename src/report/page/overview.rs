@@ -1,5 +1,7 @@
 //! What a plan or a deploy comes to: the page's head.
 
+use std::collections::HashSet;
+
 use super::document::{PageSubject, ReportedDeploy};
 use super::html::{escaped, list, section};
 use crate::edge::Money;
@@ -75,10 +77,10 @@ pub(super) fn sections(subject: &PageSubject<'_>) -> String {
     let remarks = list(remarks, BUDGET, |remark| escaped(&remark));
     let told = subject.deploy.as_ref().map(|deploy| deploy.line.warnings());
     let planned_warnings = subject.plan.map(|plan| plan.warnings.as_slice());
-    let mut warnings: Vec<&String> = Vec::new();
+    let (mut warnings, mut told_already) = (Vec::new(), HashSet::new());
     for group in [planned_warnings, told, Some(subject.warnings)] {
         for warning in group.unwrap_or_default() {
-            if !warnings.contains(&warning) {
+            if told_already.insert(warning) {
                 warnings.push(warning);
             }
         }
