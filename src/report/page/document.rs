@@ -5,39 +5,12 @@ use sha2::{Digest, Sha256};
 
 use super::changes::ChangeTree;
 use super::html::{escaped, section};
-use super::timeline::TimeLine;
+use super::subject::PageSubject;
 use super::{overview, purges, remarks, sizes};
-use crate::error::Error;
-use crate::job::DeploySummary;
-use crate::plan::Plan;
-use crate::report::plan::PlanContext;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
-
-/// What a page tells of. The same gives the same page.
-#[derive(Debug)]
-pub struct PageSubject<'a> {
-    /// None where it failed before there was one.
-    pub plan: Option<&'a Plan>,
-    pub context: &'a PlanContext,
-    /// Unix seconds.
-    pub at: i64,
-    pub commit: Option<&'a str>,
-    /// Besides the plan's own.
-    pub warnings: &'a [String],
-    pub deploy: Option<ReportedDeploy<'a>>,
-}
-
-/// How a deploy went.
-#[derive(Debug)]
-pub struct ReportedDeploy<'a> {
-    /// None where nothing was begun.
-    pub summary: Option<&'a DeploySummary>,
-    pub error: Option<&'a Error>,
-    pub line: &'a TimeLine,
-}
 
 /// Writes the page.
 pub fn page(subject: &PageSubject<'_>) -> String {

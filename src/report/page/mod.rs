@@ -11,9 +11,11 @@ mod overview;
 mod purges;
 pub(super) mod remarks;
 mod sizes;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod timeline;
 
-pub use document::{PageSubject, ReportedDeploy, page};
+pub use document::page;
+pub use subject::{PageSubject, ReportedDeploy};
 pub use timeline::TimeLine;

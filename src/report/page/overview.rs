@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::document::{PageSubject, ReportedDeploy};
 use super::html::{escaped, list, section};
+use super::subject::{PageSubject, ReportedDeploy};
 use crate::edge::Money;
 use crate::error::Error;
 use crate::object::plural::count;

@@ -68,48 +68,22 @@ impl TimeLine {
     /// Takes note of an event, so long after the deploy began.
     pub fn note(&mut self, at: Duration, event: &DeployEvent) {
         self.ended = at;
-        let milestone = || milestone(event).unwrap_or_default();
         match event {
-            DeployEvent::Scanned { .. } => {
-                self.since(StepKey::Build, Duration::ZERO, at, milestone());
-            }
-            DeployEvent::ListingEnded(_) => {
-                self.since(StepKey::Listing, Duration::ZERO, at, milestone());
-            }
-            DeployEvent::LockAwaited { waited, who, .. } => {
-                let text = format!("Waited for the lease of {}", shown(who));
-                self.since(StepKey::Lease, at.saturating_sub(*waited), at, text);
-            }
             DeployEvent::Planned(plan) => {
                 self.ranks = ranks(plan);
-                self.since(StepKey::Plan, self.mark, at, "Planned".to_owned());
+                self.step(StepKey::Plan, self.mark, at).text = "Planned".to_owned();
             }
             DeployEvent::UploadsBegan { .. } => self.mark = at,
             DeployEvent::Kept { done, .. } => {
-                let step = self.since(StepKey::Keep, self.mark, at, String::new());
-                step.count = *done;
+                self.step(StepKey::Keep, self.mark, at).count = *done;
             }
             DeployEvent::Changed { .. } => {
                 let rank = self.next_rank();
-                self.since(StepKey::Upload(rank), self.mark, at, String::new())
-                    .count += 1;
+                self.step(StepKey::Upload(rank), self.mark, at).count += 1;
             }
-            DeployEvent::Deleted { .. } => {
-                self.since(StepKey::Delete, self.mark, at, String::new())
-                    .count += 1;
-            }
-            DeployEvent::DeploymentAwaited { target, elapsed } => {
-                let text = format!("Waited until {} was deployed", shown(target));
-                let from = at.saturating_sub(*elapsed);
-                self.since(StepKey::Deployment(target.clone()), from, at, text);
-            }
+            DeployEvent::Deleted { .. } => self.step(StepKey::Delete, self.mark, at).count += 1,
             DeployEvent::PurgeAccepted { target, paths, .. } => {
-                let step = self.since(
-                    StepKey::Sending(target.clone()),
-                    self.mark,
-                    at,
-                    String::new(),
-                );
+                let step = self.step(StepKey::Sending(target.clone()), self.mark, at);
                 step.count += paths.len() as u64;
             }
             DeployEvent::PurgeCompleted {
@@ -119,15 +93,34 @@ impl TimeLine {
             } => {
                 self.completed.insert(invalidation.clone(), *elapsed);
                 let from = at.saturating_sub(*elapsed);
-                self.since(StepKey::Completing(target.clone()), from, at, String::new());
+                self.step(StepKey::Completing(target.clone()), from, at);
             }
             DeployEvent::Warned(message) => self.warnings.push(message.clone()),
-            _ => {
-                if let Some(text) = notable(event) {
-                    self.since(StepKey::Note(text.clone()), at, at, text);
-                }
-            }
+            _ => self.note_in_words(at, event),
         }
+    }
+
+    /// Takes note of an event that is told as it is elsewhere.
+    fn note_in_words(&mut self, at: Duration, event: &DeployEvent) {
+        let told = || milestone(event).or_else(|| notable(event));
+        let (key, from, text) = match event {
+            DeployEvent::Scanned { .. } => (StepKey::Build, Duration::ZERO, told()),
+            DeployEvent::ListingEnded(_) => (StepKey::Listing, Duration::ZERO, told()),
+            DeployEvent::LockAwaited { waited, who, .. } => {
+                let text = format!("Waited for the lease of {}", shown(who));
+                (StepKey::Lease, at.saturating_sub(*waited), Some(text))
+            }
+            DeployEvent::DeploymentAwaited { target, elapsed } => {
+                let text = format!("Waited until {} was deployed", shown(target));
+                let from = at.saturating_sub(*elapsed);
+                (StepKey::Deployment(target.clone()), from, Some(text))
+            }
+            _ => match notable(event) {
+                Some(text) => (StepKey::Note(text.clone()), at, Some(text)),
+                None => return,
+            },
+        };
+        self.step(key, from, at).text = text.unwrap_or_default();
     }
 
     /// Takes an object off the ranks that are left, and returns its rank.
@@ -140,14 +133,8 @@ impl TimeLine {
         *rank
     }
 
-    /// Begins a step, or goes on with it; says what it comes to so far.
-    fn since(
-        &mut self,
-        key: StepKey,
-        from: Duration,
-        at: Duration,
-        text: String,
-    ) -> &mut TimedStep {
+    /// Begins a step, or goes on with it.
+    fn step(&mut self, key: StepKey, from: Duration, at: Duration) -> &mut TimedStep {
         self.mark = at;
         let known = self.steps.iter().position(|step| step.key == key);
         let place = known.unwrap_or(self.steps.len());
@@ -162,7 +149,6 @@ impl TimeLine {
         }
         let step = &mut self.steps[place];
         step.to = at;
-        step.text = text;
         step
     }
 
