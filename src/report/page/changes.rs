@@ -90,7 +90,7 @@ impl<'a> ChangeTree<'a> {
     pub(super) fn json(&self) -> String {
         let tree = widest(MAX_ENTRIES, BUDGET, |most| {
             let mut out = String::new();
-            write_folder(&mut out, Folder::root(&self.0), most);
+            write_folder(&mut out, FolderRows::root(&self.0), most);
             out
         });
         let reasons = data(&json!(REASONS.map(Reason::word)));
@@ -100,7 +100,7 @@ impl<'a> ChangeTree<'a> {
 
     /// Writes a table of the topmost folders and files, for where no script runs.
     pub(super) fn table(&self) -> String {
-        let root = Folder::root(&self.0);
+        let root = FolderRows::root(&self.0);
         let heads = ["Name", "Objects", "Size"];
         table(
             ("By folder", &heads),
@@ -137,7 +137,7 @@ fn place(reason: Reason) -> usize {
 }
 
 /// Objects whose keys begin alike, or one object: `name` is what follows where the folder above ends, at byte `start`.
-struct Folder<'t, 'a> {
+struct FolderRows<'t, 'a> {
     name: &'t str,
     start: usize,
     /// How many folders it lies in.
@@ -145,7 +145,7 @@ struct Folder<'t, 'a> {
     rows: &'t [TreeRow<'a>],
 }
 
-impl<'t, 'a> Folder<'t, 'a> {
+impl<'t, 'a> FolderRows<'t, 'a> {
     fn root(rows: &'t [TreeRow<'a>]) -> Self {
         Self {
             name: "",
@@ -202,7 +202,7 @@ fn agreed(one: &str, other: &str) -> usize {
 }
 
 /// Writes a folder with `most` entries at most, and so does each folder in it. Past the budget it stops.
-fn write_folder(out: &mut String, folder: Folder<'_, '_>, most: usize) {
+fn write_folder(out: &mut String, folder: FolderRows<'_, '_>, most: usize) {
     if out.len() > BUDGET {
         return;
     }

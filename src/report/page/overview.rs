@@ -149,7 +149,7 @@ fn figures(plan: &Plan) -> String {
         ("removed", count(counted(Reason::Removed))),
         ("unchanged", count(plan.unchanged as u64)),
         ("to send", bytes(plan.upload_bytes())),
-        ("paths", count(paths)),
+        ("purge paths", count(paths)),
         ("purge price", price.to_string()),
     ];
     let forced = (forced > 0).then(|| ("forced", count(forced)));

@@ -144,7 +144,7 @@ fn a_page_tells_without_its_script() {
     <main>
     <section id="totals" aria-labelledby="totals-title">
     <h2 id="totals-title">In all</h2>
-    <dl class="figures"><div><dt>new</dt><dd>2</dd></div><div><dt>changed</dt><dd>2</dd></div><div><dt>headers only</dt><dd>1</dd></div><div><dt>removed</dt><dd>1</dd></div><div><dt>unchanged</dt><dd>1,298</dd></div><div><dt>to send</dt><dd>1.2 MB</dd></div><div><dt>paths</dt><dd>4</dd></div><div><dt>purge price</dt><dd>$0.0050</dd></div></dl>
+    <dl class="figures"><div><dt>new</dt><dd>2</dd></div><div><dt>changed</dt><dd>2</dd></div><div><dt>headers only</dt><dd>1</dd></div><div><dt>removed</dt><dd>1</dd></div><div><dt>unchanged</dt><dd>1,298</dd></div><div><dt>to send</dt><dd>1.2 MB</dd></div><div><dt>purge paths</dt><dd>4</dd></div><div><dt>purge price</dt><dd>$0.0050</dd></div></dl>
     <ul>
     <li>1 asset left the build and stays for pages that are still open</li>
     <li>4 objects are not ours and stay (--adopt takes them over): a, b, c and 1 more</li>
