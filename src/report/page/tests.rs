@@ -466,11 +466,6 @@ fn a_page_stays_small_however_much_there_is() {
         assert!(urls > 20, "{urls}");
         let owed = plan.purges[0].purge.stale.owed.len() as u64;
         assert_eq!(urls + purge["out"][1].as_u64().unwrap(), owed);
-        println!(
-            "{files}: {} bytes, {urls} URLs, {:?}",
-            page.len(),
-            begun.elapsed()
-        );
     }
 }
 
