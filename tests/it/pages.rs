@@ -69,7 +69,7 @@ async fn a_plan_is_a_page_and_nothing_else_changes() {
         &page,
         &[
             "<h1>Plan for s3://site</h1>",
-            "\"two.html\"",
+            "\"posts/two.html\"",
             "/index.html",
             &name,
         ],
