@@ -154,6 +154,7 @@ Examples:
   unstale plan public
   unstale plan --check                 exit 3 where there is something to do
   unstale plan --explain /posts/a/     which rules and changes meet this URL
+  unstale plan --html plan.html        the same, to look at in a browser
   unstale plan --suspect-noise         what differs at every build")]
     Plan(PlanArgs),
     /// The site behind a local S3 and CloudFront, until Ctrl-C
@@ -255,6 +256,10 @@ pub struct DeployArgs {
     #[arg(long, help_heading = WORK, value_name = "URL", value_parser = read::<EndpointUrl>)]
     #[serde(skip)]
     pub url: Option<EndpointUrl>,
+    /// What was done, why and when, as one HTML page; after failures, too
+    #[arg(long, help_heading = OUTPUT, value_name = "FILE")]
+    #[serde(skip)]
+    pub report: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
@@ -284,6 +289,14 @@ pub struct PlanArgs {
     #[arg(long)]
     #[serde(skip)]
     pub suspect_noise: bool,
+    /// Write it as one HTML page, too, that needs no network
+    #[arg(long, help_heading = OUTPUT, value_name = "FILE", conflicts_with = "suspect_noise")]
+    #[serde(skip)]
+    pub html: Option<PathBuf>,
+    /// Print it in short as Markdown, for a pull request
+    #[arg(long, help_heading = OUTPUT, conflicts_with_all = ["explain", "suspect_noise"])]
+    #[serde(skip)]
+    pub markdown: bool,
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]

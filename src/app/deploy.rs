@@ -1,9 +1,13 @@
 //! `unstale deploy` and `unstale plan`.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use jiff::Timestamp;
 
 use super::connect::Link;
 use super::explain::PlanExplainer;
+use super::page_file::PageFile;
 use super::{App, SiteCommand, exposed, verify};
 use crate::cli;
 use crate::deploy;
@@ -13,7 +17,8 @@ use crate::error::{Error, Exit};
 use crate::job::{DeployEvent, DeploySummary, EventSink, Job};
 use crate::object::Key;
 use crate::plan::{Plan, guard};
-use crate::report::PlanContext;
+use crate::report::page::{PageSubject, ReportedDeploy, TimeLine, page};
+use crate::report::{PlanContext, refusal};
 
 /// A deploy that was carried out or refused, and what its events told.
 struct DeployAttempt {
@@ -21,6 +26,8 @@ struct DeployAttempt {
     /// The last one.
     plan: Option<Arc<Plan>>,
     summary: Option<DeploySummary>,
+    /// When it did what.
+    line: TimeLine,
 }
 
 pub(super) async fn deploy(app: &App, flags: &cli::DeployArgs) -> Result<Exit, Error> {
@@ -34,23 +41,50 @@ pub(super) async fn deploy(app: &App, flags: &cli::DeployArgs) -> Result<Exit, E
     } else {
         app
     };
-    let url = flags.url.as_ref().map(|url| url.0.as_str());
+    let report = flags.report.as_deref();
+    let report = report
+        .map(|path| PageFile::at(path, &job.dir))
+        .transpose()?;
+    let at = Timestamp::now().as_second();
     let mut attempt = app.attempt(&link, &job).await;
     if let Some(deletes) = app.allow_deletes(&job, &attempt).await? {
         job.settings.max_delete = Some(deletes);
         attempt = app.attempt(&link, &job).await;
     }
+    let (link, job) = (&link, &job);
+    let ended = conclude(SiteCommand { app, link, job }, &attempt, flags).await;
+    if let Some(report) = report {
+        // What was done is done: a page that cannot be written is no failure.
+        let written = report.write(&attempt.page(job, at, ended.as_ref().err()));
+        if let Err(error) = written {
+            app.printer.warn(
+                &error
+                    .causes
+                    .iter()
+                    .fold(error.message, |text, cause| format!("{text}: {cause}")),
+            );
+        }
+    }
+    ended
+}
+
+/// Finds out afterwards what is to be said of a deploy, and tells its end.
+async fn conclude(
+    command: SiteCommand<'_>,
+    attempt: &DeployAttempt,
+    flags: &cli::DeployArgs,
+) -> Result<Exit, Error> {
+    let SiteCommand { app, link, job } = command;
+    let url = flags.url.as_ref().map(|url| url.0.as_str());
     let mut verified = Ok(Exit::Done);
     if let Ok(Some((scene, plan))) = &attempt.result {
-        let (link, job) = (&link, &job);
-        let command = SiteCommand { app, link, job };
         exposed::warn(command, scene, url).await?;
         if app.settings.verify {
             verified = verify::verify_deployed(command, scene, plan, url).await;
         }
     }
-    if let Some(summary) = attempt.summary {
-        app.teller(&link).tell(DeployEvent::Ended(summary));
+    if let Some(summary) = &attempt.summary {
+        app.teller(link).tell(DeployEvent::Ended(summary.clone()));
         let session = link.session.as_ref();
         let session = session.filter(|_| attempt.result.is_ok());
         if session.is_some_and(|session| session.edge_urls.is_empty()) {
@@ -58,17 +92,46 @@ pub(super) async fn deploy(app: &App, flags: &cli::DeployArgs) -> Result<Exit, E
             app.printer.seen_by_preview(&job.dir, local);
         }
     }
-    attempt.result?;
+    attempt.result.as_ref().map_err(Error::clone)?;
     verified
+}
+
+impl DeployAttempt {
+    /// Writes the page of what was done, by unix seconds when it began, and of the error that it ended with.
+    fn page(&self, job: &Job, at: i64, error: Option<&Error>) -> String {
+        let scene = self.result.as_ref().ok().and_then(Option::as_ref);
+        // Of a deploy that failed nothing but the site's place is known.
+        let context = scene.map_or_else(
+            || PlanContext {
+                bucket: job.bucket.clone(),
+                prefix: job.settings.prefix.0.clone(),
+                ..PlanContext::default()
+            },
+            |(scene, _)| context(job, scene),
+        );
+        page(&PageSubject {
+            plan: self.plan.as_deref(),
+            context: &context,
+            at,
+            commit: job.commit.as_deref(),
+            warnings: &[],
+            deploy: Some(ReportedDeploy {
+                summary: self.summary.as_ref(),
+                error,
+                line: &self.line,
+            }),
+        })
+    }
 }
 
 impl App {
     /// Deploys, and holds the summary back: what is found out afterwards comes before it.
     async fn attempt(&self, link: &Link, job: &Job) -> DeployAttempt {
-        let held = Arc::new(Mutex::new((None, None)));
-        let (keep, printer) = (held.clone(), self.printer.clone());
+        let held = Arc::new(Mutex::new((None, None, TimeLine::default())));
+        let (keep, printer, begun) = (held.clone(), self.printer.clone(), Instant::now());
         let tell = EventSink::new(move |event| {
             let mut held = keep.lock().unwrap_or_else(PoisonError::into_inner);
+            held.2.note(begun.elapsed(), event);
             match event {
                 DeployEvent::Ended(summary) => return held.1 = Some(summary.clone()),
                 DeployEvent::Planned(plan) => held.0 = Some(plan.clone()),
@@ -78,11 +141,12 @@ impl App {
         });
         let result = deploy::deploy(&link.aws, job, &self.stop, &tell).await;
         let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
-        let (plan, summary) = std::mem::take(&mut *held);
+        let (plan, summary, line) = std::mem::take(&mut *held);
         DeployAttempt {
             result,
             plan,
             summary,
+            line,
         }
     }
 
@@ -116,12 +180,26 @@ impl App {
 pub(super) async fn plan(app: &App, flags: &cli::PlanArgs) -> Result<Exit, Error> {
     let link = app.connect().await?;
     let job = with_flags(app.job(&link)?, &flags.change, &flags.purge);
+    let file = flags.html.as_deref();
+    let file = file.map(|path| PageFile::at(path, &job.dir)).transpose()?;
     let (link, job) = (&link, &job);
     let (scene, plan) = look(SiteCommand { app, link, job }).await?;
     if flags.suspect_noise {
         let suspects = deploy::noise_guess::suspects(&scene, &plan).await;
         app.printer.suspected_noise(&suspects);
         return Ok(Exit::Done);
+    }
+    let context = context(job, &scene);
+    let refused = refusals(job, &plan);
+    if let Some(file) = file {
+        file.write(&page(&PageSubject {
+            plan: Some(&plan),
+            context: &context,
+            at: scene.now,
+            commit: job.commit.as_deref(),
+            warnings: &refused,
+            deploy: None,
+        }))?;
     }
     if let Some(explained) = &flags.explain {
         let explainer = PlanExplainer {
@@ -130,12 +208,14 @@ pub(super) async fn plan(app: &App, flags: &cli::PlanArgs) -> Result<Exit, Error
             plan: &plan,
         };
         explainer.explain(explained, &app.printer)?;
+    } else if flags.markdown {
+        app.printer.plan_as_markdown(&plan, &context);
     } else {
-        app.printer.plan(&plan, &context(job, &scene));
+        app.printer.plan(&plan, &context);
     }
-    let refused = warn_if_refused(app, job, &plan);
+    warn_if_refused(app, &refused);
     let changes = !plan.is_empty() || scene.unpaid_unlisted(job).is_some();
-    if flags.check && (changes || refused || guard::check_budget(&plan).is_err()) {
+    if flags.check && (changes || !refused.is_empty() || guard::check_budget(&plan).is_err()) {
         return Ok(Exit::Changes);
     }
     Ok(Exit::Done)
@@ -146,7 +226,7 @@ pub(super) async fn show_plan(command: SiteCommand<'_>) -> Result<(), Error> {
     let SiteCommand { app, job, .. } = command;
     let (scene, plan) = look(command).await?;
     app.printer.plan(&plan, &context(job, &scene));
-    warn_if_refused(app, job, &plan);
+    warn_if_refused(app, &refusals(job, &plan));
     Ok(())
 }
 
@@ -157,20 +237,20 @@ async fn look(command: SiteCommand<'_>) -> Result<(PlanInputs, Plan), Error> {
     Ok(looked)
 }
 
-/// Warns where a deploy would not carry the plan out; returns whether that is so.
-fn warn_if_refused(app: &App, job: &Job, plan: &Plan) -> bool {
+/// Says why a deploy would not carry the plan out, a sentence each.
+fn refusals(job: &Job, plan: &Plan) -> Vec<String> {
     let settings = &job.settings;
     let deletes = guard::check(plan, settings.max_delete).err();
-    let deletes = deletes.map(|refused| (refused.to_string(), refused.hint()));
+    let deletes = deletes.map(|refused| refusal(&refused, &refused.hint()));
     let links = guard::check_links(plan, settings.links).err();
     let budget = guard::check_budget(plan).err().filter(|_| settings.strict);
     let site = links.into_iter().chain(budget);
-    let site = site.map(|refused| (refused.to_string(), refused.hint().to_owned()));
-    let refused: Vec<(String, String)> = deletes.into_iter().chain(site).collect();
-    for (why, hint) in &refused {
-        app.printer.refused(why, hint);
-    }
-    !refused.is_empty()
+    let site = site.map(|refused| refusal(&refused, refused.hint()));
+    deletes.into_iter().chain(site).collect()
+}
+
+fn warn_if_refused(app: &App, refused: &[String]) {
+    refused.iter().for_each(|why| app.printer.warn(why));
 }
 
 fn with_flags(mut job: Job, flags: &cli::ChangeArgs, purge: &cli::PurgeArgs) -> Job {

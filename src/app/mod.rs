@@ -12,6 +12,7 @@ mod interpreter;
 mod invalidate;
 mod links;
 mod manual_paths;
+mod page_file;
 mod policy;
 mod preview;
 mod quota;

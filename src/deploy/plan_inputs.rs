@@ -51,7 +51,7 @@ pub(crate) struct PlanInputs {
     /// Pages that leave with this deploy, or left earlier, as far as it is about them.
     pub(super) departed: DepartureNotes,
     /// Seconds since 1970, by the server's clock.
-    pub(super) now: i64,
+    pub now: i64,
 }
 
 /// What was looked at, before anything is concluded from it.

@@ -181,17 +181,34 @@ impl<'u> PathUniverse<'u> {
         Cover::new(paths.map(|path| self.weigh(path)).collect(), prices)
     }
 
+    /// Returns the entries that an invalidation path takes.
+    fn taken(self, pattern: &Pattern) -> impl Iterator<Item = &'u UniverseEntry<'u>> {
+        let prefix = pattern.text.trim_end_matches('*');
+        let first = self.entries.partition_point(|entry| entry.text < prefix);
+        let entries = self.entries.iter().skip(first);
+        entries.take_while(|entry| pattern.takes(entry.text))
+    }
+
+    /// Names the unchanged entries that wildcards take, `most` at most, each once.
+    pub(super) fn needless(self, cover: &Cover, most: usize) -> Vec<String> {
+        let patterns = cover.patterns.iter();
+        let wasteful = patterns.filter(|pattern| pattern.unchanged > 0 && pattern.tag.is_none());
+        let taken = wasteful.flat_map(|pattern| self.taken(pattern));
+        let unchanged = taken.filter(|entry| !entry.changed && entry.weight > 0);
+        let mut paths: Vec<String> = unchanged
+            .take(most)
+            .map(|entry| entry.text.to_owned())
+            .collect();
+        paths.dedup();
+        paths
+    }
+
     /// Counts what an invalidation path takes.
     pub(super) fn weigh(self, path: String) -> Pattern {
         let mut pattern = Pattern::new(path, None);
         let prefix = pattern.text.trim_end_matches('*').to_owned();
-        let first = self.entries.partition_point(|entry| entry.text < &*prefix);
-        let entries = self.entries.iter().skip(first);
-        let taken = entries
-            .clone()
-            .take_while(|entry| pattern.takes(entry.text));
-        let taken = taken.count();
-        entries.take(taken).for_each(|entry| pattern.count(entry));
+        let taken: Vec<_> = self.taken(&pattern).collect();
+        taken.into_iter().for_each(|entry| pattern.count(entry));
         if pattern.is_wildcard() {
             let beneath = self.regions.iter();
             let beneath = beneath.filter(|region| region.prefix.starts_with(&prefix));

@@ -21,7 +21,12 @@ pub struct PurgeChoice {
     pub all: Cover,
     /// How many request paths an edge may hold, before and after.
     pub universe: u64,
+    /// Unchanged request paths that wildcards take, the first of them by name; none where everything is owed.
+    pub needless: Vec<String>,
 }
+
+/// Request paths that are named of those purged needlessly, at most.
+const MAX_NEEDLESS: usize = 1000;
 
 /// Why a URL is purged or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +120,13 @@ pub fn purge_together(mut owed: Vec<OwedPurge<'_, '_>>, prices: &PurgePrices) ->
                 ..*prices
             })
         };
+        let mut needless = Vec::new();
+        if stale.whole().is_none() {
+            needless = problem.universe.needless(&cover, MAX_NEEDLESS);
+            needless.retain(|path| !stale.owed.contains_key(path));
+        }
         PurgeChoice {
+            needless,
             stale,
             exact: in_mode(PurgeMode::Exact),
             all: in_mode(PurgeMode::All),
@@ -281,6 +292,7 @@ mod tests {
         let result = run(&changes, &keys, &[], paid);
         // `/*` would empty the other origin's region, which weighs more than another path costs.
         assert_eq!(texts(&result), ["/a", "/x/*"]);
+        assert_eq!(result.needless, ["/x/3"]);
         assert_eq!(result.cover.total(), Money(10_005_200));
         assert_eq!(result.exact.paths(), 3);
         assert_eq!(result.exact.path_cost, Money(15_000_000));

@@ -10,8 +10,8 @@ use crate::edge::Money;
 use crate::object::entry::{EntryLife, ManifestEntry};
 use crate::object::{ETag, HeaderFingerprint, KeptName, Key, Md5};
 
-/// What S3 charges for a copy in us-east-1 (Amazon S3 pricing, "PUT, COPY, POST, LIST requests": $0.005 per 1,000).
-const COPY_PRICE: Money = Money(5_000);
+/// What S3 charges for an upload or a copy in us-east-1 (Amazon S3 pricing, "PUT, COPY, POST, LIST requests": $0.005 per 1,000).
+pub const COPY_PRICE: Money = Money(5_000);
 
 /// What a deploy keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

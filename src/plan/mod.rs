@@ -26,7 +26,7 @@ use lost::LostUrl;
 use order::UploadRank;
 
 pub use facts::PlanFacts;
-pub use kept_copy::{KeepAction, KeptCopies, KeptCopy};
+pub use kept_copy::{COPY_PRICE, KeepAction, KeptCopies, KeptCopy};
 pub use make::{MAX_COPY, make};
 pub use object::{BucketObject, HeadAnswer, ObjectVersion, PastContent, WantedObject};
 pub use open::OpenDeploys;

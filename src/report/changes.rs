@@ -14,17 +14,17 @@ use crate::plan::{Change, ChangeAction, DistributionPurge, PastContent, Plan, Re
 const MAX_CHANGES: usize = 30;
 
 /// One line of the list.
-struct ChangeRow {
+pub(super) struct ChangeRow {
     reason: Reason,
     sign: char,
     key: String,
     /// Empty where nothing is sent.
     size: String,
-    why: String,
+    pub(super) why: String,
 }
 
 impl ChangeRow {
-    fn of(change: &Change, plan: &Plan) -> Self {
+    pub(super) fn of(change: &Change, plan: &Plan) -> Self {
         let doubt = plan.doubts.get(&change.key);
         let doubt = doubt.map(|doubt| format!("; fingerprinted: no, {}", shown(doubt)));
         let reason = format!("{}{}", change.reason.word(), doubt.unwrap_or_default());

@@ -16,8 +16,8 @@ pub(super) fn budget_text(lines: &[BudgetLine], look: TextLook) -> String {
         let row = format!(
             "  {} {} of {}",
             padded(line.name, 12),
-            amount(line.unit, line.actual),
-            amount(line.unit, line.limit)
+            amount(line, line.actual),
+            amount(line, line.limit)
         );
         let culprit = line.culprit.as_deref().map(shown).unwrap_or_default();
         let room = look.width.saturating_sub(columns(&row) + 2);
@@ -47,10 +47,11 @@ pub(super) fn budget_json(lines: &[BudgetLine]) -> impl Iterator<Item = Value> {
         .map(|line| merged(json!({"type": "budget", "passed": line.is_passed()}), line))
 }
 
-fn amount(unit: BudgetUnit, amount: f64) -> String {
+/// Writes what a limit counts.
+pub(super) fn amount(line: &BudgetLine, amount: f64) -> String {
     // `as` saturates.
     let whole = amount as u64;
-    match unit {
+    match line.unit {
         BudgetUnit::Bytes => bytes(whole),
         BudgetUnit::Files | BudgetUnit::Paths => count(whole),
         BudgetUnit::Dollars => Money::from_dollars(amount).to_string(),

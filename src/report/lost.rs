@@ -52,39 +52,33 @@ pub(super) fn json(lost: &[LostUrl]) -> impl Iterator<Item = Value> {
     })
 }
 
-/// Says what a URL was, and what it may become.
-fn sentence(url: &LostUrl) -> String {
-    let path = shown(&url.path);
+/// Says what a URL was and what it may become, to stand behind its path: ` (live since 2026-05-03, linked from 2 pages); /me/ has the
+/// same content`.
+pub(super) fn fate(url: &LostUrl) -> String {
     let links = counted(url.linked_from, "page");
     let links = (url.linked_from > 0).then(|| format!("linked from {links}"));
-    let mut text = match url.gone_since {
-        Some(gone) => {
-            let gone = format!("{path} is gone since {}", local_day(gone));
-            [Some(gone), links]
-                .into_iter()
-                .flatten()
-                .collect::<Vec<_>>()
-                .join(", ")
-        }
-        None => {
-            let since = url
-                .live_since
-                .map(|at| format!("live since {}", local_day(at)));
-            let known: Vec<String> = since.into_iter().chain(links).collect();
-            match known.is_empty() {
-                true => path,
-                false => format!("{path} ({})", known.join(", ")),
-            }
-        }
+    let since = url.live_since.filter(|_| url.gone_since.is_none());
+    let since = since.map(|at| format!("live since {}", local_day(at)));
+    let gone = url.gone_since;
+    let gone = gone.map(|at| format!(" is gone since {}", local_day(at)));
+    let known = gone.iter().chain(&since).chain(&links);
+    let known = known.map(String::as_str).collect::<Vec<_>>().join(", ");
+    let mut text = match gone {
+        None if !known.is_empty() => format!(" ({known})"),
+        _ => known,
     };
     if let Some(successor) = &url.successor {
         let same = match successor.sameness {
             PageSameness::Content => "the same content",
             PageSameness::Title => "its title",
         };
-        text.push_str(&format!("; {} has {same}", shown(&successor.path)));
+        text.push_str(&format!("; {} has {same}", successor.path));
     }
     text
+}
+
+fn sentence(url: &LostUrl) -> String {
+    shown(&format!("{}{}", url.path, fate(url)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `unstale plan`: what changes and why, what that comes to, and what is purged for how much.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use serde_json::{Value, json};
 
@@ -35,7 +36,7 @@ pub struct PlanContext {
 
 impl PlanContext {
     /// Writes `E123 (www.example.com)`.
-    fn title(&self, target: &str) -> String {
+    pub(super) fn title(&self, target: &str) -> String {
         let named = self.names.iter().find(|(id, _)| id == target);
         match named {
             Some((_, name)) => format!("{} ({})", shown(target), shown(name)),
@@ -43,7 +44,7 @@ impl PlanContext {
         }
     }
 
-    fn destination(&self) -> String {
+    pub(super) fn destination(&self) -> String {
         destination(&self.bucket, &self.prefix)
     }
 }
@@ -62,11 +63,11 @@ impl Printer {
             self.line(&text(plan, context, self.options.out));
         }
     }
+}
 
-    /// Warns that a deploy would not carry the plan out.
-    pub fn refused(&self, why: &str, hint: &str) {
-        self.warn(&format!("deploy would refuse this: {why}; {hint}"));
-    }
+/// Says that a deploy would not carry a plan out.
+pub fn refusal(why: &impl Display, hint: &str) -> String {
+    format!("deploy would refuse this: {why}; {hint}")
 }
 
 /// Writes the whole plan, without a line break at its end.
@@ -132,6 +133,23 @@ fn json(plan: &Plan, context: &PlanContext) -> Vec<Value> {
     let summary = merged(summary, trusted);
     objects.push(merged(summary, changes::totals_json(plan)));
     objects
+}
+
+/// Says all that is to be known of a plan besides its changes and its purge, a line each.
+pub(super) fn remarks(plan: &Plan, context: &PlanContext) -> Vec<String> {
+    let look = TextLook::default();
+    let notes = notes(plan, look).into_iter();
+    let notes = notes.map(|note| note.trim_start().to_owned());
+    let trusted = context.trusted.iter().map(|note| shown(note));
+    let policies = plan.headers_policies.iter();
+    let policies = policies.map(|change| policy_text(change, context, look));
+    let functions = plan.functions.iter();
+    let functions = functions.map(|change| function_text(change, context, look));
+    notes
+        .chain(trusted)
+        .chain(policies)
+        .chain(functions)
+        .collect()
 }
 
 /// Writes `Function site-redirects (2 redirects, 2.4 kB): to create, test, publish, associate with the viewer requests of E123

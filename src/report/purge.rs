@@ -90,7 +90,7 @@ fn cost_json(cover: &Cover) -> Value {
 }
 
 /// Returns about how many seconds it takes until a purge has completed.
-fn expected_seconds(cover: &Cover) -> u64 {
+pub(super) fn expected_seconds(cover: &Cover) -> u64 {
     if cover.patterns.is_empty() {
         return 0;
     }
@@ -100,21 +100,33 @@ fn expected_seconds(cover: &Cover) -> u64 {
 /// Returns what a pattern's needless refetches of objects cost: its part of all that is needless. What other origins answer is
 /// weighed and not counted, so that it has no price.
 fn refetch_cost(cover: &Cover, pattern: &Pattern) -> Money {
+    refetch_cost_of(cover, u128::from(pattern.needless - foreign(pattern)))
+}
+
+/// Returns what all needless refetches of objects cost.
+pub(super) fn refetches_cost(cover: &Cover) -> Money {
+    let own = cover.patterns.iter();
+    let own = own.map(|pattern| u128::from(pattern.needless - foreign(pattern)));
+    refetch_cost_of(cover, own.sum())
+}
+
+/// Returns what so much of all that is needless costs.
+fn refetch_cost_of(cover: &Cover, own: u128) -> Money {
+    if own == 0 {
+        return Money(0);
+    }
     let patterns = cover.patterns.iter();
     let total: u128 = patterns.map(|pattern| u128::from(pattern.needless)).sum();
-    let own = pattern.needless.saturating_sub(pattern.foreign);
-    let part = u128::from(cover.refetch_cost.0) * u128::from(own);
-    let cost = part.checked_div(total);
-    // None where nothing is needless. A part is no more than the whole, which fits.
+    let cost = (u128::from(cover.refetch_cost.0) * own).checked_div(total);
+    // A part is no more than the whole, which fits.
     Money(cost.and_then(|cost| u64::try_from(cost).ok()).unwrap_or(0))
 }
 
-fn refetches_cost(cover: &Cover) -> Money {
-    let patterns = cover.patterns.iter();
-    patterns.map(|pattern| refetch_cost(cover, pattern)).sum()
+fn foreign(pattern: &Pattern) -> u64 {
+    pattern.foreign.min(pattern.needless)
 }
 
-fn heading(title: &str, cover: &Cover, free_left: Option<u64>) -> String {
+pub(super) fn heading(title: &str, cover: &Cover, free_left: Option<u64>) -> String {
     let paths = counted(cover.paths(), "path");
     let cost = match (cover.path_cost.0, cover.free) {
         (0, free) => match free_left {
@@ -163,7 +175,7 @@ pub(super) fn named(pattern: &Pattern) -> String {
 }
 
 /// Writes `12 changed, 3 unchanged ($0.000016)`.
-fn takes(cover: &Cover, pattern: &Pattern) -> String {
+pub(super) fn takes(cover: &Cover, pattern: &Pattern) -> String {
     let mut text = format!("{:>5} changed", count(pattern.changed));
     if pattern.unchanged > 0 {
         text.push_str(&format!(", {} unchanged", count(pattern.unchanged)));
@@ -182,8 +194,12 @@ fn takes(cover: &Cover, pattern: &Pattern) -> String {
 fn notes(purge: &PurgeChoice) -> impl Iterator<Item = String> {
     let whole = purge.stale.whole();
     let whole = whole.map(|reason| format!("Everything is purged: {reason}."));
-    let otherwise = otherwise(&purge.cover, &purge.exact, &purge.all);
-    whole.into_iter().chain(otherwise)
+    whole.into_iter().chain(otherwise_of(purge))
+}
+
+/// Says what exact paths and `/*` would have cost, where they are not what is sent.
+pub(super) fn otherwise_of(purge: &PurgeChoice) -> Option<String> {
+    otherwise(&purge.cover, &purge.exact, &purge.all)
 }
 
 fn otherwise(sent: &Cover, exact: &Cover, whole: &Cover) -> Option<String> {

@@ -103,6 +103,16 @@ fn acted(summary: &DeploySummary) -> bool {
     summary.outcome == DONE || summary.deploy.is_some() || done.iter().any(|number| *number > 0)
 }
 
+/// Says in a line how a deploy went.
+pub(super) fn headline_of(summary: &DeploySummary) -> String {
+    let place = destination(&summary.bucket, &summary.prefix);
+    match summary.outcome.as_str() {
+        NOTHING => format!("Nothing to do: {place} holds this build"),
+        NO_DEBT => format!("Nothing to resume at {place}"),
+        _ => headline(summary, &place),
+    }
+}
+
 fn headline(summary: &DeploySummary, place: &str) -> String {
     let files = summary.uploaded + summary.copied + summary.unchanged;
     let files = counted(files, "file");
@@ -116,7 +126,7 @@ fn headline(summary: &DeploySummary, place: &str) -> String {
 }
 
 /// Returns the counts; what there is none of is left out.
-fn parts(summary: &DeploySummary) -> Vec<(&'static str, String)> {
+pub(super) fn parts(summary: &DeploySummary) -> Vec<(&'static str, String)> {
     let uploaded = format!(
         "{} ({})",
         count(summary.uploaded),
@@ -153,7 +163,7 @@ fn columned(parts: &[(&'static str, String)], width: usize) -> Vec<String> {
 }
 
 /// Returns a line for each distribution, with what it cost.
-fn purges(summary: &DeploySummary, completed: &Completions) -> Vec<String> {
+pub(super) fn purges(summary: &DeploySummary, completed: &Completions) -> Vec<String> {
     let mut targets: Vec<(&str, Vec<&InvalidationSummary>)> = Vec::new();
     for invalidation in &summary.invalidations {
         let name = &invalidation.distribution;

@@ -56,6 +56,12 @@ pub(super) fn seconds(amount: f64) -> String {
     duration(Duration::try_from_secs_f64(amount).unwrap_or_default())
 }
 
+/// Writes a time, in unix seconds, as it is in Greenwich, in strftime's format.
+pub(super) fn utc(at: i64, format: &str) -> String {
+    let time = jiff::Timestamp::from_second(at).unwrap_or_default();
+    time.strftime(format).to_string()
+}
+
 /// Writes where objects go: `s3://bucket/prefix/`, without a slash at the end where there is no prefix.
 pub(super) fn destination(bucket: &str, prefix: &str) -> String {
     match prefix.trim_matches('/') {

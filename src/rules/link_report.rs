@@ -93,15 +93,7 @@ pub struct LinkProblem {
 
 impl fmt::Display for LinkProblem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = match self.sort {
-            ProblemSort::Dead => "leads nowhere",
-            ProblemSort::Missing => "is loaded and not there",
-            ProblemSort::Case => "is there in other letters alone",
-            ProblemSort::Anchor => "names a place that the page has not",
-            ProblemSort::Bucket => "leads past CloudFront",
-            ProblemSort::Insecure => "is not encrypted",
-        };
-        write!(out, "{}: {} {told}", self.page, self.to)?;
+        write!(out, "{}: {} {}", self.page, self.to, self.sort.fault())?;
         match &self.suggestion {
             Some(suggestion) => write!(out, "; {suggestion} is there"),
             None => Ok(()),
@@ -110,6 +102,18 @@ impl fmt::Display for LinkProblem {
 }
 
 impl ProblemSort {
+    /// Says what one link does, behind it.
+    pub fn fault(self) -> &'static str {
+        match self {
+            Self::Dead => "leads nowhere",
+            Self::Missing => "is loaded and not there",
+            Self::Case => "is there in other letters alone",
+            Self::Anchor => "names a place that the page has not",
+            Self::Bucket => "leads past CloudFront",
+            Self::Insecure => "is not encrypted",
+        }
+    }
+
     /// Says what several links do.
     fn word(self) -> &'static str {
         match self {

@@ -40,6 +40,7 @@ mod local;
 mod lost;
 mod mishap;
 mod order;
+mod pages;
 mod paths;
 mod private;
 mod purge;
