@@ -106,13 +106,12 @@ fn rich() -> Plan {
             successor: None,
         },
     ];
-    let problem = |sort, to: &str, refused: true,
-            suggestion: Option<&str>| LinkProblem {
+    let problem = |sort, to: &str, suggestion: Option<&str>| LinkProblem {
         sort,
         page: "index.html".into(),
         to: to.to_owned(),
         refused: true,
-            suggestion: suggestion.map(str::to_owned),
+        suggestion: suggestion.map(str::to_owned),
     };
     plan.links = Some(LinkReport {
         problems: vec![
