@@ -68,17 +68,18 @@ pub(super) async fn look(job: &Job) -> BuildLook {
     Ok(digest.finish())
 }
 
-/// Deploys, tells in one line, and has the open pages loaded again.
+/// Deploys, tells in one line, and has the open pages loaded again, even where somebody else was quicker to deploy the build.
 async fn redeploy(app: &App, link: &Link) {
     match deployed(app, link).await {
-        Ok(summary) if summary.deploy.is_some() => {
+        Ok(summary) => {
             let session = link.session.as_ref();
             if let Some(world) = session.and_then(|session| session.world.as_ref()) {
                 world.reload_pages();
             }
-            app.printer.redeployed(&summary);
+            if summary.deploy.is_some() {
+                app.printer.redeployed(&summary);
+            }
         }
-        Ok(_) => {}
         Err(error) if error.exit == Exit::Interrupted => {}
         // The next change may be its remedy.
         Err(error) => (app.printer).error(&remedy::remedied(error, &app.settings)),
