@@ -282,6 +282,16 @@ fn a_build_is_watched_for_the_process_that_serves_it() {
     watching.told("redeployed");
     assert_eq!(serving.get("/").1, "<p>two");
     assert_eq!(watching.interrupted()["uploaded"], 1);
+
+    let watching = Preview::begun(local("preview --json --watch", &folder, &site));
+    watching.told("served-elsewhere");
+    serving.interrupted();
+    let error = watching.told("error");
+    assert_eq!(
+        error["message"],
+        "the process that served this site has ended"
+    );
+    assert_eq!(watching.told("summary")["exit"], 1);
 }
 
 #[tokio::test]
