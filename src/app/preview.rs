@@ -52,11 +52,14 @@ pub(super) async fn preview(app: &App, flags: &cli::PreviewArgs) -> Result<Exit,
     } else {
         let url = session.edge_urls.last().ok_or_else(nobody_shows_it)?;
         app.printer.served_elsewhere(url);
+        if flags.watch {
+            app.printer.watched();
+        }
         app.show(flags, url);
     }
     let (app, link, job) = (&app, &link, &job);
     match build {
-        Some(build) => watch::watch(SiteCommand { app, link, job }, build).await,
+        Some(build) => watch::watch(SiteCommand { app, link, job }, build).await?,
         None if session.owns() => app.stop.wished().await,
         None => {}
     }

@@ -20,22 +20,28 @@ const REST: u32 = 10;
 /// The build as it is deployed: the digest of its content, or why there is none to deploy.
 pub(super) type BuildLook = Result<u64, String>;
 
-/// Looks until Ctrl-C. `deployed` is the build that was deployed already.
+/// Looks until Ctrl-C, or until the other process ends that serves the site. `deployed` is the build that was deployed already.
 ///
 /// Looking beats being told: generators delete a folder and make it anew, which loses whoever listens to it, and mounts of containers and
 /// networks tell nothing. As unchanged files are not read again, a look costs little.
-pub(super) async fn watch(command: SiteCommand<'_>, deployed: BuildLook) {
+pub(super) async fn watch(command: SiteCommand<'_>, deployed: BuildLook) -> Result<(), Error> {
     let SiteCommand { app, link, job } = command;
     let (mut handled, mut before) = (deployed.clone(), deployed);
     let mut pause = PAUSE;
     loop {
         tokio::select! {
-            () = app.stop.wished() => return,
+            () = app.stop.wished() => return Ok(()),
             () = tokio::time::sleep(pause) => {}
+        }
+        if let Some(session) = &link.session
+            && !session.is_served().await
+        {
+            return Err(Error::failed("the process that served this site has ended")
+                .hint("the same command again serves it from here"));
         }
         let began = Instant::now();
         let now = tokio::select! {
-            () = app.stop.wished() => return,
+            () = app.stop.wished() => return Ok(()),
             now = look(job) => now,
         };
         pause = PAUSE.max(began.elapsed() * REST);
@@ -68,17 +74,18 @@ pub(super) async fn look(job: &Job) -> BuildLook {
     Ok(digest.finish())
 }
 
-/// Deploys, tells in one line, and has the open pages loaded again.
+/// Deploys, tells in one line, and has the open pages loaded again, even where somebody else was quicker to deploy the build.
 async fn redeploy(app: &App, link: &Link) {
     match deployed(app, link).await {
-        Ok(summary) if summary.deploy.is_some() => {
+        Ok(summary) => {
             let session = link.session.as_ref();
             if let Some(world) = session.and_then(|session| session.world.as_ref()) {
                 world.reload_pages();
             }
-            app.printer.redeployed(&summary);
+            if summary.deploy.is_some() {
+                app.printer.redeployed(&summary);
+            }
         }
-        Ok(_) => {}
         Err(error) if error.exit == Exit::Interrupted => {}
         // The next change may be its remedy.
         Err(error) => (app.printer).error(&remedy::remedied(error, &app.settings)),

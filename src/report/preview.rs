@@ -87,6 +87,12 @@ impl Printer {
         );
     }
 
+    /// Tells what goes on here while another process serves.
+    pub fn watched(&self) {
+        self.note("The next build is deployed there as soon as it is quiet. Ctrl-C stops it.");
+        self.stops_silently();
+    }
+
     pub fn no_browser(&self) {
         self.note("No browser could be opened: BROWSER may name one.");
     }

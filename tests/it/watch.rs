@@ -76,9 +76,7 @@ impl Preview {
     /// The root's page as far as the script that is added.
     fn page(&self) -> String {
         let (_, body) = self.get("/");
-        let (page, _) = body
-            .split_once("<script src=\"/.unstale/reload.js?")
-            .unwrap();
+        let (page, _) = body.split_once("<script src=").unwrap();
         page.to_owned()
     }
 
@@ -120,17 +118,22 @@ fn what_changes_is_deployed_and_pages_are_loaded_again() {
     let preview = preview("--watch", &folder, &site);
     let page = |text: &str| {
         let (_, body) = preview.get("/");
-        let (before, after) = body
-            .split_once("<script src=\"/.unstale/reload.js?")
-            .unwrap();
-        let (number, after) = after.split_once("\"></script>").unwrap();
-        assert_eq!((before, after), (text, "</body>"), "{body}");
+        let (before, after) = body.split_once("<script src=\"//").unwrap();
+        let (url, after) = after.split_once("\"></script>").unwrap();
+        assert_eq!((before, after), (text, ""), "{body}");
+        let (url, number) = url.split_once('?').unwrap();
+        assert!(url.ends_with("/.unstale/reload.js"), "{url}");
         number.to_owned()
     };
-    let first = page("<p>one");
+    let first = page("<p>one</body>");
+    // What is missing may come.
     let (head, body) = preview.get("/nowhere");
     assert!(
-        head.starts_with("http/1.1 404") && !body.contains("script"),
+        head.starts_with("http/1.1 404") && head.contains("content-type: text/html"),
+        "{head}"
+    );
+    assert!(
+        body.contains("NoSuchKey") && body.contains("<script"),
         "{body}"
     );
 
@@ -140,7 +143,7 @@ fn what_changes_is_deployed_and_pages_are_loaded_again() {
     assert_eq!(deployed["uploaded"], 2, "{deployed}");
     assert_eq!(deployed["outcome"], "done");
     assert!(deployed["paths-purged"].as_u64() > Some(0), "{deployed}");
-    assert_ne!(page("<p>two"), first);
+    assert_ne!(page("<p>two</body>"), first);
 
     // The same content with another time is no change; what says how it is served is one.
     site.write("index.html", "<p>two</body>");
@@ -279,6 +282,35 @@ fn a_build_is_watched_for_the_process_that_serves_it() {
     watching.told("redeployed");
     assert_eq!(serving.get("/").1, "<p>two");
     assert_eq!(watching.interrupted()["uploaded"], 1);
+
+    let watching = Preview::begun(local("preview --json --watch", &folder, &site));
+    watching.told("served-elsewhere");
+    serving.interrupted();
+    let error = watching.told("error");
+    assert_eq!(
+        error["message"],
+        "the process that served this site has ended"
+    );
+    assert_eq!(watching.told("summary")["exit"], 1);
+}
+
+#[tokio::test]
+async fn pages_are_loaded_again_whoever_was_quicker_to_deploy() {
+    let folder = TempDir::new().unwrap();
+    let site = Site::of(&[("index.html", "<p>one")]);
+    let preview = preview("--watch", &folder, &site);
+    let first = preview.get("/").1;
+    site.write("index.html", "<p>two");
+    local("deploy", &folder, &site).await.succeeds();
+    let began = Instant::now();
+    let is_loaded_again = |page: &str| {
+        let number = |page: &str| page.split_once("reload.js?").unwrap().1.to_owned();
+        page.starts_with("<p>two") && number(page) != number(&first)
+    };
+    while !is_loaded_again(&preview.get("/").1) {
+        assert!(began.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

@@ -151,6 +151,47 @@ def watch_a_build(browser):
         assert len(loads) == 3, loads
 
 
+def watch_awkward_pages(browser):
+    """Pages that hold on to what they were, or forbid what loads them again."""
+    worker = "caches.open('v').then((cache) => cache.add('/kept/')); onfetch = (event) => event.respondWith(caches.match(event.request).then((kept) => kept ?? fetch(event.request)))"
+    write("worker.js", worker)
+    write("long.css", "p { color: rgb(1, 1, 1) }")
+    write("long.html", HEAD + '<link rel="stylesheet" href="/long.css"><p>long')
+    write("strict.html", HEAD + "<p>strict")
+    write("frames.html", HEAD + '<iframe src="/strict.html"></iframe>' * 7)
+    write("kept/index.html", HEAD + "<p>kept</p><script>navigator.serviceWorker.register('/worker.js', {scope: '/'})</script>")
+    write("_headers", "/long.css\n  Cache-Control: max-age=3600\n/strict.html\n  Content-Security-Policy: default-src 'none'; img-src data:\n")
+    pathlib.Path("deploy.toml").write_text('headers-policy = "own"\nredirect-function = "own"\n')
+    with command("preview", site, "--port", "0", "--watch", "--local=awkward") as lines:
+        url, _ = serving(lines)
+        with new_page(browser) as page:
+            page.goto(url + "long.html")
+            write("long.css", "p { color: rgb(2, 2, 2) }")
+            page.wait_for_function("getComputedStyle(document.querySelector('p')).color === 'rgb(2, 2, 2)'")
+        with new_page(browser) as page:
+            page.goto(url + "strict.html")
+            write("strict.html", HEAD + "<p>changed")
+            page.get_by_text("changed").wait_for()
+        with new_page(browser) as page:
+            page.goto(url + "frames.html", wait_until="load")
+            page.evaluate("fetch('/')")
+        page = browser.new_page()  # whose 404 is an error that the others may not have
+        page.goto(url + "new.html")
+        write("new.html", HEAD + "<p>new")
+        page.get_by_text("new").wait_for(timeout=20_000)
+        page.close()
+        with new_page(browser) as page:
+            page.goto(url + "kept/")
+            page.wait_for_function("navigator.serviceWorker.ready.then(() => caches.match('/kept/'))")
+            page.wait_for_timeout(500)
+            loads = []
+            page.on("load", lambda _: loads.append(page.url))
+            write("kept/index.html", HEAD + "<p>other")
+            until(page, lambda: loads, "a load")
+            page.wait_for_timeout(2000)
+            assert len(loads) <= 2, loads
+
+
 write("index.html", HEAD + '<link rel="stylesheet" href="/style.css"><p>one')
 for name in ("a", "b"):
     write(f"{name}/index.html", f"{HEAD}<p>{name}")
@@ -159,3 +200,4 @@ write("style.css", "p { color: red }")
 with chromium() as browser:
     watch_a_purge(browser)
     watch_a_build(browser)
+    watch_awkward_pages(browser)

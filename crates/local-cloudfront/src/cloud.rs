@@ -415,7 +415,7 @@ impl Cloud {
     /// Lets what is due take effect at all edges, as it does at each that is asked.
     pub(super) fn settle(&self, now: SystemTime) {
         for (name, cache, due) in self.caches(now) {
-            self.tell_purged(&name, cache.settle(&due), now);
+            cache.settle(&due, |purged| self.tell_purged(&name, purged, now));
         }
     }
 

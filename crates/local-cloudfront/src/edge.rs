@@ -104,12 +104,14 @@ impl Cache {
         self.lock().entries.clear();
     }
 
-    /// Lets all invalidations take effect that are due; returns what each took that took anything.
+    /// Lets all invalidations take effect that are due; `tell` hears what each took that took anything, before anybody else asks.
     pub(super) fn settle(
         &self,
         due: &[Arc<Invalidation>],
-    ) -> Vec<(Arc<Invalidation>, Vec<String>)> {
-        self.lock().settle(due)
+        tell: impl FnOnce(Vec<(Arc<Invalidation>, Vec<String>)>),
+    ) {
+        let mut inside = self.lock();
+        tell(inside.settle(due));
     }
 
     /// How often it answered how, and what it keeps.

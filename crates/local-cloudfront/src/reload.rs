@@ -16,11 +16,14 @@ pub(crate) struct PageScript {
 }
 
 impl PageScript {
-    /// Lets an HTML answer load the script, before `</body>` or else at its end. Its validators change with `number`, so that 304
-    /// and ranges stay right: no browser goes on with a page that listens for what has happened already.
-    pub(super) fn added_to(&self, answer: Answer, number: u64) -> Answer {
+    /// Lets an HTML answer load the script at its end, wherever its host is not that of its `<base>` and whatever its
+    /// Content-Security-Policy allows besides. S3's own errors become HTML, as what is missing may come. Validators change with
+    /// `number`, so that 304 and ranges stay right: no browser goes on with a page that listens for what has happened already.
+    pub(super) fn added_to(&self, mut answer: Answer, host: &str, number: u64) -> Answer {
         let content_type = answer.header("content-type").unwrap_or_default();
-        if !content_type.to_ascii_lowercase().starts_with("text/html") || answer.body.is_empty() {
+        let is_error = answer.status >= 400 && content_type == "application/xml";
+        let is_html = content_type.to_ascii_lowercase().starts_with("text/html");
+        if !(is_html || is_error) || answer.body.is_empty() {
             return answer;
         }
         let decoded = match answer.header("content-encoding") {
@@ -32,29 +35,61 @@ impl PageScript {
         let Some(mut body) = decoded else {
             return answer;
         };
-        let script = format!("<script src=\"{}?{number}\"></script>", self.url);
-        let end = last_body_end(&body).unwrap_or(body.len());
-        body.splice(end..end, script.into_bytes());
-        let mut answer = Answer {
-            body: Bytes::from(body),
-            ..answer
-        };
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || ".:-[]".contains(letter);
+        let host = Some(host).filter(|host| !host.is_empty() && host.chars().all(is_plain));
+        let url = host.map_or(String::new(), |host| format!("//{host}")) + &self.url;
+        // A parser moves what comes after `</html>` into the body.
+        body.extend(format!("<script src=\"{url}?{number}\"></script>").bytes());
+        answer.body = Bytes::from(body);
         (answer.headers)
             .retain(|(name, _)| !["content-encoding", "last-modified"].contains(&name.as_str()));
         for (name, value) in &mut answer.headers {
-            if name == "etag" {
-                let opaque = value.split('"').nth(1).unwrap_or_default();
-                *value = format!("W/\"{opaque}-{number}\"");
+            match name.as_str() {
+                "content-type" if is_error => "text/html".clone_into(value),
+                "content-security-policy" => *value = allowing(value, &url),
+                "etag" => {
+                    let opaque = value.split('"').nth(1).unwrap_or_default();
+                    *value = format!("W/\"{opaque}-{number}\"");
+                }
+                _ => {}
             }
         }
         answer
     }
 }
 
-fn last_body_end(body: &[u8]) -> Option<usize> {
-    const END: &[u8] = b"</body";
-    body.windows(END.len())
-        .rposition(|window| window.eq_ignore_ascii_case(END))
+/// Lets policies allow a script and what it listens to in the same folder (CSP Level 3, 6.8.3: what a directive falls back to).
+fn allowing(policies: &str, url: &str) -> String {
+    let folder = url.rsplit_once('/').map_or(url, |(folder, _)| folder);
+    let source = format!("{}/", folder.trim_start_matches("//"));
+    let allowing = |policy: &str| {
+        let directives = policy.split(';').map(str::trim);
+        let mut directives: Vec<(&str, String)> = directives
+            .map(|text| text.split_once(' ').unwrap_or((text, "")))
+            .map(|(name, sources)| (name, sources.to_owned()))
+            .collect();
+        for names in [
+            &["script-src-elem", "script-src", "default-src"][..],
+            &["connect-src", "default-src"],
+        ] {
+            let find = |wanted: &&str| {
+                let mut known = directives.iter();
+                known.find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+            };
+            if let Some((_, sources)) = names.iter().find_map(find) {
+                let sources = sources.replace("'none'", "") + " " + &source;
+                directives.retain(|(name, _)| !name.eq_ignore_ascii_case(names[0]));
+                directives.push((names[0], sources));
+            }
+        }
+        let directives = directives.iter();
+        let directives: Vec<String> = directives
+            .map(|(name, sources)| format!("{name} {sources}"))
+            .collect();
+        directives.join("; ")
+    };
+    let policies: Vec<String> = policies.split(',').map(allowing).collect();
+    policies.join(", ")
 }
 
 #[cfg(test)]
@@ -82,28 +117,18 @@ mod tests {
             url: "/p/r.js".to_owned(),
             decoder: Some(Arc::new(decoder)),
         };
-        script.added_to(answer, 3)
+        script.added_to(answer, "host:1", 3)
     }
 
     #[test]
     fn a_script_stands_at_the_end_of_html() {
-        const SCRIPT: &str = "<script src=\"/p/r.js?3\"></script>";
+        const SCRIPT: &str = "<script src=\"//host:1/p/r.js?3\"></script>";
         for (content_type, encoding, body, expected) in [
-            (
-                "text/html; charset=utf-8",
-                None,
-                "a</body></html>",
-                format!("a{SCRIPT}</body></html>"),
-            ),
-            (
-                "Text/HTML",
-                Some("identity"),
-                "a</BODY>",
-                format!("a{SCRIPT}</BODY>"),
-            ),
-            ("text/html", None, "no end", format!("no end{SCRIPT}")),
-            ("text/html", Some("reversed"), "ba", format!("ab{SCRIPT}")),
+            ("text/html; charset=utf-8", None, "a</body>", "a</body>"),
+            ("Text/HTML", Some("identity"), "a", "a"),
+            ("text/html", Some("reversed"), "ba", "ab"),
         ] {
+            let expected = format!("{expected}{SCRIPT}");
             let answer = dressed(content_type, encoding, body);
             assert_eq!(answer.text(), expected);
             assert_eq!(answer.header("etag"), Some("W/\"abc-3\""));
@@ -123,6 +148,24 @@ mod tests {
             assert_eq!(answer.text(), body);
             assert_eq!(answer.header("etag"), Some("\"abc\""));
             assert_eq!(answer.headers.len(), 3 + usize::from(encoding.is_some()));
+        }
+    }
+
+    #[test]
+    fn a_policy_allows_the_script_and_nothing_else_besides() {
+        for (policy, expected) in [
+            ("img-src x", "img-src x"),
+            (
+                "default-src 'none'",
+                "default-src 'none'; script-src-elem  h/p/; connect-src  h/p/",
+            ),
+            (
+                "Script-Src a 'unsafe-inline'; connect-src b,default-src c",
+                "Script-Src a 'unsafe-inline'; script-src-elem a 'unsafe-inline' h/p/; connect-src b h/p/, \
+                 default-src c; script-src-elem c h/p/; connect-src c h/p/",
+            ),
+        ] {
+            assert_eq!(allowing(policy, "//h/p/r.js"), expected);
         }
     }
 }

@@ -71,6 +71,12 @@ impl FolderSession {
     pub fn owns(&self) -> bool {
         self.world.is_some()
     }
+
+    /// True as long as somebody serves, this process or the other.
+    pub async fn is_served(&self) -> bool {
+        let address = self.endpoint.trim_start_matches("http://");
+        self.owns() || TcpStream::connect(address).await.is_ok()
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -44,20 +44,20 @@ impl EdgeHandle {
         let target = target.split('#').next().unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let hosts = headers.extract_if(.., |(name, _)| name == "host");
-        let host = hosts.last().map(|(_, value)| value);
+        let host = hosts.last().map(|(_, value)| value).unwrap_or_default();
         let partial = PartialRequest::of(method, &headers);
         let request = FunctionRequest {
             method: method.to_owned(),
             uri: path.to_owned(),
             query: query.to_owned(),
-            host: host.unwrap_or_default(),
+            host: host.clone(),
             headers,
         };
         let shared = &self.shared;
         let edge = (self.distribution.as_str(), self.number);
         let answer = shared.cloud.get(&shared.store, edge, request);
         partial.answered(match &self.script {
-            Some(script) => script.added_to(answer, shared.cloud.feed.pages()),
+            Some(script) => script.added_to(answer, &host, shared.cloud.feed.pages()),
             None => answer,
         })
     }

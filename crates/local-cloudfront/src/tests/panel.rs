@@ -330,7 +330,7 @@ async fn pages_load_themselves_again() {
     let (name, number) = stream.next().await.unwrap();
     assert_eq!(name, "reload");
     let page = served.get("/page").await;
-    let expected = format!("x<script src=\"/.edges/reload.js?{number}\"></script></body>");
+    let expected = format!("x</body><script src=\"//x/.edges/reload.js?{number}\"></script>");
     assert_eq!(page.text(), expected);
     assert_eq!(served.get("/egap").await.text(), expected);
     assert_eq!(served.get("/a").await.text(), "a");
