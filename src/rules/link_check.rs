@@ -127,9 +127,8 @@ impl<'a> LinkChecker<'a> {
             let fate = match (self.reach(text), base.as_deref(), folder) {
                 (LinkReach::Anywhere(fate), ..) => fate,
                 (LinkReach::Page, ..) if sort != LinkSort::Visit => 0,
-                (LinkReach::Page, ..) => {
-                    let fragment = self.table.text(text).trim_start_matches('#');
-                    let fate = self.anchor(facts, fragment);
+                (LinkReach::Page, base, _) => {
+                    let fate = self.place(facts, base, text);
                     self.keep(fate)
                 }
                 (LinkReach::Folder, Some(base), Some(folder)) => {
@@ -169,6 +168,23 @@ impl<'a> LinkChecker<'a> {
             *known = Some(reach);
         }
         reach
+    }
+
+    /// Judges a link to a place of the page, or of what its `<base href>` names.
+    fn place(&mut self, facts: TabledPage<'a>, base: Option<&str>, text: TextId) -> LinkFate {
+        let text = plain(self.table.text(text));
+        let Reference::Path {
+            fragment: Some(fragment),
+            ..
+        } = Reference::read(&text)
+        else {
+            return LinkFate::Fine;
+        };
+        match base {
+            _ if facts.base().is_none() => self.anchor(facts, fragment),
+            Some(base) if !fragment.is_empty() => self.path(base, Some(fragment)),
+            _ => LinkFate::Fine,
+        }
     }
 
     fn in_folder(&mut self, base: &str, (folder, text): (usize, TextId)) -> usize {
