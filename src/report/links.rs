@@ -14,12 +14,12 @@ impl Printer {
         link_json(report).for_each(|object| self.object(&object));
         let lines = report.lines();
         lines.iter().for_each(|line| self.line(&shown(line)));
-        let summary = report.summary();
+        let counts = report.counts();
         self.line(&format!(
             "Read {} with {}: {}",
             counted(report.pages, "page"),
             counted(report.links, "link"),
-            summary.as_deref().unwrap_or("all lead somewhere")
+            counts.as_deref().unwrap_or("all lead somewhere")
         ));
         self.summary(json!({
             "type": "summary", "pages": report.pages, "links": report.links, "problems": report.problems.len(),

@@ -127,9 +127,8 @@ impl<'a> LinkChecker<'a> {
             let fate = match (self.reach(text), base.as_deref(), folder) {
                 (LinkReach::Anywhere(fate), ..) => fate,
                 (LinkReach::Page, ..) if sort != LinkSort::Visit => 0,
-                (LinkReach::Page, ..) => {
-                    let fragment = self.table.text(text).trim_start_matches('#');
-                    let fate = self.anchor(facts, fragment);
+                (LinkReach::Page, base, _) => {
+                    let fate = self.place(facts, base, text);
                     self.keep(fate)
                 }
                 (LinkReach::Folder, Some(base), Some(folder)) => {
@@ -169,6 +168,23 @@ impl<'a> LinkChecker<'a> {
             *known = Some(reach);
         }
         reach
+    }
+
+    /// Judges a link to a place of the page, or of what its `<base href>` names.
+    fn place(&mut self, facts: TabledPage<'a>, base: Option<&str>, text: TextId) -> LinkFate {
+        let text = plain(self.table.text(text));
+        let Reference::Path {
+            fragment: Some(fragment),
+            ..
+        } = Reference::read(&text)
+        else {
+            return LinkFate::Fine;
+        };
+        match base {
+            _ if facts.base().is_none() => self.anchor(facts, fragment),
+            Some(base) if !fragment.is_empty() => self.path(base, Some(fragment)),
+            _ => LinkFate::Fine,
+        }
     }
 
     fn in_folder(&mut self, base: &str, (folder, text): (usize, TextId)) -> usize {
@@ -256,7 +272,14 @@ impl<'a> LinkChecker<'a> {
             let id = self.ids().get(name).copied();
             id.is_some_and(|id| facts.anchors.contains(&id))
         };
-        if is_there(fragment) || is_there(&decoded) {
+        // Of several lines of code scripts mark all.
+        let is_line = |text: &str| text.trim_start_matches('L').parse::<u32>().is_ok();
+        let lines = decoded.split_once('-');
+        let lines = lines.filter(|(first, last)| is_line(first) && is_line(last));
+        if is_there(fragment)
+            || is_there(&decoded)
+            || lines.is_some_and(|(first, _)| is_there(first))
+        {
             return LinkFate::Fine;
         }
         let anchors = facts.anchors.iter().map(|id| self.table.text(*id));
@@ -362,7 +385,7 @@ mod tests {
     /// Returns what is told of the links of one page, which has the places `here` and `Ort`.
     fn told(mount: &str, key: &str, html: &str) -> Vec<(ProblemSort, String, bool)> {
         let mut builder = PageTableBuilder::default();
-        let html = format!("<p id=here><a name=Ort>{html}");
+        let html = format!("<p id=here><a name=Ort><i id=7>{html}");
         builder.add(Md5([1; 16]), &read_page(html.as_bytes()));
         builder.add(
             Md5([2; 16]),
@@ -405,6 +428,8 @@ mod tests {
             "<a href=/caf%C3%A9.html><a href=café><a href=/100%25.html>",
             "<a href=#here><a href=#Ort><a href=#top><a href='#TOP'><a href=#:~:text=x><a href='#here:~:text=y'>",
             "<a href=page.html#here><a href=/page#%68ere><a href=/app#unknown><a href='/page#/route'><a href='#!x'>",
+            "<a href='?x=y'><a href='?x#here'><base href=page><a href='#here'>",
+            "<a href='#7-12'><a href='#next' onclick='next()'><a href=posts/%2e%2E/about>",
             "<a href=mailto:a@b><a href=tel:1><a href='javascript:void(0)'><a href=data:,x><a href=whatever:x>",
             "<a href=https://other.example/x><a href=//other.example/x>",
             "<a href=https://www.example.com/about><a href=https://WWW.example.com>",
@@ -475,6 +500,7 @@ mod tests {
             ("<a href=/About>", Case, "/About -> /about", true),
             ("<img src=logo.png>", Case, "logo.png -> /Logo.png", true),
             ("<a href=#gone>", Anchor, "#gone", true),
+            ("<a href=#8-12>", Anchor, "#8-12", true),
             ("<a href=/page#ORT>", Anchor, "/page#ORT -> #Ort", true),
             (
                 "<img src=https://b.s3.amazonaws.com/x>",

@@ -42,21 +42,36 @@ impl LinkReport {
         self.problems.iter().filter(|problem| problem.refused)
     }
 
-    /// Writes `12 links: 9 lead nowhere, 3 are not encrypted`; `None` where there is nothing to tell.
+    /// Writes `12 links: 9 lead nowhere, 3 are not encrypted`, or `9 links lead nowhere`; `None` where there is nothing to tell.
     pub fn summary(&self) -> Option<String> {
-        let mut numbers: BTreeMap<&str, u64> = BTreeMap::new();
-        let mut words = Vec::new();
-        for problem in &self.problems {
-            let word = problem.sort.word();
-            if !words.contains(&word) {
-                words.push(word);
-            }
-            *numbers.entry(word).or_default() += 1;
-        }
-        let part = |word: &&str| Some(format!("{} {word}", count(*numbers.get(*word)?)));
-        let parts: Vec<String> = words.iter().filter_map(part).collect();
         let all = counted(self.problems.len() as u64, "link");
-        (!parts.is_empty()).then(|| format!("{all}: {}", parts.join(", ")))
+        match self.numbers().as_slice() {
+            [] => None,
+            [(sort, number)] => Some(format!("{all} {}", sort.faults(*number))),
+            _ => Some(format!("{all}: {}", self.counts()?)),
+        }
+    }
+
+    /// Writes `9 lead nowhere, 1 is not encrypted`; `None` where there is nothing to tell.
+    pub fn counts(&self) -> Option<String> {
+        let numbers = self.numbers().into_iter();
+        let parts =
+            numbers.map(|(sort, number)| format!("{} {}", count(number), sort.faults(number)));
+        let parts: Vec<String> = parts.collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+
+    /// Returns how many problems there are of each sort; what leads nowhere is one.
+    fn numbers(&self) -> Vec<(ProblemSort, u64)> {
+        let mut numbers = BTreeMap::new();
+        for problem in &self.problems {
+            let sort = match problem.sort {
+                ProblemSort::Missing | ProblemSort::Case => ProblemSort::Dead,
+                sort => sort,
+            };
+            *numbers.entry(sort).or_default() += 1;
+        }
+        numbers.into_iter().collect()
     }
 
     /// Writes a line for each problem; one that several pages have stands with the first of them.
@@ -114,14 +129,15 @@ impl ProblemSort {
         }
     }
 
-    /// Says what several links do.
-    fn word(self) -> &'static str {
-        match self {
-            Self::Dead | Self::Missing | Self::Case => "lead nowhere",
-            Self::Anchor => "name no place of the page",
-            Self::Bucket => "lead past CloudFront",
-            Self::Insecure => "are not encrypted",
-        }
+    /// Says what so many links do.
+    fn faults(self, number: u64) -> &'static str {
+        let (one, several) = match self {
+            Self::Dead | Self::Missing | Self::Case => ("leads nowhere", "lead nowhere"),
+            Self::Anchor => ("names no place of its page", "name no place of their page"),
+            Self::Bucket => ("leads past CloudFront", "lead past CloudFront"),
+            Self::Insecure => ("is not encrypted", "are not encrypted"),
+        };
+        if number == 1 { one } else { several }
     }
 }
 

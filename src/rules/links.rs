@@ -110,15 +110,16 @@ fn scheme(text: &str) -> Option<(&str, &str)> {
     (begins && scheme.bytes().all(is_part)).then_some((scheme, rest))
 }
 
-/// Returns a reference as browsers take it: without tabs and line breaks, and with slashes for backslashes.
+/// Returns a reference as browsers take it: without tabs and line breaks, with slashes for backslashes, and dots for `%2e`.
 pub fn plain(reference: &str) -> Cow<'_, str> {
-    if !reference.contains(['\t', '\n', '\r', '\\']) {
+    if !reference.contains(['\t', '\n', '\r', '\\']) && !reference.contains("%2") {
         return Cow::Borrowed(reference);
     }
     let text = reference.replace(['\t', '\n', '\r'], "");
     let end = text.find(['?', '#']).unwrap_or(text.len());
     let (path, rest) = text.split_at(end);
-    Cow::Owned(path.replace('\\', "/") + rest)
+    let path = path.replace('\\', "/").replace("%2e", ".");
+    Cow::Owned(path.replace("%2E", ".") + rest)
 }
 
 /// Returns the path that `path` leads to from the page at `base`, without `.` and `..` (RFC 3986, section 5.2.4).
@@ -245,6 +246,7 @@ mod tests {
             assert_eq!(Reference::read(text), expected, "{text}");
         }
         assert_eq!(plain("a\\b\n/c?d\\"), "a/b/c?d\\");
+        assert_eq!(plain("%2e%2E/%2f#%2e"), "../%2f#%2e");
     }
 
     proptest::proptest! {

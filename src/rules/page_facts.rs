@@ -11,7 +11,7 @@ pub struct PageFacts {
     pub anchors: Vec<Box<str>>,
     /// In the order of the page, each once.
     pub links: Vec<PageLink>,
-    /// Whether next to nothing stands in it before its scripts run, so that its anchors are not known.
+    /// Whether its anchors are not known: next to nothing stands in it before its scripts run, or it is in some other encoding.
     pub scripted: bool,
 }
 

@@ -12,6 +12,8 @@ const LEAST_TEXT: usize = 200;
 /// Returns what is known of a page. Whatever its bytes are, something is.
 pub fn read_page(html: &[u8]) -> PageFacts {
     let mut reader = PageReader::default();
+    // Of UTF-16 nothing is read.
+    reader.facts.scripted = html.starts_with(b"\xff\xfe") || html.starts_with(b"\xfe\xff");
     let Ok(()) = Tokenizer::new_with_emitter(html, ForwardedReader(&mut reader)).finish();
     reader.finish()
 }
@@ -48,7 +50,7 @@ enum TextPlace {
 impl PageReader {
     fn finish(mut self) -> PageFacts {
         self.end_text();
-        self.facts.scripted = self.has_scripts && self.seen < LEAST_TEXT;
+        self.facts.scripted |= self.has_scripts && self.seen < LEAST_TEXT;
         self.facts.once()
     }
 
@@ -241,6 +243,13 @@ mod tests {
             ("<p>short</p>".to_owned(), false),
         ] {
             assert_eq!(read_page(html.as_bytes()).scripted, scripted, "{html}");
+        }
+        // Neither are places known whose names are not UTF-8.
+        for html in [
+            b"<p id=gr\xfc\xdfe>",
+            &b"\xff\xfe<\0p\0 \0i\0d\0=\0x\0>\0"[..],
+        ] {
+            assert!(read_page(html).scripted);
         }
     }
 

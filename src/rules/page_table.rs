@@ -9,7 +9,7 @@ use super::page_facts::{LinkSort, PageFacts};
 use crate::object::Md5;
 
 /// Another number for any change of the layout, or of what is read of a page.
-const MAGIC: &[u8; 16] = b"unstale pages 1\n";
+const MAGIC: &[u8; 16] = b"unstale pages 2\n";
 /// Bytes of a page's record: its MD5, and four numbers of four bytes each.
 const RECORD: usize = 32;
 

@@ -63,6 +63,8 @@ impl PageTag {
     pub(super) fn add_to(&self, facts: &mut PageFacts) {
         for (name, value) in self.attributes() {
             let Ok(value) = std::str::from_utf8(value) else {
+                // A place whose name is in some other encoding.
+                facts.scripted |= matches!(name, b"id" | b"name");
                 continue;
             };
             match name {
@@ -84,6 +86,10 @@ impl PageTag {
     /// Returns what a browser does with the URL in this attribute.
     fn sort(&self, attribute: &[u8]) -> LinkSort {
         match (self.name.as_slice(), attribute) {
+            // A button that a script answers.
+            (b"a", b"href") if self.names_place() && self.attribute("onclick").is_some() => {
+                LinkSort::Mention
+            }
             (b"a" | b"area", b"href" | b"xlink:href") => LinkSort::Visit,
             (b"base", b"href") => LinkSort::Base,
             (b"link", b"href") => self.link_sort(),
@@ -101,6 +107,11 @@ impl PageTag {
             (b"form", b"action") if !self.attribute_is("method", "post") => LinkSort::Visit,
             _ => LinkSort::Mention,
         }
+    }
+
+    fn names_place(&self) -> bool {
+        self.attribute("href")
+            .is_some_and(|href| href.trim_ascii_start().starts_with('#'))
     }
 
     fn link_sort(&self) -> LinkSort {

@@ -56,6 +56,9 @@ impl<'a> StyleReader<'a> {
                 self.rest = split_once(comment, b"*/").map_or(&[], |(_, after)| after);
             } else if let Some(after) = strip_word(rest, b"@import") {
                 (self.rest, self.imports) = (after, true);
+            } else if let Some(after) = strip_word(rest, b"@namespace") {
+                // A name that looks like a URL.
+                self.rest = split_once(after, b";").map_or(&[], |(_, after)| after);
             } else if let Some(after) = strip_word(rest, b"@font-face") {
                 (self.rest, self.font) = (after, FontSource::First);
             } else if let Some(after) = strip_word(rest, b"url(") {
@@ -160,6 +163,10 @@ mod tests {
             (
                 "a { content: \"url(no.png) \\\" /*\"; b: url(yes.png) }",
                 vec![(Offer, "yes.png")],
+            ),
+            (
+                "@namespace svg url(http://www.w3.org/2000/svg); b { c: url(d.png) }",
+                vec![(Offer, "d.png")],
             ),
             ("b { c: url(", vec![]),
             ("b { c: url('x", vec![(Offer, "x")]),

@@ -31,7 +31,7 @@ pub use digest::{MULTIPART_FROM, candidate_part_sizes, multipart_etag, part_size
 pub use error::ScanError;
 pub use file::{FileStamp, LocalFile, StoredForm};
 use hash::{FileReader, ReaderResult, ScanShared};
-pub use pages::{is_page_name, read_pages};
+pub use pages::{is_page_name, is_read_name, read_pages};
 use queue::{FileQueue, StopOnDrop};
 use walk::{FolderWalk, WalkRules};
 

@@ -75,9 +75,13 @@ pub fn read_pages(build: &ScannedBuild, cache: Option<&Path>) -> PageTable {
     table
 }
 
+/// Tells whether a file is read by its name: a page or a style sheet.
+pub fn is_read_name(name: &Key) -> bool {
+    is_page_name(name) || is_style_sheet(name)
+}
+
 fn is_read(file: &LocalFile) -> bool {
-    let is_meant = is_page_name(&file.key) || is_style_sheet(&file.key);
-    is_meant && file.size <= MAX_BYTES
+    is_read_name(&file.key) && file.size <= MAX_BYTES
 }
 
 /// Reads these files on all cores, in no order.

@@ -14,7 +14,8 @@ use crate::rules::link_site::LinkSite;
 use crate::rules::links::decoded_key;
 use crate::rules::page_weight::heaviest_page;
 use crate::rules::redirect::Redirect;
-use crate::scan::is_page_name;
+use crate::scan::{is_page_name, is_read_name};
+use crate::settings::DistributionSetting;
 use crate::survey::targets::{ResolvedDistribution, ResolvedTargets};
 
 /// What is found in the pages of a site.
@@ -41,8 +42,8 @@ pub(crate) fn look<'a>(
         keys.extend([file.key.as_str(), file.name().as_str()]);
     }
     let files = source.files().iter();
-    // A folder's key has a file of its own beside it.
-    let pages = files.filter(|file| !file.key.as_str().ends_with('/'));
+    // A folder's key has a file of its own beside it, and what is no page may have the content of one.
+    let pages = files.filter(|file| !file.key.as_str().ends_with('/') && is_read_name(file.name()));
     let pages: Vec<CheckedPage> = pages
         .map(|file| CheckedPage {
             key: &file.key,
@@ -149,8 +150,15 @@ fn hosts(job: &Job, targets: &ResolvedTargets) -> BTreeSet<String> {
             .iter()
             .chain([&distribution.domain_name])
     });
-    let canonical = job.settings.canonical_host.iter().map(|host| &host.0);
-    let names = named.chain(canonical).filter(|name| !name.is_empty());
+    let settings = &job.settings;
+    let canonical = settings.canonical_host.iter().map(|host| &host.0);
+    // An id among them is no host's name.
+    let meant = settings.distribution.0.iter().filter_map(|one| match one {
+        DistributionSetting::Named(name) => Some(name),
+        _ => None,
+    });
+    let names = named.chain(canonical).chain(meant);
+    let names = names.filter(|name| !name.is_empty());
     names.map(|name| name.to_ascii_lowercase()).collect()
 }
 
