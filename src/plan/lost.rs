@@ -8,6 +8,7 @@ use super::facts::is_alive;
 use super::{Change, Plan};
 use crate::edge::answers::{ConfiguredAnswers, PathAnswer};
 use crate::edge::{PathKind, ShownSite, request_paths};
+use crate::object::entry::ManifestEntry;
 use crate::object::gone::GonePage;
 use crate::object::manifest::Manifest;
 use crate::object::{Key, Md5};
@@ -56,7 +57,7 @@ pub enum PageSameness {
 /// Pages that are not there once the plan is carried out.
 #[derive(Clone, Debug, Default)]
 pub struct DepartedPages {
-    /// Those that the plan deletes.
+    /// Those that the plan deletes, or finds deleted.
     pub now: BTreeMap<Key, GonePage>,
     /// Those that left with earlier deploys.
     pub earlier: BTreeMap<Key, GonePage>,
@@ -93,27 +94,29 @@ impl LostUrl {
     }
 }
 
-/// Returns the pages that a plan deletes and whose URLs readers may have kept: no assets, no error documents, no redirects.
+/// Returns the pages that go with a plan, or went without one, and whose URLs readers may have kept: no assets, no error documents, no
+/// redirects.
 pub fn leaving(plan: &Plan, facts: &LostFacts) -> BTreeMap<Key, GonePage> {
+    let tables = &facts.manifest.tables;
+    let deleted = plan.deletions.iter().filter(|it| !it.fingerprinted);
+    let deleted = deleted.map(|deletion| (&deletion.key, deletion.etag.md5()));
+    // A deploy that died deleted them, or somebody else.
+    let vanished = plan.vanished.iter().map(|key| (key, None));
     let mut pages = BTreeMap::new();
-    for deletion in plan.deletions.iter().filter(|it| !it.fingerprinted) {
-        let key = &deletion.key;
+    for (key, etag) in deleted.chain(vanished) {
         let entry = facts.manifest.entries.get(key);
-        let served = entry.and_then(|entry| facts.manifest.tables.served(entry.served));
+        let served = entry.and_then(|entry| tables.served(entry.served));
         let told = served.and_then(|served| served.content_type.as_deref());
         let is_redirect = served.is_some_and(|served| served.redirect.is_some());
         if is_redirect || !facts.is_bookmarked(key, told) {
             continue;
         }
-        let first = entry.and_then(|entry| facts.manifest.tables.deploy_at(entry.first));
-        let digest = match entry {
-            Some(entry) => entry.content(),
-            None => deletion.etag.md5(),
-        };
+        let first = entry.and_then(|entry| tables.deploy_at(entry.first));
+        let digest = entry.map_or(etag, ManifestEntry::content);
         let page = GonePage {
             since: first.map(|deploy| deploy.at),
             at: facts.now,
-            digest: digest.filter(|_| deletion.size > 0),
+            digest: digest.filter(|digest| *digest != Md5::EMPTY),
             title: None,
         };
         pages.insert(key.clone(), page);
@@ -386,13 +389,19 @@ mod tests {
     use super::super::{ChangeAction, Deletion, KeyDifferences, Reason};
     use super::*;
     use crate::edge::{Behavior, Distribution, ErrorResponse, Origin, WebsiteConfiguration};
-    use crate::object::entry::ManifestEntry;
     use crate::object::manifest::{DeployId, DeployRef, ServedHeaders};
     use crate::object::{ETag, Headers};
     use crate::rules::edge_function::EdgeFunction;
     use crate::rules::link_report::LinkReport;
 
     const NOW: i64 = 1_000;
+
+    fn md5(content: u8) -> Md5 {
+        match content {
+            0 => Md5::EMPTY,
+            content => Md5([content; 16]),
+        }
+    }
 
     /// A site, and a plan that changes it.
     struct Scene {
@@ -414,7 +423,7 @@ mod tests {
                     content_type: Some(content_type(key, None, &[]).into_owned()),
                     ..ServedHeaders::default()
                 });
-                let etag = ETag::Md5(Md5([*content; 16]));
+                let etag = ETag::Md5(md5(*content));
                 let headers = Headers::default().fingerprint();
                 let entry = ManifestEntry::new(etag.clone(), headers, served, [deploy; 2]);
                 manifest.entries.extend([(Key::new(key), entry)]);
@@ -431,8 +440,8 @@ mod tests {
             }
             for (key, content) in built {
                 let before = live.iter().find(|(other, ..)| other == key);
-                let before = before.map(|(_, content, _)| ETag::Md5(Md5([*content; 16])));
-                let md5 = Md5([*content; 16]);
+                let before = before.map(|(_, content, _)| ETag::Md5(md5(*content)));
+                let md5 = md5(*content);
                 if before != Some(ETag::Md5(md5)) {
                     plan.changes.push(change(key, md5, before));
                 }
@@ -749,7 +758,7 @@ mod tests {
         let gone = |digest: Option<u8>, title: Option<&str>| GonePage {
             since: Some(1),
             at: 50,
-            digest: digest.map(|digest| Md5([digest; 16])),
+            digest: digest.map(md5),
             title: title.map(Into::into),
         };
         // One page came with the deploy that removed the old ones, one was there before.
