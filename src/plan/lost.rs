@@ -68,7 +68,7 @@ pub struct LostFacts<'a> {
     pub manifest: &'a Manifest,
     /// The site as each distribution shows it, and the host that viewers ask.
     pub sites: &'a [(ShownSite<'a>, String)],
-    /// Redirects that a function may have in its store, of which its code does not tell.
+    /// Those of the site: what a function has in its store, its code does not tell.
     pub redirects: &'a [&'a Redirect],
     /// Keys that errors are answered with, besides those that the distributions name.
     pub error_documents: &'a [String],
@@ -77,10 +77,12 @@ pub struct LostFacts<'a> {
 }
 
 impl LostUrl {
-    /// Returns the redirect that keeps it, where its successor is known. A path may be one that redirects cannot say: `/a/:b`.
+    /// Returns the redirect that keeps it, where its successor is known. That may have a path that redirects cannot say: `/a/:b`.
     pub fn kept(&self) -> Option<Redirect> {
         let successor = self.successor.as_ref()?;
-        let redirect = Redirect::new(&self.path, &successor.path);
+        // What means something in redirects means itself when it is encoded.
+        let from = self.path.replace(':', "%3A").replace('*', "%2A");
+        let redirect = Redirect::new(from, &successor.path);
         let is_sound = redirect.is_plain() && Redirects::compile(vec![redirect.clone()]).is_ok();
         is_sound.then_some(redirect)
     }
@@ -132,10 +134,12 @@ pub fn find(plan: &Plan, facts: &LostFacts, departed: &DepartedPages) -> Vec<Los
     }
     let after = KeysAfter::new(plan);
     let has = |key: &str| after.has(key);
+    let plain = facts.redirects.iter().filter(|it| it.is_plain());
+    let redirected: HashSet<String> = plain.map(|it| normal_path(it.path())).collect();
     let views = facts.sites.iter().map(|(site, host)| ViewedSite {
         site,
         answers: ConfiguredAnswers::new(site, host, &has),
-        redirects: facts.redirects,
+        redirected: &redirected,
     });
     let views: Vec<ViewedSite> = views.collect();
     let successors = Successors::new(plan, facts, &after, departed);
@@ -157,7 +161,9 @@ pub fn find(plan: &Plan, facts: &LostFacts, departed: &DepartedPages) -> Vec<Los
         }
         let successor = successors.of(key, gone).and_then(|(page, sameness)| {
             let path = view.path(page.as_str())?;
-            (!view.fails(&path)).then_some(SuccessorPage { path, sameness })
+            // One that is led away from may lead back: a page that moved, and moves home.
+            let stays = !redirected.contains(&normal_path(&path)) && !view.fails(&path);
+            stays.then_some(SuccessorPage { path, sameness })
         });
         lost.push(LostUrl {
             path,
@@ -233,7 +239,8 @@ impl<'p> KeysAfter<'p> {
 struct ViewedSite<'a> {
     site: &'a ShownSite<'a>,
     answers: ConfiguredAnswers<'a>,
-    redirects: &'a [&'a Redirect],
+    /// The normal paths that redirects answer.
+    redirected: &'a HashSet<String>,
 }
 
 impl ViewedSite<'_> {
@@ -252,10 +259,8 @@ impl ViewedSite<'_> {
     /// Tells whether a path of the site answers with an error, as far as that can be told.
     fn fails(&self, path: &str) -> bool {
         let mut functions = self.answers.functions();
-        let mut stored = self.redirects.iter();
-        if functions.any(|function| function.stored)
-            && stored.any(|it| it.is_plain() && normal_path(it.path()) == normal_path(path))
-        {
+        let is_stored = functions.any(|function| function.stored);
+        if is_stored && self.redirected.contains(&normal_path(path)) {
             return false;
         }
         match self.answers.at(path) {
@@ -809,8 +814,9 @@ mod tests {
             ("/about/", Some("/me/"), Some("/about/ /me/ 301")),
             ("/a%20b", Some("/caf%C3%A9"), Some("/a%20b /caf%C3%A9 301")),
             ("/about/", None, None),
-            ("/a/:b/", Some("/c/"), None),
-            ("/a/*", Some("/c/"), None),
+            ("/a/:b/", Some("/c/"), Some("/a/%3Ab/ /c/ 301")),
+            ("/a/*", Some("/c/"), Some("/a/%2A /c/ 301")),
+            ("/c/", Some("/a/:b/"), None),
         ] {
             assert_eq!(lost(path, to).redirect().as_deref(), line, "{path}");
         }
