@@ -359,6 +359,18 @@ mod tests {
     }
 
     #[test]
+    fn thousands_are_written_but_for_the_one_that_does_not_go_with_them() {
+        let (folder, mut settings) = project(&[("public/_redirects", "/7 /x\n")]);
+        let redirects: Vec<Redirect> = (0..2_000)
+            .map(|number| Redirect::new(format!("/{number}"), format!("/to/{number}")))
+            .collect();
+        let dir = folder.path().join("public");
+        let done = settings.write_redirects(&dir, &redirects).unwrap();
+        assert_eq!((done.redirects.len(), done.refused.len()), (1_999, 1));
+        assert_eq!(done.refused[0].0, redirects[7]);
+    }
+
+    #[test]
     fn a_file_that_is_left_out_is_not_written() {
         let (folder, mut settings) = project(&[(FILE, "exclude = \"_redirects\"\n")]);
         let dir = folder.path().join("public");

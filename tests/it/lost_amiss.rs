@@ -145,20 +145,3 @@ async fn redirects_of_a_site_in_a_folder_answer() {
         world.assert_idle(again).await;
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn thousands_of_redirects_are_written_at_once() {
-    let (world, site) = (website().await, site());
-    for number in 0..2_000 {
-        let text = page(&number.to_string(), "Of one number.");
-        site.write(&format!("p/{number}.html"), text);
-    }
-    deploy(&world, &site).await.succeeds();
-    fs::rename(site.dir().join("p"), site.dir().join("q")).unwrap();
-    // One of them is said already, and by a line that the build's file hides.
-    site.write("_redirects", "/p/7.html /elsewhere 302\n");
-    let ran = deploy(&world, &site).with("--accept-redirects").await;
-    ran.succeeds()
-        .says("no redirect from /p/7.html to /q/7.html was written")
-        .says("Wrote 1,999 redirects to ");
-}
