@@ -40,8 +40,7 @@ async fn pages_that_a_dead_deploy_or_somebody_else_deleted_are_told_and_remember
         deploy(&world, &site)
             .await
             .succeeds()
-            .says("1 URL will be gone: /post/ (live since ")
-            .says("\n  /post/ /posts/post/ 301\n");
+            .says("1 URL will be gone: /post/ (live since ");
         site.write("new.html", page("New", "<a href='/post/'>the old</a>"));
         deploy(&world, &site)
             .await
@@ -73,7 +72,7 @@ async fn redirects_of_odd_names_answer() {
             ran.await
                 .succeeds()
                 .says("Wrote 14 redirects to ")
-                .says("  ... and 4 more (--verbose shows all)");
+                .says("... and 4 more (--verbose shows all)");
             for (number, name) in names.iter().enumerate() {
                 let url = url_of(&file(name)).replace("index.html", "");
                 let answer = world.cold(&url).await;
