@@ -68,7 +68,7 @@ async fn redirects_of_odd_names_answer() {
             for (number, name) in names.iter().enumerate() {
                 moved(&site, &file(name), &file(&format!("new/{number}")));
             }
-            let ran = deploy(&world, &site).with("--accept-redirects");
+            let ran = deploy(&world, &site).with("--accept-redirects --max-delete 20");
             ran.await
                 .succeeds()
                 .says("Wrote 14 redirects to ")
