@@ -366,6 +366,15 @@ fn by_digest<'a>(
             pages.entry(change.md5).or_default().push(page);
         }
     }
+    for claimed in &plan.claimed {
+        let content = claimed.digest.or_else(|| claimed.etag.md5());
+        let content = content.filter(|content| digests.contains(content));
+        let stays = !changed.contains(&claimed.key) && after.has(claimed.key.as_str());
+        if let Some(content) = content.filter(|_| stays && facts.is_bookmarked(&claimed.key, None))
+        {
+            pages.entry(content).or_default().push((&claimed.key, true));
+        }
+    }
     for (key, entry) in &facts.manifest.entries {
         let content = entry.content().filter(|content| digests.contains(content));
         let stays = is_alive(entry) && !changed.contains(key) && after.has(key.as_str());

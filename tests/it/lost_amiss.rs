@@ -40,7 +40,8 @@ async fn pages_that_a_dead_deploy_or_somebody_else_deleted_are_told_and_remember
         deploy(&world, &site)
             .await
             .succeeds()
-            .says("1 URL will be gone: /post/ (live since ");
+            .says("1 URL will be gone: /post/ (live since ")
+            .says("\n  /post/ /posts/post/ 301\n");
         site.write("new.html", page("New", "<a href='/post/'>the old</a>"));
         deploy(&world, &site)
             .await
