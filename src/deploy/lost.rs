@@ -41,6 +41,7 @@ impl PlanInputs {
         };
         let mut notes = DepartureNotes::default();
         notes.pages.now = lost::leaving(plan, &facts);
+        notes.vanished = plan.vanished.iter().cloned().collect();
         let has_dead = plan
             .links
             .as_ref()
@@ -151,10 +152,12 @@ impl PlanInputs {
     pub(super) fn gone_after(&self, counter: u64, deleted: &HashSet<Key>) -> Option<GonePages> {
         let DepartureNotes {
             pages,
+            vanished,
             remembered,
             is_completed,
         } = &self.departed;
-        let left = pages.now.iter().filter(|(key, _)| deleted.contains(*key));
+        let left = pages.now.iter();
+        let left = left.filter(|(key, _)| deleted.contains(*key) || vanished.contains(*key));
         let mut left = left
             .map(|(key, page)| (key.clone(), page.clone()))
             .peekable();

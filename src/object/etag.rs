@@ -23,6 +23,9 @@ pub enum ETag {
 }
 
 impl Md5 {
+    /// Of no bytes.
+    pub const EMPTY: Self = Self(0xd41d_8cd9_8f00_b204_e980_0998_ecf8_427e_u128.to_be_bytes());
+
     /// Reads 32 hex digits of either case.
     pub fn from_hex(text: &str) -> Option<Self> {
         let is_digest = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());

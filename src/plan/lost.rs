@@ -8,6 +8,7 @@ use super::facts::is_alive;
 use super::{Change, Plan};
 use crate::edge::answers::{ConfiguredAnswers, PathAnswer};
 use crate::edge::{PathKind, ShownSite, request_paths};
+use crate::object::entry::ManifestEntry;
 use crate::object::gone::GonePage;
 use crate::object::manifest::Manifest;
 use crate::object::{Key, Md5};
@@ -56,7 +57,7 @@ pub enum PageSameness {
 /// Pages that are not there once the plan is carried out.
 #[derive(Clone, Debug, Default)]
 pub struct DepartedPages {
-    /// Those that the plan deletes.
+    /// Those that the plan deletes, or finds deleted.
     pub now: BTreeMap<Key, GonePage>,
     /// Those that left with earlier deploys.
     pub earlier: BTreeMap<Key, GonePage>,
@@ -67,7 +68,7 @@ pub struct LostFacts<'a> {
     pub manifest: &'a Manifest,
     /// The site as each distribution shows it, and the host that viewers ask.
     pub sites: &'a [(ShownSite<'a>, String)],
-    /// Redirects that a function may have in its store, of which its code does not tell.
+    /// Those of the site: what a function has in its store, its code does not tell.
     pub redirects: &'a [&'a Redirect],
     /// Keys that errors are answered with, besides those that the distributions name.
     pub error_documents: &'a [String],
@@ -76,10 +77,12 @@ pub struct LostFacts<'a> {
 }
 
 impl LostUrl {
-    /// Returns the redirect that keeps it, where its successor is known. A path may be one that redirects cannot say: `/a/:b`.
+    /// Returns the redirect that keeps it, where its successor is known. That may have a path that redirects cannot say: `/a/:b`.
     pub fn kept(&self) -> Option<Redirect> {
         let successor = self.successor.as_ref()?;
-        let redirect = Redirect::new(&self.path, &successor.path);
+        // What means something in redirects means itself when it is encoded.
+        let from = self.path.replace(':', "%3A").replace('*', "%2A");
+        let redirect = Redirect::new(from, &successor.path);
         let is_sound = redirect.is_plain() && Redirects::compile(vec![redirect.clone()]).is_ok();
         is_sound.then_some(redirect)
     }
@@ -93,27 +96,29 @@ impl LostUrl {
     }
 }
 
-/// Returns the pages that a plan deletes and whose URLs readers may have kept: no assets, no error documents, no redirects.
+/// Returns the pages that go with a plan, or went without one, and whose URLs readers may have kept: no assets, no error documents, no
+/// redirects.
 pub fn leaving(plan: &Plan, facts: &LostFacts) -> BTreeMap<Key, GonePage> {
+    let tables = &facts.manifest.tables;
+    let deleted = plan.deletions.iter().filter(|it| !it.fingerprinted);
+    let deleted = deleted.map(|deletion| (&deletion.key, deletion.etag.md5()));
+    // A deploy that died deleted them, or somebody else.
+    let vanished = plan.vanished.iter().map(|key| (key, None));
     let mut pages = BTreeMap::new();
-    for deletion in plan.deletions.iter().filter(|it| !it.fingerprinted) {
-        let key = &deletion.key;
+    for (key, etag) in deleted.chain(vanished) {
         let entry = facts.manifest.entries.get(key);
-        let served = entry.and_then(|entry| facts.manifest.tables.served(entry.served));
+        let served = entry.and_then(|entry| tables.served(entry.served));
         let told = served.and_then(|served| served.content_type.as_deref());
         let is_redirect = served.is_some_and(|served| served.redirect.is_some());
         if is_redirect || !facts.is_bookmarked(key, told) {
             continue;
         }
-        let first = entry.and_then(|entry| facts.manifest.tables.deploy_at(entry.first));
-        let digest = match entry {
-            Some(entry) => entry.content(),
-            None => deletion.etag.md5(),
-        };
+        let first = entry.and_then(|entry| tables.deploy_at(entry.first));
+        let digest = entry.map_or(etag, ManifestEntry::content);
         let page = GonePage {
             since: first.map(|deploy| deploy.at),
             at: facts.now,
-            digest: digest.filter(|_| deletion.size > 0),
+            digest: digest.filter(|digest| *digest != Md5::EMPTY),
             title: None,
         };
         pages.insert(key.clone(), page);
@@ -129,10 +134,12 @@ pub fn find(plan: &Plan, facts: &LostFacts, departed: &DepartedPages) -> Vec<Los
     }
     let after = KeysAfter::new(plan);
     let has = |key: &str| after.has(key);
+    let plain = facts.redirects.iter().filter(|it| it.is_plain());
+    let redirected: HashSet<String> = plain.map(|it| normal_path(it.path())).collect();
     let views = facts.sites.iter().map(|(site, host)| ViewedSite {
         site,
         answers: ConfiguredAnswers::new(site, host, &has),
-        redirects: facts.redirects,
+        redirected: &redirected,
     });
     let views: Vec<ViewedSite> = views.collect();
     let successors = Successors::new(plan, facts, &after, departed);
@@ -154,7 +161,9 @@ pub fn find(plan: &Plan, facts: &LostFacts, departed: &DepartedPages) -> Vec<Los
         }
         let successor = successors.of(key, gone).and_then(|(page, sameness)| {
             let path = view.path(page.as_str())?;
-            (!view.fails(&path)).then_some(SuccessorPage { path, sameness })
+            // One that is led away from may lead back: a page that moved, and moves home.
+            let stays = !redirected.contains(&normal_path(&path)) && !view.fails(&path);
+            stays.then_some(SuccessorPage { path, sameness })
         });
         lost.push(LostUrl {
             path,
@@ -230,7 +239,8 @@ impl<'p> KeysAfter<'p> {
 struct ViewedSite<'a> {
     site: &'a ShownSite<'a>,
     answers: ConfiguredAnswers<'a>,
-    redirects: &'a [&'a Redirect],
+    /// The normal paths that redirects answer.
+    redirected: &'a HashSet<String>,
 }
 
 impl ViewedSite<'_> {
@@ -249,10 +259,8 @@ impl ViewedSite<'_> {
     /// Tells whether a path of the site answers with an error, as far as that can be told.
     fn fails(&self, path: &str) -> bool {
         let mut functions = self.answers.functions();
-        let mut stored = self.redirects.iter();
-        if functions.any(|function| function.stored)
-            && stored.any(|it| it.is_plain() && normal_path(it.path()) == normal_path(path))
-        {
+        let is_stored = functions.any(|function| function.stored);
+        if is_stored && self.redirected.contains(&normal_path(path)) {
             return false;
         }
         match self.answers.at(path) {
@@ -358,6 +366,15 @@ fn by_digest<'a>(
             pages.entry(change.md5).or_default().push(page);
         }
     }
+    for claimed in &plan.claimed {
+        let content = claimed.digest.or_else(|| claimed.etag.md5());
+        let content = content.filter(|content| digests.contains(content));
+        let stays = !changed.contains(&claimed.key) && after.has(claimed.key.as_str());
+        if let Some(content) = content.filter(|_| stays && facts.is_bookmarked(&claimed.key, None))
+        {
+            pages.entry(content).or_default().push((&claimed.key, true));
+        }
+    }
     for (key, entry) in &facts.manifest.entries {
         let content = entry.content().filter(|content| digests.contains(content));
         let stays = is_alive(entry) && !changed.contains(key) && after.has(key.as_str());
@@ -386,13 +403,19 @@ mod tests {
     use super::super::{ChangeAction, Deletion, KeyDifferences, Reason};
     use super::*;
     use crate::edge::{Behavior, Distribution, ErrorResponse, Origin, WebsiteConfiguration};
-    use crate::object::entry::ManifestEntry;
     use crate::object::manifest::{DeployId, DeployRef, ServedHeaders};
     use crate::object::{ETag, Headers};
     use crate::rules::edge_function::EdgeFunction;
     use crate::rules::link_report::LinkReport;
 
     const NOW: i64 = 1_000;
+
+    fn md5(content: u8) -> Md5 {
+        match content {
+            0 => Md5::EMPTY,
+            content => Md5([content; 16]),
+        }
+    }
 
     /// A site, and a plan that changes it.
     struct Scene {
@@ -414,7 +437,7 @@ mod tests {
                     content_type: Some(content_type(key, None, &[]).into_owned()),
                     ..ServedHeaders::default()
                 });
-                let etag = ETag::Md5(Md5([*content; 16]));
+                let etag = ETag::Md5(md5(*content));
                 let headers = Headers::default().fingerprint();
                 let entry = ManifestEntry::new(etag.clone(), headers, served, [deploy; 2]);
                 manifest.entries.extend([(Key::new(key), entry)]);
@@ -431,8 +454,8 @@ mod tests {
             }
             for (key, content) in built {
                 let before = live.iter().find(|(other, ..)| other == key);
-                let before = before.map(|(_, content, _)| ETag::Md5(Md5([*content; 16])));
-                let md5 = Md5([*content; 16]);
+                let before = before.map(|(_, content, _)| ETag::Md5(md5(*content)));
+                let md5 = md5(*content);
                 if before != Some(ETag::Md5(md5)) {
                     plan.changes.push(change(key, md5, before));
                 }
@@ -749,7 +772,7 @@ mod tests {
         let gone = |digest: Option<u8>, title: Option<&str>| GonePage {
             since: Some(1),
             at: 50,
-            digest: digest.map(|digest| Md5([digest; 16])),
+            digest: digest.map(md5),
             title: title.map(Into::into),
         };
         // One page came with the deploy that removed the old ones, one was there before.
@@ -800,8 +823,9 @@ mod tests {
             ("/about/", Some("/me/"), Some("/about/ /me/ 301")),
             ("/a%20b", Some("/caf%C3%A9"), Some("/a%20b /caf%C3%A9 301")),
             ("/about/", None, None),
-            ("/a/:b/", Some("/c/"), None),
-            ("/a/*", Some("/c/"), None),
+            ("/a/:b/", Some("/c/"), Some("/a/%3Ab/ /c/ 301")),
+            ("/a/*", Some("/c/"), Some("/a/%2A /c/ 301")),
+            ("/c/", Some("/a/:b/"), None),
         ] {
             assert_eq!(lost(path, to).redirect().as_deref(), line, "{path}");
         }

@@ -2,11 +2,15 @@
 
 use serde_json::json;
 
+use super::changes::more;
 use super::printer::Printer;
 use super::text::{count, counted, shown};
 use crate::rules::edge_function::{MAX_FUNCTION_BYTES, RUNTIME};
 use crate::rules::redirect::{NotAnObject, Redirect};
 use crate::settings::WrittenRedirects;
+
+/// Written lines that are shown where not all are asked for.
+const MAX_SHOWN: usize = 10;
 
 /// A redirect, and where it works.
 #[derive(Debug)]
@@ -112,7 +116,11 @@ impl Printer {
             "Wrote {number} to {}:",
             shown(&files.join(" and to "))
         ));
-        lines.iter().for_each(|line| self.note(&shown(line)));
+        let is_shown = |number: &usize| *number < MAX_SHOWN || self.options.verbose;
+        let some = (0..).zip(&lines).take_while(|(number, _)| is_shown(number));
+        let rest = lines.len() - some.map(|(_, line)| self.note(&shown(line))).count();
+        let rest = more(rest, self.options.err);
+        rest.iter().for_each(|rest| self.note(rest));
         self.object(&json!({"type": "redirects-written", "files": files, "lines": lines}));
         if let Some(generator) = written.lost_with {
             self.warn(&format!(

@@ -68,7 +68,9 @@ impl PageReader {
             TextPlace::Title => {
                 let text = String::from_utf8_lossy(&self.text);
                 let words: Vec<&str> = text.split_whitespace().collect();
-                if self.facts.title.is_none() && !words.is_empty() {
+                // Another encoding's letters all read alike.
+                let is_read = !words.is_empty() && !text.contains(char::REPLACEMENT_CHARACTER);
+                if self.facts.title.is_none() && is_read {
                     self.facts.title = Some(words.join(" ").into());
                 }
             }
@@ -221,7 +223,9 @@ mod tests {
         assert_eq!(facts.title.as_deref(), Some("A & B"));
         assert_eq!(facts.anchors, ["one", "two"].map(Box::<str>::from));
         assert!(!facts.scripted);
-        assert_eq!(read_page(b"<title> </title>").title, None);
+        for untitled in [&b"<title> </title>"[..], b"<title>\x93\xfa\x96\x7b</title>"] {
+            assert_eq!(read_page(untitled).title, None);
+        }
     }
 
     #[test]

@@ -92,17 +92,9 @@ impl Settings {
     ) -> Result<WrittenRedirects, Error> {
         let mut written = WrittenRedirects::default();
         let mut all = self.redirects_with(files)?.all().to_vec();
-        for redirect in redirects {
-            all.push(redirect.clone());
-            match Redirects::compile(all.clone()) {
-                Ok(_) => written.redirects.push(redirect.clone()),
-                Err(error) => {
-                    all.pop();
-                    let refused = (redirect.clone(), error.to_string());
-                    written.refused.push(refused);
-                }
-            }
-        }
+        let there = all.len();
+        fit(&mut all, redirects, &mut written.refused);
+        written.redirects = all.split_off(there);
         Ok(written)
     }
 
@@ -179,9 +171,9 @@ impl Settings {
         };
         let before = fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
         let after = appended(&before, tables);
-        let (had, has) = (tables_in(&before), tables_in(&after));
-        if had != Some(self.redirects.len()) || has != Some(self.redirects.len() + redirects.len())
-        {
+        let ours: Vec<Redirect> = self.redirects.iter().map(|it| it.rule.clone()).collect();
+        let with_new = [&ours, redirects].concat();
+        if tables_in(&before) != Some(ours) || tables_in(&after) != Some(with_new) {
             return Ok(None);
         }
         append(&path, tables)?;
@@ -196,13 +188,26 @@ impl Settings {
     }
 }
 
-/// Counts the `[[redirects]]` of a settings file; `None` where it cannot be read.
-fn tables_in(text: &str) -> Option<usize> {
-    let table: toml::Table = text.parse().ok()?;
-    match table.get("redirects") {
-        None => Some(0),
-        Some(redirects) => Some(redirects.as_array()?.len()),
+/// Adds to redirects those that go with them.
+fn fit(all: &mut Vec<Redirect>, new: &[Redirect], refused: &mut Vec<(Redirect, String)>) {
+    let both = [all, new].concat();
+    match (Redirects::compile(both.clone()), new) {
+        (Ok(_), _) => *all = both,
+        (Err(error), [one]) => refused.push((one.clone(), error.to_string())),
+        // Thousands may go together, and few of them do not.
+        (Err(_), _) => {
+            let (some, others) = new.split_at(new.len() / 2);
+            fit(all, some, refused);
+            fit(all, others, refused);
+        }
     }
+}
+
+/// Reads the `[[redirects]]` of a settings file, without those of its environments; `None` where it cannot be read.
+fn tables_in(text: &str) -> Option<Vec<Redirect>> {
+    let mut table: toml::Table = text.parse().ok()?;
+    let redirects = table.remove("redirects");
+    redirects.map_or_else(|| Some(Vec::new()), |redirects| redirects.try_into().ok())
 }
 
 /// Returns a text with what `more` makes, given how its lines end, behind it.
@@ -351,6 +356,18 @@ mod tests {
             let (texts, done) = written(&[("public/_redirects", there)]);
             assert_eq!((texts.len(), done.refused.len()), (0, 1), "{there}");
         }
+    }
+
+    #[test]
+    fn thousands_are_written_but_for_the_one_that_does_not_go_with_them() {
+        let (folder, mut settings) = project(&[("public/_redirects", "/7 /x\n")]);
+        let redirects: Vec<Redirect> = (0..2_000)
+            .map(|number| Redirect::new(format!("/{number}"), format!("/to/{number}")))
+            .collect();
+        let dir = folder.path().join("public");
+        let done = settings.write_redirects(&dir, &redirects).unwrap();
+        assert_eq!((done.redirects.len(), done.refused.len()), (1_999, 1));
+        assert_eq!(done.refused[0].0, redirects[7]);
     }
 
     #[test]

@@ -17,10 +17,12 @@ pub(crate) struct RedirectObjects {
     pub warnings: Vec<String>,
 }
 
-/// Returns the objects that a website endpoint answers with. `is_file` says whether the build has a file under a key.
+/// Returns the objects that a website endpoint answers with. `is_file` says whether the build has a file under a key; `folder` is
+/// where in URLs the build begins: empty or `docs/`.
 pub(crate) fn objects(
     redirects: &[PlacedRedirect],
     targets: &ResolvedTargets,
+    folder: &str,
     is_file: impl Fn(&str) -> bool,
 ) -> RedirectObjects {
     let mut outcome = RedirectObjects::default();
@@ -30,8 +32,10 @@ pub(crate) fn objects(
     let by_path =
         |placed: &&PlacedRedirect| UnservedReason::without_function(&placed.redirect).is_none();
     for placed in redirects.iter().filter(by_path) {
-        match object(placed, targets.index_document(), &is_file) {
-            Ok(object) => outcome.objects.push(object),
+        let own = |key: &str| key.strip_prefix(folder).unwrap_or(key).to_owned();
+        let is_own = |key: &str| is_file(&own(key));
+        match object(placed, targets.index_document(), is_own) {
+            Ok((key, to)) => outcome.objects.push((own(&key), to)),
             Err(why) => outcome.warnings.push(why),
         }
     }
@@ -39,6 +43,18 @@ pub(crate) fn objects(
     // The first of several that come to the same key answers.
     outcome.objects.dedup_by(|later, first| later.0 == first.0);
     outcome
+}
+
+/// Returns where in a website endpoint's URLs the build begins: its prefix, but for what the origin adds to paths.
+pub(crate) fn website_folder<'j>(job: &'j Job, targets: &ResolvedTargets) -> &'j str {
+    let prefix = &job.settings.prefix.0;
+    let origins = targets.found.iter().flat_map(ResolvedDistribution::origins);
+    let mut websites = origins.filter(|origin| origin.website);
+    let added = websites
+        .next()
+        .map_or("", |origin| origin.path.trim_matches('/'));
+    let shown = prefix.strip_prefix(added).unwrap_or(prefix);
+    shown.trim_start_matches('/')
 }
 
 /// Returns whether redirect objects are heeded: at a website endpoint, or where nothing is known and the bucket may be one.
@@ -246,7 +262,7 @@ mod tests {
         ];
         let is_file = |key: &str| key == "file" || key == "forced";
         for targets in [targets(true, None), ResolvedTargets::default()] {
-            let outcome = objects(&redirects, &targets, is_file);
+            let outcome = objects(&redirects, &targets, "", is_file);
             let keys: Vec<_> = outcome
                 .objects
                 .iter()
@@ -263,7 +279,7 @@ mod tests {
         let redirects = [placed("/old", "/new", false), placed("/é", "/x", false)];
         let told = |function| {
             let targets = targets(false, function);
-            let outcome = objects(&redirects, &targets, |_| false);
+            let outcome = objects(&redirects, &targets, "", |_| false);
             assert_eq!(outcome, RedirectObjects::default());
             unanswered(&redirects, &targets, |_| false)
         };

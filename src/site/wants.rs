@@ -73,7 +73,8 @@ impl<'a> WantedSite<'a> {
     fn redirect(&mut self, targets: &ResolvedTargets) {
         let (job, source) = (self.job, self.source);
         let is_file = |key: &str| source.file(key).is_some();
-        let mut outcome = redirects::objects(&job.redirects, targets, is_file);
+        let folder = redirects::website_folder(job, targets);
+        let mut outcome = redirects::objects(&job.redirects, targets, folder, is_file);
         let written = |behavior: &Behavior| job.function.is_some() && behavior.pattern == "*";
         let unanswered = redirects::unanswered(&job.redirects, targets, written);
         outcome.warnings.extend(unanswered);

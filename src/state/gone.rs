@@ -6,9 +6,9 @@ use futures_util::stream::{self, StreamExt};
 
 use super::history::{HistoryRecord, KeyChange, RecentDeploy};
 use super::object::StateObject;
-use super::{StateError, StateStore, md5_of};
-use crate::object::Key;
+use super::{StateError, StateStore};
 use crate::object::gone::{GonePage, GonePages};
+use crate::object::{Key, Md5};
 use crate::rules::content_type::content_type;
 use crate::rules::page::is_bookmarked;
 
@@ -66,8 +66,6 @@ fn unread<'s>(gone: &GonePages, state: &'s StateObject) -> Vec<&'s RecentDeploy>
 /// Returns the pages that were gone after the last of these records, which stand in their order.
 fn left(records: &[HistoryRecord]) -> BTreeMap<Key, GonePage> {
     let mut left = BTreeMap::new();
-    // What was empty was a redirect.
-    let empty = md5_of(b"");
     let mut since: BTreeMap<&Key, i64> = BTreeMap::new();
     for record in records {
         for KeyChange { key, before, after } in &record.changes {
@@ -81,7 +79,8 @@ fn left(records: &[HistoryRecord]) -> BTreeMap<Key, GonePage> {
                         digest,
                         title: None,
                     };
-                    if digest != Some(empty) {
+                    // What was empty was a redirect.
+                    if digest != Some(Md5::EMPTY) {
                         left.insert(key.clone(), page);
                     }
                     continue;
@@ -105,12 +104,12 @@ mod tests {
     use super::*;
     use crate::object::entry::EntryLife;
     use crate::object::manifest::DeployId;
-    use crate::object::{ETag, HeaderFingerprint, Md5};
+    use crate::object::{ETag, HeaderFingerprint};
 
     fn object(content: u8) -> PastObject {
         PastObject {
             etag: match content {
-                0 => ETag::Md5(md5_of(b"")),
+                0 => ETag::Md5(Md5::EMPTY),
                 content => ETag::Md5(Md5([content; 16])),
             },
             version_id: None,

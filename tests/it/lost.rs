@@ -13,7 +13,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const STATE: &str = ".unstale/state";
 
 /// A world whose distribution has the bucket's website endpoint for its origin.
-async fn website() -> World {
+pub async fn website() -> World {
     World::with(|setup| {
         setup.distribution.origins[0].kind = OriginKind::Website {
             bucket: BUCKET.into(),
@@ -23,12 +23,12 @@ async fn website() -> World {
     .await
 }
 
-fn page(title: &str, text: &str) -> String {
+pub fn page(title: &str, text: &str) -> String {
     format!("<!doctype html><title>{title}</title><p>{text}")
 }
 
 /// A page that links to /about/ and one that does not.
-fn site() -> Site {
+pub fn site() -> Site {
     let site = Site::empty();
     site.write("index.html", page("Home", "<a href=\"/about/\">about</a>"));
     site.write("about/index.html", page("About", "It is about this."));
@@ -37,13 +37,13 @@ fn site() -> Site {
 }
 
 /// Moves a page, its content as it is.
-fn moved(site: &Site, from: &str, to: &str) {
+pub fn moved(site: &Site, from: &str, to: &str) {
     let content = fs::read(site.dir().join(from)).unwrap();
     site.remove(from);
     site.write(to, content);
 }
 
-fn lost(ran: &Ran) -> Vec<Value> {
+pub fn lost(ran: &Ran) -> Vec<Value> {
     let mut objects = ran.json();
     objects.retain(|object| object["type"] == "lost-url");
     objects
@@ -199,7 +199,7 @@ async fn accepted(world: &World, site: &Site, settings: &str) -> Ran {
         .succeeds()
 }
 
-fn deploy(world: &World, site: &Site) -> Unstale {
+pub fn deploy(world: &World, site: &Site) -> Unstale {
     world.deploy(site).within(site.project())
 }
 

@@ -38,6 +38,7 @@ mod keep;
 mod links;
 mod local;
 mod lost;
+mod lost_amiss;
 mod mishap;
 mod order;
 mod pages;
