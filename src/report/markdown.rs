@@ -1,4 +1,4 @@
-//! A plan in short as Markdown, for a comment on a pull request. Pure.
+//! A plan in short as Markdown, for a comment on a pull request, and a deploy for a CI job's page. Pure.
 //!
 //! Names stand in code spans, where nothing is a mention, a link or markup. GitHub takes comments of up to 65,536 characters; the
 //! budgets below come to less.
@@ -6,14 +6,16 @@
 use serde_json::json;
 
 use super::changes::{ChangeRow, totals};
-use super::findings::amount;
+use super::findings::{amount, other_warnings};
 use super::fitting::fitting;
-use super::lost::fate;
+use super::lost::{fate, hint, title};
 use super::plan::{PlanContext, remarks};
 use super::printer::Printer;
 use super::purge::{heading, named, otherwise_of, takes};
-use super::text::{bytes, count, counted, shown};
+use super::summary::{self, Completions};
+use super::text::{bytes, count, counted, destination, shown};
 use crate::edge::PurgeChoice;
+use crate::job::DeploySummary;
 use crate::plan::lost::LostUrl;
 use crate::plan::{Plan, Reason};
 
@@ -44,43 +46,74 @@ impl Printer {
 pub(in crate::report) fn markdown(plan: &Plan, context: &PlanContext) -> String {
     let place = code(&context.destination());
     if plan.is_empty() {
-        let parts = [lost(plan), warnings(plan), budget(plan), links(plan)];
-        return format!(
-            "### Nothing to deploy\n\n{place} holds this build.\n{}",
-            parts.concat()
-        );
+        return format!("{}{}", nothing(&place), found(plan, &context.refused));
     }
     let totals = totals(plan).join(" · ");
     let head = format!("### Plan for {place}\n\n{totals}\n");
     let parts = [
         head,
-        lost(plan),
-        warnings(plan),
+        found(plan, &context.refused),
         changes(plan),
         purges(plan, context),
-        budget(plan),
-        links(plan),
         notes(plan, context),
     ];
     parts.concat()
 }
 
+/// Writes what a deploy came to, and what was found in its plan, if there was one; with a line break at its end.
+pub(super) fn deployed(
+    done: &DeploySummary,
+    completed: &Completions,
+    plan: Option<&Plan>,
+) -> String {
+    let found = plan.map(|plan| found(plan, &[])).unwrap_or_default();
+    let place = destination(&done.bucket, &done.prefix);
+    if summary::is_nothing(done) {
+        return format!("{}{found}", nothing(&code(&place)));
+    }
+    let url = summary::live_at(done).map(|url| ("live at", format!("<{url}>")));
+    let purges = summary::purges(done, completed);
+    let purges = purges.iter().map(|line| ("purged", prose(line)));
+    let rows = summary::parts(done).into_iter().chain(url).chain(purges);
+    let rows: String = rows
+        .map(|(what, text)| format!("| {what} | {text} |\n"))
+        .collect();
+    let head = prose(&summary::headline_of(done));
+    let changes = plan.map(changes).unwrap_or_default();
+    format!("### {head}\n\n| | |\n|---|---|\n{rows}{found}{changes}")
+}
+
+fn nothing(place: &str) -> String {
+    format!("### Nothing to deploy\n\n{place} holds this build.\n")
+}
+
+/// Writes what is to be known before anything is changed.
+fn found(plan: &Plan, refused: &[String]) -> String {
+    [
+        lost(plan),
+        warnings(plan, refused),
+        budget(plan),
+        links(plan),
+    ]
+    .concat()
+}
+
 fn lost(plan: &Plan) -> String {
-    let title = format!("{} will be gone", counted(plan.lost.len() as u64, "URL"));
-    let text = block(&title, &plan.lost, |lost| {
+    let text = block(&title(&plan.lost), &plan.lost, |lost| {
         format!("- {}{}\n", code(&lost.path), prose(&fate(lost)))
     });
     let lines = plan.lost.iter().filter_map(LostUrl::redirect);
-    let (lines, left_out) = fitting(lines, BUDGET, |line| format!("    {}\n", shown(&line)));
-    if lines.is_empty() {
+    let (lines, left_out) = fitting(lines, BUDGET, |line| format!("{}\n", shown(&line)));
+    let Some(hint) = hint(&plan.lost) else {
         return text;
-    }
-    let more = more(left_out);
-    format!("{text}\nThese lines of `_redirects` keep them:\n\n{lines}{more}")
+    };
+    let (more, hint) = (more(left_out), prose(hint));
+    format!("{text}\n```\n{lines}```\n{more}\n{hint}\n")
 }
 
-fn warnings(plan: &Plan) -> String {
-    block("Warnings", &plan.warnings, |warning| {
+fn warnings(plan: &Plan, refused: &[String]) -> String {
+    let warnings: Vec<&String> = refused.iter().chain(other_warnings(plan)).collect();
+    block("Warnings", &warnings, |warning| {
         format!("- {}\n", prose(warning))
     })
 }
@@ -147,9 +180,9 @@ fn budget(plan: &Plan) -> String {
     }
     let (rows, left_out) = fitting(&plan.budget, BUDGET, |line| {
         let verdict = if line.is_passed() {
-            "**passed**"
+            "**over**"
         } else {
-            "kept"
+            "within"
         };
         let (actual, limit) = (amount(line, line.actual), amount(line, line.limit));
         let culprit = line.culprit.as_deref().map(cell).unwrap_or_default();
@@ -161,19 +194,23 @@ fn budget(plan: &Plan) -> String {
 }
 
 fn links(plan: &Plan) -> String {
-    let problems = plan.links.as_ref().map(|report| report.problems.as_slice());
-    let problems = problems.unwrap_or_default();
-    if problems.is_empty() {
+    let Some((report, summary)) = plan.links.as_ref().and_then(|it| Some((it, it.summary()?)))
+    else {
         return String::new();
-    }
-    let first = problems.iter().take(MAX_LINKS);
-    let (lines, left_out) = fitting(first, BUDGET, |problem| {
-        let page = code(problem.page.as_str());
-        format!("- {page}: {} {}\n", code(&problem.to), problem.sort.fault())
+    };
+    let problems = report.by_page();
+    let number = problems.len();
+    let first = problems.into_iter().take(MAX_LINKS);
+    let (lines, left_out) = fitting(first, BUDGET, |(problem, elsewhere)| {
+        let (page, to) = (code(problem.page.as_str()), code(&problem.to));
+        let suggestion = problem.suggestion.as_deref();
+        let suggestion = suggestion.map(|to| format!("; {} is there", code(to)));
+        let fault = problem.sort.fault();
+        let suggestion = suggestion.unwrap_or_default();
+        format!("- {page}: {to} {fault}{suggestion}{elsewhere}\n")
     });
-    let more = more(left_out + problems.len().saturating_sub(MAX_LINKS));
-    let title = format!("{} amiss", counted(problems.len() as u64, "link"));
-    folded(&title, &format!("{lines}{more}"))
+    let more = more(left_out + number.saturating_sub(MAX_LINKS));
+    folded(&summary, &format!("{lines}{more}"))
 }
 
 fn notes(plan: &Plan, context: &PlanContext) -> String {
@@ -222,21 +259,18 @@ fn cell(text: &str) -> String {
     code(text).replace('|', "\\|")
 }
 
-/// Escapes a sentence: nothing in it is markup, a mention, an issue or a link.
+/// Escapes a sentence: nothing in it is markup, a mention, an issue, a link or a formula; in HTML neither, where a backslash would show.
 fn prose(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in shown(text).chars() {
         match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
             '@' | '#' | ':' => {
                 safe.push(letter);
                 safe.push_str("<!-- -->");
             }
-            '`' | '*' | '_' | '[' | ']' | '|' | '~' | '\\' | '!' | '$' => {
-                safe.push('\\');
-                safe.push(letter);
+            '$' => safe.push_str("<span>$</span>"),
+            '&' | '<' | '>' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '\\' | '!' => {
+                safe.push_str(&format!("&#{};", u32::from(letter)));
             }
             letter => safe.push(letter),
         }
