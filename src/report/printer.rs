@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::bars::ProgressBars;
-use super::markdown::deployed;
+use super::markdown_parts::deployed;
 use super::options::PrinterOptions;
 use super::progress::UploadProgress;
 use super::summary::{self, Completions};

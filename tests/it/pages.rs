@@ -141,7 +141,7 @@ async fn what_is_found_is_told_once_and_alike_everywhere() {
     let page = read(&page);
     let once = [
         "1 URL will be gone",
-        "/about/ /me/ 301",
+        "/about/index.html /me/index.html 301",
         "/gone-19",
         "<summary>12 links: 12 lead nowhere</summary>",
     ];
@@ -169,7 +169,7 @@ async fn what_is_found_is_told_once_and_alike_everywhere() {
         &page,
         &[
             "<li>deploy would refuse this: 12 links",
-            "/about/ /me/ 301",
+            "/about/index.html /me/index.html 301",
             "<summary>and 2 more</summary>",
             &format!("<dt>purge paths</dt><dd>{paths}</dd>"),
         ],
