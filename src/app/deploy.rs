@@ -114,7 +114,6 @@ impl DeployAttempt {
             context: &context,
             at,
             commit: job.commit.as_deref(),
-            warnings: &[],
             deploy: Some(ReportedDeploy {
                 summary: self.summary.as_ref(),
                 error,
@@ -189,15 +188,16 @@ pub(super) async fn plan(app: &App, flags: &cli::PlanArgs) -> Result<Exit, Error
         app.printer.suspected_noise(&suspects);
         return Ok(Exit::Done);
     }
-    let context = context(job, &scene);
-    let refused = refusals(job, &plan);
+    let context = PlanContext {
+        refused: refusals(job, &plan),
+        ..context(job, &scene)
+    };
     if let Some(file) = file {
         file.write(&page(&PageSubject {
             plan: Some(&plan),
             context: &context,
             at: scene.now,
             commit: job.commit.as_deref(),
-            warnings: &refused,
             deploy: None,
         }))?;
     }
@@ -213,9 +213,11 @@ pub(super) async fn plan(app: &App, flags: &cli::PlanArgs) -> Result<Exit, Error
     } else {
         app.printer.plan(&plan, &context);
     }
-    warn_if_refused(app, &refused);
+    app.printer.warnings(&context.refused);
     let changes = !plan.is_empty() || scene.unpaid_unlisted(job).is_some();
-    if flags.check && (changes || !refused.is_empty() || guard::check_budget(&plan).is_err()) {
+    if flags.check
+        && (changes || !context.refused.is_empty() || guard::check_budget(&plan).is_err())
+    {
         return Ok(Exit::Changes);
     }
     Ok(Exit::Done)
@@ -226,7 +228,7 @@ pub(super) async fn show_plan(command: SiteCommand<'_>) -> Result<(), Error> {
     let SiteCommand { app, job, .. } = command;
     let (scene, plan) = look(command).await?;
     app.printer.plan(&plan, &context(job, &scene));
-    warn_if_refused(app, &refusals(job, &plan));
+    app.printer.warnings(&refusals(job, &plan));
     Ok(())
 }
 
@@ -247,10 +249,6 @@ fn refusals(job: &Job, plan: &Plan) -> Vec<String> {
     let site = links.into_iter().chain(budget);
     let site = site.map(|refused| refusal(&refused, refused.hint()));
     deletes.into_iter().chain(site).collect()
-}
-
-fn warn_if_refused(app: &App, refused: &[String]) {
-    refused.iter().for_each(|why| app.printer.warn(why));
 }
 
 fn with_flags(mut job: Job, flags: &cli::ChangeArgs, purge: &cli::PurgeArgs) -> Job {
@@ -274,5 +272,6 @@ fn context(job: &Job, scene: &PlanInputs) -> PlanContext {
         names: named.collect(),
         free_left: scene.month_left(job),
         trusted: sites.flat_map(|site| trusted_functions(&site)).collect(),
+        refused: Vec::new(),
     }
 }

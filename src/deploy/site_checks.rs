@@ -6,9 +6,8 @@ use super::plan_inputs::PlanInputs;
 use crate::edge::Money;
 use crate::job::request::Job;
 use crate::object::Key;
-use crate::object::plural::count;
 use crate::plan::budget::{BudgetLine, BudgetUnit};
-use crate::plan::{DistributionPurge, Plan, TOLD_LINKS};
+use crate::plan::{DistributionPurge, Plan};
 use crate::rules::link_report::LinkReport;
 use crate::settings::values::ByteSize;
 use crate::site::links;
@@ -25,9 +24,10 @@ impl PlanInputs {
         let others = others.filter(|key| !goes.contains(key));
         let found = links::look(&self.source, job, &self.targets, others);
         plan.budget = self.budget(job, plan, found.heaviest);
-        let mut warnings: Vec<String> = found.links.iter().filter_map(warning).collect();
+        let mut warnings: Vec<String> =
+            found.links.iter().filter_map(LinkReport::warning).collect();
         let over = plan.budget.iter().filter(|line| line.is_passed());
-        warnings.extend(over.map(passed));
+        warnings.extend(over.map(BudgetLine::warning));
         let known = self.remote.state.object.known_warnings(&warnings);
         plan.known_warnings.extend(known);
         plan.warnings.extend(warnings);
@@ -85,23 +85,4 @@ impl PlanInputs {
         };
         lines.filter_map(line).collect()
     }
-}
-
-/// Warns of links, the first few by their pages.
-fn warning(report: &LinkReport) -> Option<String> {
-    let lines = report.lines();
-    let more = lines.len().saturating_sub(TOLD_LINKS);
-    let mut told: Vec<String> = vec![format!("{}; `unstale links` lists all", report.summary()?)];
-    told.extend(lines.into_iter().take(TOLD_LINKS));
-    if more > 0 {
-        told.push(format!("and {} more", count(more as u64)));
-    }
-    Some(told.join("\n"))
-}
-
-/// Warns of a limit that is passed.
-fn passed(line: &BudgetLine) -> String {
-    let BudgetLine { name, culprit, .. } = line;
-    let by = culprit.as_ref().map(|culprit| format!(": {culprit}"));
-    format!("`{name}` of [budget] is passed{}", by.unwrap_or_default())
 }

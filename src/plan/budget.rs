@@ -30,4 +30,12 @@ impl BudgetLine {
     pub fn is_passed(&self) -> bool {
         self.actual > self.limit
     }
+
+    /// Warns of a limit that is passed.
+    pub fn warning(&self) -> String {
+        let by = self.culprit.as_ref();
+        let by = by.map(|culprit| format!(": {culprit}"));
+        let name = self.name;
+        format!("`{name}` of [budget] is passed{}", by.unwrap_or_default())
+    }
 }

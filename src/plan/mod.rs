@@ -32,9 +32,6 @@ pub use object::{BucketObject, HeadAnswer, ObjectVersion, PastContent, WantedObj
 pub use open::OpenDeploys;
 pub use purge::TargetFacts;
 
-/// Links that are told in a warning, before the others are counted.
-pub const TOLD_LINKS: usize = 10;
-
 /// Why an object is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,11 +1,14 @@
 //! What is found in the site itself: links that lead nowhere, and where the limits of `[budget]` stand. Pure.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::json::merged;
 use super::options::TextLook;
 use super::text::{bytes, columns, count, elided, padded, shown};
 use crate::edge::Money;
+use crate::plan::Plan;
 use crate::plan::budget::{BudgetLine, BudgetUnit};
 use crate::rules::link_report::LinkReport;
 
@@ -32,6 +35,17 @@ pub(super) fn budget_text(lines: &[BudgetLine], look: TextLook) -> String {
         return String::new();
     }
     format!("Budget\n{}", rows.join("\n"))
+}
+
+/// Returns a plan's warnings but those of links and limits, which have lists of their own.
+pub(super) fn other_warnings(plan: &Plan) -> Vec<&String> {
+    let links = plan.links.iter().filter_map(LinkReport::warning);
+    let limits = plan.budget.iter().map(BudgetLine::warning);
+    let listed: HashSet<String> = links.chain(limits).collect();
+    let warnings = plan.warnings.iter();
+    warnings
+        .filter(|warning| !listed.contains(*warning))
+        .collect()
 }
 
 /// Returns an object for each problem of the links.

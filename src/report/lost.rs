@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::changes::more;
 use super::json::merged;
 use super::options::TextLook;
-use super::text::{counted, local_day, shown, wrapped};
+use super::text::{count, counted, local_day, shown, wrapped};
 use crate::plan::lost::{LostUrl, PageSameness};
 
 /// URLs shown where not all are asked for.
@@ -15,7 +15,7 @@ const MAX_SHOWN: usize = 10;
 /// of `_redirects` that keeps it; several one below the other.
 pub(super) fn text(lost: &[LostUrl], look: TextLook) -> Option<String> {
     let most = if look.verbose { usize::MAX } else { MAX_SHOWN };
-    let going = lost.iter().filter(|url| url.gone_since.is_none()).count() as u64;
+    let going = going(lost);
     let head = format!("{} will be gone:", counted(going, "URL"));
     let mut lines = Vec::new();
     if going > 1 {
@@ -33,14 +33,36 @@ pub(super) fn text(lost: &[LostUrl], look: TextLook) -> Option<String> {
         lines.extend(redirect.map(|line| format!("{first}  {}", look.paint.green(&shown(&line)))));
     }
     lines.extend(more(lost.len().saturating_sub(most), look));
-    let kept = lost.iter().filter(|url| url.redirect().is_some()).count();
-    let hint = match kept {
+    lines.extend(hint(lost).map(|hint| wrapped(hint, look.width, "", "  ")));
+    (!lost.is_empty()).then(|| lines.join("\n"))
+}
+
+/// Says how many URLs are lost: `2 URLs will be gone, 1 is gone already`.
+pub(super) fn title(lost: &[LostUrl]) -> String {
+    let going = going(lost);
+    let gone = lost.len() as u64 - going;
+    let is = if gone == 1 { "is" } else { "are" };
+    match (going, gone) {
+        (_, 0) => format!("{} will be gone", counted(going, "URL")),
+        (0, _) => format!("{} {is} gone already", counted(gone, "URL")),
+        _ => {
+            let (going, gone) = (counted(going, "URL"), count(gone));
+            format!("{going} will be gone, {gone} {is} gone already")
+        }
+    }
+}
+
+/// Says how the lines of `_redirects` are used that keep URLs, where there are any.
+pub(super) fn hint(lost: &[LostUrl]) -> Option<&'static str> {
+    match lost.iter().filter_map(LostUrl::redirect).take(2).count() {
         0 => None,
         1 => Some("That line in _redirects keeps it: `deploy --accept-redirects` writes it."),
         _ => Some("Those lines in _redirects keep them: `deploy --accept-redirects` writes them."),
-    };
-    lines.extend(hint.map(|hint| wrapped(hint, look.width, "", "  ")));
-    (!lost.is_empty()).then(|| lines.join("\n"))
+    }
+}
+
+fn going(lost: &[LostUrl]) -> u64 {
+    lost.iter().filter(|url| url.gone_since.is_none()).count() as u64
 }
 
 /// Returns `lost-url` objects, with the line of `_redirects` that keeps each.
@@ -131,13 +153,19 @@ mod tests {
             gone_since: Some(1_780_574_400),
             ..url("/old/", Some(("/new/", PageSameness::Title)))
         };
+        assert_eq!(
+            title(std::slice::from_ref(&earlier)),
+            "1 URL is gone already"
+        );
         let bare = LostUrl {
             live_since: None,
             linked_from: 0,
             ..url("/plain/", None)
         };
         let about = url("/about/", Some(("/me/", PageSameness::Content)));
-        insta::assert_snapshot!(told(&[about, bare, earlier], false), @r"
+        let lost = [about, bare, earlier];
+        assert_eq!(title(&lost), "2 URLs will be gone, 1 is gone already");
+        insta::assert_snapshot!(told(&lost, false), @r"
         2 URLs will be gone:
           /about/ (live since 2026-05-03, linked from 2 pages); /me/ has the same
             content

@@ -1,30 +1,20 @@
 //! A plan in short as Markdown, for a comment on a pull request. Pure.
 //!
-//! Names stand in code spans, where nothing is a mention, a link or markup. GitHub takes comments of up to 65,536 characters; the
-//! budgets below come to less.
+//! GitHub takes comments of up to 65,536 characters; the budgets come to less.
 
 use serde_json::json;
 
-use super::changes::{ChangeRow, totals};
-use super::findings::amount;
+use super::changes::totals;
 use super::fitting::fitting;
-use super::lost::fate;
+use super::markdown_parts::{BUDGET, cell, changes, code, folded, found, more, nothing, prose};
 use super::plan::{PlanContext, remarks};
 use super::printer::Printer;
 use super::purge::{heading, named, otherwise_of, takes};
-use super::text::{bytes, count, counted, shown};
 use crate::edge::PurgeChoice;
-use crate::plan::lost::LostUrl;
-use crate::plan::{Plan, Reason};
+use crate::plan::Plan;
 
-/// Changes listed.
-const MAX_CHANGES: usize = 20;
 /// Invalidation paths listed of one purge.
 const MAX_PATHS: usize = 20;
-/// Links listed.
-const MAX_LINKS: usize = 10;
-/// Bytes of each part, of which there are seven, and the purges together are one.
-const BUDGET: usize = 8_000;
 
 impl Printer {
     /// Prints a plan in short as Markdown; programs get it in an object, besides the plan.
@@ -44,65 +34,18 @@ impl Printer {
 pub(in crate::report) fn markdown(plan: &Plan, context: &PlanContext) -> String {
     let place = code(&context.destination());
     if plan.is_empty() {
-        let parts = [lost(plan), warnings(plan), budget(plan), links(plan)];
-        return format!(
-            "### Nothing to deploy\n\n{place} holds this build.\n{}",
-            parts.concat()
-        );
+        return format!("{}{}", nothing(&place), found(plan, &context.refused));
     }
     let totals = totals(plan).join(" · ");
     let head = format!("### Plan for {place}\n\n{totals}\n");
     let parts = [
         head,
-        lost(plan),
-        warnings(plan),
+        found(plan, &context.refused),
         changes(plan),
         purges(plan, context),
-        budget(plan),
-        links(plan),
         notes(plan, context),
     ];
     parts.concat()
-}
-
-fn lost(plan: &Plan) -> String {
-    let title = format!("{} will be gone", counted(plan.lost.len() as u64, "URL"));
-    let text = block(&title, &plan.lost, |lost| {
-        format!("- {}{}\n", code(&lost.path), prose(&fate(lost)))
-    });
-    let lines = plan.lost.iter().filter_map(LostUrl::redirect);
-    let (lines, left_out) = fitting(lines, BUDGET, |line| format!("    {}\n", shown(&line)));
-    if lines.is_empty() {
-        return text;
-    }
-    let more = more(left_out);
-    format!("{text}\nThese lines of `_redirects` keep them:\n\n{lines}{more}")
-}
-
-fn warnings(plan: &Plan) -> String {
-    block("Warnings", &plan.warnings, |warning| {
-        format!("- {}\n", prose(warning))
-    })
-}
-
-fn changes(plan: &Plan) -> String {
-    let changed = plan.changes.iter();
-    let changed = changed.map(|change| (&change.key, ChangeRow::of(change, plan).why, change.size));
-    let deleted = plan.deletions.iter();
-    let removed = Reason::Removed.word().to_owned();
-    let deleted = deleted.map(|deletion| (&deletion.key, removed.clone(), deletion.size));
-    let number = plan.changes.len() + plan.deletions.len();
-    let first = changed.chain(deleted).take(MAX_CHANGES);
-    let (rows, left_out) = fitting(first, BUDGET, |(key, why, size)| {
-        let (key, why) = (cell(key.as_str()), prose(&why));
-        format!("| {key} | {why} | {} |\n", bytes(size))
-    });
-    if number == 0 {
-        return String::new();
-    }
-    let more = more(left_out + number.saturating_sub(MAX_CHANGES));
-    let table = format!("| object | why | size |\n|---|---|---:|\n{rows}{more}");
-    folded(&counted(number as u64, "change"), &table)
 }
 
 fn purges(plan: &Plan, context: &PlanContext) -> String {
@@ -141,41 +84,6 @@ fn purge_text((heading, choice): (String, &PurgeChoice)) -> String {
     )
 }
 
-fn budget(plan: &Plan) -> String {
-    if plan.budget.is_empty() {
-        return String::new();
-    }
-    let (rows, left_out) = fitting(&plan.budget, BUDGET, |line| {
-        let verdict = if line.is_passed() {
-            "**passed**"
-        } else {
-            "kept"
-        };
-        let (actual, limit) = (amount(line, line.actual), amount(line, line.limit));
-        let culprit = line.culprit.as_deref().map(cell).unwrap_or_default();
-        let name = prose(line.name);
-        format!("| {name} | {actual} | {limit} | {verdict} | {culprit} |\n")
-    });
-    let head = "| limit | is | may be | | most by |\n|---|---|---|---|---|\n";
-    format!("\n#### Budget\n\n{head}{rows}{}", more(left_out))
-}
-
-fn links(plan: &Plan) -> String {
-    let problems = plan.links.as_ref().map(|report| report.problems.as_slice());
-    let problems = problems.unwrap_or_default();
-    if problems.is_empty() {
-        return String::new();
-    }
-    let first = problems.iter().take(MAX_LINKS);
-    let (lines, left_out) = fitting(first, BUDGET, |problem| {
-        let page = code(problem.page.as_str());
-        format!("- {page}: {} {}\n", code(&problem.to), problem.sort.fault())
-    });
-    let more = more(left_out + problems.len().saturating_sub(MAX_LINKS));
-    let title = format!("{} amiss", counted(problems.len() as u64, "link"));
-    folded(&title, &format!("{lines}{more}"))
-}
-
 fn notes(plan: &Plan, context: &PlanContext) -> String {
     let notes = remarks(plan, context);
     let (lines, left_out) = fitting(notes, BUDGET, |note| format!("- {}\n", prose(&note)));
@@ -183,65 +91,4 @@ fn notes(plan: &Plan, context: &PlanContext) -> String {
         return String::new();
     }
     format!("\n{lines}{}", more(left_out))
-}
-
-/// Writes a line for each item below a heading, where there are any.
-fn block<T>(title: &str, items: &[T], write: impl Fn(&T) -> String) -> String {
-    if items.is_empty() {
-        return String::new();
-    }
-    let (lines, left_out) = fitting(items, BUDGET, write);
-    format!("\n#### {title}\n\n{lines}{}", more(left_out))
-}
-
-/// Writes what unfolds.
-fn folded(title: &str, text: &str) -> String {
-    let title = prose(title);
-    format!("\n<details><summary>{title}</summary>\n\n{text}\n</details>\n")
-}
-
-fn more(left_out: usize) -> String {
-    if left_out == 0 {
-        return String::new();
-    }
-    format!("\nand {} more\n", count(left_out as u64))
-}
-
-/// Writes a name as a code span, with a fence that it does not hold (CommonMark, "Code spans").
-fn code(text: &str) -> String {
-    let text = shown(text);
-    let runs = text.split(|letter| letter != '`').map(str::len);
-    let fence = "`".repeat(runs.max().unwrap_or_default() + 1);
-    let touches = text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']);
-    let pad = if touches || text.is_empty() { " " } else { "" };
-    format!("{fence}{pad}{text}{pad}{fence}")
-}
-
-/// Writes a name in a table, where a bar ends the cell even in a code span (GitHub Flavored Markdown, "Tables").
-fn cell(text: &str) -> String {
-    code(text).replace('|', "\\|")
-}
-
-/// Escapes a sentence: nothing in it is markup, a mention, an issue or a link.
-fn prose(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in shown(text).chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '@' | '#' | ':' => {
-                safe.push(letter);
-                safe.push_str("<!-- -->");
-            }
-            '`' | '*' | '_' | '[' | ']' | '|' | '~' | '\\' | '!' | '$' => {
-                safe.push('\\');
-                safe.push(letter);
-            }
-            letter => safe.push(letter),
-        }
-    }
-    // A colon before a space begins no link.
-    safe.replace(":<!-- --> ", ": ")
-        .replace("www.", "www<!-- -->.")
 }

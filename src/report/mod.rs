@@ -19,6 +19,7 @@ mod left_out;
 mod links;
 mod lost;
 mod markdown;
+mod markdown_parts;
 mod noise;
 mod options;
 pub mod page;

@@ -32,6 +32,8 @@ pub struct PlanContext {
     pub free_left: Option<u64>,
     /// What the owner's word is taken for, a sentence each.
     pub trusted: BTreeSet<String>,
+    /// Why a deploy would not carry the plan out, a sentence each.
+    pub refused: Vec<String>,
 }
 
 impl PlanContext {

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::bars::ProgressBars;
+use super::markdown_parts::deployed;
 use super::options::PrinterOptions;
 use super::progress::UploadProgress;
 use super::summary::{self, Completions};
@@ -18,8 +19,7 @@ use super::{error, event, findings, lost, text};
 use crate::error::{Error, Exit};
 use crate::job::{DeployEvent, DeploySummary};
 use crate::plan::Plan;
-use crate::plan::TOLD_LINKS;
-use crate::rules::link_report::LinkReport;
+use crate::rules::link_report::{LinkReport, TOLD_LINKS};
 
 /// Prints for whoever looks on. Clones print to the same terminal; a closed pipe ends the printing, not the work.
 #[derive(Clone)]
@@ -33,6 +33,8 @@ struct PrinterState {
     bars: Option<ProgressBars>,
     progress: UploadProgress,
     completed: Completions,
+    /// What is being deployed.
+    planned: Option<Arc<Plan>>,
     /// Warnings said already.
     warned: HashSet<String>,
     /// Nothing is under way that could be waited for.
@@ -48,6 +50,7 @@ impl Printer {
             bars: options.bars.then(|| ProgressBars::new(options.err)),
             progress: UploadProgress::default(),
             completed: Completions::new(),
+            planned: None,
             warned: HashSet::new(),
             idle: false,
             summary: None,
@@ -67,6 +70,7 @@ impl Printer {
             DeployEvent::Planned(plan) => {
                 self.warn_of(&mut state, plan);
                 self.lost(&mut state, plan);
+                state.planned = Some(plan.clone());
             }
             DeployEvent::PurgeCompleted {
                 invalidation,
@@ -115,7 +119,8 @@ impl Printer {
     fn ended(&self, state: &mut PrinterState, summary: &DeploySummary) {
         state.clear();
         if let Some(path) = &self.options.step_summary {
-            append(path, &summary::markdown(summary, &state.completed));
+            let plan = state.planned.as_deref();
+            append(path, &deployed(summary, &state.completed, plan));
         }
         if self.options.json {
             state.summary = Some(summary::json(summary));

@@ -1,4 +1,4 @@
-//! What a deploy came to: three lines for people, an object for programs, Markdown for a CI job's page. Pure.
+//! What a deploy came to: three lines for people, an object for programs. Pure.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub(super) fn text(summary: &DeploySummary, completed: &Completions, look: TextL
         let label = format!("  {:<12} ", "purged");
         lines.push(wrapped(&line, look.width, &label, &" ".repeat(label.len())));
     }
-    if let Some(url) = summary.url.as_deref().filter(|_| summary.outcome == DONE) {
+    if let Some(url) = live_at(summary) {
         let label = format!("  {:<12} ", "live at");
         lines.push(format!("{label}{}", shown(url)));
     }
@@ -69,26 +69,16 @@ pub(super) fn nothing_to_do(destination: &str, width: usize) -> String {
     wrapped(&text, width, "", "  ")
 }
 
-/// Writes Markdown for `GITHUB_STEP_SUMMARY`, with a line break at its end.
-pub(super) fn markdown(summary: &DeploySummary, completed: &Completions) -> String {
-    let place = destination(&summary.bucket, &summary.prefix);
-    if is_nothing(summary) {
-        return format!("### Nothing to deploy\n\n`{place}` holds this build.\n");
-    }
-    let mut text = format!("### {}\n\n| | |\n|---|---|\n", headline(summary, &place));
-    for (what, number) in parts(summary) {
-        text.push_str(&format!("| {what} | {number} |\n"));
-    }
-    if let Some(url) = summary.url.as_deref().filter(|_| summary.outcome == DONE) {
-        text.push_str(&format!("| live at | <{url}> |\n"));
-    }
-    for line in purges(summary, completed) {
-        text.push_str(&format!("| purged | {} |\n", line.replace('|', "\\|")));
-    }
-    text
+/// Returns where the site is to be seen, once all of it is there.
+pub(super) fn live_at(summary: &DeploySummary) -> Option<&str> {
+    summary.url.as_deref().filter(|_| is_done(summary))
 }
 
-fn is_nothing(summary: &DeploySummary) -> bool {
+pub(super) fn is_done(summary: &DeploySummary) -> bool {
+    summary.outcome == DONE
+}
+
+pub(super) fn is_nothing(summary: &DeploySummary) -> bool {
     summary.outcome == NOTHING
 }
 
@@ -262,11 +252,6 @@ mod tests {
             ..DeploySummary::default()
         };
         insta::assert_snapshot!(text(&idle), @"Nothing to do: s3://site/docs/ holds this build.");
-        insta::assert_snapshot!(markdown(&idle, &Completions::new()), @r#"
-        ### Nothing to deploy
-
-        `s3://site/docs/` holds this build.
-        "#);
     }
 
     #[test]
@@ -332,22 +317,6 @@ mod tests {
         ] {
             assert_eq!(concluded(own, exit), expected);
         }
-    }
-
-    #[test]
-    fn markdown_has_a_table() {
-        insta::assert_snapshot!(markdown(&site(), &Completions::new()), @r#"
-        ### Deployed 12,312 files to s3://site in 2.1 s
-
-        | | |
-        |---|---|
-        | uploaded | 12 (1.3 MB) |
-        | copied | 2 |
-        | deleted | 1 |
-        | unchanged | 12,298 |
-        | kept for open pages | 3 |
-        | purged | 4 paths of E123 (I2J0I21PCUYOIK), completed, free |
-        "#);
     }
 
     #[test]

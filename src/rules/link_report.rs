@@ -21,6 +21,9 @@ pub enum LinkPolicy {
     Off,
 }
 
+/// Links that a warning names; all are told where all are asked for.
+pub const TOLD_LINKS: usize = 10;
+
 /// What was found in all pages of a build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkReport {
@@ -74,18 +77,40 @@ impl LinkReport {
         numbers.into_iter().collect()
     }
 
+    /// Warns of links, the first few by their pages; `None` where there is nothing to tell.
+    pub fn warning(&self) -> Option<String> {
+        let problems = self.by_page();
+        let more = problems.len().saturating_sub(TOLD_LINKS);
+        let first = problems.iter().take(TOLD_LINKS);
+        let mut told = vec![format!("{}; `unstale links` lists all", self.summary()?)];
+        told.extend(first.map(|(problem, elsewhere)| format!("{problem}{elsewhere}")));
+        if more > 0 {
+            told.push(format!("and {} more", count(more as u64)));
+        }
+        Some(told.join("\n"))
+    }
+
     /// Writes a line for each problem; one that several pages have stands with the first of them.
     pub fn lines(&self) -> Vec<String> {
+        let lines = self.by_page().into_iter();
+        lines
+            .map(|(problem, elsewhere)| format!("{problem}{elsewhere}"))
+            .collect()
+    }
+
+    /// Returns each problem with the first page that has it, and what is said of the others: ` (and in 3 more pages)`.
+    pub fn by_page(&self) -> Vec<(&LinkProblem, String)> {
         let mut pages: BTreeMap<(ProblemSort, &str), u64> = BTreeMap::new();
         for problem in &self.problems {
             *pages.entry((problem.sort, &problem.to)).or_default() += 1;
         }
         let problems = self.problems.iter().filter_map(|problem| {
             let number = pages.remove(&(problem.sort, problem.to.as_str()))?;
-            Some(match number {
-                0 | 1 => problem.to_string(),
-                more => format!("{problem} (and in {})", counted(more - 1, "more page")),
-            })
+            let elsewhere = match number {
+                0 | 1 => String::new(),
+                more => format!(" (and in {})", counted(more - 1, "more page")),
+            };
+            Some((problem, elsewhere))
         });
         problems.collect()
     }

@@ -115,6 +115,68 @@ async fn a_plan_is_markdown_for_a_comment() {
 }
 
 #[tokio::test]
+async fn what_is_found_is_told_once_and_alike_everywhere() {
+    let (world, site) = (World::new().await, site());
+    site.write("about/index.html", "<title>About</title>same");
+    world.deploy(&site).await.succeeds();
+    site.remove("about/index.html");
+    site.write("me/index.html", "<title>About</title>same");
+    let links = (10..22).map(|number| format!("<a href=/gone-{number}>"));
+    site.write("posts/two.html", links.collect::<String>());
+    let settings = "links = \"deny\"\n[budget]\nfiles = 2\n";
+    fs::write(site.project().join("deploy.toml"), settings).unwrap();
+    let page = page_in(&site);
+    let plan = || world.plan(&site).within(site.project());
+    let json = plan().with("--json --html").arg(&page).await.succeeds();
+    let paths = json.summary()["paths"].to_string();
+    let comment = plan().with("--markdown").await.succeeds();
+    let comment = comment.says("deploy would refuse this: 12 links").stdout;
+    let report = site.project().join("summary.md");
+    let deploy = world.deploy(&site).within(site.project());
+    let deploy = deploy
+        .with("--links warn")
+        .env("GITHUB_STEP_SUMMARY", &report);
+    deploy.await.succeeds();
+    let summary = fs::read_to_string(report).unwrap();
+    let page = read(&page);
+    let once = [
+        "1 URL will be gone",
+        "/about/index.html /me/index.html 301",
+        "/gone-19",
+        "<summary>12 links: 12 lead nowhere</summary>",
+    ];
+    for text in [&comment, &summary] {
+        for words in once {
+            assert_eq!(text.matches(words).count(), 1, "`{words}`\n{text}");
+        }
+        assert!(
+            !text.contains("\\n") && !text.contains("is passed"),
+            "{text}"
+        );
+        holds(
+            text,
+            &["and 2 more", "| **over** |", "| `posts/two.html` | new |"],
+        );
+    }
+    for words in [
+        "1 URL will be gone",
+        "/gone-21",
+        "links: 12 lead nowhere</p>",
+    ] {
+        assert_eq!(page.matches(words).count(), 1, "`{words}`\n{page}");
+    }
+    holds(
+        &page,
+        &[
+            "<li>deploy would refuse this: 12 links",
+            "/about/index.html /me/index.html 301",
+            "<summary>and 2 more</summary>",
+            &format!("<dt>purge paths</dt><dd>{paths}</dd>"),
+        ],
+    );
+}
+
+#[tokio::test]
 async fn a_deploy_is_reported_with_its_times() {
     let (world, site) = (World::new().await, site());
     let path = page_in(&site);

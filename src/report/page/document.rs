@@ -7,6 +7,7 @@ use super::changes::ChangeTree;
 use super::html::{escaped, section};
 use super::subject::PageSubject;
 use super::{overview, purges, remarks, sizes};
+use crate::report::lost;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
@@ -32,6 +33,7 @@ pub fn page(subject: &PageSubject<'_>) -> String {
         };
         let price = overview::price(plan, subject.context);
         let parts = [
+            section("lost", &lost::title(&plan.lost), &remarks::lost(plan)),
             section("budget", "Budget", &remarks::budget(plan)),
             section("changes", "What changes, and why", &table),
             section("purge", "The purge", &purges::html(&titled)),
@@ -41,7 +43,6 @@ pub fn page(subject: &PageSubject<'_>) -> String {
                 &format!("{}{price}", sizes::html(plan)),
             ),
             line,
-            section("lost", "URLs that will be gone", &remarks::lost(plan)),
             section(
                 "links",
                 "Links that do not do what they seem to",

@@ -5,6 +5,9 @@ use serde_json::Value;
 use crate::report::fitting::fitting;
 use crate::report::text::{count, shown};
 
+/// Items that are seen of a list that unfolds.
+const MAX_UNFOLDED: usize = 10;
+
 /// Escapes a text so that it may stand between tags or in a quoted attribute, and nothing in it is hidden.
 pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -93,6 +96,22 @@ pub(super) fn list<T>(
         return more(left_out);
     }
     format!("<ul>\n{items}</ul>\n{}", more(left_out))
+}
+
+/// Writes a list as [`list`] does, of which what comes after the first few unfolds.
+pub(super) fn folding_list<T>(
+    mut items: Vec<T>,
+    budget: usize,
+    write: impl Fn(T) -> String,
+) -> String {
+    let rest = items.split_off(items.len().min(MAX_UNFOLDED));
+    let first = list(items, budget, &write);
+    if rest.is_empty() {
+        return first;
+    }
+    let title = format!("and {} more", count(rest.len() as u64));
+    let rest = list(rest, budget, write);
+    format!("{first}<details><summary>{title}</summary>\n{rest}</details>\n")
 }
 
 /// Says how many are not listed.

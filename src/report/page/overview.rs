@@ -8,6 +8,7 @@ use crate::edge::Money;
 use crate::error::Error;
 use crate::object::plural::count;
 use crate::plan::{COPY_PRICE, DistributionPurge, Plan, Reason};
+use crate::report::findings::other_warnings;
 use crate::report::plan::{PlanContext, remarks};
 use crate::report::summary;
 use crate::report::text::{bytes, counted, shown, utc};
@@ -71,29 +72,30 @@ fn failed(error: &Error) -> String {
 /// Writes what a plan comes to in figures, what else is to be known of it, and what a deploy of it did.
 pub(super) fn sections(subject: &PageSubject<'_>) -> String {
     let deployed = subject.deploy.as_ref().map(done).unwrap_or_default();
-    let planned = subject.plan.map(figures).unwrap_or_default();
+    // What went as planned is not told twice.
+    let done = subject.deploy.as_ref().and_then(|deploy| deploy.summary);
+    let is_done = done.is_some_and(summary::is_done);
+    let figures = subject.plan.filter(|_| !is_done).map(figures);
+    let figures = figures.unwrap_or_default();
     let remarks = subject.plan.map(|plan| remarks(plan, subject.context));
     let remarks = remarks.unwrap_or_default();
     let remarks = list(remarks, BUDGET, |remark| escaped(&remark));
     let told = subject.deploy.as_ref().map(|deploy| deploy.line.warnings());
-    let planned_warnings = subject.plan.map(|plan| plan.warnings.as_slice());
-    let (mut warnings, mut told_already) = (Vec::new(), HashSet::new());
-    for group in [planned_warnings, told, Some(subject.warnings)] {
-        for warning in group.unwrap_or_default() {
-            if told_already.insert(warning) {
-                warnings.push(warning);
-            }
-        }
-    }
+    let planned = subject.plan.map(other_warnings);
+    let warnings = subject.context.refused.iter();
+    let warnings = warnings.chain(planned.unwrap_or_default());
+    let warnings = warnings.chain(told.unwrap_or_default());
+    let mut told_already = HashSet::new();
+    let warnings = warnings.filter(|warning| told_already.insert(*warning));
     let warnings = list(warnings, BUDGET, |warning| escaped(warning));
-    let totals = if subject.deploy.is_some() {
-        "What was planned"
-    } else {
-        "In all"
+    let totals = match &subject.deploy {
+        None => "In all",
+        Some(_) if is_done => "Besides",
+        Some(_) => "What was planned",
     };
     [
         section("done", "What was done", &deployed),
-        section("totals", totals, &format!("{planned}{remarks}")),
+        section("totals", totals, &format!("{figures}{remarks}")),
         section("warnings", "Warnings", &warnings),
     ]
     .concat()
@@ -136,10 +138,7 @@ fn done(deploy: &ReportedDeploy<'_>) -> String {
 fn figures(plan: &Plan) -> String {
     let counts = plan.counts();
     let counted = |reason: Reason| counts.get(&reason).copied().unwrap_or_default() as u64;
-    let paths = |purge: &DistributionPurge| {
-        purge.purge.cover.paths() + purge.after.cover.paths() + purge.resent.count
-    };
-    let paths: u64 = plan.purges.iter().map(paths).sum();
+    let paths: u64 = plan.purges.iter().map(DistributionPurge::paths).sum();
     let price: Money = plan.purges.iter().map(DistributionPurge::cost).sum();
     let forced = counted(Reason::Forced);
     let figures = [
@@ -165,7 +164,7 @@ pub(super) fn price(plan: &Plan, context: &PlanContext) -> String {
             .flat_map(|purge| [&purge.purge.cover, &purge.after.cover])
     };
     let free: u64 = purges().map(|cover| cover.free).sum();
-    let paths: u64 = purges().map(|cover| cover.paths()).sum();
+    let paths: u64 = plan.purges.iter().map(DistributionPurge::paths).sum();
     let price: Money = plan.purges.iter().map(DistributionPurge::cost).sum();
     let mut lines = Vec::new();
     if writes > 0 {

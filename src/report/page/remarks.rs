@@ -1,54 +1,47 @@
 //! URLs that are lost, links that lead nowhere, and the budget.
 
-use super::html::{code, escaped, list, more, table};
+use super::html::{code, escaped, folding_list, more, table};
 use crate::plan::Plan;
 use crate::plan::lost::LostUrl;
 use crate::report::findings::amount;
 use crate::report::fitting::fitting;
-use crate::report::lost::fate;
+use crate::report::lost::{fate, hint};
 
 /// Bytes of each list.
 const BUDGET: usize = 12_000;
 
 /// Writes the URLs that will be gone, with the lines of `_redirects` that keep them.
 pub(super) fn lost(plan: &Plan) -> String {
-    if plan.lost.is_empty() {
-        return String::new();
-    }
-    let urls = list(&plan.lost, BUDGET, |lost| {
+    let urls = folding_list(plan.lost.iter().collect(), BUDGET, |lost| {
         format!("{}{}", code(&lost.path), escaped(&fate(lost)))
     });
     let lines = plan.lost.iter().filter_map(LostUrl::redirect);
     let (lines, left_out) = fitting(lines, BUDGET, |line| format!("{}\n", escaped(&line)));
-    if lines.is_empty() {
+    let Some(hint) = hint(&plan.lost) else {
         return urls;
-    }
-    let more = more(left_out);
-    format!(
-        "{urls}<p>These lines of <code>_redirects</code> keep them:</p>\n<pre tabindex=\"0\" class=\"copy\"><code>{lines}</code></pre>\n{more}"
-    )
+    };
+    let (more, hint) = (more(left_out), escaped(hint));
+    format!("{urls}<pre tabindex=\"0\"><code>{lines}</code></pre>\n{more}<p>{hint}</p>\n")
 }
 
 /// Writes the links that do not do what they seem to, by sort.
 pub(super) fn links(plan: &Plan) -> String {
-    let Some(report) = plan
-        .links
-        .as_ref()
-        .filter(|report| !report.problems.is_empty())
+    let Some((report, summary)) = plan.links.as_ref().and_then(|it| Some((it, it.summary()?)))
     else {
         return String::new();
     };
-    list(&report.problems, BUDGET, |problem| {
+    let list = folding_list(report.by_page(), BUDGET, |(problem, elsewhere)| {
         let suggestion = problem.suggestion.as_deref();
         let suggestion = suggestion.map(|to| format!("; {} is there", code(to)));
         format!(
-            "{}: {} {}{}",
+            "{}: {} {}{}{elsewhere}",
             code(problem.page.as_str()),
             code(&problem.to),
             problem.sort.fault(),
             suggestion.unwrap_or_default()
         )
-    })
+    });
+    format!("<p>{}</p>\n{list}", escaped(&summary))
 }
 
 /// Writes where the site stands against `[budget]`.
@@ -59,8 +52,8 @@ pub(super) fn budget(plan: &Plan) -> String {
     let heads = ["Limit", "Is", "May be", "", "Most by"];
     table(("The budget", &heads), &plan.budget, BUDGET, |line| {
         let verdict = match line.is_passed() {
-            true => "<strong class=\"bad\">passed</strong>",
-            false => "kept",
+            true => "<strong class=\"bad\">over</strong>",
+            false => "within",
         };
         let culprit = line.culprit.as_deref().map(code);
         vec![

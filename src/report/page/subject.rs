@@ -15,8 +15,6 @@ pub struct PageSubject<'a> {
     /// Unix seconds.
     pub at: i64,
     pub commit: Option<&'a str>,
-    /// Besides the plan's own.
-    pub warnings: &'a [String],
     pub deploy: Option<ReportedDeploy<'a>>,
 }
 

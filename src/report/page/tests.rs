@@ -14,6 +14,8 @@ use crate::plan::budget::{BudgetLine, BudgetUnit};
 use crate::plan::lost::{LostUrl, PageSameness, SuccessorPage};
 use crate::plan::{ChangeAction, DistributionPurge, Plan, Reason};
 use crate::report::markdown::markdown;
+use crate::report::markdown_parts::deployed;
+use crate::report::summary::Completions;
 use crate::report::tests::{change, context, cover, deletion, purge, small};
 use crate::rules::link_report::{LinkProblem, LinkReport, ProblemSort};
 
@@ -29,7 +31,6 @@ fn subject<'a>(plan: &'a Plan, context: &'a crate::report::PlanContext) -> PageS
         context,
         at: 1_790_000_000,
         commit: Some("0f3a9c"),
-        warnings: &[],
         deploy: None,
     }
 }
@@ -157,14 +158,24 @@ fn a_page_tells_without_its_script() {
     <li>a warning</li>
     </ul>
     </section>
+    <section id="lost" aria-labelledby="lost-title">
+    <h2 id="lost-title">2 URLs will be gone</h2>
+    <ul>
+    <li><code>/about/</code> (live since 2026-05-03, linked from 2 pages); /me/ has the same content</li>
+    <li><code>/old/</code></li>
+    </ul>
+    <pre tabindex="0"><code>/about/ /me/ 301
+    </code></pre>
+    <p>That line in _redirects keeps it: `deploy --accept-redirects` writes it.</p>
+    </section>
     <section id="budget" aria-labelledby="budget-title">
     <h2 id="budget-title">Budget</h2>
     <table>
     <caption>The budget</caption>
     <thead><tr><th scope="col">Limit</th><th scope="col">Is</th><th scope="col">May be</th><th scope="col"></th><th scope="col">Most by</th></tr></thead>
     <tbody>
-    <tr><th scope="row">site-bytes</th><td data-of="Is">1.2 MB</td><td data-of="May be">1.0 MB</td><td><strong class="bad">passed</strong></td><td data-of="Most by"></td></tr>
-    <tr><th scope="row">purge-dollars</th><td data-of="Is">$0.25</td><td data-of="May be">$1.00</td><td>kept</td><td data-of="Most by"></td></tr>
+    <tr><th scope="row">site-bytes</th><td data-of="Is">1.2 MB</td><td data-of="May be">1.0 MB</td><td><strong class="bad">over</strong></td><td data-of="Most by"></td></tr>
+    <tr><th scope="row">purge-dollars</th><td data-of="Is">$0.250</td><td data-of="May be">$1.00</td><td>within</td><td data-of="Most by"></td></tr>
     </tbody>
     </table>
     </section>
@@ -250,21 +261,12 @@ fn a_page_tells_without_its_script() {
     <li>Free paths of this month: 989 left before, 987 after</li>
     </ul>
     </section>
-    <section id="lost" aria-labelledby="lost-title">
-    <h2 id="lost-title">URLs that will be gone</h2>
-    <ul>
-    <li><code>/about/</code>: live since 2026-05-03, linked from 2 pages; /me/ has the same content</li>
-    <li><code>/old/</code></li>
-    </ul>
-    <p>These lines of <code>_redirects</code> keep them:</p>
-    <pre tabindex="0" class="copy"><code>/about/ /me/ 301
-    </code></pre>
-    </section>
     <section id="links" aria-labelledby="links-title">
     <h2 id="links-title">Links that do not do what they seem to</h2>
+    <p>2 links: 2 lead nowhere</p>
     <ul>
     <li><code>index.html</code>: <code>/nowhere/</code> leads nowhere</li>
-    <li><code>index.html</code>: <code>/About/</code> is found only where upper and lower case are one, perhaps <code>/about/</code></li>
+    <li><code>index.html</code>: <code>/About/</code> is there in other letters alone; <code>/about/</code> is there</li>
     </ul>
     </section>
     </main>
@@ -348,13 +350,12 @@ fn names_are_never_markup() {
     assert_eq!(page.matches("</script>").count(), 2);
     assert!(data(&page).to_string().contains("onerror"));
     let comment = markdown(&plan, &context());
-    // Lines that are indented are code.
-    let lines = comment.lines().filter(|line| !line.starts_with("    "));
-    for line in lines.filter(|line| line.contains("img src")) {
+    // What stands between fences is code.
+    let prose = comment.split("```\n").step_by(2).flat_map(str::lines);
+    for line in prose.filter(|line| line.contains("img src")) {
         // Outside of code spans nothing is left of it.
-        let outside = line.replace("\\`", "");
-        let outside: String = outside.split("``").step_by(2).collect();
-        for sign in ["<img", "@all", "#1"] {
+        let outside: String = line.split("``").step_by(2).collect();
+        for sign in ["<img", "@all", " #1"] {
             assert!(!outside.contains(sign), "{sign}: {line}");
         }
     }
@@ -477,4 +478,67 @@ fn objects(node: &Value) -> u64 {
     };
     let listed: u64 = entries.iter().map(objects).sum();
     listed + node[4].as_u64().unwrap_or_default()
+}
+
+#[test]
+fn a_deploy_is_markdown_with_what_was_found() {
+    let done = DeploySummary {
+        bucket: "site".to_owned(),
+        outcome: "done".to_owned(),
+        uploaded: 12,
+        uploaded_bytes: 1_300_000,
+        unchanged: 12_298,
+        seconds: 2.14,
+        url: Some("https://www.example.com".to_owned()),
+        ..DeploySummary::default()
+    };
+    let plan = Plan {
+        changes: vec![change("a|b.html", Reason::New, ChangeAction::Upload, 9)],
+        ..Plan {
+            lost: rich().lost,
+            warnings: vec!["a_b costs $1".to_owned()],
+            ..Plan::default()
+        }
+    };
+    insta::assert_snapshot!(deployed(&done, &Completions::new(), Some(&plan)), @r##"
+    ### Deployed 12,310 files to s3:<!-- -->//site in 2.1 s
+
+    | | |
+    |---|---|
+    | uploaded | 12 (1.3 MB) |
+    | unchanged | 12,298 |
+    | live at | <https://www.example.com> |
+
+    #### 2 URLs will be gone
+
+    - `/about/` (live since 2026-05-03, linked from 2 pages); /me/ has the same content
+    - `/old/`
+
+    ```
+    /about/ /me/ 301
+    ```
+
+    That line in &#95;redirects keeps it: &#96;deploy --accept-redirects&#96; writes it.
+
+    #### Warnings
+
+    - a&#95;b costs <span>$</span>1
+
+    <details><summary>1 change</summary>
+
+    | object | why | size |
+    |---|---|---:|
+    | `a\|b.html` | new | 9 B |
+
+    </details>
+    "##);
+    let idle = DeploySummary {
+        outcome: "nothing to do".to_owned(),
+        ..done
+    };
+    insta::assert_snapshot!(deployed(&idle, &Completions::new(), None), @r##"
+    ### Nothing to deploy
+
+    `s3://site` holds this build.
+    "##);
 }

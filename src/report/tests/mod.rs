@@ -76,6 +76,7 @@ pub(super) fn context() -> PlanContext {
         names: vec![("E123".to_owned(), "www.example.com".to_owned())],
         free_left: Some(989),
         trusted: BTreeSet::new(),
+        refused: Vec::new(),
     }
 }
 
