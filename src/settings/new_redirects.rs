@@ -281,7 +281,9 @@ mod tests {
         let (folder, mut settings) = project(files);
         let dir = folder.path().join("public");
         let redirect = Redirect::new("/a/", "/b/");
-        let done = settings.write_redirects(&dir, &[redirect.clone()]).unwrap();
+        let done = settings
+            .write_redirects(&dir, std::slice::from_ref(&redirect))
+            .unwrap();
         if !done.redirects.is_empty() {
             // They are in force, and a second time there is nothing to write.
             let site_files = settings.site_files(&dir).unwrap();

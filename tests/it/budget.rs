@@ -10,7 +10,7 @@ use crate::support::{Ran, Site, World};
 fn site() -> Site {
     let page = "<link rel=stylesheet href=/a.css><script src=b.js></script><img src=/c.png srcset='/big.png 2x'>\
                 <a href=/big.png>x</a><img src=https://other.example/x.png><script src=b.js></script>";
-    let site = Site::of(&[
+    Site::of(&[
         ("index.html", &format!("{page:<1000}")),
         (
             "a.css",
@@ -25,8 +25,7 @@ fn site() -> Site {
         ("e.woff2", &"x".repeat(1000)),
         ("big.png", &"x".repeat(5000)),
         ("plain.html", &"x".repeat(2000)),
-    ]);
-    site
+    ])
 }
 
 fn set(site: &Site, budget: &str) {

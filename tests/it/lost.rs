@@ -77,7 +77,7 @@ async fn a_page_that_moved_is_told_with_the_line_that_keeps_it() {
         "type": "lost-url", "path": "/about/", "key": "about/index.html", "live-since": since, "linked-from": 1,
         "successor": {"path": "/me/", "sameness": "content"}, "redirect": "/about/ /me/ 301",
     });
-    assert_eq!(told, [expected.clone()]);
+    assert_eq!(told, std::slice::from_ref(&expected));
     let deployed = world.deploy(&site).with("--json").await.succeeds();
     assert_eq!(lost(&deployed), [expected]);
     world.assert_deployed(&site, "");
