@@ -449,16 +449,9 @@ fn a_page_stays_small_however_much_there_is() {
         (30_000, |at| format!("{}/{}/{at}/", at % 7, at % 1000)),
     ] {
         let plan = grown(files, name);
-        let begun = std::time::Instant::now();
         let page = written(&plan);
         assert!(page.len() < MAX_PAGE, "{}", page.len());
         assert!(markdown(&plan, &context()).len() < MAX_COMMENT);
-        // Some hundredths of a second where it is optimized.
-        assert!(
-            begun.elapsed() < Duration::from_secs(20),
-            "{:?}",
-            begun.elapsed()
-        );
         let data = data(&page);
         let tree = &data["changes"]["tree"];
         assert_eq!(objects(tree), files as u64);
