@@ -138,6 +138,7 @@ async fn write(
         unpaid: Vec::new(),
         suspects: Vec::new(),
         kept: Default::default(),
+        gone: None,
         warned: Default::default(),
     };
     lease.end(end).await?;
