@@ -263,7 +263,7 @@ fn a_page_tells_without_its_script() {
     </section>
     <section id="links" aria-labelledby="links-title">
     <h2 id="links-title">Links that do not do what they seem to</h2>
-    <p>2 links: 2 lead nowhere</p>
+    <p>2 links lead nowhere</p>
     <ul>
     <li><code>index.html</code>: <code>/nowhere/</code> leads nowhere</li>
     <li><code>index.html</code>: <code>/About/</code> is there in other letters alone; <code>/about/</code> is there</li>
