@@ -156,7 +156,8 @@
       pane("Paths that are purged", paths, pathItems, (path) => path.takes),
       pane("URLs", targets, urlItems, (target) => target.by),
     ];
-    const status = make("p", { role: "status", class: "quiet" });
+    // Of one height whatever it says: what moved under the pointer would light something else.
+    const status = make("p", { role: "status", class: "quiet told" });
     const hint = "Point at a path, or go to it by the arrow keys, to see which URLs it takes; or at a URL, to see what takes it.";
     status.textContent = hint;
 
