@@ -132,6 +132,11 @@ impl AwsClients {
     pub fn cloudfront(&self) -> CloudFront {
         self.cloudfront.clone()
     }
+
+    /// The configuration that further services' clients are made from; those of one region name it.
+    pub(super) fn config(&self) -> &SdkConfig {
+        &self.config
+    }
 }
 
 /// Makes the client for both services. It trusts the certificates in `ca`, in PEM, besides the system's.

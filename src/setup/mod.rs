@@ -1,0 +1,1 @@
+//! From a template to the CloudFormation stack that a site lives in.
