@@ -40,8 +40,8 @@ pub(super) async fn links(app: &App) -> Result<Exit, Error> {
     );
     let report = found.links.unwrap_or_default();
     app.printer.links(&report);
-    Ok(match report.refused().next() {
-        Some(_) => Exit::Failed,
-        None => Exit::Done,
+    Ok(match report.refused() {
+        0 => Exit::Done,
+        _ => Exit::Failed,
     })
 }

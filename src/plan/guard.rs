@@ -75,7 +75,7 @@ impl SiteRefusal {
 /// Refuses a site whose links the policy denies.
 pub fn check_links(plan: &Plan, policy: LinkPolicy) -> Result<(), SiteRefusal> {
     let report = plan.links.as_ref().filter(|_| policy == LinkPolicy::Deny);
-    let refused = report.filter(|report| report.refused().next().is_some());
+    let refused = report.filter(|report| report.refused() > 0);
     match refused.and_then(|report| report.summary()) {
         Some(summary) => Err(SiteRefusal::Links { summary }),
         None => Ok(()),

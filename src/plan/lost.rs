@@ -289,7 +289,7 @@ struct Successors<'a> {
     by_digest: HashMap<Md5, Vec<(&'a Key, bool)>>,
     new: HashSet<&'a Key>,
     /// Of the build, each with its only page.
-    titles: Option<&'a BTreeMap<Box<str>, Key>>,
+    titles: Option<&'a HashMap<Box<str>, Key>>,
     /// Titles of departed pages that more than one had.
     common: HashSet<&'a str>,
 }

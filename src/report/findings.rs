@@ -48,10 +48,12 @@ pub(super) fn other_warnings(plan: &Plan) -> Vec<&String> {
         .collect()
 }
 
-/// Returns an object for each problem of the links.
+/// Returns an object for each link of a page that has a problem.
 pub(super) fn link_json(report: &LinkReport) -> impl Iterator<Item = Value> {
-    let problems = report.problems.iter();
-    problems.map(|problem| merged(json!({"type": "link"}), problem))
+    report.problems.iter().flat_map(|problem| {
+        let pages = problem.pages.iter();
+        pages.map(move |page| merged(json!({"type": "link", "page": page}), problem))
+    })
 }
 
 /// Returns an object for each limit.

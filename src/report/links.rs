@@ -12,8 +12,8 @@ impl Printer {
     pub fn links(&self, report: &LinkReport) {
         self.finish();
         link_json(report).for_each(|object| self.object(&object));
-        let lines = report.lines();
-        lines.iter().for_each(|line| self.line(&shown(line)));
+        let problems = report.problems.iter();
+        problems.for_each(|problem| self.line(&shown(&problem.to_string())));
         let counts = report.counts();
         self.line(&format!(
             "Read {} with {}: {}",
@@ -22,8 +22,8 @@ impl Printer {
             counts.as_deref().unwrap_or("all lead somewhere")
         ));
         self.summary(json!({
-            "type": "summary", "pages": report.pages, "links": report.links, "problems": report.problems.len(),
-            "refused": report.refused().count(),
+            "type": "summary", "pages": report.pages, "links": report.links, "problems": report.faulty(),
+            "refused": report.refused(),
         }));
     }
 }

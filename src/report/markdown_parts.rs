@@ -123,18 +123,18 @@ fn links(plan: &Plan) -> String {
     else {
         return String::new();
     };
-    let problems = report.by_page();
-    let number = problems.len();
-    let first = problems.into_iter().take(MAX_LINKS);
-    let (lines, left_out) = fitting(first, BUDGET, |(problem, elsewhere)| {
-        let (page, to) = (code(problem.page.as_str()), code(&problem.to));
+    let problems = &report.problems;
+    let first = problems.iter().take(MAX_LINKS);
+    let (lines, left_out) = fitting(first, BUDGET, |problem| {
+        let (page, to) = (code(problem.page()), code(&problem.to));
         let suggestion = problem.suggestion.as_deref();
         let suggestion = suggestion.map(|to| format!("; {} is there", code(to)));
         let fault = problem.sort.fault();
         let suggestion = suggestion.unwrap_or_default();
+        let elsewhere = problem.elsewhere();
         format!("- {page}: {to} {fault}{suggestion}{elsewhere}\n")
     });
-    let more = more(left_out + number.saturating_sub(MAX_LINKS));
+    let more = more(left_out + problems.len().saturating_sub(MAX_LINKS));
     folded(&summary, &format!("{lines}{more}"))
 }
 

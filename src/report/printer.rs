@@ -19,7 +19,7 @@ use super::{error, event, findings, lost, text};
 use crate::error::{Error, Exit};
 use crate::job::{DeployEvent, DeploySummary};
 use crate::plan::Plan;
-use crate::rules::link_report::{LinkReport, TOLD_LINKS};
+use crate::rules::link_report::TOLD_LINKS;
 
 /// Prints for whoever looks on. Clones print to the same terminal; a closed pipe ends the printing, not the work.
 #[derive(Clone)]
@@ -179,9 +179,8 @@ impl Printer {
             let links = plan
                 .links
                 .iter()
-                .flat_map(LinkReport::lines)
-                .skip(TOLD_LINKS);
-            links.for_each(|line| state.to_stderr(&text::shown(&line)));
+                .flat_map(|report| report.problems.iter().skip(TOLD_LINKS));
+            links.for_each(|link| state.to_stderr(&text::shown(&link.to_string())));
         }
     }
 

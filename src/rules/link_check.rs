@@ -1,6 +1,6 @@
 //! Judges the links of all pages of a site. A link is judged once for all pages that have it, or once a folder where it is relative.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use percent_encoding::percent_decode_str;
 
@@ -32,6 +32,7 @@ pub fn check_links(pages: &[CheckedPage], table: &PageTable, site: &LinkSite) ->
         fates: vec![LinkFate::Fine],
         relative: HashMap::new(),
         folders: HashMap::new(),
+        told: HashMap::new(),
         report: LinkReport::default(),
     };
     for page in pages {
@@ -41,14 +42,18 @@ pub fn check_links(pages: &[CheckedPage], table: &PageTable, site: &LinkSite) ->
     }
     let mut report = checker.report;
     report.titles = titles(pages, table);
-    report
-        .problems
-        .sort_by(|one, other| (one.sort, &one.page).cmp(&(other.sort, &other.page)));
+    for fate in checker.fates {
+        if let LinkFate::Nothing { path, pages, .. } = fate {
+            report.dead.entry(path).or_default().extend(pages);
+        }
+    }
+    let problems = &mut report.problems;
+    problems.sort_by(|one, other| (one.sort, one.page()).cmp(&(other.sort, other.page())));
     report
 }
 
 /// Returns the titles that one page alone has.
-fn titles(pages: &[CheckedPage], table: &PageTable) -> BTreeMap<Box<str>, Key> {
+fn titles(pages: &[CheckedPage], table: &PageTable) -> HashMap<Box<str>, Key> {
     let mut titles: HashMap<&str, Option<&Key>> = HashMap::new();
     for page in pages {
         if let Some(title) = table.page(&page.content).and_then(|facts| facts.title) {
@@ -82,6 +87,8 @@ enum LinkFate {
     Nothing {
         path: String,
         suggestion: Option<String>,
+        /// Which link there.
+        pages: Vec<Key>,
     },
     Case(String),
     /// The place in the page is not there.
@@ -106,6 +113,8 @@ struct LinkChecker<'a> {
     /// By the number of the folder and that of the text.
     relative: HashMap<(usize, TextId), usize>,
     folders: HashMap<String, usize>,
+    /// The number of the problem that a link's text has.
+    told: HashMap<(ProblemSort, TextId), usize>,
     report: LinkReport,
 }
 
@@ -244,6 +253,7 @@ impl<'a> LinkChecker<'a> {
                 LinkFate::Nothing {
                     path: nothing,
                     suggestion: encoded.or(suggestion),
+                    pages: Vec::new(),
                 }
             }
             PathFinding::Key(key) => {
@@ -307,32 +317,46 @@ impl<'a> LinkChecker<'a> {
 
     fn tell(&mut self, page: &CheckedPage, sort: LinkSort, (text, fate): (TextId, usize)) {
         let visits = sort == LinkSort::Visit;
-        let (problem, suggestion, refused) = match self.fates.get(fate) {
+        let (problem, suggestion, refused) = match self.fates.get_mut(fate) {
             None | Some(LinkFate::Fine) => return,
-            Some(LinkFate::Nothing { path, suggestion }) => {
-                let pages = self.report.dead.entry(path.clone()).or_default();
-                pages.insert(page.key.clone());
+            Some(LinkFate::Nothing {
+                suggestion, pages, ..
+            }) => {
+                add(pages, page.key);
                 let problem = if visits {
                     ProblemSort::Dead
                 } else {
                     ProblemSort::Missing
                 };
-                (problem, suggestion.clone(), true)
+                (problem, suggestion.as_ref(), true)
             }
-            Some(LinkFate::Case(right)) => (ProblemSort::Case, Some(right.clone()), true),
+            Some(LinkFate::Case(right)) => (ProblemSort::Case, Some(&*right), true),
             Some(LinkFate::NoAnchor(_)) if !visits => return,
-            Some(LinkFate::NoAnchor(right)) => (ProblemSort::Anchor, right.clone(), true),
+            Some(LinkFate::NoAnchor(right)) => (ProblemSort::Anchor, right.as_ref(), true),
             Some(LinkFate::Bucket) => (ProblemSort::Bucket, None, true),
             // Whether the other site takes https: is not known here.
             Some(LinkFate::Insecure { own }) => (ProblemSort::Insecure, None, *own || !visits),
         };
-        self.report.problems.push(LinkProblem {
-            sort: problem,
-            page: page.key.clone(),
-            to: self.table.text(text).to_owned(),
-            suggestion,
-            refused,
-        });
+        let problems = &mut self.report.problems;
+        let number = *self.told.entry((problem, text)).or_insert(problems.len());
+        if let Some(known) = problems.get_mut(number) {
+            add(&mut known.pages, page.key);
+        } else {
+            problems.push(LinkProblem {
+                sort: problem,
+                to: self.table.text(text).to_owned(),
+                suggestion: suggestion.cloned(),
+                refused,
+                pages: vec![page.key.clone()],
+            });
+        }
+    }
+}
+
+/// Adds a page to those that have a link; they come one after the other.
+fn add(pages: &mut Vec<Key>, page: &Key) {
+    if pages.last() != Some(page) {
+        pages.push(page.clone());
     }
 }
 

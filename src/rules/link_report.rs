@@ -1,6 +1,6 @@
 //! What is wrong with the links of a site.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use clap::ValueEnum;
@@ -27,27 +27,33 @@ pub const TOLD_LINKS: usize = 10;
 /// What was found in all pages of a build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkReport {
-    /// What leads nowhere first; each sort by page.
+    /// What leads nowhere first; each sort by the first page that has it.
     pub problems: Vec<LinkProblem>,
     /// How many pages were read, style sheets aside.
     pub pages: u64,
     /// How many links and other references of theirs were followed.
     pub links: u64,
     /// Titles that one page alone has, with that page.
-    pub titles: BTreeMap<Box<str>, Key>,
+    pub titles: HashMap<Box<str>, Key>,
     /// The keys or folders (`about/`) below the site's prefix that links lead to and where nothing is, with the pages that link there.
-    pub dead: BTreeMap<String, BTreeSet<Key>>,
+    pub dead: HashMap<String, Vec<Key>>,
 }
 
 impl LinkReport {
-    /// Returns what `links = "deny"` refuses a deploy for.
-    pub fn refused(&self) -> impl Iterator<Item = &LinkProblem> {
-        self.problems.iter().filter(|problem| problem.refused)
+    /// Returns how many links of pages do not do what they seem to.
+    pub fn faulty(&self) -> u64 {
+        self.problems.iter().map(LinkProblem::links).sum()
+    }
+
+    /// Returns how many of them `links = "deny"` refuses a deploy for.
+    pub fn refused(&self) -> u64 {
+        let refused = self.problems.iter().filter(|problem| problem.refused);
+        refused.map(LinkProblem::links).sum()
     }
 
     /// Writes `12 links: 9 lead nowhere, 3 are not encrypted`, or `9 links lead nowhere`; `None` where there is nothing to tell.
     pub fn summary(&self) -> Option<String> {
-        let all = counted(self.problems.len() as u64, "link");
+        let all = counted(self.faulty(), "link");
         match self.numbers().as_slice() {
             [] => None,
             [(sort, number)] => Some(format!("{all} {}", sort.faults(*number))),
@@ -64,7 +70,7 @@ impl LinkReport {
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 
-    /// Returns how many problems there are of each sort; what leads nowhere is one.
+    /// Returns how many links have a problem of each sort; what leads nowhere is one.
     fn numbers(&self) -> Vec<(ProblemSort, u64)> {
         let mut numbers = BTreeMap::new();
         for problem in &self.problems {
@@ -72,72 +78,67 @@ impl LinkReport {
                 ProblemSort::Missing | ProblemSort::Case => ProblemSort::Dead,
                 sort => sort,
             };
-            *numbers.entry(sort).or_default() += 1;
+            *numbers.entry(sort).or_default() += problem.links();
         }
         numbers.into_iter().collect()
     }
 
     /// Warns of links, the first few by their pages; `None` where there is nothing to tell.
     pub fn warning(&self) -> Option<String> {
-        let problems = self.by_page();
-        let more = problems.len().saturating_sub(TOLD_LINKS);
-        let first = problems.iter().take(TOLD_LINKS);
+        let more = self.problems.len().saturating_sub(TOLD_LINKS);
+        let first = self.problems.iter().take(TOLD_LINKS);
         let mut told = vec![format!("{}; `unstale links` lists all", self.summary()?)];
-        told.extend(first.map(|(problem, elsewhere)| format!("{problem}{elsewhere}")));
+        told.extend(first.map(LinkProblem::to_string));
         if more > 0 {
             told.push(format!("and {} more", count(more as u64)));
         }
         Some(told.join("\n"))
     }
-
-    /// Writes a line for each problem; one that several pages have stands with the first of them.
-    pub fn lines(&self) -> Vec<String> {
-        let lines = self.by_page().into_iter();
-        lines
-            .map(|(problem, elsewhere)| format!("{problem}{elsewhere}"))
-            .collect()
-    }
-
-    /// Returns each problem with the first page that has it, and what is said of the others: ` (and in 3 more pages)`.
-    pub fn by_page(&self) -> Vec<(&LinkProblem, String)> {
-        let mut pages: BTreeMap<(ProblemSort, &str), u64> = BTreeMap::new();
-        for problem in &self.problems {
-            *pages.entry((problem.sort, &problem.to)).or_default() += 1;
-        }
-        let problems = self.problems.iter().filter_map(|problem| {
-            let number = pages.remove(&(problem.sort, problem.to.as_str()))?;
-            let elsewhere = match number {
-                0 | 1 => String::new(),
-                more => format!(" (and in {})", counted(more - 1, "more page")),
-            };
-            Some((problem, elsewhere))
-        });
-        problems.collect()
-    }
 }
 
-/// One link that does not do what it seems to.
+/// A link that does not do what it seems to, in all pages that have it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LinkProblem {
     pub sort: ProblemSort,
-    pub page: Key,
-    /// As the page writes it.
+    /// As the pages write it.
     pub to: String,
     /// What it may have meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<String>,
     /// Whether `links = "deny"` refuses a deploy for it: all but what another site has to mend.
     pub refused: bool,
+    /// By key.
+    #[serde(skip)]
+    pub pages: Vec<Key>,
+}
+
+impl LinkProblem {
+    fn links(&self) -> u64 {
+        self.pages.len() as u64
+    }
+
+    /// Returns the page that it is told of.
+    pub fn page(&self) -> &str {
+        self.pages.first().map_or("", Key::as_str)
+    }
+
+    /// Says what there is of the other pages: ` (and in 3 more pages)`.
+    pub fn elsewhere(&self) -> String {
+        match self.links() {
+            0 | 1 => String::new(),
+            links => format!(" (and in {})", counted(links - 1, "more page")),
+        }
+    }
 }
 
 impl fmt::Display for LinkProblem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}: {} {}", self.page, self.to, self.sort.fault())?;
-        match &self.suggestion {
-            Some(suggestion) => write!(out, "; {suggestion} is there"),
-            None => Ok(()),
+        write!(out, "{}: {} {}", self.page(), self.to, self.sort.fault())?;
+        if let Some(suggestion) = &self.suggestion {
+            write!(out, "; {suggestion} is there")?;
         }
+        out.write_str(&self.elsewhere())
     }
 }
 

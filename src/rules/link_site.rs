@@ -127,14 +127,19 @@ impl<'a> LinkSite<'a> {
 
     fn key(&self, path: &str) -> Option<&'a str> {
         let has = |key: &str| self.keys.get(key).copied();
-        let with = |end: &[&str]| has(&[&[path], end].concat().concat());
+        let mut longer = String::new();
+        let mut with = |folder: &str, end: &str| {
+            longer.clear();
+            longer.extend([path, folder, end]);
+            has(&longer)
+        };
         if path.is_empty() || path.ends_with('/') {
-            return with(&[self.index]).or_else(|| has(path));
+            return with("", self.index).or_else(|| has(path));
         }
         has(path)
-            .or_else(|| with(&[".html"]))
-            .or_else(|| with(&["/", self.index]))
-            .or_else(|| with(&["/"]))
+            .or_else(|| with("", ".html"))
+            .or_else(|| with("/", self.index))
+            .or_else(|| with("/", ""))
     }
 
     fn forms(&self) -> &HashMap<String, PathForm> {

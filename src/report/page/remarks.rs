@@ -6,6 +6,7 @@ use crate::plan::lost::LostUrl;
 use crate::report::findings::amount;
 use crate::report::fitting::fitting;
 use crate::report::lost::{fate, hint};
+use crate::rules::link_report::LinkProblem;
 
 /// Bytes of each list.
 const BUDGET: usize = 12_000;
@@ -30,15 +31,16 @@ pub(super) fn links(plan: &Plan) -> String {
     else {
         return String::new();
     };
-    let list = folding_list(report.by_page(), BUDGET, |(problem, elsewhere)| {
+    let list = folding_list(&report.problems, BUDGET, |problem: &LinkProblem| {
         let suggestion = problem.suggestion.as_deref();
         let suggestion = suggestion.map(|to| format!("; {} is there", code(to)));
         format!(
-            "{}: {} {}{}{elsewhere}",
-            code(problem.page.as_str()),
+            "{}: {} {}{}{}",
+            code(problem.page()),
             code(&problem.to),
             problem.sort.fault(),
-            suggestion.unwrap_or_default()
+            suggestion.unwrap_or_default(),
+            problem.elsewhere()
         )
     });
     format!("<p>{}</p>\n{list}", escaped(&summary))

@@ -109,7 +109,7 @@ fn rich() -> Plan {
     ];
     let problem = |sort, to: &str, suggestion: Option<&str>| LinkProblem {
         sort,
-        page: "index.html".into(),
+        pages: vec!["index.html".into()],
         to: to.to_owned(),
         refused: true,
         suggestion: suggestion.map(str::to_owned),
@@ -423,7 +423,7 @@ fn grown(files: usize, name: impl Fn(usize) -> String) -> Plan {
             problems: keys
                 .iter()
                 .map(|key| LinkProblem {
-                    page: key.as_str().into(),
+                    pages: vec![key.as_str().into()],
                     to: key.clone(),
                     ..problem.clone()
                 })
