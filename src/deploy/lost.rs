@@ -15,6 +15,8 @@ use crate::object::gone::GonePages;
 use crate::plan::Plan;
 use crate::plan::lost::{self, LostFacts, LostUrl};
 use crate::rules::page_reader::read_page;
+use crate::rules::redirect::Redirect;
+use crate::site::redirects;
 use crate::state::StateError;
 use crate::survey::expect;
 
@@ -42,10 +44,8 @@ impl PlanInputs {
         let mut notes = DepartureNotes::default();
         notes.pages.now = lost::leaving(plan, &facts);
         notes.vanished = plan.vanished.iter().cloned().collect();
-        let has_dead = plan
-            .links
-            .as_ref()
-            .is_some_and(|links| !links.dead.is_empty());
+        let links = plan.links.as_ref();
+        let has_dead = links.is_some_and(|links| !links.dead.is_empty());
         if has_dead || !notes.pages.now.is_empty() {
             if let Err(error) = self.recall(plan, &mut notes).await {
                 let warning = format!("which pages left earlier is not known: {error}");
@@ -56,7 +56,15 @@ impl PlanInputs {
                 plan.lost = lost::find(plan, &facts, &notes.pages);
             }
         }
+        plan.warnings.extend(self.unanswered(job, plan));
         self.departed = notes;
+    }
+
+    /// Warns where nobody would answer the redirects that keep what is lost.
+    fn unanswered(&self, job: &Job, plan: &Plan) -> Vec<String> {
+        let kept: Vec<Redirect> = plan.lost.iter().filter_map(LostUrl::kept).collect();
+        let kept: Vec<&Redirect> = kept.iter().collect();
+        redirects::unanswered(&kept, &self.targets, job.function.is_some())
     }
 
     /// Returns the site as each distribution shows it, with the host that viewers ask.

@@ -30,7 +30,7 @@ pub fn check_links(pages: &[CheckedPage], table: &PageTable, site: &LinkSite) ->
         ids: HashMap::new(),
         reaches: vec![None; table.texts()],
         fates: vec![LinkFate::Fine],
-        relative: HashMap::new(),
+        relative: vec![(usize::MAX, 0); table.texts()],
         folders: HashMap::new(),
         told: HashMap::new(),
         report: LinkReport::default(),
@@ -110,8 +110,8 @@ struct LinkChecker<'a> {
     /// By the number of the link's text.
     reaches: Vec<Option<LinkReach>>,
     fates: Vec<LinkFate>,
-    /// By the number of the folder and that of the text.
-    relative: HashMap<(usize, TextId), usize>,
+    /// By the number of the text, the folder that it was last judged in and its fate there: pages of a folder mostly stand together.
+    relative: Vec<(usize, usize)>,
     folders: HashMap<String, usize>,
     /// The number of the problem that a link's text has.
     told: HashMap<(ProblemSort, TextId), usize>,
@@ -197,15 +197,18 @@ impl<'a> LinkChecker<'a> {
     }
 
     fn in_folder(&mut self, base: &str, (folder, text): (usize, TextId)) -> usize {
-        if let Some(fate) = self.relative.get(&(folder, text)) {
-            return *fate;
+        match self.relative.get(text as usize) {
+            Some((known, fate)) if *known == folder => return *fate,
+            _ => {}
         }
         let fate = match Reference::read(&plain(self.table.text(text))) {
             Reference::Path { path, fragment } => self.path(&joined(base, path), fragment),
             _ => LinkFate::Fine,
         };
         let fate = self.keep(fate);
-        self.relative.insert((folder, text), fate);
+        if let Some(known) = self.relative.get_mut(text as usize) {
+            *known = (folder, fate);
+        }
         fate
     }
 
@@ -256,14 +259,12 @@ impl<'a> LinkChecker<'a> {
                     pages: Vec::new(),
                 }
             }
-            PathFinding::Key(key) => {
-                let content = self.contents.get(key);
-                let facts = content.and_then(|content| self.table.page(content));
-                match (facts, fragment) {
-                    (Some(facts), Some(fragment)) => self.anchor(facts, fragment),
-                    _ => LinkFate::Fine,
-                }
-            }
+            PathFinding::Key(key) => fragment
+                .and_then(|fragment| {
+                    let facts = self.table.page(self.contents.get(key)?)?;
+                    Some(self.anchor(facts, fragment))
+                })
+                .unwrap_or(LinkFate::Fine),
         }
     }
 

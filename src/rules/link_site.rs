@@ -127,7 +127,7 @@ impl<'a> LinkSite<'a> {
 
     fn key(&self, path: &str) -> Option<&'a str> {
         let has = |key: &str| self.keys.get(key).copied();
-        let mut longer = String::new();
+        let mut longer = String::with_capacity(path.len() + self.index.len() + 6);
         let mut with = |folder: &str, end: &str| {
             longer.clear();
             longer.extend([path, folder, end]);

@@ -120,15 +120,16 @@ fn encoded(text: &str) -> String {
     encoded
 }
 
-/// Warns of each distribution before a REST endpoint where no function answers all redirects. `written` are the behaviors
-/// whose function the deploy writes itself.
+/// Warns of each distribution before a REST endpoint where no function answers all redirects. `writes`: deploys write the default
+/// behavior's function themselves.
 pub(crate) fn unanswered(
-    redirects: &[PlacedRedirect],
+    redirects: &[&Redirect],
     targets: &ResolvedTargets,
-    written: impl Fn(&Behavior) -> bool,
+    writes: bool,
 ) -> Vec<String> {
+    let written = |behavior: &Behavior| writes && behavior.pattern == "*";
     let lacks = |behavior: &Behavior| {
-        let redirects = redirects.iter().map(|placed| &placed.redirect);
+        let redirects = redirects.iter().copied();
         let redirects =
             redirects.filter(|redirect| UnservedReason::without_function(redirect).is_none());
         let mut meant = redirects.filter(|redirect| may_see(behavior, redirect));
@@ -281,7 +282,11 @@ mod tests {
             let targets = targets(false, function);
             let outcome = objects(&redirects, &targets, "", |_| false);
             assert_eq!(outcome, RedirectObjects::default());
-            unanswered(&redirects, &targets, |_| false)
+            unanswered(
+                &redirects.each_ref().map(|it| &it.redirect),
+                &targets,
+                false,
+            )
         };
         let code = |redirects: &[PlacedRedirect]| {
             let plain = redirects.iter().map(|placed| placed.redirect.clone());

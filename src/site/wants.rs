@@ -11,7 +11,6 @@ use super::serving::ServingRules;
 use super::source::SiteSource;
 use super::unserved;
 use super::{redirects, root_page};
-use crate::edge::Behavior;
 use crate::error::Error;
 use crate::job::request::Job;
 use crate::object::{ETag, HeaderFingerprint, Headers, Key, Md5, tags};
@@ -75,8 +74,8 @@ impl<'a> WantedSite<'a> {
         let is_file = |key: &str| source.file(key).is_some();
         let folder = redirects::website_folder(job, targets);
         let mut outcome = redirects::objects(&job.redirects, targets, folder, is_file);
-        let written = |behavior: &Behavior| job.function.is_some() && behavior.pattern == "*";
-        let unanswered = redirects::unanswered(&job.redirects, targets, written);
+        let asked: Vec<_> = job.redirects.iter().map(|it| &it.redirect).collect();
+        let unanswered = redirects::unanswered(&asked, targets, job.function.is_some());
         outcome.warnings.extend(unanswered);
         let own = outcome.objects.iter().map(|(key, _)| key.as_str());
         let own: HashSet<&str> = own.collect();

@@ -145,3 +145,20 @@ async fn redirects_of_a_site_in_a_folder_answer() {
         world.assert_idle(again).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_that_nobody_would_answer_is_told_before_it_is_written() {
+    for (world, is_told) in [(World::new().await, true), (website().await, false)] {
+        let site = site();
+        site.write("old.html", page("Old", "Of its own."));
+        deploy(&world, &site).await.succeeds();
+        moved(&site, "old.html", "new.html");
+        let ran = world.plan(&site).within(site.project()).await;
+        let ran = ran.succeeds().says("/old.html /new.html 301");
+        assert_eq!(
+            ran.stderr
+                .contains("nobody answers the redirect of /old.html"),
+            is_told
+        );
+    }
+}

@@ -6,7 +6,6 @@ use crate::plan::lost::LostUrl;
 use crate::report::findings::amount;
 use crate::report::fitting::fitting;
 use crate::report::lost::{fate, hint};
-use crate::rules::link_report::LinkProblem;
 
 /// Bytes of each list.
 const BUDGET: usize = 12_000;
@@ -31,7 +30,7 @@ pub(super) fn links(plan: &Plan) -> String {
     else {
         return String::new();
     };
-    let list = folding_list(&report.problems, BUDGET, |problem: &LinkProblem| {
+    let list = folding_list(report.problems.iter().collect(), BUDGET, |problem| {
         let suggestion = problem.suggestion.as_deref();
         let suggestion = suggestion.map(|to| format!("; {} is there", code(to)));
         format!(
