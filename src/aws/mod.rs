@@ -18,6 +18,7 @@ pub mod s3;
 mod tenant;
 #[cfg(test)]
 mod tests;
+mod unknown_field;
 pub mod viewer;
 mod watch;
 
