@@ -8,7 +8,7 @@ use crate::aws::viewer::ViewerClient;
 use crate::deploy::PlanInputs;
 use crate::edge::{PathKind, ShownSite, request_paths};
 use crate::error::Error;
-use crate::report::policy::{PolicyStatement, Principal};
+use crate::setup::policy::{PolicyStatement, Principal};
 
 /// An edge that is slower is not asked.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -1,1 +1,4 @@
-//! From a template to the CloudFormation stack that a site lives in.
+//! From a template to the CloudFormation stack that a site lives in; what policies have to allow.
+
+pub(crate) mod policy;
+pub(crate) mod rights;
