@@ -106,7 +106,7 @@ pub struct BucketOptions {
 impl Default for BucketOptions {
     fn default() -> Self {
         Self {
-            owner: "111122223333".to_owned(),
+            owner: super::identity::ACCOUNT.to_owned(),
             region: "us-east-1".to_owned(),
             strict_region: false,
             kms: false,

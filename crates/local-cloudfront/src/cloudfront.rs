@@ -19,8 +19,6 @@ mod headers_policies;
 mod key_value_stores;
 mod tenants;
 
-pub(crate) const NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
-
 /// The operation that a request is for; empty for an unknown one.
 pub(super) fn operation(method: &str, path: &str) -> &'static str {
     match (method, segments(path).as_slice()) {
@@ -130,7 +128,7 @@ pub(super) fn answer(
     match route(shared, info, headers, body) {
         Ok(done) => {
             let bytes = match &done.document {
-                Some(document) => document.document(NAMESPACE),
+                Some(document) => document.document(Service::CloudFront.namespace()),
                 None => done.raw,
             };
             let mut answer = xml(done.status, bytes);

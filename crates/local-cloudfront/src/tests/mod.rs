@@ -14,6 +14,7 @@ mod faults;
 mod folder;
 mod functions;
 mod headers;
+mod identity;
 mod key_values;
 mod lambdas;
 mod objects;
