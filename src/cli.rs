@@ -220,6 +220,11 @@ Exit status 1 where `links = \"deny\"` would refuse a deploy.")]
     Quota,
     /// The redirects, and where they work
     Redirects(RedirectsArgs),
+    /// What keeps a deploy from working, in the order in which things break
+    #[command(after_help = "\
+Changes nothing: rights are tried by requests that cannot take effect. Exit
+status 1 where there are problems; warnings alone end with 0.")]
+    Doctor,
     /// Print the least IAM policy that these settings need
     Policy,
     /// Write a deploy.toml for the build found here

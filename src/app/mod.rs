@@ -5,6 +5,7 @@ mod browser;
 mod connect;
 mod deploy;
 mod distributions;
+mod doctor;
 mod explain;
 mod exposed;
 mod init;
@@ -121,6 +122,7 @@ async fn run_with(cli: &Cli, settings: Settings, printer: &Printer) -> Result<Ex
         Command::Rollback(flags) => rollback::rollback(&app, flags).await,
         Command::Quota => quota::quota(&app).await,
         Command::Redirects(flags) => redirects::redirects(&app, flags),
+        Command::Doctor => doctor::doctor(&app).await,
         Command::Policy => policy::policy(&app),
         Command::Links(_) => links::links(&app).await,
         Command::Verify(flags) => verify::verify(&app, flags).await,

@@ -1,9 +1,12 @@
 //! S3 and CloudFront: endpoint, credentials, retries, and one function per thing that is asked of them. `error` sorts the answers, `connect` says what is tried again.
 
+mod bucket_facts;
+mod certificate;
 pub mod checksum;
 pub mod cloudfront;
 pub mod configuration;
 mod connect;
+mod credentials;
 mod delete;
 mod error;
 pub mod function;
@@ -18,13 +21,18 @@ pub mod s3;
 mod tenant;
 #[cfg(test)]
 mod tests;
+pub mod tried_distributions;
+pub mod tried_objects;
 mod unknown_field;
 pub mod viewer;
 mod watch;
 
 pub use aws_smithy_types::base64;
+pub use bucket_facts::ExpiryRule;
+pub use certificate::CertificateFacts;
 pub use cloudfront::CloudFront;
 pub use connect::{AwsClients, AwsConnection};
+pub use credentials::CredentialFacts;
 pub use error::{AwsError, AwsErrorKind, SIGN_IN};
 pub use identity::CallerIdentity;
 pub use s3::{Bucket, WriteCondition};

@@ -6,6 +6,7 @@
 mod bars;
 mod changes;
 pub mod distributions;
+mod doctor;
 mod error;
 mod event;
 pub mod explain;

@@ -20,6 +20,7 @@ mod crash;
 mod deletes;
 mod deploy;
 mod diff;
+mod doctor;
 mod early;
 mod edge_amiss;
 mod edges;
