@@ -1,9 +1,11 @@
 //! S3 and CloudFront: endpoint, credentials, retries, and one function per thing that is asked of them. `error` sorts the answers, `connect` says what is tried again.
 
 pub mod checksum;
+pub mod cloudformation;
 pub mod cloudfront;
 pub mod configuration;
 mod connect;
+mod control;
 mod delete;
 mod error;
 pub mod function;
