@@ -114,6 +114,7 @@ pub(crate) async fn effect(
     parts: Parts,
     body: Body,
 ) -> Response<Body> {
+    let has_moved = shared.advance();
     match info.service {
         Service::S3 => s3(shared, info, parts, body).await,
         service => {
@@ -122,11 +123,12 @@ pub(crate) async fn effect(
             let headers = &parts.headers;
             let answer = match service {
                 Service::KeyValueStore => super::keys::answer(shared, info, headers, &text),
+                Service::CloudFormation => super::cloudformation::answer(shared, info, &text),
                 Service::Sts => super::identity::answer(info),
                 _ => super::cloudfront::answer(shared, info, headers, &text),
             };
-            if let Some(kept) = shared.kept.as_ref().filter(|_| info.writes()) {
-                kept.write(|| shared.cloud.kept());
+            if let Some(kept) = shared.kept.as_ref().filter(|_| has_moved || info.writes()) {
+                kept.write(|| shared.kept_now());
             }
             answer
         }

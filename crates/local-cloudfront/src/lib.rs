@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs, unreachable_pub)]
 
+mod account;
 mod bucket;
 mod buckets;
 mod chunked;
 mod clock;
 mod cloud;
+mod cloudformation;
 mod cloudfront;
 mod conditions;
 mod content;
@@ -51,6 +53,7 @@ mod website;
 mod world;
 mod xml;
 
+pub use account::Certificate;
 pub use bucket::{BucketOptions, Conditions, ContentId, Object, Version, Versioning};
 pub use clock::{Clock, iso_date};
 pub use cloud::Tenant;

@@ -21,6 +21,7 @@ pub(super) fn scope(headers: &HeaderMap) -> Option<(&str, &str)> {
 /// All that share the path `/` are told apart by their signature.
 fn service(name: &str) -> Service {
     match name {
+        "cloudformation" => Service::CloudFormation,
         "sts" => Service::Sts,
         _ => Service::S3,
     }
@@ -29,7 +30,7 @@ fn service(name: &str) -> Service {
 /// Whether a request is of the query protocol, which names its operation in the body.
 pub(super) fn has_form(parts: &Parts) -> bool {
     let service = scope(&parts.headers).map(|(_, name)| service(name));
-    matches!(service, Some(Service::Sts))
+    matches!(service, Some(Service::Sts | Service::CloudFormation))
 }
 
 pub(super) fn describe(parts: &Parts, number: u64, form: &[u8]) -> RequestInfo {
@@ -52,6 +53,7 @@ pub(super) fn describe(parts: &Parts, number: u64, form: &[u8]) -> RequestInfo {
     let operation = match service {
         Service::KeyValueStore => key_values.unwrap_or_default(),
         Service::CloudFront => super::cloudfront::operation(method, path),
+        Service::CloudFormation => super::cloudformation::operation(&Form::parse(form)),
         Service::Sts => super::identity::operation(&Form::parse(form)),
         Service::S3 => s3_operation(method, query, bucket, key, has("x-amz-copy-source")),
     };
