@@ -114,6 +114,14 @@ impl Cloud {
         self.lock().options.page
     }
 
+    pub(super) fn resource_time(&self) -> Duration {
+        self.lock().options.resource_time
+    }
+
+    pub(super) fn certificates_wait(&self) -> bool {
+        self.lock().options.certificates_wait
+    }
+
     pub(super) fn set_policy(&self, id: &str, policy: CachePolicy) {
         self.lock().policies.insert(id.to_owned(), policy);
     }
@@ -496,6 +504,7 @@ impl Cloud {
             headers_policies: policies.filter(|(_, policy)| !policy.managed).collect(),
             attached: attached.collect(),
             invalidations: sent.collect(),
+            ..Kept::default()
         }
     }
 

@@ -42,6 +42,12 @@ pub struct Distribution {
     pub parameters: Vec<(String, Option<String>)>,
     /// CacheTagConfig.HeaderName, such as `x-amz-meta-cache-tag`.
     pub tag_header: Option<String>,
+    /// ViewerCertificate.ACMCertificateArn.
+    pub certificate: Option<String>,
+    /// As the API shows it.
+    pub price_class: String,
+    /// As the API shows it.
+    pub http_version: String,
     /// Caches under the URI that the viewer asked for rather than under what a function made of it. Nobody knows which
     /// of the two CloudFront does; false by default.
     pub cached_by_viewer_uri: bool,
@@ -190,6 +196,9 @@ impl Distribution {
             }],
             parameters: Vec::new(),
             tag_header: None,
+            certificate: None,
+            price_class: "PriceClass_All".to_owned(),
+            http_version: "http2".to_owned(),
             cached_by_viewer_uri: false,
         }
     }

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::account::AccountState;
 use super::function::{Function, Stages};
 use super::headers_policy::HeadersPolicy;
 use super::invalidation::Invalidation;
@@ -33,6 +34,7 @@ pub(super) struct Kept {
     /// The default behavior's headers policy of a distribution.
     pub attached: BTreeMap<String, String>,
     pub invalidations: BTreeMap<String, Vec<Invalidation>>,
+    pub account: AccountState,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs, unreachable_pub)]
 
+mod account;
 mod bucket;
 mod buckets;
 mod chunked;
 mod clock;
 mod cloud;
+mod cloudformation;
 mod cloudfront;
 mod conditions;
 mod content;
@@ -17,11 +19,13 @@ mod edge;
 mod faults;
 mod feed;
 mod fields;
+mod form;
 mod freshness;
 mod function;
 mod headers;
 mod headers_policy;
 mod http;
+mod identity;
 mod invalidation;
 #[cfg(feature = "javascript")]
 mod javascript;
@@ -38,6 +42,7 @@ mod path;
 mod policy;
 mod reload;
 mod request;
+mod routes;
 mod s3;
 mod share;
 mod store;
@@ -48,6 +53,7 @@ mod website;
 mod world;
 mod xml;
 
+pub use account::Certificate;
 pub use bucket::{BucketOptions, Conditions, ContentId, Object, Version, Versioning};
 pub use clock::{Clock, iso_date};
 pub use cloud::Tenant;

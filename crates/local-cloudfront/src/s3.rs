@@ -32,6 +32,7 @@ impl From<StoreError> for s3s::S3Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoSuchBucket => s3_error!(NoSuchBucket, "{error}"),
+            StoreError::BucketNotEmpty => s3_error!(BucketNotEmpty, "{error}"),
             StoreError::NoSuchKey => s3_error!(NoSuchKey, "{error}"),
             StoreError::NoSuchVersion => s3_error!(NoSuchVersion, "{error}"),
             StoreError::PreconditionFailed => s3_error!(PreconditionFailed, "{error}"),
