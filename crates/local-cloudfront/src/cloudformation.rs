@@ -91,7 +91,9 @@ pub(super) fn answer(shared: &Shared, info: &RequestInfo, body: &str) -> Respons
         operation => route(&mut shared.account.lock(), operation, &asked),
     };
     // What takes no time is done before somebody looks.
-    shared.advance();
+    if info.writes() {
+        shared.advance();
+    }
     match done {
         Ok(result) => answered(info, result),
         Err(Refusal(status, code, said)) => {

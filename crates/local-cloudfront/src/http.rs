@@ -115,24 +115,25 @@ pub(crate) async fn effect(
     body: Body,
 ) -> Response<Body> {
     let has_moved = shared.advance();
-    match info.service {
+    let changes = has_moved || (info.service != Service::S3 && info.writes());
+    let answer = match info.service {
         Service::S3 => s3(shared, info, parts, body).await,
         service => {
             let body = body.collect().await.map(|all| all.to_bytes());
             let text = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
             let headers = &parts.headers;
-            let answer = match service {
+            match service {
                 Service::KeyValueStore => super::keys::answer(shared, info, headers, &text),
                 Service::CloudFormation => super::cloudformation::answer(shared, info, &text),
                 Service::Sts => super::identity::answer(info),
                 _ => super::cloudfront::answer(shared, info, headers, &text),
-            };
-            if let Some(kept) = shared.kept.as_ref().filter(|_| has_moved || info.writes()) {
-                kept.write(|| shared.kept_now());
             }
-            answer
         }
+    };
+    if let Some(kept) = shared.kept.as_ref().filter(|_| changes) {
+        kept.write(|| shared.kept_now());
     }
+    answer
 }
 
 async fn s3(

@@ -3,7 +3,7 @@
 use super::identity::ask;
 use super::*;
 
-const TEMPLATE: &str = include_str!("site.yaml");
+pub(super) const TEMPLATE: &str = include_str!("site.yaml");
 
 async fn call(world: &World, operation: &str, fields: &[(&str, &str)]) -> Reply {
     let mut form = format!("Action={operation}&Version=2010-05-15");
@@ -23,7 +23,7 @@ async fn result(world: &World, operation: &str, fields: &[(&str, &str)]) -> xml:
 }
 
 /// Creates a change set and executes it.
-async fn apply(world: &World, kind: &str, template: &str) {
+pub(super) async fn apply(world: &World, kind: &str, template: &str) {
     let fields = [
         ("StackName", "site"),
         ("ChangeSetName", "c"),
@@ -36,7 +36,7 @@ async fn apply(world: &World, kind: &str, template: &str) {
 }
 
 /// Its status and its outputs.
-async fn stack(world: &World) -> (String, BTreeMap<String, String>) {
+pub(super) async fn stack(world: &World) -> (String, BTreeMap<String, String>) {
     let said = result(world, "DescribeStacks", &[("StackName", "site")]).await;
     let outputs = said.at("Stacks/member/Outputs").unwrap();
     let outputs = outputs.children.iter().map(|output| {
