@@ -29,6 +29,7 @@ pub(super) use engine::Engine;
 pub(super) use resources::Making;
 pub(super) use stack::Stack;
 use stack::{Aim, Drift, Wish};
+pub(super) use template::text;
 
 const OPERATIONS: [&str; 16] = [
     "CreateChangeSet",

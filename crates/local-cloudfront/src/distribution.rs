@@ -44,6 +44,9 @@ pub struct Distribution {
     pub parameters: Vec<(String, Option<String>)>,
     /// CacheTagConfig.HeaderName, such as `x-amz-meta-cache-tag`.
     pub tag_header: Option<String>,
+    /// XML that nobody here understands, in the configuration or the part of it at a path: `("DefaultCacheBehavior", "<New>1</New>")`.
+    /// An UpdateDistribution without it takes it away.
+    pub extra: Vec<(String, String)>,
     /// ViewerCertificate.ACMCertificateArn.
     pub certificate: Option<String>,
     /// As the API shows it.
@@ -80,7 +83,8 @@ pub struct OriginGroup {
 /// What answers at an origin.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum OriginKind {
-    /// The REST endpoint through OAC. A missing key is 404 if the origin may list, else 403.
+    /// The REST endpoint through OAC. A missing key is 404 if the origin may list, else 403. Where the bucket has a policy, that says what
+    /// the origin may.
     S3 {
         /// Its name.
         bucket: String,
@@ -199,6 +203,7 @@ impl Distribution {
             }],
             parameters: Vec::new(),
             tag_header: None,
+            extra: Vec::new(),
             certificate: None,
             price_class: "PriceClass_All".to_owned(),
             http_version: "http2".to_owned(),
