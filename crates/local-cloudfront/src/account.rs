@@ -64,6 +64,14 @@ pub(crate) struct AccountState {
     pub failures: BTreeMap<String, String>,
 }
 
+impl AccountState {
+    /// Whether a stack, or somebody else, has made this.
+    pub(crate) fn has_made(&self, kind: &str, id: &str) -> bool {
+        let kind = self.resources.get(kind);
+        kind.is_some_and(|known| known.contains_key(id))
+    }
+}
+
 impl Account {
     pub(crate) fn lock(&self) -> MutexGuard<'_, AccountState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -29,6 +29,7 @@ pub(super) use engine::Engine;
 pub(super) use resources::Making;
 pub(super) use stack::Stack;
 use stack::{Aim, Drift, Wish};
+pub(super) use template::text;
 
 const OPERATIONS: [&str; 16] = [
     "CreateChangeSet",
@@ -91,7 +92,9 @@ pub(super) fn answer(shared: &Shared, info: &RequestInfo, body: &str) -> Respons
         operation => route(&mut shared.account.lock(), operation, &asked),
     };
     // What takes no time is done before somebody looks.
-    shared.advance();
+    if info.writes() {
+        shared.advance();
+    }
     match done {
         Ok(result) => answered(info, result),
         Err(Refusal(status, code, said)) => {

@@ -3,6 +3,7 @@
 
 mod account;
 mod bucket;
+mod bucket_policy;
 mod buckets;
 mod chunked;
 mod clock;
@@ -14,6 +15,7 @@ mod content;
 mod digest;
 mod disk;
 mod distribution;
+mod documents;
 mod edge;
 #[cfg(feature = "faults")]
 mod faults;
@@ -29,6 +31,7 @@ mod identity;
 mod invalidation;
 #[cfg(feature = "javascript")]
 mod javascript;
+mod json;
 mod kept;
 mod key_values;
 mod keys;

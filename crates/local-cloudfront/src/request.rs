@@ -15,6 +15,10 @@ pub enum Service {
     CloudFormation,
     /// Who one is.
     Sts,
+    /// Certificates.
+    Acm,
+    /// What the account has of a type of CloudFormation's.
+    CloudControl,
 }
 
 impl Service {

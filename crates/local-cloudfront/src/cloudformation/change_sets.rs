@@ -52,6 +52,11 @@ pub(super) fn create(state: &mut AccountState, asked: &Asked<'_>) -> Result<Vec<
         (_, Some(stack)) => stack,
         (_, None) => return invalid(format!("Stack [{stack_name}] does not exist")),
     };
+    // What was executed makes room for another of its name.
+    let is_over = |set: &ChangeSet| set.name == name && set.execution.starts_with("EXECUTE");
+    if !known.is_busy() {
+        known.change_sets.retain(|set| !is_over(set));
+    }
     let ids = |id: &str, stack: &str| vec![leaf("Id", id), leaf("StackId", stack)];
     if let Some(other) = known.change_sets.iter().find(|other| other.name == name) {
         if !other.token.is_empty() && other.token == form.text("ClientToken") {

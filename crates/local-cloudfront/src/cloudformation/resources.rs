@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::buckets;
 use super::distributions;
@@ -144,7 +144,7 @@ pub(crate) fn remove(making: &mut Making<'_>, resource: &Resource) -> Result<(),
         },
         "AWS::S3::BucketPolicy" => {
             let forget = |options: &mut crate::bucket::BucketOptions| {
-                options.documents.remove("policy");
+                options.documents.insert("policy".to_owned(), String::new());
             };
             // A bucket that is gone has none.
             let _ = shared.store.alter(id, |options, _| forget(options));
@@ -312,19 +312,4 @@ fn role(
         ("RoleId", format!("AROA{}", fresh())),
     ];
     Ok(Made::new(name, &attributes))
-}
-
-/// What Cloud Control shows of a resource: its properties and its identifier.
-pub(crate) fn shown(kind: &str, id: &str, properties: &Value) -> Value {
-    let mut shown = properties.clone();
-    let name = match kind {
-        "AWS::IAM::OIDCProvider" => "Arn",
-        "AWS::IAM::Role" => "RoleName",
-        "AWS::S3::Bucket" => "BucketName",
-        _ => "Id",
-    };
-    if let Some(object) = shown.as_object_mut() {
-        object.entry(name).or_insert_with(|| json!(id));
-    }
-    shown
 }

@@ -46,7 +46,14 @@ impl Distribution {
         if let Some(name) = &self.tag_header {
             parts.push(node("CacheTagConfig", [leaf("HeaderName", name)]));
         }
-        node("DistributionConfig", parts)
+        let mut config = node("DistributionConfig", parts);
+        for (path, extra) in &self.extra {
+            let part = config.part_mut(path);
+            if let Some((part, extra)) = part.zip(Element::parse(extra)) {
+                part.children.push(extra);
+            }
+        }
+        config
     }
 
     /// Writes what ListDistributions says: neither DefaultRootObject nor CacheTagConfig.

@@ -229,7 +229,8 @@ pub(super) fn summary(shared: &Shared, name: &str, stage: &str, stages: &Stages)
     )
 }
 
-/// UpdateDistribution, as far as it changes which functions see requests and which policies send headers. All else has to be sent back as it was.
+/// UpdateDistribution, as far as it changes the root document, error responses, the cache tags' header, functions and headers policies. All
+/// else has to be sent back as it was, but for [`Distribution::extra`].
 pub(super) fn update_distribution(
     shared: &Shared,
     id: &str,
@@ -287,6 +288,16 @@ fn with_functions(known: &Distribution, config: &Element) -> Result<Distribution
     let mut changed = known.clone();
     let invalid = |said| Failed(400, "InvalidArgument", said);
     set_front(&mut changed, config).map_err(invalid)?;
+    changed.extra.retain(|(path, extra)| {
+        let part = if path.is_empty() {
+            Some(config)
+        } else {
+            config.at(path)
+        };
+        let extra = Element::parse(extra);
+        part.zip(extra)
+            .is_some_and(|(part, extra)| part.children.contains(&extra))
+    });
     let default = config.at("DefaultCacheBehavior");
     let behaviors = config.items("CacheBehaviors").iter();
     let pairs = changed.behaviors.iter_mut().zip(behaviors);

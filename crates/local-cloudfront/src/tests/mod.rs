@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 
+mod account;
 mod cloudfront;
 mod edges;
 #[cfg(feature = "faults")]

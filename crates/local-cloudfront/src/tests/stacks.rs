@@ -3,7 +3,7 @@
 use super::identity::ask;
 use super::*;
 
-const TEMPLATE: &str = include_str!("site.yaml");
+pub(super) const TEMPLATE: &str = include_str!("site.yaml");
 
 async fn call(world: &World, operation: &str, fields: &[(&str, &str)]) -> Reply {
     let mut form = format!("Action={operation}&Version=2010-05-15");
@@ -23,7 +23,7 @@ async fn result(world: &World, operation: &str, fields: &[(&str, &str)]) -> xml:
 }
 
 /// Creates a change set and executes it.
-async fn apply(world: &World, kind: &str, template: &str) {
+pub(super) async fn apply(world: &World, kind: &str, template: &str) {
     let fields = [
         ("StackName", "site"),
         ("ChangeSetName", "c"),
@@ -32,11 +32,15 @@ async fn apply(world: &World, kind: &str, template: &str) {
         ("Capabilities.member.1", "CAPABILITY_NAMED_IAM"),
     ];
     result(world, "CreateChangeSet", &fields).await;
+    let describe = || result(world, "DescribeChangeSet", &fields[..2]);
+    while describe().await.text_at("Status") == "CREATE_IN_PROGRESS" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     result(world, "ExecuteChangeSet", &fields[..2]).await;
 }
 
 /// Its status and its outputs.
-async fn stack(world: &World) -> (String, BTreeMap<String, String>) {
+pub(super) async fn stack(world: &World) -> (String, BTreeMap<String, String>) {
     let said = result(world, "DescribeStacks", &[("StackName", "site")]).await;
     let outputs = said.at("Stacks/member/Outputs").unwrap();
     let outputs = outputs.children.iter().map(|output| {
@@ -194,4 +198,226 @@ async fn a_property_that_nobody_knows_takes_all_back() {
     assert!(gone.text().contains("Stack with id site does not exist"));
     apply(&world, "CREATE", TEMPLATE).await;
     assert_eq!(stack(&world).await.0, "CREATE_COMPLETE");
+}
+
+#[tokio::test]
+async fn the_policy_of_the_bucket_says_what_viewers_see() {
+    let world = World::start(Options::default()).await.unwrap();
+    let plain = TEMPLATE
+        .split("        CustomErrorResponses:")
+        .next()
+        .unwrap();
+    let plain =
+        format!("{plain}Outputs: {{ DistributionId: {{ Value: {{ Ref: Distribution }} }} }}\n");
+    apply(&world, "CREATE", &plain).await;
+    let id = stack(&world).await.1["DistributionId"].clone();
+    for key in ["a", ".unstale/state.json"] {
+        let headers = Headers::default();
+        world.put_object("made", key, "x", headers).await.unwrap();
+    }
+    let edge = world.edge(&id, 0);
+    let seen = |path: &'static str| async { edge.get(path).await.status };
+    assert_eq!(seen("/a").await, 200);
+    assert_eq!(seen("/.unstale/state.json").await, 403);
+    assert_eq!(seen("/missing").await, 403);
+    // Another distribution is not named by it.
+    let other = Distribution::for_bucket("made");
+    world.set_distribution(other.clone());
+    assert_eq!(world.edge(&other.id, 0).get("/a").await.status, 403);
+    let policy = send(&world, "GET /made?policy", b"").await.text();
+    assert!(policy.contains(&format!("distribution/{id}")), "{policy}");
+    let listed = policy
+        .replace("\"s3:GetObject\"", "\"s3:*\"")
+        .replace("/*\"", "*\"");
+    assert_eq!(
+        send(&world, "PUT /made?policy", listed.as_bytes())
+            .await
+            .status,
+        200
+    );
+    assert_eq!(world.edge(&id, 1).get("/missing").await.status, 404);
+    assert_eq!(status(&world, "DELETE /made?policy").await, 204);
+    assert_eq!(world.edge(&id, 2).get("/a").await.status, 403);
+    assert_eq!(status(&world, "GET /made?policy").await, 404);
+}
+
+#[tokio::test]
+async fn drift_is_found_where_somebody_changed_what_a_stack_made() {
+    let world = World::start(Options::default()).await.unwrap();
+    apply(&world, "CREATE", TEMPLATE).await;
+    let detect = || async {
+        let started = result(&world, "DetectStackDrift", &[("StackName", "site")]).await;
+        let id = started.text_at("StackDriftDetectionId");
+        let fields = [("StackDriftDetectionId", id)];
+        result(&world, "DescribeStackDriftDetectionStatus", &fields).await
+    };
+    let same = detect().await;
+    assert_eq!(same.text_at("DetectionStatus"), "DETECTION_COMPLETE");
+    let drifts = result(
+        &world,
+        "DescribeStackResourceDrifts",
+        &[("StackName", "site")],
+    )
+    .await;
+    assert_eq!(same.text_at("StackDriftStatus"), "IN_SYNC", "{drifts:?}");
+    let id = stack(&world).await.1["DistributionId"].clone();
+    let mut distribution = world.distribution(&id).unwrap();
+    distribution.root = Some("other.html".to_owned());
+    world.set_distribution(distribution);
+    let suspend = |_: &mut BucketOptions, versions: &mut Versioning| {
+        *versions = Versioning::Suspended;
+    };
+    world.alter_bucket("made", suspend).unwrap();
+    let differs = detect().await;
+    assert_eq!(differs.text_at("StackDriftStatus"), "DRIFTED");
+    assert_eq!(differs.text_at("DriftedStackResourceCount"), "2");
+    let fields = [
+        ("StackName", "site"),
+        ("StackResourceDriftStatusFilters.member.1", "MODIFIED"),
+    ];
+    let drifts = result(&world, "DescribeStackResourceDrifts", &fields).await;
+    let drifts = &drifts.child("StackResourceDrifts").unwrap().children;
+    let found: Vec<_> = drifts
+        .iter()
+        .map(|one| {
+            let difference = one.at("PropertyDifferences/member").unwrap();
+            let text = |name: &str| difference.text_at(name).to_owned();
+            (
+                text("PropertyPath"),
+                text("ExpectedValue"),
+                text("ActualValue"),
+            )
+        })
+        .collect();
+    let expected = [
+        ("/VersioningConfiguration/Status", "Enabled", "Suspended"),
+        (
+            "/DistributionConfig/DefaultRootObject",
+            "index.html",
+            "other.html",
+        ),
+    ];
+    let expected =
+        expected.map(|(path, one, other)| (path.to_owned(), one.to_owned(), other.to_owned()));
+    assert_eq!(found, expected);
+}
+
+const CERTIFICATE: &str = "
+Resources:
+  Certificate:
+    Type: AWS::CertificateManager::Certificate
+    Properties:
+      DomainName: www.example.com
+      ValidationMethod: DNS
+Outputs:
+  Arn: { Value: { Ref: Certificate } }
+";
+
+#[tokio::test]
+async fn a_certificate_waits_for_its_record() {
+    let (world, _) = site().await;
+    world.cloud_options(|options| options.certificates_wait = true);
+    apply(&world, "CREATE", CERTIFICATE).await;
+    later(&world, 3600);
+    assert_eq!(stack(&world).await.0, "CREATE_IN_PROGRESS");
+    let certificate = world.certificates().remove(0);
+    assert_eq!(certificate.status, "PENDING_VALIDATION");
+    let (name, value) = certificate.record("www.example.com");
+    let expected = format!("Content of DNS Record is: {{Name: {name},Type: CNAME,Value: {value}}}");
+    let last = events(&world, "site").await.pop().unwrap();
+    assert_eq!(last.2, expected);
+    world.issue_certificates();
+    let (status, outputs) = stack(&world).await;
+    assert_eq!(
+        (status.as_str(), &outputs["Arn"]),
+        ("CREATE_COMPLETE", &certificate.arn)
+    );
+}
+
+#[tokio::test]
+async fn each_resource_takes_its_time_though_nobody_asks() {
+    let (world, _) = site().await;
+    world.cloud_options(|options| options.resource_time = Duration::from_secs(10));
+    let fields = [
+        ("StackName", "site"),
+        ("ChangeSetName", "c"),
+        ("ChangeSetType", "CREATE"),
+        ("TemplateBody", TEMPLATE),
+    ];
+    let refused = call(&world, "CreateChangeSet", &fields).await;
+    assert!(refused.text().contains("InsufficientCapabilitiesException"));
+    let capability = ("Capabilities.member.1", "CAPABILITY_NAMED_IAM");
+    let token = ("ClientToken", "t");
+    let all: Vec<_> = fields.into_iter().chain([capability, token]).collect();
+    let first = result(&world, "CreateChangeSet", &all).await;
+    let second = result(&world, "CreateChangeSet", &all).await;
+    assert_eq!(first, second);
+    assert_eq!(stack(&world).await.0, "REVIEW_IN_PROGRESS");
+    let early = call(&world, "ExecuteChangeSet", &fields[..2]).await;
+    assert!(early.text().contains("InvalidChangeSetStatus"));
+    later(&world, 10);
+    result(&world, "ExecuteChangeSet", &fields[..2]).await;
+    let began = world.clock().now();
+    later(&world, 15);
+    assert_eq!(world.stacks()["site"], "CREATE_IN_PROGRESS");
+    later(&world, 10_000);
+    assert_eq!(world.stacks()["site"], "CREATE_COMPLETE");
+    let told = result(&world, "DescribeStackEvents", &[("StackName", "site")]).await;
+    let newest = &told.child("StackEvents").unwrap().children[0];
+    let ended = clock::iso_date(began + Duration::from_secs(70));
+    assert_eq!(newest.text_at("Timestamp"), ended);
+    assert_eq!(newest.text_at("LogicalResourceId"), "site");
+}
+
+#[cfg(feature = "faults")]
+#[tokio::test]
+async fn what_failed_goes_back_to_what_it_was() {
+    let world = World::start(Options::default()).await.unwrap();
+    world.fail_resource("Distribution", Some("not today"));
+    let fields = [
+        ("StackName", "site"),
+        ("ChangeSetName", "c"),
+        ("ChangeSetType", "CREATE"),
+        ("TemplateBody", TEMPLATE),
+        ("Capabilities.member.1", "CAPABILITY_NAMED_IAM"),
+        ("OnStackFailure", "DELETE"),
+    ];
+    result(&world, "CreateChangeSet", &fields).await;
+    result(&world, "ExecuteChangeSet", &fields[..2]).await;
+    assert_eq!(world.stacks()["site"], "DELETE_COMPLETE");
+    assert_eq!(status(&world, "HEAD /made").await, 404);
+    world.fail_resource("Distribution", None);
+    apply(&world, "CREATE", TEMPLATE).await;
+    let before = stack(&world).await;
+    world.fail_resource("Distribution", Some("not today"));
+    let other = TEMPLATE
+        .replace("BucketName: made", "BucketName: other")
+        .replace("Value: made", "Value: other");
+    apply(&world, "UPDATE", &other).await;
+    let told = events(&world, "site").await;
+    let failed = ("Distribution", "UPDATE_FAILED", "not today");
+    let failed = (
+        failed.0.to_owned(),
+        failed.1.to_owned(),
+        failed.2.to_owned(),
+    );
+    assert!(told.contains(&failed), "{told:?}");
+    let after = stack(&world).await;
+    assert_eq!(after.0, "UPDATE_ROLLBACK_COMPLETE");
+    assert_eq!(after.1, before.1);
+    assert_eq!(status(&world, "HEAD /other").await, 404);
+    assert_eq!(world.headers_policies()[0].1.custom[0].value, "made");
+    world.fail_resource("Distribution", None);
+    apply(&world, "UPDATE", &other).await;
+    let (status_now, outputs) = stack(&world).await;
+    assert_eq!(
+        (status_now.as_str(), outputs["BucketName"].as_str()),
+        ("UPDATE_COMPLETE", "other")
+    );
+    // The old bucket is kept.
+    assert_eq!(status(&world, "HEAD /made").await, 200);
+    result(&world, "DeleteStack", &[("StackName", "site")]).await;
+    assert_eq!(world.stacks()["site"], "DELETE_COMPLETE");
+    assert_eq!(status(&world, "HEAD /other").await, 200);
+    assert!(world.distributions().is_empty());
 }
