@@ -245,7 +245,7 @@ async fn open_local(dir: &Path, settings: &Settings) -> Result<FolderSession, Er
 fn wishes(settings: &Settings, session: Option<&FolderSession>) -> Vec<DistributionChoice> {
     let wish = |setting: &DistributionSetting| match (setting, session) {
         (DistributionSetting::None, _) => None,
-        (_, Some(session)) => Some(DistributionChoice::Named(session.distribution.clone())),
+        (_, Some(session)) => (session.distribution.clone()).map(DistributionChoice::Named),
         (DistributionSetting::Auto, None) => Some(DistributionChoice::Auto),
         (DistributionSetting::Named(name), _) => Some(DistributionChoice::Named(name.clone())),
     };

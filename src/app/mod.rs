@@ -20,6 +20,7 @@ mod quota;
 mod redirects;
 mod remedy;
 mod rollback;
+mod setup;
 mod show;
 mod site_choice;
 mod verify;
@@ -126,6 +127,7 @@ async fn run_with(cli: &Cli, settings: Settings, printer: &Printer) -> Result<Ex
         Command::Policy => policy::policy(&app),
         Command::Links(_) => links::links(&app).await,
         Command::Verify(flags) => verify::verify(&app, flags).await,
+        Command::Setup(flags) => setup::setup(&app, flags).await,
         Command::Init(_) => init::init(cli, printer).await,
     };
     result.map_err(|error| remedy::remedied(error, &app.settings))

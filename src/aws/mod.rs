@@ -3,10 +3,12 @@
 mod bucket_facts;
 mod certificate;
 pub mod checksum;
+pub mod cloudformation;
 pub mod cloudfront;
 pub mod configuration;
 mod connect;
 mod credentials;
+mod control;
 mod delete;
 mod error;
 pub mod function;

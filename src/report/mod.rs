@@ -33,6 +33,7 @@ pub mod prompt;
 mod purge;
 pub mod quota;
 pub mod redirects;
+pub mod setup;
 pub mod state;
 mod summary;
 #[cfg(test)]

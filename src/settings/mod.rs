@@ -7,6 +7,7 @@ pub(crate) mod list;
 mod mistake;
 mod new_redirects;
 mod place_variables;
+pub(crate) mod setup_values;
 mod site_files;
 mod table;
 pub(crate) mod values;

@@ -1,4 +1,7 @@
 //! From a template to the CloudFormation stack that a site lives in; what policies have to allow.
 
+pub(crate) mod design;
 pub(crate) mod policy;
 pub(crate) mod rights;
+pub(crate) mod template;
+mod yaml;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 /// A policy as IAM reads it. Here as in what it holds, names are sorted.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct IamPolicy {
     pub statement: Vec<PolicyStatement>,

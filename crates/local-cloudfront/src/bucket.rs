@@ -101,6 +101,9 @@ pub struct BucketOptions {
     pub conditions: Conditions,
     /// How its website endpoint answers; `None` for a bucket that is no website.
     pub website: Option<WebsiteConfiguration>,
+    /// Its other settings by subresource, as they were put: `policy` in JSON; `publicAccessBlock`, `lifecycle`, `encryption` and
+    /// `ownershipControls` in XML. Edges go by the policy; the rest is for those who ask.
+    pub documents: BTreeMap<String, String>,
 }
 
 impl Default for BucketOptions {
@@ -112,6 +115,7 @@ impl Default for BucketOptions {
             kms: false,
             conditions: Conditions::Honoured,
             website: None,
+            documents: BTreeMap::new(),
         }
     }
 }

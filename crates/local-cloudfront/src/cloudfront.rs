@@ -17,7 +17,11 @@ mod function_tests;
 mod functions;
 mod headers_policies;
 mod key_value_stores;
+mod reading;
 mod tenants;
+
+pub(crate) use headers_policies::read_headers_policy;
+pub(crate) use reading::read_distribution;
 
 /// The operation that a request is for; empty for an unknown one.
 pub(super) fn operation(method: &str, path: &str) -> &'static str {

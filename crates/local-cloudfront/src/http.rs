@@ -114,23 +114,27 @@ pub(crate) async fn effect(
     parts: Parts,
     body: Body,
 ) -> Response<Body> {
-    match info.service {
+    let has_moved = shared.advance();
+    let changes = has_moved || (info.service != Service::S3 && info.writes());
+    let answer = match info.service {
         Service::S3 => s3(shared, info, parts, body).await,
         service => {
             let body = body.collect().await.map(|all| all.to_bytes());
             let text = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
             let headers = &parts.headers;
-            let answer = match service {
+            match service {
                 Service::KeyValueStore => super::keys::answer(shared, info, headers, &text),
+                Service::CloudFormation => super::cloudformation::answer(shared, info, &text),
                 Service::Sts => super::identity::answer(info),
+                Service::Acm | Service::CloudControl => super::json::answer(shared, info, &text),
                 _ => super::cloudfront::answer(shared, info, headers, &text),
-            };
-            if let Some(kept) = shared.kept.as_ref().filter(|_| info.writes()) {
-                kept.write(|| shared.cloud.kept());
             }
-            answer
         }
+    };
+    if let Some(kept) = shared.kept.as_ref().filter(|_| changes) {
+        kept.write(|| shared.kept_now());
     }
+    answer
 }
 
 async fn s3(
@@ -143,6 +147,11 @@ async fn s3(
     if let Some(refused) = refuse(shared, info, &mut parts) {
         drain(body).await;
         return refused;
+    }
+    if super::documents::is_setting(info.operation) {
+        let body = body.collect().await.map(|all| all.to_bytes());
+        let text = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
+        return super::documents::answer(shared, info, &text);
     }
     // Signatures are taken as they come: a world has no secrets.
     parts.headers.remove("authorization");
@@ -268,6 +277,9 @@ pub(super) fn failure(
     let document = match service {
         Service::S3 => node("Error", said.into_iter().chain([id])).document(""),
         Service::KeyValueStore => return super::keys::failure(status, code, message),
+        Service::Acm | Service::CloudControl => {
+            return super::json::failure(service, status, (code, message));
+        }
         _ => {
             let kind = if status < 500 { "Sender" } else { "Receiver" };
             let error = node("Error", [leaf("Type", kind)].into_iter().chain(said));

@@ -1,17 +1,21 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs, unreachable_pub)]
 
+mod account;
 mod bucket;
+mod bucket_policy;
 mod buckets;
 mod chunked;
 mod clock;
 mod cloud;
+mod cloudformation;
 mod cloudfront;
 mod conditions;
 mod content;
 mod digest;
 mod disk;
 mod distribution;
+mod documents;
 mod edge;
 #[cfg(feature = "faults")]
 mod faults;
@@ -27,6 +31,7 @@ mod identity;
 mod invalidation;
 #[cfg(feature = "javascript")]
 mod javascript;
+mod json;
 mod kept;
 mod key_values;
 mod keys;
@@ -51,6 +56,7 @@ mod website;
 mod world;
 mod xml;
 
+pub use account::Certificate;
 pub use bucket::{BucketOptions, Conditions, ContentId, Object, Version, Versioning};
 pub use clock::{Clock, iso_date};
 pub use cloud::Tenant;

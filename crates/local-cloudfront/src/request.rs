@@ -11,14 +11,21 @@ pub enum Service {
     CloudFront,
     /// What is in a KeyValueStore.
     KeyValueStore,
+    /// Stacks.
+    CloudFormation,
     /// Who one is.
     Sts,
+    /// Certificates.
+    Acm,
+    /// What the account has of a type of CloudFormation's.
+    CloudControl,
 }
 
 impl Service {
     /// Of its XML.
     pub(crate) fn namespace(self) -> &'static str {
         match self {
+            Self::CloudFormation => "http://cloudformation.amazonaws.com/doc/2010-05-15/",
             Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
             _ => "http://cloudfront.amazonaws.com/doc/2020-05-31/",
         }
@@ -57,7 +64,7 @@ impl RequestInfo {
             Service::S3 | Service::CloudFront | Service::KeyValueStore => {
                 self.method != "GET" && self.method != "HEAD"
             }
-            Service::Sts => !is_read(),
+            _ => !is_read(),
         }
     }
 }

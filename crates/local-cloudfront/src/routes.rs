@@ -21,7 +21,10 @@ pub(super) fn scope(headers: &HeaderMap) -> Option<(&str, &str)> {
 /// All that share the path `/` are told apart by their signature.
 fn service(name: &str) -> Service {
     match name {
+        "cloudformation" => Service::CloudFormation,
         "sts" => Service::Sts,
+        "acm" => Service::Acm,
+        "cloudcontrolapi" => Service::CloudControl,
         _ => Service::S3,
     }
 }
@@ -29,7 +32,7 @@ fn service(name: &str) -> Service {
 /// Whether a request is of the query protocol, which names its operation in the body.
 pub(super) fn has_form(parts: &Parts) -> bool {
     let service = scope(&parts.headers).map(|(_, name)| service(name));
-    matches!(service, Some(Service::Sts))
+    matches!(service, Some(Service::Sts | Service::CloudFormation))
 }
 
 pub(super) fn describe(parts: &Parts, number: u64, form: &[u8]) -> RequestInfo {
@@ -52,6 +55,8 @@ pub(super) fn describe(parts: &Parts, number: u64, form: &[u8]) -> RequestInfo {
     let operation = match service {
         Service::KeyValueStore => key_values.unwrap_or_default(),
         Service::CloudFront => super::cloudfront::operation(method, path),
+        Service::CloudFormation => super::cloudformation::operation(&Form::parse(form)),
+        Service::Acm | Service::CloudControl => super::json::operation(&parts.headers),
         Service::Sts => super::identity::operation(&Form::parse(form)),
         Service::S3 => s3_operation(method, query, bucket, key, has("x-amz-copy-source")),
     };
@@ -74,6 +79,10 @@ fn s3_operation(method: &str, query: &str, bucket: &str, key: &str, copy: bool) 
             .split('&')
             .any(|pair| pair.split('=').next() == Some(name))
     };
+    let setting = super::documents::operation(method, query);
+    if let Some(setting) = setting.filter(|_| key.is_empty() && !bucket.is_empty()) {
+        return setting;
+    }
     match (method, bucket.is_empty(), key.is_empty()) {
         ("GET", true, _) => "ListBuckets",
         ("GET", _, true) if asks("location") => "GetBucketLocation",
@@ -88,6 +97,7 @@ fn s3_operation(method: &str, query: &str, bucket: &str, key: &str, copy: bool) 
         ("PUT", _, true) if asks("website") => "PutBucketWebsite",
         ("PUT", _, true) => "CreateBucket",
         ("DELETE", _, true) if asks("website") => "DeleteBucketWebsite",
+        ("DELETE", _, true) => "DeleteBucket",
         ("POST", _, true) if asks("delete") => "DeleteObjects",
         ("GET", ..) if asks("tagging") => "GetObjectTagging",
         ("GET", ..) if asks("uploadId") => "ListParts",

@@ -1,5 +1,6 @@
 //! Worlds asked from outside, over HTTP.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -7,6 +8,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 
+mod account;
 mod cloudfront;
 mod edges;
 #[cfg(feature = "faults")]
@@ -19,6 +21,7 @@ mod key_values;
 mod lambdas;
 mod objects;
 mod panel;
+mod stacks;
 mod websites;
 
 const BUCKET: &str = "bucket";

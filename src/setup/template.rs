@@ -1,0 +1,233 @@
+//! The template of a site's stack: small YAML that can be kept and used without this tool. Pure.
+
+use super::policy::IamPolicy;
+use super::yaml::{block, filled, scalar};
+use crate::edge::error_page::ErrorPage;
+use crate::object::tags;
+use crate::rules::edge_function::comment;
+
+/// What a stack is made from.
+#[derive(Debug, Clone)]
+pub(crate) struct StackDesign {
+    /// Names the origin access control, the function and the headers policy, too.
+    pub stack: String,
+    pub bucket: String,
+    /// The folder of the site, with its slash at the end, or empty.
+    pub prefix: String,
+    /// The folder of the deploys' state in this bucket, with its slash at the end.
+    pub state: String,
+    pub price_class: String,
+    pub error_pages: Vec<ErrorPage>,
+    pub has_tags: bool,
+    /// The code of the function that finds folders' documents.
+    pub function: Option<String>,
+    pub has_headers_policy: bool,
+    pub domain: Option<StackDomain>,
+    pub github: Option<GithubTrust>,
+}
+
+/// The name that viewers know the site by.
+#[derive(Debug, Clone)]
+pub(crate) struct StackDomain {
+    pub name: String,
+    /// The id of its Route 53 zone, where the account has that.
+    pub zone: Option<String>,
+    pub certificate: CertificatePlace,
+}
+
+/// Where the certificate is made: CloudFront takes those of us-east-1 alone (Developer Guide, "Requirements for using SSL/TLS
+/// certificates with CloudFront").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CertificatePlace {
+    SameStack,
+    /// A stack of its own in us-east-1; its ARN is a parameter here.
+    OwnStack,
+}
+
+/// Whom a role is for.
+#[derive(Debug, Clone)]
+pub(crate) struct GithubTrust {
+    /// `OWNER/REPO`.
+    pub repository: String,
+    pub branch: String,
+    /// The ARN of the account's provider; `None`: the stack makes it.
+    pub provider: Option<String>,
+    /// What the role may do.
+    pub policy: IamPolicy,
+}
+
+impl StackDesign {
+    /// Returns the template of the site.
+    pub(crate) fn template(&self) -> String {
+        let mut text = "# A static site on S3 behind CloudFront, as `unstale setup` makes it.\nAWSTemplateFormatVersion: \"2010-09-09\"\n".to_owned();
+        if self.certificate() == Some(CertificatePlace::OwnStack) {
+            text += "Parameters:\n  # CloudFront wants it in us-east-1, so that a stack there makes it.\n  CertificateArn:\n    Type: String\n";
+        }
+        text += "Resources:\n";
+        text += &self.resources().join("\n");
+        text += "\nOutputs:\n";
+        let mut outputs = vec![
+            ("BucketName", "Ref: Bucket"),
+            ("DistributionId", "Ref: Distribution"),
+            (
+                "DistributionDomain",
+                "Fn::GetAtt: [Distribution, DomainName]",
+            ),
+        ];
+        let domain = self.domain.as_ref();
+        let url = domain.map_or(
+            "Fn::Sub: https://${Distribution.DomainName}".to_owned(),
+            |domain| scalar(&format!("https://{}", domain.name)),
+        );
+        outputs.push(("Url", &url));
+        if self.github.is_some() {
+            outputs.push(("DeployRoleArn", "Fn::GetAtt: [DeployRole, Arn]"));
+        }
+        for (name, value) in outputs {
+            text += &format!("  {name}:\n    Value:\n      {value}\n");
+        }
+        text
+    }
+
+    /// Returns the template of the certificate's own stack, where there is to be one.
+    pub(crate) fn certificate_template(&self) -> Option<String> {
+        let domain = self.domain.as_ref()?;
+        if domain.certificate == CertificatePlace::SameStack {
+            return None;
+        }
+        Some(format!(
+            "# The certificate of a site's distribution, as `unstale setup` makes it.\nAWSTemplateFormatVersion: \"2010-09-09\"\nResources:\n{}\nOutputs:\n  CertificateArn:\n    Value:\n      Ref: Certificate\n",
+            self.certificate_resource(domain)
+        ))
+    }
+
+    fn certificate(&self) -> Option<CertificatePlace> {
+        self.domain.as_ref().map(|domain| domain.certificate)
+    }
+
+    fn resources(&self) -> Vec<String> {
+        let stack = || ("stack", scalar(&self.stack));
+        let written = comment(&format!("s3://{}/{}", self.bucket, self.prefix));
+        let comment = || ("comment", scalar(&written));
+        let state = format!("${{Bucket.Arn}}/{}*", self.state);
+        let mut resources = vec![
+            filled(
+                include_str!("template/bucket.yaml"),
+                &[
+                    stack(),
+                    ("bucket", scalar(&self.bucket)),
+                    ("state", scalar(&state)),
+                ],
+            ),
+            self.distribution(),
+        ];
+        if let Some(code) = &self.function {
+            let values = [stack(), comment(), ("code", code.clone())];
+            resources.push(filled(include_str!("template/function.yaml"), &values));
+        }
+        if self.has_headers_policy {
+            let text = include_str!("template/headers_policy.yaml");
+            resources.push(filled(text, &[stack(), comment()]));
+        }
+        if let Some(domain) = &self.domain {
+            if domain.certificate == CertificatePlace::SameStack {
+                resources.push(self.certificate_resource(domain));
+            }
+            if let Some(zone) = &domain.zone {
+                let values = [("zone", scalar(zone)), ("domain", scalar(&domain.name))];
+                resources.push(filled(include_str!("template/dns_records.yaml"), &values));
+            }
+        }
+        if let Some(github) = &self.github {
+            if github.provider.is_none() {
+                resources.push(include_str!("template/github_provider.yaml").to_owned());
+            }
+            resources.push(self.role(github));
+        }
+        resources
+    }
+
+    fn distribution(&self) -> String {
+        let lines = |is_wanted: bool, text: &str| {
+            if is_wanted {
+                text.to_owned()
+            } else {
+                String::new()
+            }
+        };
+        let aliases =
+            (self.domain.iter()).map(|domain| format!("Aliases:\n  - {}", scalar(&domain.name)));
+        let certificate = self.domain.iter().map(|domain| {
+            let name = match domain.certificate {
+                CertificatePlace::SameStack => "Certificate",
+                CertificatePlace::OwnStack => "CertificateArn",
+            };
+            format!("ViewerCertificate:\n  AcmCertificateArn:\n    Ref: {name}\n  SslSupportMethod: sni-only\n  MinimumProtocolVersion: TLSv1.2_2021")
+        });
+        let folder = self.prefix.trim_end_matches('/');
+        let origin_path = format!("OriginPath: {}", scalar(&format!("/{folder}")));
+        let function = "# Turns folders into their index.html.\nFunctionAssociations:\n  - EventType: viewer-request\n    FunctionARN:\n      Fn::GetAtt: [EdgeFunction, FunctionMetadata.FunctionARN]";
+        let headers = "ResponseHeadersPolicyId:\n  Ref: HeadersPolicy";
+        let tags = format!(
+            "# Purges by the tags that deploys give objects.\nCacheTagConfig:\n  HeaderName: {}",
+            tags::HEADER
+        );
+        let values = [
+            ("stack", scalar(&self.stack)),
+            ("price_class", scalar(&self.price_class)),
+            ("aliases", aliases.collect()),
+            ("certificate", certificate.collect()),
+            ("origin_path", lines(!folder.is_empty(), &origin_path)),
+            ("function", lines(self.function.is_some(), function)),
+            ("headers_policy", lines(self.has_headers_policy, headers)),
+            ("error_pages", self.error_page_lines()),
+            ("tag_header", lines(self.has_tags, &tags)),
+        ];
+        filled(include_str!("template/distribution.yaml"), &values)
+    }
+
+    fn error_page_lines(&self) -> String {
+        if self.error_pages.is_empty() {
+            return String::new();
+        }
+        let pages = self.error_pages.iter().map(|page| {
+            let ErrorPage { code, path, response_code, ttl } = page;
+            let path = scalar(path);
+            format!("\n  - ErrorCode: {code}\n    ResponseCode: {response_code}\n    ResponsePagePath: {path}\n    ErrorCachingMinTTL: {ttl}")
+        });
+        let pages: String = pages.collect();
+        format!("CustomErrorResponses:{pages}")
+    }
+
+    fn certificate_resource(&self, domain: &StackDomain) -> String {
+        let name = scalar(&domain.name);
+        let validation = domain.zone.iter().map(|zone| {
+            let zone = scalar(zone);
+            format!("DomainValidationOptions:\n  - DomainName: {name}\n    HostedZoneId: {zone}")
+        });
+        let values = [
+            ("domain", name.clone()),
+            ("validation", validation.collect()),
+            ("stack", scalar(&self.stack)),
+        ];
+        filled(include_str!("template/certificate.yaml"), &values)
+    }
+
+    fn role(&self, github: &GithubTrust) -> String {
+        let provider =
+            (github.provider.as_deref()).map_or("Ref: GithubProvider".to_owned(), scalar);
+        let subject = format!(
+            "repo:{}:ref:refs/heads/{}",
+            github.repository, github.branch
+        );
+        // Plain structs of text: making a value of them cannot fail.
+        let policy = serde_json::to_value(&github.policy).unwrap_or_default();
+        let values = [
+            ("stack", scalar(&self.stack)),
+            ("provider", provider),
+            ("subject", scalar(&subject)),
+            ("policy", block(&policy).join("\n")),
+        ];
+        filled(include_str!("template/deploy_role.yaml"), &values)
+    }
+}
