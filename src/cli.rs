@@ -229,7 +229,12 @@ Changes nothing: rights are tried by requests that cannot take effect. Exit
 status 1 where there are problems; warnings alone end with 0.")]
     Doctor,
     /// Print the least IAM policy that these settings need
-    Policy,
+    #[command(after_help = "\
+Examples:
+  unstale policy                       what deploys need
+  unstale policy --for plan            reads alone, for pull requests
+  unstale policy --for setup --domain --github")]
+    Policy(PolicyArgs),
     /// Make bucket, distribution and rights for a new site
     #[command(after_help = "\
 Examples:
@@ -502,6 +507,32 @@ pub struct SetupArgs {
     #[arg(long, help_heading = WORK)]
     #[serde(skip)]
     pub yes: bool,
+}
+
+#[derive(Debug, Clone, Default, Args, Serialize)]
+pub struct PolicyArgs {
+    /// What it is for
+    #[arg(long = "for", value_name = "PURPOSE", default_value = "deploy")]
+    #[serde(skip)]
+    pub purpose: PolicyPurpose,
+    /// With `--for setup`: that takes --domain
+    #[arg(long)]
+    #[serde(skip)]
+    pub domain: bool,
+    /// With `--for setup`: that takes --github
+    #[arg(long)]
+    #[serde(skip)]
+    pub github: bool,
+}
+
+/// What somebody may do by a policy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum PolicyPurpose {
+    #[default]
+    Deploy,
+    Plan,
+    Invalidate,
+    Setup,
 }
 
 /// Where a distribution answers, by CloudFront's price classes.

@@ -124,7 +124,7 @@ async fn run_with(cli: &Cli, settings: Settings, printer: &Printer) -> Result<Ex
         Command::Quota => quota::quota(&app).await,
         Command::Redirects(flags) => redirects::redirects(&app, flags),
         Command::Doctor => doctor::doctor(&app).await,
-        Command::Policy => policy::policy(&app),
+        Command::Policy(flags) => policy::policy(&app, flags),
         Command::Links(_) => links::links(&app).await,
         Command::Verify(flags) => verify::verify(&app, flags).await,
         Command::Setup(flags) => setup::setup(&app, flags).await,

@@ -30,11 +30,6 @@ impl AwsClients {
             expires: expires.and_then(|time| i64::try_from(time.as_secs()).ok()),
         })
     }
-
-    /// Returns the region that the environment, the profile or the settings give.
-    pub fn region(&self) -> Option<&str> {
-        self.config().region().map(AsRef::as_ref)
-    }
 }
 
 /// Names the source that a step of finding credentials stands for; the steps come in order, the one that counts first.

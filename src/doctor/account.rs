@@ -74,7 +74,8 @@ async fn credentials(check: &mut CheckUp, aws: &AwsClients, identity: Option<&Ca
 }
 
 fn endpoint(check: &mut CheckUp, aws: &AwsClients) {
-    let region = aws.region().unwrap_or("us-east-1, since none is set");
+    let region = aws.region();
+    let region = region.as_deref().unwrap_or("us-east-1, since none is set");
     let place = aws.s3_endpoint();
     let place = place.as_deref().unwrap_or("AWS's own");
     check.fine(ENDPOINT, format!("{place}, region {region}"));

@@ -12,7 +12,7 @@ const SUBJECT: usize = 14;
 
 impl Printer {
     /// Prints what was found, for programs as one object. Returns how many problems there are.
-    pub fn check_up(&self, findings: &[Finding]) -> usize {
+    pub(crate) fn check_up(&self, findings: &[Finding]) -> usize {
         let count = |word: &str| {
             findings
                 .iter()

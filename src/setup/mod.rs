@@ -1,7 +1,9 @@
 //! From a template to the CloudFormation stack that a site lives in; what policies have to allow.
 
 pub(crate) mod design;
+pub(crate) mod existing;
 pub(crate) mod policy;
+pub(crate) mod purposes;
 pub(crate) mod rights;
 pub(crate) mod template;
 mod yaml;

@@ -50,7 +50,8 @@ async fn where_all_is_well_no_problem_is_found_and_nothing_changes() {
             world.deploy(&site).await.succeeds();
         }
         let before = world.keys(BUCKET);
-        let distribution = world.distribution(&world.distribution);
+        let configured = || format!("{:?}", world.distribution(&world.distribution));
+        let distribution = configured();
         world.forget();
         let ran = world.unstale("doctor --json").await.succeeds();
         let found = found(&ran);
@@ -76,7 +77,7 @@ async fn where_all_is_well_no_problem_is_found_and_nothing_changes() {
             assert!(found.iter().any(is_told), "{line} {word}: {found:#?}");
         }
         assert_eq!(world.keys(BUCKET), before);
-        assert_eq!(world.distribution(&world.distribution), distribution);
+        assert_eq!(configured(), distribution);
         assert!(world.purged().is_empty());
     }
 }
