@@ -29,6 +29,7 @@ const BUILD: &str = "The build";
 const CHANGES: &str = "What may change";
 const PURGE: &str = "The purge";
 const STACK: &str = "What is made";
+const EXISTING: &str = "A distribution that you have";
 const WORK: &str = "The work";
 
 const EXAMPLES: &str = "\
@@ -243,6 +244,8 @@ Examples:
   unstale setup --print                the CloudFormation template; needs no AWS
   unstale setup --check                exit 3 where the stack was changed by hand
   unstale setup public --local         try it here, without an AWS account
+  unstale setup --distribution www.example.com --root index.html
+                                       one field of what you have already
 
 It shows what would be made and asks, or takes --yes. Killed, it goes on where
 it is run again.")]
@@ -491,6 +494,14 @@ pub struct SetupArgs {
     #[arg(long, help_heading = STACK, value_name = "CLASS", default_value = "100")]
     #[serde(skip)]
     pub price_class: PriceClass,
+    /// With --distribution: its default root object
+    #[arg(long, help_heading = EXISTING, value_name = "KEY")]
+    #[serde(skip)]
+    pub root: Option<String>,
+    /// With --distribution: the header that tells cache tags
+    #[arg(long, help_heading = EXISTING, value_name = "NAME")]
+    #[serde(skip)]
+    pub tag_header: Option<String>,
     /// The stack's name, instead of unstale-BUCKET
     #[arg(long, help_heading = STACK, value_name = "NAME")]
     #[serde(skip)]
@@ -533,6 +544,14 @@ pub enum PolicyPurpose {
     Plan,
     Invalidate,
     Setup,
+}
+
+impl SetupArgs {
+    /// Tells whether a distribution is named here, which is changed in the place of a stack.
+    pub(crate) fn is_for_existing(&self, cli: &Cli) -> bool {
+        let is_named = !cli.common.distribution.is_empty();
+        is_named || self.root.is_some() || self.tag_header.is_some()
+    }
 }
 
 /// Where a distribution answers, by CloudFront's price classes.

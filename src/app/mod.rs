@@ -6,6 +6,7 @@ mod connect;
 mod deploy;
 mod distributions;
 mod doctor;
+mod existing;
 mod explain;
 mod exposed;
 mod init;
@@ -127,6 +128,9 @@ async fn run_with(cli: &Cli, settings: Settings, printer: &Printer) -> Result<Ex
         Command::Policy(flags) => policy::policy(&app, flags),
         Command::Links(_) => links::links(&app).await,
         Command::Verify(flags) => verify::verify(&app, flags).await,
+        Command::Setup(flags) if flags.is_for_existing(cli) => {
+            existing::existing(&app, cli, flags).await
+        }
         Command::Setup(flags) => setup::setup(&app, flags).await,
         Command::Init(_) => init::init(cli, printer).await,
     };

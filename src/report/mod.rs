@@ -9,6 +9,7 @@ pub mod distributions;
 mod doctor;
 mod error;
 mod event;
+mod existing_setup;
 pub mod explain;
 mod findings;
 mod fitting;

@@ -3,10 +3,37 @@
 use local_cloudfront::{Distribution, Fault};
 use serde_json::Value;
 
-use crate::support::{BUCKET, Ran, Site, Unstale, World};
+use crate::support::{BUCKET, Ran, Setup, Site, Unstale, World};
 
 fn site() -> Site {
     Site::of(&[("index.html", "<p>1"), ("404.html", "<p>none")])
+}
+
+/// The policy of a bucket whose objects this distribution may read, but for the state.
+fn policy(distribution: &str) -> String {
+    format!(
+        r#"{{"Version":"2012-10-17","Statement":[
+        {{"Effect":"Allow","Principal":{{"Service":"cloudfront.amazonaws.com"}},"Action":"s3:GetObject","Resource":"arn:aws:s3:::{BUCKET}/*",
+          "Condition":{{"StringEquals":{{"AWS:SourceArn":"arn:aws:cloudfront::111122223333:distribution/{distribution}"}}}}}},
+        {{"Effect":"Deny","Principal":{{"Service":"cloudfront.amazonaws.com"}},"Action":"s3:GetObject","Resource":"arn:aws:s3:::{BUCKET}/.unstale/*"}}]}}"#
+    )
+}
+
+const BLOCKED: &str = "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>";
+
+/// A world with nothing amiss, but for what is changed.
+async fn healthy_but(change: impl FnOnce(&mut Setup)) -> World {
+    let world = World::with(|setup| {
+        let documents = &mut setup.bucket.documents;
+        documents.insert("policy".into(), policy(&setup.distribution.id));
+        documents.insert("publicAccessBlock".into(), BLOCKED.into());
+        change(setup);
+    });
+    world.await
+}
+
+async fn healthy() -> World {
+    healthy_but(|_| ()).await
 }
 
 /// What is found, as `subject outcome: text`, with what to do behind an arrow.
@@ -44,7 +71,7 @@ fn has_one(ran: Ran, words: &[&str]) -> Ran {
 
 #[tokio::test]
 async fn where_all_is_well_no_problem_is_found_and_nothing_changes() {
-    let (world, site) = (World::new().await, site());
+    let (world, site) = (healthy().await, site());
     for deployed in [false, true] {
         if deployed {
             world.deploy(&site).await.succeeds();
@@ -84,7 +111,7 @@ async fn where_all_is_well_no_problem_is_found_and_nothing_changes() {
 
 #[tokio::test]
 async fn each_right_that_is_missing_is_named() {
-    let world = World::new().await;
+    let world = healthy().await;
     for (operation, action) in [
         ("UploadPart", "s3:PutObject"),
         ("DeleteObject", "s3:DeleteObject"),
@@ -120,7 +147,7 @@ async fn each_right_that_is_missing_is_named() {
 
 #[tokio::test]
 async fn credentials_that_do_not_serve_are_told_first() {
-    let world = World::new().await;
+    let world = healthy().await;
     let doctor = || world.unstale("doctor --json");
     let without = doctor().without_env("AWS_ACCESS_KEY_ID");
     let ran = without.without_env("AWS_SECRET_ACCESS_KEY").await;
@@ -164,7 +191,7 @@ async fn an_endpoint_that_does_not_answer_is_told() {
 
 #[tokio::test]
 async fn a_bucket_that_is_not_named_or_not_there_is_told() {
-    let world = World::new().await;
+    let world = healthy().await;
     let doctor = |words: &str| {
         let doctor = Unstale::new("doctor --json --endpoint-url").arg(world.endpoint());
         doctor.with(words)
@@ -188,7 +215,7 @@ async fn a_bucket_that_is_not_named_or_not_there_is_told() {
 
 #[tokio::test]
 async fn what_is_amiss_with_a_bucket_is_told() {
-    let world = World::with(|setup| {
+    let world = healthy_but(|setup| {
         setup.bucket.region = "ap-northeast-2".into();
         setup.bucket.strict_region = true;
         setup.bucket.owner = "999999999999".into();
@@ -207,8 +234,80 @@ async fn what_is_amiss_with_a_bucket_is_told() {
 }
 
 #[tokio::test]
+async fn who_may_read_the_bucket_and_what_empties_it_is_told() {
+    let rule = |prefix: &str| {
+        format!(
+            "<LifecycleConfiguration><Rule><ID>tidy</ID><Filter><Prefix>{prefix}</Prefix></Filter><Status>Enabled</Status><Expiration><Days>9</Days></Expiration></Rule></LifecycleConfiguration>"
+        )
+    };
+    let anybody = policy("E").replace("{\"Service\":\"cloudfront.amazonaws.com\"}", "\"*\"");
+    let anybody = anybody
+        .split_once(",\n          \"Condition\"")
+        .unwrap()
+        .0
+        .to_owned()
+        + "}]}";
+    for (document, text, words) in [
+        (
+            "policy",
+            policy("EOTHER"),
+            ["distribution problem", "does not let it read"],
+        ),
+        (
+            "policy",
+            anybody,
+            ["distribution warning", "lets anybody read"],
+        ),
+        (
+            "lifecycle",
+            rule(""),
+            ["bucket problem", "the lifecycle rule tidy deletes"],
+        ),
+        (
+            "lifecycle",
+            rule(".unstale/"),
+            ["bucket problem", "the lifecycle rule tidy deletes"],
+        ),
+        (
+            "lifecycle",
+            rule("logs/"),
+            ["bucket ok", "no lifecycle rule"],
+        ),
+        (
+            "publicAccessBlock",
+            BLOCKED.replacen("true", "false", 1),
+            ["bucket warning", "public access"],
+        ),
+    ] {
+        let world = healthy_but(|setup| {
+            setup.bucket.documents.insert(document.into(), text.clone());
+        });
+        let ran = world.await.unstale("doctor --json").await;
+        let found = found(&ran);
+        let is_told = |line: &String| words.iter().all(|word| line.contains(word));
+        assert!(found.iter().any(is_told), "{text}: {found:#?}");
+    }
+    // Who may not look is told what that needs, and nothing worse.
+    let world = healthy().await;
+    world.set_rule(|request| match request.operation {
+        "GetBucketPolicy" | "GetPublicAccessBlock" | "GetBucketLifecycleConfiguration" => {
+            Fault::Fail(403, "AccessDenied")
+        }
+        _ => Fault::None,
+    });
+    let mut ran = world.unstale("doctor").await.succeeds();
+    for action in [
+        "GetBucketPolicy",
+        "GetBucketPublicAccessBlock",
+        "GetLifecycleConfiguration",
+    ] {
+        ran = ran.says(&format!("s3:{action}"));
+    }
+}
+
+#[tokio::test]
 async fn a_state_that_deploys_refuse_is_told() {
-    let (world, site) = (World::new().await, site());
+    let (world, site) = (healthy().await, site());
     world.deploy(&site).await.succeeds();
     let damaged = "{\"version\":1";
     let put = world.put_object(BUCKET, ".unstale/state", damaged, Default::default());
@@ -222,7 +321,7 @@ async fn a_state_that_deploys_refuse_is_told() {
 
 #[tokio::test]
 async fn what_is_amiss_with_a_distribution_is_told() {
-    let world = World::new().await;
+    let world = healthy().await;
     let usual = Distribution::for_bucket(BUCKET);
     let tell = async |distribution: Distribution| {
         world.set_distribution(distribution);
@@ -280,7 +379,7 @@ async fn what_is_amiss_with_a_distribution_is_told() {
 
 #[tokio::test]
 async fn people_read_a_line_for_each_check() {
-    let world = World::new().await;
+    let world = healthy().await;
     let ran = world.unstale("doctor --bucket nowhere").await.exits(1);
     ran.says("ok           credentials   account 111122223333")
         .says("problem      bucket")

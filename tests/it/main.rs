@@ -25,6 +25,7 @@ mod early;
 mod edge_amiss;
 mod edges;
 mod errors;
+mod existing;
 mod explain;
 mod faults;
 mod function;
