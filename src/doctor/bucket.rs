@@ -132,12 +132,10 @@ async fn public_access(check: &mut CheckUp, place: &SiteLocation) -> Result<(), 
 }
 
 async fn expiry(check: &mut CheckUp, place: &SiteLocation) {
-    let inside = place.holds_its_state();
-    let folders = [place.prefix.as_str(), place.store.root.as_str()];
-    let folders = &folders[..if inside { 2 } else { 1 }];
+    let state = place.holds_its_state().then_some(&*place.store.root);
     match place.bucket.expiry_rules().await {
         Ok(rules) => {
-            let eating = rules.iter().filter(|rule| eats(rule, folders));
+            let eating = rules.iter().filter(|rule| eats(rule, &place.prefix, state));
             let eating: Vec<String> = eating.map(named).collect();
             if eating.is_empty() {
                 return check.fine(BUCKET, "no lifecycle rule deletes the site or its state");
@@ -156,10 +154,12 @@ async fn expiry(check: &mut CheckUp, place: &SiteLocation) {
     }
 }
 
-/// Tells whether a rule is about objects of one of these folders.
-fn eats(rule: &ExpiryRule, folders: &[&str]) -> bool {
-    let mut folders = folders.iter();
-    folders.any(|folder| folder.starts_with(&rule.prefix) || rule.prefix.starts_with(folder))
+/// Tells whether a rule is about the whole site, or about anything of its state. What a site has in single folders is its owner's
+/// to know.
+fn eats(rule: &ExpiryRule, site: &str, state: Option<&str>) -> bool {
+    let prefix = rule.prefix.as_str();
+    let eats_state = |state: &str| state.starts_with(prefix) || prefix.starts_with(state);
+    site.starts_with(prefix) || state.is_some_and(eats_state)
 }
 
 fn named(rule: &ExpiryRule) -> String {
@@ -174,8 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_eats_what_lies_within_its_prefix_or_around_it() {
-        let folders = ["docs/", "docs/.unstale/"];
+    fn a_rule_eats_the_whole_site_or_any_of_its_state() {
         for (prefix, is_eaten) in [
             ("", true),
             ("docs/", true),
@@ -183,12 +182,14 @@ mod tests {
             ("do", true),
             ("logs/", false),
             ("docs2/", false),
+            ("docs/old/", false),
         ] {
             let rule = ExpiryRule {
                 name: String::new(),
                 prefix: prefix.to_owned(),
             };
-            assert_eq!(eats(&rule, &folders), is_eaten, "{prefix}");
+            let eats = eats(&rule, "docs/", Some("docs/.unstale/"));
+            assert_eq!(eats, is_eaten, "{prefix}");
         }
     }
 }

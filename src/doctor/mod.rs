@@ -8,6 +8,8 @@ pub(crate) mod exposed;
 mod finding;
 mod rights;
 mod state;
+#[cfg(test)]
+mod tests;
 mod viewers;
 
 use std::path::Path;

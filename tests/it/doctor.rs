@@ -370,7 +370,8 @@ async fn what_is_amiss_with_a_distribution_is_told() {
         &["distribution problem", "no distribution of this account"],
     );
     world.create_bucket("lonely").unwrap();
-    let ran = world.unstale("doctor --json --bucket lonely").await;
+    let ran = Unstale::new("doctor --json --bucket lonely --endpoint-url");
+    let ran = ran.arg(world.endpoint()).await;
     has_one(
         ran,
         &["distribution problem", "as its origin", "unstale setup"],
@@ -380,7 +381,8 @@ async fn what_is_amiss_with_a_distribution_is_told() {
 #[tokio::test]
 async fn people_read_a_line_for_each_check() {
     let world = healthy().await;
-    let ran = world.unstale("doctor --bucket nowhere").await.exits(1);
+    let ran = Unstale::new("doctor --bucket nowhere --endpoint-url").arg(world.endpoint());
+    let ran = ran.await.exits(1);
     ran.says("ok           credentials   account 111122223333")
         .says("problem      bucket")
         .says("1 problem, ");
