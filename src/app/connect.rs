@@ -37,7 +37,7 @@ pub(super) struct Link {
 
 impl Link {
     /// Returns whether S3 is AWS's own.
-    fn is_official(&self) -> bool {
+    pub(super) fn is_official(&self) -> bool {
         let endpoint = self.aws.s3_endpoint();
         endpoint.is_none_or(|url| url.contains(".amazonaws.com"))
     }

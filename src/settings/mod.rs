@@ -1,5 +1,6 @@
 //! The settings: defaults < deploy.toml < its `[env.NAME]` < `UNSTALE_*` variables < flags. `table` has them all.
 
+pub(crate) mod added_keys;
 mod build_dir;
 mod generator;
 mod layers;

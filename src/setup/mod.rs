@@ -1,7 +1,10 @@
 //! From a template to the CloudFormation stack that a site lives in; what policies have to allow.
 
+pub(crate) mod account;
 pub(crate) mod design;
+mod failure;
 pub(crate) mod policy;
 pub(crate) mod rights;
+pub(crate) mod run;
 pub(crate) mod template;
 mod yaml;

@@ -9,7 +9,7 @@ use crate::rules::edge_function::comment;
 /// What a stack is made from.
 #[derive(Debug, Clone)]
 pub(crate) struct StackDesign {
-    /// Names the origin access control, the function and the headers policy, too.
+    /// Names the origin access control, too.
     pub stack: String,
     pub bucket: String,
     /// The folder of the site, with its slash at the end, or empty.
@@ -19,9 +19,10 @@ pub(crate) struct StackDesign {
     pub price_class: String,
     pub error_pages: Vec<ErrorPage>,
     pub has_tags: bool,
-    /// The code of the function that finds folders' documents.
-    pub function: Option<String>,
-    pub has_headers_policy: bool,
+    /// Name and code of the function that finds folders' documents.
+    pub function: Option<(String, String)>,
+    /// The name of the headers policy.
+    pub headers_policy: Option<String>,
     pub domain: Option<StackDomain>,
     pub github: Option<GithubTrust>,
 }
@@ -121,13 +122,13 @@ impl StackDesign {
             ),
             self.distribution(),
         ];
-        if let Some(code) = &self.function {
-            let values = [stack(), comment(), ("code", code.clone())];
+        if let Some((name, code)) = &self.function {
+            let values = [("name", scalar(name)), comment(), ("code", code.clone())];
             resources.push(filled(include_str!("template/function.yaml"), &values));
         }
-        if self.has_headers_policy {
+        if let Some(name) = &self.headers_policy {
             let text = include_str!("template/headers_policy.yaml");
-            resources.push(filled(text, &[stack(), comment()]));
+            resources.push(filled(text, &[("name", scalar(name)), comment()]));
         }
         if let Some(domain) = &self.domain {
             if domain.certificate == CertificatePlace::SameStack {
@@ -140,7 +141,8 @@ impl StackDesign {
         }
         if let Some(github) = &self.github {
             if github.provider.is_none() {
-                resources.push(include_str!("template/github_provider.yaml").to_owned());
+                let text = include_str!("template/github_provider.yaml");
+                resources.push(filled(text, &[stack()]));
             }
             resources.push(self.role(github));
         }
@@ -179,7 +181,10 @@ impl StackDesign {
             ("certificate", certificate.collect()),
             ("origin_path", lines(!folder.is_empty(), &origin_path)),
             ("function", lines(self.function.is_some(), function)),
-            ("headers_policy", lines(self.has_headers_policy, headers)),
+            (
+                "headers_policy",
+                lines(self.headers_policy.is_some(), headers),
+            ),
             ("error_pages", self.error_page_lines()),
             ("tag_header", lines(self.has_tags, &tags)),
         ];
