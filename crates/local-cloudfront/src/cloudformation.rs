@@ -122,7 +122,10 @@ fn route(state: &mut AccountState, operation: &str, asked: &Asked<'_>) -> Result
             let stack = documents::stack(find(state, region, name)?);
             Ok(vec![node("Stacks", [stack])])
         }
-        "DescribeStackEvents" => events(find(state, region, name)?, asked),
+        "DescribeStackEvents" => match find(state, region, name) {
+            Ok(stack) => events(stack, asked),
+            Err(_) => invalid(format!("Stack [{name}] does not exist")),
+        },
         "DescribeStackResource" => {
             let stack = find(state, region, name)?;
             let id = asked.form.text("LogicalResourceId").to_owned();

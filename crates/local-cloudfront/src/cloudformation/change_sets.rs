@@ -12,6 +12,9 @@ use crate::xml::{Element, leaf, node};
 /// What a failed change set says that would change nothing.
 const NO_CHANGES: &str = "The submitted information didn't contain changes. Submit different information to create a change set.";
 
+/// Of a template that a request holds (User Guide, "CloudFormation quotas").
+const MOST_BYTES: usize = 51_200;
+
 /// Types whose resources need CAPABILITY_IAM, and with a name of their own CAPABILITY_NAMED_IAM.
 const IAM: [(&str, &str); 5] = [
     ("AWS::IAM::Role", "RoleName"),
@@ -24,6 +27,8 @@ const IAM: [(&str, &str); 5] = [
 pub(super) fn create(state: &mut AccountState, asked: &Asked<'_>) -> Result<Vec<Element>> {
     let form = asked.form;
     let (stack_name, name) = (form.text("StackName"), form.text("ChangeSetName"));
+    check_name("stackName", stack_name)?;
+    check_name("changeSetName", name)?;
     let wish = wish(state, asked)?;
     check_capabilities(&wish)?;
     let kind = match form.text("ChangeSetType") {
@@ -81,12 +86,25 @@ pub(super) fn create(state: &mut AccountState, asked: &Asked<'_>) -> Result<Vec<
         on_failure: form.text("OnStackFailure").to_owned(),
         created: asked.now,
         failed: is_same.then(|| NO_CHANGES.to_owned()),
+        executed_by: String::new(),
         execution: if is_same { "UNAVAILABLE" } else { "AVAILABLE" }.to_owned(),
         changes,
     };
     let answer = ids(&set.id, &known.id);
     known.change_sets.push(set);
     Ok(answer)
+}
+
+/// Names of stacks and change sets are letters, digits and hyphens.
+fn check_name(member: &str, name: &str) -> Result<()> {
+    let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let begins = name.starts_with(|first: char| first.is_ascii_alphabetic());
+    if name.starts_with("arn:") || (begins && name.len() <= 128 && name.bytes().all(is_fine)) {
+        return Ok(());
+    }
+    invalid(format!(
+        "1 validation error detected: Value '{name}' at '{member}' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
+    ))
 }
 
 fn is_updatable(stack: &Stack) -> bool {
@@ -107,6 +125,11 @@ fn wish(state: &mut AccountState, asked: &Asked<'_>) -> Result<Wish> {
         "true" => before.template.clone(),
         _ => form.text("TemplateBody").to_owned(),
     };
+    if template.len() > MOST_BYTES {
+        return invalid(
+            "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to 51200",
+        );
+    }
     let read = Template::parse(&template).or_else(invalid)?;
     let given = form.items("Parameters").into_iter().map(|parameter| {
         let key = parameter.text("ParameterKey").to_owned();
@@ -176,8 +199,8 @@ pub(super) fn execute(state: &mut AccountState, asked: &Asked<'_>) -> Result<Vec
     let stack = &mut state.stacks[stack];
     let token = asked.form.text("ClientRequestToken");
     let chosen = stack.change_sets[set].clone();
-    let runs = stack.execution.as_ref();
-    if !token.is_empty() && runs.is_some_and(|running| running.token == token) {
+    // The same request once more.
+    if !token.is_empty() && chosen.executed_by == token {
         return Ok(Vec::new());
     }
     let status = chosen.status(asked);
@@ -194,7 +217,10 @@ pub(super) fn execute(state: &mut AccountState, asked: &Asked<'_>) -> Result<Vec
         Aim::Update
     };
     stack.change_sets.retain(|other| other.id == chosen.id);
-    stack.change_sets[0].execution = "EXECUTE_IN_PROGRESS".to_owned();
+    for executed in &mut stack.change_sets {
+        "EXECUTE_IN_PROGRESS".clone_into(&mut executed.execution);
+        token.clone_into(&mut executed.executed_by);
+    }
     stack.before = std::mem::replace(&mut stack.wish, chosen.wish);
     if aim == Aim::Update {
         stack.updated = Some(asked.now);

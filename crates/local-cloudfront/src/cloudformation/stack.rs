@@ -86,6 +86,8 @@ pub(crate) struct ChangeSet {
     pub failed: Option<String>,
     /// `AVAILABLE`, and what comes after.
     pub execution: String,
+    /// The ClientRequestToken of who executed it.
+    pub executed_by: String,
     pub changes: Vec<Change>,
 }
 
