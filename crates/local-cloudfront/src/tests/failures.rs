@@ -137,3 +137,54 @@ async fn what_nobody_may_ask_for_is_refused_with_its_reason() {
     assert_eq!(stack(&world).await.0, "ROLLBACK_COMPLETE");
     assert_eq!(status(&world, "HEAD /made").await, 200);
 }
+
+#[tokio::test]
+async fn what_cannot_be_made_may_be_found_out_before() {
+    let world = World::start(Options::default()).await.unwrap();
+    world.cloud_options(|options| options.validates_early = true);
+    world.create_bucket("made").unwrap();
+    let wrong = TEMPLATE.replace("PriceClass: P", "PriseClass: P");
+    let fields = [
+        ("StackName", "site"),
+        ("ChangeSetName", "c"),
+        ("ChangeSetType", "CREATE"),
+        ("TemplateBody", wrong.as_str()),
+        ("Capabilities.member.1", "CAPABILITY_NAMED_IAM"),
+    ];
+    result(&world, "CreateChangeSet", &fields).await;
+    let said = result(&world, "DescribeChangeSet", &fields[..2]).await;
+    assert_eq!(said.text_at("Status"), "FAILED");
+    let reason = said.text_at("StatusReason");
+    assert!(reason.contains("ResourceExistenceCheck"), "{reason}");
+    assert_eq!(
+        call(&world, "ExecuteChangeSet", &fields[..2]).await.status,
+        400
+    );
+    let told = result(&world, "DescribeEvents", &fields[..2]).await;
+    let told = &told.child("OperationEvents").unwrap().children;
+    let told: Vec<_> = told
+        .iter()
+        .map(|event| {
+            (
+                event.text_at("LogicalResourceId"),
+                event.text_at("ValidationStatusReason"),
+            )
+        })
+        .collect();
+    let (ids, reasons): (Vec<&str>, Vec<&str>) = told.into_iter().unzip();
+    assert_eq!(ids, ["Bucket", "Distribution"]);
+    assert!(
+        reasons[0].contains("'made' already exists"),
+        "{}",
+        reasons[0]
+    );
+    assert!(reasons[1].contains("[PriseClass]"), "{}", reasons[1]);
+    // What another account has is not seen.
+    let theirs = |options: &mut BucketOptions, _: &mut Versioning| {
+        options.owner = "444455556666".to_owned();
+    };
+    world.alter_bucket("made", theirs).unwrap();
+    result(&world, "DeleteStack", &[("StackName", "site")]).await;
+    apply(&world, "CREATE", TEMPLATE).await;
+    assert_eq!(stack(&world).await.0, "ROLLBACK_COMPLETE");
+}
