@@ -15,7 +15,7 @@ use crate::error::{Error, Exit};
 use crate::report::setup::{ReadySite, StackProgress};
 use crate::settings::added_keys::{AddedKeys, with_keys};
 use crate::settings::values::BucketAddress;
-use crate::settings::{self, FILE};
+use crate::settings::{self, FILE, LOCAL_BUCKET};
 use crate::setup::account::account_parts;
 use crate::setup::design::{AccountParts, CERTIFICATE_REGION, design, stack_name};
 use crate::setup::run::{SetupEvent, StackRun, StackStanding, drifts};
@@ -30,7 +30,7 @@ pub(super) async fn setup(app: &App, flags: &SetupArgs) -> Result<Exit, Error> {
     if flags.print {
         return app.print_template(flags);
     }
-    let link = app.connect().await?;
+    let link = app.connect_account().await?;
     let done = app.set_up(flags, &link).await;
     done.map_err(|mut error| {
         if error.kind == Some(AwsErrorKind::AccessDenied) {
@@ -194,8 +194,10 @@ impl App {
                 .map(|dir| ("dir", dir)),
         );
         // What names things of an account means nothing with `--local`.
-        if self.settings.local.is_none() {
+        if self.settings.local.is_none() || design.bucket != LOCAL_BUCKET {
             keys.push(("bucket", design.bucket.clone()));
+        }
+        if self.settings.local.is_none() {
             keys.push(("region", region.to_owned()));
             keys.extend(output("DistributionId").map(|id| ("distribution", id)));
         }

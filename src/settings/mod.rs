@@ -41,7 +41,7 @@ pub(crate) const FILE: &str = "deploy.toml";
 /// Where `--local` keeps its objects unless told otherwise.
 pub(crate) const LOCAL_DIR: &str = ".unstale-local";
 /// The bucket of `--local` unless told otherwise.
-const LOCAL_BUCKET: &str = "site";
+pub(crate) const LOCAL_BUCKET: &str = "site";
 
 /// What the command line says of settings.
 #[derive(Debug, Clone, Default)]

@@ -236,3 +236,94 @@ impl StackDesign {
         filled(include_str!("template/deploy_role.yaml"), &values)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::policy::PolicyStatement;
+
+    fn plain() -> StackDesign {
+        StackDesign {
+            stack: "unstale-b".to_owned(),
+            bucket: "b".to_owned(),
+            prefix: String::new(),
+            state: ".unstale/".to_owned(),
+            price_class: "PriceClass_100".to_owned(),
+            error_pages: Vec::new(),
+            has_tags: false,
+            function: None,
+            headers_policy: None,
+            domain: None,
+            github: None,
+        }
+    }
+
+    fn domain(zone: Option<&str>, certificate: CertificatePlace) -> StackDomain {
+        StackDomain {
+            name: "www.example.com".to_owned(),
+            zone: zone.map(str::to_owned),
+            certificate,
+        }
+    }
+
+    fn github(provider: Option<&str>) -> GithubTrust {
+        let resource = "arn:aws:cloudfront::*:distribution/${Distribution}";
+        GithubTrust {
+            repository: "me/site".to_owned(),
+            branch: "main".to_owned(),
+            provider: provider.map(str::to_owned),
+            policy: IamPolicy {
+                statement: vec![PolicyStatement::new(
+                    "Distributions",
+                    "cloudfront:GetDistribution",
+                    resource,
+                )],
+                version: "2012-10-17",
+            },
+        }
+    }
+
+    fn full() -> StackDesign {
+        StackDesign {
+            prefix: "docs/".to_owned(),
+            state: "docs/.unstale/".to_owned(),
+            error_pages: ErrorPage::of_app(),
+            has_tags: true,
+            function: Some(("f".to_owned(), "a\n\n  b\n".to_owned())),
+            headers_policy: Some("h".to_owned()),
+            domain: Some(domain(Some("Z1"), CertificatePlace::SameStack)),
+            github: Some(github(None)),
+            ..plain()
+        }
+    }
+
+    #[test]
+    fn a_template_is_read_by_people() {
+        insta::assert_snapshot!("plain", plain().template());
+        insta::assert_snapshot!("full", full().template());
+    }
+
+    #[test]
+    fn a_certificate_of_another_region_has_a_stack_of_its_own() {
+        let far = StackDesign {
+            domain: Some(domain(None, CertificatePlace::OwnStack)),
+            ..plain()
+        };
+        let template = far.template();
+        assert!(template.contains("Ref: CertificateArn") && !template.contains("  Certificate:"));
+        assert!(!template.contains("DnsRecords"));
+        insta::assert_snapshot!("certificate", far.certificate_template().unwrap());
+        assert_eq!(full().certificate_template(), None);
+    }
+
+    #[test]
+    fn what_the_account_has_is_not_made_again() {
+        let theirs = StackDesign {
+            github: Some(github(Some("arn:aws:iam::1:oidc-provider/t"))),
+            ..full()
+        };
+        assert!(full().template().contains("Ref: GithubProvider"));
+        assert!(!theirs.template().contains("GithubProvider"));
+        assert!(theirs.template().contains("arn:aws:iam::1:oidc-provider/t"));
+    }
+}
