@@ -4,6 +4,7 @@ use super::finding::CheckUp;
 use crate::aws::{AwsClients, AwsError, AwsErrorKind, CallerIdentity, ExpiryRule};
 use crate::error::Error;
 use crate::job::Job;
+use crate::object::plural::counted;
 use crate::survey::SiteLocation;
 
 const BUCKET: &str = "bucket";
@@ -47,11 +48,8 @@ pub(super) async fn examine(
             } else {
                 ""
             };
-            let count = page.objects.len();
-            check.fine(
-                BUCKET,
-                format!("{} holds {more}{count} objects", place.url()),
-            );
+            let count = counted(page.objects.len() as u64, "object");
+            check.fine(BUCKET, format!("{} holds {more}{count}", place.url()));
         }
         Err(error) => {
             check.problem(BUCKET, explained(error, &job.bucket));

@@ -1,6 +1,7 @@
 //! The state of the deploys: that it can be read, what it says is open, who holds the lease.
 
 use super::finding::CheckUp;
+use crate::object::plural::counted;
 use crate::state::ObservedState;
 use crate::survey::SiteLocation;
 
@@ -23,7 +24,7 @@ pub(super) async fn examine(check: &mut CheckUp, place: &SiteLocation) -> Option
         ),
         deploys => check.fine(
             STATE,
-            format!("{url} is readable and knows {deploys} deploys"),
+            format!("{url} knows {}", counted(deploys as u64, "deploy")),
         ),
     }
     if let Some(holder) = state.holder(&place.store) {
@@ -40,7 +41,7 @@ pub(super) async fn examine(check: &mut CheckUp, place: &SiteLocation) -> Option
         0 => {}
         debts => check.warn(
             STATE,
-            format!("{debts} deploys left something open"),
+            format!("{} left something open", counted(debts as u64, "deploy")),
             "the next deploy pays it; `unstale deploy --resume` does just that",
         ),
     }

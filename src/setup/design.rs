@@ -10,7 +10,7 @@ use crate::edge::error_page::{ErrorPage, with_denied};
 use crate::error::Error;
 use crate::rules::edge_function::EdgeFunction;
 use crate::settings::setup_values::StackName;
-use crate::settings::values::{FunctionName, PolicyName};
+use crate::settings::values::FunctionName;
 use crate::settings::{DistributionSetting, Settings, build_dir};
 use crate::survey;
 
@@ -60,8 +60,12 @@ pub(crate) fn design(
     let bucket = settings.bucket()?;
     let stack = stack_name(settings, flags)?;
     let build = build_dir(settings, Path::new("")).ok();
+    let named = settings
+        .redirect_function
+        .as_ref()
+        .map(|name| name.0.as_str());
     let function = needs_function(settings, flags, build.as_deref())
-        .then(|| function(settings, bucket))
+        .then(|| Ok::<_, Error>((own_name(named, &stack), function(settings, bucket)?)))
         .transpose()?;
     let prefix = &settings.prefix.0;
     let own_state = settings
@@ -72,10 +76,14 @@ pub(crate) fn design(
         || format!("{prefix}.unstale/"),
         |state| state.prefix.clone(),
     );
-    let has_headers_policy = settings.headers_policy().is_some();
+    let headers_policy = settings
+        .headers_policy()
+        .map(|name| own_name(Some(&name.0), &stack));
     let github = flags.github.as_ref().map(|github| {
         let mut deployed = settings.clone();
-        take_over(&mut deployed, &stack, function.is_some());
+        if let Some((name, _)) = &function {
+            deployed.redirect_function = Some(FunctionName(name.clone()));
+        }
         deployed.distribution.0 = vec![DistributionSetting::Named("${Distribution}".to_owned())];
         Ok::<_, Error>(GithubTrust {
             repository: github.repository.clone(),
@@ -92,7 +100,7 @@ pub(crate) fn design(
         error_pages: error_pages(flags, build.as_deref()),
         has_tags: settings.tags,
         function,
-        has_headers_policy,
+        headers_policy,
         domain: flags.domain.as_ref().map(|domain| StackDomain {
             name: domain.to_ascii_lowercase(),
             zone: parts.zone,
@@ -107,16 +115,10 @@ pub(crate) fn design(
     })
 }
 
-/// Names in the settings what the stack makes under its own name, as deploy.toml will name it.
-pub(crate) fn take_over(settings: &mut Settings, stack: &str, has_function: bool) {
-    if has_function {
-        let name = || FunctionName(stack.to_owned());
-        settings.redirect_function.get_or_insert_with(name);
-    }
-    if settings.headers_policy().is_some() {
-        let name = || PolicyName(stack.to_owned());
-        settings.headers_policy.get_or_insert_with(name);
-    }
+/// Returns the name that is set, or else the stack's: none can hold the id of a distribution that is not there yet.
+fn own_name(named: Option<&str>, stack: &str) -> String {
+    let named = named.filter(|name| !name.contains("{id}"));
+    named.unwrap_or(stack).to_owned()
 }
 
 /// Tells whether requests have to go through a function: the settings ask for one, or folders' documents have to be found.

@@ -9,7 +9,7 @@ use crate::rules::edge_function::comment;
 /// What a stack is made from.
 #[derive(Debug, Clone)]
 pub(crate) struct StackDesign {
-    /// Names the origin access control, the function and the headers policy, too.
+    /// Names the origin access control, too.
     pub stack: String,
     pub bucket: String,
     /// The folder of the site, with its slash at the end, or empty.
@@ -19,9 +19,10 @@ pub(crate) struct StackDesign {
     pub price_class: String,
     pub error_pages: Vec<ErrorPage>,
     pub has_tags: bool,
-    /// The code of the function that finds folders' documents.
-    pub function: Option<String>,
-    pub has_headers_policy: bool,
+    /// Name and code of the function that finds folders' documents.
+    pub function: Option<(String, String)>,
+    /// The name of the headers policy.
+    pub headers_policy: Option<String>,
     pub domain: Option<StackDomain>,
     pub github: Option<GithubTrust>,
 }
@@ -121,13 +122,13 @@ impl StackDesign {
             ),
             self.distribution(),
         ];
-        if let Some(code) = &self.function {
-            let values = [stack(), comment(), ("code", code.clone())];
+        if let Some((name, code)) = &self.function {
+            let values = [("name", scalar(name)), comment(), ("code", code.clone())];
             resources.push(filled(include_str!("template/function.yaml"), &values));
         }
-        if self.has_headers_policy {
+        if let Some(name) = &self.headers_policy {
             let text = include_str!("template/headers_policy.yaml");
-            resources.push(filled(text, &[stack(), comment()]));
+            resources.push(filled(text, &[("name", scalar(name)), comment()]));
         }
         if let Some(domain) = &self.domain {
             if domain.certificate == CertificatePlace::SameStack {
@@ -140,7 +141,8 @@ impl StackDesign {
         }
         if let Some(github) = &self.github {
             if github.provider.is_none() {
-                resources.push(include_str!("template/github_provider.yaml").to_owned());
+                let text = include_str!("template/github_provider.yaml");
+                resources.push(filled(text, &[stack()]));
             }
             resources.push(self.role(github));
         }
@@ -179,7 +181,10 @@ impl StackDesign {
             ("certificate", certificate.collect()),
             ("origin_path", lines(!folder.is_empty(), &origin_path)),
             ("function", lines(self.function.is_some(), function)),
-            ("headers_policy", lines(self.has_headers_policy, headers)),
+            (
+                "headers_policy",
+                lines(self.headers_policy.is_some(), headers),
+            ),
             ("error_pages", self.error_page_lines()),
             ("tag_header", lines(self.has_tags, &tags)),
         ];
@@ -229,5 +234,96 @@ impl StackDesign {
             ("policy", block(&policy).join("\n")),
         ];
         filled(include_str!("template/deploy_role.yaml"), &values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::policy::PolicyStatement;
+
+    fn plain() -> StackDesign {
+        StackDesign {
+            stack: "unstale-b".to_owned(),
+            bucket: "b".to_owned(),
+            prefix: String::new(),
+            state: ".unstale/".to_owned(),
+            price_class: "PriceClass_100".to_owned(),
+            error_pages: Vec::new(),
+            has_tags: false,
+            function: None,
+            headers_policy: None,
+            domain: None,
+            github: None,
+        }
+    }
+
+    fn domain(zone: Option<&str>, certificate: CertificatePlace) -> StackDomain {
+        StackDomain {
+            name: "www.example.com".to_owned(),
+            zone: zone.map(str::to_owned),
+            certificate,
+        }
+    }
+
+    fn github(provider: Option<&str>) -> GithubTrust {
+        let resource = "arn:aws:cloudfront::*:distribution/${Distribution}";
+        GithubTrust {
+            repository: "me/site".to_owned(),
+            branch: "main".to_owned(),
+            provider: provider.map(str::to_owned),
+            policy: IamPolicy {
+                statement: vec![PolicyStatement::new(
+                    "Distributions",
+                    "cloudfront:GetDistribution",
+                    resource,
+                )],
+                version: "2012-10-17",
+            },
+        }
+    }
+
+    fn full() -> StackDesign {
+        StackDesign {
+            prefix: "docs/".to_owned(),
+            state: "docs/.unstale/".to_owned(),
+            error_pages: ErrorPage::of_app(),
+            has_tags: true,
+            function: Some(("f".to_owned(), "a\n\n  b\n".to_owned())),
+            headers_policy: Some("h".to_owned()),
+            domain: Some(domain(Some("Z1"), CertificatePlace::SameStack)),
+            github: Some(github(None)),
+            ..plain()
+        }
+    }
+
+    #[test]
+    fn a_template_is_read_by_people() {
+        insta::assert_snapshot!("plain", plain().template());
+        insta::assert_snapshot!("full", full().template());
+    }
+
+    #[test]
+    fn a_certificate_of_another_region_has_a_stack_of_its_own() {
+        let far = StackDesign {
+            domain: Some(domain(None, CertificatePlace::OwnStack)),
+            ..plain()
+        };
+        let template = far.template();
+        assert!(template.contains("Ref: CertificateArn") && !template.contains("  Certificate:"));
+        assert!(!template.contains("DnsRecords"));
+        insta::assert_snapshot!("certificate", far.certificate_template().unwrap());
+        assert_eq!(full().certificate_template(), None);
+    }
+
+    #[test]
+    fn what_the_account_has_is_not_made_again() {
+        let theirs = StackDesign {
+            github: Some(github(Some("arn:aws:iam::1:oidc-provider/t"))),
+            ..full()
+        };
+        assert!(full().template().contains("Ref: GithubProvider"));
+        assert!(!theirs.template().contains("GithubProvider"));
+        assert!(theirs.template().contains("arn:aws:iam::1:oidc-provider/t"));
     }
 }

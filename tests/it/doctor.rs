@@ -1,6 +1,8 @@
 //! What `unstale doctor` finds: nothing where all is well, and each thing that can keep a new user from a first deploy.
 
-use local_cloudfront::{Distribution, Fault};
+use std::time::{Duration, SystemTime};
+
+use local_cloudfront::{Certificate, Distribution, Fault};
 use serde_json::Value;
 
 use crate::support::{BUCKET, Ran, Setup, Site, Unstale, World};
@@ -90,7 +92,7 @@ async fn where_all_is_well_no_problem_is_found_and_nothing_changes() {
             (
                 "state ok",
                 if deployed {
-                    "knows 1 deploys"
+                    "knows 1 deploy"
                 } else {
                     "none yet"
                 },
@@ -376,6 +378,42 @@ async fn what_is_amiss_with_a_distribution_is_told() {
         ran,
         &["distribution problem", "as its origin", "unstale setup"],
     );
+}
+
+#[tokio::test]
+async fn a_certificate_is_told_by_its_end() {
+    const ARN: &str = "arn:aws:acm:us-east-1:111122223333:certificate/c";
+    let world = healthy_but(|setup| {
+        setup.distribution.aliases = vec!["www.example.com".into()];
+        setup.distribution.certificate = Some(ARN.into());
+    });
+    let world = world.await;
+    let mut certificate = Certificate::new(ARN, "www.example.com");
+    for (ends, words) in [
+        (
+            4_102_444_800,
+            "distribution ok: E8612FDZTIT0K7: its certificate holds for",
+        ),
+        (
+            1_000_000_000,
+            "distribution problem: E8612FDZTIT0K7: its certificate ended",
+        ),
+    ] {
+        certificate.not_after = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(ends));
+        world.set_certificate(certificate.clone());
+        let found = found(&world.unstale("doctor --json").await);
+        assert!(
+            found.iter().any(|line| line.starts_with(words)),
+            "{found:#?}"
+        );
+    }
+    world.set_rule(|request| match request.operation {
+        "DescribeCertificate" => Fault::Fail(403, "AccessDeniedException"),
+        _ => Fault::None,
+    });
+    let ran = world.unstale("doctor").await.succeeds();
+    ran.says("its certificate: needs")
+        .says("acm:DescribeCertificate");
 }
 
 #[tokio::test]

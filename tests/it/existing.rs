@@ -107,7 +107,11 @@ async fn a_distribution_that_somebody_changes_meanwhile_stays_as_he_wants_it() {
 #[tokio::test]
 async fn flags_that_are_about_a_stack_are_refused() {
     let world = World::with(|setup| setup.distribution = bare()).await;
-    for words in ["", "--root a --domain www.example.com", "--root a --stack b"] {
+    for words in [
+        "",
+        "--root a --domain www.example.com",
+        "--root a --stack b",
+    ] {
         let ran = setup(&world, words).with("--yes").await.exits(2);
         ran.says("--root, --error-page, --spa and --tag-header");
     }

@@ -56,6 +56,7 @@ mod rules;
 mod sequences;
 mod served;
 mod settings;
+mod setup;
 mod sites;
 mod small;
 mod state;

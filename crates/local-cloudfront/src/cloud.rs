@@ -118,6 +118,10 @@ impl Cloud {
         self.lock().options.resource_time
     }
 
+    pub(super) fn validates_early(&self) -> bool {
+        self.lock().options.validates_early
+    }
+
     pub(super) fn certificates_wait(&self) -> bool {
         self.lock().options.certificates_wait
     }

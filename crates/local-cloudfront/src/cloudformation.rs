@@ -15,6 +15,7 @@ use super::xml::{Element, leaf, node};
 
 mod buckets;
 mod change_sets;
+mod creation;
 mod difference;
 mod distributions;
 mod documents;
@@ -24,6 +25,7 @@ mod resources;
 mod schema;
 mod stack;
 mod template;
+mod validation;
 
 pub(super) use engine::Engine;
 pub(super) use resources::Making;
@@ -31,13 +33,14 @@ pub(super) use stack::Stack;
 use stack::{Aim, Drift, Wish};
 pub(super) use template::text;
 
-const OPERATIONS: [&str; 16] = [
+const OPERATIONS: [&str; 17] = [
     "CreateChangeSet",
     "DescribeChangeSet",
     "ExecuteChangeSet",
     "DeleteChangeSet",
     "ListChangeSets",
     "DescribeStacks",
+    "DescribeEvents",
     "DescribeStackEvents",
     "DescribeStackResource",
     "DescribeStackResources",
@@ -71,6 +74,7 @@ fn invalid<T>(said: impl Into<String>) -> Result<T> {
 
 /// A request.
 struct Asked<'a> {
+    shared: &'a Shared,
     form: &'a Form,
     region: &'a str,
     now: SystemTime,
@@ -81,6 +85,7 @@ struct Asked<'a> {
 pub(super) fn answer(shared: &Shared, info: &RequestInfo, body: &str) -> Response<Body> {
     let form = Form::parse(body.as_bytes());
     let asked = Asked {
+        shared,
         form: &form,
         region: &info.region,
         now: shared.clock.now(),
@@ -88,7 +93,7 @@ pub(super) fn answer(shared: &Shared, info: &RequestInfo, body: &str) -> Respons
     };
     let done = match info.operation {
         "" => return unknown(Service::CloudFormation),
-        "DetectStackDrift" => detect(shared, &asked),
+        "DetectStackDrift" => detect(&asked),
         operation => route(&mut shared.account.lock(), operation, &asked),
     };
     // What takes no time is done before somebody looks.
@@ -107,12 +112,13 @@ fn route(state: &mut AccountState, operation: &str, asked: &Asked<'_>) -> Result
     let name = asked.form.text("StackName");
     let region = asked.region;
     match operation {
-        "CreateChangeSet" => change_sets::create(state, asked),
+        "CreateChangeSet" => creation::create(state, asked),
+        "DescribeEvents" => change_sets::events(state, asked),
         "DescribeChangeSet" => change_sets::describe(state, asked),
         "ExecuteChangeSet" => change_sets::execute(state, asked),
         "DeleteChangeSet" => change_sets::delete(state, asked),
         "ListChangeSets" => change_sets::list(state, asked),
-        "ValidateTemplate" => change_sets::validate(asked),
+        "ValidateTemplate" => creation::validate(asked),
         "DescribeStacks" if name.is_empty() => {
             let stacks = state.stacks.iter();
             let stacks = stacks.filter(|stack| stack.region == region && !stack.is_gone());
@@ -122,7 +128,10 @@ fn route(state: &mut AccountState, operation: &str, asked: &Asked<'_>) -> Result
             let stack = documents::stack(find(state, region, name)?);
             Ok(vec![node("Stacks", [stack])])
         }
-        "DescribeStackEvents" => events(find(state, region, name)?, asked),
+        "DescribeStackEvents" => match find(state, region, name) {
+            Ok(stack) => events(stack, asked),
+            Err(_) => invalid(format!("Stack [{name}] does not exist")),
+        },
         "DescribeStackResource" => {
             let stack = find(state, region, name)?;
             let id = asked.form.text("LogicalResourceId").to_owned();
@@ -219,7 +228,8 @@ fn delete(state: &mut AccountState, asked: &Asked<'_>) -> Result<Vec<Element>> {
     Ok(Vec::new())
 }
 
-fn detect(shared: &Shared, asked: &Asked<'_>) -> Result<Vec<Element>> {
+fn detect(asked: &Asked<'_>) -> Result<Vec<Element>> {
+    let shared = asked.shared;
     let mut state = shared.account.lock();
     let stack = find(&mut state, asked.region, asked.form.text("StackName"))?;
     if stack.is_busy() || !stack.status.ends_with("_COMPLETE") || stack.is_gone() {

@@ -35,6 +35,9 @@ pub struct CloudOptions {
     pub resource_time: Duration,
     /// Certificates of stacks are not issued until [`World::issue_certificates`](crate::World::issue_certificates).
     pub certificates_wait: bool,
+    /// Change sets fail that name what the account has already, or properties that nobody knows, as they do since the end of 2025. Off
+    /// unless it is turned on: then that comes out when they are executed.
+    pub validates_early: bool,
 }
 
 impl Default for CloudOptions {
@@ -50,6 +53,7 @@ impl Default for CloudOptions {
             deploy_time: Duration::ZERO,
             resource_time: Duration::ZERO,
             certificates_wait: false,
+            validates_early: false,
         }
     }
 }

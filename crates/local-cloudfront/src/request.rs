@@ -58,7 +58,7 @@ pub struct RequestInfo {
 impl RequestInfo {
     /// True for what changes a bucket or a stack, or begins an invalidation.
     pub fn writes(&self) -> bool {
-        let reads = ["Describe", "Get", "List", "Validate"];
+        let reads = ["Describe", "Detect", "Get", "List", "Validate"];
         let is_read = || reads.iter().any(|verb| self.operation.starts_with(verb));
         match self.service {
             Service::S3 | Service::CloudFront | Service::KeyValueStore => {

@@ -14,7 +14,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::account::{Account, Certificate};
+use super::account::Account;
 use super::bucket::{BucketOptions, Object, Version, Versioning};
 use super::clock::Clock;
 use super::cloud::{Cloud, Tenant};
@@ -445,67 +445,6 @@ impl World {
             .cloud
             .invalidations(distribution)
             .unwrap_or_default()
-    }
-
-    // The rest of the account.
-
-    /// Adds or changes a certificate.
-    pub fn set_certificate(&self, certificate: Certificate) {
-        let mut account = self.shared.account.lock();
-        let arn = certificate.arn.clone();
-        account.certificates.insert(arn, certificate);
-    }
-
-    /// All certificates, by ARN.
-    pub fn certificates(&self) -> Vec<Certificate> {
-        let account = self.shared.account.lock();
-        account.certificates.values().cloned().collect()
-    }
-
-    /// Issues what waits for its DNS records: stacks go on.
-    pub fn issue_certificates(&self) {
-        let mut account = self.shared.account.lock();
-        let waiting = |one: &&mut Certificate| one.status == "PENDING_VALIDATION";
-        for certificate in account.certificates.values_mut().filter(waiting) {
-            "ISSUED".clone_into(&mut certificate.status);
-        }
-    }
-
-    /// Adds or changes what Cloud Control tells of, by its type (`AWS::Route53::HostedZone`) and its identifier. Its properties are a JSON
-    /// object.
-    pub fn set_resource(&self, kind: &str, id: &str, properties: &str) {
-        let properties = serde_json::from_str(properties).unwrap_or_default();
-        let mut account = self.shared.account.lock();
-        let all = account.resources.entry(kind.to_owned()).or_default();
-        all.insert(id.to_owned(), properties);
-    }
-
-    /// Removes what Cloud Control tells of.
-    pub fn remove_resource(&self, kind: &str, id: &str) {
-        let mut account = self.shared.account.lock();
-        if let Some(all) = account.resources.get_mut(kind) {
-            all.remove(id);
-        }
-    }
-
-    /// Has resources of this logical id fail to be made or changed, with this reason, from now on; `None`: not any more.
-    #[cfg(feature = "faults")]
-    pub fn fail_resource(&self, id: &str, reason: Option<&str>) {
-        let failures = &mut self.shared.account.lock().failures;
-        match reason {
-            Some(reason) => _ = failures.insert(id.to_owned(), reason.to_owned()),
-            None => _ = failures.remove(id),
-        }
-    }
-
-    /// The status of every stack by its name, of those of one name the last. What is gone is `DELETE_COMPLETE`.
-    pub fn stacks(&self) -> BTreeMap<String, String> {
-        self.shared.advance();
-        let account = self.shared.account.lock();
-        let stacks = account.stacks.iter();
-        stacks
-            .map(|stack| (stack.name.clone(), stack.status.clone()))
-            .collect()
     }
 
     // Edges.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use local_cloudfront::{Distribution, Options, World};
 
 use super::rights::actions;
-use crate::aws::{AwsClients, AwsConnection};
 use crate::aws::cloudfront::PurgeTarget;
 use crate::aws::tried_distributions::TriedResources;
+use crate::aws::{AwsClients, AwsConnection};
 use crate::rules::header_rule::HeaderRule;
 use crate::rules::security_preset::SecurityPreset;
 use crate::settings::Settings;

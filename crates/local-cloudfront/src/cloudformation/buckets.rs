@@ -19,6 +19,9 @@ pub(crate) fn make(
             |known| known.physical_id.clone(),
         )
     });
+    if !s3s::path::check_bucket_name(&name) {
+        return Err(place.refused("The specified bucket is not valid.", "InvalidRequest"));
+    }
     if known.is_none() {
         let options = BucketOptions {
             region: place.region.clone(),

@@ -1,153 +1,9 @@
-//! The operations that deal with change sets.
+//! The operations that deal with change sets which are there.
 
-use super::difference::{changes, has_other_outputs};
-use super::stack::{Aim, ChangeSet, Stack, Wish};
-use super::template::{Template, text};
-use super::{Asked, Refusal, Result, blank, find, invalid};
+use super::stack::{Aim, ChangeSet, Stack};
+use super::{Asked, Refusal, Result, documents, find, validation};
 use crate::account::AccountState;
-use crate::form::Form;
-use crate::identity::ACCOUNT;
 use crate::xml::{Element, leaf, node};
-
-/// What a failed change set says that would change nothing.
-const NO_CHANGES: &str = "The submitted information didn't contain changes. Submit different information to create a change set.";
-
-/// Types whose resources need CAPABILITY_IAM, and with a name of their own CAPABILITY_NAMED_IAM.
-const IAM: [(&str, &str); 5] = [
-    ("AWS::IAM::Role", "RoleName"),
-    ("AWS::IAM::ManagedPolicy", "ManagedPolicyName"),
-    ("AWS::IAM::User", "UserName"),
-    ("AWS::IAM::Group", "GroupName"),
-    ("AWS::IAM::InstanceProfile", "InstanceProfileName"),
-];
-
-pub(super) fn create(state: &mut AccountState, asked: &Asked<'_>) -> Result<Vec<Element>> {
-    let form = asked.form;
-    let (stack_name, name) = (form.text("StackName"), form.text("ChangeSetName"));
-    let wish = wish(state, asked)?;
-    check_capabilities(&wish)?;
-    let kind = match form.text("ChangeSetType") {
-        "" => "UPDATE",
-        "CREATE" => "CREATE",
-        "UPDATE" => "UPDATE",
-        other => return invalid(format!("ChangeSetType {other} is not served here")),
-    };
-    let known = find(state, asked.region, stack_name).ok();
-    let known = match (kind, known) {
-        ("CREATE", Some(stack)) if stack.status != "REVIEW_IN_PROGRESS" => {
-            return invalid(format!(
-                "Stack [{stack_name}] already exists and cannot be created again with the changeSet [{name}]."
-            ));
-        }
-        ("CREATE", None) => {
-            state.stacks.push(blank(asked, stack_name));
-            find(state, asked.region, stack_name)?
-        }
-        ("UPDATE", Some(stack)) if !is_updatable(stack) => {
-            return invalid(format!(
-                "Stack:{} is in {} state and can not be updated.",
-                stack.id, stack.status
-            ));
-        }
-        (_, Some(stack)) => stack,
-        (_, None) => return invalid(format!("Stack [{stack_name}] does not exist")),
-    };
-    // What was executed makes room for another of its name.
-    let is_over = |set: &ChangeSet| set.name == name && set.execution.starts_with("EXECUTE");
-    if !known.is_busy() {
-        known.change_sets.retain(|set| !is_over(set));
-    }
-    let ids = |id: &str, stack: &str| vec![leaf("Id", id), leaf("StackId", stack)];
-    if let Some(other) = known.change_sets.iter().find(|other| other.name == name) {
-        if !other.token.is_empty() && other.token == form.text("ClientToken") {
-            return Ok(ids(&other.id, &known.id));
-        }
-        let said = format!(
-            "ChangeSet {name} cannot be created due to a mismatch with existing attribute: it already exists"
-        );
-        return Err(Refusal(400, "AlreadyExistsException", said));
-    }
-    let changes = changes(known, &wish);
-    let is_same = changes.is_empty() && kind == "UPDATE" && !has_other_outputs(known, &wish);
-    let uuid = uuid::Uuid::new_v4();
-    let region = asked.region;
-    let set = ChangeSet {
-        id: format!("arn:aws:cloudformation:{region}:{ACCOUNT}:changeSet/{name}/{uuid}"),
-        name: name.to_owned(),
-        kind: kind.to_owned(),
-        wish,
-        description: form.text("Description").to_owned(),
-        token: form.text("ClientToken").to_owned(),
-        on_failure: form.text("OnStackFailure").to_owned(),
-        created: asked.now,
-        failed: is_same.then(|| NO_CHANGES.to_owned()),
-        execution: if is_same { "UNAVAILABLE" } else { "AVAILABLE" }.to_owned(),
-        changes,
-    };
-    let answer = ids(&set.id, &known.id);
-    known.change_sets.push(set);
-    Ok(answer)
-}
-
-fn is_updatable(stack: &Stack) -> bool {
-    let fine = [
-        "CREATE_COMPLETE",
-        "UPDATE_COMPLETE",
-        "UPDATE_ROLLBACK_COMPLETE",
-    ];
-    fine.contains(&stack.status.as_str())
-}
-
-/// What a request asks a stack to be.
-fn wish(state: &mut AccountState, asked: &Asked<'_>) -> Result<Wish> {
-    let form = asked.form;
-    let before = find(state, asked.region, form.text("StackName"));
-    let before = before.map(|stack| stack.wish.clone()).unwrap_or_default();
-    let template = match form.text("UsePreviousTemplate") {
-        "true" => before.template.clone(),
-        _ => form.text("TemplateBody").to_owned(),
-    };
-    let read = Template::parse(&template).or_else(invalid)?;
-    let given = form.items("Parameters").into_iter().map(|parameter| {
-        let key = parameter.text("ParameterKey").to_owned();
-        let value = match parameter.text("UsePreviousValue") {
-            "true" => before.parameters.get(&key).cloned().unwrap_or_default(),
-            _ => parameter.text("ParameterValue").to_owned(),
-        };
-        (key, value)
-    });
-    let parameters = read.filled(&given.collect()).or_else(invalid)?;
-    let tag = |tag: &Form| (tag.text("Key").to_owned(), tag.text("Value").to_owned());
-    Ok(Wish {
-        template,
-        parameters,
-        tags: form.items("Tags").iter().map(tag).collect(),
-        capabilities: form.texts("Capabilities"),
-    })
-}
-
-fn check_capabilities(wish: &Wish) -> Result<()> {
-    let template = wish.template();
-    let mut needed = None;
-    for id in template.resources.keys() {
-        let Some((_, name)) = IAM.iter().find(|(kind, _)| *kind == template.kind(id)) else {
-            continue;
-        };
-        let is_named = template.properties(id).get(*name).is_some();
-        needed = match (needed, is_named) {
-            (_, true) | (Some("CAPABILITY_NAMED_IAM"), _) => Some("CAPABILITY_NAMED_IAM"),
-            (_, false) => Some("CAPABILITY_IAM"),
-        };
-    }
-    let given = |name: &str| wish.capabilities.iter().any(|known| known == name);
-    match needed {
-        Some(needed) if !given(needed) && !given("CAPABILITY_NAMED_IAM") => {
-            let said = format!("Requires capabilities : [{needed}]");
-            Err(Refusal(400, "InsufficientCapabilitiesException", said))
-        }
-        _ => Ok(()),
-    }
-}
 
 /// A change set by its name and its stack's, or by its ARN: the places of both.
 fn found(state: &AccountState, asked: &Asked<'_>) -> Result<(usize, usize)> {
@@ -171,13 +27,19 @@ fn found(state: &AccountState, asked: &Asked<'_>) -> Result<(usize, usize)> {
     })
 }
 
+pub(super) fn events(state: &AccountState, asked: &Asked<'_>) -> Result<Vec<Element>> {
+    let (stack, set) = found(state, asked)?;
+    let stack = &state.stacks[stack];
+    Ok(validation::events(stack, &stack.change_sets[set]))
+}
+
 pub(super) fn execute(state: &mut AccountState, asked: &Asked<'_>) -> Result<Vec<Element>> {
     let (stack, set) = found(state, asked)?;
     let stack = &mut state.stacks[stack];
     let token = asked.form.text("ClientRequestToken");
     let chosen = stack.change_sets[set].clone();
-    let runs = stack.execution.as_ref();
-    if !token.is_empty() && runs.is_some_and(|running| running.token == token) {
+    // The same request once more.
+    if !token.is_empty() && chosen.executed_by == token {
         return Ok(Vec::new());
     }
     let status = chosen.status(asked);
@@ -188,13 +50,12 @@ pub(super) fn execute(state: &mut AccountState, asked: &Asked<'_>) -> Result<Vec
         );
         return Err(Refusal(400, "InvalidChangeSetStatus", said));
     }
-    let aim = if chosen.kind == "CREATE" {
-        Aim::Create
-    } else {
-        Aim::Update
-    };
+    let aim = chosen.aim;
     stack.change_sets.retain(|other| other.id == chosen.id);
-    stack.change_sets[0].execution = "EXECUTE_IN_PROGRESS".to_owned();
+    for executed in &mut stack.change_sets {
+        "EXECUTE_IN_PROGRESS".clone_into(&mut executed.execution);
+        token.clone_into(&mut executed.executed_by);
+    }
     stack.before = std::mem::replace(&mut stack.wish, chosen.wish);
     if aim == Aim::Update {
         stack.updated = Some(asked.now);
@@ -240,7 +101,7 @@ pub(super) fn describe(state: &AccountState, asked: &Asked<'_>) -> Result<Vec<El
         )
     });
     parts.push(node("Parameters", parameters));
-    parts.push(super::documents::tags(&set.wish.tags));
+    parts.push(documents::tags(&set.wish.tags));
     let capabilities = set.wish.capabilities.iter();
     parts.push(node(
         "Capabilities",
@@ -251,7 +112,7 @@ pub(super) fn describe(state: &AccountState, asked: &Asked<'_>) -> Result<Vec<El
     }
     let has_values = asked.form.text("IncludePropertyValues") == "true";
     let changes = set.changes.iter().map(|change| {
-        let change = super::documents::change(change, has_values);
+        let change = documents::change(change, has_values);
         node("member", [leaf("Type", "Resource"), change])
     });
     if set.status(asked) == "CREATE_COMPLETE" {
@@ -294,26 +155,4 @@ impl ChangeSet {
         }
         parts
     }
-}
-
-/// Capabilities that a template needs, and its parameters.
-pub(super) fn validate(asked: &Asked<'_>) -> Result<Vec<Element>> {
-    let template = Template::parse(asked.form.text("TemplateBody")).or_else(invalid)?;
-    let parameters = template.parameters.iter().map(|(name, parameter)| {
-        let default = parameter.get("Default").map(text);
-        let mut parts = vec![leaf("ParameterKey", name), leaf("NoEcho", false)];
-        parts.extend(default.map(|default| leaf("DefaultValue", default)));
-        node("member", parts)
-    });
-    let mut parts = vec![node("Parameters", parameters)];
-    let wish = Wish {
-        template: asked.form.text("TemplateBody").to_owned(),
-        ..Wish::default()
-    };
-    if let Err(Refusal(_, _, said)) = check_capabilities(&wish) {
-        let name = said.trim_start_matches("Requires capabilities : [");
-        let name = leaf("member", name.trim_end_matches(']'));
-        parts.push(node("Capabilities", [name]));
-    }
-    Ok(parts)
 }

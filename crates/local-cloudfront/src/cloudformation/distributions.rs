@@ -88,6 +88,16 @@ pub(crate) fn make(
             "One or more of the CNAMEs you provided are already associated with a different resource.",
         );
     }
+    let is_usable = |arn: &String| {
+        let known = making.account.certificates.get(arn);
+        known.is_some_and(|known| known.status == "ISSUED")
+            && arn.split(':').nth(3) == Some("us-east-1")
+    };
+    if !wished.certificate.iter().all(is_usable) {
+        return refused(
+            "The specified SSL certificate doesn't exist, isn't in us-east-1 region, isn't valid, or doesn't include a valid certificate chain.",
+        );
+    }
     let behaviors = wished.behaviors.iter().chain([&wished.default]);
     let is_missing = |(name, _): (&str, _)| cloud.function(name).is_none();
     if behaviors.flat_map(Behavior::functions).any(is_missing) {

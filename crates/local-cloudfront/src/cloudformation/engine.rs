@@ -76,6 +76,10 @@ impl Engine<'_> {
                         break;
                     }
                     if self.waits(stack, &step) {
+                        // It will not have been over before now.
+                        if let Some(execution) = &mut stack.execution {
+                            execution.at = at.max(self.now - self.pace);
+                        }
                         break;
                     }
                     complete(stack, &step, at + self.pace);

@@ -187,6 +187,10 @@ fn function(
     );
     let publishes = property(properties, "/AutoPublish").as_deref() == Some("true");
     let comment = property(properties, "/FunctionConfig/Comment").unwrap_or_default();
+    let is_named = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(is_named) {
+        return Err(place.refused("The function's name is not valid", "InvalidRequest"));
+    }
     if property(properties, "/FunctionConfig/Runtime").as_deref() != Some("cloudfront-js-2.0") {
         return Err(place.refused("The runtime is not supported", "InvalidRequest"));
     }

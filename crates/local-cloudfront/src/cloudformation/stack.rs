@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::template::{Template, resolve};
+use super::validation::Problem;
 use crate::identity::ACCOUNT;
 
 /// What a stack is made from.
@@ -74,8 +75,8 @@ pub(crate) struct ChangeSet {
     /// Its ARN.
     pub id: String,
     pub name: String,
-    /// `CREATE` or `UPDATE`.
-    pub kind: String,
+    /// `Create` or `Update`.
+    pub aim: Aim,
     pub wish: Wish,
     pub description: String,
     pub token: String,
@@ -86,7 +87,11 @@ pub(crate) struct ChangeSet {
     pub failed: Option<String>,
     /// `AVAILABLE`, and what comes after.
     pub execution: String,
+    /// The ClientRequestToken of who executed it.
+    pub executed_by: String,
     pub changes: Vec<Change>,
+    /// Why it failed, resource by resource.
+    pub problems: Vec<Problem>,
 }
 
 /// What becomes of one resource.

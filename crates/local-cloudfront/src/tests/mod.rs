@@ -12,6 +12,8 @@ mod account;
 mod cloudfront;
 mod edges;
 #[cfg(feature = "faults")]
+mod failures;
+#[cfg(feature = "faults")]
 mod faults;
 mod folder;
 mod functions;
