@@ -33,7 +33,8 @@ pub(super) async fn existing(app: &App, cli: &Cli, flags: &SetupArgs) -> Result<
     if changes.is_empty() {
         return Ok(Exit::Done);
     }
-    if !flags.yes && !app.printer.may_change(id) {
+    let agrees = || app.printer.can_ask() && app.printer.agrees("All else stays as it is.");
+    if !flags.yes && !agrees() {
         return Err(Error::usage("nothing was changed").hint("--yes changes it without asking"));
     }
     let written = cloudfront.write_configuration(configuration).await;

@@ -67,7 +67,11 @@ pub(super) async fn examine(
         check.unread(BUCKET, "its policy", error);
     }
     Some(ReadableBucket {
-        policy_is_known: policy.is_ok(),
+        // Edges of other endpoints may ask for none.
+        policy_is_known: match &policy {
+            Ok(policy) => job.official || policy.is_some(),
+            Err(_) => false,
+        },
         policy: policy.ok().flatten(),
         place,
     })

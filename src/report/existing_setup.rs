@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::printer::Printer;
-use super::prompt::PromptQuestion;
 use super::text::shown;
 use crate::setup::existing::FieldChange;
 
@@ -27,25 +26,6 @@ impl Printer {
             });
             self.result(&self.wrapped(&text, "", "  "), &object);
         }
-    }
-
-    /// Asks whether a distribution may be changed so. Where nobody answers it may not.
-    pub(crate) fn may_change(&self, id: &str) -> bool {
-        if !self.can_ask() {
-            return false;
-        }
-        let question = PromptQuestion {
-            title: "All else stays as it is.",
-            choices: Vec::new(),
-            kind: &format!("Change {id}? yes or no"),
-            empty: Some("no"),
-            accept: |text| match text {
-                "yes" | "y" | "no" | "n" => Ok(()),
-                _ => Err("yes or no?".to_owned()),
-            },
-        };
-        let answer = self.ask(&question).ok().flatten();
-        answer.is_some_and(|answer| answer.starts_with('y'))
     }
 
     pub(crate) fn fields_changed(&self, id: &str) {

@@ -212,7 +212,7 @@ impl Distribution {
     }
 
     /// The bucket that its default behavior shows, if that is one's REST endpoint.
-    pub(crate) fn bucket(&self) -> Option<&str> {
+    pub fn bucket(&self) -> Option<&str> {
         match &self.origins_of(&self.default.origin).0.first()?.kind {
             OriginKind::S3 { bucket, .. } => Some(bucket),
             _ => None,
