@@ -29,6 +29,7 @@ const BUILD: &str = "The build";
 const CHANGES: &str = "What may change";
 const PURGE: &str = "The purge";
 const STACK: &str = "What is made";
+const EXISTING: &str = "A distribution that you have";
 const WORK: &str = "The work";
 
 const EXAMPLES: &str = "\
@@ -223,8 +224,18 @@ Exit status 1 where `links = \"deny\"` would refuse a deploy.")]
     Quota,
     /// The redirects, and where they work
     Redirects(RedirectsArgs),
+    /// What keeps a deploy from working, in the order in which things break
+    #[command(after_help = "\
+Changes nothing: rights are tried by requests that cannot take effect. Exit
+status 1 where there are problems; warnings alone end with 0.")]
+    Doctor,
     /// Print the least IAM policy that these settings need
-    Policy,
+    #[command(after_help = "\
+Examples:
+  unstale policy                       what deploys need
+  unstale policy --for plan            reads alone, for pull requests
+  unstale policy --for setup --domain --github")]
+    Policy(PolicyArgs),
     /// Make bucket, distribution and rights for a new site
     #[command(after_help = "\
 Examples:
@@ -233,6 +244,8 @@ Examples:
   unstale setup --print                the CloudFormation template; needs no AWS
   unstale setup --check                exit 3 where the stack was changed by hand
   unstale setup public --local         try it here, without an AWS account
+  unstale setup --distribution www.example.com --root index.html
+                                       one field of what you have already
 
 It shows what would be made and asks, or takes --yes. Killed, it goes on where
 it is run again.")]
@@ -481,6 +494,14 @@ pub struct SetupArgs {
     #[arg(long, help_heading = STACK, value_name = "CLASS", default_value = "100")]
     #[serde(skip)]
     pub price_class: PriceClass,
+    /// With --distribution: its default root object
+    #[arg(long, help_heading = EXISTING, value_name = "KEY")]
+    #[serde(skip)]
+    pub root: Option<String>,
+    /// With --distribution: the header that tells cache tags
+    #[arg(long, help_heading = EXISTING, value_name = "NAME")]
+    #[serde(skip)]
+    pub tag_header: Option<String>,
     /// The stack's name, instead of unstale-BUCKET
     #[arg(long, help_heading = STACK, value_name = "NAME")]
     #[serde(skip)]
@@ -497,6 +518,40 @@ pub struct SetupArgs {
     #[arg(long, help_heading = WORK)]
     #[serde(skip)]
     pub yes: bool,
+}
+
+#[derive(Debug, Clone, Default, Args, Serialize)]
+pub struct PolicyArgs {
+    /// What it is for
+    #[arg(long = "for", value_name = "PURPOSE", default_value = "deploy")]
+    #[serde(skip)]
+    pub purpose: PolicyPurpose,
+    /// With `--for setup`: that takes --domain
+    #[arg(long)]
+    #[serde(skip)]
+    pub domain: bool,
+    /// With `--for setup`: that takes --github
+    #[arg(long)]
+    #[serde(skip)]
+    pub github: bool,
+}
+
+/// What somebody may do by a policy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum PolicyPurpose {
+    #[default]
+    Deploy,
+    Plan,
+    Invalidate,
+    Setup,
+}
+
+impl SetupArgs {
+    /// Tells whether a distribution is named here, which is changed in the place of a stack.
+    pub(crate) fn is_for_existing(&self, cli: &Cli) -> bool {
+        let is_named = !cli.common.distribution.is_empty();
+        is_named || self.root.is_some() || self.tag_header.is_some()
+    }
 }
 
 /// Where a distribution answers, by CloudFront's price classes.

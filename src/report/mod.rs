@@ -6,8 +6,10 @@
 mod bars;
 mod changes;
 pub mod distributions;
+mod doctor;
 mod error;
 mod event;
+mod existing_setup;
 pub mod explain;
 mod findings;
 mod fitting;

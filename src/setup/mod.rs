@@ -2,8 +2,10 @@
 
 pub(crate) mod account;
 pub(crate) mod design;
+pub(crate) mod existing;
 mod failure;
 pub(crate) mod policy;
+pub(crate) mod purposes;
 pub(crate) mod rights;
 pub(crate) mod run;
 pub(crate) mod template;

@@ -75,7 +75,7 @@ pub(crate) fn least_policy(settings: &Settings) -> Result<IamPolicy, Error> {
     })
 }
 
-fn partition(region: &str) -> &'static str {
+pub(super) fn partition(region: &str) -> &'static str {
     if region.starts_with("cn-") {
         "aws-cn"
     } else if region.starts_with("us-gov-") {
@@ -109,7 +109,7 @@ impl BucketFolder<'_> {
 }
 
 /// Returns what purging needs. Distributions can be named in a policy; their list, and who owns an alias, cannot.
-fn purging(settings: &Settings, partition: &str) -> Vec<PolicyStatement> {
+pub(super) fn purging(settings: &Settings, partition: &str) -> Vec<PolicyStatement> {
     let none = settings.distribution.0 == [DistributionSetting::None];
     let tenant = settings.distribution_tenant.as_deref();
     if settings.purge.mode == PurgeMode::None || none && tenant.is_none() {
