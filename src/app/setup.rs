@@ -123,7 +123,7 @@ impl App {
                 StackStanding::Leftover(stack) => {
                     self.printer.leftover(&run.request.stack, &stack);
                     if !self.is_agreed(flags) {
-                        return Err(unanswered());
+                        return Err(unanswered(&run.request.stack));
                     }
                     run.remove(&stack).await?;
                 }
@@ -131,7 +131,7 @@ impl App {
                     self.printer.proposal(&proposal, region);
                     if !self.is_agreed(flags) {
                         run.withdraw(&proposal).await?;
-                        return Err(unanswered());
+                        return Err(unanswered(&run.request.stack));
                     }
                     return run.carry_out(&proposal).await;
                 }
@@ -259,8 +259,11 @@ fn pace(link: &Link) -> (Duration, Duration) {
     }
 }
 
-fn unanswered() -> Error {
-    Error::usage("nothing was made: nobody agreed to it").hint("--yes agrees")
+fn unanswered(stack: &str) -> Error {
+    Error::usage(format!(
+        "nothing was made of the stack {stack}: nobody agreed to it"
+    ))
+    .hint("--yes agrees")
 }
 
 /// Returns a name as buckets may have it: 3 to 63 small letters, digits and hyphens (S3 User Guide, "General purpose bucket naming

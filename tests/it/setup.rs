@@ -145,7 +145,7 @@ async fn nothing_is_made_that_nobody_agreed_to() {
     let refused = project.setup("").await.exits(2);
     refused
         .says("+ Bucket")
-        .says("nothing was made")
+        .says("nothing was made of the stack unstale-new-site")
         .says("--yes");
     let stacks = project.world.stacks();
     assert!(
