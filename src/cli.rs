@@ -11,11 +11,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::edge::PurgeMode;
+use crate::edge::error_page::ErrorPage;
 use crate::error::Error;
 use crate::rules::link_report::LinkPolicy;
 use crate::scan::SymlinkPolicy;
+use crate::settings::setup_values::{GithubBranch, StackName};
 use crate::settings::values::{
-    AccountId, BucketAddress, DistributionSetting, EndpointUrl, FieldValue, GlobPattern,
+    AccountId, BucketAddress, DistributionSetting, EndpointUrl, FieldValue, GlobPattern, HostName,
     KeptDeploys, MemorySize, Period, SitePrefix, StatePlace, checked, read,
 };
 use crate::settings::{FlagSettings, FlagText, SettingPaths};
@@ -26,6 +28,8 @@ const OUTPUT: &str = "Settings and output";
 const BUILD: &str = "The build";
 const CHANGES: &str = "What may change";
 const PURGE: &str = "The purge";
+const STACK: &str = "What is made";
+const EXISTING: &str = "A distribution that you have";
 const WORK: &str = "The work";
 
 const EXAMPLES: &str = "\
@@ -220,8 +224,32 @@ Exit status 1 where `links = \"deny\"` would refuse a deploy.")]
     Quota,
     /// The redirects, and where they work
     Redirects(RedirectsArgs),
+    /// What keeps a deploy from working, in the order in which things break
+    #[command(after_help = "\
+Changes nothing: rights are tried by requests that cannot take effect. Exit
+status 1 where there are problems; warnings alone end with 0.")]
+    Doctor,
     /// Print the least IAM policy that these settings need
-    Policy,
+    #[command(after_help = "\
+Examples:
+  unstale policy                       what deploys need
+  unstale policy --for plan            reads alone, for pull requests
+  unstale policy --for setup --domain --github")]
+    Policy(PolicyArgs),
+    /// Make bucket, distribution and rights for a new site
+    #[command(after_help = "\
+Examples:
+  unstale setup --bucket my-site
+  unstale setup --domain www.example.com --github me/site
+  unstale setup --print                the CloudFormation template; needs no AWS
+  unstale setup --check                exit 3 where the stack was changed by hand
+  unstale setup public --local         try it here, without an AWS account
+  unstale setup --distribution www.example.com --root index.html
+                                       one field of what you have already
+
+It shows what would be made and asks, or takes --yes. Killed, it goes on where
+it is run again.")]
+    Setup(SetupArgs),
     /// Write a deploy.toml for the build found here
     #[command(after_help = "\
 Examples:
@@ -430,6 +458,122 @@ pub struct InitArgs {
     #[arg(value_name = "DIR")]
     #[serde(skip)]
     pub dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Default, Args, Serialize)]
+pub struct SetupArgs {
+    /// The built site; without it the generator's settings tell
+    #[arg(value_name = "DIR")]
+    #[serde(skip)]
+    pub dir: Option<PathBuf>,
+    /// The site's host name, with a certificate
+    #[arg(long, help_heading = STACK, value_name = "HOST", value_parser = checked::<HostName>)]
+    #[serde(skip)]
+    pub domain: Option<String>,
+    /// Its Route 53 zone: id, or none
+    #[arg(long, help_heading = STACK, value_name = "ID", requires = "domain")]
+    #[serde(skip)]
+    pub hosted_zone: Option<String>,
+    /// A role for workflows of this branch, else of main
+    #[arg(long, help_heading = STACK, value_name = "OWNER/REPO[@BRANCH]")]
+    #[serde(skip)]
+    pub github: Option<GithubBranch>,
+    /// The account's OIDC provider of GitHub: ARN, or none
+    #[arg(long, help_heading = STACK, value_name = "ARN", requires = "github")]
+    #[serde(skip)]
+    pub github_provider: Option<String>,
+    /// Show /index.html where nothing is: a single-page app
+    #[arg(long, help_heading = STACK)]
+    #[serde(skip)]
+    pub spa: bool,
+    /// CODE=/PATH[:RESPONSE_CODE][@SECONDS]; repeatable
+    #[arg(long, help_heading = STACK, value_name = "PAGE")]
+    #[serde(skip)]
+    pub error_page: Vec<ErrorPage>,
+    /// Where edges are: 100 is Europe and North America
+    #[arg(long, help_heading = STACK, value_name = "CLASS", default_value = "100")]
+    #[serde(skip)]
+    pub price_class: PriceClass,
+    /// With --distribution: its default root object
+    #[arg(long, help_heading = EXISTING, value_name = "KEY")]
+    #[serde(skip)]
+    pub root: Option<String>,
+    /// With --distribution: the header that tells cache tags
+    #[arg(long, help_heading = EXISTING, value_name = "NAME")]
+    #[serde(skip)]
+    pub tag_header: Option<String>,
+    /// The stack's name, instead of unstale-BUCKET
+    #[arg(long, help_heading = STACK, value_name = "NAME")]
+    #[serde(skip)]
+    pub stack: Option<StackName>,
+    /// Print the template; ask nobody
+    #[arg(long, help_heading = WORK, conflicts_with_all = ["check", "yes"])]
+    #[serde(skip)]
+    pub print: bool,
+    /// Exit 3 where the stack is no longer as it was made
+    #[arg(long, help_heading = WORK, conflicts_with = "yes")]
+    #[serde(skip)]
+    pub check: bool,
+    /// Make it without being asked
+    #[arg(long, help_heading = WORK)]
+    #[serde(skip)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Clone, Default, Args, Serialize)]
+pub struct PolicyArgs {
+    /// What it is for
+    #[arg(long = "for", value_name = "PURPOSE", default_value = "deploy")]
+    #[serde(skip)]
+    pub purpose: PolicyPurpose,
+    /// With `--for setup`: that takes --domain
+    #[arg(long)]
+    #[serde(skip)]
+    pub domain: bool,
+    /// With `--for setup`: that takes --github
+    #[arg(long)]
+    #[serde(skip)]
+    pub github: bool,
+}
+
+/// What somebody may do by a policy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum PolicyPurpose {
+    #[default]
+    Deploy,
+    Plan,
+    Invalidate,
+    Setup,
+}
+
+impl SetupArgs {
+    /// Tells whether a distribution is named here, which is changed in the place of a stack.
+    pub(crate) fn is_for_existing(&self, cli: &Cli) -> bool {
+        let is_named = !cli.common.distribution.is_empty();
+        is_named || self.root.is_some() || self.tag_header.is_some()
+    }
+}
+
+/// Where a distribution answers, by CloudFront's price classes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum PriceClass {
+    #[default]
+    #[value(name = "100")]
+    Least,
+    #[value(name = "200")]
+    Most,
+    All,
+}
+
+impl PriceClass {
+    /// Returns its name in a distribution's configuration.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Least => "PriceClass_100",
+            Self::Most => "PriceClass_200",
+            Self::All => "PriceClass_All",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
@@ -650,6 +794,7 @@ impl Command {
             Self::Preview(args) => &args.build,
             Self::Verify(args) => &args.build,
             Self::Links(args) => &args.build,
+            Self::Setup(args) => return args.dir.as_ref(),
             Self::Init(args) => return args.dir.as_ref(),
             _ => return None,
         };

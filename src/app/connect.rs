@@ -37,7 +37,7 @@ pub(super) struct Link {
 
 impl Link {
     /// Returns whether S3 is AWS's own.
-    fn is_official(&self) -> bool {
+    pub(super) fn is_official(&self) -> bool {
         let endpoint = self.aws.s3_endpoint();
         endpoint.is_none_or(|url| url.contains(".amazonaws.com"))
     }
@@ -67,10 +67,22 @@ impl App {
     }
 
     pub(super) async fn connect(&self) -> Result<Link, Error> {
+        let bucket = self.settings.bucket.as_ref();
+        self.connect_to(bucket.map(|bucket| bucket.name.as_str()))
+            .await
+    }
+
+    /// [`App::connect`] where no bucket is there yet.
+    pub(super) async fn connect_account(&self) -> Result<Link, Error> {
+        self.connect_to(None).await
+    }
+
+    /// With `--local`, the bucket is made where it is missing.
+    async fn connect_to(&self, bucket: Option<&str>) -> Result<Link, Error> {
         let settings = &self.settings;
         remedy::check_profile(settings)?;
         let session = match &settings.local {
-            Some(dir) => Some(open_local(dir, settings).await?),
+            Some(dir) => Some(open_local(dir, bucket, settings).await?),
             None => None,
         };
         let connection = AwsConnection {
@@ -228,11 +240,16 @@ fn exclude(settings: &Settings) -> Vec<String> {
 }
 
 /// Where deploys write the function themselves, or index documents are not meant, none stands there before.
-async fn open_local(dir: &Path, settings: &Settings) -> Result<FolderSession, Error> {
+async fn open_local(
+    dir: &Path,
+    bucket: Option<&str>,
+    settings: &Settings,
+) -> Result<FolderSession, Error> {
     let local = FolderOptions {
         index_documents: settings.function_name().is_none() && settings.index != IndexLookup::None,
         interpreter: Some(Arc::new(interpret)),
-        ..FolderOptions::new(settings.bucket()?)
+        bucket: bucket.map(str::to_owned),
+        ..FolderOptions::default()
     };
     open_or_attach(dir, local).await.map_err(|error| {
         Error::failed(format!("--local cannot use {}", dir.display()))
@@ -245,7 +262,7 @@ async fn open_local(dir: &Path, settings: &Settings) -> Result<FolderSession, Er
 fn wishes(settings: &Settings, session: Option<&FolderSession>) -> Vec<DistributionChoice> {
     let wish = |setting: &DistributionSetting| match (setting, session) {
         (DistributionSetting::None, _) => None,
-        (_, Some(session)) => Some(DistributionChoice::Named(session.distribution.clone())),
+        (_, Some(session)) => (session.distribution.clone()).map(DistributionChoice::Named),
         (DistributionSetting::Auto, None) => Some(DistributionChoice::Auto),
         (DistributionSetting::Named(name), _) => Some(DistributionChoice::Named(name.clone())),
     };

@@ -5,6 +5,8 @@ mod browser;
 mod connect;
 mod deploy;
 mod distributions;
+mod doctor;
+mod existing;
 mod explain;
 mod exposed;
 mod init;
@@ -19,6 +21,7 @@ mod quota;
 mod redirects;
 mod remedy;
 mod rollback;
+mod setup;
 mod show;
 mod site_choice;
 mod verify;
@@ -121,9 +124,14 @@ async fn run_with(cli: &Cli, settings: Settings, printer: &Printer) -> Result<Ex
         Command::Rollback(flags) => rollback::rollback(&app, flags).await,
         Command::Quota => quota::quota(&app).await,
         Command::Redirects(flags) => redirects::redirects(&app, flags),
-        Command::Policy => policy::policy(&app),
+        Command::Doctor => doctor::doctor(&app).await,
+        Command::Policy(flags) => policy::policy(&app, flags),
         Command::Links(_) => links::links(&app).await,
         Command::Verify(flags) => verify::verify(&app, flags).await,
+        Command::Setup(flags) if flags.is_for_existing(cli) => {
+            existing::existing(&app, cli, flags).await
+        }
+        Command::Setup(flags) => setup::setup(&app, flags).await,
         Command::Init(_) => init::init(cli, printer).await,
     };
     result.map_err(|error| remedy::remedied(error, &app.settings))

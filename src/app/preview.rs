@@ -98,6 +98,7 @@ async fn serve(
     session: &FolderSession,
     flags: &cli::PreviewArgs,
 ) -> Result<String, Error> {
+    let distribution = session.distribution.as_deref().unwrap_or_default();
     let (port, last) = (flags.port, PORT + MORE_PORTS);
     let ports = port.map_or(PORT..=last, |port| port..=port);
     let mut taken = None;
@@ -108,7 +109,7 @@ async fn serve(
             reloads: flags.watch,
             decoder: Some(Arc::new(decoded)),
         };
-        let served = world.serve_edge_with(&session.distribution, 0, options);
+        let served = world.serve_edge_with(distribution, 0, options);
         match served.await {
             Ok(url) => return Ok(url),
             Err(error) if is_taken(&error) => taken = Some(error),

@@ -24,9 +24,15 @@ type SpentCounts = (u64, u64);
 
 pub(super) async fn quota(app: &App) -> Result<Exit, Error> {
     let link = app.connect().await?;
+    app.printer.quota(&spent(app, &link).await?);
+    Ok(Exit::Done)
+}
+
+/// Counts what the account spent this month.
+pub(super) async fn spent(app: &App, link: &Link) -> Result<MonthlyQuota, Error> {
     let cloudfront = link.aws.cloudfront();
     let mut names = targets(app, &cloudfront).await?;
-    let included = included(app, &link).await?;
+    let included = included(app, link).await?;
     names.retain(|(target, _)| !included.contains(&target.id().to_owned()));
     let since = month_begin(cloudfront.clock.server_now());
     let lists = stream::iter(names.iter().map(|(target, _)| target.clone()))
@@ -35,8 +41,7 @@ pub(super) async fn quota(app: &App) -> Result<Exit, Error> {
     let invalidations = lists.try_concat().await?;
     let counts = count_paths(app, &cloudfront, invalidations).await?;
     let quota = monthly(since, names, &counts);
-    app.printer.quota(&MonthlyQuota { included, ..quota });
-    Ok(Exit::Done)
+    Ok(MonthlyQuota { included, ..quota })
 }
 
 /// Returns the ids of what is on a flat-rate plan: the site's own distributions, where the settings say so. No list of CloudFront's

@@ -248,8 +248,9 @@ async fn base(link: &Link, site: &AskedSite<'_>, url: Option<&str>) -> Result<St
         return Ok(url.trim_end_matches('/').to_owned());
     }
     if let Some(session) = &link.session {
+        let distribution = session.distribution.as_deref().unwrap_or_default();
         if let Some(world) = &session.world {
-            let served = world.serve_edge(&session.distribution, 0, 0).await;
+            let served = world.serve_edge(distribution, 0, 0).await;
             return served.map_err(|error| Error::failed("no edge can be served").because(error));
         }
         if let Some(url) = session.edge_urls.first() {

@@ -204,7 +204,7 @@ impl CloudFront {
     }
 
     /// Changes a distribution's configuration. `change` tells whether there is anything to change, or why it cannot be; where somebody
-    /// else changes it meanwhile, it is asked again. All else stays as it is.
+    /// else changes it meanwhile, it is asked again. All else stays as it is; where it would not, nothing is changed.
     pub(super) async fn change_config(
         &self,
         id: &str,
@@ -213,7 +213,7 @@ impl CloudFront {
         const ACTION: &str = "cloudfront:UpdateDistribution";
         let mut tries = 0;
         loop {
-            let (mut config, etag) = self.config(id).await?;
+            let (mut config, etag) = self.changeable_config(id).await?;
             let changed = change(&mut config).map_err(|why| {
                 AwsError::nonsense(ACTION, id, format!("it cannot be changed: {why}"))
             })?;

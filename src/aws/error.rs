@@ -55,6 +55,8 @@ pub enum AwsErrorKind {
     /// The reference was used with other paths before.
     InvalidationExists,
     InvalidArgument,
+    /// A change would lose what is configured there: this version does not know it.
+    UnknownField,
     /// No connection, or none that lasted.
     Unreachable,
     TimedOut,
@@ -225,6 +227,7 @@ impl AwsError {
             AwsErrorKind::ClockSkewed(_) => "set the clock of this machine".into(),
             AwsErrorKind::Unreachable => "check the network, the region and --endpoint-url".into(),
             AwsErrorKind::NotTheService => "check --endpoint-url and AWS_ENDPOINT_URL: what answers there is not this service".into(),
+            AwsErrorKind::UnknownField => "nothing was changed: a newer unstale may know it; until then make this change in the AWS console".into(),
             AwsErrorKind::TimedOut => "check the network; a smaller --concurrency helps a slow line".into(),
             _ => return None,
         })

@@ -4,6 +4,7 @@ use aws_config::Region;
 
 use super::connect::AwsClients;
 use super::error::{AwsError, failed};
+use super::watch::ServerClock;
 
 /// Whose credentials are used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct CallerIdentity {
     pub account: String,
     /// Of the user or the assumed role.
     pub arn: String,
+    /// Seconds by which the clock here is ahead of the service's.
+    pub clock_ahead: i64,
 }
 
 impl AwsClients {
@@ -22,7 +25,9 @@ impl AwsClients {
         if self.config().region().is_none() {
             config = config.region(Region::from_static("us-east-1"));
         }
-        let client = aws_sdk_sts::Client::from_conf(config.interceptor(self.watch.clone()).build());
+        let clock = ServerClock::default();
+        let config = config.interceptor(self.watch.clone());
+        let client = aws_sdk_sts::Client::from_conf(config.interceptor(clock.clone()).build());
         let answer = client.get_caller_identity().send().await;
         let answer = answer.map_err(failed(ACTION, "*"))?;
         let missing = |what: &str| AwsError::nonsense(ACTION, "*", what);
@@ -31,6 +36,7 @@ impl AwsClients {
                 .account
                 .ok_or_else(|| missing("the answer has no account"))?,
             arn: answer.arn.ok_or_else(|| missing("the answer has no ARN"))?,
+            clock_ahead: jiff::Timestamp::now().as_second() - clock.server_now(),
         })
     }
 }

@@ -22,6 +22,7 @@ mod code;
 pub mod cover;
 pub mod critic;
 pub mod distribution;
+pub mod error_page;
 pub mod expect;
 mod figures;
 pub mod form;

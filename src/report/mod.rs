@@ -6,8 +6,10 @@
 mod bars;
 mod changes;
 pub mod distributions;
+mod doctor;
 mod error;
 mod event;
+mod existing_setup;
 pub mod explain;
 mod findings;
 mod fitting;
@@ -32,6 +34,7 @@ pub mod prompt;
 mod purge;
 pub mod quota;
 pub mod redirects;
+pub mod setup;
 pub mod state;
 mod summary;
 #[cfg(test)]

@@ -44,8 +44,13 @@ impl Printer {
         if let Some(more @ 1..) = keys.len().checked_sub(MAX_NAMED) {
             names.push(format!("{} more", count(more as u64)));
         }
+        self.agrees(&format!("Careful: {refusal}: {}", names.join(", ")))
+    }
+
+    /// Asks whether to go on. Where nobody answers the answer is no.
+    pub fn agrees(&self, title: &str) -> bool {
         let question = PromptQuestion {
-            title: &format!("Careful: {refusal}: {}", names.join(", ")),
+            title,
             choices: Vec::new(),
             kind: "Go on? yes or no",
             empty: Some("no"),

@@ -1,5 +1,6 @@
 //! The settings: defaults < deploy.toml < its `[env.NAME]` < `UNSTALE_*` variables < flags. `table` has them all.
 
+pub(crate) mod added_keys;
 mod build_dir;
 mod generator;
 mod layers;
@@ -7,6 +8,7 @@ pub(crate) mod list;
 mod mistake;
 mod new_redirects;
 mod place_variables;
+pub(crate) mod setup_values;
 mod site_files;
 mod table;
 pub(crate) mod values;
@@ -39,7 +41,7 @@ pub(crate) const FILE: &str = "deploy.toml";
 /// Where `--local` keeps its objects unless told otherwise.
 pub(crate) const LOCAL_DIR: &str = ".unstale-local";
 /// The bucket of `--local` unless told otherwise.
-const LOCAL_BUCKET: &str = "site";
+pub(crate) const LOCAL_BUCKET: &str = "site";
 
 /// What the command line says of settings.
 #[derive(Debug, Clone, Default)]

@@ -27,7 +27,7 @@ const LONG_FUNCTIONS: &[(&str, &str)] = &[
         "every field of a job, with where it comes from",
     ),
     (
-        "app/policy.rs: purging",
+        "setup/rights.rs: purging",
         "a statement for each right that a purge needs",
     ),
     (

@@ -101,17 +101,21 @@ pub struct BucketOptions {
     pub conditions: Conditions,
     /// How its website endpoint answers; `None` for a bucket that is no website.
     pub website: Option<WebsiteConfiguration>,
+    /// Its other settings by subresource, as they were put: `policy` in JSON; `publicAccessBlock`, `lifecycle`, `encryption` and
+    /// `ownershipControls` in XML. Edges go by the policy; the rest is for those who ask.
+    pub documents: BTreeMap<String, String>,
 }
 
 impl Default for BucketOptions {
     fn default() -> Self {
         Self {
-            owner: "111122223333".to_owned(),
+            owner: super::identity::ACCOUNT.to_owned(),
             region: "us-east-1".to_owned(),
             strict_region: false,
             kms: false,
             conditions: Conditions::Honoured,
             website: None,
+            documents: BTreeMap::new(),
         }
     }
 }

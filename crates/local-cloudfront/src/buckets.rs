@@ -41,6 +41,14 @@ impl Api {
         })
     }
 
+    pub(super) async fn delete_bucket(
+        &self,
+        request: S3Request<DeleteBucketInput>,
+    ) -> S3Result<DeleteBucketOutput> {
+        self.store.remove_bucket(&request.input.bucket)?;
+        Ok(DeleteBucketOutput::default())
+    }
+
     pub(super) async fn list_buckets(
         &self,
         _: S3Request<ListBucketsInput>,

@@ -114,6 +114,18 @@ impl Cloud {
         self.lock().options.page
     }
 
+    pub(super) fn resource_time(&self) -> Duration {
+        self.lock().options.resource_time
+    }
+
+    pub(super) fn validates_early(&self) -> bool {
+        self.lock().options.validates_early
+    }
+
+    pub(super) fn certificates_wait(&self) -> bool {
+        self.lock().options.certificates_wait
+    }
+
     pub(super) fn set_policy(&self, id: &str, policy: CachePolicy) {
         self.lock().policies.insert(id.to_owned(), policy);
     }
@@ -469,19 +481,12 @@ impl Cloud {
         let state = self.lock();
         let functions = state.functions.iter();
         let functions = functions.filter(|(name, _)| *name != INDEX_FUNCTION_NAME);
-        let behaviors = || {
-            let ids = state.sites.keys();
-            ids.filter_map(|id| Some((id.clone(), &state.distribution(id)?.default)))
-        };
-        let associated = behaviors().filter_map(|(id, behavior)| {
-            let function = behavior.function.clone()?;
-            (function != INDEX_FUNCTION_NAME).then_some((id, function))
-        });
-        let on_answers = behaviors()
-            .filter_map(|(id, behavior)| Some((id, behavior.response_function.clone()?)));
-        let attached = state.sites.keys().filter_map(|id| {
-            let policy = state.distribution(id)?.default.headers_policy.clone()?;
-            Some((id.clone(), policy))
+        let ids = state.sites.keys();
+        let distributions = ids.filter_map(|id| state.distribution(id)).map(|known| {
+            let mut known = known.clone();
+            let function = &mut known.default.function;
+            function.take_if(|name| name == INDEX_FUNCTION_NAME);
+            known
         });
         let policies = state.headers_policies.clone().into_iter();
         let sent = state.sites.iter();
@@ -490,12 +495,11 @@ impl Cloud {
             functions: functions
                 .map(|(name, stages)| (name.clone(), stages.into()))
                 .collect(),
-            associated: associated.collect(),
-            on_answers: on_answers.collect(),
+            distributions: distributions.collect(),
             key_values: state.key_values.clone(),
             headers_policies: policies.filter(|(_, policy)| !policy.managed).collect(),
-            attached: attached.collect(),
             invalidations: sent.collect(),
+            ..Kept::default()
         }
     }
 

@@ -17,9 +17,11 @@ mod function_tests;
 mod functions;
 mod headers_policies;
 mod key_value_stores;
+mod reading;
 mod tenants;
 
-pub(crate) const NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
+pub(crate) use headers_policies::read_headers_policy;
+pub(crate) use reading::read_distribution;
 
 /// The operation that a request is for; empty for an unknown one.
 pub(super) fn operation(method: &str, path: &str) -> &'static str {
@@ -130,7 +132,7 @@ pub(super) fn answer(
     match route(shared, info, headers, body) {
         Ok(done) => {
             let bytes = match &done.document {
-                Some(document) => document.document(NAMESPACE),
+                Some(document) => document.document(Service::CloudFront.namespace()),
                 None => done.raw,
             };
             let mut answer = xml(done.status, bytes);

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::digest::Md5;
 use super::lambda::Lambda;
 use super::policy::{CACHING_OPTIMIZED, Caching};
 
 /// One distribution. Make it with [`Distribution::for_bucket`] and change what differs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Distribution {
     /// `E` and 13 capitals or digits.
     pub id: String,
@@ -42,13 +44,22 @@ pub struct Distribution {
     pub parameters: Vec<(String, Option<String>)>,
     /// CacheTagConfig.HeaderName, such as `x-amz-meta-cache-tag`.
     pub tag_header: Option<String>,
+    /// XML that nobody here understands, in the configuration or the part of it at a path: `("DefaultCacheBehavior", "<New>1</New>")`.
+    /// An UpdateDistribution without it takes it away.
+    pub extra: Vec<(String, String)>,
+    /// ViewerCertificate.ACMCertificateArn.
+    pub certificate: Option<String>,
+    /// As the API shows it.
+    pub price_class: String,
+    /// As the API shows it.
+    pub http_version: String,
     /// Caches under the URI that the viewer asked for rather than under what a function made of it. Nobody knows which
     /// of the two CloudFront does; false by default.
     pub cached_by_viewer_uri: bool,
 }
 
 /// Where a distribution fetches from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Origin {
     /// What behaviors call it.
     pub id: String,
@@ -59,7 +70,7 @@ pub struct Origin {
 }
 
 /// An origin group: where the first member fails, the second is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OriginGroup {
     /// What behaviors call it, as they call an origin.
     pub id: String,
@@ -70,9 +81,10 @@ pub struct OriginGroup {
 }
 
 /// What answers at an origin.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum OriginKind {
-    /// The REST endpoint through OAC. A missing key is 404 if the origin may list, else 403.
+    /// The REST endpoint through OAC. A missing key is 404 if the origin may list, else 403. Where the bucket has a policy, that says what
+    /// the origin may.
     S3 {
         /// Its name.
         bucket: String,
@@ -107,7 +119,7 @@ pub enum OriginKind {
 }
 
 /// A cache behavior.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Behavior {
     /// With `*` and `?`; `*` for the default.
     pub pattern: String,
@@ -122,13 +134,14 @@ pub struct Behavior {
     /// The viewer-response function's name. It does not see answers of status 400 and above, nor those of a viewer-request function.
     pub response_function: Option<String>,
     /// Lambda@Edge functions; CloudFront takes one of an event.
+    #[serde(skip)]
     pub lambdas: Vec<Lambda>,
     /// A response headers policy by its id.
     pub headers_policy: Option<String>,
 }
 
 /// A custom error response.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ErrorResponse {
     /// The origin's status.
     pub code: u16,
@@ -190,7 +203,19 @@ impl Distribution {
             }],
             parameters: Vec::new(),
             tag_header: None,
+            extra: Vec::new(),
+            certificate: None,
+            price_class: "PriceClass_All".to_owned(),
+            http_version: "http2".to_owned(),
             cached_by_viewer_uri: false,
+        }
+    }
+
+    /// The bucket that its default behavior shows, if that is one's REST endpoint.
+    pub fn bucket(&self) -> Option<&str> {
+        match &self.origins_of(&self.default.origin).0.first()?.kind {
+            OriginKind::S3 { bucket, .. } => Some(bucket),
+            _ => None,
         }
     }
 

@@ -13,7 +13,7 @@ use super::freshness::{self, Lifetime};
 use super::function::{FunctionOutcome, FunctionRequest, FunctionResponse};
 use super::invalidation::Invalidation;
 use super::lambda::{LambdaEvent, LambdaResponse};
-use super::origin::{self, Reply};
+use super::origin::{self, Fetch, Reply};
 use super::path::{UNSAFE, normal_path};
 use super::policy::CachePolicy;
 use super::store::Store;
@@ -380,9 +380,14 @@ impl Edge<'_> {
             failed: true,
             ..Reply::default()
         };
+        let fetch = Fetch {
+            path: &asked,
+            etag,
+            source: &self.distribution.arn(),
+        };
         for origin in origins {
             inside.fetches += 1;
-            reply = origin::fetch(self.store, origin, &asked, etag);
+            reply = origin::fetch(self.store, origin, &fetch);
             if !failover.contains(&reply.status) {
                 break;
             }

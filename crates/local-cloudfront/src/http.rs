@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{HeaderName, HeaderValue};
@@ -18,6 +19,7 @@ use super::bucket::{BucketOptions, Conditions};
 use super::chunked;
 use super::clock::http_date;
 use super::request::{RequestInfo, Service};
+use super::routes;
 use super::world::Shared;
 use super::xml::{leaf, node};
 
@@ -68,7 +70,7 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Cut> {
     let (parts, body) = request.into_parts();
-    let body = Body::from(body);
+    let mut body = Body::from(body);
     if parts.uri.path() == super::share::STATUS_PATH {
         return Ok(super::share::status(
             &shared,
@@ -77,7 +79,17 @@ pub(super) async fn answer(
         ));
     }
     let number = shared.next_number();
-    let info = describe(&parts, number);
+    let mut form = Bytes::new();
+    if routes::has_form(&parts) {
+        // The operation is named in there.
+        form = body
+            .collect()
+            .await
+            .map(|all| all.to_bytes())
+            .unwrap_or_default();
+        body = Body::from(form.clone());
+    }
+    let info = routes::describe(&parts, number, &form);
     let length = header(&parts.headers, "content-length").and_then(|text| text.parse().ok());
     shared.log_begin(&info, length.unwrap_or(0));
     #[cfg(feature = "faults")]
@@ -102,22 +114,27 @@ pub(crate) async fn effect(
     parts: Parts,
     body: Body,
 ) -> Response<Body> {
-    match info.service {
-        Service::CloudFront | Service::KeyValueStore => {
+    let has_moved = shared.advance();
+    let changes = has_moved || (info.service != Service::S3 && info.writes());
+    let answer = match info.service {
+        Service::S3 => s3(shared, info, parts, body).await,
+        service => {
             let body = body.collect().await.map(|all| all.to_bytes());
             let text = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
-            let answer = if info.service == Service::CloudFront {
-                super::cloudfront::answer(shared, info, &parts.headers, &text)
-            } else {
-                super::keys::answer(shared, info, &parts.headers, &text)
-            };
-            if let Some(kept) = shared.kept.as_ref().filter(|_| info.writes()) {
-                kept.write(|| shared.cloud.kept());
+            let headers = &parts.headers;
+            match service {
+                Service::KeyValueStore => super::keys::answer(shared, info, headers, &text),
+                Service::CloudFormation => super::cloudformation::answer(shared, info, &text),
+                Service::Sts => super::identity::answer(info),
+                Service::Acm | Service::CloudControl => super::json::answer(shared, info, &text),
+                _ => super::cloudfront::answer(shared, info, headers, &text),
             }
-            answer
         }
-        Service::S3 => s3(shared, info, parts, body).await,
+    };
+    if let Some(kept) = shared.kept.as_ref().filter(|_| changes) {
+        kept.write(|| shared.kept_now());
     }
+    answer
 }
 
 async fn s3(
@@ -130,6 +147,11 @@ async fn s3(
     if let Some(refused) = refuse(shared, info, &mut parts) {
         drain(body).await;
         return refused;
+    }
+    if super::documents::is_setting(info.operation) {
+        let body = body.collect().await.map(|all| all.to_bytes());
+        let text = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
+        return super::documents::answer(shared, info, &text);
     }
     // Signatures are taken as they come: a world has no secrets.
     parts.headers.remove("authorization");
@@ -197,9 +219,7 @@ fn wrong_region(
     headers: &HeaderMap,
     head: bool,
 ) -> Option<Response<Body>> {
-    let authorization = header(headers, "authorization")?;
-    let scope = authorization.split("Credential=").nth(1)?;
-    let region = scope.split('/').nth(2)?;
+    let (region, _) = routes::scope(headers)?;
     if !options.strict_region || region == options.region {
         return None;
     }
@@ -256,13 +276,16 @@ pub(super) fn failure(
     let id = leaf("RequestId", request_id());
     let document = match service {
         Service::S3 => node("Error", said.into_iter().chain([id])).document(""),
-        Service::CloudFront => {
+        Service::KeyValueStore => return super::keys::failure(status, code, message),
+        Service::Acm | Service::CloudControl => {
+            return super::json::failure(service, status, (code, message));
+        }
+        _ => {
             let kind = if status < 500 { "Sender" } else { "Receiver" };
             let error = node("Error", [leaf("Type", kind)].into_iter().chain(said));
             let root = node("ErrorResponse", [error, id]);
-            root.document(super::cloudfront::NAMESPACE)
+            root.document(service.namespace())
         }
-        Service::KeyValueStore => return super::keys::failure(status, code, message),
     };
     let body = if head { Vec::new() } else { document };
     xml(status, body)
@@ -278,7 +301,7 @@ pub(super) fn xml(status: u16, body: Vec<u8>) -> Response<Body> {
     answer
 }
 
-fn request_id() -> String {
+pub(super) fn request_id() -> String {
     let id = uuid::Uuid::new_v4().simple().to_string();
     id.chars().take(16).collect::<String>().to_uppercase()
 }
@@ -315,76 +338,4 @@ pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
 pub(super) fn decode(text: &str) -> String {
     let decoded = percent_encoding::percent_decode_str(text);
     decoded.decode_utf8_lossy().into_owned()
-}
-
-fn describe(parts: &Parts, number: u64) -> RequestInfo {
-    let path = parts.uri.path();
-    let query = parts.uri.query().unwrap_or_default();
-    let method = parts.method.as_str();
-    let key_values = super::keys::operation(method, path);
-    let service = match key_values {
-        Some(_) => Service::KeyValueStore,
-        None if path.starts_with("/2020-05-31/") => Service::CloudFront,
-        None => Service::S3,
-    };
-    let (bucket, key) = match path.trim_start_matches('/').split_once('/') {
-        _ if service != Service::S3 => ("", ""),
-        Some(both) => both,
-        None => (path.trim_start_matches('/'), ""),
-    };
-    let has = |name: &str| parts.headers.contains_key(name);
-    let operation = match service {
-        Service::KeyValueStore => key_values.unwrap_or_default(),
-        Service::CloudFront => super::cloudfront::operation(method, path),
-        Service::S3 => s3_operation(method, query, bucket, key, has("x-amz-copy-source")),
-    };
-    RequestInfo {
-        number,
-        service,
-        operation,
-        method: method.to_owned(),
-        path: path.to_owned(),
-        query: query.to_owned(),
-        bucket: decode(bucket),
-        key: decode(key),
-    }
-}
-
-fn s3_operation(method: &str, query: &str, bucket: &str, key: &str, copy: bool) -> &'static str {
-    let asks = |name: &str| {
-        query
-            .split('&')
-            .any(|pair| pair.split('=').next() == Some(name))
-    };
-    match (method, bucket.is_empty(), key.is_empty()) {
-        ("GET", true, _) => "ListBuckets",
-        ("GET", _, true) if asks("location") => "GetBucketLocation",
-        ("GET", _, true) if asks("website") => "GetBucketWebsite",
-        ("GET", _, true) if asks("versioning") => "GetBucketVersioning",
-        ("GET", _, true) if asks("versions") => "ListObjectVersions",
-        ("GET", _, true) if asks("uploads") => "ListMultipartUploads",
-        ("GET", _, true) if asks("list-type") => "ListObjectsV2",
-        ("GET", _, true) => "ListObjects",
-        ("HEAD", _, true) => "HeadBucket",
-        ("PUT", _, true) if asks("versioning") => "PutBucketVersioning",
-        ("PUT", _, true) if asks("website") => "PutBucketWebsite",
-        ("PUT", _, true) => "CreateBucket",
-        ("DELETE", _, true) if asks("website") => "DeleteBucketWebsite",
-        ("POST", _, true) if asks("delete") => "DeleteObjects",
-        ("GET", ..) if asks("tagging") => "GetObjectTagging",
-        ("GET", ..) if asks("uploadId") => "ListParts",
-        ("GET", ..) => "GetObject",
-        ("HEAD", ..) => "HeadObject",
-        ("PUT", ..) if asks("tagging") => "PutObjectTagging",
-        ("PUT", ..) if asks("uploadId") && copy => "UploadPartCopy",
-        ("PUT", ..) if asks("uploadId") => "UploadPart",
-        ("PUT", ..) if copy => "CopyObject",
-        ("PUT", ..) => "PutObject",
-        ("POST", ..) if asks("uploads") => "CreateMultipartUpload",
-        ("POST", ..) if asks("uploadId") => "CompleteMultipartUpload",
-        ("DELETE", ..) if asks("tagging") => "DeleteObjectTagging",
-        ("DELETE", ..) if asks("uploadId") => "AbortMultipartUpload",
-        ("DELETE", _, false) => "DeleteObject",
-        _ => "",
-    }
 }

@@ -1,6 +1,5 @@
-//! What a folder keeps of CloudFront from one process to the next: functions and headers policies, where they are associated, and
-//! invalidations.
-//! Distributions follow from the buckets, and edges are cold after a restart.
+//! What a folder keeps from one process to the next besides buckets: distributions, functions, headers policies, invalidations and
+//! stacks. Edges are cold after a restart.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,6 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::account::AccountState;
+use super::distribution::Distribution;
 use super::function::{Function, Stages};
 use super::headers_policy::HeadersPolicy;
 use super::invalidation::Invalidation;
@@ -22,17 +23,12 @@ pub(crate) const INDEX_FUNCTION_NAME: &str = "index-documents";
 #[serde(default)]
 pub(super) struct Kept {
     pub functions: BTreeMap<String, KeptFunction>,
-    /// The default behavior's function of a distribution, where a deploy associated one.
-    pub associated: BTreeMap<String, String>,
-    /// As `associated`, of its viewer-response function.
-    #[serde(default)]
-    pub on_answers: BTreeMap<String, String>,
-    #[serde(default)]
+    /// Without the function that answers `/dir/`, which the next process may not want.
+    pub distributions: Vec<Distribution>,
     pub key_values: KeyValueStores,
     pub headers_policies: BTreeMap<String, HeadersPolicy>,
-    /// The default behavior's headers policy of a distribution.
-    pub attached: BTreeMap<String, String>,
     pub invalidations: BTreeMap<String, Vec<Invalidation>>,
+    pub account: AccountState,
 }
 
 #[derive(Serialize, Deserialize)]

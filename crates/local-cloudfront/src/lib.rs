@@ -1,30 +1,37 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs, unreachable_pub)]
 
+mod account;
 mod bucket;
+mod bucket_policy;
 mod buckets;
 mod chunked;
 mod clock;
 mod cloud;
+mod cloudformation;
 mod cloudfront;
 mod conditions;
 mod content;
 mod digest;
 mod disk;
 mod distribution;
+mod documents;
 mod edge;
 #[cfg(feature = "faults")]
 mod faults;
 mod feed;
 mod fields;
+mod form;
 mod freshness;
 mod function;
 mod headers;
 mod headers_policy;
 mod http;
+mod identity;
 mod invalidation;
 #[cfg(feature = "javascript")]
 mod javascript;
+mod json;
 mod kept;
 mod key_values;
 mod keys;
@@ -38,6 +45,7 @@ mod path;
 mod policy;
 mod reload;
 mod request;
+mod routes;
 mod s3;
 mod share;
 mod store;
@@ -48,6 +56,7 @@ mod website;
 mod world;
 mod xml;
 
+pub use account::Certificate;
 pub use bucket::{BucketOptions, Conditions, ContentId, Object, Version, Versioning};
 pub use clock::{Clock, iso_date};
 pub use cloud::Tenant;

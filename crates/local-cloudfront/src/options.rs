@@ -31,6 +31,13 @@ pub struct CloudOptions {
     pub page: usize,
     /// From UpdateDistribution or [`World::reconfigure`](crate::World::reconfigure) until the edges know of it.
     pub deploy_time: Duration,
+    /// That each resource of a stack takes to be made, changed or removed, on the world's clock.
+    pub resource_time: Duration,
+    /// Certificates of stacks are not issued until [`World::issue_certificates`](crate::World::issue_certificates).
+    pub certificates_wait: bool,
+    /// Change sets fail that name what the account has already, or properties that nobody knows, as they do since the end of 2025. Off
+    /// unless it is turned on: then that comes out when they are executed.
+    pub validates_early: bool,
 }
 
 impl Default for CloudOptions {
@@ -44,6 +51,9 @@ impl Default for CloudOptions {
             rate: None,
             page: 100,
             deploy_time: Duration::ZERO,
+            resource_time: Duration::ZERO,
+            certificates_wait: false,
+            validates_early: false,
         }
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
 use super::bucket::{Object, Version};
+use super::bucket_policy::{Access, allows};
 use super::clock::http_date;
 use super::distribution::{Origin, OriginKind};
 use super::store::{Store, StoreError};
@@ -28,8 +29,19 @@ impl Reply {
     }
 }
 
-/// Fetches a path (percent-encoded, leading slash) from an origin. `etag`: If-None-Match.
-pub(crate) fn fetch(store: &Store, origin: &Origin, path: &str, etag: Option<&str>) -> Reply {
+/// What an edge asks of an origin.
+pub(crate) struct Fetch<'a> {
+    /// Percent-encoded, with its leading slash.
+    pub path: &'a str,
+    /// If-None-Match.
+    pub etag: Option<&'a str>,
+    /// The distribution's ARN, which bucket policies name.
+    pub source: &'a str,
+}
+
+/// Fetches a path from an origin.
+pub(crate) fn fetch(store: &Store, origin: &Origin, asked: &Fetch<'_>) -> Reply {
+    let Fetch { path, etag, source } = *asked;
     let full = format!("{}{path}", origin.path);
     // One slash only belongs to the path: a key may begin with more.
     let named = full.strip_prefix('/').unwrap_or(&full);
@@ -46,7 +58,10 @@ pub(crate) fn fetch(store: &Store, origin: &Origin, path: &str, etag: Option<&st
         OriginKind::S3 { bucket, may_list }
         | OriginKind::AccessPoint {
             bucket, may_list, ..
-        } => rest(store, bucket, &key, *may_list, etag),
+        } => {
+            let rights = Rights::of(store, (bucket, *may_list), (&key, source));
+            rest(store, (bucket, &key), &rights, etag)
+        }
         OriginKind::Website { bucket } => website::fetch(store, bucket, &key, etag),
         OriginKind::Fixed {
             status,
@@ -62,14 +77,48 @@ pub(crate) fn fetch(store: &Store, origin: &Origin, path: &str, etag: Option<&st
     }
 }
 
-fn rest(store: &Store, bucket: &str, key: &str, may_list: bool, etag: Option<&str>) -> Reply {
-    if key.is_empty() {
+/// What a distribution may do at a bucket.
+struct Rights {
+    may_get: bool,
+    may_list: bool,
+}
+
+impl Rights {
+    /// Of a key, for a distribution by its ARN. Where the bucket has no policy all is as its origin says.
+    fn of(store: &Store, (bucket, may_list): (&str, bool), (key, source): (&str, &str)) -> Self {
+        let policy = store.read(bucket, |bucket| {
+            bucket.options.documents.get("policy").cloned()
+        });
+        let Some(policy) = policy.ok().flatten() else {
+            return Self {
+                may_get: true,
+                may_list,
+            };
+        };
+        let allowed = |action: &str, resource: &str| {
+            let access = Access {
+                action,
+                resource,
+                source,
+            };
+            allows(&policy, &access)
+        };
+        let arn = format!("arn:aws:s3:::{bucket}");
+        Self {
+            may_get: allowed("s3:GetObject", &format!("{arn}/{key}")),
+            may_list: allowed("s3:ListBucket", &arn),
+        }
+    }
+}
+
+fn rest(store: &Store, (bucket, key): (&str, &str), rights: &Rights, etag: Option<&str>) -> Reply {
+    if key.is_empty() || !rights.may_get {
         return error(403, "AccessDenied");
     }
     match store.get_whole(bucket, key) {
         Ok(whole) => found(whole, etag),
         Err(StoreError::Disk(_)) => error(500, "InternalError"),
-        Err(_) if may_list => error(404, "NoSuchKey"),
+        Err(_) if rights.may_list => error(404, "NoSuchKey"),
         Err(_) => error(403, "AccessDenied"),
     }
 }

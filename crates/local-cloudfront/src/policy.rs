@@ -1,5 +1,7 @@
 //! Policies that distributions name: how answers are cached, and how a change is tried on some viewers first.
 
+use serde::{Deserialize, Serialize};
+
 /// CloudFront's managed cache policies (Developer Guide, "Use managed cache policies").
 pub(crate) const CACHING_OPTIMIZED: &str = "658327ea-f89d-4fab-a63d-7e88639e58f6";
 pub(crate) const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
@@ -7,7 +9,7 @@ pub(crate) const ORIGIN_HEADERS: &str = "83da9c7e-98b4-4e11-a168-04f0df8e2c65";
 pub(crate) const ORIGIN_HEADERS_QUERIES: &str = "4cc15a8a-d715-48a4-82b8-cc0b614638fe";
 
 /// How a behavior caches.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Caching {
     /// A cache policy by its id.
     Policy(String),
@@ -16,7 +18,7 @@ pub enum Caching {
 }
 
 /// Times in seconds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CachePolicy {
     /// As the API shows it.
     pub name: String,
@@ -31,7 +33,7 @@ pub struct CachePolicy {
 }
 
 /// Which query strings belong to the cache key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum QueryKey {
     /// No parameter.
     None,

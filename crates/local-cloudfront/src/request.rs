@@ -11,6 +11,25 @@ pub enum Service {
     CloudFront,
     /// What is in a KeyValueStore.
     KeyValueStore,
+    /// Stacks.
+    CloudFormation,
+    /// Who one is.
+    Sts,
+    /// Certificates.
+    Acm,
+    /// What the account has of a type of CloudFormation's.
+    CloudControl,
+}
+
+impl Service {
+    /// Of its XML.
+    pub(crate) fn namespace(self) -> &'static str {
+        match self {
+            Self::CloudFormation => "http://cloudformation.amazonaws.com/doc/2010-05-15/",
+            Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
+            _ => "http://cloudfront.amazonaws.com/doc/2020-05-31/",
+        }
+    }
 }
 
 /// A request as rules and the log see it.
@@ -20,6 +39,8 @@ pub struct RequestInfo {
     pub number: u64,
     /// Which it is for.
     pub service: Service,
+    /// That it is signed for; empty for one that is not signed.
+    pub region: String,
     /// As AWS names it (`PutObject`, `CreateInvalidation`), or empty where it is none that is known.
     pub operation: &'static str,
     /// HTTP's, in capitals.
@@ -35,9 +56,16 @@ pub struct RequestInfo {
 }
 
 impl RequestInfo {
-    /// True for what changes a bucket or begins an invalidation.
+    /// True for what changes a bucket or a stack, or begins an invalidation.
     pub fn writes(&self) -> bool {
-        self.method != "GET" && self.method != "HEAD"
+        let reads = ["Describe", "Detect", "Get", "List", "Validate"];
+        let is_read = || reads.iter().any(|verb| self.operation.starts_with(verb));
+        match self.service {
+            Service::S3 | Service::CloudFront | Service::KeyValueStore => {
+                self.method != "GET" && self.method != "HEAD"
+            }
+            _ => !is_read(),
+        }
     }
 }
 

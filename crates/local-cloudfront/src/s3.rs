@@ -32,6 +32,7 @@ impl From<StoreError> for s3s::S3Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoSuchBucket => s3_error!(NoSuchBucket, "{error}"),
+            StoreError::BucketNotEmpty => s3_error!(BucketNotEmpty, "{error}"),
             StoreError::NoSuchKey => s3_error!(NoSuchKey, "{error}"),
             StoreError::NoSuchVersion => s3_error!(NoSuchVersion, "{error}"),
             StoreError::PreconditionFailed => s3_error!(PreconditionFailed, "{error}"),
@@ -89,6 +90,7 @@ operations! {
     delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput;
     head_bucket(HeadBucketInput) -> HeadBucketOutput;
     create_bucket(CreateBucketInput) -> CreateBucketOutput;
+    delete_bucket(DeleteBucketInput) -> DeleteBucketOutput;
     list_buckets(ListBucketsInput) -> ListBucketsOutput;
     get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput;
     get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;

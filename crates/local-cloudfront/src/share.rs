@@ -25,8 +25,8 @@ pub(super) const STATUS_PATH: &str = "/2020-05-31/.local-cloudfront";
 /// How `--local` opens its folder.
 #[derive(Clone)]
 pub struct FolderOptions {
-    /// Made where it is missing, with versions and with a distribution in front of it.
-    pub bucket: String,
+    /// Made where it is missing, with versions and with a distribution in front of it. `None`: whoever asks makes what there is to be.
+    pub bucket: Option<String>,
     /// Of the S3 and CloudFront endpoint, if this process serves it; 0 picks one.
     pub port: u16,
     /// From acceptance of an invalidation to Completed.
@@ -41,7 +41,17 @@ impl FolderOptions {
     /// Names the bucket. Any port, invalidations that take a second, and index documents.
     pub fn new(bucket: &str) -> Self {
         Self {
-            bucket: bucket.to_owned(),
+            bucket: Some(bucket.to_owned()),
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for FolderOptions {
+    /// No bucket is made.
+    fn default() -> Self {
+        Self {
+            bucket: None,
             port: 0,
             invalidation_time: Duration::from_secs(1),
             index_documents: true,
@@ -55,8 +65,8 @@ pub struct FolderSession {
     /// `None` where another process serves the folder.
     pub world: Option<World>,
     endpoint: String,
-    /// The default distribution's id.
-    pub distribution: String,
+    /// The id of the distribution that shows the bucket: a stack's where one has made it. `None` without a bucket.
+    pub distribution: Option<String>,
     /// The edges that the serving process shows, at the time of opening.
     pub edge_urls: Vec<String>,
 }
@@ -81,8 +91,8 @@ impl FolderSession {
 
 #[derive(Serialize, Deserialize)]
 struct Status {
-    bucket: String,
-    distribution: String,
+    bucket: Option<String>,
+    distribution: Option<String>,
     edges: Vec<String>,
 }
 
@@ -125,6 +135,8 @@ fn keep_out_of_git(dir: &Path) {
 
 /// After the bucket's name, where nothing is to show index documents.
 const NOT_INDEXED: &str = "&not-indexed";
+/// So that what happens to a stack can be seen, and nobody waits for it.
+const RESOURCE_TIME: Duration = Duration::from_millis(50);
 const ATTEMPTS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -136,6 +148,7 @@ async fn serve(dir: &Path, local: FolderOptions, lock: File) -> Result<FolderSes
         dir: Some(dir.to_owned()),
         cloud: CloudOptions {
             invalidation_time: local.invalidation_time,
+            resource_time: RESOURCE_TIME,
             ..CloudOptions::default()
         },
         interpreter: local.interpreter.clone(),
@@ -151,36 +164,30 @@ async fn serve(dir: &Path, local: FolderOptions, lock: File) -> Result<FolderSes
     for (id, policy) in kept.headers_policies {
         shared.cloud.set_headers_policy(&id, policy);
     }
-    // After a restart every bucket has its distribution again.
-    let mut buckets = shared.store.bucket_names();
-    buckets.push(local.bucket.clone());
-    for bucket in buckets {
-        let indexed = local.index_documents || bucket != local.bucket;
-        prepare(shared, &bucket, indexed)?;
-    }
-    for (id, function) in kept.associated {
-        if let Some(mut distribution) = shared.cloud.distribution(&id) {
-            distribution.default.function = Some(function);
-            shared.cloud.set(distribution, shared.edges);
-        }
-    }
-    for (id, function) in kept.on_answers {
-        if let Some(mut distribution) = shared.cloud.distribution(&id) {
-            distribution.default.response_function = Some(function);
-            shared.cloud.set(distribution, shared.edges);
-        }
-    }
     shared.cloud.key_values(|stores| *stores = kept.key_values);
-    for (id, policy) in kept.attached {
-        if let Some(mut distribution) = shared.cloud.distribution(&id) {
-            distribution.default.headers_policy = Some(policy);
-            shared.cloud.set(distribution, shared.edges);
+    let indexed = |bucket: &str| local.index_documents || local.bucket.as_deref() != Some(bucket);
+    for mut known in kept.distributions {
+        let bucket = known
+            .bucket()
+            .filter(|name| known.id == Distribution::for_bucket(name).id);
+        if known.default.function.is_none() && bucket.is_some_and(indexed) {
+            set_index(shared, &mut known);
+        }
+        shared.cloud.set(known, shared.edges);
+    }
+    *shared.account.lock() = kept.account;
+    // After a restart every bucket has its distribution again.
+    for bucket in shared.store.bucket_names() {
+        if !shared.account.lock().has_made("AWS::S3::Bucket", &bucket) {
+            prepare(shared, &bucket, indexed(&bucket))?;
         }
     }
+    let bucket = local.bucket.as_deref();
+    let distribution = bucket.map(|bucket| prepare(shared, bucket, indexed(bucket)));
+    let distribution = distribution.transpose()?;
     for (id, invalidations) in kept.invalidations {
         shared.cloud.recall(&id, invalidations);
     }
-    let distribution = Distribution::for_bucket(&local.bucket).id;
     let endpoint = world.endpoint();
     write_port(&port_path, &endpoint)?;
     Ok(FolderSession {
@@ -189,6 +196,22 @@ async fn serve(dir: &Path, local: FolderOptions, lock: File) -> Result<FolderSes
         distribution,
         edge_urls: Vec::new(),
     })
+}
+
+/// Has `/dir/` answered with the index document there.
+fn set_index(shared: &Shared, distribution: &mut Distribution) {
+    let function = Function::folders();
+    shared.cloud.set_function(INDEX_FUNCTION_NAME, function);
+    distribution.default.function = Some(INDEX_FUNCTION_NAME.to_owned());
+}
+
+/// The distribution that shows a bucket, of those that a stack made before any other.
+fn standing(shared: &Shared, bucket: &str) -> Option<String> {
+    let account = shared.account.lock();
+    let mut all = shared.cloud.distributions();
+    all.retain(|known| known.bucket() == Some(bucket));
+    all.sort_by_key(|known| !account.has_made("AWS::CloudFront::Distribution", &known.id));
+    all.into_iter().next().map(|known| known.id)
 }
 
 /// Makes a bucket that keeps versions and a distribution in front of it, where they are missing. Returns the distribution's id.
@@ -201,18 +224,17 @@ fn prepare(shared: &Shared, bucket: &str, indexed: bool) -> Result<String, Error
         };
         shared.store.alter(bucket, enable)?;
     }
+    if let Some(id) = standing(shared, bucket) {
+        return Ok(id);
+    }
     let mut distribution = Distribution::for_bucket(bucket);
     // So that tags can be tried.
     distribution.tag_header = Some("x-amz-meta-cache-tag".to_owned());
-    let id = distribution.id.clone();
-    if shared.cloud.distribution(&id).is_none() {
-        if indexed {
-            let function = Function::folders();
-            shared.cloud.set_function(INDEX_FUNCTION_NAME, function);
-            distribution.default.function = Some(INDEX_FUNCTION_NAME.to_owned());
-        }
-        shared.cloud.set(distribution, shared.edges);
+    if indexed {
+        set_index(shared, &mut distribution);
     }
+    let id = distribution.id.clone();
+    shared.cloud.set(distribution, shared.edges);
     Ok(id)
 }
 
@@ -266,7 +288,7 @@ async fn attach(dir: &Path, local: &FolderOptions) -> Result<Option<FolderSessio
 
 /// One request by hand: a client crate would be a lot for it.
 async fn ask(port: u16, local: &FolderOptions) -> io::Result<(u16, String)> {
-    let bucket = &local.bucket;
+    let bucket = local.bucket.as_deref().unwrap_or_default();
     let indexed = if local.index_documents {
         ""
     } else {
@@ -290,18 +312,20 @@ pub(super) fn status(shared: &Shared, method: &Method, query: Option<&str>) -> R
     let query = query.unwrap_or_default();
     let plain = query.strip_suffix(NOT_INDEXED);
     let bucket = plain.unwrap_or(query);
-    let valid = s3s::path::check_bucket_name(bucket);
+    let valid = bucket.is_empty() || s3s::path::check_bucket_name(bucket);
     if method != Method::PUT || !valid {
         return super::http::xml(400, b"not a bucket's name".to_vec());
     }
-    match prepare(shared, bucket, plain.is_none()) {
+    let bucket = (!bucket.is_empty()).then_some(bucket);
+    let distribution = bucket.map(|bucket| prepare(shared, bucket, plain.is_none()));
+    match distribution.transpose() {
         Err(error) => super::http::xml(500, error.to_string().into_bytes()),
         Ok(distribution) => {
-            if plain.is_some() {
-                take_index_off(shared, &distribution);
+            if let (Some(id), Some(_)) = (&distribution, plain) {
+                take_index_off(shared, id);
             }
             let status = Status {
-                bucket: bucket.to_owned(),
+                bucket: bucket.map(str::to_owned),
                 distribution,
                 edges: shared.served(),
             };

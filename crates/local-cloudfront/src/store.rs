@@ -23,6 +23,7 @@ pub(crate) enum Record {
     /// Changes a version where it stands.
     Amend(String, String, Version),
     Remove(String, String, String),
+    RemoveBucket(String),
 }
 
 /// Why the store did not do what it was asked.
@@ -31,6 +32,8 @@ pub(crate) enum Record {
 pub enum StoreError {
     #[error("The specified bucket does not exist")]
     NoSuchBucket,
+    #[error("The bucket you tried to delete is not empty")]
+    BucketNotEmpty,
     #[error("The specified key does not exist.")]
     NoSuchKey,
     #[error("The specified version does not exist.")]
@@ -153,6 +156,16 @@ impl Store {
         let record = Record::Bucket(name.to_owned(), options, Versioning::Never);
         self.commit(&mut inner, record)?;
         Ok(true)
+    }
+
+    /// Removes a bucket that holds nothing, not even old versions.
+    pub(crate) fn remove_bucket(&self, name: &str) -> Result<(), StoreError> {
+        let mut inner = self.lock();
+        let bucket = inner.buckets.get(name).ok_or(StoreError::NoSuchBucket)?;
+        if !bucket.keys.is_empty() {
+            return Err(StoreError::BucketNotEmpty);
+        }
+        self.commit(&mut inner, Record::RemoveBucket(name.to_owned()))
     }
 
     /// Changes a bucket's options or its versioning.
@@ -364,6 +377,7 @@ impl Inner {
                 bucket.options = options;
                 bucket.versioning = versioning;
             }
+            Record::RemoveBucket(name) => _ = self.buckets.remove(&name),
             Record::Put(name, key, version) => {
                 self.count(&version);
                 let bucket = self.buckets.entry(name).or_default();

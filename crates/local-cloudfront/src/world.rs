@@ -14,6 +14,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::account::Account;
 use super::bucket::{BucketOptions, Object, Version, Versioning};
 use super::clock::Clock;
 use super::cloud::{Cloud, Tenant};
@@ -110,6 +111,7 @@ pub(crate) struct Shared {
     pub(super) uploads: Arc<Uploads>,
     pub(super) s3: S3Service,
     pub(super) cloud: Cloud,
+    pub(super) account: Account,
     /// `None` in memory.
     pub(super) kept: Option<KeptFile>,
     pub(super) clock: Clock,
@@ -152,6 +154,7 @@ impl Shared {
             uploads,
             s3: S3ServiceBuilder::new(api).build(),
             cloud,
+            account: Account::default(),
             kept: options.dir.as_deref().map(KeptFile::of),
             clock: options.clock.clone(),
             begun: options.clock.now(),

@@ -51,6 +51,14 @@ impl Element {
             .try_fold(self, |here, name| here.child(name))
     }
 
+    /// The element at a path, itself where that is empty.
+    pub(crate) fn part_mut(&mut self, path: &str) -> Option<&mut Element> {
+        let mut names = path.split('/').filter(|name| !name.is_empty());
+        names.try_fold(self, |here, name| {
+            here.children.iter_mut().find(|child| child.name == name)
+        })
+    }
+
     /// The text at a path; empty where there is none.
     pub(crate) fn text_at(&self, path: &str) -> &str {
         self.at(path).map_or("", |element| element.text.as_str())

@@ -1,6 +1,7 @@
 //! What is written at CloudFront comes back, whoever else writes there.
 
 mod headers_policy;
+mod unknown_field;
 
 use local_cloudfront::{Options, World};
 

@@ -46,7 +46,14 @@ impl Distribution {
         if let Some(name) = &self.tag_header {
             parts.push(node("CacheTagConfig", [leaf("HeaderName", name)]));
         }
-        node("DistributionConfig", parts)
+        let mut config = node("DistributionConfig", parts);
+        for (path, extra) in &self.extra {
+            let part = config.part_mut(path);
+            if let Some((part, extra)) = part.zip(Element::parse(extra)) {
+                part.children.push(extra);
+            }
+        }
+        config
     }
 
     /// Writes what ListDistributions says: neither DefaultRootObject nor CacheTagConfig.
@@ -64,6 +71,24 @@ impl Distribution {
         ));
         parts.extend(self.common());
         node("DistributionSummary", parts)
+    }
+
+    fn viewer_certificate(&self) -> Element {
+        let parts = match &self.certificate {
+            None => vec![
+                leaf("CloudFrontDefaultCertificate", true),
+                leaf("MinimumProtocolVersion", "TLSv1"),
+            ],
+            Some(arn) => vec![
+                leaf("CloudFrontDefaultCertificate", false),
+                leaf("ACMCertificateArn", arn),
+                leaf("SSLSupportMethod", "sni-only"),
+                leaf("MinimumProtocolVersion", "TLSv1.2_2021"),
+                leaf("Certificate", arn),
+                leaf("CertificateSource", "acm"),
+            ],
+        };
+        node("ViewerCertificate", parts)
     }
 
     /// Writes what the config and the summary have alike.
@@ -89,15 +114,9 @@ impl Distribution {
                 self.errors.iter().map(ErrorResponse::element),
             ),
             leaf("Comment", &self.comment),
-            leaf("PriceClass", "PriceClass_All"),
+            leaf("PriceClass", &self.price_class),
             leaf("Enabled", self.enabled),
-            node(
-                "ViewerCertificate",
-                [
-                    leaf("CloudFrontDefaultCertificate", true),
-                    leaf("MinimumProtocolVersion", "TLSv1"),
-                ],
-            ),
+            self.viewer_certificate(),
             node(
                 "Restrictions",
                 [node(
@@ -106,7 +125,7 @@ impl Distribution {
                 )],
             ),
             leaf("WebACLId", ""),
-            leaf("HttpVersion", "http2"),
+            leaf("HttpVersion", &self.http_version),
             leaf("IsIPV6Enabled", true),
             leaf("Staging", self.staging),
             leaf("ConnectionMode", mode),
@@ -176,7 +195,7 @@ impl OriginGroup {
 
 impl Behavior {
     /// Its functions by name, each with its event.
-    pub(super) fn functions(&self) -> impl Iterator<Item = (&str, &'static str)> {
+    pub(crate) fn functions(&self) -> impl Iterator<Item = (&str, &'static str)> {
         let on_request = self.function.as_deref().map(|name| (name, VIEWER_REQUEST));
         let on_answer = self.response_function.as_deref();
         let on_answer = on_answer.map(|name| (name, VIEWER_RESPONSE));

@@ -2,8 +2,8 @@
 
 use hyper::HeaderMap;
 
-use super::config::{VIEWER_REQUEST, VIEWER_RESPONSE};
 use super::headers_policies::no_such_policy;
+use super::reading::{set_front, set_functions};
 use super::{Done, Failed, distribution, missing, tag, whole};
 use crate::clock::iso_date;
 use crate::content::unbase64;
@@ -229,7 +229,8 @@ pub(super) fn summary(shared: &Shared, name: &str, stage: &str, stages: &Stages)
     )
 }
 
-/// UpdateDistribution, as far as it changes which functions see requests and which policies send headers. All else has to be sent back as it was.
+/// UpdateDistribution, as far as it changes the root document, error responses, the cache tags' header, functions and headers policies. All
+/// else has to be sent back as it was, but for [`Distribution::extra`].
 pub(super) fn update_distribution(
     shared: &Shared,
     id: &str,
@@ -273,7 +274,7 @@ pub(super) fn update_distribution(
             Some((path, text)) => Err(Failed(
                 400,
                 "InvalidArgument",
-                format!("Only functions and headers policies can be changed here, and {path} was {text}."),
+                format!("This cannot be changed here, and {path} was {text}."),
             )),
         }
     });
@@ -285,33 +286,28 @@ pub(super) fn update_distribution(
 /// The distribution with the functions that a configuration associates, and its headers policies.
 fn with_functions(known: &Distribution, config: &Element) -> Result<Distribution, Failed> {
     let mut changed = known.clone();
+    let invalid = |said| Failed(400, "InvalidArgument", said);
+    set_front(&mut changed, config).map_err(invalid)?;
+    changed.extra.retain(|(path, extra)| {
+        let part = if path.is_empty() {
+            Some(config)
+        } else {
+            config.at(path)
+        };
+        let extra = Element::parse(extra);
+        part.zip(extra)
+            .is_some_and(|(part, extra)| part.children.contains(&extra))
+    });
     let default = config.at("DefaultCacheBehavior");
     let behaviors = config.items("CacheBehaviors").iter();
     let pairs = changed.behaviors.iter_mut().zip(behaviors);
     let pairs = pairs.chain(default.map(|sent| (&mut changed.default, sent)));
     for (behavior, sent) in pairs {
-        set_function(behavior, sent)?;
+        set_functions(behavior, sent)?;
         let policy = sent.text_at("ResponseHeadersPolicyId");
         behavior.headers_policy = (!policy.is_empty()).then(|| policy.to_owned());
     }
     Ok(changed)
-}
-
-fn set_function(behavior: &mut Behavior, sent: &Element) -> Result<(), Failed> {
-    (behavior.function, behavior.response_function) = (None, None);
-    for association in sent.items("FunctionAssociations") {
-        let place = match association.text_at("EventType") {
-            VIEWER_REQUEST => &mut behavior.function,
-            VIEWER_RESPONSE => &mut behavior.response_function,
-            _ => return refused(400, "InvalidFunctionAssociation", "There is no such event."),
-        };
-        let name = association.text_at("FunctionARN").rsplit('/').next();
-        if place.replace(name.unwrap_or_default().to_owned()).is_some() {
-            let said = "One function of each event at most.";
-            return refused(400, "InvalidFunctionAssociation", said);
-        }
-    }
-    Ok(())
 }
 
 /// All texts with their paths. What is empty may as well be absent.

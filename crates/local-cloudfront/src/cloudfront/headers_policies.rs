@@ -271,12 +271,21 @@ fn sent(body: &str) -> Result<HeadersPolicy, Failed> {
     let Some(config) = config.filter(|config| config.name == "ResponseHeadersPolicyConfig") else {
         return refused("MalformedXML", "The XML is not well formed.");
     };
+    read(&config)
+}
+
+/// The policy that a configuration describes, or what is wrong with it.
+pub(crate) fn read_headers_policy(config: &Element) -> Result<HeadersPolicy, String> {
+    read(config).map_err(|Failed(_, _, said)| said)
+}
+
+fn read(config: &Element) -> Result<HeadersPolicy, Failed> {
     if config.text_at("ServerTimingHeadersConfig/Enabled") == "true" {
         let said = "Server-Timing is not sent here".to_owned();
         return Err(Failed(501, "NotImplemented", said));
     }
-    let custom = items(&config, "CustomHeadersConfig")?;
-    let removed = items(&config, "RemoveHeadersConfig")?.iter();
+    let custom = items(config, "CustomHeadersConfig")?;
+    let removed = items(config, "RemoveHeadersConfig")?.iter();
     let policy = HeadersPolicy {
         name: config.text_at("Name").to_owned(),
         comment: config.text_at("Comment").to_owned(),

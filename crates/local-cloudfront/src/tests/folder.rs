@@ -9,7 +9,10 @@ async fn a_second_process_attaches_and_a_later_one_finds_everything() {
         .await
         .unwrap();
     let served = first.world.clone().unwrap();
-    let url = served.serve_edge(&first.distribution, 0, 0).await.unwrap();
+    let url = served
+        .serve_edge(first.distribution.as_ref().unwrap(), 0, 0)
+        .await
+        .unwrap();
     let second = open_or_attach(dir.path(), FolderOptions::new("second"))
         .await
         .unwrap();
@@ -80,7 +83,8 @@ async fn functions_and_key_values_are_there_again() {
     let etag = made.header("etag").unwrap();
     let publish = format!("POST /2020-05-31/function/f/publish\nif-match: {etag}");
     assert_eq!(status(&world, &publish).await, 200);
-    let config = format!("/2020-05-31/distribution/{}/config", first.distribution);
+    let id = first.distribution.clone().unwrap();
+    let config = format!("/2020-05-31/distribution/{id}/config");
     let known = send(&world, &format!("GET {config}"), b"").await;
     let ours = "<FunctionARN>arn:aws:cloudfront::111122223333:function/f</FunctionARN><EventType>viewer-response</EventType>";
     let text = known.text();
@@ -94,7 +98,10 @@ async fn functions_and_key_values_are_there_again() {
     let second = open().await.unwrap();
     let world = second.world.unwrap();
     assert_eq!(world.key_values("s")["k"], "v");
-    let behavior = world.distribution(&second.distribution).unwrap().default;
+    let behavior = world
+        .distribution(&second.distribution.unwrap())
+        .unwrap()
+        .default;
     assert_eq!(behavior.response_function.as_deref(), Some("f"));
     let described = send(
         &world,
@@ -170,4 +177,50 @@ async fn a_folder_keeps_versions_for_a_month() {
     drop(world);
     clock.advance(month);
     assert_eq!(texts(&world_with(options).await), [5]);
+}
+
+#[tokio::test]
+async fn a_stack_is_kept_with_what_it_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let nothing = || open_or_attach(dir.path(), FolderOptions::default());
+    let made = || open_or_attach(dir.path(), FolderOptions::new("made"));
+    let first = nothing().await.unwrap();
+    assert_eq!(first.distribution, None);
+    let world = first.world.clone().unwrap();
+    assert!(world.distributions().is_empty());
+    stacks::apply(&world, "CREATE", stacks::TEMPLATE).await;
+    // Whoever asked is gone before it is made.
+    assert_eq!(stacks::stack(&world).await.0, "CREATE_IN_PROGRESS");
+    world.stop();
+    drop((first, world));
+    let second = nothing().await.unwrap();
+    let world = second.world.clone().unwrap();
+    while stacks::stack(&world).await.0 == "CREATE_IN_PROGRESS" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (status, outputs) = stacks::stack(&world).await;
+    assert_eq!(status, "CREATE_COMPLETE");
+    let attached = made().await.unwrap();
+    assert_eq!(
+        attached.distribution.as_ref(),
+        Some(&outputs["DistributionId"])
+    );
+    world.stop();
+    drop((second, world));
+    let third = made().await.unwrap();
+    assert_eq!(
+        third.distribution.as_ref(),
+        Some(&outputs["DistributionId"])
+    );
+    let world = third.world.unwrap();
+    assert_eq!(world.distributions().len(), 1);
+    assert_eq!(stacks::stack(&world).await.1, outputs);
+    for (key, body) in [("index.html", "home"), ("404.html", "lost")] {
+        let headers = Headers::default();
+        world.put_object("made", key, body, headers).await.unwrap();
+    }
+    let edge = world.edge(&third.distribution.unwrap(), 0);
+    assert_eq!(edge.get("/").await.text(), "home");
+    let missing = edge.get("/missing").await;
+    assert_eq!((missing.status, missing.text().as_str()), (404, "lost"));
 }

@@ -405,7 +405,9 @@ async fn a_folder_keeps_policies_and_where_they_are_attached() {
     let first = open().await.unwrap();
     let world = first.world.clone().unwrap();
     let (id, _) = created(&world, &config("p", &custom(&[("x-a", "1")]))).await;
-    let site = world.distribution(&first.distribution).unwrap();
+    let site = world
+        .distribution(first.distribution.as_ref().unwrap())
+        .unwrap();
     let fields = "<FieldLevelEncryptionId></FieldLevelEncryptionId>";
     let attached = format!("<ResponseHeadersPolicyId>{id}</ResponseHeadersPolicyId>");
     let done = replace_in_config(&world, &site.id, fields, &attached).await;

@@ -1,5 +1,6 @@
 //! Worlds asked from outside, over HTTP.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -7,17 +8,22 @@ use tokio::net::TcpStream;
 
 use super::*;
 
+mod account;
 mod cloudfront;
 mod edges;
+#[cfg(feature = "faults")]
+mod failures;
 #[cfg(feature = "faults")]
 mod faults;
 mod folder;
 mod functions;
 mod headers;
+mod identity;
 mod key_values;
 mod lambdas;
 mod objects;
 mod panel;
+mod stacks;
 mod websites;
 
 const BUCKET: &str = "bucket";

@@ -1,0 +1,417 @@
+//! What is asked of CloudFormation: stacks, change sets, events, drift.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_config::Region;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_cloudformation::types::{
+    Capability, ChangeSetType, OnStackFailure, Output, Parameter, PropertyDifference,
+    ResourceChange, StackEvent, StackResourceDriftStatus, Tag,
+};
+
+use super::connect::AwsClients;
+use super::error::{AwsError, failed};
+
+/// The tag by which all that a stack makes tells its site.
+pub const SITE_TAG: &str = "unstale:site";
+
+/// CloudFormation in one region.
+#[derive(Debug, Clone)]
+pub struct CloudFormation {
+    client: aws_sdk_cloudformation::Client,
+}
+
+/// A stack as it stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SiteStack {
+    /// The ARN: of several stacks of a name, one after the other, this one.
+    pub id: String,
+    /// As CloudFormation writes it: `CREATE_COMPLETE`.
+    pub status: String,
+    pub reason: Option<String>,
+    pub outputs: BTreeMap<String, String>,
+}
+
+/// What is to become of a stack.
+#[derive(Debug, Clone)]
+pub struct StackRequest {
+    pub stack: String,
+    pub template: String,
+    pub parameters: BTreeMap<String, String>,
+    /// Names the change set: the same for the same content.
+    pub name: String,
+}
+
+/// Whether a stack is there for a change set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeSetKind {
+    Create,
+    Update,
+}
+
+/// What CloudFormation would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackChangeSet {
+    pub stack_id: String,
+    /// `CREATE_COMPLETE`, `FAILED`.
+    pub status: String,
+    pub reason: String,
+    /// Whether it can be carried out: `AVAILABLE`.
+    pub execution: String,
+    pub changes: Vec<StackChange>,
+}
+
+/// What would become of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackChange {
+    /// `Add`, `Modify`, `Remove`.
+    pub action: String,
+    pub resource: String,
+    /// `AWS::S3::Bucket`.
+    pub kind: String,
+    /// `True`, `False`, `Conditional`, or empty.
+    pub replacement: String,
+    /// The properties that differ.
+    pub properties: Vec<String>,
+}
+
+/// Something that happened to a resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ResourceEvent {
+    pub id: String,
+    pub resource: String,
+    pub kind: String,
+    pub physical_id: String,
+    /// `CREATE_IN_PROGRESS`.
+    pub status: String,
+    pub reason: String,
+}
+
+/// How a resource differs from its template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceDrift {
+    pub resource: String,
+    /// `MODIFIED`, `DELETED`.
+    pub status: String,
+    pub differences: Vec<DriftedProperty>,
+}
+
+/// A property that is not as it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriftedProperty {
+    /// `/DistributionConfig/HttpVersion`.
+    pub path: String,
+    pub expected: String,
+    pub actual: String,
+}
+
+impl AwsClients {
+    /// Returns CloudFormation in this region, or in the configured one.
+    pub fn cloudformation(&self, region: Option<&str>) -> CloudFormation {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(20));
+        let mut config = aws_sdk_cloudformation::config::Builder::from(self.config())
+            .timeout_config(timeouts.build())
+            .interceptor(self.watch.clone());
+        if let Some(region) = region {
+            config = config.region(Region::new(region.to_owned()));
+        }
+        CloudFormation {
+            client: aws_sdk_cloudformation::Client::from_conf(config.build()),
+        }
+    }
+
+    /// Returns the region that is configured, if one is.
+    pub fn region(&self) -> Option<String> {
+        self.config().region().map(|region| region.to_string())
+    }
+}
+
+impl CloudFormation {
+    /// Returns a stack by its name or its id. By its id, one that was deleted, too.
+    pub async fn stack(&self, stack: &str) -> Result<Option<SiteStack>, AwsError> {
+        const ACTION: &str = "cloudformation:DescribeStacks";
+        let answer = self.client.describe_stacks().stack_name(stack).send().await;
+        let answer = match answer.map_err(failed(ACTION, stack)) {
+            Err(error) if is_missing(&error) => return Ok(None),
+            answer => answer?,
+        };
+        let found = answer.stacks.unwrap_or_default().into_iter().next();
+        Ok(found.map(|found| SiteStack {
+            id: found.stack_id.unwrap_or_default(),
+            status: found
+                .stack_status
+                .map_or_else(String::new, |status| status.to_string()),
+            reason: found.stack_status_reason,
+            outputs: found
+                .outputs
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(output)
+                .collect(),
+        }))
+    }
+
+    /// Has a change set made. One of this name that is there already is taken for it.
+    pub async fn create_change_set(
+        &self,
+        request: &StackRequest,
+        kind: ChangeSetKind,
+    ) -> Result<(), AwsError> {
+        const ACTION: &str = "cloudformation:CreateChangeSet";
+        let StackRequest {
+            stack,
+            template,
+            parameters,
+            name,
+        } = request;
+        let parameters = parameters.iter().map(|(name, value)| {
+            Parameter::builder()
+                .parameter_key(name)
+                .parameter_value(value)
+                .build()
+        });
+        let create = kind == ChangeSetKind::Create;
+        let answer = self
+            .client
+            .create_change_set()
+            .stack_name(stack)
+            .change_set_name(name)
+            .client_token(name)
+            .change_set_type(if create {
+                ChangeSetType::Create
+            } else {
+                ChangeSetType::Update
+            })
+            .set_on_stack_failure(create.then_some(OnStackFailure::Delete))
+            .template_body(template)
+            .set_parameters(Some(parameters.collect()))
+            .capabilities(Capability::CapabilityIam)
+            .tags(Tag::builder().key(SITE_TAG).value(stack).build())
+            .send()
+            .await;
+        match answer.map_err(failed(ACTION, stack)) {
+            Err(error) if error.message.starts_with("AlreadyExists") => Ok(()),
+            answer => answer.map(|_| ()),
+        }
+    }
+
+    /// Returns a change set with all its changes.
+    pub async fn change_set(
+        &self,
+        stack: &str,
+        name: &str,
+    ) -> Result<Option<StackChangeSet>, AwsError> {
+        const ACTION: &str = "cloudformation:DescribeChangeSet";
+        let (mut whole, mut page): (Option<StackChangeSet>, _) = (None, None);
+        loop {
+            let request = self
+                .client
+                .describe_change_set()
+                .stack_name(stack)
+                .change_set_name(name);
+            let answer = request.set_next_token(page).send().await;
+            let answer = match answer.map_err(failed(ACTION, stack)) {
+                Err(error) if is_missing(&error) => return Ok(None),
+                answer => answer?,
+            };
+            let changes = answer.changes.unwrap_or_default().into_iter();
+            let changes = changes.filter_map(|change| change.resource_change.map(change_of));
+            let found = whole.get_or_insert_with(|| StackChangeSet {
+                stack_id: answer.stack_id.unwrap_or_default(),
+                status: answer
+                    .status
+                    .map_or_else(String::new, |status| status.to_string()),
+                reason: answer.status_reason.unwrap_or_default(),
+                execution: answer
+                    .execution_status
+                    .map_or_else(String::new, |status| status.to_string()),
+                changes: Vec::new(),
+            });
+            found.changes.extend(changes);
+            page = answer.next_token;
+            if page.is_none() {
+                return Ok(whole);
+            }
+        }
+    }
+
+    pub async fn execute(&self, stack: &str, name: &str) -> Result<(), AwsError> {
+        const ACTION: &str = "cloudformation:ExecuteChangeSet";
+        let request = self
+            .client
+            .execute_change_set()
+            .stack_name(stack)
+            .change_set_name(name);
+        let answer = request.client_request_token(name).send().await;
+        answer.map_err(failed(ACTION, stack)).map(|_| ())
+    }
+
+    pub async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), AwsError> {
+        const ACTION: &str = "cloudformation:DeleteChangeSet";
+        let request = self
+            .client
+            .delete_change_set()
+            .stack_name(stack)
+            .change_set_name(name);
+        request
+            .send()
+            .await
+            .map_err(failed(ACTION, stack))
+            .map(|_| ())
+    }
+
+    pub async fn delete_stack(&self, stack: &str) -> Result<(), AwsError> {
+        const ACTION: &str = "cloudformation:DeleteStack";
+        let request = self.client.delete_stack().stack_name(stack);
+        request
+            .send()
+            .await
+            .map_err(failed(ACTION, stack))
+            .map(|_| ())
+    }
+
+    /// Returns the events of a stack, the first first, as far back as `is_known` lets it look.
+    pub async fn events(
+        &self,
+        stack: &str,
+        is_known: impl Fn(&ResourceEvent) -> bool,
+    ) -> Result<Vec<ResourceEvent>, AwsError> {
+        const ACTION: &str = "cloudformation:DescribeStackEvents";
+        let (mut events, mut page) = (Vec::new(), None);
+        'pages: loop {
+            let request = self.client.describe_stack_events().stack_name(stack);
+            let answer = request.set_next_token(page).send().await;
+            let answer = answer.map_err(failed(ACTION, stack))?;
+            for event in answer
+                .stack_events
+                .unwrap_or_default()
+                .into_iter()
+                .map(event_of)
+            {
+                if is_known(&event) {
+                    break 'pages;
+                }
+                events.push(event);
+            }
+            page = answer.next_token;
+            if page.is_none() {
+                break;
+            }
+        }
+        events.reverse();
+        Ok(events)
+    }
+
+    /// Begins to compare a stack with its template, and returns the id of that.
+    pub async fn detect_drift(&self, stack: &str) -> Result<String, AwsError> {
+        const ACTION: &str = "cloudformation:DetectStackDrift";
+        let answer = self
+            .client
+            .detect_stack_drift()
+            .stack_name(stack)
+            .send()
+            .await;
+        let id = answer
+            .map_err(failed(ACTION, stack))?
+            .stack_drift_detection_id;
+        id.ok_or_else(|| AwsError::nonsense(ACTION, stack, "the answer has no id"))
+    }
+
+    /// Returns how far such a comparison is: `DETECTION_IN_PROGRESS`, and why it failed, if it did.
+    pub async fn drift_detection(&self, id: &str) -> Result<(String, Option<String>), AwsError> {
+        const ACTION: &str = "cloudformation:DescribeStackDriftDetectionStatus";
+        let request = self.client.describe_stack_drift_detection_status();
+        let answer = request.stack_drift_detection_id(id).send().await;
+        let answer = answer.map_err(failed(ACTION, id))?;
+        let status = answer
+            .detection_status
+            .map_or_else(String::new, |status| status.to_string());
+        Ok((status, answer.detection_status_reason))
+    }
+
+    /// Returns the resources that are not as they were made.
+    pub async fn drifts(&self, stack: &str) -> Result<Vec<ResourceDrift>, AwsError> {
+        const ACTION: &str = "cloudformation:DescribeStackResourceDrifts";
+        let (mut drifts, mut page) = (Vec::new(), None);
+        loop {
+            let request = self
+                .client
+                .describe_stack_resource_drifts()
+                .stack_name(stack)
+                .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
+                .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted);
+            let answer = request.set_next_token(page).send().await;
+            let answer = answer.map_err(failed(ACTION, stack))?;
+            let found = answer.stack_resource_drifts.unwrap_or_default().into_iter();
+            drifts.extend(found.map(|drift| {
+                ResourceDrift {
+                    resource: drift.logical_resource_id.unwrap_or_default(),
+                    status: drift
+                        .stack_resource_drift_status
+                        .map_or_else(String::new, |status| status.to_string()),
+                    differences: drift
+                        .property_differences
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(difference)
+                        .collect(),
+                }
+            }));
+            page = answer.next_token;
+            if page.is_none() {
+                return Ok(drifts);
+            }
+        }
+    }
+}
+
+/// Tells whether there is no such stack or change set. CloudFormation has no code of its own for the first.
+fn is_missing(error: &AwsError) -> bool {
+    error.message.starts_with("ChangeSetNotFound")
+        || error.message.starts_with("ValidationError") && error.message.ends_with("does not exist")
+}
+
+fn output(output: Output) -> Option<(String, String)> {
+    Some((output.output_key?, output.output_value?))
+}
+
+fn change_of(change: ResourceChange) -> StackChange {
+    let details = change.details.unwrap_or_default().into_iter();
+    let names = details.filter_map(|detail| detail.target?.name);
+    let mut properties: Vec<String> = names.collect();
+    properties.sort();
+    properties.dedup();
+    StackChange {
+        action: change
+            .action
+            .map_or_else(String::new, |action| action.to_string()),
+        resource: change.logical_resource_id.unwrap_or_default(),
+        kind: change.resource_type.unwrap_or_default(),
+        replacement: change
+            .replacement
+            .map_or_else(String::new, |replacement| replacement.to_string()),
+        properties,
+    }
+}
+
+fn event_of(event: StackEvent) -> ResourceEvent {
+    ResourceEvent {
+        id: event.event_id.unwrap_or_default(),
+        resource: event.logical_resource_id.unwrap_or_default(),
+        kind: event.resource_type.unwrap_or_default(),
+        physical_id: event.physical_resource_id.unwrap_or_default(),
+        status: event
+            .resource_status
+            .map_or_else(String::new, |status| status.to_string()),
+        reason: event.resource_status_reason.unwrap_or_default(),
+    }
+}
+
+fn difference(difference: PropertyDifference) -> DriftedProperty {
+    DriftedProperty {
+        path: difference.property_path.unwrap_or_default(),
+        expected: difference.expected_value.unwrap_or_default(),
+        actual: difference.actual_value.unwrap_or_default(),
+    }
+}

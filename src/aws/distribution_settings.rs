@@ -1,0 +1,120 @@
+//! What of an existing distribution's configuration can be changed by itself: its root object, its error pages, its cache tag header.
+
+use aws_sdk_cloudfront::error::BuildError;
+use aws_sdk_cloudfront::types::{
+    CacheTagConfig, CustomErrorResponse, CustomErrorResponses, DistributionConfig,
+};
+
+use super::cloudfront::CloudFront;
+use super::error::{AwsError, failed};
+use crate::edge::error_page::ErrorPage;
+
+/// A configuration as it was read, with the ETag by which it is changed. What is not changed goes back as it came.
+#[derive(Debug, Clone)]
+pub struct EditedConfiguration {
+    id: String,
+    config: DistributionConfig,
+    etag: Option<String>,
+}
+
+impl CloudFront {
+    /// Reads a configuration in order to change it.
+    ///
+    /// # Errors
+    /// `UnknownField` where it could not be sent back as it was read.
+    pub async fn editable_configuration(&self, id: &str) -> Result<EditedConfiguration, AwsError> {
+        let (config, etag) = self.changeable_config(id).await?;
+        Ok(EditedConfiguration {
+            id: id.to_owned(),
+            config,
+            etag,
+        })
+    }
+
+    /// Writes a configuration in the place of the one that was read.
+    ///
+    /// # Errors
+    /// `Precondition` where somebody changed that meanwhile.
+    pub async fn write_configuration(&self, edited: EditedConfiguration) -> Result<(), AwsError> {
+        let EditedConfiguration { id, config, etag } = edited;
+        let request = self.client.update_distribution().id(&id);
+        let request = request.set_if_match(etag).distribution_config(config);
+        let answer = request.send().await.map(drop);
+        answer.map_err(failed("cloudfront:UpdateDistribution", &id))
+    }
+}
+
+impl EditedConfiguration {
+    /// Returns the default root object.
+    pub fn root(&self) -> Option<&str> {
+        let root = self.config.default_root_object.as_deref();
+        root.filter(|root| !root.is_empty())
+    }
+
+    pub fn set_root(&mut self, key: &str) {
+        self.config.default_root_object = Some(key.to_owned());
+    }
+
+    /// Returns the header that tells cache tags.
+    pub fn tag_header(&self) -> Option<&str> {
+        let tags = self.config.cache_tag_config.as_ref();
+        tags.map(|tags| tags.header_name.as_str())
+    }
+
+    /// Fails where the SDK takes no such header.
+    pub fn set_tag_header(&mut self, name: &str) -> Result<(), AwsError> {
+        let tags = CacheTagConfig::builder().header_name(name).build();
+        self.config.cache_tag_config = Some(tags.map_err(|error| self.unfit(&error))?);
+        Ok(())
+    }
+
+    /// Returns what an error is answered with, in words: `/404.html, status 404, for 10 s`.
+    pub fn error_page(&self, code: u16) -> Option<String> {
+        let list = self.config.custom_error_responses.as_ref()?;
+        let mut responses = list.items().iter();
+        let response = responses.find(|response| response.error_code == i32::from(code))?;
+        let page = response.response_page_path.as_deref();
+        let page = page.filter(|page| !page.is_empty());
+        let status = response.response_code.as_deref();
+        let status = status.filter(|code| !code.is_empty());
+        let own = code.to_string();
+        Some(told(
+            page.unwrap_or("no page"),
+            status.unwrap_or(&own),
+            response.error_caching_min_ttl.unwrap_or(10),
+        ))
+    }
+
+    /// Answers an error with a page. Those of other errors stay.
+    pub fn set_error_page(&mut self, page: &ErrorPage) -> Result<(), AwsError> {
+        let response = CustomErrorResponse::builder()
+            .error_code(page.code.into())
+            .response_page_path(&page.path)
+            .response_code(page.response_code.to_string())
+            .error_caching_min_ttl(page.ttl.into())
+            .build();
+        let response = response.map_err(|error| self.unfit(&error))?;
+        let list = self.config.custom_error_responses.take();
+        let mut responses = list.and_then(|list| list.items).unwrap_or_default();
+        let mut places = responses.iter_mut();
+        match places.find(|known| known.error_code == response.error_code) {
+            Some(known) => *known = response,
+            None => responses.push(response),
+        }
+        let count = i32::try_from(responses.len()).unwrap_or(i32::MAX);
+        let list = CustomErrorResponses::builder().quantity(count);
+        let list = list.set_items(Some(responses)).build();
+        self.config.custom_error_responses = Some(list.map_err(|error| self.unfit(&error))?);
+        Ok(())
+    }
+
+    fn unfit(&self, error: &BuildError) -> AwsError {
+        let action = "cloudfront:UpdateDistribution";
+        AwsError::nonsense(action, &self.id, error.to_string())
+    }
+}
+
+/// Says in words what an error is answered with, its time in seconds.
+pub fn told(page: &str, status: &str, ttl: i64) -> String {
+    format!("{page}, status {status}, for {ttl} s")
+}

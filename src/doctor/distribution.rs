@@ -1,0 +1,233 @@
+//! The distributions: that they are there and deployed, lead to the site, and what of their configuration defeats it.
+
+use super::access::{ReadAccess, hides, read_access};
+use super::bucket::ReadableBucket;
+use super::finding::CheckUp;
+use crate::aws::AwsClients;
+use crate::edge::critic::{DistributionCritic, unknown_functions};
+use crate::edge::{ShownSite, request_paths};
+use crate::error::Error;
+use crate::job::Job;
+use crate::state::ObservedState;
+use crate::survey::targets::{ResolvedDistribution, ResolvedTargets};
+use crate::survey::{find_recorded, find_targets};
+
+pub(super) const DISTRIBUTION: &str = "distribution";
+
+/// Seconds that an edge may keep a page whatever it says: CloudFront's own policies have 1.
+const TOLERATED: u64 = 10;
+
+/// Finds the distributions that the settings ask for, and looks at each.
+pub(super) async fn examine(
+    check: &mut CheckUp,
+    aws: &AwsClients,
+    (job, bucket): (&Job, &ReadableBucket),
+    state: Option<&ObservedState>,
+) -> Vec<ResolvedDistribution> {
+    if job.wishes.is_empty() && job.settings.distribution_tenant.is_none() {
+        check.fine(DISTRIBUTION, "none is asked for, and nothing is purged");
+        return Vec::new();
+    }
+    let targets = match find(aws, job, state).await {
+        Ok(targets) => targets,
+        Err(error) => {
+            check.problem(DISTRIBUTION, error);
+            return Vec::new();
+        }
+    };
+    if targets.found.is_empty() {
+        let why = match targets.unlisted {
+            Some(error) => Error::from(error),
+            None => Error::failed(targets.warnings.join("; ")),
+        };
+        let way_out = "name one (`distribution = \"ID\"`), have `unstale setup` make one, or say `distribution = \"none\"`";
+        check.problem(DISTRIBUTION, why.hint(way_out));
+        return Vec::new();
+    }
+    for warning in targets.warnings {
+        check.warn(DISTRIBUTION, warning, "");
+    }
+    for target in &targets.found {
+        look(check, target, (job, bucket)).await;
+    }
+    targets.found
+}
+
+async fn find(
+    aws: &AwsClients,
+    job: &Job,
+    state: Option<&ObservedState>,
+) -> Result<ResolvedTargets, Error> {
+    let mut targets = find_targets(aws, job).await?;
+    if let Some(state) = state {
+        find_recorded(aws, job, &state.object.told, &mut targets).await?;
+    }
+    Ok(targets)
+}
+
+async fn look(
+    check: &mut CheckUp,
+    target: &ResolvedDistribution,
+    (job, bucket): (&Job, &ReadableBucket),
+) {
+    let id = target.id();
+    if let Err(why) = &target.distribution {
+        return check.warn(
+            DISTRIBUTION,
+            format!("{id}: {why}, so that every change purges /*"),
+            "",
+        );
+    }
+    let domain = target.domain().unwrap_or("no domain");
+    if target.in_progress {
+        check.warn(
+            DISTRIBUTION,
+            format!(
+                "{id} ({domain}) is being deployed: some edges answer by its old configuration"
+            ),
+            "deploys wait for it; that takes minutes",
+        );
+    } else {
+        check.fine(DISTRIBUTION, format!("{id} ({domain}) is deployed"));
+    }
+    let Some(site) = target.site(job).filter(|site| !site.ours.is_empty()) else {
+        let text = format!("{id}: none of its origins is the bucket {}", job.bucket);
+        let hint = "name the distribution that shows the bucket, or the origin's domain in `origin-domains`";
+        return check.problem(DISTRIBUTION, Error::failed(text).hint(hint));
+    };
+    paths(check, &site, id);
+    errors(check, (target, &site), bucket).await;
+    headers(check, &site, id);
+    if !target.has_website() {
+        access(check, target, bucket);
+    }
+}
+
+/// Looks at where the site's first page answers.
+fn paths(check: &mut CheckUp, site: &ShownSite<'_>, id: &str) {
+    let paths = request_paths(site, &site.index_document);
+    if paths.is_empty() {
+        let origins: Vec<String> = site
+            .origins()
+            .map(|origin| format!("{}{}", origin.domain, origin.path))
+            .collect();
+        let text = format!(
+            "{id}: no URL leads to /{}{}: its origin is {}",
+            site.prefix,
+            site.index_document,
+            origins.join(", ")
+        );
+        let hint =
+            "let OriginPath and `prefix` name the same folder, and a behavior lead to that origin";
+        return check.problem(DISTRIBUTION, Error::failed(text).hint(hint));
+    }
+    let root = paths.iter().min_by_key(|path| path.text.len());
+    let root = root.map_or("", |path| path.text.trim_end_matches('?'));
+    if root.ends_with('/') {
+        check.fine(
+            DISTRIBUTION,
+            format!("{id}: {root} shows {}", site.index_document),
+        );
+    } else {
+        check.warn(
+            DISTRIBUTION,
+            format!("{id}: / shows no page, since it has no default root object"),
+            format!(
+                "`unstale setup --distribution {id} --root {}`",
+                site.index_document
+            ),
+        );
+    }
+}
+
+/// Looks at what is answered for what is not there.
+async fn errors(
+    check: &mut CheckUp,
+    (target, site): (&ResolvedDistribution, &ShownSite<'_>),
+    bucket: &ReadableBucket,
+) {
+    let id = target.id();
+    let responses = site.distribution.error_responses.iter();
+    let pages = responses.filter(|response| matches!(response.code, 403 | 404));
+    let pages: Vec<&str> = pages
+        .filter_map(|response| response.page.as_deref())
+        .collect();
+    if pages.is_empty() && !target.has_website() {
+        return check.warn(
+            DISTRIBUTION,
+            format!("{id}: what is not there is answered with S3's own error in XML"),
+            format!("`unstale setup --distribution {id} --error-page 404=/404.html`, or --spa for an app"),
+        );
+    }
+    let folders: Vec<&str> = site.origins().map(|origin| origin.path.as_str()).collect();
+    for page in pages {
+        for folder in &folders {
+            let key = format!("{folder}{page}");
+            let found = bucket
+                .place
+                .bucket
+                .head(key.trim_start_matches('/'), None)
+                .await;
+            if matches!(found, Ok(None)) {
+                check.warn(
+                    DISTRIBUTION,
+                    format!("{id}: its error page {page} is not in the bucket"),
+                    "deploy one, or name another in the custom error responses",
+                );
+            }
+        }
+    }
+}
+
+/// Looks at what goes before the headers of objects, and at functions that are not understood.
+fn headers(check: &mut CheckUp, site: &ShownSite<'_>, id: &str) {
+    let behaviors = site.distribution.behaviors.iter();
+    for behavior in behaviors.filter(|behavior| site.is_ours(behavior)) {
+        if behavior.min_ttl > TOLERATED {
+            check.warn(
+                DISTRIBUTION,
+                format!(
+                    "{id}: the behavior {} keeps everything for {} s at least, whatever Cache-Control says",
+                    behavior.pattern, behavior.min_ttl
+                ),
+                "give it a cache policy with a minimum TTL of 0 or 1, such as CachingOptimized",
+            );
+        }
+    }
+    let defeats = DistributionCritic::new(site).warnings();
+    for text in defeats.into_iter().chain(unknown_functions(site)) {
+        check.warn(DISTRIBUTION, format!("{id}: {text}"), "");
+    }
+}
+
+/// Looks at whether the bucket lets the distribution read the site, and keeps the state to itself.
+fn access(check: &mut CheckUp, target: &ResolvedDistribution, bucket: &ReadableBucket) {
+    let id = target.id();
+    if !bucket.policy_is_known {
+        return;
+    }
+    let name = bucket.place.bucket.name();
+    let policy = bucket.policy.as_deref().unwrap_or_default();
+    let distribution = target.readable().map_or(id, |read| read.id.as_str());
+    match read_access(policy, distribution) {
+        ReadAccess::Allowed => check.fine(DISTRIBUTION, format!("{id}: the bucket lets it read")),
+        ReadAccess::Public => check.warn(
+            DISTRIBUTION,
+            format!("{id}: the policy of {name} lets anybody read, past the distribution too"),
+            "let cloudfront.amazonaws.com read, on the condition that AWS:SourceArn is the distribution's",
+        ),
+        ReadAccess::Missing => check.problem(
+            DISTRIBUTION,
+            Error::failed(format!("{id}: the policy of {name} does not let it read: viewers get 403"))
+                .hint("allow s3:GetObject to cloudfront.amazonaws.com, on the condition that AWS:SourceArn is the distribution's"),
+        ),
+    }
+    let root = &bucket.place.store.root;
+    let is_same = bucket.place.store.bucket.name() == name;
+    if is_same && hides(policy, root) {
+        check.fine(
+            "state",
+            format!("the policy of {name} hides {root} from viewers"),
+        );
+    }
+}

@@ -1,0 +1,149 @@
+//! Which rights there are: each action of the policy that `unstale policy` prints, tried by a request that changes nothing.
+
+use super::bucket::ReadableBucket;
+use super::finding::CheckUp;
+use crate::aws::tried_distributions::TriedResources;
+use crate::aws::{AwsClients, AwsError};
+use crate::error::Error;
+use crate::job::Job;
+use crate::setup::policy::{PolicyStatement, StringOrList};
+use crate::setup::rights::least_policy;
+use crate::survey::targets::ResolvedDistribution;
+
+const RIGHTS: &str = "rights";
+
+/// Deploys do without these, at a price that their warnings tell.
+const SPARED: [&str; 6] = [
+    "s3:GetBucketVersioning",
+    "s3:GetBucketWebsite",
+    "s3:GetObjectVersion",
+    "cloudfront:GetCachePolicy",
+    "cloudfront:GetContinuousDeploymentPolicy",
+    "cloudfront:GetFunction",
+];
+
+/// What came of trying all actions.
+#[derive(Debug, Default)]
+struct TriedRights {
+    allowed: Vec<String>,
+    denied: Vec<AwsError>,
+    /// Requests that failed otherwise.
+    failed: Vec<AwsError>,
+    untried: Vec<String>,
+}
+
+/// Tries what deploys by these settings need.
+pub(super) async fn examine(
+    check: &mut CheckUp,
+    aws: &AwsClients,
+    (job, bucket): (&Job, &ReadableBucket),
+    targets: &[ResolvedDistribution],
+) {
+    let policy = match least_policy(&job.settings) {
+        Ok(policy) => policy,
+        Err(error) => return check.problem(RIGHTS, error),
+    };
+    let mut tried = TriedRights::default();
+    for statement in &policy.statement {
+        for action in actions(statement) {
+            if action.starts_with("s3:") {
+                tried.object_action(action, statement, bucket).await;
+            } else {
+                tried.distribution_action(action, aws, (job, targets)).await;
+            }
+        }
+    }
+    tried.tell(check);
+}
+
+impl TriedRights {
+    async fn object_action(
+        &mut self,
+        action: &str,
+        statement: &PolicyStatement,
+        bucket: &ReadableBucket,
+    ) {
+        let place = &bucket.place;
+        // The statements of a state that lies elsewhere.
+        let is_state = statement.sid.ends_with("State");
+        let (bucket, folder) = if is_state {
+            (&place.store.bucket, &place.store.root)
+        } else {
+            (&place.bucket, &place.prefix)
+        };
+        let answer = bucket.try_action(action, folder).await;
+        self.note(action, answer);
+    }
+
+    /// Tries an action on each distribution.
+    async fn distribution_action(
+        &mut self,
+        action: &str,
+        aws: &AwsClients,
+        (job, targets): (&Job, &[ResolvedDistribution]),
+    ) {
+        if targets.is_empty() {
+            return self.untried.push(action.to_owned());
+        }
+        for target in targets {
+            let distribution = target.readable();
+            let id = distribution.map_or(target.id(), |distribution| distribution.id.as_str());
+            let function = job.function.as_ref();
+            let function = function.map(|name| name.for_distribution(id));
+            let on = TriedResources {
+                target: &target.target,
+                distribution: id,
+                function: function.as_deref(),
+            };
+            let answer = aws.cloudfront().try_action(action, on).await;
+            self.note(action, answer);
+        }
+    }
+
+    fn note(&mut self, action: &str, answer: Option<Result<(), AwsError>>) {
+        match answer {
+            None => self.untried.push(action.to_owned()),
+            Some(Ok(())) => self.allowed.push(action.to_owned()),
+            Some(Err(error)) if error.is_denied() => self.denied.push(error),
+            Some(Err(error)) => self.failed.push(error),
+        }
+    }
+
+    fn tell(mut self, check: &mut CheckUp) {
+        for list in [&mut self.allowed, &mut self.untried] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        if !self.allowed.is_empty() {
+            let count = self.allowed.len();
+            check.fine(
+                RIGHTS,
+                format!("{count} actions tried by harmless requests and allowed"),
+            );
+        }
+        for error in self.denied {
+            let hint = error.hint().unwrap_or_default();
+            if SPARED.contains(&error.action) {
+                check.warn(RIGHTS, error.to_string(), hint);
+            } else {
+                check.problem(RIGHTS, Error::from(error));
+            }
+        }
+        for error in self.failed {
+            check.unchecked(RIGHTS, error.to_string());
+        }
+        if !self.untried.is_empty() {
+            check.unchecked(
+                RIGHTS,
+                format!("nothing harmless tells: {}", self.untried.join(", ")),
+            );
+        }
+    }
+}
+
+pub(super) fn actions(statement: &PolicyStatement) -> &[String] {
+    match &statement.action {
+        StringOrList::String(action) => std::slice::from_ref(action),
+        StringOrList::List(actions) => actions,
+    }
+}

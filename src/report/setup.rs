@@ -1,0 +1,259 @@
+//! `unstale setup`: the template, what would be made, what goes on, and what stands in the end.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use indicatif::{MultiProgress, ProgressBar};
+use serde::Serialize;
+use serde_json::json;
+
+use super::json::merged;
+use super::printer::Printer;
+use super::text::{elided, shown};
+use crate::aws::cloudformation::{ResourceDrift, ResourceEvent, SiteStack, StackChange};
+use crate::settings::added_keys::AddedKeys;
+use crate::setup::run::{SetupEvent, StackProposal};
+use crate::setup::template::StackDesign;
+
+/// What stays when it is taken out of the stack.
+const RETAINED: [&str; 2] = ["AWS::S3::Bucket", "AWS::IAM::OIDCProvider"];
+
+/// What a new site stands on.
+#[derive(Debug, Serialize)]
+pub(crate) struct ReadySite<'a> {
+    pub stack: &'a str,
+    pub outputs: &'a BTreeMap<String, String>,
+    /// The settings file, where one was written.
+    #[serde(skip)]
+    pub file: &'a str,
+    #[serde(skip)]
+    pub keys: &'a AddedKeys,
+    #[serde(skip)]
+    pub next: &'a str,
+}
+
+impl Printer {
+    /// Prints the template; where the certificate has a stack of its own, that one's first.
+    pub(crate) fn template(&self, design: &StackDesign) {
+        let (certificate, site) = (design.certificate_template(), design.template());
+        let object = json!({"type": "template", "stack": design.stack, "template": site, "certificate_template": certificate});
+        let texts = [certificate, Some(site)];
+        let texts: Vec<String> = texts.into_iter().flatten().collect();
+        self.result(texts.join("---\n").trim_end(), &object);
+    }
+
+    /// Shows what would be done, what it costs and what stays.
+    pub(crate) fn proposal(&self, proposal: &StackProposal, region: &str) {
+        let StackProposal {
+            stack,
+            is_new,
+            changes,
+            ..
+        } = proposal;
+        let state = if *is_new { "new" } else { "changed" };
+        let mut lines = vec![format!("Stack {} in {region}, {state}:", shown(stack))];
+        lines.extend(changes.iter().map(change_line));
+        let made = |kind: &str| {
+            changes
+                .iter()
+                .any(|change| change.kind == kind && change.action == "Add")
+        };
+        if made("AWS::CloudFront::Distribution") {
+            lines.push("Costs nothing as such. A month: $0.023 a GB in the bucket (us-east-1), and what viewers fetch beyond 1 TB or 10 million requests.".to_owned());
+            lines.push("A distribution takes some minutes, and as long to go.".to_owned());
+        }
+        if made("AWS::S3::Bucket") {
+            lines.push("The bucket is kept when the stack is deleted.".to_owned());
+        }
+        let object = json!({"type": "change-set", "stack": stack, "region": region, "new": is_new, "changes": changes.iter().map(change_json).collect::<Vec<_>>()});
+        self.result(&lines.join("\n"), &object);
+    }
+
+    pub(crate) fn unchanged_stack(&self, stack: &str) {
+        self.note(&format!("Stack {stack}: nothing to change"));
+    }
+
+    /// Shows what a failed first try left.
+    pub(crate) fn leftover(&self, name: &str, stack: &SiteStack) {
+        let SiteStack { status, reason, .. } = stack;
+        let reason = reason.as_ref().map(|reason| format!(": {}", shown(reason)));
+        self.result(
+            &format!("Stack {} is left from a failed first try ({status}{}) and has to be removed first. A bucket with objects stays.", shown(name), reason.unwrap_or_default()),
+            &json!({"type": "leftover", "stack": name, "status": status}),
+        );
+    }
+
+    /// Shows what was changed by others.
+    pub(crate) fn drift(&self, stack: &str, drifts: &[ResourceDrift]) {
+        let mut lines = Vec::new();
+        for drift in drifts {
+            lines.push(format!(
+                "{}: {}",
+                drift.resource,
+                drift.status.to_lowercase()
+            ));
+            lines.extend(drift.differences.iter().map(|difference| {
+                let (expected, actual) = (shown(&difference.expected), shown(&difference.actual));
+                format!("  {}: {expected} became {actual}", difference.path)
+            }));
+        }
+        if drifts.is_empty() {
+            lines.push(format!("Stack {stack} is as it was made"));
+        }
+        let resources: Vec<_> = drifts.iter().map(drift_json).collect();
+        let object = json!({"type": "drift", "stack": stack, "resources": resources});
+        self.line(&lines.join("\n"));
+        self.summary(object);
+    }
+
+    /// Says what the site stands on, what was written down, and what is next.
+    pub(crate) fn ready(&self, site: &ReadySite<'_>) {
+        let outputs = site.outputs.iter();
+        let outputs: Vec<String> = outputs
+            .map(|(name, value)| format!("{name:18} {}", shown(value)))
+            .collect();
+        self.line(&outputs.join("\n"));
+        if !site.keys.added.is_empty() {
+            self.note(&format!(
+                "Wrote {}: {}",
+                site.file,
+                site.keys.added.join(", ")
+            ));
+        }
+        for line in &site.keys.differing {
+            self.warn(&format!(
+                "{} says something else than `{line}`: it is left as it is",
+                site.file
+            ));
+        }
+        self.note(site.next);
+        self.summary(merged(json!({"type": "setup"}), site));
+    }
+
+    /// Says which records the domain's DNS needs, ready to paste.
+    pub(crate) fn wanted_records(&self, domain: &str, target: &str) {
+        self.result(
+            &format!("Set in the DNS of {domain}:\n  {domain}. CNAME {target}.\n(an ALIAS or ANAME where {domain} is a domain's top)"),
+            &json!({"type": "record", "name": domain, "kind": "CNAME", "value": target}),
+        );
+    }
+
+    pub(crate) fn stack_progress(&self) -> StackProgress {
+        StackProgress {
+            printer: self.clone(),
+            drawn: self.options.bars.then(MultiProgress::new),
+            bars: Mutex::default(),
+        }
+    }
+}
+
+/// What goes on with the resources of a stack, a line for each.
+pub(crate) struct StackProgress {
+    printer: Printer,
+    drawn: Option<MultiProgress>,
+    bars: Mutex<BTreeMap<String, ProgressBar>>,
+}
+
+impl StackProgress {
+    pub(crate) fn event(&self, event: SetupEvent) {
+        match event {
+            SetupEvent::Resource(event) => self.resource(&event),
+            SetupEvent::RecordAwaited { name, value } => self.suspend(|| {
+                self.printer.result(
+                    &format!("The certificate waits for this record of the domain's DNS:\n  {name} CNAME {value}\nSet it there. This command waits; ended by Ctrl-C and run again later, it goes on from here."),
+                    &json!({"type": "record", "name": name, "kind": "CNAME", "value": value}),
+                );
+            }),
+        }
+    }
+
+    fn resource(&self, event: &ResourceEvent) {
+        let ResourceEvent {
+            resource,
+            status,
+            reason,
+            ..
+        } = event;
+        self.printer.object(
+            &json!({"type": "resource", "resource": resource, "status": status, "reason": reason}),
+        );
+        let done = !status.ends_with("_IN_PROGRESS");
+        let why = if status.contains("FAILED") {
+            format!(": {}", shown(reason))
+        } else {
+            String::new()
+        };
+        let line = format!(
+            "{:20} {}{why}",
+            shown(resource),
+            status.to_lowercase().replace('_', " ")
+        );
+        let Some(drawn) = &self.drawn else {
+            return self.printer.note(&line);
+        };
+        let mut bars = self
+            .bars
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let bar = bars.entry(resource.clone()).or_insert_with(|| {
+            let bar = drawn.add(ProgressBar::new_spinner());
+            bar.enable_steady_tick(std::time::Duration::from_millis(100));
+            bar
+        });
+        let line = elided(&line, self.printer.options.err.width.saturating_sub(3));
+        if done {
+            bar.finish_with_message(line);
+        } else {
+            bar.set_message(line);
+        }
+    }
+
+    fn suspend(&self, print: impl FnOnce()) {
+        match &self.drawn {
+            Some(drawn) => drawn.suspend(print),
+            None => print(),
+        }
+    }
+}
+
+fn change_line(change: &StackChange) -> String {
+    let StackChange {
+        action,
+        resource,
+        kind,
+        replacement,
+        properties,
+    } = change;
+    let (sign, what) = match (action.as_str(), replacement.as_str()) {
+        ("Add", _) => ("+", String::new()),
+        ("Remove", _) if RETAINED.contains(&kind.as_str()) => {
+            ("-", ", kept outside of the stack".to_owned())
+        }
+        ("Remove", _) => ("-", ", deleted".to_owned()),
+        (_, "True") => ("!", format!(", REPLACED for {}", properties.join(", "))),
+        (_, "Conditional") => (
+            "!",
+            format!(", perhaps replaced for {}", properties.join(", ")),
+        ),
+        _ => ("~", format!(", {}", properties.join(", "))),
+    };
+    format!("  {sign} {:20} {kind}{what}", shown(resource))
+}
+
+fn change_json(change: &StackChange) -> serde_json::Value {
+    let StackChange {
+        action,
+        resource,
+        kind,
+        replacement,
+        properties,
+    } = change;
+    json!({"action": action, "resource": resource, "kind": kind, "replacement": replacement, "properties": properties})
+}
+
+fn drift_json(drift: &ResourceDrift) -> serde_json::Value {
+    let differences = drift.differences.iter().map(|difference| {
+        json!({"path": difference.path, "expected": difference.expected, "actual": difference.actual})
+    });
+    json!({"resource": drift.resource, "status": drift.status, "differences": differences.collect::<Vec<_>>()})
+}

@@ -1,0 +1,215 @@
+//! Events of a stack that say what is amiss or awaited, and what to do about it. Pure.
+
+use crate::aws::cloudformation::{ResourceDrift, ResourceEvent};
+
+/// A resource that could not be made or changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StackFailure {
+    resource: String,
+    kind: String,
+    reason: String,
+}
+
+/// Words of a resource's reason, and what to do.
+const ADVICE: [(&str, &str, &str); 8] = [
+    (
+        "AWS::S3::Bucket",
+        "already exists",
+        "the name of a bucket is the world's: take another with --bucket NAME; one of yours that is to be used stays as it is, and `unstale deploy` needs no stack",
+    ),
+    (
+        "AWS::IAM::OIDCProvider",
+        "already exists",
+        "name the one that the account has: --github-provider arn:aws:iam::ACCOUNT:oidc-provider/token.actions.githubusercontent.com",
+    ),
+    (
+        "AWS::CloudFront::Distribution",
+        "already associated",
+        "another distribution answers for this host, perhaps in another account: take the alias off there first",
+    ),
+    (
+        "AWS::Route53::RecordSetGroup",
+        "already exists",
+        "the zone has such a record: delete it first, or set it by hand with --hosted-zone none",
+    ),
+    (
+        "AWS::CertificateManager::Certificate",
+        "CAA",
+        "the domain's CAA records have to allow amazon.com",
+    ),
+    ("", "already exists", "take another name with --stack NAME"),
+    (
+        "",
+        "not authorized",
+        "`unstale policy --for setup` prints what is needed",
+    ),
+    (
+        "",
+        "AccessDenied",
+        "`unstale policy --for setup` prints what is needed",
+    ),
+];
+
+impl StackFailure {
+    /// Returns the failure that an event tells of. What was given up since something else failed is none.
+    pub(crate) fn of(event: &ResourceEvent) -> Option<Self> {
+        let is_stack = event.kind == "AWS::CloudFormation::Stack";
+        let is_given_up = event.reason.contains("cancelled");
+        let failed = event.status.ends_with("_FAILED") && !is_stack && !is_given_up;
+        failed.then(|| Self {
+            resource: event.resource.clone(),
+            kind: event.kind.clone(),
+            reason: event.reason.clone(),
+        })
+    }
+
+    pub(crate) fn text(&self) -> String {
+        format!("{}: {}", self.resource, self.reason)
+    }
+
+    /// Says in a line what to do, where that is known.
+    pub(crate) fn advice(&self) -> Option<String> {
+        let fits = |(kind, words, _): &&(&str, &str, &str)| {
+            (kind.is_empty() || self.kind == *kind) && self.reason.contains(words)
+        };
+        let advice = ADVICE.iter().find(fits)?;
+        Some(advice.2.to_owned())
+    }
+}
+
+/// Returns name and value of the CNAME record that a certificate waits for, which its event's reason holds: `Content of DNS Record
+/// is: {Name: _x.example.com.,Type: CNAME,Value: _y.acm-validations.aws.}`.
+pub(crate) fn dns_record(event: &ResourceEvent) -> Option<(String, String)> {
+    let (_, record) = event.reason.split_once("Content of DNS Record is: {")?;
+    let field = |name: &str| {
+        let (_, rest) = record.split_once(name)?;
+        let value = rest.split([',', '}']).next()?;
+        Some(value.trim().to_owned())
+    };
+    Some((field("Name:")?, field("Value:")?))
+}
+
+/// Leaves out of a drift what deploys change: code and data of the function, headers, and what the default behavior runs.
+pub(crate) fn unexpected(mut drift: ResourceDrift) -> Option<ResourceDrift> {
+    if drift.status == "DELETED" {
+        return Some(drift);
+    }
+    if ["EdgeFunction", "HeadersPolicy"].contains(&drift.resource.as_str()) {
+        return None;
+    }
+    const BEHAVIOR: &str = "/DistributionConfig/DefaultCacheBehavior/";
+    drift.differences.retain(|difference| {
+        let part = difference.path.strip_prefix(BEHAVIOR).unwrap_or_default();
+        !part.starts_with("FunctionAssociations") && part != "ResponseHeadersPolicyId"
+    });
+    (!drift.differences.is_empty()).then_some(drift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::cloudformation::DriftedProperty;
+
+    fn event(kind: &str, status: &str, reason: &str) -> ResourceEvent {
+        ResourceEvent {
+            resource: "R".to_owned(),
+            kind: kind.to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            ..ResourceEvent::default()
+        }
+    }
+
+    #[test]
+    fn a_failure_comes_with_what_to_do() {
+        for (kind, reason, advice) in [
+            ("AWS::S3::Bucket", "b already exists", "--bucket"),
+            (
+                "AWS::IAM::OIDCProvider",
+                "Provider with url https://t already exists.",
+                "--github-provider",
+            ),
+            (
+                "AWS::CloudFront::Distribution",
+                "One or more of the CNAMEs you provided are already associated with a different resource.",
+                "alias",
+            ),
+            (
+                "AWS::CloudFront::Function",
+                "unstale-b already exists",
+                "--stack",
+            ),
+            (
+                "AWS::S3::Bucket",
+                "User: x is not authorized to perform: s3:CreateBucket",
+                "--for setup",
+            ),
+        ] {
+            let failure = StackFailure::of(&event(kind, "CREATE_FAILED", reason)).unwrap();
+            let told = failure.advice().unwrap();
+            assert!(told.contains(advice), "{reason}: {told}");
+        }
+        let cancelled = event(
+            "AWS::S3::Bucket",
+            "CREATE_FAILED",
+            "Resource creation cancelled",
+        );
+        assert_eq!(StackFailure::of(&cancelled), None);
+        let unknown = event("AWS::S3::Bucket", "CREATE_FAILED", "?");
+        assert_eq!(StackFailure::of(&unknown).unwrap().advice(), None);
+    }
+
+    #[test]
+    fn the_record_of_a_certificate_is_in_its_event() {
+        let reason = "Content of DNS Record is: {Name: _a.www.example.com.,Type: CNAME,Value: _b.acm-validations.aws.}";
+        let waits = event(
+            "AWS::CertificateManager::Certificate",
+            "CREATE_IN_PROGRESS",
+            reason,
+        );
+        let record = (
+            "_a.www.example.com.".to_owned(),
+            "_b.acm-validations.aws.".to_owned(),
+        );
+        assert_eq!(dns_record(&waits), Some(record));
+        assert_eq!(
+            dns_record(&event("", "", "Resource creation Initiated")),
+            None
+        );
+    }
+
+    #[test]
+    fn what_deploys_change_has_not_drifted() {
+        let drift = |resource: &str, status: &str, paths: &[&str]| ResourceDrift {
+            resource: resource.to_owned(),
+            status: status.to_owned(),
+            differences: (paths.iter())
+                .map(|path| DriftedProperty {
+                    path: (*path).to_owned(),
+                    expected: String::new(),
+                    actual: String::new(),
+                })
+                .collect(),
+        };
+        let kept = |drift| unexpected(drift).map(|drift| drift.differences.len());
+        let behavior = |part: &str| format!("/DistributionConfig/DefaultCacheBehavior/{part}");
+        let (runs, sends) = (
+            behavior("FunctionAssociations/0"),
+            behavior("ResponseHeadersPolicyId"),
+        );
+        assert_eq!(
+            kept(drift("Distribution", "MODIFIED", &[&runs, &sends])),
+            None
+        );
+        let version = "/DistributionConfig/HttpVersion";
+        assert_eq!(
+            kept(drift("Distribution", "MODIFIED", &[&runs, version])),
+            Some(1)
+        );
+        assert_eq!(
+            kept(drift("EdgeFunction", "MODIFIED", &["/FunctionCode"])),
+            None
+        );
+        assert_eq!(kept(drift("EdgeFunction", "DELETED", &[])), Some(0));
+    }
+}

@@ -1,0 +1,320 @@
+//! The least IAM policy for each thing that this tool is used for, apart from each other.
+
+use super::policy::{IamPolicy, PolicyStatement, StringOrList};
+use super::rights::{least_policy, partition, purging};
+use crate::cli::{PolicyArgs, PolicyPurpose};
+use crate::error::Error;
+use crate::settings::Settings;
+
+/// Returns the policy of a purpose. Fails where it needs a bucket and none is named.
+pub(crate) fn policy_for(settings: &Settings, flags: &PolicyArgs) -> Result<IamPolicy, Error> {
+    Ok(match flags.purpose {
+        PolicyPurpose::Deploy => least_policy(settings)?,
+        PolicyPurpose::Plan => least_policy(settings)?.only(is_read),
+        PolicyPurpose::Invalidate => {
+            let partition = partition(settings.region.as_deref().unwrap_or_default());
+            IamPolicy::of(purging(settings, partition)).only(is_purge)
+        }
+        PolicyPurpose::Setup => IamPolicy::of(making(settings, flags)),
+    })
+}
+
+/// Tells whether an action changes nothing, by its verb: those of S3 and CloudFront are named so throughout.
+fn is_read(action: &str) -> bool {
+    let name = action.split_once(':').map_or(action, |(_, name)| name);
+    ["Get", "List", "Describe"]
+        .iter()
+        .any(|verb| name.starts_with(verb))
+}
+
+/// Tells whether an action finds what is purged, purges it, or waits for that.
+fn is_purge(action: &str) -> bool {
+    action.contains("Invalidation")
+        || action.contains("DistributionTenant")
+        || action == "cloudfront:ListDistributions"
+}
+
+impl IamPolicy {
+    fn of(statement: Vec<PolicyStatement>) -> Self {
+        Self {
+            statement,
+            version: "2012-10-17",
+        }
+    }
+
+    /// Leaves out all other actions, and statements that are left with none.
+    fn only(mut self, is_wanted: fn(&str) -> bool) -> Self {
+        self.statement.retain_mut(|statement| {
+            statement.action = match &statement.action {
+                StringOrList::String(action) if is_wanted(action) => return true,
+                StringOrList::String(_) => return false,
+                StringOrList::List(actions) => {
+                    let wanted = actions.iter().filter(|action| is_wanted(action));
+                    StringOrList::List(wanted.cloned().collect())
+                }
+            };
+            !matches!(&statement.action, StringOrList::List(actions) if actions.is_empty())
+        });
+        self
+    }
+}
+
+/// What CloudFormation does in the name of whoever runs `setup` (CloudFormation User Guide, "Control access with IAM"); taking away
+/// is for first tries that failed.
+const BUCKET_ACTIONS: [&str; 18] = [
+    "s3:CreateBucket",
+    "s3:DeleteBucket",
+    "s3:DeleteBucketPolicy",
+    "s3:GetBucketOwnershipControls",
+    "s3:GetBucketPolicy",
+    "s3:GetBucketPublicAccessBlock",
+    "s3:GetBucketTagging",
+    "s3:GetBucketVersioning",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetLifecycleConfiguration",
+    "s3:ListBucket",
+    "s3:PutBucketOwnershipControls",
+    "s3:PutBucketPolicy",
+    "s3:PutBucketPublicAccessBlock",
+    "s3:PutBucketTagging",
+    "s3:PutBucketVersioning",
+    "s3:PutEncryptionConfiguration",
+    "s3:PutLifecycleConfiguration",
+];
+const STACK_ACTIONS: [&str; 10] = [
+    "cloudformation:CreateChangeSet",
+    "cloudformation:DeleteChangeSet",
+    "cloudformation:DeleteStack",
+    "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeStackEvents",
+    "cloudformation:DescribeStackResourceDrifts",
+    "cloudformation:DescribeStacks",
+    "cloudformation:DetectStackDrift",
+    "cloudformation:DetectStackResourceDrift",
+    "cloudformation:ExecuteChangeSet",
+];
+const DISTRIBUTION_ACTIONS: [&str; 12] = [
+    "cloudfront:CreateDistribution",
+    "cloudfront:CreateOriginAccessControl",
+    "cloudfront:DeleteDistribution",
+    "cloudfront:DeleteOriginAccessControl",
+    "cloudfront:GetDistribution",
+    "cloudfront:GetDistributionConfig",
+    "cloudfront:GetOriginAccessControl",
+    "cloudfront:ListTagsForResource",
+    "cloudfront:TagResource",
+    "cloudfront:UntagResource",
+    "cloudfront:UpdateDistribution",
+    "cloudfront:UpdateOriginAccessControl",
+];
+const FUNCTION_ACTIONS: [&str; 6] = [
+    "cloudfront:CreateFunction",
+    "cloudfront:DeleteFunction",
+    "cloudfront:DescribeFunction",
+    "cloudfront:GetFunction",
+    "cloudfront:PublishFunction",
+    "cloudfront:UpdateFunction",
+];
+const HEADERS_ACTIONS: [&str; 4] = [
+    "cloudfront:CreateResponseHeadersPolicy",
+    "cloudfront:DeleteResponseHeadersPolicy",
+    "cloudfront:GetResponseHeadersPolicy",
+    "cloudfront:UpdateResponseHeadersPolicy",
+];
+const CERTIFICATE_ACTIONS: [&str; 5] = [
+    "acm:AddTagsToCertificate",
+    "acm:DeleteCertificate",
+    "acm:DescribeCertificate",
+    "acm:ListTagsForCertificate",
+    "acm:RequestCertificate",
+];
+const RECORD_ACTIONS: [&str; 5] = [
+    "route53:ChangeResourceRecordSets",
+    "route53:GetChange",
+    "route53:GetHostedZone",
+    "route53:ListHostedZones",
+    "route53:ListResourceRecordSets",
+];
+const ROLE_ACTIONS: [&str; 9] = [
+    "iam:CreateRole",
+    "iam:DeleteRole",
+    "iam:DeleteRolePolicy",
+    "iam:GetRole",
+    "iam:GetRolePolicy",
+    "iam:PutRolePolicy",
+    "iam:TagRole",
+    "iam:UntagRole",
+    "iam:UpdateAssumeRolePolicy",
+];
+const PROVIDER_ACTIONS: [&str; 4] = [
+    "iam:CreateOpenIDConnectProvider",
+    "iam:DeleteOpenIDConnectProvider",
+    "iam:GetOpenIDConnectProvider",
+    "iam:TagOpenIDConnectProvider",
+];
+
+/// Returns what `setup` needs: a stack of the usual name, and what its template holds.
+fn making(settings: &Settings, flags: &PolicyArgs) -> Vec<PolicyStatement> {
+    let partition = partition(settings.region.as_deref().unwrap_or_default());
+    let account = settings.expected_bucket_owner.as_ref();
+    let account = account.map_or("*", |account| account.0.as_str());
+    let bucket = settings.bucket.as_ref();
+    let bucket = bucket.map_or("*", |bucket| bucket.name.as_str());
+    let arn = |service: &str, what: &str| format!("arn:{partition}:{service}:{account}:{what}");
+    let stacks = arn("cloudformation:*", &format!("stack/unstale-{bucket}*"));
+    let mut looks = vec!["cloudformation:DescribeStackDriftDetectionStatus"];
+    if flags.domain || flags.github {
+        // What the account has already is asked by Cloud Control.
+        looks.extend(["cloudformation:GetResource", "cloudformation:ListResources"]);
+    }
+    let mut statements = vec![
+        PolicyStatement::new("Stack", STACK_ACTIONS.to_vec(), stacks),
+        PolicyStatement::new("Look", looks, "*"),
+        PolicyStatement::new(
+            "Bucket",
+            BUCKET_ACTIONS.to_vec(),
+            format!("arn:{partition}:s3:::{bucket}"),
+        ),
+        PolicyStatement::new(
+            "Distribution",
+            DISTRIBUTION_ACTIONS.to_vec(),
+            vec![
+                arn("cloudfront:", "distribution/*"),
+                arn("cloudfront:", "origin-access-control/*"),
+            ],
+        ),
+        PolicyStatement::new(
+            "EdgeFunction",
+            FUNCTION_ACTIONS.to_vec(),
+            arn("cloudfront:", "function/*"),
+        ),
+    ];
+    if settings.headers_policy().is_some() {
+        let policies = arn("cloudfront:", "response-headers-policy/*");
+        let actions = HEADERS_ACTIONS.to_vec();
+        statements.push(PolicyStatement::new("HeadersPolicy", actions, policies));
+    }
+    if flags.domain {
+        let certificates = arn("acm:us-east-1", "certificate/*");
+        let actions = CERTIFICATE_ACTIONS.to_vec();
+        statements.push(PolicyStatement::new("Certificate", actions, certificates));
+        statements.push(PolicyStatement::new(
+            "DnsRecords",
+            RECORD_ACTIONS.to_vec(),
+            "*",
+        ));
+    }
+    if flags.github {
+        let roles = arn("iam:", &format!("role/unstale-{bucket}-DeployRole-*"));
+        statements.push(PolicyStatement::new(
+            "DeployRole",
+            ROLE_ACTIONS.to_vec(),
+            roles,
+        ));
+        let provider = arn("iam:", "oidc-provider/token.actions.githubusercontent.com");
+        let actions = PROVIDER_ACTIONS.to_vec();
+        statements.push(PolicyStatement::new("GithubProvider", actions, provider));
+    }
+    statements
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::rules::security_preset::SecurityPreset;
+    use crate::settings::DistributionSetting;
+    use crate::settings::list::List;
+    use crate::settings::values::BucketAddress;
+
+    fn settings() -> Settings {
+        Settings {
+            bucket: Some(BucketAddress::named("b")),
+            spa: true,
+            security: Some(SecurityPreset::Strict),
+            ..Settings::default()
+        }
+    }
+
+    fn actions(settings: &Settings, flags: PolicyArgs) -> BTreeSet<String> {
+        let policy = policy_for(settings, &flags).unwrap();
+        let statements = policy.statement.into_iter();
+        let actions = statements.flat_map(|statement| match statement.action {
+            StringOrList::String(action) => vec![action],
+            StringOrList::List(actions) => actions,
+        });
+        actions.collect()
+    }
+
+    fn of(purpose: PolicyPurpose) -> PolicyArgs {
+        PolicyArgs {
+            purpose,
+            ..PolicyArgs::default()
+        }
+    }
+
+    fn has(actions: &BTreeSet<String>, words: &str) -> bool {
+        actions.iter().any(|action| action.contains(words))
+    }
+
+    #[test]
+    fn a_plan_reads_what_a_deploy_reads_and_writes_nothing() {
+        let deploy = actions(&settings(), of(PolicyPurpose::Deploy));
+        let plan = actions(&settings(), of(PolicyPurpose::Plan));
+        assert!(plan.is_subset(&deploy));
+        for verb in [
+            "Put", "Delete", "Abort", "Create", "Update", "Publish", "Test", "Tagging",
+        ] {
+            assert!(!has(&plan, &format!(":{verb}")), "{verb}: {plan:?}");
+        }
+        let left: Vec<_> = deploy.difference(&plan).collect();
+        assert!(left.iter().all(|action| !is_read(action)), "{left:?}");
+        for read in [
+            "s3:GetObject",
+            "s3:ListBucket",
+            "cloudfront:GetDistribution",
+        ] {
+            assert!(plan.contains(read), "{read}");
+        }
+    }
+
+    #[test]
+    fn a_purge_by_hand_needs_no_bucket_and_no_configuration() {
+        let named = Settings {
+            distribution: List(vec![DistributionSetting::Named("E1".to_owned())]),
+            ..Settings::default()
+        };
+        let purge = actions(&named, of(PolicyPurpose::Invalidate));
+        let all = ["CreateInvalidation", "GetInvalidation", "ListInvalidations"];
+        let all = all.map(|action| format!("cloudfront:{action}"));
+        assert_eq!(purge, BTreeSet::from(all));
+        let found = actions(&settings(), of(PolicyPurpose::Invalidate));
+        assert!(found.contains("cloudfront:ListDistributions"));
+        assert!(!has(&found, "s3:") && !has(&found, "Update"), "{found:?}");
+    }
+
+    #[test]
+    fn setup_is_apart_from_deploys_and_has_what_its_flags_ask_for() {
+        let with = |domain: bool, github: bool| PolicyArgs {
+            domain,
+            github,
+            ..of(PolicyPurpose::Setup)
+        };
+        let plain = actions(&settings(), with(false, false));
+        assert!(has(&plain, "cloudformation:") && has(&plain, "s3:CreateBucket"));
+        for others in [
+            "s3:PutObject",
+            "CreateInvalidation",
+            "acm:",
+            "route53:",
+            "iam:",
+        ] {
+            assert!(!has(&plain, others), "{others}: {plain:?}");
+        }
+        let domain = actions(&settings(), with(true, false));
+        assert!(has(&domain, "acm:") && has(&domain, "route53:") && !has(&domain, "iam:"));
+        let github = actions(&settings(), with(false, true));
+        assert!(has(&github, "iam:") && !has(&github, "acm:"));
+    }
+}

@@ -1,0 +1,119 @@
+//! `unstale setup --distribution`: the fields that are named change, and nothing else.
+
+use local_cloudfront::{Distribution, Fault};
+
+use crate::support::{BUCKET, Ran, Unstale, World};
+
+fn setup(world: &World, words: &str) -> Unstale {
+    let setup = Unstale::new("setup --endpoint-url").arg(world.endpoint());
+    setup
+        .with("--distribution")
+        .arg(&world.distribution)
+        .with(words)
+}
+
+fn bare() -> Distribution {
+    Distribution {
+        root: None,
+        errors: Vec::new(),
+        comment: "mine".into(),
+        ..Distribution::for_bucket(BUCKET)
+    }
+}
+
+fn updates(world: &World) -> usize {
+    world.count("UpdateDistribution")
+}
+
+#[tokio::test]
+async fn the_named_fields_change_and_no_others() {
+    let world = World::with(|setup| setup.distribution = bare()).await;
+    let words =
+        "--root /index.html --error-page 404=/404.html@60 --tag-header x-amz-meta-cache-tag";
+    let shown = |ran: Ran| {
+        ran.says("DefaultRootObject: nothing -> index.html")
+            .says("CustomErrorResponses, error 403: nothing -> /404.html, status 404, for 60 s")
+            .says("CustomErrorResponses, error 404: nothing -> /404.html, status 404, for 60 s")
+            .says("CacheTagConfig, HeaderName: nothing -> x-amz-meta-cache-tag");
+    };
+    // Nobody is there to be asked.
+    let ran = setup(&world, words).await.exits(2);
+    shown(ran.says("nothing was changed").says("--yes"));
+    assert_eq!(updates(&world), 0);
+    shown(setup(&world, words).with("--yes").await.succeeds());
+    let now = world.distribution(&world.distribution).unwrap();
+    assert_eq!(now.root.as_deref(), Some("index.html"));
+    assert_eq!(now.tag_header.as_deref(), Some("x-amz-meta-cache-tag"));
+    let errors = now.errors.iter().map(|error| (error.code, error.response));
+    assert_eq!(
+        errors.collect::<Vec<_>>(),
+        [(403, Some(404)), (404, Some(404))]
+    );
+    let same = Distribution {
+        root: now.root.clone(),
+        errors: now.errors.clone(),
+        tag_header: now.tag_header.clone(),
+        ..bare()
+    };
+    assert_eq!(format!("{now:?}"), format!("{same:?}"));
+    let ran = setup(&world, words).with("--yes").await.succeeds();
+    ran.says("Nothing to change");
+    assert_eq!(updates(&world), 1);
+    // Another page is put in the place of one, and what is not named stays.
+    let ran = setup(&world, "--error-page 403=/no.html --yes")
+        .await
+        .succeeds();
+    ran.says("/404.html, status 404, for 60 s -> /no.html, status 403, for 10 s");
+    let now = world.distribution(&world.distribution).unwrap();
+    assert_eq!(
+        (now.errors.len(), now.root.as_deref()),
+        (2, Some("index.html"))
+    );
+}
+
+#[tokio::test]
+async fn a_field_that_is_not_known_is_named_and_nothing_changes() {
+    for (place, path) in [
+        ("", "Novelty"),
+        ("DefaultCacheBehavior", "DefaultCacheBehavior/Novelty"),
+    ] {
+        let world = World::with(|setup| {
+            let novelty = (place.to_owned(), "<Novelty>1</Novelty>".to_owned());
+            setup.distribution = Distribution {
+                extra: vec![novelty],
+                ..bare()
+            };
+        });
+        let world = world.await;
+        let ran = setup(&world, "--root index.html --yes").await.exits(1);
+        ran.says(&format!("does not know `{path}`"))
+            .says("nothing was changed");
+        assert_eq!(updates(&world), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_distribution_that_somebody_changes_meanwhile_stays_as_he_wants_it() {
+    let world = World::with(|setup| setup.distribution = bare()).await;
+    world.set_rule(|request| match request.operation {
+        "UpdateDistribution" => Fault::Fail(412, "PreconditionFailed"),
+        _ => Fault::None,
+    });
+    let ran = setup(&world, "--root index.html --yes").await.exits(1);
+    ran.says("somebody changed").says("run it again");
+    assert_eq!(world.distribution(&world.distribution).unwrap().root, None);
+}
+
+#[tokio::test]
+async fn flags_that_are_about_a_stack_are_refused() {
+    let world = World::with(|setup| setup.distribution = bare()).await;
+    for words in [
+        "",
+        "--root a --domain www.example.com",
+        "--root a --stack b",
+    ] {
+        let ran = setup(&world, words).with("--yes").await.exits(2);
+        ran.says("--root, --error-page, --spa and --tag-header");
+    }
+    assert_eq!(world.log().len(), 0);
+}
