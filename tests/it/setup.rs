@@ -224,7 +224,7 @@ async fn a_change_is_shown_by_its_resource_and_drift_by_its_property() {
     shown.says("~ Distribution").never_says("+ Bucket");
     project.setup(&format!("{flags} --yes")).await.succeeds();
     project.assert_stands(&format!("{flags} --yes")).await;
-    let ours = project.world.distributions().into_iter();
+    let mut ours = project.world.distributions().into_iter();
     let mut ours = ours
         .find(|distribution| distribution.comment == STACK)
         .unwrap();
