@@ -1,4 +1,4 @@
-//! What is asked of CloudFormation: stacks, change sets, events, drift.
+//! What is asked of CloudFormation: stacks, change sets, events.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,8 +6,7 @@ use std::time::Duration;
 use aws_config::Region;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetType, OnStackFailure, Output, Parameter, PropertyDifference,
-    ResourceChange, StackEvent, StackResourceDriftStatus, Tag,
+    Capability, ChangeSetType, OnStackFailure, Output, Parameter, ResourceChange, StackEvent, Tag,
 };
 
 use super::connect::AwsClients;
@@ -19,7 +18,7 @@ pub const SITE_TAG: &str = "unstale:site";
 /// CloudFormation in one region.
 #[derive(Debug, Clone)]
 pub struct CloudFormation {
-    client: aws_sdk_cloudformation::Client,
+    pub(super) client: aws_sdk_cloudformation::Client,
 }
 
 /// A stack as it stands.
@@ -86,24 +85,6 @@ pub struct ResourceEvent {
     /// `CREATE_IN_PROGRESS`.
     pub status: String,
     pub reason: String,
-}
-
-/// How a resource differs from its template.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResourceDrift {
-    pub resource: String,
-    /// `MODIFIED`, `DELETED`.
-    pub status: String,
-    pub differences: Vec<DriftedProperty>,
-}
-
-/// A property that is not as it was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DriftedProperty {
-    /// `/DistributionConfig/HttpVersion`.
-    pub path: String,
-    pub expected: String,
-    pub actual: String,
 }
 
 impl AwsClients {
@@ -302,68 +283,6 @@ impl CloudFormation {
         events.reverse();
         Ok(events)
     }
-
-    /// Begins to compare a stack with its template, and returns the id of that.
-    pub async fn detect_drift(&self, stack: &str) -> Result<String, AwsError> {
-        const ACTION: &str = "cloudformation:DetectStackDrift";
-        let answer = self
-            .client
-            .detect_stack_drift()
-            .stack_name(stack)
-            .send()
-            .await;
-        let id = answer
-            .map_err(failed(ACTION, stack))?
-            .stack_drift_detection_id;
-        id.ok_or_else(|| AwsError::nonsense(ACTION, stack, "the answer has no id"))
-    }
-
-    /// Returns how far such a comparison is: `DETECTION_IN_PROGRESS`, and why it failed, if it did.
-    pub async fn drift_detection(&self, id: &str) -> Result<(String, Option<String>), AwsError> {
-        const ACTION: &str = "cloudformation:DescribeStackDriftDetectionStatus";
-        let request = self.client.describe_stack_drift_detection_status();
-        let answer = request.stack_drift_detection_id(id).send().await;
-        let answer = answer.map_err(failed(ACTION, id))?;
-        let status = answer
-            .detection_status
-            .map_or_else(String::new, |status| status.to_string());
-        Ok((status, answer.detection_status_reason))
-    }
-
-    /// Returns the resources that are not as they were made.
-    pub async fn drifts(&self, stack: &str) -> Result<Vec<ResourceDrift>, AwsError> {
-        const ACTION: &str = "cloudformation:DescribeStackResourceDrifts";
-        let (mut drifts, mut page) = (Vec::new(), None);
-        loop {
-            let request = self
-                .client
-                .describe_stack_resource_drifts()
-                .stack_name(stack)
-                .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
-                .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted);
-            let answer = request.set_next_token(page).send().await;
-            let answer = answer.map_err(failed(ACTION, stack))?;
-            let found = answer.stack_resource_drifts.unwrap_or_default().into_iter();
-            drifts.extend(found.map(|drift| {
-                ResourceDrift {
-                    resource: drift.logical_resource_id.unwrap_or_default(),
-                    status: drift
-                        .stack_resource_drift_status
-                        .map_or_else(String::new, |status| status.to_string()),
-                    differences: drift
-                        .property_differences
-                        .unwrap_or_default()
-                        .into_iter()
-                        .map(difference)
-                        .collect(),
-                }
-            }));
-            page = answer.next_token;
-            if page.is_none() {
-                return Ok(drifts);
-            }
-        }
-    }
 }
 
 /// Tells whether there is no such stack or change set. CloudFormation has no code of its own for the first.
@@ -405,13 +324,5 @@ fn event_of(event: StackEvent) -> ResourceEvent {
             .resource_status
             .map_or_else(String::new, |status| status.to_string()),
         reason: event.resource_status_reason.unwrap_or_default(),
-    }
-}
-
-fn difference(difference: PropertyDifference) -> DriftedProperty {
-    DriftedProperty {
-        path: difference.property_path.unwrap_or_default(),
-        expected: difference.expected_value.unwrap_or_default(),
-        actual: difference.actual_value.unwrap_or_default(),
     }
 }

@@ -21,6 +21,7 @@ pub mod multipart;
 pub mod profiles;
 pub mod read;
 pub mod s3;
+pub mod stack_drift;
 mod tenant;
 #[cfg(test)]
 mod tests;

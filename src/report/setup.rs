@@ -10,7 +10,8 @@ use serde_json::json;
 use super::json::merged;
 use super::printer::Printer;
 use super::text::{elided, shown};
-use crate::aws::cloudformation::{ResourceDrift, ResourceEvent, SiteStack, StackChange};
+use crate::aws::cloudformation::{ResourceEvent, SiteStack, StackChange};
+use crate::aws::stack_drift::ResourceDrift;
 use crate::settings::added_keys::AddedKeys;
 use crate::setup::run::{SetupEvent, StackProposal};
 use crate::setup::template::StackDesign;
@@ -101,7 +102,7 @@ impl Printer {
             lines.push(format!("Stack {stack} is as it was made"));
         }
         let resources: Vec<_> = drifts.iter().map(drift_json).collect();
-        let object = json!({"type": "drift", "stack": stack, "resources": resources});
+        let object = json!({"type": "summary", "stack": stack, "resources": resources});
         self.line(&lines.join("\n"));
         self.summary(object);
     }
@@ -127,7 +128,7 @@ impl Printer {
             ));
         }
         self.note(site.next);
-        self.summary(merged(json!({"type": "setup"}), site));
+        self.summary(merged(json!({"type": "summary"}), site));
     }
 
     /// Says which records the domain's DNS needs, ready to paste.

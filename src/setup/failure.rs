@@ -1,6 +1,7 @@
 //! Events of a stack that say what is amiss or awaited, and what to do about it. Pure.
 
-use crate::aws::cloudformation::{ResourceDrift, ResourceEvent};
+use crate::aws::cloudformation::ResourceEvent;
+use crate::aws::stack_drift::ResourceDrift;
 
 /// A resource that could not be made or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +109,7 @@ pub(crate) fn unexpected(mut drift: ResourceDrift) -> Option<ResourceDrift> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::cloudformation::DriftedProperty;
+    use crate::aws::stack_drift::DriftedProperty;
 
     fn event(kind: &str, status: &str, reason: &str) -> ResourceEvent {
         ResourceEvent {

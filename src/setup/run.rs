@@ -266,7 +266,7 @@ fn is_unchanged(reason: &str) -> bool {
 /// Where it cannot be compared; `Exit::Interrupted`.
 pub(crate) async fn drifts(
     run: &StackRun<'_>,
-) -> Result<Vec<crate::aws::cloudformation::ResourceDrift>, Error> {
+) -> Result<Vec<crate::aws::stack_drift::ResourceDrift>, Error> {
     let stack = &run.request.stack;
     let detection = run.cloudformation.detect_drift(stack).await?;
     let mut pause = run.pace.0;

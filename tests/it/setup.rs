@@ -59,7 +59,7 @@ impl Project {
             |status: &&String| matches!(status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE");
         assert!(stands(&&stacks[STACK]), "{stacks:?}");
         let ours = self.world.distributions().into_iter();
-        let ours = ours.filter(|distribution| distribution.bucket() == Some("new-site"));
+        let ours = ours.filter(|distribution| distribution.comment == STACK);
         assert_eq!(ours.count(), 1);
     }
 
@@ -224,9 +224,9 @@ async fn a_change_is_shown_by_its_resource_and_drift_by_its_property() {
     shown.says("~ Distribution").never_says("+ Bucket");
     project.setup(&format!("{flags} --yes")).await.succeeds();
     project.assert_stands(&format!("{flags} --yes")).await;
-    let mut all = project.world.distributions().into_iter();
-    let mut ours = all
-        .find(|distribution| distribution.bucket() == Some("new-site"))
+    let mut ours = project.world.distributions().into_iter();
+    let mut ours = ours
+        .find(|distribution| distribution.comment == STACK)
         .unwrap();
     ours.root = Some("home.html".to_owned());
     project.world.reconfigure(ours);
