@@ -30,7 +30,7 @@ pub(crate) fn make(
         let made = store
             .create(&name, options)
             .map_err(|error| error.to_string())?;
-        if !made {
+        if !made && !is_left_over(making, &name) {
             let said = format!("{name} already exists");
             return Err(place.refused(&said, "AlreadyExists"));
         }
@@ -70,6 +70,17 @@ pub(crate) fn make(
         ),
     ];
     Ok(Made::new(name, &attributes))
+}
+
+/// Whether a folder has an empty bucket that no stack has made: the folder was opened with it, or its process ended in the midst of
+/// making it, for buckets and stacks are not kept in one file.
+fn is_left_over(making: &Making<'_>, name: &str) -> bool {
+    let is_empty = making
+        .shared
+        .store
+        .read(name, |bucket| bucket.keys.is_empty());
+    let is_ours = making.account.has_made("AWS::S3::Bucket", name);
+    making.shared.kept.is_some() && !is_ours && is_empty.is_ok_and(|empty| empty)
 }
 
 pub(crate) fn set_policy(

@@ -180,6 +180,39 @@ async fn a_folder_keeps_versions_for_a_month() {
 }
 
 #[tokio::test]
+async fn a_stack_takes_over_an_empty_bucket_of_the_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || open_or_attach(dir.path(), FolderOptions::new("made"));
+    let first = open().await.unwrap();
+    let world = first.world.clone().unwrap();
+    let make = || async {
+        stacks::apply(&world, "CREATE", stacks::TEMPLATE).await;
+        while stacks::stack(&world).await.0.ends_with("_IN_PROGRESS") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        stacks::stack(&world).await
+    };
+    let headers = Headers::default();
+    let version = world.put_object("made", "a", "x", headers).await.unwrap();
+    assert_eq!(make().await.0, "ROLLBACK_COMPLETE");
+    let form = "Action=DeleteStack&StackName=site";
+    assert_eq!(
+        identity::ask(&world, "cloudformation", form).await.status,
+        200
+    );
+    let delete = format!("DELETE /made/a?versionId={}", version.id);
+    assert_eq!(status(&world, &delete).await, 204);
+    let (status, outputs) = make().await;
+    assert_eq!(status, "CREATE_COMPLETE");
+    let second = open().await.unwrap();
+    assert_ne!(second.distribution, first.distribution);
+    assert_eq!(
+        second.distribution.as_ref(),
+        Some(&outputs["DistributionId"])
+    );
+}
+
+#[tokio::test]
 async fn a_stack_is_kept_with_what_it_made() {
     let dir = tempfile::tempdir().unwrap();
     let nothing = || open_or_attach(dir.path(), FolderOptions::default());
