@@ -160,6 +160,50 @@ impl App {
         })
     }
 
+    /// Returns what deploy.toml has to say of the site.
+    fn site_keys(
+        &self,
+        design: &StackDesign,
+        region: &str,
+        distribution: Option<String>,
+    ) -> Vec<(&'static str, String)> {
+        let mut keys = Vec::new();
+        let builds = settings::build_folders(
+            self.settings
+                .file
+                .as_deref()
+                .and_then(Path::parent)
+                .unwrap_or(Path::new("")),
+        );
+        let given = self
+            .settings
+            .dir
+            .as_ref()
+            .map(|dir| dir.display().to_string());
+        keys.extend(
+            given
+                .or_else(|| builds.first().cloned())
+                .map(|dir| ("dir", dir)),
+        );
+        // What names things of an account means nothing with `--local`.
+        if self.settings.local.is_none() || design.bucket != LOCAL_BUCKET {
+            keys.push(("bucket", design.bucket.clone()));
+        }
+        if self.settings.local.is_none() {
+            keys.push(("region", region.to_owned()));
+            keys.extend(distribution.map(|id| ("distribution", id)));
+        }
+        let function = design.function.as_ref().map(|(name, _)| name.clone());
+        keys.extend(function.map(|name| ("redirect-function", name)));
+        keys.extend(
+            design
+                .headers_policy
+                .clone()
+                .map(|name| ("headers-policy", name)),
+        );
+        keys
+    }
+
     /// Writes deploy.toml, and says what is next.
     fn conclude_setup(
         &self,
@@ -181,34 +225,8 @@ impl App {
             .file
             .clone()
             .unwrap_or_else(|| PathBuf::from(FILE));
-        let mut keys = Vec::new();
-        let builds = settings::build_folders(path.parent().unwrap_or(Path::new("")));
-        let given = self
-            .settings
-            .dir
-            .as_ref()
-            .map(|dir| dir.display().to_string());
-        keys.extend(
-            given
-                .or_else(|| builds.first().cloned())
-                .map(|dir| ("dir", dir)),
-        );
-        // What names things of an account means nothing with `--local`.
-        if self.settings.local.is_none() || design.bucket != LOCAL_BUCKET {
-            keys.push(("bucket", design.bucket.clone()));
-        }
-        if self.settings.local.is_none() {
-            keys.push(("region", region.to_owned()));
-            keys.extend(output("DistributionId").map(|id| ("distribution", id)));
-        }
-        let function = design.function.as_ref().map(|(name, _)| name.clone());
-        keys.extend(function.map(|name| ("redirect-function", name)));
-        keys.extend(
-            design
-                .headers_policy
-                .clone()
-                .map(|name| ("headers-policy", name)),
-        );
+        let id = output("DistributionId");
+        let keys = self.site_keys(design, region, id);
         let keys = written(&path, &keys)?;
         self.printer.ready(&ReadySite {
             stack: &design.stack,

@@ -9,7 +9,7 @@ use crate::edge::IndexLookup;
 use crate::edge::error_page::{ErrorPage, with_denied};
 use crate::error::Error;
 use crate::rules::edge_function::EdgeFunction;
-use crate::settings::setup_values::StackName;
+use crate::settings::setup_values::{GithubBranch, StackName};
 use crate::settings::values::FunctionName;
 use crate::settings::{DistributionSetting, Settings, build_dir};
 use crate::survey;
@@ -79,19 +79,12 @@ pub(crate) fn design(
     let headers_policy = settings
         .headers_policy()
         .map(|name| own_name(Some(&name.0), &stack));
-    let github = flags.github.as_ref().map(|github| {
-        let mut deployed = settings.clone();
-        if let Some((name, _)) = &function {
-            deployed.redirect_function = Some(FunctionName(name.clone()));
-        }
-        deployed.distribution.0 = vec![DistributionSetting::Named("${Distribution}".to_owned())];
-        Ok::<_, Error>(GithubTrust {
-            repository: github.repository.clone(),
-            branch: github.branch.clone(),
-            provider: parts.provider,
-            policy: least_policy(&deployed)?,
-        })
-    });
+    let name = function
+        .as_ref()
+        .map(|(name, _)| FunctionName(name.clone()));
+    let provider = parts.provider;
+    let github = flags.github.as_ref();
+    let github = github.map(|github| trust(github, provider, settings, name));
     Ok(StackDesign {
         bucket: bucket.to_owned(),
         prefix: prefix.clone(),
@@ -112,6 +105,24 @@ pub(crate) fn design(
         }),
         github: github.transpose()?,
         stack,
+    })
+}
+
+/// Returns what a role for this branch may do: what `policy` prints for the site as it will be.
+fn trust(
+    github: &GithubBranch,
+    provider: Option<String>,
+    settings: &Settings,
+    function: Option<FunctionName>,
+) -> Result<GithubTrust, Error> {
+    let mut deployed = settings.clone();
+    deployed.redirect_function = function.or(deployed.redirect_function);
+    deployed.distribution.0 = vec![DistributionSetting::Named("${Distribution}".to_owned())];
+    Ok(GithubTrust {
+        repository: github.repository.clone(),
+        branch: github.branch.clone(),
+        provider,
+        policy: least_policy(&deployed)?,
     })
 }
 
