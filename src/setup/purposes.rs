@@ -167,53 +167,42 @@ fn making(settings: &Settings, flags: &PolicyArgs) -> Vec<PolicyStatement> {
         // What the account has already is asked by Cloud Control.
         looks.extend(["cloudformation:GetResource", "cloudformation:ListResources"]);
     }
+    let on = |sid, actions: &[&'static str], resource| {
+        PolicyStatement::new(sid, actions.to_vec(), resource)
+    };
+    let shown = vec![
+        arn("cloudfront:", "distribution/*"),
+        arn("cloudfront:", "origin-access-control/*"),
+    ];
     let mut statements = vec![
-        PolicyStatement::new("Stack", STACK_ACTIONS.to_vec(), stacks),
+        on("Stack", &STACK_ACTIONS, stacks),
         PolicyStatement::new("Look", looks, "*"),
-        PolicyStatement::new(
+        on(
             "Bucket",
-            BUCKET_ACTIONS.to_vec(),
+            &BUCKET_ACTIONS,
             format!("arn:{partition}:s3:::{bucket}"),
         ),
-        PolicyStatement::new(
-            "Distribution",
-            DISTRIBUTION_ACTIONS.to_vec(),
-            vec![
-                arn("cloudfront:", "distribution/*"),
-                arn("cloudfront:", "origin-access-control/*"),
-            ],
-        ),
-        PolicyStatement::new(
+        PolicyStatement::new("Distribution", DISTRIBUTION_ACTIONS.to_vec(), shown),
+        on(
             "EdgeFunction",
-            FUNCTION_ACTIONS.to_vec(),
+            &FUNCTION_ACTIONS,
             arn("cloudfront:", "function/*"),
         ),
     ];
     if settings.headers_policy().is_some() {
         let policies = arn("cloudfront:", "response-headers-policy/*");
-        let actions = HEADERS_ACTIONS.to_vec();
-        statements.push(PolicyStatement::new("HeadersPolicy", actions, policies));
+        statements.push(on("HeadersPolicy", &HEADERS_ACTIONS, policies));
     }
     if flags.domain {
         let certificates = arn("acm:us-east-1", "certificate/*");
-        let actions = CERTIFICATE_ACTIONS.to_vec();
-        statements.push(PolicyStatement::new("Certificate", actions, certificates));
-        statements.push(PolicyStatement::new(
-            "DnsRecords",
-            RECORD_ACTIONS.to_vec(),
-            "*",
-        ));
+        statements.push(on("Certificate", &CERTIFICATE_ACTIONS, certificates));
+        statements.push(on("DnsRecords", &RECORD_ACTIONS, "*".to_owned()));
     }
     if flags.github {
         let roles = arn("iam:", &format!("role/unstale-{bucket}-DeployRole-*"));
-        statements.push(PolicyStatement::new(
-            "DeployRole",
-            ROLE_ACTIONS.to_vec(),
-            roles,
-        ));
+        statements.push(on("DeployRole", &ROLE_ACTIONS, roles));
         let provider = arn("iam:", "oidc-provider/token.actions.githubusercontent.com");
-        let actions = PROVIDER_ACTIONS.to_vec();
-        statements.push(PolicyStatement::new("GithubProvider", actions, provider));
+        statements.push(on("GithubProvider", &PROVIDER_ACTIONS, provider));
     }
     statements
 }
