@@ -490,10 +490,10 @@ pub struct SetupArgs {
     #[arg(long, help_heading = STACK, value_name = "PAGE")]
     #[serde(skip)]
     pub error_page: Vec<ErrorPage>,
-    /// Where edges are: 100 is Europe and North America
-    #[arg(long, help_heading = STACK, value_name = "CLASS", default_value = "100")]
+    /// Where edges are: 100 [default] is Europe and North America
+    #[arg(long, help_heading = STACK, value_name = "CLASS")]
     #[serde(skip)]
-    pub price_class: PriceClass,
+    pub price_class: Option<PriceClass>,
     /// With --distribution: its default root object
     #[arg(long, help_heading = EXISTING, value_name = "KEY")]
     #[serde(skip)]
@@ -502,6 +502,10 @@ pub struct SetupArgs {
     #[arg(long, help_heading = EXISTING, value_name = "NAME")]
     #[serde(skip)]
     pub tag_header: Option<String>,
+    /// Forget earlier runs' flags; with --yes, remove and replace too
+    #[arg(long, help_heading = STACK)]
+    #[serde(skip)]
+    pub anew: bool,
     /// The stack's name, instead of unstale-BUCKET
     #[arg(long, help_heading = STACK, value_name = "NAME")]
     #[serde(skip)]
@@ -572,6 +576,15 @@ impl PriceClass {
             Self::Least => "PriceClass_100",
             Self::Most => "PriceClass_200",
             Self::All => "PriceClass_All",
+        }
+    }
+
+    /// Returns it as `--price-class` takes it.
+    pub(crate) fn flag(self) -> &'static str {
+        match self {
+            Self::Least => "100",
+            Self::Most => "200",
+            Self::All => "all",
         }
     }
 }

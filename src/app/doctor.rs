@@ -1,6 +1,6 @@
 //! `unstale doctor`: what keeps a deploy from working.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::App;
 use super::connect::Link;
@@ -10,6 +10,7 @@ use crate::doctor::exposed::PATIENCE;
 use crate::doctor::{self, CheckOutcome, CheckUp, ExaminedSite};
 use crate::edge::price::FREE_PATHS;
 use crate::error::{Error, Exit};
+use crate::settings;
 
 /// Tells all that was found; the exit status says whether there are problems.
 pub(super) async fn doctor(app: &App) -> Result<Exit, Error> {
@@ -39,7 +40,11 @@ async fn examine(app: &App, link: &Link, check: &mut CheckUp) -> Result<(), Erro
         .then(|| ViewerClient::new(authorities.as_deref(), PATIENCE));
     let site = ExaminedSite {
         aws: &link.aws,
-        job: app.job_for(Some(link), PathBuf::new()),
+        // With what the build says of headers and redirects, if there is one.
+        job: app.job_for(
+            Some(link),
+            settings::build_dir(&app.settings, Path::new("")).unwrap_or_default(),
+        ),
         viewer,
         official,
     };

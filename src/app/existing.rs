@@ -60,7 +60,11 @@ fn wanted(flags: &SetupArgs) -> Result<WantedFields, Error> {
     let about_stack = flags.domain.is_some() || flags.github.is_some() || flags.stack.is_some();
     let has_pages = flags.spa || !flags.error_page.is_empty();
     let is_empty = !has_pages && flags.root.is_none() && flags.tag_header.is_none();
-    if about_stack || flags.print || flags.check || is_empty {
+    let is_bare = |root: &String| root.trim_matches('/').is_empty();
+    if flags.root.as_ref().is_some_and(is_bare) {
+        return Err(Error::usage("--root names a key, such as index.html"));
+    }
+    if about_stack || flags.price_class.is_some() || flags.print || flags.check || is_empty {
         return Err(Error::usage(
             "with --distribution, `setup` changes what --root, --error-page, --spa and --tag-header name, and nothing else",
         ));

@@ -131,7 +131,7 @@ async fn run_with(cli: &Cli, settings: Settings, printer: &Printer) -> Result<Ex
         Command::Setup(flags) if flags.is_for_existing(cli) => {
             existing::existing(&app, cli, flags).await
         }
-        Command::Setup(flags) => setup::setup(&app, flags).await,
+        Command::Setup(flags) => setup::setup(&app, flags, cli.common.env.as_deref()).await,
         Command::Init(_) => init::init(cli, printer).await,
     };
     result.map_err(|error| remedy::remedied(error, &app.settings))

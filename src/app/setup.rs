@@ -18,20 +18,25 @@ use crate::settings::values::BucketAddress;
 use crate::settings::{self, FILE, LOCAL_BUCKET};
 use crate::setup::account::account_parts;
 use crate::setup::design::{AccountParts, CERTIFICATE_REGION, design, stack_name};
+use crate::setup::flags::with_earlier;
 use crate::setup::run::{SetupEvent, StackRun, StackStanding, drifts};
 use crate::setup::template::StackDesign;
 
-pub(super) async fn setup(app: &App, flags: &SetupArgs) -> Result<Exit, Error> {
+/// `env`: the part of deploy.toml that is asked for.
+pub(super) async fn setup(app: &App, flags: &SetupArgs, env: Option<&str>) -> Result<Exit, Error> {
     let mut app = App {
         settings: app.settings.clone(),
         printer: app.printer.clone(),
         stop: app.stop.clone(),
     };
+    // As deploy.toml will have it.
+    let builds = settings::build_folders(app.home());
+    app.settings.dir = app.settings.dir.or(builds.first().map(PathBuf::from));
     if flags.print {
         return app.print_template(flags);
     }
     let link = app.connect_account().await?;
-    let done = app.set_up(flags, &link).await;
+    let done = app.set_up(flags, &link, env).await;
     done.map_err(|mut error| {
         if error.kind == Some(AwsErrorKind::AccessDenied) {
             let hint = error.hint.take().unwrap_or_default();
@@ -42,6 +47,12 @@ pub(super) async fn setup(app: &App, flags: &SetupArgs) -> Result<Exit, Error> {
 }
 
 impl App {
+    /// Returns the folder of the settings file.
+    fn home(&self) -> &Path {
+        let file = self.settings.file.as_deref();
+        file.and_then(Path::parent).unwrap_or(Path::new(""))
+    }
+
     /// Prints the template as it is for an account that has nothing but what the flags name.
     fn print_template(&self, flags: &SetupArgs) -> Result<Exit, Error> {
         let region = self.settings.region.as_deref();
@@ -51,7 +62,12 @@ impl App {
         Ok(Exit::Done)
     }
 
-    async fn set_up(&mut self, flags: &SetupArgs, link: &Link) -> Result<Exit, Error> {
+    async fn set_up(
+        &mut self,
+        flags: &SetupArgs,
+        link: &Link,
+        env: Option<&str>,
+    ) -> Result<Exit, Error> {
         let region = link.aws.region().ok_or_else(|| {
             Error::usage("no region is given").hint("`--region NAME`, where the bucket is to be")
         })?;
@@ -61,7 +77,13 @@ impl App {
         if flags.check {
             return self.check_stack(&stack, link).await;
         }
-        let (parts, assumed) = account_parts(&link.aws, flags, (&identity, &stack)).await;
+        let earlier = link.aws.cloudformation(None).template(&stack).await?;
+        let earlier = earlier.unwrap_or_default();
+        let flags = &match flags.anew {
+            true => flags.clone(),
+            false => with_earlier(flags, &earlier),
+        };
+        let (parts, assumed) = account_parts(&link.aws, flags, (&identity, &earlier)).await;
         self.printer.warnings(&assumed);
         let design = design(&self.settings, flags, &region, parts)?;
         let progress = self.printer.stack_progress();
@@ -85,7 +107,7 @@ impl App {
         }
         let request = request(&stack, design.template(), parameters);
         let site = self.stand(request, place(&region), flags).await?;
-        self.conclude_setup(&site, &design, &region)?;
+        self.conclude_setup(&site, &design, (&region, env))?;
         Ok(Exit::Done)
     }
 
@@ -129,9 +151,14 @@ impl App {
                 }
                 StackStanding::Proposed(proposal) => {
                     self.printer.proposal(&proposal, region);
-                    if !self.is_agreed(flags) {
-                        run.withdraw(&proposal).await?;
-                        return Err(unanswered(&run.request.stack));
+                    let takes_away = proposal.takes_away() && flags.yes && !flags.anew;
+                    if takes_away || !self.is_agreed(flags) {
+                        run.withdraw(&proposal.stack_id).await?;
+                        let error = unanswered(&run.request.stack);
+                        return Err(match takes_away {
+                            true => error.hint("something would be removed or replaced: --yes --anew agrees to that, too"),
+                            false => error,
+                        });
                     }
                     return run.carry_out(&proposal).await;
                 }
@@ -168,23 +195,8 @@ impl App {
         distribution: Option<String>,
     ) -> Vec<(&'static str, String)> {
         let mut keys = Vec::new();
-        let builds = settings::build_folders(
-            self.settings
-                .file
-                .as_deref()
-                .and_then(Path::parent)
-                .unwrap_or(Path::new("")),
-        );
-        let given = self
-            .settings
-            .dir
-            .as_ref()
-            .map(|dir| dir.display().to_string());
-        keys.extend(
-            given
-                .or_else(|| builds.first().cloned())
-                .map(|dir| ("dir", dir)),
-        );
+        let dir = self.settings.dir.as_ref();
+        keys.extend(dir.map(|dir| ("dir", dir.display().to_string())));
         // What names things of an account means nothing with `--local`.
         if self.settings.local.is_none() || design.bucket != LOCAL_BUCKET {
             keys.push(("bucket", design.bucket.clone()));
@@ -209,7 +221,7 @@ impl App {
         &self,
         site: &SiteStack,
         design: &StackDesign,
-        region: &str,
+        (region, env): (&str, Option<&str>),
     ) -> Result<(), Error> {
         let output = |name: &str| site.outputs.get(name).cloned();
         if let Some(domain) = design
@@ -227,7 +239,22 @@ impl App {
             .unwrap_or_else(|| PathBuf::from(FILE));
         let id = output("DistributionId");
         let keys = self.site_keys(design, region, id);
-        let keys = written(&path, &keys)?;
+        let keys = match env {
+            // The top level holds for all of them.
+            Some(env) => {
+                let head = [format!("[env.{env}]")].into_iter();
+                let text = |value: &str| serde_json::Value::from(value);
+                let lines = keys
+                    .iter()
+                    .map(|(key, value)| format!("{key} = {}", text(value)));
+                self.printer.wanted_keys(
+                    &path.display().to_string(),
+                    &head.chain(lines).collect::<Vec<_>>(),
+                );
+                AddedKeys::default()
+            }
+            None => written(&path, &keys)?,
+        };
         self.printer.ready(&ReadySite {
             stack: &design.stack,
             outputs: &site.outputs,

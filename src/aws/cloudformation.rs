@@ -6,7 +6,8 @@ use std::time::Duration;
 use aws_config::Region;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetType, OnStackFailure, Output, Parameter, ResourceChange, StackEvent, Tag,
+    Capability, ChangeSetType, OperationEvent, Output, Parameter, ResourceChange, StackEvent, Tag,
+    ValidationStatus,
 };
 
 use super::connect::AwsClients;
@@ -29,6 +30,8 @@ pub struct SiteStack {
     /// As CloudFormation writes it: `CREATE_COMPLETE`.
     pub status: String,
     pub reason: Option<String>,
+    /// Whether its tags say that `setup` made it.
+    pub is_ours: bool,
     pub outputs: BTreeMap<String, String>,
 }
 
@@ -52,6 +55,8 @@ pub enum ChangeSetKind {
 /// What CloudFormation would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StackChangeSet {
+    /// Its ARN.
+    pub id: String,
     pub stack_id: String,
     /// `CREATE_COMPLETE`, `FAILED`.
     pub status: String,
@@ -124,6 +129,7 @@ impl CloudFormation {
                 .stack_status
                 .map_or_else(String::new, |status| status.to_string()),
             reason: found.stack_status_reason,
+            is_ours: (found.tags.iter().flatten()).any(|tag| tag.key.as_deref() == Some(SITE_TAG)),
             outputs: found
                 .outputs
                 .unwrap_or_default()
@@ -131,6 +137,16 @@ impl CloudFormation {
                 .filter_map(output)
                 .collect(),
         }))
+    }
+
+    /// Returns the template that a stack was made from, as it was written.
+    pub async fn template(&self, stack: &str) -> Result<Option<String>, AwsError> {
+        const ACTION: &str = "cloudformation:GetTemplate";
+        let answer = self.client.get_template().stack_name(stack).send().await;
+        match answer.map_err(failed(ACTION, stack)) {
+            Err(error) if is_missing(&error) => Ok(None),
+            answer => Ok(answer?.template_body),
+        }
     }
 
     /// Has a change set made. One of this name that is there already is taken for it.
@@ -152,19 +168,15 @@ impl CloudFormation {
                 .parameter_value(value)
                 .build()
         });
-        let create = kind == ChangeSetKind::Create;
         let answer = self
             .client
             .create_change_set()
             .stack_name(stack)
             .change_set_name(name)
-            .client_token(name)
-            .change_set_type(if create {
-                ChangeSetType::Create
-            } else {
-                ChangeSetType::Update
+            .change_set_type(match kind {
+                ChangeSetKind::Create => ChangeSetType::Create,
+                ChangeSetKind::Update => ChangeSetType::Update,
             })
-            .set_on_stack_failure(create.then_some(OnStackFailure::Delete))
             .template_body(template)
             .set_parameters(Some(parameters.collect()))
             .capabilities(Capability::CapabilityIam)
@@ -199,6 +211,7 @@ impl CloudFormation {
             let changes = answer.changes.unwrap_or_default().into_iter();
             let changes = changes.filter_map(|change| change.resource_change.map(change_of));
             let found = whole.get_or_insert_with(|| StackChangeSet {
+                id: answer.change_set_id.unwrap_or_default(),
                 stack_id: answer.stack_id.unwrap_or_default(),
                 status: answer
                     .status
@@ -217,14 +230,21 @@ impl CloudFormation {
         }
     }
 
-    pub async fn execute(&self, stack: &str, name: &str) -> Result<(), AwsError> {
+    /// Returns what kept a change set from being made, by the resources that it is about.
+    pub async fn refusals(&self, change_set: &str) -> Result<Vec<ResourceEvent>, AwsError> {
+        const ACTION: &str = "cloudformation:DescribeEvents";
+        let request = self.client.describe_events().change_set_name(change_set);
+        let answer = request.send().await;
+        let answer = answer.map_err(failed(ACTION, change_set))?;
+        let events = answer.operation_events.unwrap_or_default().into_iter();
+        Ok(events.filter_map(refusal_of).collect())
+    }
+
+    /// Carries a change set out, by its ARN.
+    pub async fn execute(&self, stack: &str, change_set: &str) -> Result<(), AwsError> {
         const ACTION: &str = "cloudformation:ExecuteChangeSet";
-        let request = self
-            .client
-            .execute_change_set()
-            .stack_name(stack)
-            .change_set_name(name);
-        let answer = request.client_request_token(name).send().await;
+        let request = self.client.execute_change_set().change_set_name(change_set);
+        let answer = request.send().await;
         answer.map_err(failed(ACTION, stack)).map(|_| ())
     }
 
@@ -312,6 +332,18 @@ fn change_of(change: ResourceChange) -> StackChange {
             .map_or_else(String::new, |replacement| replacement.to_string()),
         properties,
     }
+}
+
+/// A validation that failed tells more than the change set (CloudFormation User Guide, "Validate stack deployments").
+fn refusal_of(event: OperationEvent) -> Option<ResourceEvent> {
+    let failed = event.validation_status? == ValidationStatus::Failed;
+    failed.then(|| ResourceEvent {
+        resource: event.logical_resource_id.unwrap_or_default(),
+        kind: event.resource_type.unwrap_or_default(),
+        status: "CREATE_FAILED".to_owned(),
+        reason: event.validation_status_reason.unwrap_or_default(),
+        ..ResourceEvent::default()
+    })
 }
 
 fn event_of(event: StackEvent) -> ResourceEvent {

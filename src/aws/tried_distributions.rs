@@ -64,7 +64,7 @@ impl CloudFront {
 
     /// Sends the configuration back unchanged, under an ETag that it does not have.
     async fn try_update(&self, id: &str) -> Result<(), AwsError> {
-        let (config, _) = self.config(id).await?;
+        let (config, _) = self.changeable_config(id).await?;
         let request = self.client.update_distribution().id(id).if_match(NO_ETAG);
         let answer = request.distribution_config(config).send().await;
         answer
@@ -72,11 +72,12 @@ impl CloudFront {
             .map_err(failed("cloudfront:UpdateDistribution", id))
     }
 
-    /// Asks for a purge of nothing, which CloudFront refuses.
+    /// Asks for the purge of what is no path, and of another number of paths than there are: either is refused (CloudFront API
+    /// Reference, "CreateInvalidation": InvalidArgument, InconsistentQuantities).
     async fn try_purge(&self, target: &PurgeTarget) -> Result<(), AwsError> {
         const ACTION: &str = "cloudfront:CreateInvalidation";
         const OF_TENANT: &str = "cloudfront:CreateInvalidationForDistributionTenant";
-        let paths = Paths::builder().quantity(0).build();
+        let paths = Paths::builder().quantity(2).items(NOBODY).build();
         let batch = paths.and_then(|paths| {
             let batch = InvalidationBatch::builder().paths(paths);
             batch.caller_reference(NOBODY).build()

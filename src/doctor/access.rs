@@ -12,9 +12,9 @@ pub(super) enum ReadAccess {
     Public,
 }
 
-/// Judges whether a policy lets a distribution read objects: as a service under its ARN, as an origin access identity, or as
+/// Judges whether a policy lets a distribution read an object, `BUCKET/KEY`: as a service under its ARN, as an origin access identity, or as
 /// anybody (CloudFront Developer Guide, "Restrict access to an Amazon S3 origin").
-pub(super) fn read_access(policy: &str, distribution: &str) -> ReadAccess {
+pub(super) fn read_access(policy: &str, distribution: &str, object: &str) -> ReadAccess {
     let Ok(policy) = serde_json::from_str::<Value>(policy) else {
         return ReadAccess::Missing;
     };
@@ -24,13 +24,19 @@ pub(super) fn read_access(policy: &str, distribution: &str) -> ReadAccess {
             let action = action.to_ascii_lowercase();
             matches!(action.as_str(), "*" | "s3:*" | "s3:get*" | "s3:getobject")
         });
-        if statement["Effect"] != "Allow" || !reads {
+        if !reads || !takes_in(statement, object) {
             continue;
         }
         let principal = &statement["Principal"];
+        if statement["Effect"] == "Deny" {
+            if denies(statement, distribution) {
+                return ReadAccess::Missing;
+            }
+            continue;
+        }
         if is_anybody(principal) {
             if statement["Condition"].is_null() {
-                return ReadAccess::Public;
+                access = ReadAccess::Public;
             }
             continue;
         }
@@ -39,35 +45,53 @@ pub(super) fn read_access(policy: &str, distribution: &str) -> ReadAccess {
         let mut users = texts(&principal["AWS"]);
         let is_identity = users.any(|user| user.contains("CloudFront Origin Access Identity"))
             || !principal["CanonicalUser"].is_null();
-        if is_identity || is_service && is_for(&statement["Condition"], distribution) {
+        let is_open = access == ReadAccess::Public;
+        if !is_open && (is_identity || is_service && is_for(&statement["Condition"], distribution))
+        {
             access = ReadAccess::Allowed;
         }
     }
     access
 }
 
-/// Tells whether a policy keeps the state from CloudFront: a denial of s3:GetObject that takes in its folder.
-pub(super) fn hides(policy: &str, folder: &str) -> bool {
+/// Tells whether a policy keeps an object, `BUCKET/KEY`, from a distribution's viewers.
+pub(super) fn hides(policy: &str, distribution: &str, object: &str) -> bool {
     let Ok(policy) = serde_json::from_str::<Value>(policy) else {
         return false;
     };
     listed(&policy["Statement"]).any(|statement| {
-        let principal = &statement["Principal"];
-        let mut services = texts(&principal["Service"]);
-        let is_cloudfront = services.any(|service| service == "cloudfront.amazonaws.com");
         let mut actions = texts(&statement["Action"]);
         let reads = actions.any(|action| matches!(action, "s3:GetObject" | "s3:*" | "*"));
-        let mut resources = texts(&statement["Resource"]);
-        let is_within = resources.any(|resource| {
-            let key = resource.split_once('/').map_or("*", |(_, key)| key);
-            let start = key.strip_suffix('*');
-            start.is_some_and(|start| folder.starts_with(start))
-        });
-        statement["Effect"] == "Deny"
-            && reads
-            && is_within
-            && (is_cloudfront || is_anybody(principal) && statement["Condition"].is_null())
+        let is_denial = statement["Effect"] == "Deny" && reads;
+        is_denial && takes_in(statement, object) && denies(statement, distribution)
     })
+}
+
+/// Tells whether the one whom a denial is for is CloudFront on behalf of this distribution, whatever else holds.
+fn denies(statement: &Value, distribution: &str) -> bool {
+    let (principal, condition) = (&statement["Principal"], &statement["Condition"]);
+    let mut services = texts(&principal["Service"]);
+    let is_cloudfront = services.any(|service| service == "cloudfront.amazonaws.com");
+    is_cloudfront && is_for(condition, distribution) || is_anybody(principal) && condition.is_null()
+}
+
+/// Tells whether a statement is for an object, `BUCKET/KEY`: `*` stands for any text, `?` for a letter.
+fn takes_in(statement: &Value, object: &str) -> bool {
+    let mut resources = texts(&statement["Resource"]);
+    resources.any(|resource| {
+        let (_, pattern) = resource.rsplit_once(":::").unwrap_or(("", resource));
+        is_match(pattern.as_bytes(), object.as_bytes())
+    })
+}
+
+fn is_match(pattern: &[u8], text: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => text.is_empty(),
+        Some((b'*', rest)) => (0..=text.len()).any(|skipped| is_match(rest, &text[skipped..])),
+        Some((letter, rest)) => text.split_first().is_some_and(|(first, text)| {
+            (*letter == b'?' || letter == first) && is_match(rest, text)
+        }),
+    }
 }
 
 fn is_anybody(principal: &Value) -> bool {
@@ -79,6 +103,13 @@ fn is_for(condition: &Value, distribution: &str) -> bool {
     let Value::Object(operators) = condition else {
         return true;
     };
+    const SAME: [&str; 4] = ["StringEquals", "StringLike", "ArnEquals", "ArnLike"];
+    if !operators
+        .keys()
+        .all(|operator| SAME.contains(&operator.as_str()))
+    {
+        return false;
+    }
     let mut arns = operators.values().flat_map(|operands| {
         let operands = operands.as_object().into_iter().flatten();
         let arns = operands.filter(|(key, _)| key.eq_ignore_ascii_case("aws:SourceArn"));
@@ -145,9 +176,30 @@ mod tests {
                 ReadAccess::Missing,
             ),
             (policy("[]"), ReadAccess::Missing),
+            (
+                allow(SERVICE, "").replace("b/*", "b/other/*"),
+                ReadAccess::Missing,
+            ),
+            (allow(SERVICE, "").replace("b/*", "b"), ReadAccess::Missing),
+            (
+                allow(SERVICE, "").replace("b/*", "?/*.html"),
+                ReadAccess::Allowed,
+            ),
+            (
+                allow(SERVICE, &arn("E1")).replace("StringEquals", "StringNotEquals"),
+                ReadAccess::Missing,
+            ),
+            (
+                allow(SERVICE, "").replacen(
+                    "[{",
+                    "[{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"s3:*\",\"Resource\":\"*\"},{",
+                    1,
+                ),
+                ReadAccess::Missing,
+            ),
             ("{".to_owned(), ReadAccess::Missing),
         ] {
-            assert_eq!(read_access(&text, "E1"), access, "{text}");
+            assert_eq!(read_access(&text, "E1", "b/index.html"), access, "{text}");
         }
     }
 
@@ -161,6 +213,13 @@ mod tests {
         for (text, hidden) in [
             (deny(SERVICE, ".unstale/*"), true),
             (deny("\"*\"", "*"), true),
+            (
+                deny(SERVICE, "*").replace(
+                    "\"Action\"",
+                    "\"Condition\":{\"StringEquals\":{\"aws:SourceArn\":\"x/E2\"}},\"Action\"",
+                ),
+                false,
+            ),
             (deny(SERVICE, "docs/*"), false),
             (
                 deny("{\"AWS\":\"arn:aws:iam::1:root\"}", ".unstale/*"),
@@ -168,7 +227,7 @@ mod tests {
             ),
             (deny(SERVICE, ".unstale/*").replace("Deny", "Allow"), false),
         ] {
-            assert_eq!(hides(&text, ".unstale/"), hidden, "{text}");
+            assert_eq!(hides(&text, "E1", "b/.unstale/state"), hidden, "{text}");
         }
     }
 }

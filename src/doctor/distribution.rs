@@ -209,7 +209,8 @@ fn access(check: &mut CheckUp, target: &ResolvedDistribution, bucket: &ReadableB
     let name = bucket.place.bucket.name();
     let policy = bucket.policy.as_deref().unwrap_or_default();
     let distribution = target.readable().map_or(id, |read| read.id.as_str());
-    match read_access(policy, distribution) {
+    let page = format!("{name}/{}index.html", bucket.place.prefix);
+    match read_access(policy, distribution, &page) {
         ReadAccess::Allowed => check.fine(DISTRIBUTION, format!("{id}: the bucket lets it read")),
         ReadAccess::Public => check.warn(
             DISTRIBUTION,
@@ -224,7 +225,7 @@ fn access(check: &mut CheckUp, target: &ResolvedDistribution, bucket: &ReadableB
     }
     let root = &bucket.place.store.root;
     let is_same = bucket.place.store.bucket.name() == name;
-    if is_same && hides(policy, root) {
+    if is_same && hides(policy, distribution, &format!("{name}/{root}state")) {
         check.fine(
             "state",
             format!("the policy of {name} hides {root} from viewers"),

@@ -75,6 +75,7 @@ async fn examine_site(
 pub(crate) fn examine_build(check: &mut CheckUp, settings: &Settings) {
     const BUILD: &str = "build";
     match settings::build_dir(settings, Path::new("")) {
+        Err(error) if settings.dir.is_some() => check.problem(BUILD, error),
         Err(error) => {
             let hint = error.hint.clone().unwrap_or_default();
             check.warn(BUILD, error.to_string(), hint);

@@ -13,13 +13,18 @@ use crate::survey::targets::ResolvedDistribution;
 const RIGHTS: &str = "rights";
 
 /// Deploys do without these, at a price that their warnings tell.
-const SPARED: [&str; 6] = [
+const SPARED: [&str; 11] = [
     "s3:GetBucketVersioning",
     "s3:GetBucketWebsite",
     "s3:GetObjectVersion",
+    "s3:ListBucketMultipartUploads",
     "cloudfront:GetCachePolicy",
     "cloudfront:GetContinuousDeploymentPolicy",
+    "cloudfront:GetDistribution",
+    "cloudfront:GetDistributionConfig",
     "cloudfront:GetFunction",
+    "cloudfront:ListInvalidations",
+    "cloudfront:TestFunction",
 ];
 
 /// What came of trying all actions.

@@ -1,5 +1,6 @@
 //! Which page a distribution answers an error with.
 
+use std::fmt;
 use std::str::FromStr;
 
 /// The codes that CloudFront has pages for (CloudFront API Reference, "CustomErrorResponse").
@@ -33,6 +34,18 @@ impl ErrorPage {
         [403, 404]
             .map(|code| Self::new(code, "/index.html", 200))
             .into()
+    }
+}
+
+impl fmt::Display for ErrorPage {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            code,
+            path,
+            response_code,
+            ttl,
+        } = self;
+        write!(out, "{code}={path}:{response_code}@{ttl}")
     }
 }
 

@@ -131,6 +131,11 @@ impl Printer {
         self.summary(merged(json!({"type": "summary"}), site));
     }
 
+    /// Says what the settings file should say, where that is left to people.
+    pub(crate) fn wanted_keys(&self, file: &str, lines: &[String]) {
+        self.note(&format!("Put into {file}:\n{}", lines.join("\n")));
+    }
+
     /// Says which records the domain's DNS needs, ready to paste.
     pub(crate) fn wanted_records(&self, domain: &str, target: &str) {
         self.result(

@@ -1,5 +1,6 @@
 //! Values that `setup` alone is told.
 
+use std::fmt;
 use std::str::FromStr;
 
 /// A branch of a repository on GitHub, as `OWNER/REPO[@BRANCH]`.
@@ -8,6 +9,12 @@ pub struct GithubBranch {
     /// `OWNER/REPO`.
     pub repository: String,
     pub branch: String,
+}
+
+impl fmt::Display for GithubBranch {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}@{}", self.repository, self.branch)
+    }
 }
 
 impl FromStr for GithubBranch {
@@ -73,6 +80,7 @@ mod tests {
     fn a_branch_is_main_unless_it_is_named() {
         let read = |text: &str| {
             let branch = text.parse::<GithubBranch>().ok()?;
+            assert_eq!(branch.to_string().parse(), Ok(branch.clone()));
             Some(format!("{} {}", branch.repository, branch.branch))
         };
         for (text, expected) in [

@@ -1,20 +1,17 @@
 //! What the account has already that a stack would otherwise make or miss.
 
-use serde_json::Value;
-
 use super::design::AccountParts;
-use crate::aws::cloudformation::SITE_TAG;
 use crate::aws::{AwsClients, AwsError, CallerIdentity};
 use crate::cli::SetupArgs;
 
 const ZONE: &str = "AWS::Route53::HostedZone";
 const PROVIDER: &str = "AWS::IAM::OIDCProvider";
 
-/// Looks for what the flags leave open. The texts say what is assumed of what nobody may see.
+/// Looks for what the flags leave open; `template` is what the stack was made from before, if it was. The texts say what is assumed of what nobody may see.
 pub(crate) async fn account_parts(
     aws: &AwsClients,
     flags: &SetupArgs,
-    (identity, stack): (&CallerIdentity, &str),
+    (identity, template): (&CallerIdentity, &str),
 ) -> (AccountParts, Vec<String>) {
     let (mut parts, mut told) = (AccountParts::said(flags), Vec::new());
     if let (Some(domain), None) = (&flags.domain, &flags.hosted_zone) {
@@ -26,7 +23,7 @@ pub(crate) async fn account_parts(
         }
     }
     if flags.github.is_some() && flags.github_provider.is_none() {
-        match provider(aws, identity, stack).await {
+        match provider(aws, identity, template).await {
             Ok(provider) => parts.provider = provider,
             Err(error) => told.push(format!(
                 "whether the account knows GitHub already cannot be seen, so that it is taken not to: {error}; --github-provider ARN names what it has"
@@ -66,29 +63,22 @@ fn innermost(mut zones: Vec<(String, String)>, domain: &str) -> Option<String> {
 async fn provider(
     aws: &AwsClients,
     identity: &CallerIdentity,
-    stack: &str,
+    template: &str,
 ) -> Result<Option<String>, AwsError> {
+    if template.lines().any(|line| line == "  GithubProvider:") {
+        return Ok(None);
+    }
     let partition = identity.arn.split(':').nth(1).unwrap_or("aws");
     let arn = format!(
         "arn:{partition}:iam::{}:oidc-provider/token.actions.githubusercontent.com",
         identity.account
     );
     let found = aws.cloud_control().get(PROVIDER, &arn).await?;
-    Ok(found.filter(|found| !is_of(found, stack)).map(|_| arn))
-}
-
-fn is_of(resource: &Value, stack: &str) -> bool {
-    let tags = resource["Tags"].as_array();
-    tags.is_some_and(|tags| {
-        tags.iter()
-            .any(|tag| tag["Key"] == SITE_TAG && tag["Value"] == stack)
-    })
+    Ok(found.map(|_| arn))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -111,13 +101,5 @@ mod tests {
         ] {
             assert_eq!(innermost(zones(), domain).as_deref(), zone, "{domain}");
         }
-    }
-
-    #[test]
-    fn a_resource_tells_its_stack() {
-        let tagged = json!({"Tags": [{"Key": "unstale:site", "Value": "s"}]});
-        assert!(is_of(&tagged, "s"));
-        assert!(!is_of(&tagged, "t"));
-        assert!(!is_of(&json!({}), "s"));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::flags::comment;
 use super::rights::least_policy;
 use super::template::{CertificatePlace, GithubTrust, StackDesign, StackDomain};
 use crate::cli::SetupArgs;
@@ -85,12 +86,14 @@ pub(crate) fn design(
     let provider = parts.provider;
     let github = flags.github.as_ref();
     let github = github.map(|github| trust(github, provider, settings, name));
+    let error_pages = error_pages(flags, build.as_deref())?;
     Ok(StackDesign {
+        flags: comment(flags, &error_pages),
         bucket: bucket.to_owned(),
         prefix: prefix.clone(),
         state,
-        price_class: flags.price_class.name().to_owned(),
-        error_pages: error_pages(flags, build.as_deref()),
+        price_class: flags.price_class.unwrap_or_default().name().to_owned(),
+        error_pages,
         has_tags: settings.tags,
         function,
         headers_policy,
@@ -159,12 +162,22 @@ fn function(settings: &Settings, bucket: &str) -> Result<String, Error> {
     code.map_err(|error| Error::usage(error.to_string()))
 }
 
-fn error_pages(flags: &SetupArgs, build: Option<&Path>) -> Vec<ErrorPage> {
+fn error_pages(flags: &SetupArgs, build: Option<&Path>) -> Result<Vec<ErrorPage>, Error> {
     let mut pages = flags.error_page.clone();
     if flags.spa {
-        pages.extend(ErrorPage::of_app());
+        let named: Vec<u16> = pages.iter().map(|page| page.code).collect();
+        let app = ErrorPage::of_app().into_iter();
+        pages.extend(app.filter(|page| !named.contains(&page.code)));
     } else if pages.is_empty() && build.is_some_and(|build| build.join("404.html").is_file()) {
         pages.push(ErrorPage::new(404, "/404.html", 404));
     }
-    with_denied(pages)
+    let pages = with_denied(pages);
+    let twice = pages.windows(2).find(|pair| pair[0].code == pair[1].code);
+    match twice {
+        Some(pair) => Err(Error::usage(format!(
+            "--error-page names {} twice",
+            pair[0].code
+        ))),
+        None => Ok(pages),
+    }
 }

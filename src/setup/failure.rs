@@ -11,13 +11,18 @@ pub(crate) struct StackFailure {
     reason: String,
 }
 
+const BUCKET_TAKEN: &str = "the name of a bucket is the world's: take another with --bucket NAME; one of yours that is to be used stays as it is, and `unstale deploy` needs no stack";
+
 /// Words of a resource's reason, and what to do.
-const ADVICE: [(&str, &str, &str); 8] = [
+const ADVICE: [(&str, &str, &str); 13] = [
     (
-        "AWS::S3::Bucket",
-        "already exists",
-        "the name of a bucket is the world's: take another with --bucket NAME; one of yours that is to be used stays as it is, and `unstale deploy` needs no stack",
+        "",
+        "must be verified",
+        "a new account has to be verified before it may have distributions: write to AWS Support, then run this again",
     ),
+    ("AWS::S3::Bucket", "already exists", BUCKET_TAKEN),
+    ("AWS::S3::Bucket", "AlreadyExists", BUCKET_TAKEN),
+    ("AWS::S3::Bucket", "is not available", BUCKET_TAKEN),
     (
         "AWS::IAM::OIDCProvider",
         "already exists",
@@ -27,6 +32,11 @@ const ADVICE: [(&str, &str, &str); 8] = [
         "AWS::CloudFront::Distribution",
         "already associated",
         "another distribution answers for this host, perhaps in another account: take the alias off there first",
+    ),
+    (
+        "AWS::CloudFront::Distribution",
+        "points to another CloudFront",
+        "the domain's DNS leads to another distribution: take the alias off there, or the record away, first",
     ),
     (
         "AWS::Route53::RecordSetGroup",
@@ -42,6 +52,11 @@ const ADVICE: [(&str, &str, &str); 8] = [
     (
         "",
         "not authorized",
+        "`unstale policy --for setup` prints what is needed",
+    ),
+    (
+        "",
+        "Access Denied",
         "`unstale policy --for setup` prints what is needed",
     ),
     (

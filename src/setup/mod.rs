@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod design;
 pub(crate) mod existing;
 mod failure;
+pub(crate) mod flags;
 pub(crate) mod policy;
 pub(crate) mod purposes;
 pub(crate) mod rights;

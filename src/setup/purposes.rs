@@ -5,6 +5,7 @@ use super::rights::{least_policy, partition, purging};
 use crate::cli::{PolicyArgs, PolicyPurpose};
 use crate::error::Error;
 use crate::settings::Settings;
+use crate::settings::setup_values::StackName;
 
 /// Returns the policy of a purpose. Fails where it needs a bucket and none is named.
 pub(crate) fn policy_for(settings: &Settings, flags: &PolicyArgs) -> Result<IamPolicy, Error> {
@@ -15,7 +16,7 @@ pub(crate) fn policy_for(settings: &Settings, flags: &PolicyArgs) -> Result<IamP
             let partition = partition(settings.region.as_deref().unwrap_or_default());
             IamPolicy::of(purging(settings, partition)).only(is_purge)
         }
-        PolicyPurpose::Setup => IamPolicy::of(making(settings, flags)),
+        PolicyPurpose::Setup => IamPolicy::of(making(settings, flags)?),
     })
 }
 
@@ -59,20 +60,35 @@ impl IamPolicy {
     }
 }
 
+/// Letters of a stack's name that its role's name has for certain.
+const MAX_ROLE_PREFIX: usize = 24;
+
 /// What CloudFormation does in the name of whoever runs `setup` (CloudFormation User Guide, "Control access with IAM"); taking away
 /// is for first tries that failed.
-const BUCKET_ACTIONS: [&str; 18] = [
+const BUCKET_ACTIONS: [&str; 31] = [
     "s3:CreateBucket",
     "s3:DeleteBucket",
     "s3:DeleteBucketPolicy",
+    "s3:GetAccelerateConfiguration",
+    "s3:GetAnalyticsConfiguration",
+    "s3:GetBucketCORS",
+    "s3:GetBucketLogging",
+    "s3:GetBucketNotification",
+    "s3:GetBucketObjectLockConfiguration",
     "s3:GetBucketOwnershipControls",
     "s3:GetBucketPolicy",
     "s3:GetBucketPublicAccessBlock",
     "s3:GetBucketTagging",
     "s3:GetBucketVersioning",
+    "s3:GetBucketWebsite",
     "s3:GetEncryptionConfiguration",
+    "s3:GetIntelligentTieringConfiguration",
+    "s3:GetInventoryConfiguration",
     "s3:GetLifecycleConfiguration",
+    "s3:GetMetricsConfiguration",
+    "s3:GetReplicationConfiguration",
     "s3:ListBucket",
+    "s3:ListTagsForResource",
     "s3:PutBucketOwnershipControls",
     "s3:PutBucketPolicy",
     "s3:PutBucketPublicAccessBlock",
@@ -80,18 +96,21 @@ const BUCKET_ACTIONS: [&str; 18] = [
     "s3:PutBucketVersioning",
     "s3:PutEncryptionConfiguration",
     "s3:PutLifecycleConfiguration",
+    "s3:TagResource",
 ];
-const STACK_ACTIONS: [&str; 10] = [
+const STACK_ACTIONS: [&str; 12] = [
     "cloudformation:CreateChangeSet",
     "cloudformation:DeleteChangeSet",
     "cloudformation:DeleteStack",
     "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeEvents",
     "cloudformation:DescribeStackEvents",
     "cloudformation:DescribeStackResourceDrifts",
     "cloudformation:DescribeStacks",
     "cloudformation:DetectStackDrift",
     "cloudformation:DetectStackResourceDrift",
     "cloudformation:ExecuteChangeSet",
+    "cloudformation:GetTemplate",
 ];
 const DISTRIBUTION_ACTIONS: [&str; 12] = [
     "cloudfront:CreateDistribution",
@@ -128,19 +147,23 @@ const CERTIFICATE_ACTIONS: [&str; 5] = [
     "acm:ListTagsForCertificate",
     "acm:RequestCertificate",
 ];
-const RECORD_ACTIONS: [&str; 5] = [
+const RECORD_ACTIONS: [&str; 7] = [
     "route53:ChangeResourceRecordSets",
     "route53:GetChange",
     "route53:GetHostedZone",
     "route53:ListHostedZones",
+    "route53:ListQueryLoggingConfigs",
     "route53:ListResourceRecordSets",
+    "route53:ListTagsForResource",
 ];
-const ROLE_ACTIONS: [&str; 9] = [
+const ROLE_ACTIONS: [&str; 11] = [
     "iam:CreateRole",
     "iam:DeleteRole",
     "iam:DeleteRolePolicy",
     "iam:GetRole",
     "iam:GetRolePolicy",
+    "iam:ListAttachedRolePolicies",
+    "iam:ListRolePolicies",
     "iam:PutRolePolicy",
     "iam:TagRole",
     "iam:UntagRole",
@@ -154,15 +177,18 @@ const PROVIDER_ACTIONS: [&str; 4] = [
 ];
 
 /// Returns what `setup` needs: a stack of the usual name, and what its template holds.
-fn making(settings: &Settings, flags: &PolicyArgs) -> Vec<PolicyStatement> {
+fn making(settings: &Settings, flags: &PolicyArgs) -> Result<Vec<PolicyStatement>, Error> {
     let partition = partition(settings.region.as_deref().unwrap_or_default());
     let account = settings.expected_bucket_owner.as_ref();
     let account = account.map_or("*", |account| account.0.as_str());
-    let bucket = settings.bucket.as_ref();
-    let bucket = bucket.map_or("*", |bucket| bucket.name.as_str());
+    let bucket = settings.bucket()?;
     let arn = |service: &str, what: &str| format!("arn:{partition}:{service}:{account}:{what}");
-    let stacks = arn("cloudformation:*", &format!("stack/unstale-{bucket}*"));
-    let mut looks = vec!["cloudformation:DescribeStackDriftDetectionStatus"];
+    let stack = StackName::of_bucket(bucket).0;
+    let stacks = arn("cloudformation:*", &format!("stack/{stack}*"));
+    let mut looks = vec![
+        "cloudformation:DescribeStackDriftDetectionStatus",
+        "cloudfront:ListDistributions",
+    ];
     if flags.domain || flags.github {
         // What the account has already is asked by Cloud Control.
         looks.extend(["cloudformation:GetResource", "cloudformation:ListResources"]);
@@ -199,12 +225,14 @@ fn making(settings: &Settings, flags: &PolicyArgs) -> Vec<PolicyStatement> {
         statements.push(on("DnsRecords", &RECORD_ACTIONS, "*".to_owned()));
     }
     if flags.github {
-        let roles = arn("iam:", &format!("role/unstale-{bucket}-DeployRole-*"));
+        // CloudFormation shortens the stack's name in the role's, which has 64 letters at most.
+        let stack = stack.get(..MAX_ROLE_PREFIX).unwrap_or(&stack);
+        let roles = arn("iam:", &format!("role/{stack}*"));
         statements.push(on("DeployRole", &ROLE_ACTIONS, roles));
         let provider = arn("iam:", "oidc-provider/token.actions.githubusercontent.com");
         statements.push(on("GithubProvider", &PROVIDER_ACTIONS, provider));
     }
-    statements
+    Ok(statements)
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use crate::aws::cloudformation::{
 use crate::error::Error;
 use crate::job::StopSignal;
 
+/// The state of a stack that was never made, only proposed.
+const REVIEWED: &str = "REVIEW_IN_PROGRESS";
+
 /// What goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SetupEvent {
@@ -45,8 +48,18 @@ pub(crate) enum StackStanding {
 pub(crate) struct StackProposal {
     pub stack: String,
     pub stack_id: String,
+    /// The change set's ARN.
+    pub change_set: String,
     pub is_new: bool,
     pub changes: Vec<StackChange>,
+}
+
+impl StackProposal {
+    /// Returns whether something that is there would be gone afterwards, or another.
+    pub(crate) fn takes_away(&self) -> bool {
+        let mut changes = self.changes.iter();
+        changes.any(|change| change.action == "Remove" || change.replacement == "True")
+    }
 }
 
 /// What a stack's state asks for.
@@ -68,6 +81,13 @@ impl StackRun<'_> {
         let name = &self.request.stack;
         loop {
             let stack = self.cloudformation.stack(name).await?;
+            let is_theirs = |stack: &SiteStack| !stack.is_ours && stack.status != REVIEWED;
+            if stack.as_ref().is_some_and(is_theirs) {
+                return Err(Error::failed(format!(
+                    "the stack {name} is not one that `setup` made"
+                ))
+                .hint("--stack NAME names another"));
+            }
             match (
                 next_step(stack.as_ref().map(|stack| stack.status.as_str())),
                 stack,
@@ -107,23 +127,25 @@ impl StackRun<'_> {
                     return Ok(Some(StackProposal {
                         stack: stack.clone(),
                         stack_id: set.stack_id,
+                        change_set: set.id,
                         is_new: kind == ChangeSetKind::Create,
                         changes: set.changes,
                     }));
                 }
-                ("FAILED", _) => {
+                ("FAILED", _) if is_unchanged(&set.reason) => {
                     self.cloudformation.delete_change_set(stack, name).await?;
-                    return if is_unchanged(&set.reason) {
-                        Ok(None)
-                    } else {
-                        Err(
-                            Error::failed(format!("CloudFormation cannot plan the stack {stack}"))
-                                .because(set.reason),
-                        )
-                    };
+                    return Ok(None);
                 }
-                // It was overtaken by another: an equal one is made.
-                ("CREATE_COMPLETE", "OBSOLETE" | "UNAVAILABLE" | "EXECUTE_FAILED") => {
+                ("FAILED", _) => {
+                    let refusals = self.cloudformation.refusals(&set.id).await;
+                    self.withdraw(&set.stack_id).await?;
+                    return Err(self.refused(set.reason, refusals.unwrap_or_default()));
+                }
+                // It was overtaken by another, or was carried out before: an equal one is made.
+                (
+                    "CREATE_COMPLETE",
+                    "OBSOLETE" | "UNAVAILABLE" | "EXECUTE_FAILED" | "EXECUTE_COMPLETE",
+                ) => {
                     self.cloudformation.delete_change_set(stack, name).await?;
                     self.cloudformation
                         .create_change_set(&self.request, kind)
@@ -135,12 +157,31 @@ impl StackRun<'_> {
         }
     }
 
-    /// Leaves no trace of a proposal.
-    pub(crate) async fn withdraw(&self, proposal: &StackProposal) -> Result<(), Error> {
-        let StackRequest { stack, name, .. } = &self.request;
-        self.cloudformation.delete_change_set(stack, name).await?;
-        if proposal.is_new {
-            self.cloudformation.delete_stack(stack).await?;
+    /// Says why there is no change set.
+    fn refused(&self, reason: String, refusals: Vec<ResourceEvent>) -> Error {
+        let problem = format!(
+            "CloudFormation cannot plan the stack {}",
+            self.request.stack
+        );
+        let failures: Vec<_> = refusals.iter().filter_map(StackFailure::of).collect();
+        let mut error = Error::failed(problem);
+        error.causes = failures.iter().map(StackFailure::text).collect();
+        error.hint = failures.first().and_then(StackFailure::advice);
+        if failures.is_empty() {
+            error.causes = vec![reason];
+        }
+        error
+    }
+
+    /// Leaves no trace of a proposal: neither it, nor the stack, by its ARN, where nobody carried out another.
+    pub(crate) async fn withdraw(&self, stack_id: &str) -> Result<(), Error> {
+        let name = &self.request.name;
+        self.cloudformation
+            .delete_change_set(stack_id, name)
+            .await?;
+        let stack = self.cloudformation.stack(stack_id).await?;
+        if stack.is_some_and(|stack| stack.status == REVIEWED) {
+            self.cloudformation.delete_stack(stack_id).await?;
         }
         Ok(())
     }
@@ -154,7 +195,7 @@ impl StackRun<'_> {
         let before = self.cloudformation.events(id, |_| false).await?;
         let last = before.last().map(|event| event.id.clone());
         self.cloudformation
-            .execute(&self.request.stack, &self.request.name)
+            .execute(&self.request.stack, &proposal.change_set)
             .await?;
         self.follow(id, last).await
     }
@@ -243,9 +284,7 @@ impl StackRun<'_> {
 
 fn next_step(status: Option<&str>) -> NextStep {
     match status {
-        None | Some("REVIEW_IN_PROGRESS" | "DELETE_COMPLETE") => {
-            NextStep::Propose(ChangeSetKind::Create)
-        }
+        None | Some(REVIEWED | "DELETE_COMPLETE") => NextStep::Propose(ChangeSetKind::Create),
         Some(status) if status.ends_with("_IN_PROGRESS") => NextStep::Follow,
         Some("ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED") => {
             NextStep::Remove
@@ -268,6 +307,11 @@ pub(crate) async fn drifts(
     run: &StackRun<'_>,
 ) -> Result<Vec<crate::aws::stack_drift::ResourceDrift>, Error> {
     let stack = &run.request.stack;
+    let found = run.cloudformation.stack(stack).await?;
+    if found.is_none_or(|found| found.status == REVIEWED) {
+        return Err(Error::failed(format!("there is no stack {stack}"))
+            .hint("`unstale setup` makes it; --stack NAME names another"));
+    }
     let detection = run.cloudformation.detect_drift(stack).await?;
     let mut pause = run.pace.0;
     loop {

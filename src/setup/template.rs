@@ -16,6 +16,8 @@ pub(crate) struct StackDesign {
     pub prefix: String,
     /// The folder of the deploys' state in this bucket, with its slash at the end.
     pub state: String,
+    /// How it was asked for, as a comment.
+    pub flags: String,
     pub price_class: String,
     pub error_pages: Vec<ErrorPage>,
     pub has_tags: bool,
@@ -60,7 +62,10 @@ pub(crate) struct GithubTrust {
 impl StackDesign {
     /// Returns the template of the site.
     pub(crate) fn template(&self) -> String {
-        let mut text = "# A static site on S3 behind CloudFront, as `unstale setup` makes it.\nAWSTemplateFormatVersion: \"2010-09-09\"\n".to_owned();
+        let mut text = format!(
+            "# A static site on S3 behind CloudFront. Made, and changed, by\n{}\nAWSTemplateFormatVersion: \"2010-09-09\"\n",
+            self.flags
+        );
         if self.certificate() == Some(CertificatePlace::OwnStack) {
             text += "Parameters:\n  # CloudFront wants it in us-east-1, so that a stack there makes it.\n  CertificateArn:\n    Type: String\n";
         }
@@ -221,16 +226,17 @@ impl StackDesign {
     fn role(&self, github: &GithubTrust) -> String {
         let provider =
             (github.provider.as_deref()).map_or("Ref: GithubProvider".to_owned(), scalar);
-        let subject = format!(
-            "repo:{}:ref:refs/heads/{}",
-            github.repository, github.branch
-        );
+        let branch = &github.branch;
+        let subject = format!("repo:{}:ref:refs/heads/{branch}", github.repository);
+        let numbered = github.repository.replacen('/', "@*/", 1);
+        let numbered = format!("repo:{numbered}@*:ref:refs/heads/{branch}");
         // Plain structs of text: making a value of them cannot fail.
         let policy = serde_json::to_value(&github.policy).unwrap_or_default();
         let values = [
             ("stack", scalar(&self.stack)),
             ("provider", provider),
             ("subject", scalar(&subject)),
+            ("numbered", scalar(&numbered)),
             ("policy", block(&policy).join("\n")),
         ];
         filled(include_str!("template/deploy_role.yaml"), &values)
@@ -248,6 +254,7 @@ mod tests {
             bucket: "b".to_owned(),
             prefix: String::new(),
             state: ".unstale/".to_owned(),
+            flags: "# unstale setup".to_owned(),
             price_class: "PriceClass_100".to_owned(),
             error_pages: Vec::new(),
             has_tags: false,

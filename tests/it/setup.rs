@@ -308,3 +308,20 @@ async fn a_newcomer_sets_up_without_an_account() {
     let again = local("setup --yes", &folder, &site).within(&folder).await;
     again.succeeds().says("nothing to change");
 }
+
+#[tokio::test]
+async fn what_a_stack_was_made_with_need_not_be_said_again() {
+    let project = Project::new().await;
+    let flags = "--domain www.example.com --github me/site --price-class all --yes";
+    project.setup(flags).await.succeeds();
+    project.assert_stands("--yes").await;
+    // Nor does it go by the build, which some machine has not.
+    std::fs::remove_file(project.folder.path().join("public/404.html")).unwrap();
+    project.assert_stands("--yes").await;
+    project
+        .setup("--anew")
+        .await
+        .exits(2)
+        .says("- Certificate")
+        .says("- DeployRole");
+}
