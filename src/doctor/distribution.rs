@@ -1,5 +1,7 @@
 //! The distributions: that they are there and deployed, lead to the site, and what of their configuration defeats it.
 
+use std::collections::BTreeSet;
+
 use super::access::{ReadAccess, hides, read_access};
 use super::bucket::ReadableBucket;
 use super::finding::CheckUp;
@@ -123,7 +125,8 @@ fn paths(check: &mut CheckUp, site: &ShownSite<'_>, id: &str) {
     }
     let root = paths.iter().min_by_key(|path| path.text.len());
     let root = root.map_or("", |path| path.text.trim_end_matches('?'));
-    if root.ends_with('/') {
+    // A site in a folder shows nothing at the distribution's root.
+    if root.ends_with('/') || site.distribution.default_root_object.is_some() {
         check.fine(
             DISTRIBUTION,
             format!("{id}: {root} shows {}", site.index_document),
@@ -149,7 +152,7 @@ async fn errors(
     let id = target.id();
     let responses = site.distribution.error_responses.iter();
     let pages = responses.filter(|response| matches!(response.code, 403 | 404));
-    let pages: Vec<&str> = pages
+    let pages: BTreeSet<&str> = pages
         .filter_map(|response| response.page.as_deref())
         .collect();
     if pages.is_empty() && !target.has_website() {

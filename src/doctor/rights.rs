@@ -6,7 +6,7 @@ use crate::aws::tried_distributions::TriedResources;
 use crate::aws::{AwsClients, AwsError};
 use crate::error::Error;
 use crate::job::Job;
-use crate::setup::policy::{PolicyStatement, StringOrList};
+use crate::setup::policy::PolicyStatement;
 use crate::setup::rights::least_policy;
 use crate::survey::targets::ResolvedDistribution;
 
@@ -31,7 +31,8 @@ const SPARED: [&str; 11] = [
 #[derive(Debug, Default)]
 struct TriedRights {
     allowed: Vec<String>,
-    denied: Vec<AwsError>,
+    /// Each with what it is to be allowed on.
+    denied: Vec<(String, String)>,
     /// Requests that failed otherwise.
     failed: Vec<AwsError>,
     untried: Vec<String>,
@@ -50,11 +51,13 @@ pub(super) async fn examine(
     };
     let mut tried = TriedRights::default();
     for statement in &policy.statement {
-        for action in actions(statement) {
+        for action in statement.action.texts() {
             if action.starts_with("s3:") {
                 tried.object_action(action, statement, bucket).await;
             } else {
-                tried.distribution_action(action, aws, (job, targets)).await;
+                tried
+                    .distribution_action((action, statement), aws, (job, targets))
+                    .await;
             }
         }
     }
@@ -77,13 +80,13 @@ impl TriedRights {
             (&place.bucket, &place.prefix)
         };
         let answer = bucket.try_action(action, folder).await;
-        self.note(action, answer);
+        self.note((action, statement), answer);
     }
 
     /// Tries an action on each distribution.
     async fn distribution_action(
         &mut self,
-        action: &str,
+        (action, statement): (&str, &PolicyStatement),
         aws: &AwsClients,
         (job, targets): (&Job, &[ResolvedDistribution]),
     ) {
@@ -101,15 +104,22 @@ impl TriedRights {
                 function: function.as_deref(),
             };
             let answer = aws.cloudfront().try_action(action, on).await;
-            self.note(action, answer);
+            self.note((action, statement), answer);
         }
     }
 
-    fn note(&mut self, action: &str, answer: Option<Result<(), AwsError>>) {
+    fn note(
+        &mut self,
+        (action, statement): (&str, &PolicyStatement),
+        answer: Option<Result<(), AwsError>>,
+    ) {
         match answer {
             None => self.untried.push(action.to_owned()),
             Some(Ok(())) => self.allowed.push(action.to_owned()),
-            Some(Err(error)) if error.is_denied() => self.denied.push(error),
+            Some(Err(error)) if error.is_denied() => {
+                let on = statement.resource.texts().join(", ");
+                self.denied.push((action.to_owned(), on));
+            }
             Some(Err(error)) => self.failed.push(error),
         }
     }
@@ -126,12 +136,15 @@ impl TriedRights {
                 format!("{count} actions tried by harmless requests and allowed"),
             );
         }
-        for error in self.denied {
-            let hint = error.hint().unwrap_or_default();
-            if SPARED.contains(&error.action) {
-                check.warn(RIGHTS, error.to_string(), hint);
+        self.denied.sort_unstable();
+        self.denied.dedup();
+        for (action, on) in self.denied {
+            let text = format!("{action} is denied");
+            let hint = format!("allow {action} on {on}: `unstale policy` prints what is needed");
+            if SPARED.contains(&action.as_str()) {
+                check.warn(RIGHTS, text, hint);
             } else {
-                check.problem(RIGHTS, Error::from(error));
+                check.problem(RIGHTS, Error::failed(text).hint(hint));
             }
         }
         for error in self.failed {
@@ -143,12 +156,5 @@ impl TriedRights {
                 format!("nothing harmless tells: {}", self.untried.join(", ")),
             );
         }
-    }
-}
-
-pub(super) fn actions(statement: &PolicyStatement) -> &[String] {
-    match &statement.action {
-        StringOrList::String(action) => std::slice::from_ref(action),
-        StringOrList::List(actions) => actions,
     }
 }

@@ -41,15 +41,17 @@ impl Printer {
     fn finding(&self, finding: &Finding) {
         let paint = self.options.out.paint;
         let outcome = padded(finding.word(), OUTCOME);
-        let outcome = match finding.outcome {
+        let first = format!("{outcome}{}", padded(finding.subject, SUBJECT));
+        let rest = " ".repeat(OUTCOME + SUBJECT);
+        let text = self.wrapped(&finding.text(), &first, &rest);
+        let painted = match finding.outcome {
             CheckOutcome::Fine(_) => paint.green(&outcome),
             CheckOutcome::Warning(..) => paint.yellow(&outcome),
             CheckOutcome::Problem(_) => paint.red(&outcome),
             CheckOutcome::Unchecked(_) => paint.dim(&outcome),
         };
-        let first = format!("{outcome}{}", padded(finding.subject, SUBJECT));
-        let rest = " ".repeat(OUTCOME + SUBJECT);
-        self.line(&self.wrapped(&finding.text(), &first, &rest));
+        // Colours have no columns.
+        self.line(&text.replacen(&outcome, &painted, 1));
         if let Some(remedy) = finding.remedy() {
             self.line(&self.wrapped(remedy, &rest, &rest));
         }

@@ -60,6 +60,15 @@ impl PolicyStatement {
     }
 }
 
+impl StringOrList {
+    pub fn texts(&self) -> &[String] {
+        match self {
+            Self::String(text) => std::slice::from_ref(text),
+            Self::List(texts) => texts,
+        }
+    }
+}
+
 impl From<&str> for StringOrList {
     fn from(text: &str) -> Self {
         Self::String(text.to_owned())

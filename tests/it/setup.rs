@@ -325,3 +325,46 @@ async fn what_a_stack_was_made_with_need_not_be_said_again() {
         .says("- Certificate")
         .says("- DeployRole");
 }
+
+#[tokio::test]
+async fn what_cannot_be_planned_is_said_by_its_resource_and_leaves_nothing() {
+    let project = Project::new().await;
+    project
+        .world
+        .cloud_options(|options| options.validates_early = true);
+    project.world.create_bucket("new-site").unwrap();
+    let refused = project.setup("--yes").await.exits(1);
+    refused.says("Bucket: ").says("--bucket NAME");
+    let stacks = project.world.stacks();
+    let is_gone = |status: &String| status == "DELETE_COMPLETE";
+    assert!(stacks.values().all(is_gone), "{stacks:?}");
+}
+
+#[tokio::test]
+async fn yes_alone_takes_nothing_away() {
+    let project = Project::new().await;
+    project.setup("--yes").await.succeeds();
+    let moved = project.run(&format!(
+        "setup public --bucket other-site --stack {STACK} --yes"
+    ));
+    moved
+        .await
+        .exits(2)
+        .says("REPLACED for BucketName")
+        .says("--anew");
+    project.assert_stands("--yes").await;
+}
+
+#[tokio::test]
+async fn one_part_of_the_settings_is_left_to_people() {
+    let project = Project::new().await;
+    let path = project.folder.path().join("deploy.toml");
+    let text = "[env.live]\nbucket = \"new-site\"\n[env.test]\nbucket = \"other-site\"\n";
+    std::fs::write(&path, text).unwrap();
+    let made = project
+        .run("setup public --env live --yes")
+        .await
+        .succeeds();
+    made.says("[env.live]\n").says("distribution = \"E");
+    assert_eq!(project.settings(), text);
+}

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use local_cloudfront::{Distribution, Options, World};
 
-use super::rights::actions;
 use crate::aws::cloudfront::PurgeTarget;
 use crate::aws::tried_distributions::TriedResources;
 use crate::aws::{AwsClients, AwsConnection};
@@ -45,7 +44,9 @@ async fn every_action_that_a_deploy_needs_is_tried_unless_that_would_make_someth
     };
     let policies = [&settings, &of_tenant].map(|settings| least_policy(settings).unwrap());
     let statements = policies.iter().flat_map(|policy| &policy.statement);
-    let needed: BTreeSet<&String> = statements.flat_map(actions).collect();
+    let needed: BTreeSet<&String> = statements
+        .flat_map(|statement| statement.action.texts())
+        .collect();
 
     let world = World::start(Options::default()).await.unwrap();
     world.create_bucket("b").unwrap();
