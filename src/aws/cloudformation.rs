@@ -9,6 +9,7 @@ use aws_sdk_cloudformation::types::{
     Capability, ChangeSetType, OperationEvent, Output, Parameter, ResourceChange, StackEvent, Tag,
     ValidationStatus,
 };
+use serde::Serialize;
 
 use super::connect::AwsClients;
 use super::error::{AwsError, failed};
@@ -67,7 +68,7 @@ pub struct StackChangeSet {
 }
 
 /// What would become of a resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StackChange {
     /// `Add`, `Modify`, `Remove`.
     pub action: String,

@@ -1,12 +1,13 @@
 //! What is asked of CloudFormation about stacks that are no longer as they were made.
 
 use aws_sdk_cloudformation::types::{PropertyDifference, StackResourceDriftStatus};
+use serde::Serialize;
 
 use super::cloudformation::CloudFormation;
 use super::error::{AwsError, failed};
 
 /// How a resource differs from its template.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ResourceDrift {
     pub resource: String,
     /// `MODIFIED`, `DELETED`.
@@ -15,7 +16,7 @@ pub struct ResourceDrift {
 }
 
 /// A property that is not as it was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DriftedProperty {
     /// `/DistributionConfig/HttpVersion`.
     pub path: String,

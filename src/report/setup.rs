@@ -66,7 +66,7 @@ impl Printer {
         if made("AWS::S3::Bucket") {
             lines.push("The bucket is kept when the stack is deleted.".to_owned());
         }
-        let object = json!({"type": "change-set", "stack": stack, "region": region, "new": is_new, "changes": changes.iter().map(change_json).collect::<Vec<_>>()});
+        let object = json!({"type": "change-set", "stack": stack, "region": region, "new": is_new, "changes": changes});
         self.result(&lines.join("\n"), &object);
     }
 
@@ -101,8 +101,7 @@ impl Printer {
         if drifts.is_empty() {
             lines.push(format!("Stack {stack} is as it was made"));
         }
-        let resources: Vec<_> = drifts.iter().map(drift_json).collect();
-        let object = json!({"type": "summary", "stack": stack, "resources": resources});
+        let object = json!({"type": "summary", "stack": stack, "resources": drifts});
         self.line(&lines.join("\n"));
         self.summary(object);
     }
@@ -244,22 +243,4 @@ fn change_line(change: &StackChange) -> String {
         _ => ("~", format!(", {}", properties.join(", "))),
     };
     format!("  {sign} {:20} {kind}{what}", shown(resource))
-}
-
-fn change_json(change: &StackChange) -> serde_json::Value {
-    let StackChange {
-        action,
-        resource,
-        kind,
-        replacement,
-        properties,
-    } = change;
-    json!({"action": action, "resource": resource, "kind": kind, "replacement": replacement, "properties": properties})
-}
-
-fn drift_json(drift: &ResourceDrift) -> serde_json::Value {
-    let differences = drift.differences.iter().map(|difference| {
-        json!({"path": difference.path, "expected": difference.expected, "actual": difference.actual})
-    });
-    json!({"resource": drift.resource, "status": drift.status, "differences": differences.collect::<Vec<_>>()})
 }
