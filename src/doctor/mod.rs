@@ -52,7 +52,10 @@ async fn examine_site(
         Ok(job) => job,
         Err(error) => {
             check.problem("settings", error.clone());
-            return check.unchecked("the rest", "state, distributions and rights need a bucket");
+            return check.unchecked(
+                "the rest",
+                "state, distributions and rights: once that is right",
+            );
         }
     };
     let bucket = bucket::examine(check, site.aws, job, identity).await;
