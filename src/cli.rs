@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,9 +16,11 @@ use crate::edge::error_page::ErrorPage;
 use crate::error::Error;
 use crate::rules::link_report::LinkPolicy;
 use crate::scan::SymlinkPolicy;
-use crate::settings::setup_values::{GithubBranch, StackName};
+use crate::settings::setup_values::{
+    GithubBranch, StackName, github_provider, hosted_zone, site_domain,
+};
 use crate::settings::values::{
-    AccountId, BucketAddress, DistributionSetting, EndpointUrl, FieldValue, GlobPattern, HostName,
+    AccountId, BucketAddress, DistributionSetting, EndpointUrl, FieldValue, GlobPattern,
     KeptDeploys, MemorySize, Period, SitePrefix, StatePlace, checked, read,
 };
 use crate::settings::{FlagSettings, FlagText, SettingPaths};
@@ -242,7 +245,7 @@ Examples:
   unstale setup --bucket my-site
   unstale setup --domain www.example.com --github me/site
   unstale setup --print                the CloudFormation template; needs no AWS
-  unstale setup --check                exit 3 where the stack was changed by hand
+  unstale setup --check                exit 3 where somebody changed the stack
   unstale setup public --local         try it here, without an AWS account
   unstale setup --distribution www.example.com --root index.html
                                        one field of what you have already
@@ -256,6 +259,17 @@ Examples:
   unstale init                         asks at a terminal, else takes flags
   unstale init dist --bucket my-site")]
     Init(InitArgs),
+    /// Print the completions of a shell
+    #[command(after_help = "\
+Examples:
+  unstale completions bash >~/.local/share/bash-completion/completions/unstale
+  unstale completions zsh >~/.zfunc/_unstale    with ~/.zfunc in $fpath
+  unstale completions fish >~/.config/fish/completions/unstale.fish
+  unstale completions powershell >>$PROFILE")]
+    Completions(CompletionsArgs),
+    /// Write the man pages: for packages
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
@@ -460,6 +474,22 @@ pub struct InitArgs {
     pub dir: Option<PathBuf>,
 }
 
+#[derive(Debug, Clone, Args, Serialize)]
+pub struct CompletionsArgs {
+    /// Whose
+    #[arg(value_name = "SHELL")]
+    #[serde(skip)]
+    pub shell: Shell,
+}
+
+#[derive(Debug, Clone, Args, Serialize)]
+pub struct ManArgs {
+    /// Where to; made where it is missing
+    #[arg(value_name = "DIR")]
+    #[serde(skip)]
+    pub dir: PathBuf,
+}
+
 #[derive(Debug, Clone, Default, Args, Serialize)]
 pub struct SetupArgs {
     /// The built site; without it the generator's settings tell
@@ -467,11 +497,11 @@ pub struct SetupArgs {
     #[serde(skip)]
     pub dir: Option<PathBuf>,
     /// The site's host name, with a certificate
-    #[arg(long, help_heading = STACK, value_name = "HOST", value_parser = checked::<HostName>)]
+    #[arg(long, help_heading = STACK, value_name = "HOST", value_parser = site_domain)]
     #[serde(skip)]
     pub domain: Option<String>,
     /// Its Route 53 zone: id, or none
-    #[arg(long, help_heading = STACK, value_name = "ID", requires = "domain")]
+    #[arg(long, help_heading = STACK, value_name = "ID", requires = "domain", value_parser = hosted_zone)]
     #[serde(skip)]
     pub hosted_zone: Option<String>,
     /// A role for workflows of this branch, else of main
@@ -479,10 +509,10 @@ pub struct SetupArgs {
     #[serde(skip)]
     pub github: Option<GithubBranch>,
     /// The account's OIDC provider of GitHub: ARN, or none
-    #[arg(long, help_heading = STACK, value_name = "ARN", requires = "github")]
+    #[arg(long, help_heading = STACK, value_name = "ARN", requires = "github", value_parser = github_provider)]
     #[serde(skip)]
     pub github_provider: Option<String>,
-    /// Show /index.html where nothing is: a single-page app
+    /// A single-page app: what has no page of its own shows /index.html
     #[arg(long, help_heading = STACK)]
     #[serde(skip)]
     pub spa: bool,
@@ -506,14 +536,26 @@ pub struct SetupArgs {
     #[arg(long, help_heading = STACK)]
     #[serde(skip)]
     pub anew: bool,
+    /// Take a bucket that you have into the stack
+    #[arg(long, help_heading = STACK)]
+    #[serde(skip)]
+    pub import_bucket: bool,
     /// The stack's name, instead of unstale-BUCKET
     #[arg(long, help_heading = STACK, value_name = "NAME")]
-    #[serde(skip)]
     pub stack: Option<StackName>,
-    /// Print the template; ask nobody
-    #[arg(long, help_heading = WORK, conflicts_with_all = ["check", "yes"])]
+    /// Print the template, or =certificate; ask nobody
+    #[arg(
+        long,
+        help_heading = WORK,
+        value_name = "TEMPLATE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "site",
+        hide_possible_values = true,
+        conflicts_with_all = ["check", "yes"]
+    )]
     #[serde(skip)]
-    pub print: bool,
+    pub print: Option<PrintedTemplate>,
     /// Exit 3 where the stack is no longer as it was made
     #[arg(long, help_heading = WORK, conflicts_with = "yes")]
     #[serde(skip)]
@@ -538,6 +580,18 @@ pub struct PolicyArgs {
     #[arg(long)]
     #[serde(skip)]
     pub github: bool,
+    /// With `--for setup`: the stack's name, as that takes it
+    #[arg(long, value_name = "NAME")]
+    pub stack: Option<StackName>,
+}
+
+/// Which template is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum PrintedTemplate {
+    #[default]
+    Site,
+    /// Where it has a stack of its own.
+    Certificate,
 }
 
 /// What somebody may do by a policy.
@@ -799,6 +853,11 @@ fn wrong_value(error: &clap::Error) -> Option<String> {
 }
 
 impl Command {
+    /// Tells whether it is the same in every folder: a shell may ask for its completions as it starts, wherever that is.
+    pub(crate) fn needs_no_site(&self) -> bool {
+        matches!(self, Self::Completions(_) | Self::Man(_))
+    }
+
     /// Returns the build's folder, of commands that take one.
     fn dir(&self) -> Option<&PathBuf> {
         let build = match self {

@@ -326,6 +326,7 @@ fn commit(dir: &Path) -> Option<String> {
         "COMMIT_REF",
         "BITBUCKET_COMMIT",
         "BUILDKITE_COMMIT",
+        "CODEBUILD_RESOLVED_SOURCE_VERSION",
     ];
     let by_ci = ci
         .into_iter()

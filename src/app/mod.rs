@@ -13,6 +13,7 @@ mod init;
 mod interpreter;
 mod invalidate;
 mod links;
+mod manual;
 mod manual_paths;
 mod page_file;
 mod policy;
@@ -24,6 +25,7 @@ mod rollback;
 mod setup;
 mod show;
 mod site_choice;
+mod stacks;
 mod verify;
 mod watch;
 
@@ -44,6 +46,7 @@ pub async fn run(cli: &Cli) -> Exit {
     // The settings of `init` are those that it writes.
     let settings = match &cli.command {
         Command::Init(_) => None,
+        command if command.needs_no_site() => None,
         _ => Some(cli.settings().and_then(|flags| settings::load(&flags))),
     };
     let resolved = settings
@@ -51,14 +54,17 @@ pub async fn run(cli: &Cli) -> Exit {
         .and_then(|settings| settings.as_ref().ok());
     let common = &cli.common;
     let options = PrinterOptions {
-        json: resolved.map_or_else(|| wants_json(common), |settings| settings.json),
+        json: match resolved {
+            Some(settings) => settings.json,
+            None => common.json || (!cli.command.needs_no_site() && wants_json(common)),
+        },
         quiet: resolved.map_or(common.quiet, |settings| settings.quiet),
         verbose: resolved.map_or(common.verbose, |settings| settings.verbose),
         ..PrinterOptions::default()
     };
     let printer = Printer::new(options.detected());
     let result = match settings {
-        None => init::init(cli, &printer).await,
+        None => run_without(cli, &printer).await,
         Some(Ok(settings)) => run_with(cli, settings, &printer).await,
         Some(Err(error)) => Err(error),
     };
@@ -102,6 +108,15 @@ fn wants_json(common: &CommonArgs) -> bool {
     common.json || settings::wants_json(common.config.as_deref())
 }
 
+/// Runs a command that reads no settings.
+async fn run_without(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
+    match &cli.command {
+        Command::Completions(flags) => Ok(manual::completions(flags, printer)),
+        Command::Man(flags) => manual::man(flags, printer),
+        _ => init::init(cli, printer).await,
+    }
+}
+
 async fn run_with(cli: &Cli, settings: Settings, printer: &Printer) -> Result<Exit, Error> {
     printer.warnings(&settings.warnings);
     let stop = StopSignal::default();
@@ -132,7 +147,9 @@ async fn run_with(cli: &Cli, settings: Settings, printer: &Printer) -> Result<Ex
             existing::existing(&app, cli, flags).await
         }
         Command::Setup(flags) => setup::setup(&app, flags, cli.common.env.as_deref()).await,
-        Command::Init(_) => init::init(cli, printer).await,
+        Command::Init(_) | Command::Completions(_) | Command::Man(_) => {
+            run_without(cli, printer).await
+        }
     };
     result.map_err(|error| remedy::remedied(error, &app.settings))
 }

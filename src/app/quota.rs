@@ -24,14 +24,21 @@ type SpentCounts = (u64, u64);
 
 pub(super) async fn quota(app: &App) -> Result<Exit, Error> {
     let link = app.connect().await?;
-    app.printer.quota(&spent(app, &link).await?);
+    let (quota, uncounted) = spent(app, &link).await?;
+    if let Some(error) = uncounted {
+        app.printer.tenants_not_counted(&error.to_string());
+    }
+    app.printer.quota(&quota);
     Ok(Exit::Done)
 }
 
-/// Counts what the account spent this month.
-pub(super) async fn spent(app: &App, link: &Link) -> Result<MonthlyQuota, Error> {
+/// Counts what the account spent this month, and says why tenants are not among it.
+pub(super) async fn spent(
+    app: &App,
+    link: &Link,
+) -> Result<(MonthlyQuota, Option<AwsError>), Error> {
     let cloudfront = link.aws.cloudfront();
-    let mut names = targets(app, &cloudfront).await?;
+    let (mut names, uncounted) = targets(&cloudfront).await?;
     let included = included(app, link).await?;
     names.retain(|(target, _)| !included.contains(&target.id().to_owned()));
     let since = month_begin(cloudfront.clock.server_now());
@@ -41,7 +48,7 @@ pub(super) async fn spent(app: &App, link: &Link) -> Result<MonthlyQuota, Error>
     let invalidations = lists.try_concat().await?;
     let counts = count_paths(app, &cloudfront, invalidations).await?;
     let quota = monthly(since, names, &counts);
-    Ok(MonthlyQuota { included, ..quota })
+    Ok((MonthlyQuota { included, ..quota }, uncounted))
 }
 
 /// Returns the ids of what is on a flat-rate plan: the site's own distributions, where the settings say so. No list of CloudFront's
@@ -59,23 +66,26 @@ async fn included(app: &App, link: &Link) -> Result<Vec<String>, Error> {
         .collect())
 }
 
-/// Finds all that can be purged, and what it is called. Where tenants may not be listed, that is told.
-async fn targets(app: &App, cloudfront: &CloudFront) -> Result<Vec<(PurgeTarget, String)>, Error> {
+/// Finds all that can be purged, and what it is called; and why tenants may not be listed.
+async fn targets(
+    cloudfront: &CloudFront,
+) -> Result<(Vec<(PurgeTarget, String)>, Option<AwsError>), Error> {
     let mut targets = Vec::new();
     for distribution in cloudfront.distributions().await? {
         let alias = distribution.aliases.into_iter().next();
         let name = alias.unwrap_or(distribution.domain);
         targets.push((PurgeTarget::Distribution(distribution.id), name));
     }
-    match cloudfront.tenants().await {
+    let uncounted = match cloudfront.tenants().await {
         Ok(tenants) => {
             let tenants = tenants.into_iter();
             targets.extend(tenants.map(|(id, name)| (PurgeTarget::Tenant(id), name)));
+            None
         }
-        Err(error) if is_not_given(&error) => app.printer.tenants_not_counted(&error.to_string()),
+        Err(error) if is_not_given(&error) => Some(error),
         Err(error) => return Err(error.into()),
-    }
-    Ok(targets)
+    };
+    Ok((targets, uncounted))
 }
 
 /// Tells whether it is asked for in vain: no right to it, or an endpoint that does not know it.

@@ -2,25 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use md5::{Digest, Md5};
 
 use super::App;
 use super::connect::Link;
+use super::stacks::{SetupStacks, certificate_stack, request};
 use crate::aws::cloudformation::{SiteStack, StackRequest};
-use crate::aws::{AwsErrorKind, CallerIdentity};
-use crate::cli::SetupArgs;
+use crate::aws::{AwsErrorKind, usual_region};
+use crate::cli::{PrintedTemplate, SetupArgs};
 use crate::error::{Error, Exit};
-use crate::report::setup::{ReadySite, StackProgress};
-use crate::settings::added_keys::{AddedKeys, with_keys};
+use crate::report::setup::ReadySite;
+use crate::settings::added_keys::{AddedKeys, SettingsKey, env_header, line, with_keys};
+use crate::settings::setup_values::{ACCOUNT, StackName, new_bucket};
 use crate::settings::values::BucketAddress;
 use crate::settings::{self, FILE, LOCAL_BUCKET};
 use crate::setup::account::account_parts;
 use crate::setup::design::{AccountParts, CERTIFICATE_REGION, design, stack_name};
 use crate::setup::flags::with_earlier;
-use crate::setup::run::{SetupEvent, StackRun, StackStanding, drifts};
+use crate::setup::run::StackRun;
+use crate::setup::standing::StandingParts;
 use crate::setup::template::StackDesign;
+
+/// Stands for a certificate that is not there yet, where its site's stack is shown.
+const LATER: &str =
+    "arn:aws:acm:us-east-1:000000000000:certificate/00000000-0000-0000-0000-000000000000";
 
 /// `env`: the part of deploy.toml that is asked for.
 pub(super) async fn setup(app: &App, flags: &SetupArgs, env: Option<&str>) -> Result<Exit, Error> {
@@ -32,8 +36,9 @@ pub(super) async fn setup(app: &App, flags: &SetupArgs, env: Option<&str>) -> Re
     // As deploy.toml will have it.
     let builds = settings::build_folders(app.home());
     app.settings.dir = app.settings.dir.or(builds.first().map(PathBuf::from));
-    if flags.print {
-        return app.print_template(flags);
+    app.settings.spa |= flags.spa;
+    if let Some(printed) = flags.print {
+        return app.print_template(flags, printed).await;
     }
     let link = app.connect_account().await?;
     let done = app.set_up(flags, &link, env).await;
@@ -53,12 +58,25 @@ impl App {
         file.and_then(Path::parent).unwrap_or(Path::new(""))
     }
 
-    /// Prints the template as it is for an account that has nothing but what the flags name.
-    fn print_template(&self, flags: &SetupArgs) -> Result<Exit, Error> {
-        let region = self.settings.region.as_deref();
-        let region = region.unwrap_or(CERTIFICATE_REGION);
-        let design = design(&self.settings, flags, region, AccountParts::said(flags))?;
-        self.printer.template(&design);
+    /// Prints a template as it is for an account that has nothing but what the flags name.
+    async fn print_template(
+        &mut self,
+        flags: &SetupArgs,
+        printed: PrintedTemplate,
+    ) -> Result<Exit, Error> {
+        self.name_bucket(flags, ACCOUNT);
+        let settings = &self.settings;
+        let region = match &settings.region {
+            None => usual_region(settings.profile.as_deref()).await,
+            region => region.clone(),
+        };
+        let region = region.unwrap_or_else(|| CERTIFICATE_REGION.to_owned());
+        let design = design(settings, flags, &region, AccountParts::said(flags))?;
+        if printed == PrintedTemplate::Certificate && design.certificate_template().is_none() {
+            return Err(Error::usage("--print=certificate: there is no such stack")
+                .hint("there is one with --domain, in another region than us-east-1"));
+        }
+        self.printer.template(&design, printed);
         Ok(Exit::Done)
     }
 
@@ -72,10 +90,17 @@ impl App {
             Error::usage("no region is given").hint("`--region NAME`, where the bucket is to be")
         })?;
         let identity = link.aws.identity().await?;
-        self.name_bucket(flags, &identity);
-        let stack = stack_name(&self.settings, flags)?;
+        self.name_bucket(flags, &identity.account);
+        let stack = stack_name(&self.settings)?;
         if flags.check {
-            return self.check_stack(&stack, link).await;
+            let stacks = SetupStacks {
+                app: self,
+                link,
+                flags,
+                zone: None,
+                tell: &|_| {},
+            };
+            return stacks.check(&stack, &region).await;
         }
         let earlier = link.aws.cloudformation(None).template(&stack).await?;
         let earlier = earlier.unwrap_or_default();
@@ -83,108 +108,71 @@ impl App {
             true => flags.clone(),
             false => with_earlier(flags, &earlier),
         };
-        let (parts, assumed) = account_parts(&link.aws, flags, (&identity, &earlier)).await;
+        self.settings.spa |= flags.spa;
+        let (mut parts, assumed) = account_parts(&link.aws, flags, (&identity, &earlier)).await;
+        let standing = StandingParts::read(&link.aws, &stack, earlier).await?;
+        parts.standing = Some(standing.clone());
         self.printer.warnings(&assumed);
         let design = design(&self.settings, flags, &region, parts)?;
-        let progress = self.printer.stack_progress();
-        let zone = design
-            .domain
-            .as_ref()
-            .and_then(|domain| domain.zone.clone());
-        let tell = |event| told(&progress, event, zone.as_deref());
-        let place = |region| StackPlace {
-            link,
-            region,
-            tell: &tell,
-        };
-        let mut parameters = BTreeMap::new();
-        if let Some(template) = design.certificate_template() {
-            let request = request(&format!("{stack}-certificate"), template, BTreeMap::new());
-            let stack = self
-                .stand(request, place(CERTIFICATE_REGION), flags)
-                .await?;
-            parameters.extend(stack.outputs);
+        if !flags.anew {
+            check_site(&standing, &design)?;
         }
-        let request = request(&stack, design.template(), parameters);
-        let site = self.stand(request, place(&region), flags).await?;
+        let template = standing.unless_changed(design.template());
+        let site = self
+            .make_site(flags, link, (&design, template, &region))
+            .await?;
         self.conclude_setup(&site, &design, (&region, env))?;
         Ok(Exit::Done)
     }
 
+    /// Brings the site's stack to what it is to be, and before it the certificate's, where that has one of its own.
+    async fn make_site(
+        &self,
+        flags: &SetupArgs,
+        link: &Link,
+        (design, template, region): (&StackDesign, String, &str),
+    ) -> Result<SiteStack, Error> {
+        let progress = self.printer.stack_progress();
+        let domain = design.domain.as_ref();
+        let stacks = SetupStacks {
+            app: self,
+            link,
+            flags,
+            zone: domain.and_then(|domain| domain.zone.clone()),
+            tell: &|event| progress.event(event),
+        };
+        let site = |parameters: BTreeMap<String, String>| {
+            let request = |template| request(&design.stack, template, parameters.clone());
+            let first = flags.import_bucket.then(|| StackRequest {
+                imports: true,
+                ..request(design.importing_template())
+            });
+            StackRun {
+                first,
+                ..stacks.run(region, request(template.clone()))
+            }
+        };
+        let (mut parameters, mut agreed) = (BTreeMap::new(), Vec::new());
+        if let Some(template) = design.certificate_template() {
+            let own = request(&certificate_stack(&design.stack), template, BTreeMap::new());
+            let own = stacks.run(CERTIFICATE_REGION, own);
+            let later = [("CertificateArn".to_owned(), LATER.to_owned())];
+            let later = site(BTreeMap::from(later));
+            let made = stacks.stand(&own, Some(&later), &mut agreed).await?;
+            parameters.extend(made.outputs);
+        }
+        stacks.stand(&site(parameters), None, &mut agreed).await
+    }
+
     /// Names the bucket by the domain or the project, and by the account: the name has to be the only one in the world.
-    fn name_bucket(&mut self, flags: &SetupArgs, identity: &CallerIdentity) {
+    fn name_bucket(&mut self, flags: &SetupArgs, account: &str) {
         let here = std::env::current_dir().unwrap_or_default();
         let here = here
             .file_name()
             .map(|name| name.to_string_lossy().into_owned());
         let name = flags.domain.clone().or(here).unwrap_or_default();
-        let named = || BucketAddress::named(&bucket_name(&name, &identity.account));
+        let named = || BucketAddress::named(&bucket_name(&name, account));
         self.settings.bucket.get_or_insert_with(named);
-    }
-
-    /// Brings a stack to where its template has it, and returns it.
-    async fn stand(
-        &self,
-        request: StackRequest,
-        StackPlace { link, region, tell }: StackPlace<'_>,
-        flags: &SetupArgs,
-    ) -> Result<SiteStack, Error> {
-        let run = StackRun {
-            cloudformation: link.aws.cloudformation(Some(region)),
-            request,
-            pace: pace(link),
-            stop: &self.stop,
-            tell,
-        };
-        loop {
-            match run.standing().await? {
-                StackStanding::Ready(stack) => {
-                    self.printer.unchanged_stack(&run.request.stack);
-                    return Ok(stack);
-                }
-                StackStanding::Leftover(stack) => {
-                    self.printer.leftover(&run.request.stack, &stack);
-                    if !self.is_agreed(flags) {
-                        return Err(unanswered(&run.request.stack));
-                    }
-                    run.remove(&stack).await?;
-                }
-                StackStanding::Proposed(proposal) => {
-                    self.printer.proposal(&proposal, region);
-                    let takes_away = proposal.takes_away() && flags.yes && !flags.anew;
-                    if takes_away || !self.is_agreed(flags) {
-                        run.withdraw(&proposal.stack_id).await?;
-                        let error = unanswered(&run.request.stack);
-                        return Err(match takes_away {
-                            true => error.hint("something would be removed or replaced: --yes --anew agrees to that, too"),
-                            false => error,
-                        });
-                    }
-                    return run.carry_out(&proposal).await;
-                }
-            }
-        }
-    }
-
-    fn is_agreed(&self, flags: &SetupArgs) -> bool {
-        flags.yes || self.printer.can_ask() && self.printer.agrees("CloudFormation will do this.")
-    }
-
-    async fn check_stack(&self, stack: &str, link: &Link) -> Result<Exit, Error> {
-        let run = StackRun {
-            cloudformation: link.aws.cloudformation(None),
-            request: request(stack, String::new(), BTreeMap::new()),
-            pace: pace(link),
-            stop: &self.stop,
-            tell: &|_| {},
-        };
-        let drifts = drifts(&run).await?;
-        self.printer.drift(stack, &drifts);
-        Ok(if drifts.is_empty() {
-            Exit::Done
-        } else {
-            Exit::Changes
-        })
     }
 
     /// Returns what deploy.toml has to say of the site.
@@ -193,30 +181,33 @@ impl App {
         design: &StackDesign,
         region: &str,
         distribution: Option<String>,
-    ) -> Vec<(&'static str, String)> {
-        let mut keys = Vec::new();
+    ) -> Vec<SettingsKey> {
+        let mut keys: Vec<SettingsKey> = Vec::new();
         let dir = self.settings.dir.as_ref();
-        keys.extend(dir.map(|dir| ("dir", dir.display().to_string())));
+        keys.extend(dir.map(|dir| ("dir", dir.display().to_string().into())));
         // What names things of an account means nothing with `--local`.
         if self.settings.local.is_none() || design.bucket != LOCAL_BUCKET {
-            keys.push(("bucket", design.bucket.clone()));
+            keys.push(("bucket", design.bucket.as_str().into()));
         }
         if self.settings.local.is_none() {
-            keys.push(("region", region.to_owned()));
-            keys.extend(distribution.map(|id| ("distribution", id)));
+            keys.push(("region", region.into()));
+            keys.extend(distribution.map(|id| ("distribution", id.into())));
         }
-        let function = design.function.as_ref().map(|(name, _)| name.clone());
-        keys.extend(function.map(|name| ("redirect-function", name)));
-        keys.extend(
-            design
-                .headers_policy
-                .clone()
-                .map(|name| ("headers-policy", name)),
-        );
+        if design.stack != StackName::of_bucket(&design.bucket).0 {
+            keys.push(("stack", design.stack.as_str().into()));
+        }
+        keys.extend(self.settings.spa.then(|| ("spa", true.into())));
+        let function = design.function.as_ref().map(|(name, _)| name.as_str());
+        keys.extend(function.map(|name| ("redirect-function", name.into())));
+        let policy = design.headers_policy.as_deref();
+        keys.extend(policy.map(|name| ("headers-policy", name.into())));
         keys
     }
 
     /// Writes deploy.toml, and says what is next.
+    ///
+    /// # Errors
+    /// Where that cannot be written: the site stands, and is told all the same.
     fn conclude_setup(
         &self,
         site: &SiteStack,
@@ -237,78 +228,45 @@ impl App {
             .file
             .clone()
             .unwrap_or_else(|| PathBuf::from(FILE));
-        let id = output("DistributionId");
-        let keys = self.site_keys(design, region, id);
-        let keys = match env {
-            // The top level holds for all of them.
-            Some(env) => {
-                let head = [format!("[env.{env}]")].into_iter();
-                let text = |value: &str| serde_json::Value::from(value);
-                let lines = keys
-                    .iter()
-                    .map(|(key, value)| format!("{key} = {}", text(value)));
-                self.printer.wanted_keys(
-                    &path.display().to_string(),
-                    &head.chain(lines).collect::<Vec<_>>(),
-                );
-                AddedKeys::default()
-            }
-            None => written(&path, &keys)?,
-        };
+        let keys = self.site_keys(design, region, output("DistributionId"));
+        let written = written(&path, env, &keys);
+        let file = path.display().to_string();
+        if written.is_err() {
+            let header = env.map(env_header).into_iter();
+            let lines = keys.iter().map(|(key, value)| line(key, value));
+            let lines: Vec<String> = header.chain(lines).collect();
+            self.printer.wanted_keys(&file, &lines);
+        }
         self.printer.ready(&ReadySite {
             stack: &design.stack,
             outputs: &site.outputs,
-            file: &path.display().to_string(),
-            keys: &keys,
+            file: &file,
+            keys: written.as_ref().unwrap_or(&AddedKeys::default()),
             next: if self.settings.local.is_some() {
                 "`unstale deploy --local` puts the site there, `unstale preview --local` shows it"
             } else {
                 "`unstale deploy` puts the site there"
             },
         });
-        Ok(())
+        written.map(drop)
     }
 }
 
-/// Where a stack is to be, and who is told of it.
-struct StackPlace<'a> {
-    link: &'a Link,
-    region: &'a str,
-    tell: &'a (dyn Fn(SetupEvent) + Sync),
-}
-
-/// Tells what goes on. A zone of the account gets the certificate's record by itself.
-fn told(progress: &StackProgress, event: SetupEvent, zone: Option<&str>) {
-    if zone.is_none() || matches!(event, SetupEvent::Resource(_)) {
-        progress.event(event);
+/// Refuses to have one site's distribution show another.
+fn check_site(standing: &StandingParts, design: &StackDesign) -> Result<(), Error> {
+    let folder = design.prefix.trim_end_matches('/');
+    match standing.site() {
+        Some((bucket, path)) if (bucket, path) != (&design.bucket, folder) => Err(Error::usage(
+            format!(
+                "the stack {} is that of s3://{bucket}/{path}, not of s3://{}/{folder}",
+                design.stack, design.bucket
+            ),
+        )
+        .hint(
+            "`--stack NAME` gives this site a stack of its own; --anew turns that one over to it",
+        )),
+        _ => Ok(()),
     }
-}
-
-/// Returns the request for a stack: its change set is named by what it is made from, so that an equal one is found again.
-fn request(stack: &str, template: String, parameters: BTreeMap<String, String>) -> StackRequest {
-    let digest = Md5::digest(format!("{template}{parameters:?}"));
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    StackRequest {
-        name: format!("unstale-{digest}"),
-        stack: stack.to_owned(),
-        template,
-        parameters,
-    }
-}
-
-fn pace(link: &Link) -> (Duration, Duration) {
-    if link.is_official() {
-        (Duration::from_millis(500), Duration::from_secs(5))
-    } else {
-        (Duration::from_millis(20), Duration::from_millis(200))
-    }
-}
-
-fn unanswered(stack: &str) -> Error {
-    Error::usage(format!(
-        "nothing was made of the stack {stack}: nobody agreed to it"
-    ))
-    .hint("--yes agrees")
 }
 
 /// Returns a name as buckets may have it: 3 to 63 small letters, digits and hyphens (S3 User Guide, "General purpose bucket naming
@@ -318,29 +276,48 @@ fn bucket_name(name: &str, account: &str) -> String {
         letter if letter.is_ascii_alphanumeric() => letter,
         _ => '-',
     };
-    let name: String = name.chars().map(fit).take(50).collect();
-    let name = name.trim_matches('-');
-    let name = if name.is_empty() { "site" } else { name };
-    format!("{name}-{account}")
+    // As many as leave room for the account's number in the stack's name, too.
+    let name: String = name
+        .chars()
+        .map(fit)
+        .skip_while(|letter| *letter == '-')
+        .take(43)
+        .collect();
+    let name = format!("{}-{account}", name.trim_end_matches('-'));
+    // With nothing, or what S3 keeps for itself, before the account's number.
+    if new_bucket(&name).is_ok() {
+        name
+    } else {
+        format!("site-{account}")
+    }
 }
 
-/// Adds keys to the settings file, or begins one.
-fn written(path: &Path, keys: &[(&str, String)]) -> Result<AddedKeys, Error> {
+/// Adds keys to the settings file, or begins one. What leads to it, a link, stays.
+fn written(path: &Path, env: Option<&str>, keys: &[SettingsKey]) -> Result<AddedKeys, Error> {
     let shown = path.display();
-    let text = match std::fs::read_to_string(path) {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let text = match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         text => {
             text.map_err(|error| Error::failed(format!("cannot read {shown}")).because(error))?
         }
     };
-    let keys = with_keys(&text, keys)?;
+    let keys = with_keys(&text, env, keys)?;
     if !keys.added.is_empty() {
-        let failed = |error| Error::failed(format!("cannot write {shown}")).because(error);
-        let near = path.with_extension("toml.new");
-        // Whole or not at all.
-        std::fs::write(&near, &keys.text)
-            .and_then(|()| std::fs::rename(&near, path))
-            .map_err(failed)?;
+        replace(&path, &keys.text)
+            .map_err(|error| Error::failed(format!("cannot write {shown}")).because(error))?;
     }
     Ok(keys)
+}
+
+/// Writes a file, whole or not at all where its folder lets others be made beside it.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let near = path.with_extension("toml.new");
+    let Ok(()) = std::fs::write(&near, text) else {
+        return std::fs::write(path, text);
+    };
+    if let Ok(before) = std::fs::metadata(path) {
+        std::fs::set_permissions(&near, before.permissions())?;
+    }
+    std::fs::rename(&near, path)
 }

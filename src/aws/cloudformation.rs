@@ -44,6 +44,8 @@ pub struct StackRequest {
     pub parameters: BTreeMap<String, String>,
     /// Names the change set: the same for the same content.
     pub name: String,
+    /// Whether what the template names and the account has without a stack is taken in.
+    pub imports: bool,
 }
 
 /// Whether a stack is there for a change set.
@@ -70,7 +72,7 @@ pub struct StackChangeSet {
 /// What would become of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StackChange {
-    /// `Add`, `Modify`, `Remove`.
+    /// `Add`, `Import`, `Modify`, `Remove`.
     pub action: String,
     pub resource: String,
     /// `AWS::S3::Bucket`.
@@ -162,6 +164,7 @@ impl CloudFormation {
             template,
             parameters,
             name,
+            imports,
         } = request;
         let parameters = parameters.iter().map(|(name, value)| {
             Parameter::builder()
@@ -181,6 +184,7 @@ impl CloudFormation {
             .template_body(template)
             .set_parameters(Some(parameters.collect()))
             .capabilities(Capability::CapabilityIam)
+            .set_import_existing_resources(imports.then_some(true))
             .tags(Tag::builder().key(SITE_TAG).value(stack).build())
             .send()
             .await;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -34,6 +37,17 @@ pub struct AwsConnection {
     pub expected_bucket_owner: Option<String>,
     /// Fixed keys that open nothing, for an endpoint in this process.
     pub local: bool,
+}
+
+/// Returns the region that the environment or the profile names, without asking anybody.
+pub async fn usual_region(profile: Option<&str>) -> Option<String> {
+    let variables = EnvironmentVariableRegionProvider::new();
+    let mut file = ProfileFileRegionProvider::builder();
+    if let Some(profile) = profile {
+        file = file.profile_name(profile);
+    }
+    let chain = RegionProviderChain::first_try(variables).or_else(file.build());
+    chain.region().await.map(|region| region.to_string())
 }
 
 /// Attempts at each request, the first included.

@@ -1,12 +1,14 @@
-//! What of an existing distribution's configuration can be changed by itself: its root object, its error pages, its cache tag header.
+//! What of an existing distribution's configuration can be changed by itself: its root object, its error pages, its cache tag header,
+//! where its edges are.
 
 use aws_sdk_cloudfront::error::BuildError;
 use aws_sdk_cloudfront::types::{
-    CacheTagConfig, CustomErrorResponse, CustomErrorResponses, DistributionConfig,
+    CacheTagConfig, CustomErrorResponse, CustomErrorResponses, DistributionConfig, EventType,
+    PriceClass,
 };
 
 use super::cloudfront::CloudFront;
-use super::error::{AwsError, failed};
+use super::error::{AwsError, AwsErrorKind, failed};
 use crate::edge::error_page::ErrorPage;
 
 /// A configuration as it was read, with the ETag by which it is changed. What is not changed goes back as it came.
@@ -17,7 +19,43 @@ pub struct EditedConfiguration {
     etag: Option<String>,
 }
 
+/// What a distribution runs and sends by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LiveBehavior {
+    /// Events (`viewer-request`) and the ARNs of the functions that run then.
+    pub functions: Vec<(String, String)>,
+    /// The id of the response headers policy.
+    pub headers_policy: Option<String>,
+}
+
+impl LiveBehavior {
+    /// Tells whether a function runs before anything is answered.
+    pub fn runs_first(&self) -> bool {
+        let mut functions = self.functions.iter();
+        functions.any(|(event, _)| event == EventType::ViewerRequest.as_str())
+    }
+}
+
 impl CloudFront {
+    /// Reads what a distribution runs and sends by default. `None`: there is no such distribution.
+    pub async fn live_behavior(&self, id: &str) -> Result<Option<LiveBehavior>, AwsError> {
+        let described = match self.describe(id).await {
+            Err(error) if error.is(&AwsErrorKind::NoSuchDistribution) => return Ok(None),
+            described => described?,
+        };
+        let behavior = described.config.default_cache_behavior;
+        Ok(behavior.map(|behavior| LiveBehavior {
+            functions: (behavior.function_associations.and_then(|list| list.items))
+                .unwrap_or_default()
+                .into_iter()
+                .map(|function| (function.event_type.to_string(), function.function_arn))
+                .collect(),
+            headers_policy: behavior
+                .response_headers_policy_id
+                .filter(|id| !id.is_empty()),
+        }))
+    }
+
     /// Reads a configuration in order to change it.
     ///
     /// # Errors
@@ -66,6 +104,15 @@ impl EditedConfiguration {
         let tags = CacheTagConfig::builder().header_name(name).build();
         self.config.cache_tag_config = Some(tags.map_err(|error| self.unfit(&error))?);
         Ok(())
+    }
+
+    /// Returns where edges are, as `PriceClass_100`.
+    pub fn price_class(&self) -> Option<&str> {
+        self.config.price_class.as_ref().map(PriceClass::as_str)
+    }
+
+    pub fn set_price_class(&mut self, name: &str) {
+        self.config.price_class = Some(PriceClass::from(name));
     }
 
     /// Returns what an error is answered with, in words: `/404.html, status 404, for 10 s`.

@@ -137,6 +137,12 @@ impl AwsError {
         }
     }
 
+    /// Returns the code that the service gave; what was said where it gave none.
+    pub fn code(&self) -> &str {
+        let (code, _) = self.message.split_once(": ").unwrap_or((&self.message, ""));
+        code
+    }
+
     pub fn is(&self, kind: &AwsErrorKind) -> bool {
         self.kind == *kind
     }

@@ -32,10 +32,10 @@ pub mod viewer;
 mod watch;
 
 pub use aws_smithy_types::base64;
-pub use bucket_facts::ExpiryRule;
+pub use bucket_facts::{LifecycleEffect, LifecycleFact};
 pub use certificate::CertificateFacts;
 pub use cloudfront::CloudFront;
-pub use connect::{AwsClients, AwsConnection};
+pub use connect::{AwsClients, AwsConnection, usual_region};
 pub use credentials::CredentialFacts;
 pub use error::{AwsError, AwsErrorKind, SIGN_IN};
 pub use identity::CallerIdentity;

@@ -1,9 +1,11 @@
-//! Tries rights to a bucket and its objects by requests that change nothing, whatever the answer is.
+//! Tries rights to a bucket and its objects by requests that change nothing where S3 answers, whatever it answers. Other servers may
+//! look past what is wrong with them: see [`is_read`].
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Tag, Tagging};
 
-use super::error::{AwsError, AwsErrorKind};
+use super::connect::AwsClients;
+use super::error::AwsError;
 use super::s3::Bucket;
 
 /// A name that nobody gives an object or an upload.
@@ -13,8 +15,33 @@ const NO_VERSION: &str = "null";
 /// An ETag of the right form that no object has, since it is the MD5 of nothing that anybody knows.
 const NO_ETAG: &str = "\"00000000000000000000000000000000\"";
 
+/// What S3 says of objects and uploads that are not there only to those who may ask for them (Amazon S3 API Reference, "Error responses").
+const LEAVE: [&str; 4] = [
+    "NoSuchKey",
+    "NoSuchUpload",
+    "NoSuchVersion",
+    "PreconditionFailed",
+];
+
 /// What came of trying an action; `None`: nothing that is harmless tells.
 pub type TriedAction = Option<Result<(), AwsError>>;
+
+/// Tells whether an action changes nothing on any server, whatever it overlooks of the request.
+pub fn is_read(action: &str) -> bool {
+    let (_, verb) = action.split_once(':').unwrap_or_default();
+    let reads = ["Abort", "Describe", "Get", "List", "Test"];
+    reads.iter().any(|read| verb.starts_with(read))
+}
+
+impl AwsClients {
+    /// Tells whether both services are AWS's own, which refuse what is amiss with a trial.
+    pub fn are_official(&self) -> bool {
+        let cloudfront = std::env::var("AWS_ENDPOINT_URL_CLOUDFRONT").ok();
+        let cloudfront = cloudfront.filter(|url| !url.is_empty());
+        let mut endpoints = self.s3_endpoint().into_iter().chain(cloudfront);
+        endpoints.all(|url| url.contains(".amazonaws.com"))
+    }
+}
 
 impl Bucket {
     /// Tries an action, as IAM names it, on an object of this folder that does not exist, or on the bucket.
@@ -38,7 +65,7 @@ impl Bucket {
             "s3:PutObjectTagging" => self.try_tagging(&key).await,
             _ => return None,
         };
-        Some(allowed(tried))
+        Some(allowed(tried, &LEAVE))
     }
 
     /// Asks with a body in the answer: that of a HEAD has no code to tell a refusal by.
@@ -119,21 +146,47 @@ impl Bucket {
     }
 }
 
-/// Takes a refusal of what was asked for, such as that there is no such thing, for leave to ask: who has no right is told so first
-/// (IAM User Guide, "Policy evaluation logic").
-pub(super) fn allowed(answer: Result<(), AwsError>) -> Result<(), AwsError> {
-    let is_leave = |error: &AwsError| {
-        let about_request = matches!(
-            error.kind,
-            AwsErrorKind::NotFound
-                | AwsErrorKind::Precondition
-                | AwsErrorKind::InvalidArgument
-                | AwsErrorKind::Other
-        );
-        about_request && (400..500).contains(&error.status)
-    };
+/// Takes a refusal by one of these codes for leave to ask. Other codes, such as those of KMS or of a request that nobody reads, may
+/// come before rights are looked at.
+pub(super) fn allowed(answer: Result<(), AwsError>, codes: &[&str]) -> Result<(), AwsError> {
     match answer {
-        Err(error) if is_leave(&error) => Ok(()),
+        Err(error) if codes.contains(&error.code()) => Ok(()),
         answer => answer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::error::AwsErrorKind;
+    use super::*;
+
+    #[test]
+    fn only_what_is_said_of_the_thing_asked_for_is_leave() {
+        for (message, is_leave) in [
+            ("NoSuchUpload: The specified upload does not exist", true),
+            ("NoSuchKey", true),
+            ("PreconditionFailed: no", true),
+            ("AccessDenied: Access Denied", false),
+            ("KMS.DisabledException: the key is disabled", false),
+            ("KMS.AccessDeniedException: no", false),
+            ("InvalidRequest: no", false),
+            ("InvalidArgument: Invalid version id specified", false),
+            ("MethodNotAllowed", false),
+            ("NoSuchBucket", false),
+            ("MalformedXML", false),
+            ("status 403", false),
+            ("", false),
+        ] {
+            let error = AwsError {
+                action: "s3:PutObject",
+                resource: String::new(),
+                kind: AwsErrorKind::Other,
+                status: 400,
+                message: message.to_owned(),
+            };
+            let answer = allowed(Err(error), &LEAVE);
+            assert_eq!(answer.is_ok(), is_leave, "{message}");
+        }
+        assert!(allowed(Ok(()), &[]).is_ok());
     }
 }

@@ -30,7 +30,13 @@ pub(super) async fn examine(
                 | AwsErrorKind::NotTheService => ENDPOINT,
                 _ => CREDENTIALS,
             };
-            check.problem(subject, error);
+            let said = error.message.clone();
+            let mut problem = Error::from(error);
+            // Whoever has no credentials asked nobody anything.
+            if subject == CREDENTIALS {
+                problem.message = said;
+            }
+            check.problem(subject, problem);
             return Err(());
         }
     };

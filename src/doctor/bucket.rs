@@ -1,7 +1,8 @@
 //! The bucket: that it is there, whose it is, and what its own configuration does to a site and to the state.
 
 use super::finding::CheckUp;
-use crate::aws::{AwsClients, AwsError, AwsErrorKind, CallerIdentity, ExpiryRule};
+use super::lifecycle;
+use crate::aws::{AwsClients, AwsError, AwsErrorKind, CallerIdentity};
 use crate::error::Error;
 use crate::job::Job;
 use crate::object::plural::counted;
@@ -58,7 +59,7 @@ pub(super) async fn examine(
     }
     owner(check, &place, identity).await;
     versions(check, &place, job).await;
-    expiry(check, &place).await;
+    lifecycle::examine(check, &place, job).await;
     if let Err(error) = public_access(check, &place).await {
         check.unread(BUCKET, "public access", &error);
     }
@@ -90,7 +91,7 @@ fn explained(error: AwsError, bucket: &str) -> Error {
 
 async fn owner(check: &mut CheckUp, place: &SiteLocation, identity: Option<&CallerIdentity>) {
     let Some(identity) = identity else { return };
-    match place.bucket.belongs_to(&identity.account).await {
+    match place.bucket.belongs_to(&identity.account, &place.prefix).await {
         Ok(true) => check.fine(BUCKET, format!("belongs to account {}", identity.account)),
         Ok(false) => check.warn(
             BUCKET,
@@ -131,67 +132,4 @@ async fn public_access(check: &mut CheckUp, place: &SiteLocation) -> Result<(), 
         );
     }
     Ok(())
-}
-
-async fn expiry(check: &mut CheckUp, place: &SiteLocation) {
-    let state = place.holds_its_state().then_some(&*place.store.root);
-    match place.bucket.expiry_rules().await {
-        Ok(rules) => {
-            let eating = rules.iter().filter(|rule| eats(rule, &place.prefix, state));
-            let eating: Vec<String> = eating.map(named).collect();
-            if eating.is_empty() {
-                return check.fine(BUCKET, "no lifecycle rule deletes the site or its state");
-            }
-            let problem = Error::failed(format!(
-                "{} deletes objects of the site or of its state in {}",
-                eating.join(", "),
-                place.url()
-            ));
-            check.problem(
-                BUCKET,
-                problem.hint("have it expire noncurrent versions alone, or other prefixes: unchanged files are not uploaded again, so that they vanish"),
-            );
-        }
-        Err(error) => check.unread(BUCKET, "lifecycle rules", &error),
-    }
-}
-
-/// Tells whether a rule is about the whole site, or about anything of its state. What a site has in single folders is its owner's
-/// to know.
-fn eats(rule: &ExpiryRule, site: &str, state: Option<&str>) -> bool {
-    let prefix = rule.prefix.as_str();
-    let eats_state = |state: &str| state.starts_with(prefix) || prefix.starts_with(state);
-    site.starts_with(prefix) || state.is_some_and(eats_state)
-}
-
-fn named(rule: &ExpiryRule) -> String {
-    match rule.name.as_str() {
-        "" => "a lifecycle rule without a name".to_owned(),
-        name => format!("the lifecycle rule {name}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rule_eats_the_whole_site_or_any_of_its_state() {
-        for (prefix, is_eaten) in [
-            ("", true),
-            ("docs/", true),
-            ("docs/.unstale/history/", true),
-            ("do", true),
-            ("logs/", false),
-            ("docs2/", false),
-            ("docs/old/", false),
-        ] {
-            let rule = ExpiryRule {
-                name: String::new(),
-                prefix: prefix.to_owned(),
-            };
-            let eats = eats(&rule, "docs/", Some("docs/.unstale/"));
-            assert_eq!(eats, is_eaten, "{prefix}");
-        }
-    }
 }

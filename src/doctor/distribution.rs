@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::access::{ReadAccess, hides, read_access};
 use super::bucket::ReadableBucket;
 use super::finding::CheckUp;
-use crate::aws::AwsClients;
+use crate::aws::{AwsClients, AwsErrorKind};
 use crate::edge::critic::{DistributionCritic, unknown_functions};
 use crate::edge::{ShownSite, request_paths};
 use crate::error::Error;
@@ -33,7 +33,7 @@ pub(super) async fn examine(
     let targets = match find(aws, job, state).await {
         Ok(targets) => targets,
         Err(error) => {
-            check.problem(DISTRIBUTION, error);
+            check.problem(DISTRIBUTION, explained(error, job));
             return Vec::new();
         }
     };
@@ -50,9 +50,24 @@ pub(super) async fn examine(
         check.warn(DISTRIBUTION, warning, "");
     }
     for target in &targets.found {
+        if is_disabled(aws, target).await {
+            let text = format!("{} is disabled: it answers nobody", target.id());
+            let hint = "enable it in the CloudFront console, or name another in `distribution`";
+            check.problem(DISTRIBUTION, Error::failed(text).hint(hint));
+        }
         look(check, target, (job, bucket)).await;
     }
     targets.found
+}
+
+/// Says what to do where a tenant is not there.
+fn explained(error: Error, job: &Job) -> Error {
+    match (&job.settings.distribution_tenant, &error.kind) {
+        (Some(_), Some(AwsErrorKind::NotFound)) => error.hint(
+            "check `distribution-tenant` in deploy.toml: the id of a tenant of this account, or its domain",
+        ),
+        _ => error,
+    }
 }
 
 async fn find(
@@ -65,6 +80,14 @@ async fn find(
         find_recorded(aws, job, &state.object.told, &mut targets).await?;
     }
     Ok(targets)
+}
+
+async fn is_disabled(aws: &AwsClients, target: &ResolvedDistribution) -> bool {
+    let Some(distribution) = target.readable() else {
+        return false;
+    };
+    let described = aws.cloudfront().describe(&distribution.id).await;
+    described.is_ok_and(|described| !described.config.enabled)
 }
 
 async fn look(
@@ -98,10 +121,10 @@ async fn look(
         return check.problem(DISTRIBUTION, Error::failed(text).hint(hint));
     };
     paths(check, &site, id);
-    errors(check, (target, &site), bucket).await;
+    errors(check, (target, &site), (job, bucket)).await;
     headers(check, &site, id);
     if !target.has_website() {
-        access(check, target, bucket);
+        access(check, target, (job, bucket));
     }
 }
 
@@ -147,7 +170,7 @@ fn paths(check: &mut CheckUp, site: &ShownSite<'_>, id: &str) {
 async fn errors(
     check: &mut CheckUp,
     (target, site): (&ResolvedDistribution, &ShownSite<'_>),
-    bucket: &ReadableBucket,
+    (job, bucket): (&Job, &ReadableBucket),
 ) {
     let id = target.id();
     let responses = site.distribution.error_responses.iter();
@@ -162,15 +185,36 @@ async fn errors(
             format!("`unstale setup --distribution {id} --error-page 404=/404.html`, or --spa for an app"),
         );
     }
+    // An app's root is answered for every URL by design.
+    let root = site.distribution.default_root_object.as_deref();
+    let is_root = |page: &str| root == Some(page.trim_start_matches('/'));
+    let mut responses = site.distribution.error_responses.iter();
+    let hiding = responses.find_map(|response| {
+        let page = response.page.as_deref().filter(|page| !is_root(page))?;
+        let hides = matches!(response.code, 403 | 404) && response.response_code == Some(200);
+        hides.then_some((response.code, page))
+    });
+    if let Some((code, page)) = hiding {
+        check.warn(
+            DISTRIBUTION,
+            format!(
+                "{id}: what is not there is answered with {page} and 200, as if it were a page"
+            ),
+            format!("`unstale setup --distribution {id} --error-page {code}={page}:404`"),
+        );
+    }
     let folders: Vec<&str> = site.origins().map(|origin| origin.path.as_str()).collect();
     for page in pages {
         for folder in &folders {
             let key = format!("{folder}{page}");
-            let found = bucket
-                .place
-                .bucket
-                .head(key.trim_start_matches('/'), None)
-                .await;
+            let key = key.trim_start_matches('/');
+            let file = key.strip_prefix(&bucket.place.prefix);
+            // The next deploy puts it there.
+            let is_built = !job.dir.as_os_str().is_empty();
+            if is_built && file.is_some_and(|file| job.dir.join(file).is_file()) {
+                continue;
+            }
+            let found = bucket.place.bucket.head(key, None).await;
             if matches!(found, Ok(None)) {
                 check.warn(
                     DISTRIBUTION,
@@ -204,7 +248,11 @@ fn headers(check: &mut CheckUp, site: &ShownSite<'_>, id: &str) {
 }
 
 /// Looks at whether the bucket lets the distribution read the site, and keeps the state to itself.
-fn access(check: &mut CheckUp, target: &ResolvedDistribution, bucket: &ReadableBucket) {
+fn access(
+    check: &mut CheckUp,
+    target: &ResolvedDistribution,
+    (job, bucket): (&Job, &ReadableBucket),
+) {
     let id = target.id();
     if !bucket.policy_is_known {
         return;
@@ -226,12 +274,22 @@ fn access(check: &mut CheckUp, target: &ResolvedDistribution, bucket: &ReadableB
                 .hint("allow s3:GetObject to cloudfront.amazonaws.com, on the condition that AWS:SourceArn is the distribution's"),
         ),
     }
+    if bucket.place.store.bucket.name() != name {
+        return;
+    }
     let root = &bucket.place.store.root;
-    let is_same = bucket.place.store.bucket.name() == name;
-    if is_same && hides(policy, distribution, &format!("{name}/{root}state")) {
+    let state = format!("{name}/{root}state");
+    if hides(policy, distribution, &state) {
         check.fine(
             "state",
             format!("the policy of {name} hides {root} from viewers"),
+        );
+    } else if !job.official && read_access(policy, distribution, &state) != ReadAccess::Missing {
+        // AWS's own edges are asked instead.
+        check.warn(
+            "state",
+            format!("the policy of {name} lets viewers read {root}"),
+            "deny cloudfront.amazonaws.com s3:GetObject of it, as what `unstale setup --print` prints does",
         );
     }
 }

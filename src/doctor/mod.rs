@@ -6,12 +6,14 @@ mod bucket;
 mod distribution;
 pub(crate) mod exposed;
 mod finding;
+mod lifecycle;
 mod rights;
 mod state;
 #[cfg(test)]
 mod tests;
 mod viewers;
 
+use std::fs;
 use std::path::Path;
 
 use crate::aws::viewer::ViewerClient;
@@ -78,11 +80,12 @@ async fn examine_site(
 pub(crate) fn examine_build(check: &mut CheckUp, settings: &Settings) {
     const BUILD: &str = "build";
     match settings::build_dir(settings, Path::new("")) {
-        Err(error) if settings.dir.is_some() => check.problem(BUILD, error),
-        Err(error) => {
-            let hint = error.hint.clone().unwrap_or_default();
-            check.warn(BUILD, error.to_string(), hint);
-        }
+        Err(error) => check.problem(BUILD, error),
+        Ok(dir) if is_empty(&dir) => check.problem(
+            BUILD,
+            Error::failed(format!("the folder {} is empty", dir.display()))
+                .hint("build the site first, or name the folder that the build writes to"),
+        ),
         Ok(dir) if !dir.join("index.html").is_file() => check.warn(
             BUILD,
             format!("{} has no index.html", dir.display()),
@@ -90,4 +93,8 @@ pub(crate) fn examine_build(check: &mut CheckUp, settings: &Settings) {
         ),
         Ok(dir) => check.fine(BUILD, format!("{} has an index.html", dir.display())),
     }
+}
+
+fn is_empty(dir: &Path) -> bool {
+    fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none())
 }

@@ -37,13 +37,18 @@ pub(super) async fn examine(
     for alias in &distribution.aliases {
         let leads_to = &distribution.domain_name;
         match seen(viewer, alias).await {
-            Ok(()) => check.fine(DISTRIBUTION, format!("{alias} leads to CloudFront")),
-            Err(why) => check.problem(
+            NameAnswer::CloudFront => {
+                check.fine(DISTRIBUTION, format!("{alias} leads to CloudFront"));
+            }
+            NameAnswer::Wrong(why) => check.problem(
                 DISTRIBUTION,
                 Error::failed(format!("{alias} {why}")).hint(format!(
                     "its DNS needs a CNAME or alias record that names {leads_to}"
                 )),
             ),
+            NameAnswer::None => {
+                check.unchecked(DISTRIBUTION, format!("{alias}: nothing answered in time"));
+            }
         }
     }
     if let Some(url) = handed_out(viewer, (&bucket.place, job), target, None).await {
@@ -90,21 +95,35 @@ fn certificate(check: &mut CheckUp, id: &str, (facts, now): (&CertificateFacts, 
     }
 }
 
-/// Asks a name for its first page. `Err`: what is wrong with it, as what its name is followed by.
-async fn seen(viewer: &ViewerClient, name: &str) -> Result<(), String> {
+/// What a name of a distribution is answered by.
+#[derive(Debug, PartialEq, Eq)]
+enum NameAnswer {
+    CloudFront,
+    /// What is wrong, as what the name is followed by.
+    Wrong(String),
+    /// Nothing in time: it may be the network here.
+    None,
+}
+
+/// Asks a name for its first page, by the names that this machine resolves.
+async fn seen(viewer: &ViewerClient, name: &str) -> NameAnswer {
     // A wildcard is no name that one could ask.
     if name.starts_with('*') {
-        return Ok(());
+        return NameAnswer::CloudFront;
     }
-    let addresses = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((name, 443))).await;
-    let mut addresses = addresses.ok().and_then(Result::ok).into_iter().flatten();
-    if addresses.next().is_none() {
-        return Err("has no address".to_owned());
+    let lookup = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((name, 443)));
+    let Ok(addresses) = lookup.await else {
+        return NameAnswer::None;
+    };
+    if addresses.into_iter().flatten().next().is_none() {
+        return NameAnswer::Wrong("has no address".to_owned());
     }
-    match viewer.get(&format!("https://{name}/")).await {
-        Ok(answer) if is_cloudfront(&answer) => Ok(()),
-        Ok(_) => Err("is answered by somebody else than CloudFront".to_owned()),
-        Err(missing) => Err(format!("does not answer: {}", missing.why)),
+    let url = format!("https://{name}/");
+    match tokio::time::timeout(PATIENCE, viewer.get(&url)).await {
+        Ok(Ok(answer)) if is_cloudfront(&answer) => NameAnswer::CloudFront,
+        Ok(Ok(_)) => NameAnswer::Wrong("is answered by somebody else than CloudFront".to_owned()),
+        Ok(Err(missing)) => NameAnswer::Wrong(format!("does not answer: {}", missing.why)),
+        Err(_) => NameAnswer::None,
     }
 }
 
@@ -146,5 +165,17 @@ mod tests {
             assert!(text.starts_with(start), "{days}: {text}");
         }
         assert!(told(None).starts_with("warning E1: its certificate is PENDING"));
+    }
+    #[tokio::test]
+    async fn a_name_is_judged_by_its_address_and_who_answers_there() {
+        let viewer = ViewerClient::new(None, PATIENCE);
+        for (name, expected) in [
+            ("*.example.com", "CloudFront"),
+            ("nowhere.invalid", "Wrong(\"has no address\")"),
+            ("localhost", "Wrong(\"does not answer"),
+        ] {
+            let answer = format!("{:?}", seen(&viewer, name).await);
+            assert!(answer.starts_with(expected), "{name}: {answer}");
+        }
     }
 }

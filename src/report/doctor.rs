@@ -34,7 +34,10 @@ impl Printer {
             "type": "doctor", "problems": problems, "warnings": warnings,
             "findings": findings.iter().map(json).collect::<Vec<_>>(),
         });
-        self.result(&text, &object);
+        if !self.options.quiet {
+            self.line(&text);
+        }
+        self.object(&object);
         problems
     }
 

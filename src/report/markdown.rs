@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::changes::totals;
 use super::fitting::fitting;
-use super::markdown_parts::{BUDGET, cell, changes, code, folded, found, more, nothing, prose};
+use super::markdown_parts::{
+    BUDGET, cell, changes, code, folded, found, more, nothing, prose, sizes,
+};
 use super::plan::{PlanContext, remarks};
 use super::printer::Printer;
 use super::purge::{heading, named, otherwise_of, takes};
@@ -42,6 +44,7 @@ pub(in crate::report) fn markdown(plan: &Plan, context: &PlanContext) -> String 
         head,
         found(plan, &context.refused),
         changes(plan),
+        sizes(plan),
         purges(plan, context),
         notes(plan, context),
     ];

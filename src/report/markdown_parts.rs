@@ -6,6 +6,7 @@ use super::changes::ChangeRow;
 use super::findings::{amount, other_warnings};
 use super::fitting::fitting;
 use super::lost::{fate, hint, title};
+use super::sizes::by_type;
 use super::summary::{self, Completions};
 use super::text::{bytes, count, counted, destination, shown};
 use crate::job::DeploySummary;
@@ -40,7 +41,8 @@ pub(super) fn deployed(
         .map(|(what, text)| format!("| {what} | {text} |\n"))
         .collect();
     let head = prose(&summary::headline_of(done));
-    let changes = plan.map(changes).unwrap_or_default();
+    let changes = plan.map(|plan| changes(plan) + &sizes(plan));
+    let changes = changes.unwrap_or_default();
     format!("### {head}\n\n| | |\n|---|---|\n{rows}{found}{changes}")
 }
 
@@ -99,6 +101,18 @@ pub(super) fn changes(plan: &Plan) -> String {
     folded(&counted(number as u64, "change"), &table)
 }
 
+/// Writes how much changes of each type.
+pub(super) fn sizes(plan: &Plan) -> String {
+    let rows: String = by_type(plan)
+        .map(|(name, [changed, removed])| format!("| {name} | {changed} | {removed} |\n"))
+        .collect();
+    if rows.is_empty() {
+        return rows;
+    }
+    let head = "| type | new or changed | removed |\n|---|---:|---:|\n";
+    folded("Size by type", &format!("{head}{rows}"))
+}
+
 fn budget(plan: &Plan) -> String {
     if plan.budget.is_empty() {
         return String::new();
@@ -134,7 +148,8 @@ fn links(plan: &Plan) -> String {
         let elsewhere = problem.elsewhere();
         format!("- {page}: {to} {fault}{suggestion}{elsewhere}\n")
     });
-    let more = more(left_out + problems.len().saturating_sub(MAX_LINKS));
+    let more = report.more(problems.len().min(MAX_LINKS) - left_out);
+    let more = more.map(|more| format!("\n{more}\n")).unwrap_or_default();
     folded(&summary, &format!("{lines}{more}"))
 }
 

@@ -20,6 +20,7 @@ mod json;
 mod left_out;
 mod links;
 mod lost;
+mod manual;
 mod markdown;
 mod markdown_parts;
 mod noise;
@@ -35,6 +36,7 @@ mod purge;
 pub mod quota;
 pub mod redirects;
 pub mod setup;
+mod sizes;
 pub mod state;
 mod summary;
 #[cfg(test)]

@@ -12,12 +12,22 @@ use super::printer::Printer;
 use super::text::{elided, shown};
 use crate::aws::cloudformation::{ResourceEvent, SiteStack, StackChange};
 use crate::aws::stack_drift::ResourceDrift;
+use crate::cli::PrintedTemplate;
 use crate::settings::added_keys::AddedKeys;
 use crate::setup::run::{SetupEvent, StackProposal};
 use crate::setup::template::StackDesign;
 
 /// What stays when it is taken out of the stack.
 const RETAINED: [&str; 2] = ["AWS::S3::Bucket", "AWS::IAM::OIDCProvider"];
+
+/// What a site costs a month: S3 Standard in us-east-1 (aws.amazon.com/s3/pricing), and what CloudFront takes in North America and
+/// Europe beyond its "Always Free Tier" (aws.amazon.com/cloudfront/pricing), where no flat-rate plan was chosen for the distribution.
+const MONTHLY_COST: [&str; 4] = [
+    "Costs a month, where no flat-rate plan is chosen:",
+    "  bucket: $0.023 a GB, old versions too; $0.005 for 1,000 uploads",
+    "  viewers: first 1 TB and 10,000,000 requests free, all sites together;",
+    "    then from $0.085 a GB and $0.01 for 10,000 requests",
+];
 
 /// What a new site stands on.
 #[derive(Debug, Serialize)]
@@ -34,13 +44,15 @@ pub(crate) struct ReadySite<'a> {
 }
 
 impl Printer {
-    /// Prints the template; where the certificate has a stack of its own, that one's first.
-    pub(crate) fn template(&self, design: &StackDesign) {
+    /// Prints a template, one alone; the object has both, where the certificate has a stack of its own.
+    pub(crate) fn template(&self, design: &StackDesign, printed: PrintedTemplate) {
         let (certificate, site) = (design.certificate_template(), design.template());
         let object = json!({"type": "template", "stack": design.stack, "template": site, "certificate_template": certificate});
-        let texts = [certificate, Some(site)];
-        let texts: Vec<String> = texts.into_iter().flatten().collect();
-        self.result(texts.join("---\n").trim_end(), &object);
+        let text = match printed {
+            PrintedTemplate::Site => site,
+            PrintedTemplate::Certificate => certificate.unwrap_or_default(),
+        };
+        self.result(text.trim_end(), &object);
     }
 
     /// Shows what would be done, what it costs and what stays.
@@ -60,11 +72,25 @@ impl Printer {
                 .any(|change| change.kind == kind && change.action == "Add")
         };
         if made("AWS::CloudFront::Distribution") {
-            lines.push("Costs nothing as such. A month: $0.023 a GB in the bucket (us-east-1), and what viewers fetch beyond 1 TB or 10 million requests.".to_owned());
+            lines.extend(MONTHLY_COST.map(str::to_owned));
+            if made("AWS::CloudFront::Function") {
+                lines.push(
+                    "  function's runs: first 2,000,000 free, then $0.10 a million".to_owned(),
+                );
+            }
+            if made("AWS::CertificateManager::Certificate") || made("AWS::Route53::RecordSetGroup")
+            {
+                lines.push(
+                    "  certificate and records: nothing; the DNS zone is what it was".to_owned(),
+                );
+            }
             lines.push("A distribution takes some minutes, and as long to go.".to_owned());
         }
         if made("AWS::S3::Bucket") {
             lines.push("The bucket is kept when the stack is deleted.".to_owned());
+        }
+        if proposal.takes_in() {
+            lines.push("The bucket's objects stay. Its versions, lifecycle rules, encryption, public access, tags and policy become as the template says.".to_owned());
         }
         let object = json!({"type": "change-set", "stack": stack, "region": region, "new": is_new, "changes": changes});
         self.result(&lines.join("\n"), &object);
@@ -120,6 +146,13 @@ impl Printer {
                 site.keys.added.join(", ")
             ));
         }
+        if !site.keys.foreign.is_empty() {
+            self.warn(&format!(
+                "{} names another bucket: it is left as it is. This site's lines are:\n{}",
+                site.file,
+                site.keys.foreign.join("\n")
+            ));
+        }
         for line in &site.keys.differing {
             self.warn(&format!(
                 "{} says something else than `{line}`: it is left as it is",
@@ -167,6 +200,12 @@ impl StackProgress {
                 self.printer.result(
                     &format!("The certificate waits for this record of the domain's DNS:\n  {name} CNAME {value}\nSet it there. This command waits; ended by Ctrl-C and run again later, it goes on from here."),
                     &json!({"type": "record", "name": name, "kind": "CNAME", "value": value}),
+                );
+            }),
+            SetupEvent::ZoneAwaited { name, value, zone } => self.suspend(|| {
+                self.printer.result(
+                    &format!("The certificate still waits, although the zone {zone} has its record. Does the domain's parent name that zone's name servers? If not, set it where they are:\n  {name} CNAME {value}"),
+                    &json!({"type": "record", "name": name, "kind": "CNAME", "value": value, "zone": zone}),
                 );
             }),
         }
@@ -231,6 +270,7 @@ fn change_line(change: &StackChange) -> String {
     } = change;
     let (sign, what) = match (action.as_str(), replacement.as_str()) {
         ("Add", _) => ("+", String::new()),
+        ("Import", _) => ("+", ", take in".to_owned()),
         ("Remove", _) if RETAINED.contains(&kind.as_str()) => {
             ("-", ", kept outside of the stack".to_owned())
         }

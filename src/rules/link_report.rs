@@ -85,14 +85,22 @@ impl LinkReport {
 
     /// Warns of links, the first few by their pages; `None` where there is nothing to tell.
     pub fn warning(&self) -> Option<String> {
-        let more = self.problems.len().saturating_sub(TOLD_LINKS);
         let first = self.problems.iter().take(TOLD_LINKS);
         let mut told = vec![format!("{}; `unstale links` lists all", self.summary()?)];
         told.extend(first.map(LinkProblem::to_string));
-        if more > 0 {
-            told.push(format!("and {} more", count(more as u64)));
-        }
+        told.extend(self.more(TOLD_LINKS));
         Some(told.join("\n"))
+    }
+
+    /// Says what there is beside the first problems, of which this many are told: `and 40 more addresses (61 links)`.
+    pub fn more(&self, told: usize) -> Option<String> {
+        let left = self.problems.get(told..).filter(|left| !left.is_empty())?;
+        let links = left.iter().map(LinkProblem::links).sum();
+        let addresses = match left.len() {
+            1 => "1 more address".to_owned(),
+            number => format!("{} more addresses", count(number as u64)),
+        };
+        Some(format!("and {addresses} ({})", counted(links, "link")))
     }
 }
 

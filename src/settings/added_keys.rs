@@ -1,5 +1,10 @@
 //! Adds keys to a settings file, whose own stay as they are.
 
+use std::ops::Range;
+
+use serde_json::Value;
+use toml::Table;
+
 use super::values::{BucketAddress, read};
 use crate::error::Error;
 
@@ -11,54 +16,170 @@ pub(crate) struct AddedKeys {
     pub added: Vec<String>,
     /// Lines that were not added, since the file says something else.
     pub differing: Vec<String>,
+    /// Lines that were not added, since the file names another bucket: they are of another site.
+    pub foreign: Vec<String>,
 }
 
-/// Adds keys with their texts to a file's top level: after what stands there, before the first table.
+/// A key with its value: a text or a truth value.
+pub(crate) type SettingsKey = (&'static str, Value);
+
+/// Adds keys to a file's top level, or to `[env.NAME]`: after what stands there. There, what the top level says holds, too.
 ///
 /// # Errors
-/// `Exit::Usage` where the file is no TOML.
-pub(crate) fn with_keys(text: &str, keys: &[(&str, String)]) -> Result<AddedKeys, Error> {
-    let file: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+/// `Exit::Usage` where the file is no TOML, and where it has no place for them, such as `env = { NAME = {} }`.
+pub(crate) fn with_keys(
+    text: &str,
+    env: Option<&str>,
+    keys: &[SettingsKey],
+) -> Result<AddedKeys, Error> {
+    let file: Table = text.parse().map_err(|error: toml::de::Error| {
         Error::usage("the settings file cannot be read").because(error.message())
     })?;
+    let own = part(&file, env);
     let mut written = AddedKeys::default();
+    let mut wanted = Table::new();
     for (key, value) in keys {
-        // TOML takes JSON's strings.
-        let line = format!("{key} = {}", serde_json::Value::from(value.as_str()));
-        match file.get(*key) {
-            None => written.added.push(line),
+        let line = line(key, value);
+        match own.and_then(|own| own.get(*key)) {
             Some(present) if is_same(key, present, value) => {}
+            Some(_) if *key == "bucket" => {
+                let foreign = keys.iter().map(|(key, value)| self::line(key, value));
+                return Ok(AddedKeys {
+                    text: text.to_owned(),
+                    foreign: foreign.collect(),
+                    ..AddedKeys::default()
+                });
+            }
             Some(_) => written.differing.push(line),
+            None if file
+                .get(*key)
+                .is_some_and(|present| is_same(key, present, value)) => {}
+            None => {
+                let value = toml::Value::try_from(value);
+                wanted.extend(value.map(|value| ((*key).to_owned(), value)));
+                written.added.push(line);
+            }
         }
     }
-    let is_table = |line: &str| line.trim_start().starts_with('[');
-    let (mut top, mut rest) = (String::new(), String::new());
-    for line in text.split_inclusive('\n') {
-        let part = if rest.is_empty() && !is_table(line) {
-            &mut top
-        } else {
-            &mut rest
-        };
-        part.push_str(line);
-    }
-    let gap = &top[top.trim_end().len()..];
-    let gap = if gap.is_empty() { "\n" } else { gap }.to_owned();
-    top.truncate(top.trim_end().len());
-    for line in &written.added {
-        if !top.is_empty() {
-            top.push('\n');
-        }
-        top += line;
-    }
-    written.text = if top.is_empty() {
-        rest
+    written.text = if written.added.is_empty() {
+        text.to_owned()
     } else {
-        format!("{top}{gap}{rest}")
+        placed(text, env, (&written.added, &filled(file, env, wanted))).ok_or_else(|| {
+            let lines = written.added.join("`, `");
+            Error::usage(format!("the settings file has no place for `{lines}`"))
+        })?
     };
     Ok(written)
 }
 
-fn is_same(key: &str, present: &toml::Value, value: &str) -> bool {
+/// Returns a key's line: TOML takes JSON's texts and truth values.
+pub(crate) fn line(key: &str, value: &Value) -> String {
+    format!("{key} = {value}")
+}
+
+/// Returns the header of a part of the settings.
+pub(crate) fn env_header(env: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if !env.is_empty() && env.bytes().all(is_bare) {
+        format!("[env.{env}]")
+    } else {
+        format!("[env.{}]", Value::from(env))
+    }
+}
+
+fn part<'a>(file: &'a Table, env: Option<&str>) -> Option<&'a Table> {
+    match env {
+        None => Some(file),
+        Some(env) => file.get("env")?.get(env)?.as_table(),
+    }
+}
+
+/// Returns what the file is to say.
+fn filled(mut file: Table, env: Option<&str>, wanted: Table) -> Table {
+    let Some(env) = env else {
+        file.extend(wanted);
+        return file;
+    };
+    let empty = || toml::Value::Table(Table::new());
+    let envs = file.entry("env").or_insert_with(empty).as_table_mut();
+    let own = envs.map(|envs| envs.entry(env).or_insert_with(empty));
+    if let Some(own) = own.and_then(toml::Value::as_table_mut) {
+        own.extend(wanted);
+    }
+    file
+}
+
+/// Puts lines where the file then says what it is to say: before a table, at the end, or under a header of their own.
+fn placed(text: &str, env: Option<&str>, (lines, wanted): (&[String], &Table)) -> Option<String> {
+    let begin = text.len() - text.trim_start_matches('\u{feff}').len();
+    let starts = text.match_indices('\n').map(|(at, _)| at + 1);
+    let is_table = |at: &usize| text[*at..].trim_start_matches([' ', '\t']).starts_with('[');
+    let tables = [begin].into_iter().chain(starts).filter(is_table);
+    let ends = tables.map(|at| end_of_keys(text, begin..at, Comments::OfTheTable));
+    let ends = ends.chain([end_of_keys(text, begin..text.len(), Comments::OfTheKeys)]);
+    let under_header = env.map(|env| {
+        let header = [env_header(env)].into_iter();
+        let lines: Vec<String> = header.chain(lines.iter().cloned()).collect();
+        spliced((text, text.trim_end().len()), &lines)
+    });
+    let mut texts = ends
+        .map(|at| spliced((text, at), lines))
+        .chain(under_header);
+    texts.find(|text| text.parse::<Table>().is_ok_and(|said| said == *wanted))
+}
+
+/// Whose the comments at the end of a part are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Comments {
+    OfTheKeys,
+    /// Of the one that begins there.
+    OfTheTable,
+}
+
+/// Returns where the keys of a part end: before the empty lines at its end, and before the comment of the next table.
+fn end_of_keys(text: &str, part: Range<usize>, comments: Comments) -> usize {
+    let mut left = &text[part.clone()];
+    if comments == Comments::OfTheTable {
+        while let Some(last) = left
+            .lines()
+            .next_back()
+            .filter(|line| line.trim_start().starts_with('#'))
+        {
+            left = left
+                .trim_end_matches(['\r', '\n'])
+                .strip_suffix(last)
+                .unwrap_or_default();
+        }
+    }
+    part.start + left.trim_end().len()
+}
+
+/// Puts lines behind what stands before `at`, with the file's own ends of lines.
+fn spliced((text, at): (&str, usize), lines: &[String]) -> String {
+    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let (before, after) = text.split_at(at);
+    let is_first = before.trim_start_matches('\u{feff}').is_empty();
+    let is_header = lines.first().is_some_and(|line| line.starts_with('['));
+    let gap = match (is_first, is_header) {
+        (true, _) => String::new(),
+        (false, false) => newline.to_owned(),
+        (false, true) => newline.repeat(2),
+    };
+    let lines = lines.join(newline);
+    let rest = after.trim_start();
+    let apart = after[..after.len() - rest.len()].matches('\n').count();
+    let after = match (rest, apart) {
+        ("", 0) => newline.to_owned(),
+        ("", _) | (_, 2..) => after.to_owned(),
+        _ => newline.repeat(2) + rest,
+    };
+    format!("{before}{gap}{lines}{after}")
+}
+
+fn is_same(key: &str, present: &toml::Value, value: &Value) -> bool {
+    let Some(value) = value.as_str() else {
+        return toml::Value::try_from(value).is_ok_and(|value| *present == value);
+    };
     let texts = match present {
         toml::Value::Array(items) => items.iter().filter_map(toml::Value::as_str).collect(),
         present => Vec::from_iter(present.as_str()),
@@ -77,41 +198,99 @@ fn is_same(key: &str, present: &toml::Value, value: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn keys() -> [SettingsKey; 2] {
+        [("bucket", "b".into()), ("distribution", "E1".into())]
+    }
+
+    fn text(before: &str, env: Option<&str>) -> String {
+        with_keys(before, env, &keys()).unwrap().text
+    }
+
     #[test]
     fn keys_are_added_before_the_first_table() {
-        let keys = [
-            ("bucket", "b".to_owned()),
-            ("distribution", "E1".to_owned()),
-        ];
-        for (before, after, added, differing) in [
-            ("", "bucket = \"b\"\ndistribution = \"E1\"\n", 2, 0),
+        let lines = "bucket = \"b\"\ndistribution = \"E1\"";
+        for (before, after) in [
+            ("", format!("{lines}\n")),
+            ("# mine", format!("# mine\n{lines}\n")),
             (
                 "# mine\ndir = \"d\"\n\n[purge]\nmode = \"all\"\n",
-                "# mine\ndir = \"d\"\nbucket = \"b\"\ndistribution = \"E1\"\n\n[purge]\nmode = \"all\"\n",
-                2,
-                0,
+                format!("# mine\ndir = \"d\"\n{lines}\n\n[purge]\nmode = \"all\"\n"),
             ),
             (
-                "bucket = \"s3://b/docs\"\ndistribution = \"auto\"",
-                "bucket = \"s3://b/docs\"\ndistribution = \"auto\"\n",
-                0,
-                1,
+                "dir = \"d\"\n\n# Which.\n [purge] # all\nmode = \"all\"",
+                format!("dir = \"d\"\n{lines}\n\n# Which.\n [purge] # all\nmode = \"all\""),
             ),
             (
                 "[env.x]\nbucket = \"c\"\n",
-                "bucket = \"b\"\ndistribution = \"E1\"\n[env.x]\nbucket = \"c\"\n",
-                2,
-                0,
+                format!("{lines}\n\n[env.x]\nbucket = \"c\"\n"),
+            ),
+            // What looks like a table is none.
+            (
+                "exclude = [\n  \"a\",\n]\nredirects = [\n[],\n]\n",
+                format!("exclude = [\n  \"a\",\n]\nredirects = [\n[],\n]\n{lines}\n"),
+            ),
+            (
+                "dir = \"d\"\r\n[purge]\r\n",
+                format!("dir = \"d\"\n{lines}\n\n[purge]\n").replace('\n', "\r\n"),
+            ),
+            ("\u{feff}[purge]\n", format!("\u{feff}{lines}\n\n[purge]\n")),
+        ] {
+            assert_eq!(text(before, None), after);
+            let again = with_keys(&after, None, &keys()).unwrap();
+            assert!(again.added.is_empty() && again.text == after);
+        }
+        assert!(with_keys("= 1", None, &keys()).is_err());
+    }
+
+    #[test]
+    fn a_part_gets_its_own_keys_or_is_begun() {
+        let lines = "bucket = \"b\"\ndistribution = \"E1\"";
+        for (before, after) in [
+            ("", format!("[env.x]\n{lines}\n")),
+            (
+                "dir = \"d\"\n",
+                format!("dir = \"d\"\n\n[env.x]\n{lines}\n"),
+            ),
+            (
+                "[env.x] # live\nwait = false\n\n[env.y]\nbucket = \"c\"\n",
+                format!("[env.x] # live\nwait = false\n{lines}\n\n[env.y]\nbucket = \"c\"\n"),
+            ),
+            (
+                "bucket = \"c\"\n[env.x.purge]\nmode = \"all\"\n",
+                format!("bucket = \"c\"\n[env.x.purge]\nmode = \"all\"\n\n[env.x]\n{lines}\n"),
+            ),
+            (
+                "bucket = \"b\"\n[env.x]\n",
+                "bucket = \"b\"\n[env.x]\ndistribution = \"E1\"\n".to_owned(),
             ),
         ] {
-            let written = with_keys(before, &keys).unwrap();
-            assert_eq!(written.text, after);
-            assert_eq!(
-                (written.added.len(), written.differing.len()),
-                (added, differing),
-                "{before}"
-            );
+            assert_eq!(text(before, Some("x")), after);
         }
-        assert!(with_keys("= 1", &keys).is_err());
+        assert_eq!(text("", Some("a b")), format!("[env.\"a b\"]\n{lines}\n"));
+        let inline = "env = { x = { wait = false } }\n";
+        assert!(with_keys(inline, Some("x"), &keys()).is_err());
+    }
+
+    #[test]
+    fn what_the_file_says_stays() {
+        let same = "bucket = \"s3://b/docs\"\ndistribution = [\"E1\"]\n";
+        let written = with_keys(same, None, &keys()).unwrap();
+        assert_eq!(written.text, same);
+        let differs = with_keys("distribution = \"auto\"\n", None, &keys()).unwrap();
+        assert_eq!(differs.differing, ["distribution = \"E1\""]);
+        assert_eq!(differs.added, ["bucket = \"b\""]);
+        let app = [("spa", true.into())];
+        let said = with_keys("spa = false\n", None, &app).unwrap();
+        assert_eq!(said.differing, ["spa = true"]);
+        assert_eq!(with_keys("", None, &app).unwrap().text, "spa = true\n");
+        // Nothing of one site is written into the settings of another.
+        for (env, other) in [
+            (None, "bucket = \"c\"\n"),
+            (Some("x"), "[env.x]\nbucket = \"c\"\n"),
+        ] {
+            let written = with_keys(other, env, &keys()).unwrap();
+            assert_eq!(written.text, other);
+            assert_eq!((written.added.len(), written.foreign.len()), (0, 2));
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::list::{List, Numbered};
+use super::setup_values::StackName;
 use super::values::{
     AccountId, BucketAddress, ByteSize, DistributionSetting, EndpointUrl, FieldValue,
     FileExtension, FunctionName, GlobPattern, HostName, KeptDeploys, MemorySize, Period,
@@ -37,6 +38,8 @@ pub(crate) struct Settings {
     /// `Auto` and `None` stand alone; never empty.
     pub distribution: List<DistributionSetting>,
     pub distribution_tenant: Option<String>,
+    /// The CloudFormation stack that `setup` makes; `None`: [`StackName::of_bucket`].
+    pub stack: Option<StackName>,
     /// Origins that are the bucket, besides those by S3's own host names for it.
     pub origin_domains: List<String>,
     /// What the bucket's website endpoint answers folders and errors with, where its configuration may not be read.
@@ -178,6 +181,7 @@ impl Default for Settings {
             state: None,
             distribution: List(vec![DistributionSetting::Auto]),
             distribution_tenant: None,
+            stack: None,
             origin_domains: List::default(),
             website_index: None,
             website_error: None,

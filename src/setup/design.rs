@@ -4,13 +4,16 @@ use std::path::Path;
 
 use super::flags::comment;
 use super::rights::least_policy;
+use super::standing::StandingParts;
 use super::template::{CertificatePlace, GithubTrust, StackDesign, StackDomain};
+use crate::aws::distribution_settings::LiveBehavior;
 use crate::cli::SetupArgs;
 use crate::edge::IndexLookup;
 use crate::edge::error_page::{ErrorPage, with_denied};
 use crate::error::Error;
-use crate::rules::edge_function::EdgeFunction;
-use crate::settings::setup_values::{GithubBranch, StackName};
+use crate::rules::edge_function::{EdgeFunction, is_ours};
+use crate::rules::redirect::Redirect;
+use crate::settings::setup_values::{ACCOUNT, GithubBranch, StackName, new_bucket};
 use crate::settings::values::FunctionName;
 use crate::settings::{DistributionSetting, Settings, build_dir};
 use crate::survey;
@@ -21,6 +24,8 @@ pub(crate) const CERTIFICATE_REGION: &str = "us-east-1";
 /// What the account has already.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct AccountParts {
+    /// What was made before, and what deploys wrote into it.
+    pub standing: Option<StandingParts>,
     /// The id of the domain's Route 53 zone.
     pub zone: Option<String>,
     /// The ARN of GitHub's OIDC provider.
@@ -32,6 +37,7 @@ impl AccountParts {
     pub(crate) fn said(flags: &SetupArgs) -> Self {
         let said = |flag: &Option<String>| flag.clone().filter(|said| said != "none");
         Self {
+            standing: None,
             zone: said(&flags.hosted_zone),
             provider: said(&flags.github_provider),
         }
@@ -42,16 +48,16 @@ impl AccountParts {
 ///
 /// # Errors
 /// `Exit::Usage` where no bucket is named.
-pub(crate) fn stack_name(settings: &Settings, flags: &SetupArgs) -> Result<String, Error> {
+pub(crate) fn stack_name(settings: &Settings) -> Result<String, Error> {
     let bucket = settings.bucket()?;
-    let named = flags.stack.clone();
+    let named = settings.stack.clone();
     Ok(named.unwrap_or_else(|| StackName::of_bucket(bucket)).0)
 }
 
 /// Returns what the stack is to be in this region.
 ///
 /// # Errors
-/// `Exit::Usage` where no bucket is named, and where the function cannot be written.
+/// `Exit::Usage` where no bucket is named, or one that cannot be made, and where the function cannot be written.
 pub(crate) fn design(
     settings: &Settings,
     flags: &SetupArgs,
@@ -59,27 +65,13 @@ pub(crate) fn design(
     parts: AccountParts,
 ) -> Result<StackDesign, Error> {
     let bucket = settings.bucket()?;
-    let stack = stack_name(settings, flags)?;
+    new_bucket(bucket).map_err(Error::usage)?;
+    let stack = stack_name(settings)?;
     let build = build_dir(settings, Path::new("")).ok();
-    let named = settings
-        .redirect_function
-        .as_ref()
-        .map(|name| name.0.as_str());
-    let function = needs_function(settings, flags, build.as_deref())
-        .then(|| Ok::<_, Error>((own_name(named, &stack), function(settings, bucket)?)))
-        .transpose()?;
+    let standing = parts.standing.unwrap_or_default();
+    let function = site_function(settings, &stack, build.as_deref(), &standing)?;
+    let headers_policy = site_policy(settings, &stack, &standing);
     let prefix = &settings.prefix.0;
-    let own_state = settings
-        .state
-        .as_ref()
-        .filter(|state| state.bucket == bucket);
-    let state = own_state.map_or_else(
-        || format!("{prefix}.unstale/"),
-        |state| state.prefix.clone(),
-    );
-    let headers_policy = settings
-        .headers_policy()
-        .map(|name| own_name(Some(&name.0), &stack));
     let name = function
         .as_ref()
         .map(|(name, _)| FunctionName(name.clone()));
@@ -91,23 +83,37 @@ pub(crate) fn design(
         flags: comment(flags, &error_pages),
         bucket: bucket.to_owned(),
         prefix: prefix.clone(),
-        state,
+        state: state_folder(settings, bucket),
         price_class: flags.price_class.unwrap_or_default().name().to_owned(),
         error_pages,
         has_tags: settings.tags,
         function,
         headers_policy,
-        domain: flags.domain.as_ref().map(|domain| StackDomain {
-            name: domain.to_ascii_lowercase(),
-            zone: parts.zone,
-            certificate: if region == CERTIFICATE_REGION {
-                CertificatePlace::SameStack
-            } else {
-                CertificatePlace::OwnStack
-            },
-        }),
+        live: standing.behavior,
+        domain: stack_domain(flags, parts.zone, region),
         github: github.transpose()?,
         stack,
+    })
+}
+
+/// Returns the folder of the deploys' state, as far as it lies in this bucket.
+fn state_folder(settings: &Settings, bucket: &str) -> String {
+    let own = settings.state.as_ref();
+    own.filter(|state| state.bucket == bucket).map_or_else(
+        || format!("{}.unstale/", settings.prefix.0),
+        |state| state.prefix.clone(),
+    )
+}
+
+fn stack_domain(flags: &SetupArgs, zone: Option<String>, region: &str) -> Option<StackDomain> {
+    Some(StackDomain {
+        name: flags.domain.clone()?,
+        zone,
+        certificate: if region == CERTIFICATE_REGION {
+            CertificatePlace::SameStack
+        } else {
+            CertificatePlace::OwnStack
+        },
     })
 }
 
@@ -135,13 +141,48 @@ fn own_name(named: Option<&str>, stack: &str) -> String {
     named.unwrap_or(stack).to_owned()
 }
 
+/// Returns name and code of the stack's function. One that is there stays what it was made as, since CloudFormation would write
+/// another over what deploys wrote since; none is made where a function of theirs is associated.
+fn site_function(
+    settings: &Settings,
+    stack: &str,
+    build: Option<&Path>,
+    standing: &StandingParts,
+) -> Result<Option<(String, String)>, Error> {
+    let bucket = settings.bucket()?;
+    let site = format!("s3://{bucket}/{}", settings.prefix.0);
+    let named = settings.redirect_function.as_ref();
+    let named = named.map(|name| name.0.as_str());
+    if let Some((name, code)) = standing.function() {
+        let code = if is_ours(&code, &site) {
+            code
+        } else {
+            first_code(settings, &site)?
+        };
+        return Ok(Some((name, code)));
+    }
+    let is_there = standing
+        .behavior
+        .as_ref()
+        .is_some_and(LiveBehavior::runs_first);
+    let is_needed = !is_there && needs_function(settings, build);
+    let function = is_needed.then(|| Ok((own_name(named, stack), first_code(settings, &site)?)));
+    function.transpose()
+}
+
+/// Returns the name of the stack's headers policy: that of the one that is there, and none where deploys made one.
+fn site_policy(settings: &Settings, stack: &str, standing: &StandingParts) -> Option<String> {
+    let live = standing.behavior.as_ref();
+    let is_there = live.is_some_and(|live| live.headers_policy.is_some());
+    let wanted = settings.headers_policy().filter(|_| !is_there);
+    let wanted = wanted.map(|name| own_name(Some(&name.0), stack));
+    standing.headers_policy().or(wanted)
+}
+
 /// Tells whether requests have to go through a function: the settings ask for one, or folders' documents have to be found.
-fn needs_function(settings: &Settings, flags: &SetupArgs, build: Option<&Path>) -> bool {
-    let has_folders = match build {
-        Some(build) => has_folder_documents(build),
-        // Most generators write folders.
-        None => !flags.spa,
-    };
+fn needs_function(settings: &Settings, build: Option<&Path>) -> bool {
+    // Most generators write folders.
+    let has_folders = build.is_none_or(has_folder_documents);
     settings.function_name().is_some() || settings.index != IndexLookup::None && has_folders
 }
 
@@ -151,11 +192,21 @@ fn has_folder_documents(build: &Path) -> bool {
     files.any(|file| file.file_name() == "index.html")
 }
 
-/// Returns the code that a first deploy writes before it knows of anything but folders.
-fn function(settings: &Settings, bucket: &str) -> Result<String, Error> {
+/// Returns the code that the function begins with: it finds folders' documents, and shows an app's page. What else it is to do,
+/// deploys write.
+fn first_code(settings: &Settings, site: &str) -> Result<String, Error> {
+    let app = Redirect {
+        status: 200,
+        ..Redirect::new("/*", "/index.html")
+    };
     let function = EdgeFunction {
-        site: format!("s3://{bucket}/{}", settings.prefix.0),
-        rewrite: survey::rewrite(settings.index, &settings.extensions(), Vec::new()),
+        // Nobody's in particular where the account puts in its number.
+        site: Some(site)
+            .filter(|site| !site.contains(ACCOUNT))
+            .unwrap_or_default()
+            .to_owned(),
+        redirects: Vec::from_iter(settings.spa.then_some(app)),
+        rewrite: survey::rewrite(IndexLookup::Auto, &[], Vec::new()),
         ..EdgeFunction::default()
     };
     let code = function.code();
@@ -164,18 +215,14 @@ fn function(settings: &Settings, bucket: &str) -> Result<String, Error> {
 
 fn error_pages(flags: &SetupArgs, build: Option<&Path>) -> Result<Vec<ErrorPage>, Error> {
     let mut pages = flags.error_page.clone();
-    if flags.spa {
-        let named: Vec<u16> = pages.iter().map(|page| page.code).collect();
-        let app = ErrorPage::of_app().into_iter();
-        pages.extend(app.filter(|page| !named.contains(&page.code)));
-    } else if pages.is_empty() && build.is_some_and(|build| build.join("404.html").is_file()) {
+    if pages.is_empty() && build.is_some_and(|build| build.join("404.html").is_file()) {
         pages.push(ErrorPage::new(404, "/404.html", 404));
     }
     let pages = with_denied(pages);
     let twice = pages.windows(2).find(|pair| pair[0].code == pair[1].code);
     match twice {
         Some(pair) => Err(Error::usage(format!(
-            "--error-page names {} twice",
+            "--error-page: {} is named twice",
             pair[0].code
         ))),
         None => Ok(pages),

@@ -7,10 +7,12 @@ use crate::edge::error_page::{ErrorPage, with_denied};
 /// What a distribution is to have.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WantedFields {
-    /// A key without a slash at its start.
+    /// A key without a slash at its start: DefaultRootObject has none.
     pub root: Option<String>,
     pub error_pages: Vec<ErrorPage>,
     pub tag_header: Option<String>,
+    /// `PriceClass_100`
+    pub price_class: Option<&'static str>,
 }
 
 /// A field that differs.
@@ -40,13 +42,17 @@ pub(crate) fn edit(
         is_change
     };
     if let Some(root) = wanted.root {
-        let root = root.trim_start_matches('/').to_owned();
         let before = configuration.root().map(str::to_owned);
         if differs("DefaultRootObject".to_owned(), before, root.clone()) {
             configuration.set_root(&root);
         }
     }
-    for page in with_denied(wanted.error_pages) {
+    let mut pages = with_denied(wanted.error_pages.clone());
+    // A page that stands there for 403 was not named, and stays.
+    pages.retain(|page| {
+        wanted.error_pages.contains(page) || configuration.error_page(page.code).is_none()
+    });
+    for page in pages {
         let field = format!("CustomErrorResponses, error {}", page.code);
         let after = told(&page.path, &page.response_code.to_string(), page.ttl.into());
         if differs(field, configuration.error_page(page.code), after) {
@@ -61,6 +67,12 @@ pub(crate) fn edit(
             header.clone(),
         ) {
             configuration.set_tag_header(&header)?;
+        }
+    }
+    if let Some(class) = wanted.price_class {
+        let before = configuration.price_class().map(str::to_owned);
+        if differs("PriceClass".to_owned(), before, class.to_owned()) {
+            configuration.set_price_class(class);
         }
     }
     Ok(changes)

@@ -11,18 +11,25 @@ pub(crate) struct StackFailure {
     reason: String,
 }
 
-const BUCKET_TAKEN: &str = "the name of a bucket is the world's: take another with --bucket NAME; one of yours that is to be used stays as it is, and `unstale deploy` needs no stack";
+const BUCKET_TAKEN: &str = "the name of a bucket is the world's, and another account has this one: take another with --bucket NAME";
+const BUCKET_THERE: &str = "--import-bucket takes the account's own bucket into the stack, with its objects; --bucket NAME names another";
 
 /// Words of a resource's reason, and what to do.
-const ADVICE: [(&str, &str, &str); 13] = [
+const ADVICE: [(&str, &str, &str); 15] = [
     (
         "",
         "must be verified",
         "a new account has to be verified before it may have distributions: write to AWS Support, then run this again",
     ),
-    ("AWS::S3::Bucket", "already exists", BUCKET_TAKEN),
-    ("AWS::S3::Bucket", "AlreadyExists", BUCKET_TAKEN),
     ("AWS::S3::Bucket", "is not available", BUCKET_TAKEN),
+    ("AWS::S3::Bucket", "already exists", BUCKET_THERE),
+    ("AWS::S3::Bucket", "owned by you", BUCKET_THERE),
+    ("AWS::S3::Bucket", "AlreadyExists", BUCKET_TAKEN),
+    (
+        "AWS::S3::BucketPolicy",
+        "already exists",
+        "the bucket has a policy, which the stack's would replace: `aws s3api delete-bucket-policy --bucket NAME` takes it off",
+    ),
     (
         "AWS::IAM::OIDCProvider",
         "already exists",
@@ -139,7 +146,17 @@ mod tests {
     #[test]
     fn a_failure_comes_with_what_to_do() {
         for (kind, reason, advice) in [
-            ("AWS::S3::Bucket", "b already exists", "--bucket"),
+            ("AWS::S3::Bucket", "b already exists", "--import-bucket"),
+            (
+                "AWS::S3::Bucket",
+                "The requested bucket name is not available. (HandlerErrorCode: AlreadyExists)",
+                "another account",
+            ),
+            (
+                "AWS::S3::BucketPolicy",
+                "The bucket policy already exists on bucket b.",
+                "delete-bucket-policy",
+            ),
             (
                 "AWS::IAM::OIDCProvider",
                 "Provider with url https://t already exists.",

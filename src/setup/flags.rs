@@ -24,6 +24,7 @@ pub(super) fn comment(flags: &SetupArgs, error_pages: &[ErrorPage]) -> String {
         flag("github", flags.github.as_ref().map(ToString::to_string)),
         flag("github-provider", flags.github_provider.clone()),
         flag("price-class", price_class.map(str::to_owned)),
+        flags.spa.then(|| " --spa".to_owned()),
     ];
     let pages = error_pages.iter();
     let pages = pages.filter_map(|page| flag("error-page", Some(page.to_string())));
@@ -46,9 +47,10 @@ pub(crate) fn with_earlier(flags: &SetupArgs, template: &str) -> SetupArgs {
         flags.github = earlier.github;
         flags.github_provider = flags.github_provider.or(earlier.github_provider);
     }
-    if !flags.spa && flags.error_page.is_empty() {
+    if flags.error_page.is_empty() {
         flags.error_page = earlier.error_page;
     }
+    flags.spa |= earlier.spa;
     flags.price_class = flags.price_class.or(earlier.price_class);
     flags
 }
@@ -84,7 +86,12 @@ mod tests {
             again(&["--domain=example.org", "--error-page=403=/x"]),
             "# unstale setup --domain=example.org --github=me/site@live --price-class=all --error-page=403=/x:403@10"
         );
+        assert_eq!(
+            again(&["--spa"]),
+            template.replace(" --error", " --spa --error")
+        );
         let plain = with_earlier(&flags(&["--spa"]), "x: y");
         assert!(plain.spa && plain.domain.is_none());
+        assert!(with_earlier(&flags(&[]), &comment(&plain, &[])).spa);
     }
 }

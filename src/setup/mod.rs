@@ -2,12 +2,15 @@
 
 pub(crate) mod account;
 pub(crate) mod design;
+mod drift;
 pub(crate) mod existing;
 mod failure;
 pub(crate) mod flags;
+mod follow;
 pub(crate) mod policy;
 pub(crate) mod purposes;
 pub(crate) mod rights;
 pub(crate) mod run;
+pub(crate) mod standing;
 pub(crate) mod template;
 mod yaml;

@@ -1,31 +1,59 @@
 //! The least IAM policy for each thing that this tool is used for, apart from each other.
 
+use super::design::stack_name;
 use super::policy::{IamPolicy, PolicyStatement, StringOrList};
 use super::rights::{least_policy, partition, purging};
 use crate::cli::{PolicyArgs, PolicyPurpose};
 use crate::error::Error;
-use crate::settings::Settings;
-use crate::settings::setup_values::StackName;
+use crate::settings::{PurgeSettings, Settings};
 
-/// Returns the policy of a purpose. Fails where it needs a bucket and none is named.
+/// Returns the policy of a purpose.
+///
+/// # Errors
+/// `Exit::Usage` where it needs a bucket and none is named, and where nothing is purged.
 pub(crate) fn policy_for(settings: &Settings, flags: &PolicyArgs) -> Result<IamPolicy, Error> {
     Ok(match flags.purpose {
         PolicyPurpose::Deploy => least_policy(settings)?,
-        PolicyPurpose::Plan => least_policy(settings)?.only(is_read),
-        PolicyPurpose::Invalidate => {
-            let partition = partition(settings.region.as_deref().unwrap_or_default());
-            IamPolicy::of(purging(settings, partition)).only(is_purge)
-        }
+        PolicyPurpose::Plan => least_policy(settings)?.only(is_planned),
+        PolicyPurpose::Invalidate => IamPolicy::of(purging_by_hand(settings)?),
         PolicyPurpose::Setup => IamPolicy::of(making(settings, flags)?),
     })
 }
 
-/// Tells whether an action changes nothing, by its verb: those of S3 and CloudFront are named so throughout.
-fn is_read(action: &str) -> bool {
+/// Tells whether a plan looks so. An action that changes nothing has a verb for its name, throughout S3 and CloudFront; who makes no
+/// change waits for no purge, and gives up no uploads.
+fn is_planned(action: &str) -> bool {
     let name = action.split_once(':').map_or(action, |(_, name)| name);
-    ["Get", "List", "Describe"]
+    let is_read = ["Get", "List", "Describe"]
         .iter()
-        .any(|verb| name.starts_with(verb))
+        .any(|verb| name.starts_with(verb));
+    is_read && !name.starts_with("GetInvalidation") && name != "ListBucketMultipartUploads"
+}
+
+/// Returns what `invalidate`, `invalidations` and `quota` need, which go by the distributions alone.
+fn purging_by_hand(settings: &Settings) -> Result<Vec<PolicyStatement>, Error> {
+    let settings = Settings {
+        purge: PurgeSettings::default(),
+        ..settings.clone()
+    };
+    let partition = partition(settings.region.as_deref().unwrap_or_default());
+    let mut policy = IamPolicy::of(purging(&settings, partition)).only(is_purge);
+    for statement in &mut policy.statement {
+        if let StringOrList::List(actions) = &mut statement.action {
+            let listed: Vec<String> = actions
+                .iter()
+                .filter(|action| action.starts_with("cloudfront:GetInvalidation"))
+                .map(|action| action.replace("GetInvalidation", "ListInvalidations"))
+                .collect();
+            actions.extend(listed);
+        }
+    }
+    if policy.statement.is_empty() {
+        return Err(Error::usage(
+            "`distribution` is none: there is nothing to invalidate, and no right for it",
+        ));
+    }
+    Ok(policy.statement)
 }
 
 /// Tells whether an action finds what is purged, purges it, or waits for that.
@@ -183,7 +211,7 @@ fn making(settings: &Settings, flags: &PolicyArgs) -> Result<Vec<PolicyStatement
     let account = account.map_or("*", |account| account.0.as_str());
     let bucket = settings.bucket()?;
     let arn = |service: &str, what: &str| format!("arn:{partition}:{service}:{account}:{what}");
-    let stack = StackName::of_bucket(bucket).0;
+    let stack = stack_name(settings)?;
     let stacks = arn("cloudformation:*", &format!("stack/{stack}*"));
     let mut looks = vec![
         "cloudformation:DescribeStackDriftDetectionStatus",
@@ -240,9 +268,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::edge::PurgeMode;
     use crate::rules::security_preset::SecurityPreset;
     use crate::settings::DistributionSetting;
     use crate::settings::list::List;
+    use crate::settings::setup_values::StackName;
     use crate::settings::values::BucketAddress;
 
     fn settings() -> Settings {
@@ -286,7 +316,11 @@ mod tests {
             assert!(!has(&plan, &format!(":{verb}")), "{verb}: {plan:?}");
         }
         let left: Vec<_> = deploy.difference(&plan).collect();
-        assert!(left.iter().all(|action| !is_read(action)), "{left:?}");
+        assert!(left.iter().all(|action| !is_planned(action)), "{left:?}");
+        for needless in ["GetInvalidation", "ListInvalidations", "MultipartUploads"] {
+            assert!(!has(&plan, needless), "{needless}: {plan:?}");
+        }
+        assert!(!has(&deploy, "ListInvalidations"));
         for read in [
             "s3:GetObject",
             "s3:ListBucket",
@@ -309,6 +343,27 @@ mod tests {
         let found = actions(&settings(), of(PolicyPurpose::Invalidate));
         assert!(found.contains("cloudfront:ListDistributions"));
         assert!(!has(&found, "s3:") && !has(&found, "Update"), "{found:?}");
+        let never = PurgeSettings {
+            mode: PurgeMode::None,
+            ..PurgeSettings::default()
+        };
+        let never = Settings {
+            purge: never,
+            ..settings()
+        };
+        let by_hand = actions(&never, of(PolicyPurpose::Invalidate));
+        assert!(has(&by_hand, "CreateInvalidation"));
+        let tenant = Settings {
+            distribution_tenant: Some("dt_1".to_owned()),
+            ..settings()
+        };
+        let tenant = actions(&tenant, of(PolicyPurpose::Invalidate));
+        assert!(has(&tenant, "ListInvalidationsForDistributionTenant"));
+        let nothing = Settings {
+            distribution: List(vec![DistributionSetting::None]),
+            ..settings()
+        };
+        assert!(policy_for(&nothing, &of(PolicyPurpose::Invalidate)).is_err());
     }
 
     #[test]
@@ -333,5 +388,22 @@ mod tests {
         assert!(has(&domain, "acm:") && has(&domain, "route53:") && !has(&domain, "iam:"));
         let github = actions(&settings(), with(false, true));
         assert!(has(&github, "iam:") && !has(&github, "acm:"));
+        let renamed = Settings {
+            stack: Some(StackName("mine".to_owned())),
+            ..settings()
+        };
+        let renamed = policy_for(&renamed, &with(false, true)).unwrap().statement;
+        let resource = |sid: &str| {
+            let mut statements = renamed.iter().filter(|statement| statement.sid == sid);
+            statements
+                .next()
+                .map(|statement| statement.resource.clone())
+        };
+        for (sid, arn) in [
+            ("Stack", "arn:aws:cloudformation:*:*:stack/mine*"),
+            ("DeployRole", "arn:aws:iam::*:role/mine*"),
+        ] {
+            assert_eq!(resource(sid), Some(arn.into()));
+        }
     }
 }

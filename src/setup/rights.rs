@@ -132,7 +132,6 @@ pub(super) fn purging(settings: &Settings, partition: &str) -> Vec<PolicyStateme
         actions.extend([
             "cloudfront:CreateInvalidation",
             "cloudfront:GetInvalidation",
-            "cloudfront:ListInvalidations",
         ]);
     }
     let headers = settings.headers_policy();

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::failure::{StackFailure, dns_record};
-use crate::aws::AwsError;
+use super::failure::StackFailure;
 use crate::aws::cloudformation::{
     ChangeSetKind, CloudFormation, ResourceEvent, SiteStack, StackChange, StackRequest,
 };
@@ -11,7 +10,7 @@ use crate::error::Error;
 use crate::job::StopSignal;
 
 /// The state of a stack that was never made, only proposed.
-const REVIEWED: &str = "REVIEW_IN_PROGRESS";
+pub(super) const REVIEWED: &str = "REVIEW_IN_PROGRESS";
 
 /// What goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +19,24 @@ pub(crate) enum SetupEvent {
     Resource(ResourceEvent),
     /// A certificate waits for this record of the domain's DNS.
     RecordAwaited { name: String, value: String },
+    /// It does so for long, although this zone has the record.
+    ZoneAwaited {
+        name: String,
+        value: String,
+        zone: String,
+    },
 }
 
 /// A stack at work.
 pub(crate) struct StackRun<'a> {
     pub cloudformation: CloudFormation,
+    pub region: String,
     pub request: StackRequest,
+    /// The same for a stack that is not there yet, where a bucket is to be taken into it: the template says no more of that than its
+    /// name, since CloudFormation takes in what is there as it is. The request then changes it.
+    pub first: Option<StackRequest>,
+    /// The zone that gets the certificate's record by itself.
+    pub zone: Option<String>,
     /// Between two looks at first, and at most.
     pub pace: (Duration, Duration),
     pub stop: &'a StopSignal,
@@ -59,6 +70,17 @@ impl StackProposal {
     pub(crate) fn takes_away(&self) -> bool {
         let mut changes = self.changes.iter();
         changes.any(|change| change.action == "Remove" || change.replacement == "True")
+    }
+
+    /// Returns whether something that no stack had would be in this one.
+    pub(crate) fn takes_in(&self) -> bool {
+        self.changes.iter().any(|change| change.action == "Import")
+    }
+
+    /// Returns whether all that is there stays, and nothing is added. CloudFormation names what refers to a bucket along with it.
+    pub(crate) fn only_modifies(&self) -> bool {
+        let mut changes = self.changes.iter();
+        changes.all(|change| change.action == "Modify") && !self.takes_away()
     }
 }
 
@@ -111,10 +133,10 @@ impl StackRun<'_> {
 
     /// Has a change set made. `None`: there is nothing to change.
     async fn propose(&self, kind: ChangeSetKind) -> Result<Option<StackProposal>, Error> {
-        let StackRequest { stack, name, .. } = &self.request;
-        self.cloudformation
-            .create_change_set(&self.request, kind)
-            .await?;
+        let first = (self.first.as_ref()).filter(|_| kind == ChangeSetKind::Create);
+        let request = first.unwrap_or(&self.request);
+        let StackRequest { stack, name, .. } = request;
+        self.cloudformation.create_change_set(request, kind).await?;
         let mut pause = self.pace.0;
         loop {
             let Some(set) = self.cloudformation.change_set(stack, name).await? else {
@@ -138,7 +160,7 @@ impl StackRun<'_> {
                 }
                 ("FAILED", _) => {
                     let refusals = self.cloudformation.refusals(&set.id).await;
-                    self.withdraw(&set.stack_id).await?;
+                    self.discard(&set.stack_id, &set.id).await?;
                     return Err(self.refused(set.reason, refusals.unwrap_or_default()));
                 }
                 // It was overtaken by another, or was carried out before: an equal one is made.
@@ -147,9 +169,7 @@ impl StackRun<'_> {
                     "OBSOLETE" | "UNAVAILABLE" | "EXECUTE_FAILED" | "EXECUTE_COMPLETE",
                 ) => {
                     self.cloudformation.delete_change_set(stack, name).await?;
-                    self.cloudformation
-                        .create_change_set(&self.request, kind)
-                        .await?;
+                    self.cloudformation.create_change_set(request, kind).await?;
                 }
                 _ => {}
             }
@@ -174,11 +194,17 @@ impl StackRun<'_> {
     }
 
     /// Leaves no trace of a proposal: neither it, nor the stack, by its ARN, where nobody carried out another.
-    pub(crate) async fn withdraw(&self, stack_id: &str) -> Result<(), Error> {
-        let name = &self.request.name;
-        self.cloudformation
-            .delete_change_set(stack_id, name)
-            .await?;
+    pub(crate) async fn withdraw(&self, proposal: &StackProposal) -> Result<(), Error> {
+        self.discard(&proposal.stack_id, &proposal.change_set).await
+    }
+
+    async fn discard(&self, stack_id: &str, change_set: &str) -> Result<(), Error> {
+        let deleted = self.cloudformation.delete_change_set(stack_id, change_set);
+        match deleted.await {
+            // Somebody else carries it out: it is theirs.
+            Err(error) if error.message.starts_with("InvalidChangeSetStatus") => return Ok(()),
+            deleted => deleted?,
+        }
         let stack = self.cloudformation.stack(stack_id).await?;
         if stack.is_some_and(|stack| stack.status == REVIEWED) {
             self.cloudformation.delete_stack(stack_id).await?;
@@ -192,93 +218,38 @@ impl StackRun<'_> {
     /// What failed, by the resource's own words, with what to do.
     pub(crate) async fn carry_out(&self, proposal: &StackProposal) -> Result<SiteStack, Error> {
         let id = &proposal.stack_id;
-        let before = self.cloudformation.events(id, |_| false).await?;
-        let last = before.last().map(|event| event.id.clone());
+        let last = self.last_event(id).await?;
         self.cloudformation
             .execute(&self.request.stack, &proposal.change_set)
             .await?;
         self.follow(id, last).await
     }
 
+    async fn last_event(&self, id: &str) -> Result<Option<String>, Error> {
+        let events = self.cloudformation.events(id, |_| false).await?;
+        Ok(events.into_iter().next_back().map(|event| event.id))
+    }
+
     /// Removes what a failed first try left. A bucket with objects stays.
     pub(crate) async fn remove(&self, stack: &SiteStack) -> Result<(), Error> {
+        let last = self.last_event(&stack.id).await?;
         self.cloudformation.delete_stack(&stack.id).await?;
-        self.follow(&stack.id, None).await.map(|_| ())
-    }
-
-    /// Tells what happens to a stack until nothing does. `last` is the id of the last event that is known; without it, the events
-    /// of what is under way are told.
-    async fn follow(&self, id: &str, mut last: Option<String>) -> Result<SiteStack, Error> {
-        let mut failures: Vec<StackFailure> = Vec::new();
-        let mut pause = self.pace.0;
-        loop {
-            let stack = self.cloudformation.stack(id).await?.unwrap_or_default();
-            let is_known =
-                |event: &ResourceEvent| last.as_ref().is_some_and(|last| *last == event.id);
-            let mut events = self.cloudformation.events(id, is_known).await?;
-            if last.is_none() {
-                let begun = events
-                    .iter()
-                    .rposition(|event| event.physical_id == id && event.reason == "User Initiated");
-                events.drain(..begun.unwrap_or_default());
-            }
-            last = events.last().map(|event| event.id.clone()).or(last);
-            for event in events {
-                if let Some((name, value)) = dns_record(&event) {
-                    (self.tell)(SetupEvent::RecordAwaited { name, value });
-                }
-                failures.extend(StackFailure::of(&event));
-                (self.tell)(SetupEvent::Resource(event));
-            }
-            if !stack.status.ends_with("_IN_PROGRESS") {
-                return self.outcome(stack, failures);
-            }
-            self.wait(&mut pause).await?;
-        }
-    }
-
-    fn outcome(&self, stack: SiteStack, failures: Vec<StackFailure>) -> Result<SiteStack, Error> {
-        let is_well = matches!(
-            stack.status.as_str(),
-            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "DELETE_COMPLETE"
-        );
-        let Some(first) = failures.first() else {
-            return if is_well {
-                Ok(stack)
-            } else {
-                let reason = stack.reason.clone().unwrap_or_default();
-                Err(Error::failed(format!(
-                    "the stack {} is {}",
-                    self.request.stack, stack.status
-                ))
-                .because(reason))
-            };
-        };
-        if is_well && stack.status != "DELETE_COMPLETE" {
-            return Ok(stack);
-        }
-        let mut error = Error::failed(format!(
-            "the stack {} could not be made: {}",
-            self.request.stack,
-            first.text()
-        ));
-        error.causes = failures.iter().skip(1).map(StackFailure::text).collect();
-        error.hint = first.advice();
-        Err(error)
+        self.follow(&stack.id, last).await.map(|_| ())
     }
 
     /// Waits a while, each time a bit longer.
-    async fn wait(&self, pause: &mut Duration) -> Result<(), Error> {
+    pub(super) async fn sleep(&self, pause: &mut Duration) {
         self.stop.sleep(*pause).await;
         *pause = (*pause * 3 / 2).min(self.pace.1);
-        if self.stop.is_set() {
-            return Err(Error::interrupted(format!(
-                "interrupted: CloudFormation goes on with the stack {} by itself",
-                self.request.stack
-            ))
-            .hint("`unstale setup` again, with the same flags, goes on from there"));
+    }
+
+    /// Does that where nothing is done to the stack yet.
+    pub(super) async fn wait(&self, pause: &mut Duration) -> Result<(), Error> {
+        self.sleep(pause).await;
+        match self.stop.is_set() {
+            true => Err(Error::interrupted("nothing was changed")),
+            false => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -297,41 +268,6 @@ fn next_step(status: Option<&str>) -> NextStep {
 /// CloudFormation says by a failure that there is nothing to do (CloudFormation User Guide, "Change sets").
 fn is_unchanged(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
-}
-
-/// Compares a stack with its template by CloudFormation's own means, and returns what differs.
-///
-/// # Errors
-/// Where it cannot be compared; `Exit::Interrupted`.
-pub(crate) async fn drifts(
-    run: &StackRun<'_>,
-) -> Result<Vec<crate::aws::stack_drift::ResourceDrift>, Error> {
-    let stack = &run.request.stack;
-    let found = run.cloudformation.stack(stack).await?;
-    if found.is_none_or(|found| found.status == REVIEWED) {
-        return Err(Error::failed(format!("there is no stack {stack}"))
-            .hint("`unstale setup` makes it; --stack NAME names another"));
-    }
-    let detection = run.cloudformation.detect_drift(stack).await?;
-    let mut pause = run.pace.0;
-    loop {
-        let (status, reason) = run.cloudformation.drift_detection(&detection).await?;
-        match status.as_str() {
-            "DETECTION_IN_PROGRESS" => run.wait(&mut pause).await?,
-            "DETECTION_COMPLETE" => break,
-            _ => {
-                return Err(Error::failed(format!(
-                    "the stack {stack} cannot be compared with its template"
-                ))
-                .because(reason.unwrap_or(status)));
-            }
-        }
-    }
-    let drifts: Result<_, AwsError> = run.cloudformation.drifts(stack).await;
-    Ok(drifts?
-        .into_iter()
-        .filter_map(super::failure::unexpected)
-        .collect())
 }
 
 #[cfg(test)]

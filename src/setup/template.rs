@@ -1,7 +1,8 @@
 //! The template of a site's stack: small YAML that can be kept and used without this tool. Pure.
 
 use super::policy::IamPolicy;
-use super::yaml::{block, filled, scalar};
+use super::yaml::{self, block, filled, scalar};
+use crate::aws::distribution_settings::LiveBehavior;
 use crate::edge::error_page::ErrorPage;
 use crate::object::tags;
 use crate::rules::edge_function::comment;
@@ -25,6 +26,8 @@ pub(crate) struct StackDesign {
     pub function: Option<(String, String)>,
     /// The name of the headers policy.
     pub headers_policy: Option<String>,
+    /// What the distribution runs and sends by default, where there is one: it stays.
+    pub live: Option<LiveBehavior>,
     pub domain: Option<StackDomain>,
     pub github: Option<GithubTrust>,
 }
@@ -66,8 +69,12 @@ impl StackDesign {
             "# A static site on S3 behind CloudFront. Made, and changed, by\n{}\nAWSTemplateFormatVersion: \"2010-09-09\"\n",
             self.flags
         );
-        if self.certificate() == Some(CertificatePlace::OwnStack) {
-            text += "Parameters:\n  # CloudFront wants it in us-east-1, so that a stack there makes it.\n  CertificateArn:\n    Type: String\n";
+        let is_elsewhere = |domain: &&StackDomain| domain.certificate == CertificatePlace::OwnStack;
+        if let Some(domain) = self.domain.as_ref().filter(is_elsewhere) {
+            text += &format!(
+                "Parameters:\n  # CloudFront wants it in us-east-1, so that a stack there makes it: `unstale setup --print=certificate`.\n  CertificateArn:\n    Type: String\n    Description: {}\n",
+                scalar(&format!("Of {}, in us-east-1", domain.name))
+            );
         }
         text += "Resources:\n";
         text += &self.resources().join("\n");
@@ -95,6 +102,20 @@ impl StackDesign {
         text
     }
 
+    /// Returns the template that takes in a bucket as it is, and never lets go of it with a failed try.
+    pub(crate) fn importing_template(&self) -> String {
+        let template = self.template();
+        let whole = template.split_once("  Bucket:\n");
+        let Some((head, rest)) =
+            whole.and_then(|(head, rest)| Some((head, rest.split_once("\n\n")?.1)))
+        else {
+            return template;
+        };
+        let values = [("bucket", scalar(&self.bucket))];
+        let bucket = filled(include_str!("template/imported_bucket.yaml"), &values);
+        format!("{head}{bucket}\n{rest}")
+    }
+
     /// Returns the template of the certificate's own stack, where there is to be one.
     pub(crate) fn certificate_template(&self) -> Option<String> {
         let domain = self.domain.as_ref()?;
@@ -107,33 +128,33 @@ impl StackDesign {
         ))
     }
 
-    fn certificate(&self) -> Option<CertificatePlace> {
-        self.domain.as_ref().map(|domain| domain.certificate)
-    }
-
     fn resources(&self) -> Vec<String> {
-        let stack = || ("stack", scalar(&self.stack));
+        let stack = || ("stack", yaml::name(&self.stack));
         let written = comment(&format!("s3://{}/{}", self.bucket, self.prefix));
-        let comment = || ("comment", scalar(&written));
+        let comment = || ("comment", yaml::name(&written));
         let state = format!("${{Bucket.Arn}}/{}*", self.state);
         let mut resources = vec![
             filled(
                 include_str!("template/bucket.yaml"),
                 &[
                     stack(),
-                    ("bucket", scalar(&self.bucket)),
+                    ("bucket", yaml::name(&self.bucket)),
                     ("state", scalar(&state)),
                 ],
             ),
             self.distribution(),
         ];
         if let Some((name, code)) = &self.function {
-            let values = [("name", scalar(name)), comment(), ("code", code.clone())];
+            let values = [
+                ("name", yaml::name(name)),
+                comment(),
+                ("code", code.clone()),
+            ];
             resources.push(filled(include_str!("template/function.yaml"), &values));
         }
         if let Some(name) = &self.headers_policy {
             let text = include_str!("template/headers_policy.yaml");
-            resources.push(filled(text, &[("name", scalar(name)), comment()]));
+            resources.push(filled(text, &[("name", yaml::name(name)), comment()]));
         }
         if let Some(domain) = &self.domain {
             if domain.certificate == CertificatePlace::SameStack {
@@ -173,27 +194,63 @@ impl StackDesign {
         });
         let folder = self.prefix.trim_end_matches('/');
         let origin_path = format!("OriginPath: {}", scalar(&format!("/{folder}")));
-        let function = "# Turns folders into their index.html.\nFunctionAssociations:\n  - EventType: viewer-request\n    FunctionARN:\n      Fn::GetAtt: [EdgeFunction, FunctionMetadata.FunctionARN]";
-        let headers = "ResponseHeadersPolicyId:\n  Ref: HeadersPolicy";
         let tags = format!(
             "# Purges by the tags that deploys give objects.\nCacheTagConfig:\n  HeaderName: {}",
             tags::HEADER
         );
         let values = [
-            ("stack", scalar(&self.stack)),
+            ("stack", yaml::name(&self.stack)),
             ("price_class", scalar(&self.price_class)),
             ("aliases", aliases.collect()),
             ("certificate", certificate.collect()),
             ("origin_path", lines(!folder.is_empty(), &origin_path)),
-            ("function", lines(self.function.is_some(), function)),
-            (
-                "headers_policy",
-                lines(self.headers_policy.is_some(), headers),
-            ),
+            ("function", self.function_lines()),
+            ("headers_policy", self.headers_policy_line()),
             ("error_pages", self.error_page_lines()),
             ("tag_header", lines(self.has_tags, &tags)),
         ];
         filled(include_str!("template/distribution.yaml"), &values)
+    }
+
+    /// What runs at the edge: the stack's own function, and what deploys associated.
+    fn function_lines(&self) -> String {
+        const OWN: &str = "\n  - EventType: viewer-request\n    FunctionARN:\n      Fn::GetAtt: [EdgeFunction, FunctionMetadata.FunctionARN]";
+        let own = self
+            .function
+            .as_ref()
+            .map(|(name, _)| format!(":function/{name}"));
+        let live = self.live.clone().unwrap_or_default();
+        let mut lines: Vec<String> = (live.functions.iter())
+            .map(|(event, function)| match &own {
+                Some(own) if function.ends_with(own) => OWN.to_owned(),
+                _ => format!(
+                    "\n  - EventType: {event}\n    FunctionARN: {}",
+                    scalar(function)
+                ),
+            })
+            .collect();
+        if own.is_some() && !live.runs_first() {
+            lines.push(OWN.to_owned());
+        }
+        if lines.is_empty() {
+            return String::new();
+        }
+        format!(
+            "# Turns folders into their index.html.\nFunctionAssociations:{}",
+            lines.concat()
+        )
+    }
+
+    fn headers_policy_line(&self) -> String {
+        let live = self
+            .live
+            .as_ref()
+            .and_then(|live| live.headers_policy.as_ref());
+        match (live, &self.headers_policy) {
+            (Some(id), _) => format!("ResponseHeadersPolicyId: {}", scalar(id)),
+            (None, Some(_)) => "ResponseHeadersPolicyId:\n  Ref: HeadersPolicy".to_owned(),
+            (None, None) => String::new(),
+        }
     }
 
     fn error_page_lines(&self) -> String {
@@ -218,7 +275,7 @@ impl StackDesign {
         let values = [
             ("domain", name.clone()),
             ("validation", validation.collect()),
-            ("stack", scalar(&self.stack)),
+            ("stack", yaml::name(&self.stack)),
         ];
         filled(include_str!("template/certificate.yaml"), &values)
     }
@@ -233,7 +290,7 @@ impl StackDesign {
         // Plain structs of text: making a value of them cannot fail.
         let policy = serde_json::to_value(&github.policy).unwrap_or_default();
         let values = [
-            ("stack", scalar(&self.stack)),
+            ("stack", yaml::name(&self.stack)),
             ("provider", provider),
             ("subject", scalar(&subject)),
             ("numbered", scalar(&numbered)),
@@ -260,6 +317,7 @@ mod tests {
             has_tags: false,
             function: None,
             headers_policy: None,
+            live: None,
             domain: None,
             github: None,
         }
@@ -321,6 +379,20 @@ mod tests {
         assert!(!template.contains("DnsRecords"));
         insta::assert_snapshot!("certificate", far.certificate_template().unwrap());
         assert_eq!(full().certificate_template(), None);
+    }
+
+    #[test]
+    fn a_bucket_is_taken_in_by_its_name_alone() {
+        let (whole, importing) = (full().template(), full().importing_template());
+        let (from, to) = (
+            "DeletionPolicy: RetainExceptOnCreate",
+            "DeletionPolicy: Retain\n",
+        );
+        assert!(whole.contains(from) && importing.contains(to));
+        let policy = |text: &str| text.split_once("  BucketPolicy:").unwrap().1.to_owned();
+        assert_eq!(policy(&whole), policy(&importing));
+        let lines = |text: &str| text.lines().count();
+        assert!(lines(&importing) < lines(&whole) - 20, "{importing}");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::settings::setup_values::ACCOUNT;
+
 /// Fills the gaps of a text, `{{name}}`. One that is all of a line takes several lines, or none, in its own depth.
 pub(super) fn filled(text: &str, values: &[(&str, String)]) -> String {
     let mut filled = String::new();
@@ -26,6 +28,15 @@ pub(super) fn filled(text: &str, values: &[(&str, String)]) -> String {
         filled.push('\n');
     }
     filled
+}
+
+/// Writes a name as a scalar. One that holds the account's number gets it there.
+pub(super) fn name(text: &str) -> String {
+    if text.contains(ACCOUNT) {
+        format!("{{ \"Fn::Sub\": {} }}", Value::from(text))
+    } else {
+        scalar(text)
+    }
 }
 
 /// Writes a text as a scalar: in quotes wherever YAML might take it for something else.

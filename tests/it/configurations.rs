@@ -1,4 +1,4 @@
-//! Distributions as people have them: what each kind makes stale, and what is purged for it. The rows of docs/purges.md.
+//! Distributions as people have them: what each kind makes stale, and what is purged for it. The rows of docs/purging.md.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

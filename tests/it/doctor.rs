@@ -1,11 +1,15 @@
 //! What `unstale doctor` finds: nothing where all is well, and each thing that can keep a new user from a first deploy.
 
+use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 
 use local_cloudfront::{Certificate, Distribution, Fault};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::support::{BUCKET, Ran, Setup, Site, Unstale, World};
+
+const BUILD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/hexo/v1");
 
 fn site() -> Site {
     Site::of(&[("index.html", "<p>1"), ("404.html", "<p>none")])
@@ -24,7 +28,7 @@ fn policy(distribution: &str) -> String {
 const BLOCKED: &str = "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>";
 
 /// A world with nothing amiss, but for what is changed.
-async fn healthy_but(change: impl FnOnce(&mut Setup)) -> World {
+pub async fn healthy_but(change: impl FnOnce(&mut Setup)) -> World {
     let world = World::with(|setup| {
         let documents = &mut setup.bucket.documents;
         documents.insert("policy".into(), policy(&setup.distribution.id));
@@ -38,8 +42,40 @@ async fn healthy() -> World {
     healthy_but(|_| ()).await
 }
 
+/// Beside a build.
+pub fn doctor(world: &World) -> Unstale {
+    world.unstale("doctor --json").env("UNSTALE_DIR", BUILD)
+}
+
+/// A folder as which a world is known to `--local`: there each right is tried, as at AWS.
+pub struct LocalName {
+    folder: TempDir,
+    _lock: File,
+}
+
+impl LocalName {
+    pub fn of(world: &World) -> Self {
+        let folder = TempDir::new().unwrap();
+        let lock = File::create(folder.path().join("lock")).unwrap();
+        lock.lock().unwrap();
+        let endpoint = world.endpoint();
+        let (_, port) = endpoint.rsplit_once(':').unwrap();
+        fs::write(folder.path().join("port"), port).unwrap();
+        Self {
+            folder,
+            _lock: lock,
+        }
+    }
+
+    pub fn doctor(&self) -> Unstale {
+        let local = format!("--local={}", self.folder.path().display());
+        let doctor = Unstale::new("doctor --json --bucket").arg(BUCKET);
+        doctor.arg(local).env("UNSTALE_DIR", BUILD)
+    }
+}
+
 /// What is found, as `subject outcome: text`, with what to do behind an arrow.
-fn found(ran: &Ran) -> Vec<String> {
+pub fn found(ran: &Ran) -> Vec<String> {
     let object = ran.told("doctor");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let findings = object["findings"].as_array().unwrap().iter();
@@ -52,14 +88,14 @@ fn found(ran: &Ran) -> Vec<String> {
 }
 
 /// The problems alone.
-fn problems(ran: &Ran) -> Vec<String> {
+pub fn problems(ran: &Ran) -> Vec<String> {
     let lines = found(ran).into_iter();
     let problems = lines.filter(|line| line.contains(" problem: "));
     problems.collect()
 }
 
 /// Asserts that there is this one problem and what to do about it, and that the exit status says so.
-fn has_one(ran: Ran, words: &[&str]) -> Ran {
+pub fn has_one(ran: Ran, words: &[&str]) -> Ran {
     let ran = ran.exits(1);
     let problems = problems(&ran);
     let [problem] = problems.as_slice() else {
@@ -82,7 +118,12 @@ async fn where_all_is_well_no_problem_is_found_and_nothing_changes() {
         let configured = || format!("{:?}", world.distribution(&world.distribution));
         let distribution = configured();
         world.forget();
-        let ran = world.unstale("doctor --json").await.succeeds();
+        let local = LocalName::of(&world);
+        let ran = local.doctor().await.succeeds();
+        let untried = |line: &String| line.starts_with("rights not checked");
+        assert!(!found(&ran).iter().any(untried), "{ran}");
+        let ran = doctor(&world).await.succeeds();
+        assert_eq!(problems(&ran), [""; 0]);
         let found = found(&ran);
         for (line, word) in [
             ("credentials ok", "account 111122223333"),
@@ -114,6 +155,7 @@ async fn where_all_is_well_no_problem_is_found_and_nothing_changes() {
 #[tokio::test]
 async fn each_right_that_is_missing_is_named() {
     let world = healthy().await;
+    let local = LocalName::of(&world);
     for (operation, action) in [
         ("UploadPart", "s3:PutObject"),
         ("DeleteObject", "s3:DeleteObject"),
@@ -128,7 +170,7 @@ async fn each_right_that_is_missing_is_named() {
             true => Fault::Fail(403, "AccessDenied"),
             false => Fault::None,
         });
-        let ran = world.unstale("doctor --json").env("UNSTALE_SPA", "true");
+        let ran = local.doctor().env("UNSTALE_SPA", "true");
         has_one(ran.await, &["rights problem", action, "-> allow"]);
     }
     // Deploys do without these.
@@ -136,7 +178,6 @@ async fn each_right_that_is_missing_is_named() {
         "GetBucketVersioning",
         "GetBucketWebsite",
         "GetFunction",
-        "ListInvalidations",
         "ListMultipartUploads",
         "TestFunction",
     ] {
@@ -144,7 +185,7 @@ async fn each_right_that_is_missing_is_named() {
             true => Fault::Fail(403, "AccessDenied"),
             false => Fault::None,
         });
-        let ran = world.unstale("doctor --json").env("UNSTALE_SPA", "true");
+        let ran = local.doctor().env("UNSTALE_SPA", "true");
         let ran = ran.await.succeeds();
         let is_told = |line: &String| {
             line.starts_with("rights warning: ")
@@ -155,9 +196,72 @@ async fn each_right_that_is_missing_is_named() {
 }
 
 #[tokio::test]
+async fn nothing_is_tried_that_a_careless_server_would_do() {
+    let world = healthy().await;
+    let rules = "[[headers]]\nmatch = \"*\"\ntags = { team = \"web\" }\n";
+    let home = TempDir::new().unwrap();
+    fs::write(home.path().join("deploy.toml"), rules).unwrap();
+    let ran = doctor(&world)
+        .within(home.path())
+        .env("UNSTALE_SPA", "true")
+        .env("UNSTALE_SECURITY", "strict");
+    let ran = ran.await.succeeds();
+    // These change nothing on any server.
+    let mut writes = world.writes();
+    const HARMLESS: [&str; 3] = [
+        "AbortMultipartUpload",
+        "ListDistributionTenants",
+        "TestFunction",
+    ];
+    writes.retain(|write| !HARMLESS.iter().any(|harmless| write.starts_with(harmless)));
+    assert_eq!(writes, [""; 0]);
+    let untried = |line: &String| {
+        line.starts_with("rights not checked: tried at AWS alone")
+            && [
+                "s3:PutObject,",
+                "s3:PutObjectTagging",
+                "s3:DeleteObject",
+                "cloudfront:CreateInvalidation",
+                "cloudfront:UpdateDistribution",
+                "cloudfront:UpdateFunction",
+                "cloudfront:UpdateResponseHeadersPolicy",
+            ]
+            .iter()
+            .all(|action| line.contains(action))
+    };
+    let found = found(&ran);
+    assert!(found.iter().any(untried), "{found:#?}");
+}
+
+#[tokio::test]
+async fn what_the_server_does_not_do_is_no_missing_right() {
+    let world = healthy().await;
+    let local = LocalName::of(&world);
+    for (code, told) in [
+        (
+            "NotImplemented",
+            "this server does not do it: cloudfront:TestFunction",
+        ),
+        (
+            "KMS.DisabledException",
+            "cloudfront:TestFunction is not known: KMS.DisabledException",
+        ),
+    ] {
+        let status = if code == "NotImplemented" { 501 } else { 400 };
+        world.set_rule(move |request| match request.operation {
+            "TestFunction" => Fault::Fail(status, code),
+            _ => Fault::None,
+        });
+        let ran = local.doctor().env("UNSTALE_SPA", "true").await.succeeds();
+        let line = format!("rights not checked: {told} -> ");
+        assert!(found(&ran).contains(&line), "{ran}");
+    }
+}
+
+#[tokio::test]
 async fn credentials_that_do_not_serve_are_told_first() {
     let world = healthy().await;
-    let doctor = || world.unstale("doctor --json");
+    let doctor = || doctor(&world);
     let without = doctor().without_env("AWS_ACCESS_KEY_ID");
     let ran = without.without_env("AWS_SECRET_ACCESS_KEY").await;
     let ran = has_one(
@@ -195,21 +299,22 @@ async fn an_endpoint_that_does_not_answer_is_told() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let ran = Unstale::new("doctor --json --bucket site --endpoint-url").arg(&url);
+    let ran = ran.env("UNSTALE_DIR", BUILD);
     has_one(ran.await, &["endpoint problem", "onnection refused", &url]);
 }
 
 #[tokio::test]
 async fn a_bucket_that_is_not_named_or_not_there_is_told() {
     let world = healthy().await;
-    let doctor = |words: &str| {
+    let named = |words: &str| {
         let doctor = Unstale::new("doctor --json --endpoint-url").arg(world.endpoint());
-        doctor.with(words)
+        doctor.env("UNSTALE_DIR", BUILD).with(words)
     };
     has_one(
-        doctor("").await,
+        named("").await,
         &["settings problem", "no bucket is given", "--bucket NAME"],
     );
-    let ran = doctor("--bucket nowhere").await;
+    let ran = named("--bucket nowhere").await;
     has_one(
         ran,
         &["bucket problem", "NoSuchBucket", "aws s3 mb s3://nowhere"],
@@ -218,7 +323,7 @@ async fn a_bucket_that_is_not_named_or_not_there_is_told() {
         "ListObjectsV2" => Fault::Fail(403, "AccessDenied"),
         _ => Fault::None,
     });
-    let ran = world.unstale("doctor --json").await;
+    let ran = doctor(&world).await;
     has_one(ran, &["bucket problem", "s3:ListBucket", "somebody else's"]);
 }
 
@@ -230,7 +335,7 @@ async fn what_is_amiss_with_a_bucket_is_told() {
         setup.bucket.owner = "999999999999".into();
     });
     let world = world.await;
-    let ran = world.unstale("doctor --json").await.succeeds();
+    let ran = doctor(&world).await.succeeds();
     let found = found(&ran);
     for words in [
         ["bucket warning", "region = \"ap-northeast-2\""],
@@ -283,6 +388,27 @@ async fn who_may_read_the_bucket_and_what_empties_it_is_told() {
             ["bucket ok", "no lifecycle rule"],
         ),
         (
+            "lifecycle",
+            rule("posts/"),
+            ["bucket warning", "of which the site has some"],
+        ),
+        (
+            "lifecycle",
+            rule("").replace(
+                "<Expiration><Days>9</Days></Expiration>",
+                "<Transition><Days>9</Days><StorageClass>DEEP_ARCHIVE</StorageClass></Transition>",
+            ),
+            ["bucket problem", "moves all objects to DEEP_ARCHIVE"],
+        ),
+        (
+            "lifecycle",
+            rule("").replace(
+                "<Expiration><Days>9</Days></Expiration>",
+                "<Transition><Days>9</Days><StorageClass>GLACIER_IR</StorageClass></Transition>",
+            ),
+            ["bucket ok", "no lifecycle rule"],
+        ),
+        (
             "publicAccessBlock",
             BLOCKED.replacen("true", "false", 1),
             ["bucket warning", "public access"],
@@ -291,7 +417,7 @@ async fn who_may_read_the_bucket_and_what_empties_it_is_told() {
         let world = healthy_but(|setup| {
             setup.bucket.documents.insert(document.into(), text.clone());
         });
-        let ran = world.await.unstale("doctor --json").await;
+        let ran = doctor(&world.await).await;
         let found = found(&ran);
         let is_told = |line: &String| words.iter().all(|word| line.contains(word));
         assert!(found.iter().any(is_told), "{text}: {found:#?}");
@@ -304,7 +430,11 @@ async fn who_may_read_the_bucket_and_what_empties_it_is_told() {
         }
         _ => Fault::None,
     });
-    let mut ran = world.unstale("doctor").await.succeeds();
+    let mut ran = world
+        .unstale("doctor")
+        .env("UNSTALE_DIR", BUILD)
+        .await
+        .succeeds();
     for action in [
         "GetBucketPolicy",
         "GetBucketPublicAccessBlock",
@@ -321,7 +451,7 @@ async fn a_state_that_deploys_refuse_is_told() {
     let damaged = "{\"version\":1";
     let put = world.put_object(BUCKET, ".unstale/state", damaged, Default::default());
     put.await.unwrap();
-    let ran = world.unstale("doctor --json").await;
+    let ran = doctor(&world).await;
     has_one(
         ran,
         &["state problem", "is damaged", "put an earlier version"],
@@ -334,7 +464,7 @@ async fn what_is_amiss_with_a_distribution_is_told() {
     let usual = Distribution::for_bucket(BUCKET);
     let tell = async |distribution: Distribution| {
         world.set_distribution(distribution);
-        found(&world.unstale("doctor --json").await)
+        found(&doctor(&world).await)
     };
     let mut elsewhere = usual.clone();
     elsewhere.origins[0].path = "/docs".into();
@@ -373,6 +503,7 @@ async fn what_is_amiss_with_a_distribution_is_told() {
     }
     let ran = world
         .unstale("doctor --json --distribution www.example.org")
+        .env("UNSTALE_DIR", BUILD)
         .await;
     has_one(
         ran,
@@ -380,7 +511,7 @@ async fn what_is_amiss_with_a_distribution_is_told() {
     );
     world.create_bucket("lonely").unwrap();
     let ran = Unstale::new("doctor --json --bucket lonely --endpoint-url");
-    let ran = ran.arg(world.endpoint()).await;
+    let ran = ran.arg(world.endpoint()).env("UNSTALE_DIR", BUILD).await;
     has_one(
         ran,
         &["distribution problem", "as its origin", "unstale setup"],
@@ -408,7 +539,7 @@ async fn a_certificate_is_told_by_its_end() {
     ] {
         certificate.not_after = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(ends));
         world.set_certificate(certificate.clone());
-        let found = found(&world.unstale("doctor --json").await);
+        let found = found(&doctor(&world).await);
         assert!(
             found.iter().any(|line| line.starts_with(words)),
             "{found:#?}"
@@ -418,7 +549,11 @@ async fn a_certificate_is_told_by_its_end() {
         "DescribeCertificate" => Fault::Fail(403, "AccessDeniedException"),
         _ => Fault::None,
     });
-    let ran = world.unstale("doctor").await.succeeds();
+    let ran = world
+        .unstale("doctor")
+        .env("UNSTALE_DIR", BUILD)
+        .await
+        .succeeds();
     ran.says("its certificate: needs")
         .says("acm:DescribeCertificate");
 }
@@ -427,10 +562,13 @@ async fn a_certificate_is_told_by_its_end() {
 async fn people_read_a_line_for_each_check() {
     let world = healthy().await;
     let ran = Unstale::new("doctor --bucket nowhere --endpoint-url").arg(world.endpoint());
-    let ran = ran.await.exits(1);
+    let ran = ran.env("UNSTALE_DIR", BUILD).await.exits(1);
     ran.says("ok           credentials   account 111122223333")
         .says("problem      bucket")
         .says("1 problem, ");
-    let ran = world.unstale("doctor --quiet").await.succeeds();
-    ran.never_says("ok           ").says("warning ");
+    let ran = world.unstale("doctor --quiet").env("UNSTALE_DIR", BUILD);
+    let ran = ran.await.succeeds();
+    ran.never_says("ok           ")
+        .says("warning ")
+        .never_says("No problem");
 }

@@ -2,7 +2,7 @@
 
 use local_cloudfront::{Distribution, Fault};
 
-use crate::support::{BUCKET, Ran, Unstale, World};
+use crate::support::{BUCKET, Ran, Site, Unstale, World};
 
 fn setup(world: &World, words: &str) -> Unstale {
     let setup = Unstale::new("setup --endpoint-url").arg(world.endpoint());
@@ -113,7 +113,54 @@ async fn flags_that_are_about_a_stack_are_refused() {
         "--root a --stack b",
     ] {
         let ran = setup(&world, words).with("--yes").await.exits(2);
-        ran.says("--root, --error-page, --spa and --tag-header");
+        ran.says("--root, --error-page, --spa, --tag-header and --price-class");
     }
     assert_eq!(world.log().len(), 0);
+}
+
+#[tokio::test]
+async fn flags_that_no_distribution_could_have_are_refused() {
+    let world = World::with(|setup| setup.distribution = bare()).await;
+    for (words, said) in [
+        (
+            "--spa --error-page 404=/404.html",
+            "two pages for the error 404",
+        ),
+        (
+            "--error-page 404=/a.html --error-page 404=/b.html",
+            "two pages for the error 404",
+        ),
+        ("--tag-header bad/header", "is no name of a header"),
+        ("--root docs/", "is no root object"),
+    ] {
+        let ran = setup(&world, words).with("--yes").await.exits(2);
+        ran.says(said);
+    }
+    assert_eq!(world.log().len(), 0);
+}
+
+#[tokio::test]
+async fn what_is_not_named_stays_and_the_price_class_can_be() {
+    let world = World::with(|setup| setup.distribution = bare()).await;
+    let words = "--error-page 403=/denied.html --price-class 100 --yes";
+    let ran = setup(&world, words).await.succeeds();
+    ran.says("PriceClass: PriceClass_All -> PriceClass_100");
+    let ran = setup(&world, "--error-page 404=/404.html --yes").await;
+    ran.succeeds().never_says("error 403");
+    let now = world.distribution(&world.distribution).unwrap();
+    assert_eq!(now.price_class, "PriceClass_100");
+    let pages = now.errors.iter().map(|error| error.page.as_deref());
+    assert_eq!(
+        pages.collect::<Vec<_>>(),
+        [Some("/denied.html"), Some("/404.html")]
+    );
+}
+
+#[tokio::test]
+async fn a_page_that_the_build_does_not_have_is_told() {
+    let world = World::with(|setup| setup.distribution = bare()).await;
+    let site = Site::of(&[("index.html", "<p>1"), ("404.html", "<p>none")]);
+    let words = "--error-page 404=/404.html --error-page 500=/oops.html --yes";
+    let ran = setup(&world, words).arg(site.dir()).await.succeeds();
+    ran.says("has no oops.html").never_says("has no 404.html");
 }

@@ -279,7 +279,7 @@ fn no_files_use_each_other_in_a_circle() {
 #[test]
 fn every_row_of_the_table_of_purges_names_its_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = fs::read_to_string(root.join("docs/purges.md")).unwrap();
+    let text = fs::read_to_string(root.join("docs/purging.md")).unwrap();
     let rows = text.lines().filter(|line| line.starts_with("| "));
     let mut named = 0;
     for row in rows.skip(1) {

@@ -134,7 +134,7 @@ async fn many_links_are_counted() {
     let ran = ran
         .says("25 links lead nowhere")
         .says("/gone-09")
-        .says("and 15 more");
+        .says("and 15 more addresses (15 links)");
     ran.never_says("/gone-10");
     world
         .plan(&site)

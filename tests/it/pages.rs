@@ -155,7 +155,13 @@ async fn what_is_found_is_told_once_and_alike_everywhere() {
         );
         holds(
             text,
-            &["and 2 more", "| **over** |", "| `posts/two.html` | new |"],
+            &[
+                "and 2 more addresses (2 links)",
+                "| **over** |",
+                "| `posts/two.html` | new |",
+                "<summary>Size by type</summary>\n\n| type | new or changed | removed |",
+                "\n| HTML | ",
+            ],
         );
     }
     for words in [

@@ -177,9 +177,12 @@ async fn what_cannot_be_put_back_is_told_and_nothing_changed() {
 async fn the_history_says_of_which_commit_the_site_is_again() {
     let world = versioned().await;
     let site = first();
-    for (commit, page) in [("0123abcd", "<p>1"), ("4567cdef", "<p>2")] {
+    for (variable, commit, page) in [
+        ("GITHUB_SHA", "0123abcd", "<p>1"),
+        ("CODEBUILD_RESOLVED_SOURCE_VERSION", "4567cdef", "<p>2"),
+    ] {
         site.write("index.html", page);
-        let deploy = world.deploy(&site).env("GITHUB_SHA", commit);
+        let deploy = world.deploy(&site).env(variable, commit);
         deploy.await.succeeds();
     }
     world.unstale("rollback").await.succeeds();

@@ -24,7 +24,9 @@ for region in ["us-east-1", "eu-central-1"]:
     for number, (*flags, settings) in enumerate(itertools.product(*CHOICES.values())):
         project = folder / f"{number}"
         project.mkdir()
-        (project / "deploy.toml").write_text(f'bucket = "www.example.com"\nregion = "{region}"\n{settings}\n')
+        # Every other one is named by the folder and the account's number.
+        bucket = 'bucket = "www.example.com"' if number % 2 else ""
+        (project / "deploy.toml").write_text(f'{bucket}\nregion = "{region}"\n{settings}\n')
         command = [os.environ["UNSTALE"], "setup", "--print", "--json", *itertools.chain(*flags)]
         answer = subprocess.run(command, cwd=project, capture_output=True, text=True)
         if answer.returncode:

@@ -120,6 +120,18 @@ impl World {
         account.certificates.values().cloned().collect()
     }
 
+    /// Deletes a stack as somebody does by hand.
+    pub fn delete_stack(&self, name: &str) {
+        let now = self.shared.clock.now();
+        let mut account = self.shared.account.lock();
+        let stacks = account.stacks.iter_mut();
+        for stack in stacks.filter(|stack| stack.name == name && !stack.is_gone()) {
+            stack.begin_deletion("", now);
+        }
+        drop(account);
+        self.shared.advance();
+    }
+
     /// Issues what waits for its DNS records: stacks go on.
     pub fn issue_certificates(&self) {
         let mut account = self.shared.account.lock();

@@ -118,6 +118,10 @@ impl Cloud {
         self.lock().options.resource_time
     }
 
+    pub(super) fn stale_stacks(&self) -> usize {
+        self.lock().options.stale_stacks
+    }
+
     pub(super) fn validates_early(&self) -> bool {
         self.lock().options.validates_early
     }

@@ -125,7 +125,7 @@ fn route(state: &mut AccountState, operation: &str, asked: &Asked<'_>) -> Result
             Ok(vec![node("Stacks", stacks.map(documents::stack))])
         }
         "DescribeStacks" => {
-            let stack = documents::stack(find(state, region, name)?);
+            let stack = documents::stack(&find(state, region, name)?.seen());
             Ok(vec![node("Stacks", [stack])])
         }
         "DescribeStackEvents" => match find(state, region, name) {
@@ -195,6 +195,8 @@ fn blank(asked: &Asked<'_>, name: &str) -> Stack {
         change_sets: Vec::new(),
         execution: None,
         drift: None,
+        imports: Default::default(),
+        stale: Default::default(),
     };
     stack.turn("REVIEW_IN_PROGRESS", "User Initiated", asked.now);
     stack
@@ -221,10 +223,8 @@ fn delete(state: &mut AccountState, asked: &Asked<'_>) -> Result<Vec<Element>> {
     if stack.is_gone() || runs == Some(Aim::Delete) {
         return Ok(Vec::new());
     }
-    stack.change_sets.clear();
-    stack.turn("DELETE_IN_PROGRESS", "User Initiated", asked.now);
-    let token = asked.form.text("ClientRequestToken");
-    stack.begin(Aim::Delete, ("", token), asked.now);
+    stack.stale = (asked.shared.cloud.stale_stacks(), stack.status.clone());
+    stack.begin_deletion(asked.form.text("ClientRequestToken"), asked.now);
     Ok(Vec::new())
 }
 

@@ -38,6 +38,8 @@ pub struct CloudOptions {
     /// Change sets fail that name what the account has already, or properties that nobody knows, as they do since the end of 2025. Off
     /// unless it is turned on: then that comes out when they are executed.
     pub validates_early: bool,
+    /// So often DescribeStacks still tells the state of before an execution began.
+    pub stale_stacks: usize,
 }
 
 impl Default for CloudOptions {
@@ -54,6 +56,7 @@ impl Default for CloudOptions {
             resource_time: Duration::ZERO,
             certificates_wait: false,
             validates_early: false,
+            stale_stacks: 0,
         }
     }
 }

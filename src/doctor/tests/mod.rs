@@ -32,7 +32,7 @@ async fn every_action_that_a_deploy_needs_is_tried_unless_that_would_make_someth
         ..HeaderRule::default()
     };
     let settings = Settings {
-        bucket: Some(BucketAddress::named("b")),
+        bucket: Some(BucketAddress::named("site")),
         spa: true,
         security: Some(SecurityPreset::Strict),
         headers: vec![Numbered { rule, line: 1 }],
@@ -49,8 +49,8 @@ async fn every_action_that_a_deploy_needs_is_tried_unless_that_would_make_someth
         .collect();
 
     let world = World::start(Options::default()).await.unwrap();
-    world.create_bucket("b").unwrap();
-    let distribution = Distribution::for_bucket("b");
+    world.create_bucket("site").unwrap();
+    let distribution = Distribution::for_bucket("site");
     let target = PurgeTarget::Distribution(distribution.id.clone());
     world.set_distribution(distribution.clone());
     let connection = AwsConnection {
@@ -67,7 +67,7 @@ async fn every_action_that_a_deploy_needs_is_tried_unless_that_would_make_someth
     let mut untried = BTreeSet::new();
     for action in needed {
         let answer = if action.starts_with("s3:") {
-            aws.bucket("b", None).try_action(action, "").await
+            aws.bucket("site", None).try_action(action, "").await
         } else {
             aws.cloudfront().try_action(action, on).await
         };
@@ -79,6 +79,6 @@ async fn every_action_that_a_deploy_needs_is_tried_unless_that_would_make_someth
         }
     }
     assert_eq!(untried, BTreeSet::from(UNTRIED));
-    assert_eq!(world.keys("b"), [""; 0]);
+    assert_eq!(world.keys("site"), [""; 0]);
     assert_eq!(world.invalidations(&distribution.id).len(), 0);
 }

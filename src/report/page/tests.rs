@@ -524,6 +524,14 @@ fn a_deploy_is_markdown_with_what_was_found() {
     | `a\|b.html` | new | 9 B |
 
     </details>
+
+    <details><summary>Size by type</summary>
+
+    | type | new or changed | removed |
+    |---|---:|---:|
+    | HTML | 1 (9 B) | – |
+
+    </details>
     "##);
     let idle = DeploySummary {
         outcome: "nothing to do".to_owned(),

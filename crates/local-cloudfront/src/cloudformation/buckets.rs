@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::resources::{Made, Making, Place, property};
 use super::stack::Resource;
-use crate::bucket::{BucketOptions, Versioning};
+use crate::bucket::{Bucket, BucketOptions, Versioning};
+use crate::identity::ACCOUNT;
 use crate::xml::{Element, leaf, node};
 
 pub(crate) fn make(
@@ -31,7 +32,11 @@ pub(crate) fn make(
             .create(&name, options)
             .map_err(|error| error.to_string())?;
         if !made && !is_left_over(making, &name) {
-            let said = format!("{name} already exists");
+            let is_ours = store.read(&name, |bucket| bucket.options.owner == ACCOUNT);
+            let said = match is_ours {
+                Ok(true) => format!("{name} already exists"),
+                _ => "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.".to_owned(),
+            };
             return Err(place.refused(&said, "AlreadyExists"));
         }
     }
@@ -56,7 +61,11 @@ pub(crate) fn make(
     store
         .alter(&name, change)
         .map_err(|error| error.to_string())?;
-    let region = &place.region;
+    Ok(made(name, &place.region))
+}
+
+/// A bucket as others in its template refer to it.
+pub(crate) fn made(name: String, region: &str) -> Made {
     let attributes = [
         ("Arn", format!("arn:aws:s3:::{name}")),
         ("DomainName", format!("{name}.s3.amazonaws.com")),
@@ -69,7 +78,7 @@ pub(crate) fn make(
             format!("http://{}", crate::website::host(&name)),
         ),
     ];
-    Ok(Made::new(name, &attributes))
+    Made::new(name, &attributes)
 }
 
 /// Whether a folder has an empty bucket that no stack has made: the folder was opened with it, or its process ended in the midst of
@@ -86,9 +95,19 @@ fn is_left_over(making: &Making<'_>, name: &str) -> bool {
 pub(crate) fn set_policy(
     making: &Making<'_>,
     place: &Place,
-    properties: &Value,
+    (properties, known): (&Value, Option<&Resource>),
 ) -> Result<Made, String> {
     let bucket = property(properties, "/Bucket").unwrap_or_default();
+    let has_one = |bucket: &Bucket| {
+        let policy = bucket.options.documents.get("policy");
+        policy.is_some_and(|policy| !policy.is_empty())
+    };
+    let has_one = making.shared.store.read(&bucket, has_one);
+    // A folder's process may have ended after it was set.
+    if known.is_none() && making.shared.kept.is_none() && has_one.unwrap_or_default() {
+        let said = format!("The bucket policy already exists on bucket {bucket}.");
+        return Err(place.refused(&said, "AlreadyExists"));
+    }
     let policy = properties
         .get("PolicyDocument")
         .cloned()

@@ -56,6 +56,10 @@ pub(super) fn execute(state: &mut AccountState, asked: &Asked<'_>) -> Result<Vec
         "EXECUTE_IN_PROGRESS".clone_into(&mut executed.execution);
         token.clone_into(&mut executed.executed_by);
     }
+    let imports = chosen.changes.iter();
+    let imports = imports.filter(|change| change.action == "Import");
+    stack.imports = imports.map(|change| change.id.clone()).collect();
+    stack.stale = (asked.shared.cloud.stale_stacks(), stack.status.clone());
     stack.before = std::mem::replace(&mut stack.wish, chosen.wish);
     if aim == Aim::Update {
         stack.updated = Some(asked.now);

@@ -1,7 +1,11 @@
 //! CreateChangeSet: what it takes, what it refuses, and what comes of it.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use super::difference::{changes, has_other_outputs};
-use super::stack::{Aim, ChangeSet, Stack, Wish};
+use super::stack::{Aim, Change, ChangeSet, Stack, Wish};
 use super::template::{Template, text};
 use super::validation::{Known, problems, reason};
 use super::{Asked, Refusal, Result, blank, find, invalid};
@@ -40,6 +44,7 @@ pub(super) fn create(state: &mut AccountState, asked: &Asked<'_>) -> Result<Vec<
     let wish = wish(state, asked)?;
     check_capabilities(&wish)?;
     let others = state.resources.clone();
+    let owned = owned_buckets(state);
     let stack = target(state, asked)?;
     // What was executed makes room for another of its name.
     let is_over = |set: &ChangeSet| set.name == name && set.execution.starts_with("EXECUTE");
@@ -56,7 +61,7 @@ pub(super) fn create(state: &mut AccountState, asked: &Asked<'_>) -> Result<Vec<
         );
         return Err(Refusal(400, "AlreadyExistsException", said));
     }
-    let set = change_set(asked, stack, (wish, &others));
+    let set = change_set(asked, stack, (wish, &others), &owned);
     let answer = ids(&set.id, &stack.id);
     stack.change_sets.push(set);
     Ok(answer)
@@ -87,9 +92,58 @@ fn target<'a>(state: &'a mut AccountState, asked: &Asked<'_>) -> Result<&'a mut 
     Ok(stack)
 }
 
-fn change_set(asked: &Asked<'_>, stack: &Stack, (wish, others): (Wish, &Known)) -> ChangeSet {
+/// The buckets that stacks have.
+fn owned_buckets(state: &AccountState) -> BTreeSet<String> {
+    let stacks = state.stacks.iter().filter(|stack| !stack.is_gone());
+    let all = stacks.flat_map(|stack| stack.resources.values());
+    let buckets = all.filter(|one| one.kind == "AWS::S3::Bucket" && one.is_there());
+    buckets.map(|one| one.physical_id.clone()).collect()
+}
+
+/// Turns what would be made and is there already into what is taken in (User Guide, "Import AWS resources into a CloudFormation stack
+/// automatically"): buckets of this account that the template names and no stack has. Returns why that cannot be.
+fn take_in(
+    asked: &Asked<'_>,
+    wish: &Wish,
+    (changes, owned): (&mut [Change], &BTreeSet<String>),
+) -> Option<String> {
+    if asked.form.text("ImportExistingResources") != "true" {
+        return None;
+    }
+    let (template, store) = (wish.template(), &asked.shared.store);
+    let mut unkept = Vec::new();
+    let made = changes.iter_mut().filter(|change| change.action == "Add");
+    for change in made.filter(|change| change.kind == "AWS::S3::Bucket") {
+        let properties = template.properties(&change.id);
+        let Some(name) = properties.get("BucketName").and_then(Value::as_str) else {
+            continue;
+        };
+        let is_ours = store.read(name, |bucket| bucket.options.owner == ACCOUNT);
+        if owned.contains(name) || !is_ours.unwrap_or_default() {
+            continue;
+        }
+        let policy = template.attribute(&change.id, "DeletionPolicy");
+        if !policy.starts_with("Retain") {
+            unkept.push(format!("{} ({{BucketName={name}}})", change.id));
+        }
+        "Import".clone_into(&mut change.action);
+        name.clone_into(&mut change.physical_id);
+    }
+    (!unkept.is_empty()).then(|| format!(
+        "CloudFormation is attempting to import some resources because they already exist in your account. The resources must have the DeletionPolicy attribute set to 'Retain' or 'RetainExceptOnCreate' in the template for successful import. The affected resources are {}",
+        unkept.join(", ")
+    ))
+}
+
+fn change_set(
+    asked: &Asked<'_>,
+    stack: &Stack,
+    (wish, others): (Wish, &Known),
+    owned: &BTreeSet<String>,
+) -> ChangeSet {
     let (form, shared) = (asked.form, asked.shared);
-    let changes = changes(stack, &wish);
+    let mut changes = changes(stack, &wish);
+    let unkept = take_in(asked, &wish, (&mut changes, owned));
     let validates = shared.cloud.validates_early() && form.text("DisableValidation") != "true";
     let problems = match validates {
         true => problems((shared, others), (stack, &wish), &changes),
@@ -99,7 +153,7 @@ fn change_set(asked: &Asked<'_>, stack: &Stack, (wish, others): (Wish, &Known)) 
     let is_same = changes.is_empty() && !is_new && !has_other_outputs(stack, &wish);
     let failed = match is_same {
         true => Some(NO_CHANGES.to_owned()),
-        false => reason(&problems),
+        false => unkept.or_else(|| reason(&problems)),
     };
     let execution = match failed {
         Some(_) => "UNAVAILABLE",

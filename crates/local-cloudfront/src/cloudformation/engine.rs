@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::resources::{Making, Place, make, remove};
+use super::resources::{Making, Place, make, remove, take_in};
 use super::stack::{Aim, Execution, Resource, Stack, Step};
 use super::template::references;
 
@@ -28,6 +28,12 @@ impl Stack {
             token: token.to_owned(),
             replaced: replaced.unwrap_or_default(),
         });
+    }
+
+    pub(crate) fn begin_deletion(&mut self, token: &str, at: SystemTime) {
+        self.change_sets.clear();
+        self.turn("DELETE_IN_PROGRESS", "User Initiated", at);
+        self.begin(Aim::Delete, ("", token), at);
     }
 
     /// What there is to do, the last of it first.
@@ -126,7 +132,12 @@ impl Engine<'_> {
         {
             return Ok(false);
         }
-        let verb = if known.is_some() { "UPDATE" } else { "CREATE" };
+        let is_taken_in = known.is_none() && stack.imports.contains(id);
+        let verb = match &known {
+            Some(_) => "UPDATE",
+            None if is_taken_in => "IMPORT",
+            None => "CREATE",
+        };
         let kind = stack.wish.template().kind(id).to_owned();
         let resource = stack.resources.entry(id.to_owned()).or_default();
         if known.is_none() {
@@ -147,7 +158,11 @@ impl Engine<'_> {
             id: id.to_owned(),
             kind,
         };
-        let made = make(&mut self.making, &place, (&properties, known.as_ref()))?;
+        let made = if is_taken_in {
+            take_in(&mut self.making, &place, &properties)
+        } else {
+            make(&mut self.making, &place, (&properties, known.as_ref()))?
+        };
         let is_replaced = known
             .as_ref()
             .is_some_and(|known| known.physical_id != made.physical_id);
@@ -175,7 +190,9 @@ impl Engine<'_> {
     /// Removes a resource, unless its policy keeps it: false.
     fn remove(&mut self, stack: &mut Stack, id: &str, at: SystemTime) -> Result<bool, String> {
         let aim = stack.execution.as_ref().map(|one| one.aim);
-        let takes_back = aim == Some(Aim::Rollback) || stack.is_first_try();
+        let on_failure = stack.execution.as_ref().map(|one| one.on_failure.as_str());
+        let takes_back = aim == Some(Aim::Rollback) || on_failure == Some("DELETE");
+        let takes_back = takes_back || aim == Some(Aim::UpdateRollback);
         // A resource that is not in the template any more has its policy in the one before.
         let mut policy = stack
             .wish
@@ -191,7 +208,8 @@ impl Engine<'_> {
         }
         let stays = match policy.as_str() {
             "Retain" => true,
-            "RetainExceptOnCreate" => !takes_back && aim != Some(Aim::UpdateRollback),
+            // What was there before was not created (User Guide, "DeletionPolicy attribute").
+            "RetainExceptOnCreate" => !takes_back || stack.imports.contains(id),
             _ => false,
         };
         if stays {
@@ -255,14 +273,6 @@ impl Stack {
             execution.replaced.extend(new.map(|new| (id, new)));
         }
     }
-
-    /// It never was complete.
-    fn is_first_try(&self) -> bool {
-        !self
-            .events
-            .iter()
-            .any(|event| event.logical_id.is_empty() && event.status == "CREATE_COMPLETE")
-    }
 }
 
 fn skip(stack: &mut Stack) {
@@ -316,7 +326,7 @@ fn fail(stack: &mut Stack, step: &Step, (reason, at): (&str, SystemTime)) {
                 &format!("{said}Delete requested by user."),
                 at,
             );
-            stack.begin(Aim::Delete, ("", &token), at);
+            stack.begin(Aim::Delete, ("DELETE", &token), at);
         }
         (Aim::Create, _) => {
             stack.turn(

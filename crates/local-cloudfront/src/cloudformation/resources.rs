@@ -100,7 +100,7 @@ pub(crate) fn make(
     let known = known.filter(|known| !differs(known));
     let made = match kind.name {
         "AWS::S3::Bucket" => buckets::make(making, place, (properties, known)),
-        "AWS::S3::BucketPolicy" => buckets::set_policy(making, place, properties),
+        "AWS::S3::BucketPolicy" => buckets::set_policy(making, place, (properties, known)),
         "AWS::CloudFront::Distribution" => distributions::make(making, place, (properties, known)),
         "AWS::CloudFront::Function" => function(making, place, (properties, known)),
         "AWS::CloudFront::KeyValueStore" => key_values(making, place, (properties, known)),
@@ -108,6 +108,7 @@ pub(crate) fn make(
             distributions::headers_policy(making, place, (properties, known))
         }
         "AWS::CloudFront::OriginAccessControl" => {
+            access_control_name(making, place, (properties, known))?;
             let id = known.map_or_else(
                 || format!("E{}", fresh()),
                 |known| known.physical_id.clone(),
@@ -132,6 +133,14 @@ pub(crate) fn make(
         .or_default();
     kind.insert(made.physical_id.clone(), properties.clone());
     Ok(made)
+}
+
+/// Takes in a bucket as it is: what the template says of it is noted, not done.
+pub(crate) fn take_in(making: &mut Making<'_>, place: &Place, properties: &Value) -> Made {
+    let name = property(properties, "/BucketName").unwrap_or_default();
+    let kind = making.account.resources.entry(place.kind.clone());
+    kind.or_default().insert(name.clone(), properties.clone());
+    buckets::made(name, &place.region)
 }
 
 /// Removes what a resource stands for. What is gone already is fine.
@@ -170,6 +179,30 @@ pub(crate) fn remove(making: &mut Making<'_>, resource: &Resource) -> Result<(),
     }
     if let Some(kind) = making.account.resources.get_mut(&resource.kind) {
         kind.remove(id);
+    }
+    Ok(())
+}
+
+/// Checks the name of an origin access control: an account has each once (API Reference, OriginAccessControlConfig).
+fn access_control_name(
+    making: &Making<'_>,
+    place: &Place,
+    (properties, known): (&Value, Option<&Resource>),
+) -> Result<(), String> {
+    const PATH: &str = "/OriginAccessControlConfig/Name";
+    let name = property(properties, PATH).unwrap_or_default();
+    if name.is_empty() || name.len() > 64 {
+        return Err(place.refused("The parameter Name is not valid.", "InvalidRequest"));
+    }
+    let controls = making.account.resources.get(&place.kind);
+    let mut others = controls.into_iter().flatten();
+    let is_taken = others.any(|(id, other)| {
+        known.is_none_or(|known| known.physical_id != *id)
+            && property(other, PATH).as_deref() == Some(name.as_str())
+    });
+    if is_taken {
+        let said = "An origin access control with the same name already exists.";
+        return Err(place.refused(said, "AlreadyExists"));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! A stack, what was made for it, and what happened to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,12 @@ pub(crate) struct Stack {
     pub change_sets: Vec<ChangeSet>,
     pub execution: Option<Execution>,
     pub drift: Option<Drift>,
+    /// Logical ids of what is there without this stack and is to be taken into it.
+    #[serde(default)]
+    pub imports: BTreeSet<String>,
+    /// How often the state of before is still told, and that state.
+    #[serde(default)]
+    pub stale: (usize, String),
 }
 
 /// One thing that a stack made.
@@ -97,7 +103,7 @@ pub(crate) struct ChangeSet {
 /// What becomes of one resource.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Change {
-    /// `Add`, `Modify` or `Remove`.
+    /// `Add`, `Import`, `Modify` or `Remove`.
     pub action: String,
     pub id: String,
     pub physical_id: String,
@@ -210,6 +216,16 @@ impl Stack {
 
     pub(crate) fn is_busy(&self) -> bool {
         self.execution.is_some()
+    }
+
+    /// The stack as DescribeStacks knows it by now.
+    pub(crate) fn seen(&mut self) -> Self {
+        let mut seen = self.clone();
+        if let Some(left) = self.stale.0.checked_sub(1) {
+            self.stale.0 = left;
+            self.stale.1.clone_into(&mut seen.status);
+        }
+        seen
     }
 
     /// Sets the stack's status and tells of it.

@@ -1,10 +1,17 @@
 //! Distributions out of a DistributionConfig.
 
+use std::collections::BTreeSet;
+
 use super::config::{VIEWER_REQUEST, VIEWER_RESPONSE};
 use super::{Failed, functions::refused};
 use crate::distribution::{Behavior, Distribution, ErrorResponse, Origin, OriginKind};
 use crate::policy::{CACHING_OPTIMIZED, Caching};
 use crate::xml::Element;
+
+/// The most letters of a distribution's comment.
+const MAX_COMMENT: usize = 128;
+const PRICE_CLASSES: [&str; 3] = ["priceclass_100", "priceclass_200", "priceclass_all"];
+const HTTP_VERSIONS: [&str; 4] = ["http1.1", "http2", "http3", "http2and3"];
 
 /// A distribution as a whole configuration describes it; what the configuration does not say is as in `base`.
 pub(crate) fn read_distribution(
@@ -24,16 +31,23 @@ pub(crate) fn read_distribution(
     let aliases = config.items("Aliases").iter();
     read.aliases = aliases.map(|alias| alias.text.clone()).collect();
     config.text_at("Comment").clone_into(&mut read.comment);
+    if read.comment.chars().count() > MAX_COMMENT {
+        return Err("The parameter Comment is too long.".to_owned());
+    }
     read.enabled = config.text_at("Enabled") != "false";
     let certificate = config.text_at("ViewerCertificate/ACMCertificateArn");
     read.certificate = some(certificate);
-    for (name, place) in [
-        ("PriceClass", &mut read.price_class),
-        ("HttpVersion", &mut read.http_version),
-    ] {
-        if let Some(text) = some(config.text_at(name)) {
-            *place = text;
+    match config.text_at("HttpVersion") {
+        "" => {}
+        text if HTTP_VERSIONS.contains(&text.to_ascii_lowercase().as_str()) => {
+            text.clone_into(&mut read.http_version);
         }
+        text => return Err(format!("The parameter HttpVersion has no value {text}.")),
+    }
+    if let Some(path) = (read.origins.iter().map(|origin| &origin.path))
+        .find(|path| !path.is_empty() && (!path.starts_with('/') || path.ends_with('/')))
+    {
+        return Err(format!("The parameter origin path {path} is not valid."));
     }
     let known = |one: &&Behavior| read.origins.iter().any(|origin| origin.id == one.origin);
     let behaviors = read.behaviors.iter().chain([&read.default]);
@@ -45,7 +59,7 @@ pub(crate) fn read_distribution(
     }
 }
 
-/// Sets the root document, the error responses and the cache tags' header, which UpdateDistribution changes too.
+/// Sets the root document, the error responses, the cache tags' header and the price class, which UpdateDistribution changes too.
 pub(crate) fn set_front(read: &mut Distribution, config: &Element) -> Result<(), String> {
     let root = config.text_at("DefaultRootObject");
     if root.starts_with('/') {
@@ -57,7 +71,18 @@ pub(crate) fn set_front(read: &mut Distribution, config: &Element) -> Result<(),
         .iter()
         .map(error_response);
     read.errors = errors.collect::<Result<_, _>>()?;
+    let codes: BTreeSet<u16> = read.errors.iter().map(|error| error.code).collect();
+    if codes.len() < read.errors.len() {
+        return Err("The parameter CustomErrorResponses names an ErrorCode twice.".to_owned());
+    }
     read.tag_header = some(config.text_at("CacheTagConfig/HeaderName"));
+    match config.text_at("PriceClass") {
+        "" => {}
+        text if PRICE_CLASSES.contains(&text.to_ascii_lowercase().as_str()) => {
+            text.clone_into(&mut read.price_class);
+        }
+        text => return Err(format!("The parameter PriceClass has no value {text}.")),
+    }
     Ok(())
 }
 
@@ -76,7 +101,11 @@ fn error_response(element: &Element) -> Result<ErrorResponse, String> {
         min_ttl: number("ErrorCachingMinTTL").unwrap_or(10),
     };
     let known = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504];
-    if !known.contains(&error.code) || error.page.is_some() != error.response.is_some() {
+    let is_answer = |code: u16| code == 200 || known.contains(&code);
+    if !known.contains(&error.code)
+        || error.page.is_some() != error.response.is_some()
+        || !error.response.is_none_or(is_answer)
+    {
         return Err(format!(
             "The parameter CustomErrorResponse {} contains invalid values.",
             error.code
@@ -143,4 +172,59 @@ pub(super) fn set_functions(behavior: &mut Behavior, sent: &Element) -> Result<(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a configuration of one origin with more parts.
+    fn read(more: &str) -> Result<Distribution, String> {
+        let origin = "<Origins><Quantity>1</Quantity><Items><Origin><Id>o</Id><DomainName>b.s3.amazonaws.com</DomainName><OriginPath/></Origin></Items></Origins>";
+        let behavior =
+            "<DefaultCacheBehavior><TargetOriginId>o</TargetOriginId></DefaultCacheBehavior>";
+        let text = format!("<DistributionConfig>{origin}{behavior}{more}</DistributionConfig>");
+        read_distribution(
+            &Distribution::for_bucket("b"),
+            &Element::parse(&text).unwrap(),
+        )
+    }
+
+    fn page(code: u16, answer: u16) -> String {
+        format!(
+            "<CustomErrorResponse><ErrorCode>{code}</ErrorCode><ResponsePagePath>/e</ResponsePagePath><ResponseCode>{answer}</ResponseCode></CustomErrorResponse>"
+        )
+    }
+
+    #[test]
+    fn what_cloudfront_refuses_is_refused() {
+        let pages = |pages: &[String]| {
+            let items = pages.concat();
+            let quantity = pages.len();
+            read(&format!(
+                "<CustomErrorResponses><Quantity>{quantity}</Quantity><Items>{items}</Items></CustomErrorResponses>"
+            ))
+        };
+        assert_eq!(
+            pages(&[page(403, 200), page(404, 404)])
+                .unwrap()
+                .errors
+                .len(),
+            2
+        );
+        for odd in [
+            &[page(404, 404), page(404, 200)][..],
+            &[page(418, 200)],
+            &[page(404, 301)],
+        ] {
+            assert!(pages(odd).is_err(), "{odd:?}");
+        }
+        assert!(
+            read("<PriceClass>PriceClass_100</PriceClass><HttpVersion>http2and3</HttpVersion>")
+                .is_ok()
+        );
+        assert!(read("<PriceClass>100</PriceClass>").is_err());
+        assert!(read("<HttpVersion>4</HttpVersion>").is_err());
+        assert!(read(&format!("<Comment>{}</Comment>", "c".repeat(129))).is_err());
+    }
 }

@@ -79,14 +79,11 @@ async fn what_holds_objects_is_not_taken_back() {
     let (id, _, reason) = left.unwrap();
     assert_eq!(id, "Bucket");
     assert!(reason.contains("not empty"), "{reason}");
-    for version in world.versions("made", "a") {
-        let delete = format!("DELETE /made/a?versionId={}", version.id);
-        assert_eq!(status(&world, &delete).await, 204);
-    }
+    // RetainExceptOnCreate keeps it from everything but the rollback.
     result(&world, "DeleteStack", &fields[..1]).await;
     later(&world, 1000);
     assert_eq!(world.stacks()["site"], "DELETE_COMPLETE");
-    assert_eq!(status(&world, "HEAD /made").await, 404);
+    assert_eq!(status(&world, "HEAD /made").await, 200);
 }
 
 #[tokio::test]
@@ -187,4 +184,51 @@ async fn what_cannot_be_made_may_be_found_out_before() {
     result(&world, "DeleteStack", &[("StackName", "site")]).await;
     apply(&world, "CREATE", TEMPLATE).await;
     assert_eq!(stack(&world).await.0, "ROLLBACK_COMPLETE");
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_there_is_taken_in_only_where_that_is_asked_for() {
+    let world = World::start(Options::default()).await.unwrap();
+    world.create_bucket("made").unwrap();
+    world
+        .put_object("made", "a", "x", Headers::default())
+        .await
+        .unwrap();
+    let planned = async |name: &'static str, template: &str| {
+        let fields = [
+            ("StackName", "site"),
+            ("ChangeSetName", name),
+            ("ChangeSetType", "CREATE"),
+            ("TemplateBody", template),
+            ("Capabilities.member.1", "CAPABILITY_NAMED_IAM"),
+            ("ImportExistingResources", "true"),
+        ];
+        result(&world, "CreateChangeSet", &fields).await;
+        result(&world, "DescribeChangeSet", &fields[..2]).await
+    };
+    let unkept = TEMPLATE.replace("DeletionPolicy: Retain", "Metadata: Retain");
+    let said = planned("unkept", &unkept).await;
+    let reason = said.text_at("StatusReason");
+    assert!(reason.contains("({BucketName=made})"), "{reason}");
+    let said = planned("kept", TEMPLATE).await;
+    let changes = &said.child("Changes").unwrap().children;
+    let bucket = changes
+        .iter()
+        .find(|change| change.text_at("ResourceChange/LogicalResourceId") == "Bucket");
+    assert_eq!(bucket.unwrap().text_at("ResourceChange/Action"), "Import");
+    let fields = [("StackName", "site"), ("ChangeSetName", "kept")];
+    world.fail_resource("Distribution", Some("not today"));
+    result(&world, "ExecuteChangeSet", &fields).await;
+    assert_eq!(stack(&world).await.0, "ROLLBACK_COMPLETE");
+    assert_eq!(status(&world, "HEAD /made/a").await, 200);
+    result(&world, "DeleteStack", &fields[..1]).await;
+    world.fail_resource("Distribution", None);
+    planned("kept", TEMPLATE).await;
+    result(&world, "ExecuteChangeSet", &fields).await;
+    assert_eq!(stack(&world).await.0, "CREATE_COMPLETE");
+    let told = events(&world, "site").await;
+    let is_taken =
+        |(id, status, _): &(String, String, String)| id == "Bucket" && status == "IMPORT_COMPLETE";
+    assert!(told.iter().any(is_taken));
+    assert_eq!(status(&world, "HEAD /made/a").await, 200);
 }

@@ -1,0 +1,4 @@
+/* global hexo */
+'use strict';
+
+hexo.extend.deployer.register('unstale', require('./lib/deployer'));

@@ -1,0 +1,191 @@
+//! Brings stacks to where their templates have them: shown, agreed to, carried out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use md5::{Digest, Md5};
+
+use super::App;
+use super::connect::Link;
+use crate::aws::cloudformation::{SiteStack, StackChange, StackRequest};
+use crate::cli::SetupArgs;
+use crate::error::{Error, Exit};
+use crate::setup::design::CERTIFICATE_REGION;
+use crate::setup::run::{SetupEvent, StackProposal, StackRun, StackStanding};
+
+/// The stacks of one site.
+pub(super) struct SetupStacks<'a> {
+    pub app: &'a App,
+    pub link: &'a Link,
+    pub flags: &'a SetupArgs,
+    /// The domain's, where the account has it.
+    pub zone: Option<String>,
+    pub tell: &'a (dyn Fn(SetupEvent) + Sync),
+}
+
+impl<'a> SetupStacks<'a> {
+    pub(super) fn run(&self, region: &str, request: StackRequest) -> StackRun<'a> {
+        StackRun {
+            cloudformation: self.link.aws.cloudformation(Some(region)),
+            region: region.to_owned(),
+            request,
+            first: None,
+            zone: self.zone.clone(),
+            pace: if self.link.is_official() {
+                (Duration::from_millis(500), Duration::from_secs(5))
+            } else {
+                (Duration::from_millis(20), Duration::from_millis(200))
+            },
+            stop: &self.app.stop,
+            tell: self.tell,
+        }
+    }
+
+    /// Brings a stack to where its template has it, and returns it. `next` needs what this one gives: it is shown, and agreed to, before
+    /// either is made. `agreed` are changes that were agreed to before: on return, those of `next`.
+    pub(super) async fn stand(
+        &self,
+        run: &StackRun<'_>,
+        next: Option<&StackRun<'_>>,
+        agreed: &mut Vec<StackChange>,
+    ) -> Result<SiteStack, Error> {
+        let mut has_begun = false;
+        loop {
+            match run.standing().await? {
+                StackStanding::Ready(stack) => {
+                    self.app.printer.unchanged_stack(&run.request.stack);
+                    return Ok(stack);
+                }
+                StackStanding::Leftover(stack) => {
+                    self.app.printer.leftover(&run.request.stack, &stack);
+                    if !self.is_agreed().await? {
+                        return Err(unanswered(&run.request.stack));
+                    }
+                    run.remove(&stack).await?;
+                }
+                StackStanding::Proposed(proposal) => {
+                    let is_agreed = has_begun && proposal.only_modifies();
+                    if !is_agreed && (agreed.is_empty() || *agreed != proposal.changes) {
+                        let answer = self.agree(run, (&proposal, next), agreed).await;
+                        if let Err(error) = answer {
+                            run.withdraw(&proposal).await?;
+                            return Err(error);
+                        }
+                    }
+                    let stack = run.carry_out(&proposal).await?;
+                    if run.first.is_none() || !proposal.is_new {
+                        return Ok(stack);
+                    }
+                    // The bucket is in, as it was: now it becomes what was agreed to.
+                    has_begun = true;
+                }
+            }
+        }
+    }
+
+    /// Shows what would be done, and asks. An error: it is not to be.
+    async fn agree(
+        &self,
+        run: &StackRun<'_>,
+        (proposal, next): (&StackProposal, Option<&StackRun<'_>>),
+        agreed: &mut Vec<StackChange>,
+    ) -> Result<(), Error> {
+        let refused = || unanswered(&run.request.stack);
+        self.app.printer.proposal(proposal, &run.region);
+        let mut unsaid = self.unsaid(proposal);
+        if let Some(next) = next
+            && let StackStanding::Proposed(proposal) = next.standing().await?
+        {
+            self.app.printer.proposal(&proposal, &next.region);
+            next.withdraw(&proposal).await?;
+            unsaid = unsaid.or(self.unsaid(&proposal));
+            *agreed = proposal.changes;
+        }
+        match unsaid {
+            Some(hint) => Err(refused().hint(hint)),
+            None if self.is_agreed().await? => Ok(()),
+            None => Err(refused()),
+        }
+    }
+
+    /// Returns what `--yes` alone does not agree to, in words.
+    fn unsaid(&self, proposal: &StackProposal) -> Option<&'static str> {
+        let SetupArgs { yes, anew, .. } = *self.flags;
+        if proposal.takes_in() && !self.flags.import_bucket {
+            return Some("a bucket would be taken in: --import-bucket agrees to that");
+        }
+        (yes && !anew && proposal.takes_away())
+            .then_some("something would be removed or replaced: --yes --anew agrees to that, too")
+    }
+
+    async fn is_agreed(&self) -> Result<bool, Error> {
+        Ok(self.flags.yes || self.app.agrees("CloudFormation will do this.").await?)
+    }
+
+    /// Compares a stack, and the certificate's own where there is one, with their templates.
+    pub(super) async fn check(&self, stack: &str, region: &str) -> Result<Exit, Error> {
+        let run =
+            |region, stack: &str| self.run(region, request(stack, String::new(), BTreeMap::new()));
+        let mut drifts = run(region, stack).drifts().await?;
+        let certificate = run(CERTIFICATE_REGION, &certificate_stack(stack));
+        let name = &certificate.request.stack;
+        let has_own =
+            region != CERTIFICATE_REGION && certificate.cloudformation.stack(name).await?.is_some();
+        if has_own {
+            drifts.extend(certificate.drifts().await?);
+        }
+        self.app.printer.drift(stack, &drifts);
+        Ok(if drifts.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Changes
+        })
+    }
+}
+
+impl App {
+    /// Asks at a terminal whether to go on; elsewhere nobody agrees.
+    ///
+    /// # Errors
+    /// `Exit::Interrupted`, at once: whoever reads the answer is left behind.
+    pub(super) async fn agrees(&self, title: &'static str) -> Result<bool, Error> {
+        if !self.printer.can_ask() {
+            return Ok(false);
+        }
+        let printer = self.printer.clone();
+        let asking = tokio::task::spawn_blocking(move || printer.agrees(title));
+        tokio::select! {
+            answer = asking => Ok(answer.unwrap_or_default()),
+            () = self.stop.wished() => Err(Error::interrupted("nothing was changed")),
+        }
+    }
+}
+
+/// Returns the name of the stack that a site's certificate has where the site is elsewhere.
+pub(super) fn certificate_stack(stack: &str) -> String {
+    format!("{stack}-certificate")
+}
+
+/// Returns the request for a stack: its change set is named by what it is made from, so that an equal one is found again.
+pub(super) fn request(
+    stack: &str,
+    template: String,
+    parameters: BTreeMap<String, String>,
+) -> StackRequest {
+    let digest = Md5::digest(format!("{template}{parameters:?}"));
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    StackRequest {
+        name: format!("unstale-{digest}"),
+        stack: stack.to_owned(),
+        template,
+        parameters,
+        imports: false,
+    }
+}
+
+fn unanswered(stack: &str) -> Error {
+    Error::usage(format!(
+        "nothing was made of the stack {stack}: nobody agreed to it"
+    ))
+    .hint("--yes agrees")
+}
