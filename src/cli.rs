@@ -501,7 +501,7 @@ pub struct SetupArgs {
     #[serde(skip)]
     pub domain: Option<String>,
     /// Its Route 53 zone: id, or none
-    #[arg(long, help_heading = STACK, value_name = "ID", requires = "domain", value_parser = hosted_zone)]
+    #[arg(long, help_heading = STACK, value_name = "ID", value_parser = hosted_zone)]
     #[serde(skip)]
     pub hosted_zone: Option<String>,
     /// A role for workflows of this branch, else of main
@@ -509,7 +509,7 @@ pub struct SetupArgs {
     #[serde(skip)]
     pub github: Option<GithubBranch>,
     /// The account's OIDC provider of GitHub: ARN, or none
-    #[arg(long, help_heading = STACK, value_name = "ARN", requires = "github", value_parser = github_provider)]
+    #[arg(long, help_heading = STACK, value_name = "ARN", value_parser = github_provider)]
     #[serde(skip)]
     pub github_provider: Option<String>,
     /// A single-page app: what has no page of its own shows /index.html

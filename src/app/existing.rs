@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::App;
+use super::connect::Link;
 use crate::aws::cloudfront::PurgeTarget;
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::cli::{Cli, PriceClass, SetupArgs};
@@ -10,6 +11,7 @@ use crate::edge::error_page::ErrorPage;
 use crate::error::{Error, Exit};
 use crate::job::DistributionChoice;
 use crate::settings;
+use crate::setup::design::stack_name;
 use crate::setup::existing::{WantedFields, edit};
 use crate::survey::{TargetNames, find_named};
 
@@ -19,6 +21,12 @@ pub(super) async fn existing(app: &App, cli: &Cli, flags: &SetupArgs) -> Result<
     warn_of_missing(app, &wanted.error_pages);
     let link = app.connect().await?;
     let names = cli.common.distribution.iter().cloned();
+    if names
+        .clone()
+        .any(|name| ["auto", "none"].contains(&name.as_str()))
+    {
+        return Err(one_alone());
+    }
     let names = TargetNames {
         tenant: None,
         wishes: names.map(DistributionChoice::Named).collect(),
@@ -28,9 +36,9 @@ pub(super) async fn existing(app: &App, cli: &Cli, flags: &SetupArgs) -> Result<
     let cloudfront = link.aws.cloudfront();
     let targets = find_named(&cloudfront, &names).await?;
     let [PurgeTarget::Distribution(id)] = targets.as_slice() else {
-        return Err(Error::usage("one distribution is changed at a time")
-            .hint("name it by id or alias with --distribution"));
+        return Err(one_alone());
     };
+    warn_of_stack(app, &link, id).await;
     let mut configuration = cloudfront.editable_configuration(id).await?;
     let changes = edit(&mut configuration, wanted)?;
     app.printer.field_changes(id, &changes);
@@ -44,6 +52,29 @@ pub(super) async fn existing(app: &App, cli: &Cli, flags: &SetupArgs) -> Result<
     written.map_err(|error| explained(error, id))?;
     app.printer.fields_changed(id);
     Ok(Exit::Done)
+}
+
+fn one_alone() -> Error {
+    Error::usage("one distribution is changed at a time")
+        .hint("name it by id or alias with --distribution")
+}
+
+/// Warns where a stack of `setup` made this distribution: it has it otherwise.
+async fn warn_of_stack(app: &App, link: &Link, id: &str) {
+    let Ok(stack) = stack_name(&app.settings) else {
+        return;
+    };
+    let found = link.aws.cloudformation(None).stack(&stack).await;
+    let found = found.ok().flatten().unwrap_or_default();
+    if found
+        .outputs
+        .get("DistributionId")
+        .is_some_and(|own| own == id)
+    {
+        app.printer.warn(&format!(
+            "the stack {stack} made {id}, and takes this back where it is changed later: `unstale setup` without --distribution takes --error-page, --spa and --price-class, too"
+        ));
+    }
 }
 
 /// Says of a configuration that is no longer the one that was shown what to do.
@@ -60,7 +91,11 @@ fn explained(error: AwsError, id: &str) -> Error {
 
 /// Takes what flags say of the distribution, and refuses those that are about a stack.
 fn wanted(flags: &SetupArgs) -> Result<WantedFields, Error> {
-    let about_stack = flags.domain.is_some() || flags.github.is_some() || flags.stack.is_some();
+    let about_stack = flags.domain.is_some()
+        || flags.hosted_zone.is_some()
+        || flags.github.is_some()
+        || flags.github_provider.is_some()
+        || flags.stack.is_some();
     let has_pages = flags.spa || !flags.error_page.is_empty();
     let has_others =
         flags.root.is_some() || flags.tag_header.is_some() || flags.price_class.is_some();
@@ -124,7 +159,7 @@ fn error_pages(flags: &SetupArgs) -> Result<Vec<ErrorPage>, Error> {
 }
 
 /// Warns of pages that the build does not have, where there is a build.
-fn warn_of_missing(app: &App, pages: &[ErrorPage]) {
+pub(super) fn warn_of_missing(app: &App, pages: &[ErrorPage]) {
     let Ok(dir) = settings::build_dir(&app.settings, Path::new("")) else {
         return;
     };

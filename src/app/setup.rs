@@ -5,19 +5,22 @@ use std::path::{Path, PathBuf};
 
 use super::App;
 use super::connect::Link;
+use super::existing::warn_of_missing;
 use super::stacks::{SetupStacks, certificate_stack, request};
 use crate::aws::cloudformation::{SiteStack, StackRequest};
-use crate::aws::{AwsErrorKind, usual_region};
+use crate::aws::usual_region;
 use crate::cli::{PrintedTemplate, SetupArgs};
 use crate::error::{Error, Exit};
 use crate::report::setup::ReadySite;
-use crate::settings::added_keys::{AddedKeys, SettingsKey, env_header, line, with_keys};
+use crate::settings::added_keys::{
+    AddedKeys, SettingsKey, env_header, is_inherited, line, with_keys,
+};
 use crate::settings::setup_values::{ACCOUNT, StackName, new_bucket};
-use crate::settings::values::BucketAddress;
-use crate::settings::{self, FILE, LOCAL_BUCKET};
+use crate::settings::values::{BucketAddress, FunctionName, PolicyName};
+use crate::settings::{self, FILE, LOCAL_BUCKET, LOCAL_DIR, Settings};
 use crate::setup::account::account_parts;
 use crate::setup::design::{AccountParts, CERTIFICATE_REGION, design, stack_name};
-use crate::setup::flags::with_earlier;
+use crate::setup::flags::{earlier_flags, with_earlier};
 use crate::setup::run::StackRun;
 use crate::setup::standing::StandingParts;
 use crate::setup::template::StackDesign;
@@ -43,12 +46,28 @@ pub(super) async fn setup(app: &App, flags: &SetupArgs, env: Option<&str>) -> Re
     let link = app.connect_account().await?;
     let done = app.set_up(flags, &link, env).await;
     done.map_err(|mut error| {
-        if error.kind == Some(AwsErrorKind::AccessDenied) {
-            let hint = error.hint.take().unwrap_or_default();
-            error.hint = Some(hint.replace("`unstale policy`", "`unstale policy --for setup`"));
-        }
+        let whole = format!("`{}`", policy_command(&app.settings, flags));
+        let hint = error.hint.take();
+        let hint = hint.map(|hint| hint.replace("`unstale policy`", &whole));
+        error.hint = hint;
         error
     })
+}
+
+/// Returns the command that prints what these flags need.
+fn policy_command(settings: &Settings, flags: &SetupArgs) -> String {
+    let bucket = settings.bucket.as_ref();
+    let named = [
+        bucket.map(|bucket| format!(" --bucket {}", bucket.name)),
+        settings
+            .stack
+            .as_ref()
+            .map(|stack| format!(" --stack {}", stack.0)),
+        flags.domain.as_ref().map(|_| " --domain".to_owned()),
+        flags.github.as_ref().map(|_| " --github".to_owned()),
+    ];
+    let named: String = named.into_iter().flatten().collect();
+    format!("unstale policy --for setup{named}")
 }
 
 impl App {
@@ -91,6 +110,7 @@ impl App {
         })?;
         let identity = link.aws.identity().await?;
         self.name_bucket(flags, &identity.account);
+        self.disown(env)?;
         let stack = stack_name(&self.settings)?;
         if flags.check {
             let stacks = SetupStacks {
@@ -102,18 +122,21 @@ impl App {
             };
             return stacks.check(&stack, &region).await;
         }
-        let earlier = link.aws.cloudformation(None).template(&stack).await?;
-        let earlier = earlier.unwrap_or_default();
-        let flags = &match flags.anew {
-            true => flags.clone(),
-            false => with_earlier(flags, &earlier),
+        let standing = StandingParts::read(&link.aws, &stack).await?;
+        let earlier = &standing.template;
+        let flags = &if flags.anew {
+            flags.clone()
+        } else {
+            let flags = with_earlier(flags, earlier);
+            self.printer.earlier_flags(earlier_flags(earlier));
+            flags
         };
         self.settings.spa |= flags.spa;
-        let (mut parts, assumed) = account_parts(&link.aws, flags, (&identity, &earlier)).await;
-        let standing = StandingParts::read(&link.aws, &stack, earlier).await?;
+        let (mut parts, assumed) = account_parts(&link.aws, flags, (&identity, earlier)).await;
         parts.standing = Some(standing.clone());
         self.printer.warnings(&assumed);
         let design = design(&self.settings, flags, &region, parts)?;
+        warn_of_missing(self, &flags.error_page);
         if !flags.anew {
             check_site(&standing, &design)?;
         }
@@ -242,13 +265,53 @@ impl App {
             outputs: &site.outputs,
             file: &file,
             keys: written.as_ref().unwrap_or(&AddedKeys::default()),
-            next: if self.settings.local.is_some() {
-                "`unstale deploy --local` puts the site there, `unstale preview --local` shows it"
-            } else {
-                "`unstale deploy` puts the site there"
-            },
+            next: &self.next_step(env),
         });
         written.map(drop)
+    }
+
+    /// Says which command is next, with the flags by which it finds the site.
+    fn next_step(&self, env: Option<&str>) -> String {
+        let file = self.settings.file.as_deref();
+        let file = file.filter(|file| *file != Path::new(FILE));
+        let config = file.map(|file| format!(" --config {}", file.display()));
+        let env = env.map(|env| format!(" --env {env}"));
+        let flags = config.into_iter().chain(env).collect::<String>();
+        match &self.settings.local {
+            None => format!("`unstale deploy{flags}` puts the site there"),
+            Some(folder) => {
+                let local = if folder.as_path() == Path::new(LOCAL_DIR) {
+                    "--local".to_owned()
+                } else {
+                    format!("--local={}", folder.display())
+                };
+                format!(
+                    "`unstale deploy{flags} {local}` puts the site there, `unstale preview{flags} {local}` shows it"
+                )
+            }
+        }
+    }
+
+    /// Gives a part of the settings names of its own for what the top level names: the function and the policy of its site.
+    fn disown(&mut self, env: Option<&str>) -> Result<(), Error> {
+        let (Some(env), Some(file)) = (env, &self.settings.file) else {
+            return Ok(());
+        };
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        // Without a bucket of its own it is the same site.
+        let is_inherited =
+            |key: &str| is_inherited(&text, env, key) && !is_inherited(&text, env, "bucket");
+        let stack = || stack_name(&self.settings);
+        let (function, policy) = (
+            is_inherited("redirect-function").then(stack).transpose()?,
+            is_inherited("headers-policy").then(stack).transpose()?,
+        );
+        let settings = &mut self.settings;
+        settings.redirect_function = function
+            .map(FunctionName)
+            .or(settings.redirect_function.take());
+        settings.headers_policy = policy.map(PolicyName).or(settings.headers_policy.take());
+        Ok(())
     }
 }
 

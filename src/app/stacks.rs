@@ -11,7 +11,11 @@ use crate::aws::cloudformation::{SiteStack, StackChange, StackRequest};
 use crate::cli::SetupArgs;
 use crate::error::{Error, Exit};
 use crate::setup::design::CERTIFICATE_REGION;
-use crate::setup::run::{SetupEvent, StackProposal, StackRun, StackStanding};
+use crate::setup::run::{HALF_REMOVED, SetupEvent, StackProposal, StackRun, StackStanding};
+
+const BUCKET: &str = "AWS::S3::Bucket";
+
+const REMOVES: &str = "something would be removed or replaced: --yes --anew agrees to that, too";
 
 /// The stacks of one site.
 pub(super) struct SetupStacks<'a> {
@@ -58,6 +62,10 @@ impl<'a> SetupStacks<'a> {
                 }
                 StackStanding::Leftover(stack) => {
                     self.app.printer.leftover(&run.request.stack, &stack);
+                    let SetupArgs { yes, anew, .. } = *self.flags;
+                    if stack.status == HALF_REMOVED && yes && !anew {
+                        return Err(unanswered(&run.request.stack).hint(REMOVES));
+                    }
                     if !self.is_agreed().await? {
                         return Err(unanswered(&run.request.stack));
                     }
@@ -90,32 +98,60 @@ impl<'a> SetupStacks<'a> {
         (proposal, next): (&StackProposal, Option<&StackRun<'_>>),
         agreed: &mut Vec<StackChange>,
     ) -> Result<(), Error> {
-        let refused = || unanswered(&run.request.stack);
-        self.app.printer.proposal(proposal, &run.region);
-        let mut unsaid = self.unsaid(proposal);
+        let taken_back = run.taken_back(proposal).await?;
+        self.app
+            .printer
+            .proposal(proposal, &run.region, &taken_back);
+        let mut allowed = self.allows(proposal, !taken_back.is_empty());
         if let Some(next) = next
             && let StackStanding::Proposed(proposal) = next.standing().await?
         {
-            self.app.printer.proposal(&proposal, &next.region);
+            let taken_back = next.taken_back(&proposal).await;
             next.withdraw(&proposal).await?;
-            unsaid = unsaid.or(self.unsaid(&proposal));
+            let taken_back = taken_back?;
+            self.app
+                .printer
+                .proposal(&proposal, &next.region, &taken_back);
+            allowed = allowed.and(self.allows(&proposal, !taken_back.is_empty()));
             *agreed = proposal.changes;
         }
-        match unsaid {
-            Some(hint) => Err(refused().hint(hint)),
-            None if self.is_agreed().await? => Ok(()),
-            None => Err(refused()),
+        allowed?;
+        if self.is_agreed().await? {
+            Ok(())
+        } else {
+            Err(unanswered(&run.request.stack))
         }
     }
 
-    /// Returns what `--yes` alone does not agree to, in words.
-    fn unsaid(&self, proposal: &StackProposal) -> Option<&'static str> {
-        let SetupArgs { yes, anew, .. } = *self.flags;
-        if proposal.takes_in() && !self.flags.import_bucket {
-            return Some("a bucket would be taken in: --import-bucket agrees to that");
+    /// Refuses what `--yes` alone does not agree to, and a bucket to take in that is not there.
+    fn allows(&self, proposal: &StackProposal, takes_back: bool) -> Result<(), Error> {
+        let SetupArgs {
+            yes,
+            anew,
+            import_bucket,
+            ..
+        } = *self.flags;
+        let unanswered = |hint| Err(unanswered(&proposal.stack).hint(hint));
+        let makes = |change: &StackChange| change.kind == BUCKET && change.action == "Add";
+        if import_bucket && proposal.changes.iter().any(makes) {
+            return Err(
+                Error::usage("--import-bucket: the account has no such bucket")
+                    .hint("without it, the bucket is made; --bucket NAME names another"),
+            );
         }
-        (yes && !anew && proposal.takes_away())
-            .then_some("something would be removed or replaced: --yes --anew agrees to that, too")
+        if proposal.takes_in() && !import_bucket {
+            return unanswered("a bucket would be taken in: --import-bucket agrees to that");
+        }
+        let unasked = yes && !anew;
+        if unasked && proposal.takes_away() {
+            return unanswered(REMOVES);
+        }
+        if unasked && takes_back {
+            return unanswered(
+                "what was changed by hand would be taken back: --yes --anew agrees to that, too",
+            );
+        }
+        Ok(())
     }
 
     async fn is_agreed(&self) -> Result<bool, Error> {

@@ -14,7 +14,7 @@ use crate::aws::cloudformation::{ResourceEvent, SiteStack, StackChange};
 use crate::aws::stack_drift::ResourceDrift;
 use crate::cli::PrintedTemplate;
 use crate::settings::added_keys::AddedKeys;
-use crate::setup::run::{SetupEvent, StackProposal};
+use crate::setup::run::{HALF_REMOVED, SetupEvent, StackProposal};
 use crate::setup::template::StackDesign;
 
 /// What stays when it is taken out of the stack.
@@ -27,6 +27,13 @@ const MONTHLY_COST: [&str; 4] = [
     "  bucket: $0.023 a GB, old versions too; $0.005 for 1,000 uploads",
     "  viewers: first 1 TB and 10,000,000 requests free, all sites together;",
     "    then from $0.085 a GB and $0.01 for 10,000 requests",
+];
+
+const TAKING_IN: [&str; 4] = [
+    "The bucket's objects stay. Its versions, lifecycle rules, encryption, public",
+    "access and tags become as the template says; if that fails, its own are not",
+    "brought back. It gets a policy that lets the distribution alone read it: one of",
+    "its own has to be taken off first.",
 ];
 
 /// What a new site stands on.
@@ -56,7 +63,12 @@ impl Printer {
     }
 
     /// Shows what would be done, what it costs and what stays.
-    pub(crate) fn proposal(&self, proposal: &StackProposal, region: &str) {
+    pub(crate) fn proposal(
+        &self,
+        proposal: &StackProposal,
+        region: &str,
+        taken_back: &[ResourceDrift],
+    ) {
         let StackProposal {
             stack,
             is_new,
@@ -66,6 +78,10 @@ impl Printer {
         let state = if *is_new { "new" } else { "changed" };
         let mut lines = vec![format!("Stack {} in {region}, {state}:", shown(stack))];
         lines.extend(changes.iter().map(change_line));
+        if !taken_back.is_empty() {
+            lines.push("Changed by hand, and taken back by this:".to_owned());
+            lines.extend(taken_back.iter().flat_map(drift_lines));
+        }
         let made = |kind: &str| {
             changes
                 .iter()
@@ -90,40 +106,46 @@ impl Printer {
             lines.push("The bucket is kept when the stack is deleted.".to_owned());
         }
         if proposal.takes_in() {
-            lines.push("The bucket's objects stay. Its versions, lifecycle rules, encryption, public access, tags and policy become as the template says.".to_owned());
+            lines.extend(TAKING_IN.map(str::to_owned));
         }
-        let object = json!({"type": "change-set", "stack": stack, "region": region, "new": is_new, "changes": changes});
+        let object = json!({"type": "change-set", "stack": stack, "region": region, "new": is_new, "changes": changes, "taken_back": taken_back});
         self.result(&lines.join("\n"), &object);
+    }
+
+    /// Says what an earlier run was told, and this one goes by.
+    pub(crate) fn earlier_flags(&self, flags: &str) {
+        if !flags.is_empty() {
+            self.note(&format!("As it was made: {flags} (--anew forgets that)"));
+        }
     }
 
     pub(crate) fn unchanged_stack(&self, stack: &str) {
         self.note(&format!("Stack {stack}: nothing to change"));
     }
 
-    /// Shows what a failed first try left.
+    /// Shows what a failed first try left, or somebody who began to remove a stack.
     pub(crate) fn leftover(&self, name: &str, stack: &SiteStack) {
         let SiteStack { status, reason, .. } = stack;
         let reason = reason.as_ref().map(|reason| format!(": {}", shown(reason)));
+        let state = if status == HALF_REMOVED {
+            "was removed in part"
+        } else {
+            "is left from a failed first try"
+        };
+        let text = format!(
+            "Stack {} {state} ({status}{}) and has to be removed first. A bucket with objects stays.",
+            shown(name),
+            reason.unwrap_or_default()
+        );
         self.result(
-            &format!("Stack {} is left from a failed first try ({status}{}) and has to be removed first. A bucket with objects stays.", shown(name), reason.unwrap_or_default()),
+            &self.wrapped(&text, "", ""),
             &json!({"type": "leftover", "stack": name, "status": status}),
         );
     }
 
     /// Shows what was changed by others.
     pub(crate) fn drift(&self, stack: &str, drifts: &[ResourceDrift]) {
-        let mut lines = Vec::new();
-        for drift in drifts {
-            lines.push(format!(
-                "{}: {}",
-                drift.resource,
-                drift.status.to_lowercase()
-            ));
-            lines.extend(drift.differences.iter().map(|difference| {
-                let (expected, actual) = (shown(&difference.expected), shown(&difference.actual));
-                format!("  {}: {expected} became {actual}", difference.path)
-            }));
-        }
+        let mut lines: Vec<String> = drifts.iter().flat_map(drift_lines).collect();
         if drifts.is_empty() {
             lines.push(format!("Stack {stack} is as it was made"));
         }
@@ -198,13 +220,13 @@ impl StackProgress {
             SetupEvent::Resource(event) => self.resource(&event),
             SetupEvent::RecordAwaited { name, value } => self.suspend(|| {
                 self.printer.result(
-                    &format!("The certificate waits for this record of the domain's DNS:\n  {name} CNAME {value}\nSet it there. This command waits; ended by Ctrl-C and run again later, it goes on from here."),
+                    &format!("The certificate waits for this record of the domain's DNS:\n  {name} CNAME {value}\nSet it there. This command waits; ended by Ctrl-C and run again later, it goes\non from here."),
                     &json!({"type": "record", "name": name, "kind": "CNAME", "value": value}),
                 );
             }),
             SetupEvent::ZoneAwaited { name, value, zone } => self.suspend(|| {
                 self.printer.result(
-                    &format!("The certificate still waits, although the zone {zone} has its record. Does the domain's parent name that zone's name servers? If not, set it where they are:\n  {name} CNAME {value}"),
+                    &format!("The certificate still waits, although the zone {zone} has its\nrecord. Does the domain's parent name that zone's name servers? If not, set it\nwhere they are:\n  {name} CNAME {value}"),
                     &json!({"type": "record", "name": name, "kind": "CNAME", "value": value, "zone": zone}),
                 );
             }),
@@ -258,6 +280,15 @@ impl StackProgress {
             None => print(),
         }
     }
+}
+
+fn drift_lines(drift: &ResourceDrift) -> Vec<String> {
+    let head = format!("{}: {}", drift.resource, drift.status.to_lowercase());
+    let differences = drift.differences.iter().map(|difference| {
+        let (expected, actual) = (shown(&difference.expected), shown(&difference.actual));
+        format!("  {}: {expected} became {actual}", difference.path)
+    });
+    std::iter::once(head).chain(differences).collect()
 }
 
 fn change_line(change: &StackChange) -> String {

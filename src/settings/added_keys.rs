@@ -72,6 +72,13 @@ pub(crate) fn with_keys(
     Ok(written)
 }
 
+/// Tells whether a part of the settings has a key from the top level alone.
+pub(crate) fn is_inherited(text: &str, env: &str, key: &str) -> bool {
+    let file: Table = text.parse().unwrap_or_default();
+    let own = part(&file, Some(env));
+    file.contains_key(key) && own.is_none_or(|own| !own.contains_key(key))
+}
+
 /// Returns a key's line: TOML takes JSON's texts and truth values.
 pub(crate) fn line(key: &str, value: &Value) -> String {
     format!("{key} = {value}")

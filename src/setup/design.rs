@@ -66,6 +66,7 @@ pub(crate) fn design(
 ) -> Result<StackDesign, Error> {
     let bucket = settings.bucket()?;
     new_bucket(bucket).map_err(Error::usage)?;
+    check_flags(flags)?;
     let stack = stack_name(settings)?;
     let build = build_dir(settings, Path::new("")).ok();
     let standing = parts.standing.unwrap_or_default();
@@ -94,6 +95,18 @@ pub(crate) fn design(
         github: github.transpose()?,
         stack,
     })
+}
+
+/// Refuses what says more of something that is not asked for, now or by an earlier run.
+fn check_flags(flags: &SetupArgs) -> Result<(), Error> {
+    let needs = |flag: &str, other: &str| Err(Error::usage(format!("{flag} needs {other}")));
+    if flags.hosted_zone.is_some() && flags.domain.is_none() {
+        return needs("--hosted-zone", "--domain HOST");
+    }
+    if flags.github_provider.is_some() && flags.github.is_none() {
+        return needs("--github-provider", "--github OWNER/REPO");
+    }
+    Ok(())
 }
 
 /// Returns the folder of the deploys' state, as far as it lies in this bucket.
@@ -136,7 +149,7 @@ fn trust(
 }
 
 /// Returns the name that is set, or else the stack's: none can hold the id of a distribution that is not there yet.
-fn own_name(named: Option<&str>, stack: &str) -> String {
+pub(super) fn own_name(named: Option<&str>, stack: &str) -> String {
     let named = named.filter(|name| !name.contains("{id}"));
     named.unwrap_or(stack).to_owned()
 }

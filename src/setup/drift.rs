@@ -1,11 +1,31 @@
 //! Whether a stack is still as its template says.
 
 use super::failure::unexpected;
-use super::run::{REVIEWED, StackRun};
+use super::run::{REVIEWED, StackProposal, StackRun, is_leftover};
 use crate::aws::stack_drift::ResourceDrift;
 use crate::error::Error;
 
 impl StackRun<'_> {
+    /// Returns what was changed by hand of the resources that a proposal changes: CloudFormation writes them anew as a whole.
+    ///
+    /// # Errors
+    /// As [`Self::drifts`].
+    pub(crate) async fn taken_back(
+        &self,
+        proposal: &StackProposal,
+    ) -> Result<Vec<ResourceDrift>, Error> {
+        let changes = |name: &str| {
+            let mut changes = proposal.changes.iter();
+            changes.any(|change| change.action == "Modify" && change.resource == name)
+        };
+        if proposal.is_new {
+            return Ok(Vec::new());
+        }
+        let mut drifts = self.drifts().await?;
+        drifts.retain(|drift| changes(&drift.resource));
+        Ok(drifts)
+    }
+
     /// Compares the stack with its template by CloudFormation's own means, and returns what differs.
     ///
     /// # Errors
@@ -13,9 +33,15 @@ impl StackRun<'_> {
     pub(crate) async fn drifts(&self) -> Result<Vec<ResourceDrift>, Error> {
         let stack = &self.request.stack;
         let found = self.cloudformation.stack(stack).await?;
-        if found.is_none_or(|found| found.status == REVIEWED) {
+        let Some(found) = found.filter(|found| found.status != REVIEWED) else {
             return Err(Error::failed(format!("there is no stack {stack}"))
                 .hint("`unstale setup` makes it; --stack NAME names another"));
+        };
+        if is_leftover(&found.status) {
+            return Err(
+                Error::failed(format!("the stack {stack} is {}", found.status))
+                    .hint("`unstale setup` removes what is left of it, and makes it anew"),
+            );
         }
         let detection = self.cloudformation.detect_drift(stack).await?;
         let mut pause = self.pace.0;

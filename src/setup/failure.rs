@@ -15,7 +15,7 @@ const BUCKET_TAKEN: &str = "the name of a bucket is the world's, and another acc
 const BUCKET_THERE: &str = "--import-bucket takes the account's own bucket into the stack, with its objects; --bucket NAME names another";
 
 /// Words of a resource's reason, and what to do.
-const ADVICE: [(&str, &str, &str); 15] = [
+const ADVICE: [(&str, &str, &str); 18] = [
     (
         "",
         "must be verified",
@@ -25,6 +25,11 @@ const ADVICE: [(&str, &str, &str); 15] = [
     ("AWS::S3::Bucket", "already exists", BUCKET_THERE),
     ("AWS::S3::Bucket", "owned by you", BUCKET_THERE),
     ("AWS::S3::Bucket", "AlreadyExists", BUCKET_TAKEN),
+    (
+        "AWS::S3::Bucket",
+        "cannot have ACLs",
+        "the bucket's ACL lets others in, and would count no more: `aws s3api put-bucket-acl --bucket NAME --acl private` takes that off",
+    ),
     (
         "AWS::S3::BucketPolicy",
         "already exists",
@@ -55,22 +60,28 @@ const ADVICE: [(&str, &str, &str); 15] = [
         "CAA",
         "the domain's CAA records have to allow amazon.com",
     ),
+    (
+        "AWS::CloudFront::Function",
+        "already exists",
+        "the account has a function of this name: name another with `redirect-function` in deploy.toml",
+    ),
+    (
+        "AWS::CloudFront::ResponseHeadersPolicy",
+        "already exists",
+        "the account has a policy of this name: name another with `headers-policy` in deploy.toml",
+    ),
     ("", "already exists", "take another name with --stack NAME"),
     (
         "",
         "not authorized",
-        "`unstale policy --for setup` prints what is needed",
+        "`unstale policy` prints what is needed",
     ),
     (
         "",
         "Access Denied",
-        "`unstale policy --for setup` prints what is needed",
+        "`unstale policy` prints what is needed",
     ),
-    (
-        "",
-        "AccessDenied",
-        "`unstale policy --for setup` prints what is needed",
-    ),
+    ("", "AccessDenied", "`unstale policy` prints what is needed"),
 ];
 
 impl StackFailure {
@@ -170,12 +181,22 @@ mod tests {
             (
                 "AWS::CloudFront::Function",
                 "unstale-b already exists",
+                "redirect-function",
+            ),
+            (
+                "AWS::CloudFront::OriginAccessControl",
+                "unstale-b already exists",
                 "--stack",
             ),
             (
                 "AWS::S3::Bucket",
+                "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+                "put-bucket-acl",
+            ),
+            (
+                "AWS::S3::Bucket",
                 "User: x is not authorized to perform: s3:CreateBucket",
-                "--for setup",
+                "unstale policy",
             ),
         ] {
             let failure = StackFailure::of(&event(kind, "CREATE_FAILED", reason)).unwrap();

@@ -31,10 +31,17 @@ pub(super) fn comment(flags: &SetupArgs, error_pages: &[ErrorPage]) -> String {
     COMMAND.to_owned() + &named.into_iter().flatten().chain(pages).collect::<String>()
 }
 
+/// Returns the flags of an earlier run, as its template has them.
+pub(crate) fn earlier_flags(template: &str) -> &str {
+    let mut said = template
+        .lines()
+        .filter_map(|line| line.strip_prefix(COMMAND));
+    said.next().unwrap_or_default().trim()
+}
+
 /// Returns the flags with what they leave open as the template of an earlier run has it; as they are where it does not tell.
 pub(crate) fn with_earlier(flags: &SetupArgs, template: &str) -> SetupArgs {
-    let said = template.lines().find(|line| line.starts_with(COMMAND));
-    let words = said.unwrap_or_default().split_whitespace().skip(2);
+    let words = std::iter::once("setup").chain(earlier_flags(template).split_whitespace());
     let Ok(EarlierFlags { flags: earlier }) = EarlierFlags::try_parse_from(words) else {
         return flags.clone();
     };

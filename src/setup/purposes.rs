@@ -1,6 +1,6 @@
 //! The least IAM policy for each thing that this tool is used for, apart from each other.
 
-use super::design::stack_name;
+use super::design::{own_name, stack_name};
 use super::policy::{IamPolicy, PolicyStatement, StringOrList};
 use super::rights::{least_policy, partition, purging};
 use crate::cli::{PolicyArgs, PolicyPurpose};
@@ -88,7 +88,10 @@ impl IamPolicy {
     }
 }
 
-/// Letters of a stack's name that its role's name has for certain.
+/// Letters of a stack's name that stand in its role's as they are: behind them come the resource's name and 13 letters.
+const MAX_ROLE_STACK: usize = 39;
+
+/// Letters of a longer one that its role's name has for certain.
 const MAX_ROLE_PREFIX: usize = 24;
 
 /// What CloudFormation does in the name of whoever runs `setup` (CloudFormation User Guide, "Control access with IAM"); taking away
@@ -212,7 +215,12 @@ fn making(settings: &Settings, flags: &PolicyArgs) -> Result<Vec<PolicyStatement
     let bucket = settings.bucket()?;
     let arn = |service: &str, what: &str| format!("arn:{partition}:{service}:{account}:{what}");
     let stack = stack_name(settings)?;
-    let stacks = arn("cloudformation:*", &format!("stack/{stack}*"));
+    let stacks = vec![
+        arn("cloudformation:*", &format!("stack/{stack}/*")),
+        arn("cloudformation:*", &format!("stack/{stack}-certificate/*")),
+    ];
+    let functions = functions(settings, &stack).into_iter();
+    let functions: Vec<String> = functions.map(|name| arn("cloudfront:", &name)).collect();
     let mut looks = vec![
         "cloudformation:DescribeStackDriftDetectionStatus",
         "cloudfront:ListDistributions",
@@ -229,7 +237,7 @@ fn making(settings: &Settings, flags: &PolicyArgs) -> Result<Vec<PolicyStatement
         arn("cloudfront:", "origin-access-control/*"),
     ];
     let mut statements = vec![
-        on("Stack", &STACK_ACTIONS, stacks),
+        PolicyStatement::new("Stack", STACK_ACTIONS.to_vec(), stacks),
         PolicyStatement::new("Look", looks, "*"),
         on(
             "Bucket",
@@ -237,11 +245,7 @@ fn making(settings: &Settings, flags: &PolicyArgs) -> Result<Vec<PolicyStatement
             format!("arn:{partition}:s3:::{bucket}"),
         ),
         PolicyStatement::new("Distribution", DISTRIBUTION_ACTIONS.to_vec(), shown),
-        on(
-            "EdgeFunction",
-            &FUNCTION_ACTIONS,
-            arn("cloudfront:", "function/*"),
-        ),
+        PolicyStatement::new("EdgeFunction", FUNCTION_ACTIONS.to_vec(), functions),
     ];
     if settings.headers_policy().is_some() {
         let policies = arn("cloudfront:", "response-headers-policy/*");
@@ -253,14 +257,31 @@ fn making(settings: &Settings, flags: &PolicyArgs) -> Result<Vec<PolicyStatement
         statements.push(on("DnsRecords", &RECORD_ACTIONS, "*".to_owned()));
     }
     if flags.github {
-        // CloudFormation shortens the stack's name in the role's, which has 64 letters at most.
-        let stack = stack.get(..MAX_ROLE_PREFIX).unwrap_or(&stack);
-        let roles = arn("iam:", &format!("role/{stack}*"));
+        let roles = arn("iam:", &roles(&stack));
         statements.push(on("DeployRole", &ROLE_ACTIONS, roles));
         let provider = arn("iam:", "oidc-provider/token.actions.githubusercontent.com");
         statements.push(on("GithubProvider", &PROVIDER_ACTIONS, provider));
     }
     Ok(statements)
+}
+
+/// Returns what the stack's function may be called: an earlier run may have made it by the stack's name.
+fn functions(settings: &Settings, stack: &str) -> Vec<String> {
+    let named = settings.redirect_function.as_ref();
+    let named = own_name(named.map(|name| name.0.as_str()), stack);
+    let mut names = vec![format!("function/{stack}"), format!("function/{named}")];
+    names.dedup();
+    names
+}
+
+/// Returns what the names of the stack's roles begin with: CloudFormation shortens its name there, since a role's has 64 letters at
+/// most.
+fn roles(stack: &str) -> String {
+    if stack.len() <= MAX_ROLE_STACK {
+        format!("role/{stack}-DeployRole-*")
+    } else {
+        format!("role/{}*", stack.get(..MAX_ROLE_PREFIX).unwrap_or(stack))
+    }
 }
 
 #[cfg(test)]
@@ -399,11 +420,11 @@ mod tests {
                 .next()
                 .map(|statement| statement.resource.clone())
         };
-        for (sid, arn) in [
-            ("Stack", "arn:aws:cloudformation:*:*:stack/mine*"),
-            ("DeployRole", "arn:aws:iam::*:role/mine*"),
-        ] {
+        for (sid, arn) in [("DeployRole", "arn:aws:iam::*:role/mine-DeployRole-*")] {
             assert_eq!(resource(sid), Some(arn.into()));
         }
+        let stacks =
+            ["", "-certificate"].map(|end| format!("arn:aws:cloudformation:*:*:stack/mine{end}/*"));
+        assert_eq!(resource("Stack"), Some(StringOrList::List(stacks.to_vec())));
     }
 }

@@ -9,6 +9,9 @@ use crate::aws::cloudformation::{
 use crate::error::Error;
 use crate::job::StopSignal;
 
+/// The state of a stack that somebody began to remove.
+pub(crate) const HALF_REMOVED: &str = "DELETE_FAILED";
+
 /// The state of a stack that was never made, only proposed.
 pub(super) const REVIEWED: &str = "REVIEW_IN_PROGRESS";
 
@@ -50,7 +53,7 @@ pub(crate) enum StackStanding {
     Ready(SiteStack),
     /// This has to be agreed to.
     Proposed(StackProposal),
-    /// Its first try failed: it can only be removed.
+    /// Its first try, or its removal, failed: it can only be removed.
     Leftover(SiteStack),
 }
 
@@ -257,12 +260,27 @@ fn next_step(status: Option<&str>) -> NextStep {
     match status {
         None | Some(REVIEWED | "DELETE_COMPLETE") => NextStep::Propose(ChangeSetKind::Create),
         Some(status) if status.ends_with("_IN_PROGRESS") => NextStep::Follow,
-        Some("ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED") => {
-            NextStep::Remove
-        }
+        Some(status) if is_leftover(status) => NextStep::Remove,
         Some("UPDATE_ROLLBACK_FAILED" | "UPDATE_FAILED") => NextStep::GiveUp,
         Some(_) => NextStep::Propose(ChangeSetKind::Update),
     }
+}
+
+/// Tells whether a stack can only be removed: its first try failed, or its removal did.
+pub(super) fn is_leftover(status: &str) -> bool {
+    let ends = [
+        "ROLLBACK_COMPLETE",
+        "ROLLBACK_FAILED",
+        "CREATE_FAILED",
+        HALF_REMOVED,
+    ];
+    ends.contains(&status)
+}
+
+/// Tells whether a stack stands, or is on its way to, so that what it was made from counts.
+pub(super) fn is_made(status: &str) -> bool {
+    let unmade = ["REVIEW_", "ROLLBACK_", "CREATE_FAILED", "DELETE_"];
+    !unmade.iter().any(|beginning| status.starts_with(beginning))
 }
 
 /// CloudFormation says by a failure that there is nothing to do (CloudFormation User Guide, "Change sets").
@@ -287,6 +305,7 @@ mod tests {
             (Some("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"), Follow),
             (Some("ROLLBACK_COMPLETE"), Remove),
             (Some("CREATE_FAILED"), Remove),
+            (Some("DELETE_FAILED"), Remove),
             (Some("CREATE_COMPLETE"), Propose(Update)),
             (Some("UPDATE_ROLLBACK_COMPLETE"), Propose(Update)),
             (Some("UPDATE_ROLLBACK_FAILED"), GiveUp),

@@ -1,32 +1,40 @@
 //! What deploys wrote into a stack: it goes into the next template as it stands, so that CloudFormation takes nothing of it back.
 
+use super::run::is_made;
 use crate::aws::distribution_settings::LiveBehavior;
 use crate::aws::{AwsClients, AwsError};
 
 /// A stack that was made before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct StandingParts {
-    template: String,
-    /// What its distribution runs and sends by default; `None`: there is no distribution.
+    /// What it was made from; empty where it is still to be made, or only to be removed.
+    pub template: String,
+    /// What its distribution runs and sends by default, but for the stack's own headers policy; `None`: there is no distribution.
     pub behavior: Option<LiveBehavior>,
 }
 
 impl StandingParts {
-    /// Reads what stands of a stack that was made by this template.
+    /// Reads what stands of a stack.
     ///
     /// # Errors
-    /// Where its distribution cannot be read.
-    pub(crate) async fn read(
-        aws: &AwsClients,
-        stack: &str,
-        template: String,
-    ) -> Result<Self, AwsError> {
-        let found = aws.cloudformation(None).stack(stack).await?;
-        let id = found.and_then(|found| found.outputs.get("DistributionId").cloned());
-        let behavior = match id {
-            Some(id) => aws.cloudfront().live_behavior(&id).await?,
+    /// Where it, its template or its distribution cannot be read.
+    pub(crate) async fn read(aws: &AwsClients, stack: &str) -> Result<Self, AwsError> {
+        let cloudformation = aws.cloudformation(None);
+        let found = cloudformation.stack(stack).await?;
+        let Some(found) = found.filter(|found| is_made(&found.status)) else {
+            return Ok(Self::default());
+        };
+        let template = cloudformation.template(stack).await?.unwrap_or_default();
+        let mut behavior = match found.outputs.get("DistributionId") {
+            Some(id) => aws.cloudfront().live_behavior(id).await?,
             None => None,
         };
+        let own = found.outputs.get("HeadersPolicyId");
+        if let Some(behavior) = &mut behavior
+            && behavior.headers_policy.as_ref() == own
+        {
+            behavior.headers_policy = None;
+        }
         Ok(Self { template, behavior })
     }
 

@@ -93,6 +93,9 @@ impl StackDesign {
             |domain| scalar(&format!("https://{}", domain.name)),
         );
         outputs.push(("Url", &url));
+        if self.headers_policy.is_some() {
+            outputs.push(("HeadersPolicyId", "Ref: HeadersPolicy"));
+        }
         if self.github.is_some() {
             outputs.push(("DeployRoleArn", "Fn::GetAtt: [DeployRole, Arn]"));
         }

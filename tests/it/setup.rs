@@ -188,7 +188,7 @@ async fn each_right_that_is_missing_is_named() {
         let project = Project::new().await;
         let ran = project.denied(operation, "--yes").await.exits(1);
         ran.says(&format!("cloudformation:{operation}"))
-            .says("`unstale policy --for setup`");
+            .says("`unstale policy --for setup --bucket new-site`");
         project.setup("--yes").await.succeeds();
         project.assert_stands("--yes").await;
     }
@@ -232,6 +232,36 @@ async fn a_change_is_shown_by_its_resource_and_drift_by_its_property() {
     project.world.reconfigure(ours);
     let drifted = project.setup("--check").await.exits(3);
     drifted.says("DefaultRootObject").says("home.html");
+    // CloudFormation writes all of a resource that it changes.
+    let shown = project.setup("--price-class 200 --yes").await.exits(2);
+    shown
+        .says("Changed by hand, and taken back by this:")
+        .says("DefaultRootObject: index.html became home.html")
+        .says("--yes --anew");
+    project
+        .setup("--yes")
+        .await
+        .succeeds()
+        .says("nothing to change");
+    let back = project.setup("--price-class 200 --yes --anew").await;
+    back.succeeds().says("taken back by this");
+    project.setup("--check").await.succeeds();
+}
+
+#[tokio::test]
+async fn the_distribution_of_a_stack_is_changed_by_its_id_with_a_warning() {
+    let project = Project::new().await;
+    project.setup("--yes").await.succeeds();
+    let mut ours = project.world.distributions().into_iter();
+    let ours = ours.find(|ours| ours.comment == STACK).unwrap().id;
+    let flags = format!("setup --distribution {ours} --price-class all --yes");
+    let changed = project.run(&flags).await.succeeds();
+    changed.says(&format!("the stack {STACK} made {ours}"));
+    for name in ["auto", "none"] {
+        let flags = format!("setup --distribution {name} --price-class all --yes");
+        let refused = project.run(&flags).await.exits(2);
+        refused.says("one distribution is changed at a time");
+    }
 }
 
 #[tokio::test]

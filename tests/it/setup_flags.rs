@@ -256,7 +256,7 @@ async fn the_name_of_a_stack_is_kept_in_the_settings() {
     check.await.succeeds().says("Stack mine is as it was made");
     project.setup("").await.succeeds().says("nothing to change");
     let policy = project.run("policy --for setup").await.succeeds();
-    policy.says("stack/mine*");
+    policy.says("stack/mine/*");
     let missing = project.run("setup --region us-east-1 --check --stack other");
     missing.await.exits(1).says("there is no stack other");
 }
@@ -279,6 +279,52 @@ async fn a_part_of_the_settings_is_written_where_it_stands() {
         "{settings}"
     );
     project.run("deploy --env live").await.succeeds();
+}
+
+#[tokio::test]
+async fn a_part_with_a_bucket_of_its_own_has_a_function_of_its_own() {
+    let project = Folder::new().await;
+    project.setup("--bucket new-site").await.succeeds();
+    let mut text = project.settings();
+    assert!(text.contains("redirect-function = \"unstale-new-site\"\n"));
+    text.push_str("\n[env.staging]\nbucket = \"staging-site\"\n");
+    project.write("deploy.toml", &text);
+    let made = project.setup("--env staging").await.succeeds();
+    made.says("`unstale deploy --env staging` puts the site there");
+    let settings = project.settings();
+    assert!(
+        settings.contains("redirect-function = \"unstale-staging-site\"\n"),
+        "{settings}"
+    );
+    project.run("deploy --env staging").await.succeeds();
+    project.run("deploy").await.succeeds();
+    let again = project.setup("--env staging").await.succeeds();
+    again.says("nothing to change");
+}
+
+#[tokio::test]
+async fn the_stacks_own_headers_policy_is_referred_to_as_such() {
+    let project = Folder::new().await;
+    project.write("deploy.toml", "security = \"strict\"\n");
+    project.setup("--bucket new-site").await.succeeds();
+    project.run("deploy").await.succeeds();
+    project.setup("--price-class all").await.succeeds();
+    let template = project.world.stack_template("unstale-new-site");
+    assert!(template.contains("Ref: HeadersPolicy"), "{template}");
+    assert!(
+        !template.contains("ResponseHeadersPolicyId: "),
+        "{template}"
+    );
+}
+
+#[tokio::test]
+async fn what_an_earlier_run_was_told_can_be_told_more_of() {
+    let project = Folder::new().await;
+    let refused = project.setup("--hosted-zone none --bucket new-site");
+    refused.await.exits(2).says("--hosted-zone needs --domain");
+    let flags = "--bucket new-site --domain www.example.com";
+    project.setup(flags).await.succeeds();
+    project.setup("--hosted-zone none").await.succeeds();
 }
 
 #[tokio::test]

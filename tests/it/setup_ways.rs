@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use local_cloudfront::{BucketOptions, CloudOptions, Fault, Headers, RequestInfo, Versioning};
+use local_cloudfront::{
+    BucketOptions, CloudOptions, Distribution, Fault, Headers, RequestInfo, Versioning,
+};
 
 use tokio::task::JoinHandle;
 
@@ -94,6 +96,61 @@ async fn a_failed_first_try_is_removed_with_consent_alone() {
     let project = Project::failed().await;
     project.setup("--yes").await.succeeds();
     project.assert_stands("--yes").await;
+}
+
+#[tokio::test]
+async fn a_failed_first_try_is_not_well_and_its_flags_are_forgotten() {
+    let project = Project::new().await;
+    project
+        .world
+        .fail_resource("Distribution", Some("not today"));
+    project.setup("--price-class all --yes").await.exits(1);
+    project.world.fail_resource("Distribution", None);
+    let check = project.setup("--check").await.exits(1);
+    check.says("ROLLBACK_COMPLETE").says("makes it anew");
+    let made = project.setup("--yes").await.succeeds();
+    made.never_says("price-class");
+    let mut ours = project.world.distributions().into_iter();
+    let ours = ours.find(|ours| ours.comment == STACK).unwrap();
+    assert_eq!(ours.price_class, "PriceClass_100");
+    // One that stands has them.
+    project.setup("--price-class all --yes").await.succeeds();
+    let again = project.setup("--yes").await.succeeds();
+    again
+        .says("As it was made: ")
+        .says("--price-class=all")
+        .says("(--anew forgets that)");
+}
+
+#[tokio::test]
+async fn what_was_removed_in_part_is_removed_with_more_than_yes() {
+    let project = Project::new().await;
+    project.setup("--yes").await.succeeds();
+    let mut ours = project.world.distributions().into_iter();
+    let ours = ours.find(|ours| ours.comment == STACK).unwrap();
+    // Another distribution runs the stack's function, which cannot go, therefore.
+    let other = Distribution {
+        id: "EOTHER".to_owned(),
+        ..ours
+    };
+    project.world.set_distribution(other);
+    project.world.delete_stack(STACK);
+    assert_eq!(project.world.stacks()[STACK], "DELETE_FAILED");
+    let refused = project.setup("--yes").await.exits(2);
+    refused.says("was removed in part").says("--yes --anew");
+    project.world.remove_distribution("EOTHER");
+    let flags = "--yes --anew --import-bucket";
+    project.setup(flags).await.succeeds();
+    project.assert_stands("--yes").await;
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_not_there_is_not_taken_in() {
+    let project = Project::new().await;
+    let refused = project.setup("--yes --import-bucket").await.exits(2);
+    refused.says("the account has no such bucket");
+    project.assert_nothing_is_left();
+    project.setup("--yes").await.succeeds();
 }
 
 #[tokio::test]
@@ -203,7 +260,9 @@ async fn a_bucket_of_others_or_with_a_policy_of_its_own_is_not_taken_in() {
     };
     let ours = BucketOptions::default().owner;
     set("444455556666", "");
-    let refused = project.setup("--yes --import-bucket").await.exits(1);
+    let refused = project.setup("--yes --import-bucket").await.exits(2);
+    refused.says("the account has no such bucket");
+    let refused = project.setup("--yes").await.exits(1);
     refused.says("not available").says("another account");
     assert!(project.world.body("new-site", "kept.html").is_some());
     set(ours.leak(), "{\"Statement\":[]}");
@@ -308,18 +367,19 @@ async fn what_may_not_be_asked_or_taken_back_is_named() {
         ),
     ] {
         let project = Project::new().await;
-        if flags == "--check" {
+        if ["DetectStackDrift", "GetTemplate"].contains(&operation) {
             project.setup("--yes").await.succeeds();
         }
         let ran = project.denied(operation, flags).await.exits(1);
-        ran.says(action).says("`unstale policy --for setup`");
+        ran.says(action)
+            .says("`unstale policy --for setup --bucket new-site`");
         project.setup("--yes").await.succeeds();
         project.assert_stands("--yes").await;
     }
     let project = Project::failed().await;
     let ran = project.denied("DeleteStack", "--yes").await.exits(1);
     ran.says("cloudformation:DeleteStack")
-        .says("`unstale policy --for setup`");
+        .says("`unstale policy --for setup --bucket new-site`");
     project.setup("--yes").await.succeeds();
     // What the account has is looked up by courtesy.
     let project = Project::new().await;

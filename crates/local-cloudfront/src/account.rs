@@ -120,6 +120,14 @@ impl World {
         account.certificates.values().cloned().collect()
     }
 
+    /// The template that a stack was made from last; empty where there is none.
+    pub fn stack_template(&self, name: &str) -> String {
+        let account = self.shared.account.lock();
+        let mut stacks = account.stacks.iter();
+        let found = stacks.find(|stack| stack.name == name && !stack.is_gone());
+        found.map_or_else(String::new, |stack| stack.wish.template.clone())
+    }
+
     /// Deletes a stack as somebody does by hand.
     pub fn delete_stack(&self, name: &str) {
         let now = self.shared.clock.now();

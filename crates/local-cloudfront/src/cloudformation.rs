@@ -232,7 +232,14 @@ fn detect(asked: &Asked<'_>) -> Result<Vec<Element>> {
     let shared = asked.shared;
     let mut state = shared.account.lock();
     let stack = find(&mut state, asked.region, asked.form.text("StackName"))?;
-    if stack.is_busy() || !stack.status.ends_with("_COMPLETE") || stack.is_gone() {
+    // API Reference, "DetectStackDrift".
+    let allowed = [
+        "CREATE_COMPLETE",
+        "UPDATE_COMPLETE",
+        "UPDATE_ROLLBACK_COMPLETE",
+        "UPDATE_ROLLBACK_FAILED",
+    ];
+    if !allowed.contains(&stack.status.as_str()) {
         return invalid(format!(
             "Drift detection cannot be performed on stack [{}] in status {}",
             stack.id, stack.status
