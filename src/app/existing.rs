@@ -18,6 +18,12 @@ use crate::survey::{TargetNames, find_named};
 /// Shows what would change, asks, and changes it under the ETag that was read.
 pub(super) async fn existing(app: &App, cli: &Cli, flags: &SetupArgs) -> Result<Exit, Error> {
     let wanted = wanted(flags)?;
+    if flags.spa && app.settings.spa {
+        return Err(
+            Error::usage("--spa: by `spa = true` deploys show the app's page already")
+                .hint("take one away: error pages answer every missing file with it, too"),
+        );
+    }
     warn_of_missing(app, &wanted.error_pages);
     let link = app.connect().await?;
     let names = cli.common.distribution.iter().cloned();

@@ -23,6 +23,7 @@ mod redirects;
 mod remedy;
 mod rollback;
 mod setup;
+mod setup_end;
 mod show;
 mod site_choice;
 mod stacks;

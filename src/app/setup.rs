@@ -11,13 +11,10 @@ use crate::aws::cloudformation::{SiteStack, StackRequest};
 use crate::aws::usual_region;
 use crate::cli::{PrintedTemplate, SetupArgs};
 use crate::error::{Error, Exit};
-use crate::report::setup::ReadySite;
-use crate::settings::added_keys::{
-    AddedKeys, SettingsKey, env_header, is_inherited, line, with_keys,
-};
-use crate::settings::setup_values::{ACCOUNT, StackName, new_bucket};
+use crate::settings::added_keys::is_inherited;
+use crate::settings::setup_values::{ACCOUNT, new_bucket};
 use crate::settings::values::{BucketAddress, FunctionName, PolicyName};
-use crate::settings::{self, FILE, LOCAL_BUCKET, LOCAL_DIR, Settings};
+use crate::settings::{self, Settings};
 use crate::setup::account::account_parts;
 use crate::setup::design::{AccountParts, CERTIFICATE_REGION, design, stack_name};
 use crate::setup::flags::{earlier_flags, with_earlier};
@@ -72,7 +69,7 @@ fn policy_command(settings: &Settings, flags: &SetupArgs) -> String {
 
 impl App {
     /// Returns the folder of the settings file.
-    fn home(&self) -> &Path {
+    pub(super) fn home(&self) -> &Path {
         let file = self.settings.file.as_deref();
         file.and_then(Path::parent).unwrap_or(Path::new(""))
     }
@@ -198,100 +195,6 @@ impl App {
         self.settings.bucket.get_or_insert_with(named);
     }
 
-    /// Returns what deploy.toml has to say of the site.
-    fn site_keys(
-        &self,
-        design: &StackDesign,
-        region: &str,
-        distribution: Option<String>,
-    ) -> Vec<SettingsKey> {
-        let mut keys: Vec<SettingsKey> = Vec::new();
-        let dir = self.settings.dir.as_ref();
-        keys.extend(dir.map(|dir| ("dir", dir.display().to_string().into())));
-        // What names things of an account means nothing with `--local`.
-        if self.settings.local.is_none() || design.bucket != LOCAL_BUCKET {
-            keys.push(("bucket", design.bucket.as_str().into()));
-        }
-        if self.settings.local.is_none() {
-            keys.push(("region", region.into()));
-            keys.extend(distribution.map(|id| ("distribution", id.into())));
-        }
-        if design.stack != StackName::of_bucket(&design.bucket).0 {
-            keys.push(("stack", design.stack.as_str().into()));
-        }
-        keys.extend(self.settings.spa.then(|| ("spa", true.into())));
-        let function = design.function.as_ref().map(|(name, _)| name.as_str());
-        keys.extend(function.map(|name| ("redirect-function", name.into())));
-        let policy = design.headers_policy.as_deref();
-        keys.extend(policy.map(|name| ("headers-policy", name.into())));
-        keys
-    }
-
-    /// Writes deploy.toml, and says what is next.
-    ///
-    /// # Errors
-    /// Where that cannot be written: the site stands, and is told all the same.
-    fn conclude_setup(
-        &self,
-        site: &SiteStack,
-        design: &StackDesign,
-        (region, env): (&str, Option<&str>),
-    ) -> Result<(), Error> {
-        let output = |name: &str| site.outputs.get(name).cloned();
-        if let Some(domain) = design
-            .domain
-            .as_ref()
-            .filter(|domain| domain.zone.is_none())
-        {
-            let target = output("DistributionDomain").unwrap_or_default();
-            self.printer.wanted_records(&domain.name, &target);
-        }
-        let path = self
-            .settings
-            .file
-            .clone()
-            .unwrap_or_else(|| PathBuf::from(FILE));
-        let keys = self.site_keys(design, region, output("DistributionId"));
-        let written = written(&path, env, &keys);
-        let file = path.display().to_string();
-        if written.is_err() {
-            let header = env.map(env_header).into_iter();
-            let lines = keys.iter().map(|(key, value)| line(key, value));
-            let lines: Vec<String> = header.chain(lines).collect();
-            self.printer.wanted_keys(&file, &lines);
-        }
-        self.printer.ready(&ReadySite {
-            stack: &design.stack,
-            outputs: &site.outputs,
-            file: &file,
-            keys: written.as_ref().unwrap_or(&AddedKeys::default()),
-            next: &self.next_step(env),
-        });
-        written.map(drop)
-    }
-
-    /// Says which command is next, with the flags by which it finds the site.
-    fn next_step(&self, env: Option<&str>) -> String {
-        let file = self.settings.file.as_deref();
-        let file = file.filter(|file| *file != Path::new(FILE));
-        let config = file.map(|file| format!(" --config {}", file.display()));
-        let env = env.map(|env| format!(" --env {env}"));
-        let flags = config.into_iter().chain(env).collect::<String>();
-        match &self.settings.local {
-            None => format!("`unstale deploy{flags}` puts the site there"),
-            Some(folder) => {
-                let local = if folder.as_path() == Path::new(LOCAL_DIR) {
-                    "--local".to_owned()
-                } else {
-                    format!("--local={}", folder.display())
-                };
-                format!(
-                    "`unstale deploy{flags} {local}` puts the site there, `unstale preview{flags} {local}` shows it"
-                )
-            }
-        }
-    }
-
     /// Gives a part of the settings names of its own for what the top level names: the function and the policy of its site.
     fn disown(&mut self, env: Option<&str>) -> Result<(), Error> {
         let (Some(env), Some(file)) = (env, &self.settings.file) else {
@@ -353,34 +256,4 @@ fn bucket_name(name: &str, account: &str) -> String {
     } else {
         format!("site-{account}")
     }
-}
-
-/// Adds keys to the settings file, or begins one. What leads to it, a link, stays.
-fn written(path: &Path, env: Option<&str>, keys: &[SettingsKey]) -> Result<AddedKeys, Error> {
-    let shown = path.display();
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let text = match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        text => {
-            text.map_err(|error| Error::failed(format!("cannot read {shown}")).because(error))?
-        }
-    };
-    let keys = with_keys(&text, env, keys)?;
-    if !keys.added.is_empty() {
-        replace(&path, &keys.text)
-            .map_err(|error| Error::failed(format!("cannot write {shown}")).because(error))?;
-    }
-    Ok(keys)
-}
-
-/// Writes a file, whole or not at all where its folder lets others be made beside it.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let near = path.with_extension("toml.new");
-    let Ok(()) = std::fs::write(&near, text) else {
-        return std::fs::write(path, text);
-    };
-    if let Ok(before) = std::fs::metadata(path) {
-        std::fs::set_permissions(&near, before.permissions())?;
-    }
-    std::fs::rename(&near, path)
 }

@@ -79,8 +79,17 @@ pub struct StackChange {
     pub kind: String,
     /// `True`, `False`, `Conditional`, or empty.
     pub replacement: String,
-    /// The properties that differ.
-    pub properties: Vec<String>,
+    /// What differs.
+    pub properties: Vec<ChangedProperty>,
+}
+
+/// What would become of a property.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ChangedProperty {
+    /// `DistributionConfig/PriceClass`.
+    pub path: String,
+    pub before: Option<String>,
+    pub after: Option<String>,
 }
 
 /// Something that happened to a resource.
@@ -207,7 +216,8 @@ impl CloudFormation {
                 .client
                 .describe_change_set()
                 .stack_name(stack)
-                .change_set_name(name);
+                .change_set_name(name)
+                .include_property_values(true);
             let answer = request.set_next_token(page).send().await;
             let answer = match answer.map_err(failed(ACTION, stack)) {
                 Err(error) if is_missing(&error) => return Ok(None),
@@ -322,8 +332,18 @@ fn output(output: Output) -> Option<(String, String)> {
 
 fn change_of(change: ResourceChange) -> StackChange {
     let details = change.details.unwrap_or_default().into_iter();
-    let names = details.filter_map(|detail| detail.target?.name);
-    let mut properties: Vec<String> = names.collect();
+    let changed = details.filter_map(|detail| {
+        let target = detail.target?;
+        // One that is changed for another resource's sake has its name alone.
+        let path = target.path.as_deref();
+        let path = path.and_then(|path| path.strip_prefix("/Properties/"));
+        Some(ChangedProperty {
+            path: path.map(str::to_owned).or(target.name)?,
+            before: target.before_value,
+            after: target.after_value,
+        })
+    });
+    let mut properties: Vec<ChangedProperty> = changed.collect();
     properties.sort();
     properties.dedup();
     StackChange {

@@ -210,9 +210,7 @@ impl AwsError {
                 )
             }
             AwsErrorKind::NoSuchBucket => {
-                let path = self.resource.strip_prefix("s3://").unwrap_or("NAME");
-                let name = path.split('/').next().unwrap_or_default();
-                format!("check `bucket` in deploy.toml or --bucket, and whose profile is used; `aws s3 mb s3://{name}` makes it")
+                "check `bucket` in deploy.toml or --bucket, and whose profile is used; `unstale setup` makes it".into()
             }
             AwsErrorKind::NoSuchDistribution => {
                 "check `distribution` in deploy.toml or --distribution: an id such as E1ABCDEF2GHIJK, an alias, auto or none".into()

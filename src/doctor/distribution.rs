@@ -182,7 +182,7 @@ async fn errors(
         return check.warn(
             DISTRIBUTION,
             format!("{id}: what is not there is answered with S3's own error in XML"),
-            format!("`unstale setup --distribution {id} --error-page 404=/404.html`, or --spa for an app"),
+            missing_page_advice(id, job.settings.spa),
         );
     }
     // An app's root is answered for every URL by design.
@@ -224,6 +224,16 @@ async fn errors(
             }
         }
     }
+}
+
+/// Says how an error page comes about. An app is shown by its function, in the place of error pages.
+fn missing_page_advice(id: &str, is_app: bool) -> String {
+    let more = if is_app {
+        "once the build has that page"
+    } else {
+        "or --spa for an app"
+    };
+    format!("`unstale setup --distribution {id} --error-page 404=/404.html`, {more}")
 }
 
 /// Looks at what goes before the headers of objects, and at functions that are not understood.

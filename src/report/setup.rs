@@ -10,7 +10,7 @@ use serde_json::json;
 use super::json::merged;
 use super::printer::Printer;
 use super::text::{elided, shown};
-use crate::aws::cloudformation::{ResourceEvent, SiteStack, StackChange};
+use crate::aws::cloudformation::{ChangedProperty, ResourceEvent, SiteStack, StackChange};
 use crate::aws::stack_drift::ResourceDrift;
 use crate::cli::PrintedTemplate;
 use crate::settings::added_keys::AddedKeys;
@@ -77,7 +77,7 @@ impl Printer {
         } = proposal;
         let state = if *is_new { "new" } else { "changed" };
         let mut lines = vec![format!("Stack {} in {region}, {state}:", shown(stack))];
-        lines.extend(changes.iter().map(change_line));
+        lines.extend(changes.iter().flat_map(change_lines));
         if !taken_back.is_empty() {
             lines.push("Changed by hand, and taken back by this:".to_owned());
             lines.extend(taken_back.iter().flat_map(drift_lines));
@@ -291,7 +291,7 @@ fn drift_lines(drift: &ResourceDrift) -> Vec<String> {
     std::iter::once(head).chain(differences).collect()
 }
 
-fn change_line(change: &StackChange) -> String {
+fn change_lines(change: &StackChange) -> Vec<String> {
     let StackChange {
         action,
         resource,
@@ -306,12 +306,28 @@ fn change_line(change: &StackChange) -> String {
             ("-", ", kept outside of the stack".to_owned())
         }
         ("Remove", _) => ("-", ", deleted".to_owned()),
-        (_, "True") => ("!", format!(", REPLACED for {}", properties.join(", "))),
-        (_, "Conditional") => (
-            "!",
-            format!(", perhaps replaced for {}", properties.join(", ")),
-        ),
-        _ => ("~", format!(", {}", properties.join(", "))),
+        (_, "True") => ("!", ", REPLACED".to_owned()),
+        (_, "Conditional") => ("!", ", perhaps replaced".to_owned()),
+        _ => ("~", String::new()),
     };
-    format!("  {sign} {:20} {kind}{what}", shown(resource))
+    let head = format!("  {sign} {:20} {kind}{what}", shown(resource));
+    let properties = properties.iter().map(property_line);
+    std::iter::once(head).chain(properties).collect()
+}
+
+fn property_line(property: &ChangedProperty) -> String {
+    const MOST: usize = 40;
+    let ChangedProperty {
+        path,
+        before,
+        after,
+    } = property;
+    let value = |value: &Option<String>| {
+        let value = value.as_deref().unwrap_or("nothing");
+        elided(&shown(value), MOST)
+    };
+    if before.is_none() && after.is_none() {
+        return format!("      {path}");
+    }
+    format!("      {path}: {} -> {}", value(before), value(after))
 }

@@ -136,6 +136,8 @@ async fn flags_that_no_distribution_could_have_are_refused() {
         let ran = setup(&world, words).with("--yes").await.exits(2);
         ran.says(said);
     }
+    let app = setup(&world, "--spa --yes").env("UNSTALE_SPA", "true");
+    app.await.exits(2).says("by `spa = true` deploys show");
     assert_eq!(world.log().len(), 0);
 }
 

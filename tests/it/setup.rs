@@ -221,7 +221,10 @@ async fn a_change_is_shown_by_its_resource_and_drift_by_its_property() {
     project.setup("--yes").await.succeeds();
     let flags = "--price-class all";
     let shown = project.setup(flags).await.exits(2);
-    shown.says("~ Distribution").never_says("+ Bucket");
+    shown
+        .says("~ Distribution")
+        .says("DistributionConfig/PriceClass: PriceClass_100 -> PriceClass_All")
+        .never_says("+ Bucket");
     project.setup(&format!("{flags} --yes")).await.succeeds();
     project.assert_stands(&format!("{flags} --yes")).await;
     let mut ours = project.world.distributions().into_iter();

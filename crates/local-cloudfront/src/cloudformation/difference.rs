@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::drift::compare;
 use super::schema;
 use super::stack::{Change, ChangeDetail, Resource, Stack, Wish};
 use super::template::{Template, references, resolve, text};
@@ -30,6 +31,7 @@ pub(crate) fn changes(stack: &Stack, wish: &Wish) -> Vec<Change> {
                 .map(|name: &String| ChangeDetail {
                     attribute: "Properties".to_owned(),
                     name: name.clone(),
+                    path: format!("/Properties/{name}"),
                     recreation: "Conditionally".to_owned(),
                     before: None,
                     after: None,
@@ -100,21 +102,30 @@ fn property_details(
     };
     let replacing = schema::kind(&known.kind).map_or(&[][..], |kind| kind.replacing);
     let all = &names(&known.properties) | &names(&after);
-    let all = all.into_iter().filter_map(|name| {
-        let (before, after) = (known.properties.get(&name), after.get(&name));
-        (before != after).then(|| {
-            let recreation = match replacing.contains(&name.as_str()) {
-                true => "Always",
-                false => "Never",
-            };
-            ChangeDetail {
+    let all = all.into_iter().flat_map(|name| {
+        let value = |of: &Value| of.get(&name).cloned().unwrap_or_default();
+        let (before, after) = (value(&known.properties), value(&after));
+        let mut leaves = Vec::new();
+        if before != after {
+            let path = format!("/Properties/{name}");
+            compare(&path, (&before, &after), &mut leaves);
+        }
+        let recreation = match replacing.contains(&name.as_str()) {
+            true => "Always",
+            false => "Never",
+        };
+        let there = |value: &Value| (!value.is_null()).then(|| text(value));
+        let details = leaves
+            .into_iter()
+            .map(|(path, before, after)| ChangeDetail {
                 attribute: "Properties".to_owned(),
                 recreation: recreation.to_owned(),
-                before: before.map(text),
-                after: after.map(text),
-                name,
-            }
-        })
+                before: there(&before),
+                after: there(&after),
+                name: name.clone(),
+                path,
+            });
+        details.collect::<Vec<_>>()
     });
     all.collect()
 }
@@ -129,6 +140,7 @@ fn attribute_details(old: &Template, new: &Template, id: &str) -> Vec<ChangeDeta
         (before != after).then(|| ChangeDetail {
             attribute: name.to_owned(),
             name: String::new(),
+            path: String::new(),
             recreation: "Never".to_owned(),
             before,
             after,

@@ -131,7 +131,7 @@ fn detail(detail: &ChangeDetail, has_values: bool) -> Element {
     ];
     if !detail.name.is_empty() {
         target.push(leaf("Name", &detail.name));
-        target.push(leaf("Path", format!("/Properties/{}", detail.name)));
+        target.push(leaf("Path", &detail.path));
     }
     let kind = match (&detail.before, &detail.after) {
         (None, Some(_)) => "Add",

@@ -178,7 +178,7 @@ fn distribution(known: &Distribution) -> Value {
 }
 
 /// Collects where two values differ, by paths such as `/DistributionConfig/DefaultRootObject`.
-fn compare(
+pub(super) fn compare(
     path: &str,
     (expected, actual): (&Value, &Value),
     differences: &mut Vec<(String, Value, Value)>,

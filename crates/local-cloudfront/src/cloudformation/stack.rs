@@ -120,6 +120,9 @@ pub(crate) struct ChangeDetail {
     /// `Properties`, or such as `DeletionPolicy`.
     pub attribute: String,
     pub name: String,
+    /// `/Properties/DistributionConfig/PriceClass`.
+    #[serde(default)]
+    pub path: String,
     /// `Never`, `Conditionally` or `Always`.
     pub recreation: String,
     pub before: Option<String>,
