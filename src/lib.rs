@@ -22,3 +22,4 @@ mod setup;
 mod site;
 pub mod state;
 mod survey;
+pub mod system;

@@ -1,14 +1,8 @@
 //! Opens the user's browser.
 
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-/// What opens a URL where no BROWSER is set.
-const OPENER: &str = if cfg!(target_os = "macos") {
-    "open"
-} else {
-    "xdg-open"
-};
+use crate::system::{OPENER, in_group_of_its_own};
 
 /// Opens a URL in the browser that BROWSER names, else in the desktop's own. Returns false where there is none.
 pub(super) fn open(url: &str) -> bool {
@@ -25,9 +19,7 @@ pub(super) fn open(url: &str) -> bool {
     if !is_named {
         command.arg(url);
     }
-    // In a group of its own, so that Ctrl-C here does not end it.
-    command
-        .process_group(0)
+    in_group_of_its_own(&mut command)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -37,6 +37,7 @@ use crate::error::{Error, Exit};
 use crate::job::{Job, StopSignal};
 use crate::report::{Printer, PrinterOptions};
 use crate::settings::{self, Settings};
+use crate::system::end_wished;
 use connect::Link;
 
 /// How long the summary may take to be read after a second Ctrl-C.
@@ -173,31 +174,16 @@ struct SiteCommand<'a> {
 /// Asks for an orderly end at the first Ctrl-C or SIGTERM, and ends at once at the second.
 fn listen(stop: StopSignal, printer: Printer) {
     tokio::spawn(async move {
-        if !signal().await {
+        if !end_wished().await {
             return;
         }
         stop.set();
         printer.stopping();
-        if signal().await {
+        if end_wished().await {
             // A reader that stalls must not hold up the end.
             let told = tokio::task::spawn_blocking(move || printer.conclude(Exit::Interrupted));
             let _ = tokio::time::timeout(LAST_WORDS, told).await;
             std::process::exit(Exit::Interrupted as i32);
         }
     });
-}
-
-/// Waits for a signal. Returns false where none can be waited for.
-async fn signal() -> bool {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        return false;
-    };
-    tokio::select! {
-        got = interrupt.recv() => got.is_some(),
-        got = terminate.recv() => got.is_some(),
-    }
 }

@@ -40,4 +40,4 @@ pub use credentials::CredentialFacts;
 pub use error::{AwsError, AwsErrorKind, SIGN_IN};
 pub use identity::CallerIdentity;
 pub use s3::{Bucket, WriteCondition};
-pub use watch::{RequestWatch, ServerClock, uptime};
+pub use watch::{RequestWatch, ServerClock};

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
@@ -11,6 +10,8 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::date_time::Format;
+
+use crate::system::uptime;
 
 /// Shared by all clients of a run. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -51,18 +52,6 @@ impl ServerClock {
         }
     }
 }
-
-/// Returns the time since the machine started, suspend included, so that a laptop that slept knows that its lease ran out.
-pub fn uptime() -> Duration {
-    let now = rustix::time::clock_gettime(CLOCK);
-    Duration::new(now.tv_sec.max(0) as u64, now.tv_nsec.max(0) as u32)
-}
-
-#[cfg(target_os = "linux")]
-const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Boottime;
-/// Elsewhere the monotonic clock counts suspend (macOS), or nothing better is at hand.
-#[cfg(not(target_os = "linux"))]
-const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
 
 #[dyn_dispatch_hint]
 impl Intercept for RequestWatch {

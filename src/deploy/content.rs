@@ -11,7 +11,8 @@ use super::put_error::PutError;
 use crate::object::Md5;
 use crate::object::encoding;
 use crate::plan::Change;
-use crate::scan::{FileStamp, LocalFile, StoredForm};
+use crate::scan::{LocalFile, StoredForm};
+use crate::system::FileStamp;
 
 /// Returns the content of a small object: from memory where it is `kept`, or from its file.
 pub(super) async fn read(

@@ -1,10 +1,10 @@
 //! What may be shown, and how: flags, the terminal and the environment.
 
 use std::io::{self, IsTerminal};
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use super::text::Paint;
+use terminal_size::terminal_size;
 
 /// Columns where no terminal says how many there are: lines are left whole, to be searched and copied.
 const NO_TERMINAL: usize = 10_000;
@@ -73,24 +73,23 @@ impl PrinterOptions {
 }
 
 impl TextLook {
-    fn of(stream: impl IsTerminal + AsFd, plain: bool) -> Self {
+    fn of(stream: impl IsTerminal, plain: bool) -> Self {
         if !stream.is_terminal() {
             return Self::default();
         }
         Self {
-            width: terminal_width(stream),
+            width: terminal_width(),
             paint: Paint(!plain),
             ..Self::default()
         }
     }
 }
 
-fn terminal_width(terminal: impl AsFd) -> usize {
+fn terminal_width() -> usize {
     let told = std::env::var("COLUMNS")
         .ok()
         .and_then(|text| text.parse().ok());
-    let asked = || rustix::termios::tcgetwinsize(terminal).ok();
-    told.or_else(|| Some(usize::from(asked()?.ws_col)))
+    told.or_else(|| Some(terminal_size()?.0.0.into()))
         .filter(|width| *width > 0)
         .unwrap_or(USUAL_WIDTH)
 }

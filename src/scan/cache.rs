@@ -3,15 +3,15 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use flate2::Crc;
 use md5::{Digest, Md5 as Hasher};
 
 use super::digest::{MULTIPART_FROM, part_size};
-use super::file::{FileStamp, LocalFile};
+use super::file::LocalFile;
 use crate::object::{ETag, Md5};
+use crate::system::FileStamp;
 
 /// Another number for any change of the layout or of what [`part_size`] answers.
 const MAGIC: &[u8; 16] = b"unstale hashes 3";
@@ -100,7 +100,7 @@ impl HashCache {
 
 /// Names what is remembered of a build, by its canonical path.
 pub(super) fn name_of(root: &Path) -> String {
-    Md5(Hasher::digest(root.as_os_str().as_bytes()).into()).to_string()
+    Md5(Hasher::digest(root.as_os_str().as_encoded_bytes()).into()).to_string()
 }
 
 /// Where a scan's digests go when it is done.

@@ -1,7 +1,5 @@
 //! A file of the build as it was when it was hashed, kept small: sites have a million of them.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -9,6 +7,7 @@ use bytes::Bytes;
 use crate::object::encoding::Encoding;
 use crate::object::entry::NoiselessDigest;
 use crate::object::{ETag, Key, Md5};
+use crate::system::FileStamp;
 
 /// A file of the build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,16 +43,6 @@ pub struct StoredForm {
     pub body: Option<Bytes>,
 }
 
-/// Enough to notice a later change without reading: times in nanoseconds since 1970, of the file itself where a link
-/// leads to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileStamp {
-    pub size: u64,
-    pub mtime_ns: i64,
-    pub inode: u64,
-    pub ctime_ns: i64,
-}
-
 impl LocalFile {
     /// Returns its path relative to the build's root.
     pub fn name(&self) -> &Key {
@@ -84,19 +73,4 @@ impl LocalFile {
             })
         })
     }
-}
-
-impl FileStamp {
-    pub fn of(file: &Metadata) -> Self {
-        Self {
-            size: file.len(),
-            mtime_ns: nanoseconds(file.mtime(), file.mtime_nsec()),
-            inode: file.ino(),
-            ctime_ns: nanoseconds(file.ctime(), file.ctime_nsec()),
-        }
-    }
-}
-
-fn nanoseconds(seconds: i64, rest: i64) -> i64 {
-    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }

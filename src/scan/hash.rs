@@ -1,8 +1,7 @@
 //! Reads and hashes files on blocking threads that share one queue.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,9 +13,10 @@ use super::ScanProgress;
 use super::cache::HashCache;
 use super::digest::{BUFFER, MULTIPART_FROM, PartsHasher, fill, part_size};
 use super::error::ScanError;
-use super::file::{FileStamp, LocalFile};
+use super::file::LocalFile;
 use super::queue::{FileQueue, StopOnDrop};
 use crate::object::{ETag, Key, Md5};
+use crate::system::{FileStamp, open_at_once};
 
 /// A file this large leaves the rest of its batch to other readers.
 const LARGE: u64 = 4 * 1024 * 1024;
@@ -168,12 +168,8 @@ fn local_file(key: Key, stamp: FileStamp, (md5, parts): FileDigests) -> LocalFil
 
 fn open(path: &Path) -> Result<(File, FileStamp), ScanError> {
     // A pipe that took the file's place must not hold the reader up.
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)
-        .and_then(|file| file.metadata().map(|metadata| (file, metadata)));
+    let opened = open_at_once(path);
+    let opened = opened.and_then(|file| file.metadata().map(|metadata| (file, metadata)));
     match opened {
         Ok((file, metadata)) if metadata.is_file() => Ok((file, FileStamp::of(&metadata))),
         Ok(_) => Err(ScanError::KeepsChanging {

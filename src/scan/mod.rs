@@ -29,7 +29,7 @@ use crate::object::key::MAX_KEY_BYTES;
 use cache::{CacheStore, HashCache};
 pub use digest::{MULTIPART_FROM, candidate_part_sizes, multipart_etag, part_size};
 pub use error::ScanError;
-pub use file::{FileStamp, LocalFile, StoredForm};
+pub use file::{LocalFile, StoredForm};
 use hash::{FileReader, ReaderResult, ScanShared};
 pub use pages::{is_page_name, is_read_name, read_pages};
 use queue::{FileQueue, StopOnDrop};

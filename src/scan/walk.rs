@@ -1,8 +1,6 @@
 //! Finds the files of the build and hands their keys on as it goes.
 
-use std::fs::FileType;
 use std::io;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
@@ -14,6 +12,7 @@ use super::private::PrivacyCheck;
 use super::queue::{BATCH, StopOnDrop};
 use super::{PART, ScanOptions, ScanProgress, SymlinkPolicy};
 use crate::object::Key;
+use crate::system::{is_link_loop, slashed, special_kind};
 
 /// Names this holds belong to the deploy's own state in the bucket, whichever folder's site it is.
 const RESERVED: &str = ".unstale";
@@ -205,14 +204,14 @@ impl<'a> FolderWalk<'a> {
             }
         }
         let kind = entry.file_type();
-        let Some(text) = relative.to_str() else {
+        let Some(text) = slashed(relative) else {
             return Err(ScanError::NotUtf8 { path: path() });
         };
         if kind.is_dir() {
             return Ok(None);
         }
         if !kind.is_file() {
-            let special = special(kind);
+            let special = special_kind(kind);
             if self.symlinks == SymlinkPolicy::Skip && special.is_some() {
                 return Ok(None);
             }
@@ -226,7 +225,7 @@ impl<'a> FolderWalk<'a> {
                 max: self.max_key_bytes,
             });
         }
-        Ok(Some(Key::new(text)))
+        Ok(Some(Key::new(&text)))
     }
 
     fn check_inside(&self, path: &Path) -> Result<(), ScanError> {
@@ -264,25 +263,8 @@ impl<'a> FolderWalk<'a> {
             .unwrap_or_else(|| io::ErrorKind::Other.into());
         match (target, source.kind()) {
             (Some(target), io::ErrorKind::NotFound) => ScanError::Dangling { path, target },
-            // ELOOP: links that lead to each other. The kind of its own is not stable yet.
-            (Some(target), _)
-                if source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) =>
-            {
-                ScanError::Loop { path, target }
-            }
+            (Some(target), _) if is_link_loop(&source) => ScanError::Loop { path, target },
             _ => ScanError::Unreadable { path, source },
         }
-    }
-}
-
-fn special(kind: FileType) -> Option<&'static str> {
-    if kind.is_fifo() {
-        Some("named pipe")
-    } else if kind.is_socket() {
-        Some("socket")
-    } else if kind.is_block_device() || kind.is_char_device() {
-        Some("device")
-    } else {
-        None
     }
 }

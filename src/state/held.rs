@@ -11,7 +11,8 @@ use tokio::time::sleep;
 use super::object::StateObject;
 use super::swap::WrittenState;
 use super::{StateError, StateStore, random};
-use crate::aws::{WriteCondition, uptime};
+use crate::aws::WriteCondition;
+use crate::system::uptime;
 
 /// Pause before a renewal that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);

@@ -20,11 +20,12 @@ use super::object::{
 use super::owner::ProcessOwner;
 use super::swap::WrittenState;
 use super::{StateError, StateStore, random};
-use crate::aws::{AwsErrorKind, WriteCondition, uptime};
+use crate::aws::{AwsErrorKind, WriteCondition};
 use crate::object::gone::GonePages;
 use crate::object::journal::{Journal, OwedPaths, TouchedKey};
 use crate::object::manifest::{DeployId, ToldDistribution};
 use crate::object::{ETag, Md5};
+use crate::system::uptime;
 
 /// What came of an attempt to begin.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::system::host_name;
 use serde::{Deserialize, Serialize};
 
 /// A user whom no variable names.
@@ -20,10 +21,9 @@ impl ProcessOwner {
         let user = ["USER", "LOGNAME", "USERNAME"]
             .into_iter()
             .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
-        let host = rustix::system::uname();
         Self {
             user: user.unwrap_or_else(|| UNKNOWN.to_owned()),
-            host: host.nodename().to_string_lossy().into_owned(),
+            host: host_name(),
             pid: std::process::id(),
         }
     }

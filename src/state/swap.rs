@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::object::{LeaseRecord, NAME, ObservedState, StateObject};
 use super::{StateError, StateStore};
-use crate::aws::{AwsErrorKind, WriteCondition, uptime};
+use crate::aws::{AwsErrorKind, WriteCondition};
 use crate::object::ETag;
+use crate::system::uptime;
 
 /// The state as it was written.
 #[derive(Debug, Clone)]

@@ -29,7 +29,7 @@ diff <(printf '%s\n' ./etc/ssl/certs/ca-certificates.crt ./usr/bin/unstale) <(as
 as_root grep -q 'BEGIN CERTIFICATE' "$mounted/etc/ssl/certs/ca-certificates.crt"
 size=$(as_root du -sm --apparent-size "$mounted" | cut -f 1)
 # A debug build is larger than what is shipped.
-case $UNSTALE in */release/*) [ "$size" -lt 45 ] || fail "the image has $size MB" ;; esac
+case $UNSTALE in */release/*) [ "$size" -lt 40 ] || fail "the image has $size MB" ;; esac
 
 # It runs as nobody in particular. A binary that is not static is lent this machine's libraries, as what is released must not need.
 lent=()
