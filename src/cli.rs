@@ -237,7 +237,7 @@ status 1 where there are problems; warnings alone end with 0.")]
 Examples:
   unstale policy                       what deploys need
   unstale policy --for plan            reads alone, for pull requests
-  unstale policy --for setup --domain --github")]
+  unstale policy --for setup --bucket my-site --domain --github")]
     Policy(PolicyArgs),
     /// Make bucket, distribution and rights for a new site
     #[command(after_help = "\
@@ -532,10 +532,14 @@ pub struct SetupArgs {
     #[arg(long, help_heading = EXISTING, value_name = "NAME")]
     #[serde(skip)]
     pub tag_header: Option<String>,
-    /// Forget earlier runs' flags; with --yes, remove and replace too
+    /// Forget earlier runs' flags
     #[arg(long, help_heading = STACK)]
     #[serde(skip)]
     pub anew: bool,
+    /// With --yes: what goes, is replaced or taken back, too
+    #[arg(long, help_heading = STACK)]
+    #[serde(skip)]
+    pub remove: bool,
     /// Take a bucket that you have into the stack
     #[arg(long, help_heading = STACK)]
     #[serde(skip)]

@@ -33,12 +33,18 @@ pub(super) async fn setup(app: &App, flags: &SetupArgs, env: Option<&str>) -> Re
         printer: app.printer.clone(),
         stop: app.stop.clone(),
     };
+    if let Some(dir) = flags.dir.as_deref().filter(|dir| !dir.is_dir()) {
+        return Err(
+            Error::usage(format!("there is no folder {}", dir.display()))
+                .hint("build the site first, or leave the folder out"),
+        );
+    }
     // As deploy.toml will have it.
     let builds = settings::build_folders(app.home());
     app.settings.dir = app.settings.dir.or(builds.first().map(PathBuf::from));
     app.settings.spa |= flags.spa;
     if let Some(printed) = flags.print {
-        return app.print_template(flags, printed).await;
+        return app.print_template(flags, env, printed).await;
     }
     let link = app.connect_account().await?;
     let done = app.set_up(flags, &link, env).await;
@@ -78,9 +84,10 @@ impl App {
     async fn print_template(
         &mut self,
         flags: &SetupArgs,
+        env: Option<&str>,
         printed: PrintedTemplate,
     ) -> Result<Exit, Error> {
-        self.name_bucket(flags, ACCOUNT);
+        self.name_bucket(flags, env, ACCOUNT);
         let settings = &self.settings;
         let region = match &settings.region {
             None => usual_region(settings.profile.as_deref()).await,
@@ -106,7 +113,16 @@ impl App {
             Error::usage("no region is given").hint("`--region NAME`, where the bucket is to be")
         })?;
         let identity = link.aws.identity().await?;
-        self.name_bucket(flags, &identity.account);
+        if let Some(owner) = &self.settings.expected_bucket_owner
+            && owner.0 != identity.account
+        {
+            return Err(Error::usage(format!(
+                "this is the account {}, and `expected-bucket-owner` is {}",
+                identity.account, owner.0
+            ))
+            .hint("sign in there, or take it off"));
+        }
+        self.name_bucket(flags, env, &identity.account);
         self.disown(env)?;
         let stack = stack_name(&self.settings)?;
         if flags.check {
@@ -134,6 +150,7 @@ impl App {
         self.printer.warnings(&assumed);
         let design = design(&self.settings, flags, &region, parts)?;
         warn_of_missing(self, &flags.error_page);
+        self.warn_of_setup();
         if !flags.anew {
             check_site(&standing, &design)?;
         }
@@ -143,6 +160,24 @@ impl App {
             .await?;
         self.conclude_setup(&site, &design, (&region, env))?;
         Ok(Exit::Done)
+    }
+
+    /// Warns of what a deploy would miss that no stack brings.
+    fn warn_of_setup(&self) {
+        let settings = &self.settings;
+        if settings.dir.is_none() {
+            self.printer.warn("there is no build here: deploy.toml gets no `dir`, and the site no error page; build it, then run this again");
+        }
+        let elsewhere = settings.state.as_ref().filter(|state| {
+            let bucket = settings.bucket.as_ref();
+            bucket.is_some_and(|bucket| bucket.name != state.bucket) && settings.local.is_none()
+        });
+        if let Some(state) = elsewhere {
+            self.printer.warn(&format!(
+                "`state` is in the bucket {}, which this does not make: deploys need it",
+                state.bucket
+            ));
+        }
     }
 
     /// Brings the site's stack to what it is to be, and before it the certificate's, where that has one of its own.
@@ -184,13 +219,16 @@ impl App {
         stacks.stand(&site(parameters), None, &mut agreed).await
     }
 
-    /// Names the bucket by the domain or the project, and by the account: the name has to be the only one in the world.
-    fn name_bucket(&mut self, flags: &SetupArgs, account: &str) {
-        let here = std::env::current_dir().unwrap_or_default();
-        let here = here
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned());
-        let name = flags.domain.clone().or(here).unwrap_or_default();
+    /// Names the bucket by the domain, or the project and the part of its settings, and by the account: the name has to be the only one
+    /// in the world.
+    fn name_bucket(&mut self, flags: &SetupArgs, env: Option<&str>, account: &str) {
+        let project = || {
+            let here = std::env::current_dir().unwrap_or_default();
+            let here = here.file_name().unwrap_or_default().to_string_lossy();
+            let part = env.map(|env| format!("-{env}")).unwrap_or_default();
+            format!("{here}{part}")
+        };
+        let name = flags.domain.clone().unwrap_or_else(project);
         let named = || BucketAddress::named(&bucket_name(&name, account));
         self.settings.bucket.get_or_insert_with(named);
     }
@@ -229,7 +267,7 @@ fn check_site(standing: &StandingParts, design: &StackDesign) -> Result<(), Erro
             ),
         )
         .hint(
-            "`--stack NAME` gives this site a stack of its own; --anew turns that one over to it",
+            "give this site a bucket of its own, since a bucket has one stack; or --anew turns that one over to it",
         )),
         _ => Ok(()),
     }

@@ -6,7 +6,9 @@ use super::App;
 use crate::aws::cloudformation::SiteStack;
 use crate::error::Error;
 use crate::report::setup::ReadySite;
-use crate::settings::added_keys::{AddedKeys, SettingsKey, env_header, line, with_keys};
+use crate::settings::added_keys::{
+    AddedKeys, SettingsKey, env_header, line, parts_of_others, says, with_keys,
+};
 use crate::settings::setup_values::StackName;
 use crate::settings::{FILE, LOCAL_BUCKET, LOCAL_DIR};
 use crate::setup::template::StackDesign;
@@ -38,6 +40,7 @@ impl App {
             .unwrap_or_else(|| PathBuf::from(FILE));
         let keys = self.site_keys(design, region, output("DistributionId"));
         let written = written(&path, env, &keys);
+        let is_said = written.as_ref().is_ok_and(AddedKeys::says_all);
         let file = path.display().to_string();
         if written.is_err() {
             let header = env.map(env_header).into_iter();
@@ -50,19 +53,34 @@ impl App {
             outputs: &site.outputs,
             file: &file,
             keys: written.as_ref().unwrap_or(&AddedKeys::default()),
-            next: &self.next_step(env),
+            next: &self.next_step(env, is_said),
         });
         written.map(drop)
     }
 
-    /// Says which command is next, with the flags by which it finds the site.
-    fn next_step(&self, env: Option<&str>) -> String {
-        let file = self.settings.file.as_deref();
-        let file = file.filter(|file| *file != Path::new(FILE));
-        let config = file.map(|file| format!(" --config {}", file.display()));
-        let env = env.map(|env| format!(" --env {env}"));
-        let flags = config.into_iter().chain(env).collect::<String>();
-        match &self.settings.local {
+    /// Says which command is next, with the flags by which it finds the site. `is_said`: the settings say all that it needs.
+    fn next_step(&self, env: Option<&str>, is_said: bool) -> String {
+        let settings = &self.settings;
+        let file = settings.file.as_deref().unwrap_or(Path::new(FILE));
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let config = (file != Path::new(FILE)).then(|| format!(" --config {}", file.display()));
+        let unsaid = |key: &str, value: Option<&str>| {
+            let value = value.filter(|_| !says(&text, env, key));
+            value.map(|value| format!(" --{key} {value}"))
+        };
+        let endpoint = settings.endpoint_url.as_ref().map(|url| url.0.as_str());
+        let flags = [
+            config,
+            env.map(|env| format!(" --env {env}")),
+            unsaid("profile", settings.profile.as_deref()),
+            unsaid("endpoint-url", endpoint),
+        ];
+        let flags = flags.into_iter().flatten().collect::<String>();
+        match &settings.local {
+            None if !is_said => format!(
+                "once {} says so, `unstale deploy{flags}` puts the site there",
+                file.display()
+            ),
             None => format!("`unstale deploy{flags}` puts the site there"),
             Some(folder) => {
                 let local = if folder.as_path() == Path::new(LOCAL_DIR) {
@@ -92,7 +110,12 @@ impl App {
         if self.settings.local.is_none() || design.bucket != LOCAL_BUCKET {
             keys.push(("bucket", design.bucket.as_str().into()));
         }
+        let folder = design.prefix.trim_end_matches('/');
+        keys.extend((!folder.is_empty()).then(|| ("prefix", folder.into())));
         if self.settings.local.is_none() {
+            let state = self.settings.state.as_ref();
+            let state = state.map(|state| format!("s3://{}/{}", state.bucket, state.prefix));
+            keys.extend(state.map(|state| ("state", state.trim_end_matches('/').into())));
             keys.push(("region", region.into()));
             keys.extend(distribution.map(|id| ("distribution", id.into())));
         }
@@ -131,7 +154,20 @@ fn written(path: &Path, env: Option<&str>, keys: &[SettingsKey]) -> Result<Added
             text.map_err(|error| Error::failed(format!("cannot read {shown}")).because(error))?
         }
     };
-    let keys = with_keys(&text, env, keys)?;
+    let mut keys = with_keys(&text, env, keys)?;
+    if env.is_none() && says(&keys.text, None, "distribution") {
+        // What they have is found by their buckets, as before.
+        for part in parts_of_others(&keys.text) {
+            let found = [("distribution", "auto".into())];
+            let more = with_keys(&keys.text, Some(&part), &found)?;
+            keys.text = more.text;
+            keys.added.extend(
+                more.added
+                    .iter()
+                    .map(|line| format!("{line} in {}", env_header(&part))),
+            );
+        }
+    }
     if !keys.added.is_empty() {
         replace(&path, &keys.text)
             .map_err(|error| Error::failed(format!("cannot write {shown}")).because(error))?;

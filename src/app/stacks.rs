@@ -15,7 +15,7 @@ use crate::setup::run::{HALF_REMOVED, SetupEvent, StackProposal, StackRun, Stack
 
 const BUCKET: &str = "AWS::S3::Bucket";
 
-const REMOVES: &str = "something would be removed or replaced: --yes --anew agrees to that, too";
+const REMOVES: &str = "something would be removed or replaced: --yes --remove agrees to that, too";
 
 /// The stacks of one site.
 pub(super) struct SetupStacks<'a> {
@@ -62,8 +62,8 @@ impl<'a> SetupStacks<'a> {
                 }
                 StackStanding::Leftover(stack) => {
                     self.app.printer.leftover(&run.request.stack, &stack);
-                    let SetupArgs { yes, anew, .. } = *self.flags;
-                    if stack.status == HALF_REMOVED && yes && !anew {
+                    let SetupArgs { yes, remove, .. } = *self.flags;
+                    if stack.status == HALF_REMOVED && yes && !remove {
                         return Err(unanswered(&run.request.stack).hint(REMOVES));
                     }
                     if !self.is_agreed().await? {
@@ -127,28 +127,28 @@ impl<'a> SetupStacks<'a> {
     fn allows(&self, proposal: &StackProposal, takes_back: bool) -> Result<(), Error> {
         let SetupArgs {
             yes,
-            anew,
+            remove,
             import_bucket,
             ..
         } = *self.flags;
         let unanswered = |hint| Err(unanswered(&proposal.stack).hint(hint));
         let makes = |change: &StackChange| change.kind == BUCKET && change.action == "Add";
         if import_bucket && proposal.changes.iter().any(makes) {
-            return Err(
-                Error::usage("--import-bucket: the account has no such bucket")
-                    .hint("without it, the bucket is made; --bucket NAME names another"),
-            );
+            return Err(Error::usage(
+                "--import-bucket: the account has no such bucket outside of stacks",
+            )
+            .hint("without it, the bucket is made; --bucket NAME names another"));
         }
         if proposal.takes_in() && !import_bucket {
             return unanswered("a bucket would be taken in: --import-bucket agrees to that");
         }
-        let unasked = yes && !anew;
+        let unasked = yes && !remove;
         if unasked && proposal.takes_away() {
             return unanswered(REMOVES);
         }
         if unasked && takes_back {
             return unanswered(
-                "what was changed by hand would be taken back: --yes --anew agrees to that, too",
+                "what was changed by hand would be taken back: --yes --remove agrees to that, too",
             );
         }
         Ok(())

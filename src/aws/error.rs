@@ -210,7 +210,7 @@ impl AwsError {
                 )
             }
             AwsErrorKind::NoSuchBucket => {
-                "check `bucket` in deploy.toml or --bucket, and whose profile is used; `unstale setup` makes it".into()
+                "check `bucket` and `state` in deploy.toml, or --bucket, and whose profile is used; `unstale setup` makes a site's bucket".into()
             }
             AwsErrorKind::NoSuchDistribution => {
                 "check `distribution` in deploy.toml or --distribution: an id such as E1ABCDEF2GHIJK, an alias, auto or none".into()

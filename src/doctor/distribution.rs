@@ -233,7 +233,9 @@ fn missing_page_advice(id: &str, is_app: bool) -> String {
     } else {
         "or --spa for an app"
     };
-    format!("`unstale setup --distribution {id} --error-page 404=/404.html`, {more}")
+    format!(
+        "`unstale setup --error-page 404=/404.html`, {more}; with `--distribution {id}` where no stack made it"
+    )
 }
 
 /// Looks at what goes before the headers of objects, and at functions that are not understood.

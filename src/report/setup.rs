@@ -146,9 +146,11 @@ impl Printer {
     /// Shows what was changed by others.
     pub(crate) fn drift(&self, stack: &str, drifts: &[ResourceDrift]) {
         let mut lines: Vec<String> = drifts.iter().flat_map(drift_lines).collect();
-        if drifts.is_empty() {
-            lines.push(format!("Stack {stack} is as it was made"));
-        }
+        lines.push(if drifts.is_empty() {
+            format!("Stack {stack} is as it was made")
+        } else {
+            "CloudFormation brings back what a change of its template touches, and nothing\nelse: undo this by hand, where it was no intention".to_owned()
+        });
         let object = json!({"type": "summary", "stack": stack, "resources": drifts});
         self.line(&lines.join("\n"));
         self.summary(object);

@@ -20,6 +20,13 @@ pub(crate) struct AddedKeys {
     pub foreign: Vec<String>,
 }
 
+impl AddedKeys {
+    /// Tells whether the file says all that was wanted.
+    pub(crate) fn says_all(&self) -> bool {
+        self.differing.is_empty() && self.foreign.is_empty()
+    }
+}
+
 /// A key with its value: a text or a truth value.
 pub(crate) type SettingsKey = (&'static str, Value);
 
@@ -36,9 +43,16 @@ pub(crate) fn with_keys(
         Error::usage("the settings file cannot be read").because(error.message())
     })?;
     let own = part(&file, env);
+    let bucket = own.and_then(|own| own.get("bucket")).or(file.get("bucket"));
+    let has_folder = bucket.and_then(toml::Value::as_str).is_some_and(|bucket| {
+        read::<BucketAddress>(bucket).is_ok_and(|bucket| bucket.prefix.is_some())
+    });
     let mut written = AddedKeys::default();
     let mut wanted = Table::new();
     for (key, value) in keys {
+        if *key == "prefix" && has_folder {
+            continue;
+        }
         let line = line(key, value);
         match own.and_then(|own| own.get(*key)) {
             Some(present) if is_same(key, present, value) => {}
@@ -70,6 +84,24 @@ pub(crate) fn with_keys(
         })?
     };
     Ok(written)
+}
+
+/// Tells whether the settings, or this part of them, say a key.
+pub(crate) fn says(text: &str, env: Option<&str>, key: &str) -> bool {
+    let file: Table = text.parse().unwrap_or_default();
+    let own = part(&file, env);
+    file.contains_key(key) || own.is_some_and(|own| own.contains_key(key))
+}
+
+/// Returns the parts of the settings that have a bucket of their own, and would take the top level's distribution for theirs.
+pub(crate) fn parts_of_others(text: &str) -> Vec<String> {
+    let file: Table = text.parse().unwrap_or_default();
+    let parts = file.get("env").and_then(toml::Value::as_table);
+    let parts = parts.into_iter().flatten().filter(|(_, part)| {
+        let has = |key: &str| part.get(key).is_some();
+        has("bucket") && !has("distribution")
+    });
+    parts.map(|(name, _)| name.clone()).collect()
 }
 
 /// Tells whether a part of the settings has a key from the top level alone.
@@ -194,9 +226,11 @@ fn is_same(key: &str, present: &toml::Value, value: &Value) -> bool {
     match texts.as_slice() {
         // `s3://NAME/FOLDER` names the bucket too.
         [text] if key == "bucket" => {
-            read::<BucketAddress>(text).is_ok_and(|bucket| bucket.name == value)
+            // What a variable holds is where this value comes from.
+            let is_variable = text.contains("${");
+            is_variable || read::<BucketAddress>(text).is_ok_and(|bucket| bucket.name == value)
         }
-        [text] => *text == value,
+        [text] => text.trim_end_matches('/') == value,
         _ => false,
     }
 }

@@ -145,7 +145,7 @@ fn unknown_env<'a>(file: &Path, name: &str, names: impl Iterator<Item = &'a Stri
     let names: Vec<&str> = names.map(String::as_str).collect();
     let error = Error::usage(format!("{} has no [env.{name}]", file.display()));
     if names.is_empty() {
-        return error;
+        return error.hint(format!("begin one: a line [env.{name}]"));
     }
     error.hint(format!("it has {}", names.join(", ")))
 }

@@ -67,6 +67,7 @@ pub(crate) fn design(
     let bucket = settings.bucket()?;
     new_bucket(bucket).map_err(Error::usage)?;
     check_flags(flags)?;
+    check_folder(&settings.prefix.0)?;
     let stack = stack_name(settings)?;
     let build = build_dir(settings, Path::new("")).ok();
     let standing = parts.standing.unwrap_or_default();
@@ -109,6 +110,16 @@ fn check_flags(flags: &SetupArgs) -> Result<(), Error> {
     Ok(())
 }
 
+/// Refuses a folder that is no origin's path (CloudFront API Reference, "Origin"), or a variable of CloudFormation's.
+fn check_folder(prefix: &str) -> Result<(), Error> {
+    const MOST: usize = 255;
+    if prefix.len() > MOST || prefix.contains("${") {
+        let text = format!("`prefix`: {prefix} is no path that an origin can have");
+        return Err(Error::usage(text).hint("up to 255 letters, and no ${"));
+    }
+    Ok(())
+}
+
 /// Returns the folder of the deploys' state, as far as it lies in this bucket.
 fn state_folder(settings: &Settings, bucket: &str) -> String {
     let own = settings.state.as_ref();
@@ -138,7 +149,11 @@ fn trust(
     function: Option<FunctionName>,
 ) -> Result<GithubTrust, Error> {
     let mut deployed = settings.clone();
-    deployed.redirect_function = function.or(deployed.redirect_function);
+    // One that is named by the distribution is deploys' own: the stack's is none of it.
+    let is_deploys = |name: &FunctionName| name.0.contains("{id}");
+    if !deployed.redirect_function.as_ref().is_some_and(is_deploys) {
+        deployed.redirect_function = function.or(deployed.redirect_function);
+    }
     deployed.distribution.0 = vec![DistributionSetting::Named("${Distribution}".to_owned())];
     Ok(GithubTrust {
         repository: github.repository.clone(),

@@ -2,7 +2,7 @@
 
 use super::failure::unexpected;
 use super::run::{REVIEWED, StackProposal, StackRun, is_leftover};
-use crate::aws::stack_drift::ResourceDrift;
+use crate::aws::stack_drift::{DriftedProperty, ResourceDrift};
 use crate::error::Error;
 
 impl StackRun<'_> {
@@ -21,8 +21,23 @@ impl StackRun<'_> {
         if proposal.is_new {
             return Ok(Vec::new());
         }
+        // What it becomes anyway is not taken back.
+        let becomes = |drift: &DriftedProperty| {
+            let mut changed = proposal
+                .changes
+                .iter()
+                .flat_map(|change| &change.properties);
+            let path = drift.path.trim_start_matches('/');
+            changed.any(|changed| {
+                changed.path == path && changed.after.as_ref() == Some(&drift.actual)
+            })
+        };
         let mut drifts = self.drifts().await?;
-        drifts.retain(|drift| changes(&drift.resource));
+        drifts.retain_mut(|drift| {
+            let is_there = drift.differences.is_empty();
+            drift.differences.retain(|difference| !becomes(difference));
+            changes(&drift.resource) && (is_there || !drift.differences.is_empty())
+        });
         Ok(drifts)
     }
 

@@ -143,9 +143,8 @@ impl StackRun<'_> {
         let mut pause = self.pace.0;
         loop {
             let Some(set) = self.cloudformation.change_set(stack, name).await? else {
-                return Err(Error::failed(format!(
-                    "the change set {name} of {stack} is gone"
-                )));
+                let gone = Error::failed(format!("the change set {name} of {stack} is gone"));
+                return Err(gone.hint("somebody else sets this up, too: run it again"));
             };
             match (set.status.as_str(), set.execution.as_str()) {
                 ("CREATE_COMPLETE", "AVAILABLE") => {

@@ -254,7 +254,7 @@ async fn a_bucket_that_is_nowhere_or_elsewhere_is_told() {
         (
             "NoSuchBucket",
             404,
-            "check `bucket` in deploy.toml or --bucket, and whose profile is used; `unstale setup` makes it",
+            "check `bucket` and `state` in deploy.toml, or --bucket, and whose profile is used; `unstale setup` makes a site's bucket",
         ),
         (
             "PermanentRedirect",

@@ -234,21 +234,32 @@ async fn a_change_is_shown_by_its_resource_and_drift_by_its_property() {
     ours.root = Some("home.html".to_owned());
     project.world.reconfigure(ours);
     let drifted = project.setup("--check").await.exits(3);
-    drifted.says("DefaultRootObject").says("home.html");
+    drifted
+        .says("DefaultRootObject")
+        .says("home.html")
+        .says("by hand");
     // CloudFormation writes all of a resource that it changes.
     let shown = project.setup("--price-class 200 --yes").await.exits(2);
     shown
         .says("Changed by hand, and taken back by this:")
         .says("DefaultRootObject: index.html became home.html")
-        .says("--yes --anew");
+        .says("--yes --remove");
     project
         .setup("--yes")
         .await
         .succeeds()
         .says("nothing to change");
-    let back = project.setup("--price-class 200 --yes --anew").await;
+    let back = project.setup("--price-class 200 --yes --remove").await;
     back.succeeds().says("taken back by this");
     project.setup("--check").await.succeeds();
+    // What it becomes anyway is not; and what was said before holds on.
+    let mut ours = project.world.distributions().into_iter();
+    let ours = ours.find(|ours| ours.comment == STACK).unwrap().id;
+    let page = "--error-page 404=/404.html@60 --yes";
+    let flags = format!("setup --distribution {ours} {page}");
+    project.run(&flags).await.succeeds();
+    let same = project.setup(page).await.succeeds();
+    same.never_says("taken back").says("--price-class=200");
 }
 
 #[tokio::test]

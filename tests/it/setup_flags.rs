@@ -204,7 +204,7 @@ async fn the_stack_of_one_site_is_not_turned_over_to_another() {
     let other = project.setup("public --env staging").await.exits(2);
     other
         .says("is that of s3://new-site/, not of s3://new-site/staging")
-        .says("--stack NAME");
+        .says("a bucket of its own");
     project
         .setup("public")
         .await
@@ -290,7 +290,7 @@ async fn a_part_with_a_bucket_of_its_own_has_a_function_of_its_own() {
     text.push_str("\n[env.staging]\nbucket = \"staging-site\"\n");
     project.write("deploy.toml", &text);
     let made = project.setup("--env staging").await.succeeds();
-    made.says("`unstale deploy --env staging` puts the site there");
+    made.says("`unstale deploy --env staging --endpoint-url ");
     let settings = project.settings();
     assert!(
         settings.contains("redirect-function = \"unstale-staging-site\"\n"),
@@ -380,4 +380,100 @@ async fn an_app_that_is_tried_without_an_account_is_shown() {
     let settings = fs::read_to_string(folder.path().join("deploy.toml")).unwrap();
     assert!(settings.contains("spa = true"), "{settings}");
     run("deploy").await.succeeds().never_says("warning");
+}
+
+#[tokio::test]
+async fn what_a_deploy_needs_of_the_flags_is_written_down() {
+    let project = Folder::new().await;
+    let flags = "--bucket s3://new-site/docs --state s3://new-site/st";
+    project.setup(flags).await.succeeds();
+    let settings = project.settings();
+    for line in ["prefix = \"docs\"\n", "state = \"s3://new-site/st\"\n"] {
+        assert!(settings.contains(line), "{settings}");
+    }
+    project.run("deploy").await.succeeds();
+    let id = project.distribution("unstale-new-site");
+    let edge = project.world.edge(&id, 0);
+    assert_eq!(edge.get("/").await.status, 200);
+    assert_ne!(edge.get("/.unstale/state").await.status, 200);
+    project.setup("").await.succeeds().says("nothing to change");
+    assert_eq!(project.settings(), settings);
+}
+
+#[tokio::test]
+async fn the_parts_of_other_buckets_find_their_own_distributions() {
+    let project = Folder::new().await;
+    let part = "[env.live]\nbucket = \"live-site\"\n";
+    project.write("deploy.toml", part);
+    project.setup("--env live").await.succeeds();
+    // One whose distribution is found by its bucket.
+    project.write("deploy.toml", &format!("dir = \"public\"\n\n{part}"));
+    let made = project.setup("--bucket new-site").await.succeeds();
+    made.says("distribution = \"auto\" in [env.live]");
+    project.write("public/index.html", "<p>2");
+    let live = project.distribution("unstale-live-site");
+    let deployed = project.run("deploy --env live").await.succeeds();
+    deployed.says(&live);
+}
+
+#[tokio::test]
+async fn parts_without_a_bucket_have_one_each() {
+    let project = Folder::new().await;
+    project.write("deploy.toml", "[env.live]\n\n[env.test]\n");
+    for part in ["live", "test"] {
+        let made = project.setup(&format!("--env {part}")).await.succeeds();
+        made.says(&format!("-{part}-"));
+    }
+    let missing = Folder::new().await;
+    missing.write("deploy.toml", "dir = \"public\"\n");
+    let refused = missing.setup("--env live").await.exits(2);
+    refused.says("a line [env.live]");
+}
+
+#[tokio::test]
+async fn the_next_command_is_one_that_works() {
+    let project = Folder::new().await;
+    project.write("deploy.toml", "bucket = \"old-site\"\n");
+    let made = project.setup("--bucket new-site").await.succeeds();
+    made.says("once deploy.toml says so, `unstale deploy ");
+    let project = Folder::new().await;
+    let text = "bucket = \"${STAGE}\"\n";
+    project.write("deploy.toml", text);
+    let made = project.setup("public").env("STAGE", "new-site").await;
+    made.succeeds()
+        .says("`unstale deploy --endpoint-url ")
+        .never_says("another bucket");
+    assert!(project.settings().contains("region = "));
+}
+
+#[tokio::test]
+async fn what_no_site_can_be_made_from_is_refused_before() {
+    let project = Folder::new().await;
+    for (flags, said) in [
+        ("nodir --bucket new-site", "there is no folder nodir"),
+        ("public/index.html --bucket new-site", "there is no folder"),
+        (
+            "--bucket new-site --expected-bucket-owner 999999999999",
+            "`expected-bucket-owner` is 999999999999",
+        ),
+        (
+            "--bucket new-site --prefix a${x}b",
+            "no path that an origin",
+        ),
+    ] {
+        project.setup(flags).await.exits(2).says(said);
+    }
+    assert!(project.world.stacks().is_empty());
+    fs::remove_dir_all(project.file("public")).unwrap();
+    let made = project.setup("--bucket new-site").await.succeeds();
+    made.says("there is no build here");
+}
+
+#[tokio::test]
+async fn a_role_may_write_the_function_that_deploys_write() {
+    let project = Folder::new().await;
+    project.write("deploy.toml", "redirect-function = \"my-{id}\"\n");
+    let printed = project.run("setup --print --bucket new-site --github me/site");
+    let printed = printed.await.succeeds();
+    printed.says("function/my-${Distribution}");
 }

@@ -137,9 +137,9 @@ async fn what_was_removed_in_part_is_removed_with_more_than_yes() {
     project.world.delete_stack(STACK);
     assert_eq!(project.world.stacks()[STACK], "DELETE_FAILED");
     let refused = project.setup("--yes").await.exits(2);
-    refused.says("was removed in part").says("--yes --anew");
+    refused.says("was removed in part").says("--yes --remove");
     project.world.remove_distribution("EOTHER");
-    let flags = "--yes --anew --import-bucket";
+    let flags = "--yes --remove --import-bucket";
     project.setup(flags).await.succeeds();
     project.assert_stands("--yes").await;
 }
