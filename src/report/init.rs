@@ -18,6 +18,9 @@ pub struct WrittenSettings<'a> {
     pub text: &'a str,
     #[serde(skip)]
     pub names_bucket: bool,
+    /// Another tool deployed the site until now.
+    #[serde(skip)]
+    pub takes_over: bool,
 }
 
 impl Printer {
@@ -48,10 +51,17 @@ impl Printer {
         if !others.is_empty() {
             self.note(&format!("Also here: {}", others.join(", ")));
         }
-        self.note(if written.names_bucket {
-            "`unstale plan` shows what a deploy would do"
-        } else {
-            "It names no bucket yet: set `bucket`, or try it without: `unstale deploy --local`"
-        });
+        let next = match (written.names_bucket, written.takes_over) {
+            (false, _) => {
+                "It names no bucket yet: set `bucket`, or try it without: `unstale deploy --local`"
+            }
+            (true, false) => "`unstale plan` shows what a deploy would do",
+            (true, true) => {
+                "Next: `unstale plan --adopt` shows which objects become this tool's, what\n\
+                 headers change and which old objects would go, and the one purge of `/*`.\n\
+                 Without --adopt what the build does not have stays in the bucket."
+            }
+        };
+        self.note(next);
     }
 }

@@ -1,0 +1,582 @@
+//! Tools whose settings are tables: what each of their keys comes to. Each row is as the tool's own documentation says.
+
+use serde_json::{Value, json};
+
+use super::carried::{ACL, CarriedKeys, CarriedSettings, FirstMatch};
+use super::pattern;
+use super::value::{ForeignTable, ForeignValue, literal, plain_name};
+
+/// A tool's key, and `=KEY` of deploy.toml that means the same, or what is said of it. Empty: it is read by itself.
+type KeyTable = &'static [(&'static str, &'static str)];
+
+const CREDENTIALS: &str =
+    "no secret is taken over: the usual AWS variables, profiles and roles are read";
+const PURGED: &str = "each deploy purges exactly what changed, and waits for it";
+const PARALLEL: &str = "the number of requests at once finds its level";
+const WEBSITE: &str = "the bucket's website configuration stays as it is, and is read from there";
+const DISTRIBUTION: &str =
+    "the distribution stays as it is; `unstale setup --distribution ID` changes single fields";
+const STAYS: &str = "what others put there stays, unless --adopt says otherwise: with --adopt say --no-delete, or it is deleted";
+const STRIPPED: &str = "pages keep their keys; folders answer by a function (`redirect-function`) or a website endpoint";
+const CHECKED: &str = "what did not change is not uploaded; `unstale deploy --force` uploads all";
+const SHOWN: &str = "`unstale plan` shows what a deploy would do";
+const BY_ITSELF: &str = "it is the way of every deploy";
+
+const S3_WEBSITE: KeyTable = &[
+    ("s3_bucket", "=bucket"),
+    ("s3_endpoint", "=region"),
+    ("s3_key_prefix", "=prefix"),
+    ("cloudfront_distribution_id", "=distribution"),
+    ("site", "=dir"),
+    ("profile", "=profile"),
+    ("s3_id", CREDENTIALS),
+    ("s3_secret", CREDENTIALS),
+    ("session_token", CREDENTIALS),
+    ("profile_assume_role_arn", CREDENTIALS),
+    ("index_document", WEBSITE),
+    ("error_document", ""),
+    ("max_age", ""),
+    ("cache_control", ""),
+    ("content_type", ""),
+    ("gzip", ""),
+    ("gzip_zopfli", "`compress` has gzip, br and zstd"),
+    ("exclude_from_upload", ""),
+    ("ignore_on_server", STAYS),
+    ("redirects", ""),
+    ("routing_rules", ""),
+    (
+        "redirect_domains",
+        "`canonical-host` sends viewers of other names to one",
+    ),
+    ("route53", "`unstale setup --domain HOST` makes DNS records"),
+    (
+        "s3_reduced_redundancy",
+        "that storage class costs more than STANDARD today",
+    ),
+    (
+        "treat_zero_length_objects_as_redirects",
+        "an empty file is a file; redirects stand in _redirects or [[redirects]]",
+    ),
+    (
+        "extensionless_mime_type",
+        "a rule in [[headers]] sets content-type",
+    ),
+    ("concurrency_level", PARALLEL),
+    ("cloudfront_invalidate_root", PURGED),
+    ("cloudfront_wildcard_invalidation", PURGED),
+    ("cloudfront_distribution_config", DISTRIBUTION),
+];
+
+const S3DEPLOY: KeyTable = &[
+    ("bucket", "=bucket"),
+    ("path", "=prefix"),
+    ("region", "=region"),
+    ("source", "=dir"),
+    ("distribution-id", "=distribution"),
+    ("max-delete", "=max-delete"),
+    ("endpoint-url", "=endpoint-url"),
+    ("key", CREDENTIALS),
+    ("secret", CREDENTIALS),
+    ("acl", ACL),
+    ("public-access", ACL),
+    ("strip-index-html", STRIPPED),
+    ("force", CHECKED),
+    ("try", SHOWN),
+    ("workers", PARALLEL),
+    ("quiet", "`--quiet`"),
+    ("v", "`--verbose`"),
+    (
+        "skip-local-dirs",
+        "hidden folders are deployed but for .git and the like: see `exclude`",
+    ),
+    ("ignore", ""),
+    ("skip-local-files", ""),
+    ("routes", ""),
+];
+
+const HUGO: KeyTable = &[
+    ("matchers", ""),
+    ("targets", ""),
+    ("target", ""),
+    (
+        "order",
+        "pages go live after what they refer to, by themselves",
+    ),
+    ("maxDeletes", "=max-delete"),
+    ("workers", PARALLEL),
+    ("confirm", SHOWN),
+    ("dryRun", SHOWN),
+    ("force", CHECKED),
+    ("invalidateCDN", PURGED),
+];
+
+const HUGO_TARGET: KeyTable = &[
+    ("name", ""),
+    ("url", ""),
+    ("cloudFrontDistributionID", ""),
+    ("include", "`exclude` names what stays out"),
+    ("exclude", ""),
+    ("stripIndexHTML", STRIPPED),
+    ("googleCloudCDNOrigin", "CloudFront alone is purged"),
+];
+
+const FINCH: KeyTable = &[
+    ("bucketName", "=bucket"),
+    ("distributionFolder", "=dir"),
+    ("keyPrefix", "=prefix"),
+    ("indexDocument", WEBSITE),
+    ("errorDocument", ""),
+    ("objectHeaders", ""),
+    ("routingRules", ""),
+    (
+        "redirectAllRequestsTo",
+        "`canonical-host` sends viewers of other names to one",
+    ),
+    (
+        "uploadOrder",
+        "pages go live after what they refer to, by themselves",
+    ),
+    (
+        "orderSpec",
+        "pages go live after what they refer to, by themselves",
+    ),
+    (
+        "bucketPolicyFile",
+        "the bucket's policy stays as it is; `unstale policy` prints what a deploy needs",
+    ),
+    ("corsFile", "the bucket's CORS rules stay as they are"),
+    ("manageResources", "a deploy makes and changes no bucket"),
+    ("sse", "the bucket's own encryption holds"),
+    ("tags", "the bucket's tags stay as they are"),
+];
+
+const GATSBY: KeyTable = &[
+    ("bucketName", "=bucket"),
+    ("bucketPrefix", "=prefix"),
+    ("region", "=region"),
+    ("customAwsEndpointHostname", "=endpoint-url"),
+    ("acl", ACL),
+    ("params", ""),
+    ("removeNonexistentObjects", ""),
+    (
+        "mergeCachingParams",
+        "hashed names are kept for a year, pages are asked for each time, by themselves",
+    ),
+    (
+        "generateRoutingRules",
+        "write createRedirect's to _redirects or [[redirects]]: no routing rules are made",
+    ),
+    (
+        "generateRedirectObjectsForPermanentRedirects",
+        "write createRedirect's to _redirects or [[redirects]]",
+    ),
+    (
+        "generateIndexPageForRedirect",
+        "a redirect of / stands in _redirects or [[redirects]]",
+    ),
+    (
+        "generateMatchPathRewrites",
+        "client-only paths: `spa = true`, or a line with 200 in _redirects",
+    ),
+    ("retainObjectsPatterns", STAYS),
+    ("enableS3StaticWebsiteHosting", WEBSITE),
+    ("protocol", "`canonical-host` is for redirects to one name"),
+    ("hostname", "`canonical-host` is for redirects to one name"),
+    ("parallelLimit", PARALLEL),
+    ("partSize", PARALLEL),
+    ("verbose", "`--verbose`"),
+    ("fixFirefoxCaching", BY_ITSELF),
+];
+
+/// Reads s3_website.yml.
+pub(super) fn s3_website(file: &ForeignValue, carried: &mut CarriedSettings) {
+    carry(file.entries(), S3_WEBSITE, carried);
+    error_document(file, carried);
+    for (name, value) in file.entries() {
+        match name.as_str() {
+            "max_age" | "cache_control" => by_glob(name, "cache-control", value, carried),
+            "content_type" => by_glob(name, "content-type", value, carried),
+            "gzip" if value.is(true) => gzip(&[".html", ".css", ".js", ".txt"], carried),
+            "gzip" => {
+                let endings: Vec<_> = value
+                    .items()
+                    .iter()
+                    .filter_map(ForeignValue::as_text)
+                    .collect();
+                let endings: Vec<_> = endings
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|end| end.starts_with('.'))
+                    .collect();
+                gzip(&endings, carried);
+            }
+            "exclude_from_upload" => exclude(name, value, carried),
+            _ => {}
+        }
+    }
+    let redirects = file.get("redirects").map_or(&[][..], ForeignValue::entries);
+    for (from, to) in redirects {
+        let what = format!("redirects, {from}");
+        if let Some(Value::String(to)) = carried.known(&what, to) {
+            carried.redirect(&what, (from, &to), 301);
+        }
+    }
+    routing_rules(file, carried);
+}
+
+/// Reads .s3deploy.yml.
+pub(super) fn s3deploy(file: &ForeignValue, carried: &mut CarriedSettings) {
+    carry(file.entries(), S3DEPLOY, carried);
+    for name in ["ignore", "skip-local-files"] {
+        if let Some(value) = file.get(name) {
+            exclude(name, value, carried);
+        }
+    }
+    let routes = file.get("routes").map_or(&[][..], ForeignValue::items);
+    let mut rules = Vec::new();
+    for (number, route) in routes.iter().enumerate() {
+        let what = format!("routes, number {}", number + 1);
+        if let Some(expression) = route
+            .get("route")
+            .filter(|_| route.get("ignore").is_some_and(|it| it.is(true)))
+        {
+            exclude(&what, expression, carried);
+            carried.leave(&what, STAYS);
+            continue;
+        }
+        let headers = route.get("headers").map_or(&[][..], ForeignValue::entries);
+        rules.extend(first_match(&what, "route", (route, headers), carried));
+        for (key, _) in route.entries() {
+            if !["route", "headers", "gzip", "ignore"].contains(&key.as_str()) {
+                carried.leave(&format!("{what}, {key}"), "this key is not known here");
+            }
+        }
+    }
+    carried.first_matches(rules);
+}
+
+/// Reads Hugo's `[deployment]`.
+pub(super) fn hugo(deployment: &ForeignValue, carried: &mut CarriedSettings) {
+    carry(deployment.entries(), HUGO, carried);
+    let mut rules = Vec::new();
+    let matchers = deployment
+        .get("matchers")
+        .map_or(&[][..], ForeignValue::items);
+    for (number, matcher) in matchers.iter().enumerate() {
+        let what = format!("matchers, number {}", number + 1);
+        let is_header =
+            |name: &str| !["pattern", "gzip", "force"].contains(&plain_name(name).as_str());
+        let headers = matcher.entries().iter().filter(|(name, _)| is_header(name));
+        let headers: ForeignTable = headers.cloned().collect();
+        rules.extend(first_match(&what, "pattern", (matcher, &headers), carried));
+        if matcher.get("force").is_some() {
+            carried.leave(&format!("{what}, force"), CHECKED);
+        }
+    }
+    carried.first_matches(rules);
+    let mut targets: Vec<_> = deployment
+        .get("targets")
+        .map_or(&[][..], ForeignValue::items)
+        .iter()
+        .collect();
+    let usual = deployment.get("target");
+    targets.sort_by_key(|target| usual.is_none() || target.get("name") != usual);
+    for target in targets {
+        hugo_target(target, carried);
+    }
+}
+
+/// Takes the first target for the top level, and others for `[env.NAME]`.
+fn hugo_target(target: &ForeignValue, carried: &mut CarriedSettings) {
+    let name = target.get("name").and_then(ForeignValue::as_text);
+    let what = format!("target {}", name.as_deref().unwrap_or("without a name"));
+    let url = target
+        .get("url")
+        .and_then(ForeignValue::as_text)
+        .unwrap_or_default();
+    let Some(address) = url.strip_prefix("s3://") else {
+        return carried.leave(&what, &format!("it is not in S3: {url}"));
+    };
+    let (bucket, query) = address.split_once('?').unwrap_or((address, ""));
+    let mut keys = vec![("bucket", ForeignValue::text(bucket.trim_end_matches('/')))];
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        let (key, value) = part.split_once('=').unwrap_or((part, ""));
+        let value = percent_encoding::percent_decode_str(value).decode_utf8_lossy();
+        match key {
+            "region" | "prefix" | "profile" => keys.push((key, ForeignValue::text(value))),
+            "endpoint" => keys.push(("endpoint-url", ForeignValue::text(value))),
+            "s3ForcePathStyle" | "use_path_style" => {
+                keys.push(("path-style", ForeignValue::Single(json!(value == "true"))))
+            }
+            _ => carried.leave(
+                &format!("{what}, {key} in its URL"),
+                "this key is not known here",
+            ),
+        }
+    }
+    if let Some(id) = target.get("cloudFrontDistributionID") {
+        keys.push(("distribution", id.clone()));
+    }
+    for (key, why) in target
+        .entries()
+        .iter()
+        .filter_map(|(key, _)| Some((key, row(HUGO_TARGET, key)?)))
+    {
+        if !why.is_empty() {
+            carried.leave(&format!("{what}, {key}"), why);
+        }
+    }
+    let is_first = carried.key("bucket").is_none();
+    if let Some(pattern) = target.get("exclude").and_then(ForeignValue::as_text) {
+        match pattern::of_path_glob(&pattern).filter(|_| is_first) {
+            Some(globs) => carried.exclude(globs),
+            None if is_first => {
+                carried.leave(&what, &format!("no glob says its exclude `{pattern}`"))
+            }
+            None => {}
+        }
+    }
+    if is_first {
+        return keys
+            .iter()
+            .for_each(|(key, value)| carried.carry(&what, key, value));
+    }
+    let said = keys
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), carried.said(&what, key, &value)?)));
+    let said: CarriedKeys = said.collect();
+    carried.targets.push((name, said));
+}
+
+/// Reads serverless-finch's part of serverless.yml.
+pub(super) fn finch(file: &ForeignValue, carried: &mut CarriedSettings) {
+    let client = file.get("custom").and_then(|custom| custom.get("client"));
+    let Some(client) = client else { return };
+    carry(client.entries(), FINCH, carried);
+    if client.get("distributionFolder").is_none() {
+        carried.carry(
+            "distributionFolder",
+            "dir",
+            &ForeignValue::text("client/dist"),
+        );
+    }
+    if let Some(region) = file
+        .get("provider")
+        .and_then(|provider| provider.get("region"))
+    {
+        carried.carry("provider, region", "region", region);
+    }
+    error_document(client, carried);
+    let mut headers: Vec<_> = client
+        .get("objectHeaders")
+        .map_or(&[][..], ForeignValue::entries)
+        .iter()
+        .collect();
+    // What is said of all is weaker than what is said of folders, and that than what is said of files.
+    let strength = |name: &str| (name != "ALL_OBJECTS", !name.ends_with('/'));
+    headers.sort_by_key(|(name, _)| strength(name));
+    for (name, list) in headers {
+        let what = format!("objectHeaders, {name}");
+        let pairs = list
+            .items()
+            .iter()
+            .filter_map(|pair| Some((pair.get("name")?.as_text()?, pair.get("value")?.clone())));
+        let fields = carried.fields(&what, &pairs.collect::<Vec<_>>());
+        let globs = match name.as_str() {
+            "ALL_OBJECTS" => Some(vec!["*".to_owned()]),
+            folder if folder.ends_with('/') => {
+                Some(vec![format!("/{}", folder.trim_start_matches('/'))])
+            }
+            name => pattern::of_path_glob(name),
+        };
+        rule(&what, name, (globs, fields), carried);
+    }
+    routing_rules(client, carried);
+}
+
+/// Reads the options of gatsby-plugin-s3.
+pub(super) fn gatsby(options: &ForeignValue, carried: &mut CarriedSettings) {
+    carry(options.entries(), GATSBY, carried);
+    carried.carry("gatsby", "dir", &ForeignValue::text("public"));
+    match options.get("removeNonexistentObjects") {
+        Some(value) if value.is(true) => {}
+        Some(value) => carried.carry("removeNonexistentObjects", "delete", value),
+        None => {}
+    }
+    if options.get("acl").is_none() {
+        carried.leave("acl", &format!("it is public-read unless it is set: {ACL}"));
+    }
+    for (name, params) in options.get("params").map_or(&[][..], ForeignValue::entries) {
+        let what = format!("params, {name}");
+        let fields = carried.fields(&what, params.entries());
+        rule(&what, name, (pattern::of_path_glob(name), fields), carried);
+    }
+}
+
+fn row(table: KeyTable, key: &str) -> Option<&'static str> {
+    let row = table
+        .iter()
+        .find(|(name, _)| plain_name(name) == plain_name(key));
+    row.map(|(_, ours)| *ours)
+}
+
+/// Goes through a tool's keys by its table.
+fn carry(entries: &[(String, ForeignValue)], table: KeyTable, carried: &mut CarriedSettings) {
+    for (key, value) in entries {
+        match row(table, key) {
+            Some("") => {}
+            // What is switched off asks for nothing.
+            Some(_) if *value == ForeignValue::Single(Value::Null) => {}
+            Some(ours) => match ours.strip_prefix('=') {
+                Some(ours) => carried.carry(key, ours, value),
+                None if value.is(false) => {}
+                None => carried.leave(key, ours),
+            },
+            None => carried.leave(key, "this key is not known here"),
+        }
+    }
+}
+
+/// Sets headers of what globs name, where they are known.
+fn rule(
+    what: &str,
+    name: &str,
+    (globs, fields): (Option<Vec<String>>, CarriedKeys),
+    carried: &mut CarriedSettings,
+) {
+    let rule = FirstMatch {
+        what: what.to_owned(),
+        pattern: name.to_owned(),
+        globs,
+        fields,
+    };
+    // Alone, it comes after none.
+    carried.first_matches(vec![rule]);
+}
+
+/// Reads a route or matcher: an expression, its headers and whether gzip is asked for.
+fn first_match(
+    what: &str,
+    key: &str,
+    (table, headers): (&ForeignValue, &[(String, ForeignValue)]),
+    carried: &mut CarriedSettings,
+) -> Option<FirstMatch> {
+    let Some(pattern) = table.get(key).and_then(ForeignValue::as_text) else {
+        carried.leave(what, &format!("it has no {key}"));
+        return None;
+    };
+    let mut fields = carried.fields(what, headers);
+    if table.get("gzip").is_some_and(|gzip| gzip.is(true)) {
+        fields.push(("compress".to_owned(), json!(["gzip"])));
+    }
+    let globs = literal(&pattern).and_then(|pattern| pattern::of_regex(&pattern));
+    Some(FirstMatch {
+        what: what.to_owned(),
+        pattern,
+        globs,
+        fields,
+    })
+}
+
+/// Carries over a value for all, or for each of some globs, of which the longest decides.
+fn by_glob(what: &str, header: &str, value: &ForeignValue, carried: &mut CarriedSettings) {
+    let header_of = |value: &ForeignValue| match value.as_text() {
+        Some(age) if age.bytes().all(|byte| byte.is_ascii_digit()) => {
+            ForeignValue::text(format!("max-age={age}"))
+        }
+        _ => value.clone(),
+    };
+    let ForeignValue::Table(globs) = value else {
+        let fields = carried.fields(what, &[(header.to_owned(), header_of(value))]);
+        return carried.rule(what, vec!["*".to_owned()], fields);
+    };
+    let mut globs: Vec<_> = globs.iter().collect();
+    globs.sort_by_key(|(glob, _)| glob.len());
+    for (glob, value) in globs {
+        let what = format!("{what}, {glob}");
+        let fields = carried.fields(&what, &[(header.to_owned(), header_of(value))]);
+        let globs = pattern::of_flat_glob(glob).map(|glob| vec![glob]);
+        rule(&what, glob, (globs, fields), carried);
+    }
+}
+
+fn gzip(endings: &[&str], carried: &mut CarriedSettings) {
+    let globs = endings.iter().map(|ending| format!("*{ending}")).collect();
+    carried.rule(
+        "gzip",
+        globs,
+        vec![("compress".to_owned(), json!(["gzip"]))],
+    );
+}
+
+/// Leaves out what expressions find.
+fn exclude(what: &str, expressions: &ForeignValue, carried: &mut CarriedSettings) {
+    for expression in expressions.items().iter().filter_map(ForeignValue::as_text) {
+        match literal(&expression).and_then(|expression| pattern::of_regex(&expression)) {
+            Some(globs) => carried.exclude(globs),
+            None => carried.leave(what, &format!("no glob says `{expression}`: see `exclude`")),
+        }
+    }
+}
+
+fn error_document(table: &ForeignValue, carried: &mut CarriedSettings) {
+    let document = table.get("error_document").or(table.get("errorDocument"));
+    if let Some(document) = document {
+        let documents = ForeignValue::List(vec![document.clone()]);
+        carried.carry("error_document", "error-documents", &documents);
+    }
+}
+
+/// Carries over S3's routing rules for a prefix of keys, and what redirects need.
+fn routing_rules(table: &ForeignValue, carried: &mut CarriedSettings) {
+    for rule in table
+        .get("routing_rules")
+        .map_or(&[][..], ForeignValue::items)
+    {
+        let said = route(rule);
+        match said
+            .as_ref()
+            .filter(|_| literal(&rule.json().to_string()).is_some())
+        {
+            Some((from, to, status)) => carried.redirect("routing_rules", (from, to), *status),
+            None => carried.leave(
+                "routing_rules",
+                &format!("write it as [[redirects]]: {}", rule.json()),
+            ),
+        }
+    }
+    if !carried.redirects.is_empty() {
+        let why = "a website endpoint answers them by objects; where CloudFront reads the bucket itself, `redirect-function` has \
+            deploys write a function for them";
+        carried.leave("redirects", why);
+    }
+}
+
+/// Returns the redirect of a routing rule, where it is for all keys of a folder.
+fn route(rule: &ForeignValue) -> Option<(String, String, u16)> {
+    let (condition, target) = (rule.get("condition")?, rule.get("redirect")?);
+    let text = |name: &str| target.get(name).and_then(ForeignValue::as_text);
+    let folder = condition.get("key_prefix_equals")?.as_text()?;
+    let known = [
+        "hostname",
+        "protocol",
+        "replacekeyprefixwith",
+        "httpredirectcode",
+    ];
+    let is_known = |(name, _): &(String, ForeignValue)| known.contains(&plain_name(name).as_str());
+    if condition.entries().len() != 1
+        || !target.entries().iter().all(is_known)
+        || !folder.ends_with('/')
+    {
+        return None;
+    }
+    let new = text("replace_key_prefix_with").unwrap_or_else(|| folder.clone());
+    if !new.is_empty() && !new.ends_with('/') {
+        return None;
+    }
+    let protocol = text("protocol").unwrap_or_else(|| "https".to_owned());
+    let host = text("host_name").map(|host| format!("{protocol}://{host}"));
+    let status = text("http_redirect_code").map_or(Ok(301), |code| code.parse());
+    let to = format!("{}/{new}:splat", host.unwrap_or_default());
+    Some((format!("/{folder}*"), to, status.ok()?))
+}
