@@ -60,7 +60,7 @@ pub(super) async fn init(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
         dir,
         others,
         text: &text,
-        names_bucket: text.lines().any(|line| line.starts_with("bucket = ")),
+        names_bucket: names_bucket(&text),
         takes_over: from.is_some(),
     });
     Ok(Exit::Done)
@@ -97,6 +97,12 @@ fn no_build(here: &Path) -> Error {
         None => "there is no build here".to_owned(),
     };
     Error::usage(problem).hint("build the site first, or name its folder: `unstale init DIR`")
+}
+
+/// Tells whether the top level of the settings names a bucket.
+fn names_bucket(text: &str) -> bool {
+    let mut top = text.lines().take_while(|line| !line.starts_with('['));
+    top.any(|line| line.starts_with("bucket = "))
 }
 
 /// Returns the build, which need not be there yet, and the text that another tool's settings come to. Flags overrule them.

@@ -82,7 +82,7 @@ impl CarriedSettings {
     /// Returns a value as a key takes it; otherwise says why it does not.
     pub(super) fn said(&mut self, what: &str, key: &str, value: &ForeignValue) -> Option<Value> {
         let value = match self.known(what, value)? {
-            Value::Number(number) if key == "cache-control" => json!(format!("max-age={number}")),
+            Value::String(dir) if key == "dir" => json!(dir.trim_start_matches("./")),
             value => value,
         };
         if names_variables(&value.to_string()) && !PLACES.contains(&key) {
@@ -100,7 +100,7 @@ impl CarriedSettings {
 
     /// Returns a value whose texts are literal or variables of the environment.
     pub(super) fn known(&mut self, what: &str, value: &ForeignValue) -> Option<Value> {
-        let value = match value {
+        let literal = match value {
             ForeignValue::Single(Value::Null) => return None,
             ForeignValue::Single(Value::String(text)) => literal(text).map(Value::String),
             ForeignValue::List(items) => {
@@ -111,10 +111,18 @@ impl CarriedSettings {
             }
             value => Some(value.json()),
         };
-        if value.is_none() {
-            self.leave(what, "it is computed there, so it is not known here");
+        if literal.is_none() {
+            let shown = value
+                .json()
+                .to_string()
+                .replace("<%= ", "")
+                .replace(" %>", "");
+            self.leave(
+                what,
+                &format!("{shown} is computed there, so it is not known here"),
+            );
         }
-        value
+        literal
     }
 
     /// Leaves files out of the deploy.
@@ -198,8 +206,9 @@ impl CarriedSettings {
             } = rule;
             let Some(globs) = globs else {
                 let said: Vec<_> = fields.iter().map(|(key, value)| line(key, value)).collect();
-                let said = said.join(", ");
-                self.leave(&what, &format!("no glob says `{pattern}`; it had {said}"));
+                let had = if said.is_empty() { "" } else { "; it had " };
+                let why = format!("no glob says `{pattern}`{had}{}", said.join(", "));
+                self.leave(&what, &why);
                 continue;
             };
             let is_new = |glob: &&String| !earlier.contains(glob);
@@ -218,9 +227,10 @@ impl CarriedSettings {
 
     /// Leads an old path elsewhere.
     pub(super) fn redirect(&mut self, what: &str, (from, to): (&str, &str), status: u16) {
-        let to = match to.contains("://") {
-            true => to.to_owned(),
-            false => format!("/{}", to.trim_start_matches('/')),
+        let to = if to.contains("://") {
+            to.to_owned()
+        } else {
+            format!("/{}", to.trim_start_matches('/'))
         };
         let from = format!("/{}", from.trim_start_matches('/'));
         let mut keys = vec![

@@ -1,13 +1,14 @@
 //! `aws s3 sync`, `aws s3 cp` and `aws cloudfront create-invalidation` in workflows, package.json, Makefiles and shell scripts.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use regex::Regex;
 use serde_json::json;
 
 use super::carried::{CarriedKeys, CarriedSettings};
 use super::pattern;
-use super::value::{ForeignTable, ForeignValue};
+use super::value::{ForeignTable, ForeignValue, computed};
 
 /// Options of `aws s3 sync` and `cp` without a value (AWS CLI Command Reference).
 const SWITCHES: &str = "--delete --recursive --size-only --exact-timestamps --quiet --only-show-errors --no-progress --dryrun \
@@ -63,6 +64,9 @@ struct AwsCommand {
 /// An upload to a folder of a bucket.
 struct FolderUpload<'c> {
     command: &'c AwsCommand,
+    /// Among all commands.
+    place: usize,
+    /// Without `./` and the last slash; empty for the current folder.
     source: String,
     bucket: String,
     prefix: String,
@@ -76,46 +80,42 @@ pub(super) fn read(
     carried: &mut CarriedSettings,
 ) -> Option<&'static str> {
     let commands = commands(text, file);
-    let uploads: Vec<FolderUpload> = commands
-        .iter()
-        .filter_map(|command| upload(command, carried))
-        .collect();
+    let uploads = commands.iter().enumerate();
+    let uploads = uploads.filter_map(|(place, command)| upload((place, command), carried));
+    let uploads: Vec<FolderUpload> = uploads.collect();
     let mut bases: Vec<&FolderUpload> = Vec::new();
     for upload in uploads.iter().filter(|upload| !upload.is_file) {
-        match bases.iter_mut().find(|base| base.bucket == upload.bucket) {
-            Some(base)
-                if base.source.starts_with(&upload.source)
-                    && base.prefix.starts_with(&upload.prefix) =>
-            {
-                *base = upload
-            }
+        let mut known = bases.iter_mut();
+        match known.find(|base| base.bucket == upload.bucket) {
+            // What is uploaded beside it is a part of it.
+            Some(base) if is_whole(upload, base) => *base = upload,
             Some(_) => {}
             None => bases.push(upload),
         }
     }
+    let mut begin = 0;
     for (number, base) in bases.iter().enumerate() {
-        let parts: Vec<_> = uploads
-            .iter()
-            .filter(|part| part.bucket == base.bucket)
-            .collect();
-        let distributions =
-            distributions(&commands, base, bases.get(number + 1).copied(), number == 0);
+        let end = bases
+            .get(number + 1)
+            .map_or(commands.len(), |next| next.place);
+        let between = commands.get(begin..end).unwrap_or_default();
+        let ids = between.iter().filter_map(distribution).collect();
+        begin = end;
         if number == 0 {
-            first_target(base, &parts, carried);
-            for (what, id) in distributions {
-                carried.carry(&what, "distribution", &id);
-            }
+            let parts = uploads.iter().filter(|part| part.bucket == base.bucket);
+            first_target(base, ids, carried);
+            parts_of(base, &parts.collect::<Vec<_>>(), carried);
         } else {
-            other_target(base, distributions, carried);
+            other_target(base, ids, carried);
         }
     }
-    let is_purge = |command: &&AwsCommand| {
+    let purge = |command: &&AwsCommand| {
         command
             .words
             .get(1)
             .is_some_and(|word| word == "create-invalidation")
     };
-    if let Some(command) = commands.iter().find(is_purge) {
+    if let Some(command) = commands.iter().find(purge) {
         let why =
             "each deploy purges exactly what changed, and waits for it: leave the command out";
         carried.leave(&format!("line {}, create-invalidation", command.line), why);
@@ -123,140 +123,127 @@ pub(super) fn read(
     (!bases.is_empty()).then_some("aws s3")
 }
 
-/// Carries over where the first target is, and the headers of all that is uploaded there.
-fn first_target(base: &FolderUpload, parts: &[&FolderUpload], carried: &mut CarriedSettings) {
-    let what = format!("line {}", base.command.line);
-    for (key, value) in place(base) {
+/// Tells whether one upload's folder holds another's, in the build as in the bucket.
+fn is_whole(upload: &FolderUpload, part: &FolderUpload) -> bool {
+    upload.source.len() < part.source.len()
+        && Path::new(&part.source).starts_with(&upload.source)
+        && Path::new(&part.prefix).starts_with(&upload.prefix)
+}
+
+/// Where something is, and the key of deploy.toml that says it, with its value.
+type SaidKey = (String, &'static str, ForeignValue);
+
+/// Returns what a command says of its place.
+fn place(base: &FolderUpload) -> Vec<SaidKey> {
+    let dir = if base.source.is_empty() {
+        "."
+    } else {
+        &base.source
+    };
+    let keys = [
+        ("dir", dir),
+        ("bucket", &base.bucket),
+        ("prefix", &base.prefix),
+    ];
+    let keys = keys.into_iter().filter(|(_, text)| !text.is_empty());
+    let what = |key: &str| format!("line {}, {key}", base.command.line);
+    keys.map(|(key, text)| (what(key), key, known(text)))
+        .collect()
+}
+
+/// Returns the distribution that a command invalidates.
+fn distribution(command: &AwsCommand) -> Option<SaidKey> {
+    let id = command.all("--distribution-id").next()?;
+    let what = format!("line {}, --distribution-id", command.line);
+    Some((what, "distribution", known(id)))
+}
+
+/// Marks a text with variables of a shell, which nobody here knows, as computed.
+fn known(text: &str) -> ForeignValue {
+    if text.contains(['$', '`']) {
+        ForeignValue::text(computed(text))
+    } else {
+        ForeignValue::text(text)
+    }
+}
+
+/// Carries over where the first target is.
+fn first_target(base: &FolderUpload, ids: Vec<SaidKey>, carried: &mut CarriedSettings) {
+    for (what, key, value) in place(base).into_iter().chain(ids) {
         carried.carry(&what, key, &value);
     }
-    let excluded = |upload: &&FolderUpload| {
-        upload
-            .command
-            .all("--exclude")
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    let folders: Vec<_> = parts.iter().filter(|part| !part.is_file).copied().collect();
-    for glob in excluded(&base)
-        .iter()
-        .filter(|glob| folders.iter().all(|part| excluded(part).contains(glob)))
-    {
-        match pattern::of_flat_glob(glob) {
-            Some(ours) if glob != "*" => carried.exclude(vec![ours]),
-            _ => carried.leave(&format!("{what}, --exclude {glob}"), "see `exclude`"),
+}
+
+/// Writes another bucket down as a target of its own.
+fn other_target(base: &FolderUpload, ids: Vec<SaidKey>, carried: &mut CarriedSettings) {
+    let mut keys = CarriedKeys::new();
+    for (what, key, value) in place(base).into_iter().chain(ids) {
+        let value = carried.said(&what, key, &value);
+        let is_same = carried.key(key) == value.as_ref();
+        keys.extend(
+            value
+                .filter(|_| !is_same)
+                .map(|value| (key.to_owned(), value)),
+        );
+    }
+    let script = base.command.script.as_deref();
+    let name = script.and_then(|script| script.rsplit(':').next());
+    if !keys.is_empty() {
+        carried.targets.push((name.map(str::to_owned), keys));
+    }
+}
+
+/// Carries over what the uploads to the first target leave out, set and ask for.
+fn parts_of(base: &FolderUpload, parts: &[&FolderUpload], carried: &mut CarriedSettings) {
+    let folders: Vec<_> = parts.iter().filter(|part| !part.is_file).collect();
+    for glob in base.command.all("--exclude") {
+        // What another command uploads is not left out.
+        let is_out =
+            |part: &&&FolderUpload| part.command.all("--exclude").any(|other| other == glob);
+        match pattern::of_flat_glob(glob).filter(|_| glob != "*") {
+            _ if !folders.iter().all(is_out) => {}
+            Some(glob) => carried.exclude(vec![glob]),
+            None => {
+                let what = format!("line {}, --exclude {glob}", base.command.line);
+                carried.leave(
+                    &what,
+                    "only a part was uploaded: `exclude` names what stays out",
+                );
+            }
         }
     }
     for part in parts {
         let what = format!("line {}", part.command.line);
         match inner_folder(base, part) {
             Some(folder) => headers(&what, &folder, part, carried),
-            None => carried.leave(
-                &what,
-                &format!("another folder goes to this bucket: {}", part.source),
-            ),
+            None => {
+                let why = "it goes to another folder of the bucket than it has in the build";
+                carried.leave(&format!("{what}, {}", part.source), why);
+            }
         }
         options(&what, part.command, carried);
     }
     if !folders.iter().any(|part| part.command.has("--delete")) {
-        carried.carry(&what, "delete", &ForeignValue::Single(json!(false)));
-        carried.leave("--delete", "it was not asked for: without `delete = false` what the build no longer has is removed");
+        carried.carry("--delete", "delete", &ForeignValue::Single(json!(false)));
+        let why = "it was not asked for: without `delete = false` what the build no longer has is removed";
+        carried.leave("--delete", why);
     }
-}
-
-/// Writes another bucket down as a target of its own.
-fn other_target(
-    base: &FolderUpload,
-    distributions: Vec<(String, ForeignValue)>,
-    carried: &mut CarriedSettings,
-) {
-    let what = format!("line {}", base.command.line);
-    let keys = place(base).into_iter().filter(|(key, _)| *key != "dir");
-    let ids = distributions
-        .into_iter()
-        .map(|(_, id)| ("distribution", id));
-    let mut said = CarriedKeys::new();
-    for (key, value) in keys.chain(ids) {
-        said.extend(
-            carried
-                .said(&what, key, &known(value))
-                .map(|value| (key.to_owned(), value)),
-        );
-    }
-    if !said.is_empty() {
-        let name = base
-            .command
-            .script
-            .as_deref()
-            .and_then(|script| script.rsplit(':').next());
-        carried.targets.push((name.map(str::to_owned), said));
-    }
-}
-
-/// Returns what a command says of its place.
-fn place(base: &FolderUpload) -> Vec<(&'static str, ForeignValue)> {
-    let mut keys = vec![
-        ("dir", base.source.clone()),
-        ("bucket", base.bucket.clone()),
-    ];
-    keys.extend((!base.prefix.is_empty()).then(|| ("prefix", base.prefix.clone())));
-    keys.into_iter()
-        .map(|(key, text)| (key, known(ForeignValue::text(text))))
-        .collect()
-}
-
-/// Marks a text with variables of a shell, which nobody here knows, as computed.
-fn known(value: ForeignValue) -> ForeignValue {
-    match value.as_text() {
-        Some(text) if text.contains(['$', '`', '%']) => {
-            ForeignValue::text(super::value::computed(&text))
-        }
-        _ => value,
-    }
-}
-
-/// Returns the ids in invalidations between a target's upload and the next target's.
-fn distributions(
-    commands: &[AwsCommand],
-    base: &FolderUpload,
-    next: Option<&FolderUpload>,
-    is_first: bool,
-) -> Vec<(String, ForeignValue)> {
-    let place = |upload: &FolderUpload| {
-        commands
-            .iter()
-            .position(|command| std::ptr::eq(command, upload.command))
-    };
-    let begin = if is_first {
-        0
-    } else {
-        place(base).unwrap_or_default()
-    };
-    let end = next.and_then(place).unwrap_or(commands.len());
-    let ids = commands[begin..end].iter().filter_map(|command| {
-        let id = command.all("--distribution-id").next()?;
-        let what = format!("line {}, --distribution-id {id}", command.line);
-        Some((what, known(ForeignValue::text(id))))
-    });
-    ids.collect()
 }
 
 /// Returns the folder of a part inside of what the base uploads, with its slash; empty: the same.
 fn inner_folder(base: &FolderUpload, part: &FolderUpload) -> Option<String> {
-    let inner = part
-        .source
-        .strip_prefix(&base.source)?
-        .trim_start_matches('/');
-    let there = part
-        .prefix
-        .strip_prefix(&base.prefix)?
-        .trim_start_matches('/');
-    let is_same = inner == there || part.is_file && (there.is_empty() || inner.starts_with(there));
-    let slash = if inner.is_empty() || part.is_file {
-        ""
-    } else {
-        "/"
+    let relative = |path: &str, base: &str| {
+        let inner = Path::new(path).strip_prefix(base).ok()?;
+        Some(inner.to_str()?.to_owned())
     };
-    is_same.then(|| format!("{inner}{slash}"))
+    let inner = relative(&part.source, &base.source)?;
+    let there = relative(&part.prefix, &base.prefix)?;
+    if part.is_file {
+        let is_same = there.is_empty() && !inner.contains('/') || inner == there;
+        return is_same.then_some(inner);
+    }
+    let slash = if inner.is_empty() { "" } else { "/" };
+    (inner == there).then(|| format!("{inner}{slash}"))
 }
 
 /// Carries over the headers that a command sets.
@@ -268,7 +255,7 @@ fn headers(what: &str, folder: &str, part: &FolderUpload, carried: &mut CarriedS
         .iter()
         .filter(|(name, _)| is_header(name));
     let set: ForeignTable = set
-        .map(|(name, value)| (name[2..].to_owned(), known(ForeignValue::text(value))))
+        .map(|(name, value)| (name[2..].to_owned(), known(value)))
         .collect();
     let fields = carried.fields(what, &set);
     if fields.is_empty() {
@@ -320,7 +307,7 @@ fn options(what: &str, command: &AwsCommand, carried: &mut CarriedSettings) {
         let what = format!("{what}, {name}");
         match row.map(|ours| (ours.strip_prefix('='), ours)) {
             _ if is_said => {}
-            Some((Some(key), _)) => carried.carry(&what, key, &known(ForeignValue::text(value))),
+            Some((Some(key), _)) => carried.carry(&what, key, &known(value)),
             Some((None, "")) => {}
             Some((None, why)) => carried.leave(&what, why),
             None => carried.leave(&what, "this option is not known here"),
@@ -329,7 +316,10 @@ fn options(what: &str, command: &AwsCommand, carried: &mut CarriedSettings) {
 }
 
 /// Returns what a command uploads and where to.
-fn upload<'c>(command: &'c AwsCommand, carried: &mut CarriedSettings) -> Option<FolderUpload<'c>> {
+fn upload<'c>(
+    (place, command): (usize, &'c AwsCommand),
+    carried: &mut CarriedSettings,
+) -> Option<FolderUpload<'c>> {
     let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
     let ["s3", verb @ ("sync" | "cp" | "mv"), source, target] = words[..] else {
         return None;
@@ -345,7 +335,8 @@ fn upload<'c>(command: &'c AwsCommand, carried: &mut CarriedSettings) -> Option<
     let source = source.trim_start_matches("./").trim_end_matches('/');
     Some(FolderUpload {
         command,
-        source: if source.is_empty() { "." } else { source }.to_owned(),
+        place,
+        source: if source == "." { "" } else { source }.to_owned(),
         bucket: bucket.to_owned(),
         prefix: prefix.trim_matches('/').to_owned(),
         is_file: verb != "sync" && !command.has("--recursive"),

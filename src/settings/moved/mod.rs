@@ -103,3 +103,6 @@ fn tool(name: &str, file: &ForeignValue, carried: &mut CarriedSettings) -> Optio
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

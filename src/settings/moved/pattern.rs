@@ -198,6 +198,7 @@ fn glob(pieces: Vec<PatternPiece>) -> Option<String> {
             Some(format!("/{start}**/*{end}"))
         }
         ["", inner, ""] if !in_folder(inner) => Some(format!("*{inner}*")),
+        ["", folder, ""] if !in_folder(folder.trim_end_matches('/')) => Some(format!("*{folder}")),
         _ => None,
     }
 }
@@ -242,6 +243,7 @@ mod tests {
             (r"^[^/]+\.html$", "/*.html"),
             (r".+/index\.html$", "/*/**/index.html"),
             (r"drafts", "*drafts*"),
+            (r"drafts/", "*drafts/"),
             (r"^.*$", "*"),
         ] {
             let globs = of_regex(regex).expect(regex);

@@ -429,7 +429,9 @@ fn carry(entries: &[(String, ForeignValue)], table: KeyTable, carried: &mut Carr
             Some(_) if *value == ForeignValue::Single(Value::Null) => {}
             Some(ours) => match ours.strip_prefix('=') {
                 Some(ours) => carried.carry(key, ours, value),
-                None if value.is(false) => {}
+                None if value.is(false) && ours != PURGED => {
+                    carried.leave(key, "it is off there, and nothing is done for it here");
+                }
                 None => carried.leave(key, ours),
             },
             None => carried.leave(key, "this key is not known here"),
@@ -539,10 +541,18 @@ fn routing_rules(table: &ForeignValue, carried: &mut CarriedSettings) {
             .filter(|_| literal(&rule.json().to_string()).is_some())
         {
             Some((from, to, status)) => carried.redirect("routing_rules", (from, to), *status),
-            None => carried.leave(
-                "routing_rules",
-                &format!("write it as [[redirects]]: {}", rule.json()),
-            ),
+            None => {
+                // With spaces, so that its line can be broken.
+                let rule = rule
+                    .json()
+                    .to_string()
+                    .replace("\":", "\": ")
+                    .replace(",\"", ", \"");
+                carried.leave(
+                    "routing_rules",
+                    &format!("write it as [[redirects]]: {rule}"),
+                );
+            }
         }
     }
     if !carried.redirects.is_empty() {
