@@ -55,9 +55,15 @@ pub(super) async fn init(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
             std::io::ErrorKind::AlreadyExists => already(&shown),
             _ => Error::failed(format!("cannot write {shown}")).because(error),
         })?;
+    let expected = settings::expected_builds(here).into_iter();
+    let generator = expected
+        .filter(|build| build.folder == *dir)
+        .map(|build| build.generator)
+        .next();
     printer.wrote_settings(&WrittenSettings {
         file: &shown,
         dir,
+        generator,
         others,
         text: &text,
         names_bucket: names_bucket(&text),

@@ -13,6 +13,8 @@ use crate::aws::AwsError;
 pub struct WrittenSettings<'a> {
     pub file: &'a str,
     pub dir: &'a str,
+    /// The one that writes `dir`.
+    pub generator: Option<&'static str>,
     /// Builds that lie here too.
     pub others: &'a [String],
     pub text: &'a str,
@@ -42,12 +44,19 @@ impl Printer {
 
     pub fn wrote_settings(&self, written: &WrittenSettings) {
         let WrittenSettings {
-            file, others, text, ..
+            file,
+            dir,
+            others,
+            text,
+            ..
         } = written;
         self.result(
             &format!("Wrote {file}:\n\n{}", text.trim_end()),
             &merged(json!({"type": "init"}), written),
         );
+        if let Some(generator) = written.generator {
+            self.note(&format!("{generator} writes {dir}"));
+        }
         if !others.is_empty() {
             self.note(&format!("Also here: {}", others.join(", ")));
         }

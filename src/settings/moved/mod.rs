@@ -3,8 +3,11 @@
 
 mod carried;
 mod commands;
+mod hugo;
 mod pattern;
 mod script;
+mod shell;
+mod tables;
 mod text;
 mod tools;
 mod value;
@@ -97,7 +100,7 @@ fn tool(name: &str, file: &ForeignValue, carried: &mut CarriedSettings) -> Optio
         tools::gatsby(options, carried);
         Some(GATSBY)
     } else if let Some(deployment) = deployment {
-        tools::hugo(deployment, carried);
+        hugo::read(deployment, carried);
         Some("hugo deploy")
     } else {
         None

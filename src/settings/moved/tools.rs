@@ -1,192 +1,11 @@
-//! Tools whose settings are tables: what each of their keys comes to. Each row is as the tool's own documentation says.
+//! Tools whose settings are tables: what takes more than a row in `tables`.
 
 use serde_json::{Value, json};
 
 use super::carried::{ACL, CarriedKeys, CarriedSettings, FirstMatch};
 use super::pattern;
-use super::value::{ForeignTable, ForeignValue, literal, plain_name};
-
-/// A tool's key, and `=KEY` of deploy.toml that means the same, or what is said of it. Empty: it is read by itself.
-type KeyTable = &'static [(&'static str, &'static str)];
-
-const CREDENTIALS: &str =
-    "no secret is taken over: the usual AWS variables, profiles and roles are read";
-const PURGED: &str = "each deploy purges exactly what changed, and waits for it";
-const PARALLEL: &str = "the number of requests at once finds its level";
-const WEBSITE: &str = "the bucket's website configuration stays as it is, and is read from there";
-const DISTRIBUTION: &str =
-    "the distribution stays as it is; `unstale setup --distribution ID` changes single fields";
-const STAYS: &str = "what others put there stays, unless --adopt says otherwise: with --adopt say --no-delete, or it is deleted";
-const STRIPPED: &str = "pages keep their keys; folders answer by a function (`redirect-function`) or a website endpoint";
-const CHECKED: &str = "what did not change is not uploaded; `unstale deploy --force` uploads all";
-const SHOWN: &str = "`unstale plan` shows what a deploy would do";
-const BY_ITSELF: &str = "it is the way of every deploy";
-
-const S3_WEBSITE: KeyTable = &[
-    ("s3_bucket", "=bucket"),
-    ("s3_endpoint", "=region"),
-    ("s3_key_prefix", "=prefix"),
-    ("cloudfront_distribution_id", "=distribution"),
-    ("site", "=dir"),
-    ("profile", "=profile"),
-    ("s3_id", CREDENTIALS),
-    ("s3_secret", CREDENTIALS),
-    ("session_token", CREDENTIALS),
-    ("profile_assume_role_arn", CREDENTIALS),
-    ("index_document", WEBSITE),
-    ("error_document", ""),
-    ("max_age", ""),
-    ("cache_control", ""),
-    ("content_type", ""),
-    ("gzip", ""),
-    ("gzip_zopfli", "`compress` has gzip, br and zstd"),
-    ("exclude_from_upload", ""),
-    ("ignore_on_server", STAYS),
-    ("redirects", ""),
-    ("routing_rules", ""),
-    (
-        "redirect_domains",
-        "`canonical-host` sends viewers of other names to one",
-    ),
-    ("route53", "`unstale setup --domain HOST` makes DNS records"),
-    (
-        "s3_reduced_redundancy",
-        "that storage class costs more than STANDARD today",
-    ),
-    (
-        "treat_zero_length_objects_as_redirects",
-        "an empty file is a file; redirects stand in _redirects or [[redirects]]",
-    ),
-    (
-        "extensionless_mime_type",
-        "a rule in [[headers]] sets content-type",
-    ),
-    ("concurrency_level", PARALLEL),
-    ("cloudfront_invalidate_root", PURGED),
-    ("cloudfront_wildcard_invalidation", PURGED),
-    ("cloudfront_distribution_config", DISTRIBUTION),
-];
-
-const S3DEPLOY: KeyTable = &[
-    ("bucket", "=bucket"),
-    ("path", "=prefix"),
-    ("region", "=region"),
-    ("source", "=dir"),
-    ("distribution-id", "=distribution"),
-    ("max-delete", "=max-delete"),
-    ("endpoint-url", "=endpoint-url"),
-    ("key", CREDENTIALS),
-    ("secret", CREDENTIALS),
-    ("acl", ACL),
-    ("public-access", ACL),
-    ("strip-index-html", STRIPPED),
-    ("force", CHECKED),
-    ("try", SHOWN),
-    ("workers", PARALLEL),
-    ("quiet", "`--quiet`"),
-    ("v", "`--verbose`"),
-    (
-        "skip-local-dirs",
-        "hidden folders are deployed but for .git and the like: see `exclude`",
-    ),
-    ("ignore", ""),
-    ("skip-local-files", ""),
-    ("routes", ""),
-];
-
-const HUGO: KeyTable = &[
-    ("matchers", ""),
-    ("targets", ""),
-    ("target", ""),
-    (
-        "order",
-        "pages go live after what they refer to, by themselves",
-    ),
-    ("maxDeletes", "=max-delete"),
-    ("workers", PARALLEL),
-    ("confirm", SHOWN),
-    ("dryRun", SHOWN),
-    ("force", CHECKED),
-    ("invalidateCDN", PURGED),
-];
-
-const HUGO_TARGET: KeyTable = &[
-    ("name", ""),
-    ("url", ""),
-    ("cloudFrontDistributionID", ""),
-    ("include", "`exclude` names what stays out"),
-    ("exclude", ""),
-    ("stripIndexHTML", STRIPPED),
-    ("googleCloudCDNOrigin", "CloudFront alone is purged"),
-];
-
-const FINCH: KeyTable = &[
-    ("bucketName", "=bucket"),
-    ("distributionFolder", "=dir"),
-    ("keyPrefix", "=prefix"),
-    ("indexDocument", WEBSITE),
-    ("errorDocument", ""),
-    ("objectHeaders", ""),
-    ("routingRules", ""),
-    (
-        "redirectAllRequestsTo",
-        "`canonical-host` sends viewers of other names to one",
-    ),
-    (
-        "uploadOrder",
-        "pages go live after what they refer to, by themselves",
-    ),
-    (
-        "orderSpec",
-        "pages go live after what they refer to, by themselves",
-    ),
-    (
-        "bucketPolicyFile",
-        "the bucket's policy stays as it is; `unstale policy` prints what a deploy needs",
-    ),
-    ("corsFile", "the bucket's CORS rules stay as they are"),
-    ("manageResources", "a deploy makes and changes no bucket"),
-    ("sse", "the bucket's own encryption holds"),
-    ("tags", "the bucket's tags stay as they are"),
-];
-
-const GATSBY: KeyTable = &[
-    ("bucketName", "=bucket"),
-    ("bucketPrefix", "=prefix"),
-    ("region", "=region"),
-    ("customAwsEndpointHostname", "=endpoint-url"),
-    ("acl", ACL),
-    ("params", ""),
-    ("removeNonexistentObjects", ""),
-    (
-        "mergeCachingParams",
-        "hashed names are kept for a year, pages are asked for each time, by themselves",
-    ),
-    (
-        "generateRoutingRules",
-        "write createRedirect's to _redirects or [[redirects]]: no routing rules are made",
-    ),
-    (
-        "generateRedirectObjectsForPermanentRedirects",
-        "write createRedirect's to _redirects or [[redirects]]",
-    ),
-    (
-        "generateIndexPageForRedirect",
-        "a redirect of / stands in _redirects or [[redirects]]",
-    ),
-    (
-        "generateMatchPathRewrites",
-        "client-only paths: `spa = true`, or a line with 200 in _redirects",
-    ),
-    ("retainObjectsPatterns", STAYS),
-    ("enableS3StaticWebsiteHosting", WEBSITE),
-    ("protocol", "`canonical-host` is for redirects to one name"),
-    ("hostname", "`canonical-host` is for redirects to one name"),
-    ("parallelLimit", PARALLEL),
-    ("partSize", PARALLEL),
-    ("verbose", "`--verbose`"),
-    ("fixFirefoxCaching", BY_ITSELF),
-];
+use super::tables::{FINCH, GATSBY, KeyTable, PURGED, S3_WEBSITE, S3DEPLOY, STAYS, row};
+use super::value::{ForeignValue, literal, plain_name};
 
 /// Reads s3_website.yml.
 pub(super) fn s3_website(file: &ForeignValue, carried: &mut CarriedSettings) {
@@ -255,99 +74,6 @@ pub(super) fn s3deploy(file: &ForeignValue, carried: &mut CarriedSettings) {
     carried.first_matches(rules);
 }
 
-/// Reads Hugo's `[deployment]`.
-pub(super) fn hugo(deployment: &ForeignValue, carried: &mut CarriedSettings) {
-    carry(deployment.entries(), HUGO, carried);
-    let mut rules = Vec::new();
-    let matchers = deployment
-        .get("matchers")
-        .map_or(&[][..], ForeignValue::items);
-    for (number, matcher) in matchers.iter().enumerate() {
-        let what = format!("matchers, number {}", number + 1);
-        let is_header =
-            |name: &str| !["pattern", "gzip", "force"].contains(&plain_name(name).as_str());
-        let headers = matcher.entries().iter().filter(|(name, _)| is_header(name));
-        let headers: ForeignTable = headers.cloned().collect();
-        rules.extend(first_match(&what, "pattern", (matcher, &headers), carried));
-        if matcher.get("force").is_some() {
-            carried.leave(&format!("{what}, force"), CHECKED);
-        }
-    }
-    carried.first_matches(rules);
-    let mut targets: Vec<_> = deployment
-        .get("targets")
-        .map_or(&[][..], ForeignValue::items)
-        .iter()
-        .collect();
-    let usual = deployment.get("target");
-    targets.sort_by_key(|target| usual.is_none() || target.get("name") != usual);
-    for target in targets {
-        hugo_target(target, carried);
-    }
-}
-
-/// Takes the first target for the top level, and others for `[env.NAME]`.
-fn hugo_target(target: &ForeignValue, carried: &mut CarriedSettings) {
-    let name = target.get("name").and_then(ForeignValue::as_text);
-    let what = format!("target {}", name.as_deref().unwrap_or("without a name"));
-    let url = target
-        .get("url")
-        .and_then(ForeignValue::as_text)
-        .unwrap_or_default();
-    let Some(address) = url.strip_prefix("s3://") else {
-        return carried.leave(&what, &format!("it is not in S3: {url}"));
-    };
-    let (bucket, query) = address.split_once('?').unwrap_or((address, ""));
-    let mut keys = vec![("bucket", ForeignValue::text(bucket.trim_end_matches('/')))];
-    for part in query.split('&').filter(|part| !part.is_empty()) {
-        let (key, value) = part.split_once('=').unwrap_or((part, ""));
-        let value = percent_encoding::percent_decode_str(value).decode_utf8_lossy();
-        match key {
-            "region" | "prefix" | "profile" => keys.push((key, ForeignValue::text(value))),
-            "endpoint" => keys.push(("endpoint-url", ForeignValue::text(value))),
-            "s3ForcePathStyle" | "use_path_style" => {
-                keys.push(("path-style", ForeignValue::Single(json!(value == "true"))))
-            }
-            _ => carried.leave(
-                &format!("{what}, {key} in its URL"),
-                "this key is not known here",
-            ),
-        }
-    }
-    if let Some(id) = target.get("cloudFrontDistributionID") {
-        keys.push(("distribution", id.clone()));
-    }
-    for (key, why) in target
-        .entries()
-        .iter()
-        .filter_map(|(key, _)| Some((key, row(HUGO_TARGET, key)?)))
-    {
-        if !why.is_empty() {
-            carried.leave(&format!("{what}, {key}"), why);
-        }
-    }
-    let is_first = carried.key("bucket").is_none();
-    if let Some(pattern) = target.get("exclude").and_then(ForeignValue::as_text) {
-        match pattern::of_path_glob(&pattern).filter(|_| is_first) {
-            Some(globs) => carried.exclude(globs),
-            None if is_first => {
-                carried.leave(&what, &format!("no glob says its exclude `{pattern}`"))
-            }
-            None => {}
-        }
-    }
-    if is_first {
-        return keys
-            .iter()
-            .for_each(|(key, value)| carried.carry(&what, key, value));
-    }
-    let said = keys
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.to_owned(), carried.said(&what, key, &value)?)));
-    let said: CarriedKeys = said.collect();
-    carried.targets.push((name, said));
-}
-
 /// Reads serverless-finch's part of serverless.yml.
 pub(super) fn finch(file: &ForeignValue, carried: &mut CarriedSettings) {
     let client = file.get("custom").and_then(|custom| custom.get("client"));
@@ -413,15 +139,12 @@ pub(super) fn gatsby(options: &ForeignValue, carried: &mut CarriedSettings) {
     }
 }
 
-fn row(table: KeyTable, key: &str) -> Option<&'static str> {
-    let row = table
-        .iter()
-        .find(|(name, _)| plain_name(name) == plain_name(key));
-    row.map(|(_, ours)| *ours)
-}
-
 /// Goes through a tool's keys by its table.
-fn carry(entries: &[(String, ForeignValue)], table: KeyTable, carried: &mut CarriedSettings) {
+pub(super) fn carry(
+    entries: &[(String, ForeignValue)],
+    table: KeyTable,
+    carried: &mut CarriedSettings,
+) {
     for (key, value) in entries {
         match row(table, key) {
             Some("") => {}
@@ -457,7 +180,7 @@ fn rule(
 }
 
 /// Reads a route or matcher: an expression, its headers and whether gzip is asked for.
-fn first_match(
+pub(super) fn first_match(
     what: &str,
     key: &str,
     (table, headers): (&ForeignValue, &[(String, ForeignValue)]),
