@@ -159,9 +159,8 @@ impl CarriedSettings {
                 continue;
             };
             let ours = HEADERS.iter().find(|(theirs, _)| *theirs == plain);
-            let custom = plain
-                .strip_prefix("xamzmeta")
-                .map(|_| &name["x-amz-meta-".len()..]);
+            let lower = name.to_ascii_lowercase();
+            let custom = lower.strip_prefix("x-amz-meta-");
             match (ours, custom) {
                 (Some((_, ours)), _) => fields.push(((*ours).to_owned(), value)),
                 (_, Some(custom)) => metadata[custom] = value,

@@ -35,16 +35,25 @@ pub(crate) fn read(path: &Path) -> Result<(&'static str, CarriedSettings), Error
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let broken =
         |(line, problem): (usize, String)| Error::usage(format!("{shown}:{line}: {problem}"));
-    let file = parsed(&name, text).map_err(broken)?;
-    let mut carried = CarriedSettings::default();
-    let tool = tool(&name, &file, &mut carried);
-    if let Some(tool) = tool.or_else(|| commands::read(text, &file, &mut carried)) {
-        return Ok((tool, carried));
+    if let Some(carried) = of_text(&name, text).map_err(broken)? {
+        return Ok(carried);
     }
     Err(Error::usage(format!("{shown} has no settings of a deploy that are known")).hint(
         "known are s3_website.yml, .s3deploy.yml, Hugo's [deployment], gatsby-plugin-s3, serverless-finch, and lines with \
             `aws s3 sync`",
     ))
+}
+
+/// Returns what a text comes to, if it is of a tool; the error has its line.
+fn of_text(
+    name: &str,
+    text: &str,
+) -> Result<Option<(&'static str, CarriedSettings)>, (usize, String)> {
+    let file = parsed(name, text)?;
+    let mut carried = CarriedSettings::default();
+    let tool = tool(name, &file, &mut carried);
+    let tool = tool.or_else(|| commands::read(text, &file, &mut carried));
+    Ok(tool.map(|tool| (tool, carried)))
 }
 
 /// Parses a file by its name; the error has its line. What is neither settings nor a script with options is an empty table.

@@ -16,9 +16,14 @@ use PatternPiece::{AnyLetter, Anything, Text, WithinFolder};
 
 /// Alternatives of a group multiply: more than these are somebody's riddle.
 const MOST: usize = 64;
+/// Letters of a pattern.
+const LONGEST: usize = 1000;
 
 /// Returns the globs for the keys that a regular expression finds; `None` where no globs name the same.
 pub(super) fn of_regex(regex: &str) -> Option<Vec<String>> {
+    if regex.len() > LONGEST {
+        return None;
+    }
     let (start, rest) = match regex.strip_prefix('^') {
         Some(rest) => (None, rest),
         None => (Some(Anything), regex),
@@ -52,6 +57,9 @@ pub(super) fn of_flat_glob(pattern: &str) -> Option<String> {
 
 /// Returns the globs for a pattern of whole keys whose `*` stays in its folder, with `**` and `{a,b}`.
 pub(super) fn of_path_glob(pattern: &str) -> Option<Vec<String>> {
+    if pattern.matches('{').count() > 3 {
+        return None;
+    }
     if let Some((before, rest)) = pattern.split_once('{') {
         let (inner, after) = rest.split_once('}')?;
         let options = inner.split(',');

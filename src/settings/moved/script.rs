@@ -3,6 +3,8 @@
 use super::value::{ForeignTable, ForeignValue, computed};
 use serde_json::Value;
 
+const MOST_BRACKETS: usize = 2000;
+
 /// Returns the options that a script gives a plugin, read as far as they are literal; `Err` with the line where braces do not match.
 pub(super) fn options_of(script: &str, plugin: &str) -> Option<Result<ForeignValue, usize>> {
     let script = without_comments(script);
@@ -11,6 +13,10 @@ pub(super) fn options_of(script: &str, plugin: &str) -> Option<Result<ForeignVal
     let begin = named + after.find("options")?;
     let begin = begin + script[begin..].find('{')?;
     let mut rest = &script[begin..];
+    // Nobody writes options as deep as that.
+    if rest.matches(['{', '[']).count() > MOST_BRACKETS {
+        rest = &rest[..0];
+    }
     let line = |rest: &str| script[..script.len() - rest.len()].matches('\n').count() + 1;
     Some(table(&mut rest).ok_or_else(|| line(rest)))
 }
@@ -66,6 +72,7 @@ fn table(rest: &mut &str) -> Option<ForeignValue> {
         }
         let end = match rest.chars().next()? {
             '"' | '\'' | '`' => quoted_length(rest),
+            '.' => expression_length(rest)?,
             _ => rest.find([':', ',', '}'])?,
         };
         let key = rest[..end].trim().trim_matches(['"', '\'', '`']).to_owned();
@@ -95,7 +102,7 @@ fn value(rest: &mut &str) -> Option<ForeignValue> {
     if let Some(whole) = whole.filter(|_| rest.trim_start().starts_with([',', '}', ']'])) {
         return Some(whole);
     }
-    let end = expression_length(begin)?;
+    let end = expression_length(begin).filter(|end| *end > 0)?;
     *rest = &begin[end..];
     let expression = begin[..end].trim();
     let inner = expression.trim_matches(['"', '\'', '`']);
@@ -169,7 +176,7 @@ mod tests {
               resolve: `gatsby-plugin-s3`, /* the bucket */
               options: {
                 bucketName: process.env.BUCKET, region: 'eu-west-1', // where
-                'a/b': { "CacheControl": "x, {y}" }, n: 5, acl: null, ...more,
+                'a/b': { "CacheControl": "x, {y}" }, n: 5, acl: null, ...more, ...(on ? { x: 1 } : {}),
                 remove: process.env.CI === "true" ? [1, 2] : false,
                 url: `https://${host}`, prefix: `${process.env.PREFIX}`,
                 list: ['a', "b",],
@@ -179,6 +186,7 @@ mod tests {
         let expected = json!({
             "bucketName": "<%= process.env.BUCKET %>", "region": "eu-west-1",
             "a/b": {"CacheControl": "x, {y}"}, "n": 5, "acl": null, "...more": "<%= ...more %>",
+            "...(on ? { x: 1 } : {})": "<%= ...(on ? { x: 1 } : {}) %>",
             "remove": "<%= process.env.CI === \"true\" ? [1, 2] : false %>",
             "url": "<%= `https://${host}` %>", "prefix": "<%= process.env.PREFIX %>",
             "list": ["a", "b"],
@@ -186,6 +194,9 @@ mod tests {
         assert_eq!(read.json(), expected);
         let broken = "x\n'gatsby-plugin-s3', options: {\n  a: [1,\n";
         assert_eq!(options_of(broken, "gatsby-plugin-s3"), Some(Err(4)));
+        let odd = "'gatsby-plugin-s3', options: { a: [) }";
+        let odd = options_of(odd, "gatsby-plugin-s3").unwrap().unwrap();
+        assert_eq!(odd.json(), json!({"a": "<%= [) %>"}));
         assert_eq!(options_of("{}", "gatsby-plugin-s3"), None);
     }
 }

@@ -106,3 +106,56 @@ fn names_are_compared_without_case_and_dashes() {
     )]);
     assert!(table.get("cache_control").is_some() && table.get("cache").is_none());
 }
+
+#[test]
+fn files_that_end_anywhere_are_an_error_or_come_to_settings() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/moved");
+    let files = walkdir::WalkDir::new(fixtures).into_iter();
+    let files = files.map(|entry| entry.unwrap().into_path());
+    for path in files.filter(|path| path.is_file() && !path.ends_with("deploy.toml")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        for end in (0..text.len())
+            .step_by(53)
+            .filter(|end| text.is_char_boundary(*end))
+        {
+            let Ok(Some((_, carried))) = super::of_text(name, &text[..end]) else {
+                continue;
+            };
+            let written: Result<toml::Table, _> = carried.text("x").parse();
+            assert!(written.is_ok(), "{path:?} {end} {written:?}");
+        }
+    }
+    // What is odd is left, or wrong, and nothing worse.
+    for (name, text) in [
+        (
+            "s3_website.yml",
+            "s3_bucket: a\nredirects: [1]\ngzip: x\nmax_age: {}\n".to_owned(),
+        ),
+        (
+            "serverless.yml",
+            "custom: {client: {bucketName: a, objectHeaders: {a: [{name: XAmzMeta, value: b}]}}}"
+                .to_owned(),
+        ),
+        (
+            "gatsby-config.js",
+            format!("'gatsby-plugin-s3', options: {}", "{a: [".repeat(9000)),
+        ),
+        (
+            "hugo.yaml",
+            format!(
+                "deployment: {{matchers: [{{pattern: '{}'}}]}}",
+                "(".repeat(9000)
+            ),
+        ),
+        (
+            "a.sh",
+            "aws s3 sync a s3://b --exclude '\u{7f}' --cache-control '\u{7f}\u{1}'\naws".to_owned(),
+        ),
+    ] {
+        let carried = super::of_text(name, &text);
+        if let Ok(Some((_, carried))) = carried {
+            assert!(carried.text("x").parse::<toml::Table>().is_ok(), "{name}");
+        }
+    }
+}

@@ -7,6 +7,9 @@ use super::pattern;
 use super::tables::{FINCH, GATSBY, KeyTable, PURGED, S3_WEBSITE, S3DEPLOY, STAYS, row};
 use super::value::{ForeignValue, literal, plain_name};
 
+/// Keys that are read by themselves, entry by entry.
+const TABLES: [&str; 3] = ["redirects", "objectHeaders", "params"];
+
 /// Reads s3_website.yml.
 pub(super) fn s3_website(file: &ForeignValue, carried: &mut CarriedSettings) {
     carry(file.entries(), S3_WEBSITE, carried);
@@ -27,6 +30,9 @@ pub(super) fn s3_website(file: &ForeignValue, carried: &mut CarriedSettings) {
                     .map(String::as_str)
                     .filter(|end| end.starts_with('.'))
                     .collect();
+                if endings.is_empty() && !value.is(false) {
+                    carried.leave(name, "it names no endings such as .html");
+                }
                 gzip(&endings, carried);
             }
             "exclude_from_upload" => exclude(name, value, carried),
@@ -147,6 +153,9 @@ pub(super) fn carry(
 ) {
     for (key, value) in entries {
         match row(table, key) {
+            Some("") if TABLES.contains(&key.as_str()) && value.entries().is_empty() => {
+                carried.leave(key, "it is not a table, or an empty one");
+            }
             Some("") => {}
             // What is switched off asks for nothing.
             Some(_) if *value == ForeignValue::Single(Value::Null) => {}
