@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::carried::{CarriedKeys, CarriedSettings};
 use super::pattern;
-use super::shell::{AwsCommand, commands};
+use super::shell::{AwsCommand, HARD_SPACE, commands};
 use super::value::{ForeignTable, ForeignValue, computed};
 
 /// Options that are of headers.
@@ -96,6 +96,11 @@ pub(super) fn read(
             other_target(base, ids, carried);
         }
     }
+    let is_elsewhere =
+        |part: &&FolderUpload| bases.first().is_none_or(|base| base.bucket != part.bucket);
+    for part in uploads.iter().filter(is_elsewhere) {
+        unsaid(part, &bases, carried);
+    }
     let purge = |command: &&AwsCommand| {
         command
             .words
@@ -108,6 +113,27 @@ pub(super) fn read(
         carried.leave(&format!("line {}, create-invalidation", command.line), why);
     }
     (!bases.is_empty()).then_some("aws s3")
+}
+
+/// Says what of an upload to another bucket than the first is not carried over.
+fn unsaid(part: &FolderUpload, bases: &[&FolderUpload], carried: &mut CarriedSettings) {
+    let what = format!("line {}", part.command.line);
+    if !bases.iter().any(|base| base.bucket == part.bucket) {
+        let why = "only files go to that bucket, and a deploy is of a folder";
+        return carried.leave(&what, why);
+    }
+    // These ask for what every deploy does.
+    let is_told = |name: &&str| OPTIONS.contains(&(*name, ""));
+    let names = part.command.options.iter().map(|(name, _)| name.as_str());
+    let mut names: Vec<_> = names.filter(|name| !is_told(name)).collect();
+    names.dedup();
+    if !names.is_empty() {
+        let why = format!(
+            "{} of the other bucket: write them into its [env.NAME]",
+            names.join(", ")
+        );
+        carried.leave(&what, &why);
+    }
 }
 
 /// Tells whether one upload's folder holds another's, in the build as in the bucket.
@@ -148,7 +174,7 @@ fn distribution(command: &AwsCommand) -> Option<SaidKey> {
 /// Marks a text with variables of a shell, which nobody here knows, as computed.
 fn known(text: &str) -> ForeignValue {
     if text.contains(['$', '`']) {
-        ForeignValue::text(computed(text))
+        ForeignValue::text(computed(&text.replace(HARD_SPACE, " ")))
     } else {
         ForeignValue::text(text)
     }

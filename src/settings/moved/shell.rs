@@ -7,6 +7,9 @@ use serde_json::json;
 
 use super::value::ForeignValue;
 
+/// Stands for the spaces inside of a word.
+pub(super) const HARD_SPACE: &str = "\u{a0}";
+
 /// Options of `aws s3 sync` and `cp` without a value (AWS CLI Command Reference).
 const SWITCHES: &str = "--delete --recursive --size-only --exact-timestamps --quiet --only-show-errors --no-progress --dryrun \
     --follow-symlinks --no-follow-symlinks --no-guess-mime-type --debug --no-verify-ssl --no-paginate --no-sign-request";
@@ -91,12 +94,12 @@ fn shell_lines(text: &str, file: &ForeignValue) -> Vec<(usize, Option<String>, S
     lines
 }
 
-/// Takes the spaces out of `${{ x }}` and `$(x y)`, which are one word each.
+/// Joins `${{ x }}` and `$(x y)`, which are one word each.
 fn joined(text: &str) -> String {
     let Ok(spaced) = Regex::new(r"\$\{\{[^}]*\}\}|\$\([^)]*\)") else {
         return text.to_owned();
     };
-    let close = |found: &regex::Captures<'_>| found[0].split_whitespace().collect::<String>();
+    let close = |found: &regex::Captures<'_>| found[0].replace(char::is_whitespace, HARD_SPACE);
     spaced.replace_all(text, close).into_owned()
 }
 
@@ -117,7 +120,7 @@ fn shell_words(text: &str) -> Vec<Option<String>> {
                 words.extend(word.take().map(Some));
                 words.push(None);
             }
-            (None, letter) if letter.is_whitespace() => words.extend(word.take().map(Some)),
+            (None, letter) if letter.is_ascii_whitespace() => words.extend(word.take().map(Some)),
             (_, letter) => word.get_or_insert_default().push(letter),
         }
     }
@@ -176,7 +179,7 @@ fn assignments(text: &str) -> BTreeMap<String, Option<String>> {
 
 /// Fills in the variables of a word that are known.
 fn filled(word: &str, known: &BTreeMap<String, Option<String>>) -> String {
-    let variable = r"\$\{\{env\.(\w+)\}\}|\$\{(\w+)\}|\$\((\w+)\)|\$(\w+)";
+    let variable = r"\$\{\{\s*env\.(\w+)\s*\}\}|\$\{(\w+)\}|\$\((\w+)\)|\$(\w+)";
     let Ok(variable) = Regex::new(variable) else {
         return word.to_owned();
     };
@@ -223,7 +226,7 @@ mod tests {
             ),
             (
                 "B: my-site\naws s3 sync dist s3://${{ env.B }}",
-                "s3 sync dist s3://${{env.B}}",
+                "s3 sync dist s3://${{\u{a0}env.B\u{a0}}}",
             ),
             (
                 "BU=my-site\naws s3 sync dist s3://$BU/x",
