@@ -257,7 +257,9 @@ it is run again.")]
     #[command(after_help = "\
 Examples:
   unstale init                         asks at a terminal, else takes flags
-  unstale init dist --bucket my-site")]
+  unstale init dist --bucket my-site
+  unstale init --from s3_website.yml   what another tool did, with comments on
+                                       what is not taken over")]
     Init(InitArgs),
     /// Print the completions of a shell
     #[command(after_help = "\
@@ -472,6 +474,10 @@ pub struct InitArgs {
     #[arg(value_name = "DIR")]
     #[serde(skip)]
     pub dir: Option<PathBuf>,
+    /// Take over another tool's settings: s3_website.yml, .s3deploy.yml, Hugo's, Gatsby's, serverless.yml, or commands in a workflow
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub from: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args, Serialize)]

@@ -3,15 +3,17 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::App;
 use super::site_choice::SiteChoice;
-use crate::cli::{Cli, CommonArgs};
+use crate::cli::{Cli, Command, CommonArgs};
 use crate::error::{Error, Exit};
 use crate::job::StopSignal;
 use crate::report::Printer;
 use crate::report::init::WrittenSettings;
 use crate::settings::values::{BucketAddress, SitePrefix, read};
-use crate::settings::{self, FILE, Settings};
+use crate::settings::{self, FILE, Settings, moved};
 
 /// Writes what the flags say and what is found, and at a terminal asks for the rest. Reads no settings: there are none yet.
 pub(super) async fn init(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
@@ -22,32 +24,50 @@ pub(super) async fn init(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
     }
     let here = path.parent().unwrap_or(Path::new(""));
     let settings = settings::without_file(&cli.settings()?)?;
-    let builds = builds(&settings, here)?;
+    let from = match &cli.command {
+        Command::Init(flags) => flags.from.as_deref(),
+        _ => None,
+    };
+    let (builds, text) = match from {
+        Some(from) => taken_over(from, &settings, (here, &cli.common))?,
+        None => {
+            let builds = builds(&settings, here)?;
+            let dir = builds.first().ok_or_else(|| no_build(here))?;
+            let mut choice = SiteChoice::default();
+            if printer.can_ask() {
+                let app = App {
+                    settings,
+                    printer: printer.clone(),
+                    stop: StopSignal::default(),
+                };
+                choice = app.choose_site().await?;
+            }
+            let text = written(dir, &cli.common, &choice);
+            (builds, text)
+        }
+    };
     let [dir, others @ ..] = builds.as_slice() else {
         return Err(no_build(here));
     };
-    let mut choice = SiteChoice::default();
-    if printer.can_ask() {
-        let app = App {
-            settings,
-            printer: printer.clone(),
-            stop: StopSignal::default(),
-        };
-        choice = app.choose_site().await?;
-    }
-    let text = written(dir, &cli.common, &choice);
     let file = std::fs::File::create_new(&path);
     file.and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => already(&shown),
             _ => Error::failed(format!("cannot write {shown}")).because(error),
         })?;
+    let expected = settings::expected_builds(here).into_iter();
+    let generator = expected
+        .filter(|build| build.folder == *dir)
+        .map(|build| build.generator)
+        .next();
     printer.wrote_settings(&WrittenSettings {
         file: &shown,
         dir,
+        generator,
         others,
         text: &text,
-        names_bucket: cli.common.bucket.is_some() || choice.bucket.is_some(),
+        names_bucket: names_bucket(&text),
+        takes_over: from.is_some(),
     });
     Ok(Exit::Done)
 }
@@ -85,22 +105,68 @@ fn no_build(here: &Path) -> Error {
     Error::usage(problem).hint("build the site first, or name its folder: `unstale init DIR`")
 }
 
+/// Tells whether the top level of the settings names a bucket.
+fn names_bucket(text: &str) -> bool {
+    let mut top = text.lines().take_while(|line| !line.starts_with('['));
+    top.any(|line| line.starts_with("bucket = "))
+}
+
+/// Returns the build, which need not be there yet, and the text that another tool's settings come to. Flags overrule them.
+fn taken_over(
+    from: &Path,
+    settings: &Settings,
+    (here, flags): (&Path, &CommonArgs),
+) -> Result<(Vec<String>, String), Error> {
+    let (tool, mut carried) = moved::read(from)?;
+    let mut builds = builds(settings, here)?;
+    if let Some(dir) = carried.key("dir").and_then(|dir| dir.as_str())
+        && settings.dir.is_none()
+    {
+        builds = vec![dir.to_owned()];
+    }
+    if builds.is_empty() {
+        let expected = settings::expected_builds(here).into_iter().next();
+        let expected = expected.ok_or_else(|| no_build(here))?;
+        builds.push(expected.folder);
+    }
+    let dir = builds.first().map(String::as_str).unwrap_or_default();
+    for (key, value) in said(dir, flags, &SiteChoice::default()) {
+        carried.overrule(key, value);
+    }
+    let from = format!("{} ({tool})", from.display());
+    Ok((builds, carried.text(&from)))
+}
+
 /// Writes down what the flags and the answers say; what nobody said is left to defaults.
 fn written(dir: &str, flags: &CommonArgs, choice: &SiteChoice) -> String {
+    let said = said(dir, flags, choice);
+    // TOML takes JSON's strings and lists of them.
+    let mut lines: Vec<_> = said
+        .iter()
+        .map(|(key, value)| format!("{key} = {value}\n"))
+        .collect();
+    if !said.iter().any(|(key, _)| *key == "bucket") {
+        lines.insert(1, "# bucket = \"my-site\"\n".to_owned());
+    }
+    lines.concat()
+}
+
+/// Returns the keys that the flags and the answers say, `dir` first.
+fn said(dir: &str, flags: &CommonArgs, choice: &SiteChoice) -> Vec<(&'static str, Value)> {
     let bucket = flags.bucket.as_ref().or(choice.bucket.as_ref());
     let bucket = bucket.and_then(|text| read::<BucketAddress>(text).ok());
     let inside = bucket.as_ref().and_then(|bucket| bucket.prefix.as_ref());
     let prefix = flags.prefix.as_ref();
     let prefix = prefix.and_then(|text| read::<SitePrefix>(text).ok());
     let prefix = prefix.as_ref().or(inside);
-    let text = |text: &str| serde_json::Value::from(text);
+    let text = |text: &str| Value::from(text);
     let distribution = match flags.distribution.as_slice() {
         [] => choice.distribution.as_deref().map(text),
         [name] if name == "auto" => None,
         [name] => Some(text(name)),
         names => Some(names.into()),
     };
-    let lines = [
+    let keys = [
         ("dir", Some(text(dir))),
         ("bucket", bucket.as_ref().map(|bucket| text(&bucket.name))),
         ("prefix", prefix.map(|prefix| text(&prefix.0))),
@@ -108,11 +174,7 @@ fn written(dir: &str, flags: &CommonArgs, choice: &SiteChoice) -> String {
         ("profile", flags.profile.as_deref().map(text)),
         ("distribution", distribution),
     ];
-    // TOML takes JSON's strings and lists of them.
-    let line = |(key, value): (&str, Option<serde_json::Value>)| match value {
-        Some(value) => format!("{key} = {value}\n"),
-        None if key == "bucket" => "# bucket = \"my-site\"\n".to_owned(),
-        None => String::new(),
-    };
-    lines.into_iter().map(line).collect()
+    let keys = keys.into_iter();
+    keys.filter_map(|(key, value)| Some((key, value?)))
+        .collect()
 }

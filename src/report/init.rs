@@ -13,11 +13,16 @@ use crate::aws::AwsError;
 pub struct WrittenSettings<'a> {
     pub file: &'a str,
     pub dir: &'a str,
+    /// The one that writes `dir`.
+    pub generator: Option<&'static str>,
     /// Builds that lie here too.
     pub others: &'a [String],
     pub text: &'a str,
     #[serde(skip)]
     pub names_bucket: bool,
+    /// Another tool deployed the site until now.
+    #[serde(skip)]
+    pub takes_over: bool,
 }
 
 impl Printer {
@@ -39,19 +44,33 @@ impl Printer {
 
     pub fn wrote_settings(&self, written: &WrittenSettings) {
         let WrittenSettings {
-            file, others, text, ..
+            file,
+            dir,
+            others,
+            text,
+            ..
         } = written;
         self.result(
             &format!("Wrote {file}:\n\n{}", text.trim_end()),
             &merged(json!({"type": "init"}), written),
         );
+        if let Some(generator) = written.generator {
+            self.note(&format!("{generator} writes {dir}"));
+        }
         if !others.is_empty() {
             self.note(&format!("Also here: {}", others.join(", ")));
         }
-        self.note(if written.names_bucket {
-            "`unstale plan` shows what a deploy would do"
-        } else {
-            "It names no bucket yet: set `bucket`, or try it without: `unstale deploy --local`"
-        });
+        let next = match (written.names_bucket, written.takes_over) {
+            (false, _) => {
+                "It names no bucket yet: set `bucket`, or try it without: `unstale deploy --local`"
+            }
+            (true, false) => "`unstale plan` shows what a deploy would do",
+            (true, true) => {
+                "Next: `unstale plan --adopt` shows which objects become this tool's, what\n\
+                 headers change and which old objects would go, and the one purge of `/*`.\n\
+                 Without --adopt what the build does not have stays in the bucket."
+            }
+        };
+        self.note(next);
     }
 }

@@ -92,7 +92,11 @@ fn why_too_much(dir: &Path, home: Option<&Path>) -> Option<&'static str> {
 }
 
 fn what_makes_it_a_root(settings: &Settings, dir: &Path, here: &Path) -> Option<String> {
-    if let Some(mark) = ROOT_MARKS.iter().find(|mark| dir.join(mark).exists()) {
+    let is_mark = |mark: &&&str| {
+        let path = dir.join(mark);
+        path.exists() && !is_copied_settings(settings, &path, here)
+    };
+    if let Some(mark) = ROOT_MARKS.iter().find(is_mark) {
         return Some((*mark).to_owned());
     }
     let dir = dir.canonicalize().ok()?;
@@ -103,6 +107,16 @@ fn what_makes_it_a_root(settings: &Settings, dir: &Path, here: &Path) -> Option<
     }
     let current = here.join(".").canonicalize().ok()?;
     (current != dir && current.starts_with(&dir)).then(|| "the current folder".to_owned())
+}
+
+/// Tells whether it is the settings file that was read, as a generator such as Jekyll copies it into the build, where it is left out.
+fn is_copied_settings(settings: &Settings, path: &Path, here: &Path) -> bool {
+    let Some(own) = settings.file.as_ref().map(|file| here.join(file)) else {
+        return false;
+    };
+    let text = |path: &Path| std::fs::read(path).ok();
+    let is_itself = own.canonicalize().ok() == path.canonicalize().ok();
+    path.ends_with(FILE) && !is_itself && text(path).is_some() && text(path) == text(&own)
 }
 
 fn hinted(error: Error, here: &Path) -> Error {
@@ -178,6 +192,18 @@ mod tests {
         };
         fs::write(public.join("site.toml"), "").unwrap();
         assert!(build_dir(&inside, here.path()).is_err());
+        fs::remove_file(public.join("site.toml")).unwrap();
+        // Jekyll copies it. One that says something else is of another project.
+        let beside = Settings {
+            file: Some(FILE.into()),
+            ..settings(Some("public"))
+        };
+        fs::write(here.path().join(FILE), "dir = \"public\"\n").unwrap();
+        for (copy, is_taken) in [("dir = \"public\"\n", true), ("dir = \".\"\n", false)] {
+            fs::write(public.join(FILE), copy).unwrap();
+            assert_eq!(build_dir(&beside, here.path()).is_ok(), is_taken, "{copy}");
+        }
+        fs::remove_file(public.join(FILE)).unwrap();
         assert!(build_dir(&settings(Some("..")), &public).is_err());
         assert!(build_dir(&settings(Some(".")), &here.path().join("public")).is_ok());
     }

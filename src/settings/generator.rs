@@ -20,7 +20,7 @@ Eleventy | .eleventy.js eleventy.config.* package.json="@11ty/eleventy": | eleve
 Docusaurus | docusaurus.config.* | | build
 VitePress | .vitepress/config.* | .vitepress/config.*:outDir | .vitepress/dist
 VuePress | .vuepress/config.* | .vuepress/config.*:dest | .vuepress/dist
-MkDocs | mkdocs.yml | mkdocs.yml:site_dir | site
+MkDocs | mkdocs.yml mkdocs.yaml | mkdocs.yml:site_dir mkdocs.yaml:site_dir | site
 mdBook | book.toml | book.toml:build-dir | book book/html
 Pelican | pelicanconf.py | pelicanconf.py:OUTPUT_PATH | output
 Sphinx | conf.py source/conf.py | | _build/html build/html
@@ -402,6 +402,7 @@ mod tests {
                 "www",
             ),
             (&[("mkdocs.yml", "site_dir: www\n")], "MkDocs", "www"),
+            (&[("mkdocs.yaml", "site_dir: www\n")], "MkDocs", "www"),
             (
                 &[("book.toml", "[build]\nbuild-dir = \"www\"\n")],
                 "mdBook",

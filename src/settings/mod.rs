@@ -6,6 +6,7 @@ mod generator;
 mod layers;
 pub(crate) mod list;
 mod mistake;
+pub(crate) mod moved;
 mod new_redirects;
 mod place_variables;
 pub(crate) mod setup_values;

@@ -71,7 +71,9 @@ async fn init_follows_the_generator_and_never_takes_its_sources() {
     fs::create_dir(vite.path().join("www")).unwrap();
     fs::write(vite.path().join("www/index.html"), "").unwrap();
     let ran = init().await.succeeds();
-    ran.says("names no bucket yet").never_says("public");
+    ran.says("Vite writes www")
+        .says("names no bucket yet")
+        .never_says("public");
     let written = settings(vite.path());
     assert_eq!(written, "dir = \"www\"\n# bucket = \"my-site\"\n");
     Unstale::new("plan")
@@ -98,6 +100,21 @@ async fn init_takes_the_folder_and_the_distributions_that_are_named() {
     elsewhere.within(site.project()).await.succeeds();
     let written = settings(&site.project().join("conf"));
     assert!(written.starts_with("dir = \"/"), "{written}");
+}
+
+#[tokio::test]
+async fn settings_that_jekyll_copied_into_its_build_are_neither_refused_nor_deployed() {
+    let world = World::new().await;
+    let jekyll = project(&[("_config.yml", "title: a\n"), ("_site/index.html", "<p>")]);
+    let ran = Unstale::new("init --bucket site").within(jekyll.path());
+    ran.await.succeeds().says("Jekyll writes _site");
+    let copy = jekyll.path().join("_site/deploy.toml");
+    fs::copy(jekyll.path().join("deploy.toml"), copy).unwrap();
+    let deploy = Unstale::new("deploy --endpoint-url").arg(world.endpoint());
+    deploy.within(jekyll.path()).await.succeeds();
+    let keys: Vec<_> = world.objects("").into_keys().collect();
+    assert!(keys.contains(&"index.html".to_owned()), "{keys:?}");
+    assert!(!keys.contains(&"deploy.toml".to_owned()), "{keys:?}");
 }
 
 /// Runs `init` at a terminal at which this is typed.

@@ -45,6 +45,7 @@ mod lost;
 mod lost_amiss;
 mod manual;
 mod mishap;
+mod moving;
 mod order;
 mod pages;
 mod paths;

@@ -1,0 +1,357 @@
+//! `aws s3 sync`, `aws s3 cp` and `aws cloudfront create-invalidation` in workflows, package.json, Makefiles and shell scripts.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::carried::{CarriedKeys, CarriedSettings};
+use super::pattern;
+use super::shell::{AwsCommand, HARD_SPACE, commands};
+use super::value::{ForeignTable, ForeignValue, computed};
+
+/// Options that are of headers.
+const HEADERS: &str = "--cache-control --content-type --content-encoding --content-language --content-disposition --storage-class \
+    --acl --grants --sse --sse-kms-key-id --expires";
+/// Options of which deploy.toml has the same, and what is said of others.
+const OPTIONS: [(&str, &str); 17] = [
+    ("--region", "=region"),
+    ("--profile", "=profile"),
+    ("--endpoint-url", "=endpoint-url"),
+    ("--recursive", ""),
+    ("--delete", ""),
+    ("--quiet", ""),
+    ("--only-show-errors", ""),
+    ("--no-progress", ""),
+    ("--no-paginate", ""),
+    ("--follow-symlinks", ""),
+    (
+        "--size-only",
+        "what changed is told by content, so size and time do not matter",
+    ),
+    (
+        "--exact-timestamps",
+        "what changed is told by content, so size and time do not matter",
+    ),
+    (
+        "--metadata-directive",
+        "headers that differ are set by a copy in place",
+    ),
+    (
+        "--no-follow-symlinks",
+        "`symlinks = \"skip\"` leaves links out",
+    ),
+    (
+        "--no-guess-mime-type",
+        "content types are told by the name; [[headers]] sets others",
+    ),
+    ("--dryrun", "`unstale plan` shows what a deploy would do"),
+    ("--metadata", "`metadata` in [[headers]] sets it"),
+];
+
+/// An upload to a folder of a bucket.
+struct FolderUpload<'c> {
+    command: &'c AwsCommand,
+    /// Among all commands.
+    place: usize,
+    /// Without `./` and the last slash; empty for the current folder.
+    source: String,
+    bucket: String,
+    prefix: String,
+    is_file: bool,
+}
+
+/// Reads the commands of a file, and tells whether there are any that upload.
+pub(super) fn read(
+    text: &str,
+    file: &ForeignValue,
+    carried: &mut CarriedSettings,
+) -> Option<&'static str> {
+    let commands = commands(text, file);
+    let uploads = commands.iter().enumerate();
+    let uploads = uploads.filter_map(|(place, command)| upload((place, command), carried));
+    let uploads: Vec<FolderUpload> = uploads.collect();
+    let mut bases: Vec<&FolderUpload> = Vec::new();
+    for upload in uploads.iter().filter(|upload| !upload.is_file) {
+        let mut known = bases.iter_mut();
+        match known.find(|base| base.bucket == upload.bucket) {
+            // What is uploaded beside it is a part of it.
+            Some(base) if is_whole(upload, base) => *base = upload,
+            Some(_) => {}
+            None => bases.push(upload),
+        }
+    }
+    let mut begin = 0;
+    for (number, base) in bases.iter().enumerate() {
+        let end = bases
+            .get(number + 1)
+            .map_or(commands.len(), |next| next.place);
+        let between = commands.get(begin..end).unwrap_or_default();
+        let ids = between.iter().filter_map(distribution).collect();
+        begin = end;
+        if number == 0 {
+            let parts = uploads.iter().filter(|part| part.bucket == base.bucket);
+            first_target(base, ids, carried);
+            parts_of(base, &parts.collect::<Vec<_>>(), carried);
+        } else {
+            other_target(base, ids, carried);
+        }
+    }
+    let is_elsewhere =
+        |part: &&FolderUpload| bases.first().is_none_or(|base| base.bucket != part.bucket);
+    for part in uploads.iter().filter(is_elsewhere) {
+        unsaid(part, &bases, carried);
+    }
+    let purge = |command: &&AwsCommand| {
+        command
+            .words
+            .get(1)
+            .is_some_and(|word| word == "create-invalidation")
+    };
+    if let Some(command) = commands.iter().find(purge) {
+        let why =
+            "each deploy purges exactly what changed, and waits for it: leave the command out";
+        carried.leave(&format!("line {}, create-invalidation", command.line), why);
+    }
+    (!bases.is_empty()).then_some("aws s3")
+}
+
+/// Says what of an upload to another bucket than the first is not carried over.
+fn unsaid(part: &FolderUpload, bases: &[&FolderUpload], carried: &mut CarriedSettings) {
+    let what = format!("line {}", part.command.line);
+    if !bases.iter().any(|base| base.bucket == part.bucket) {
+        let why = "only files go to that bucket, and a deploy is of a folder";
+        return carried.leave(&what, why);
+    }
+    // These ask for what every deploy does.
+    let is_told = |name: &&str| OPTIONS.contains(&(*name, ""));
+    let names = part.command.options.iter().map(|(name, _)| name.as_str());
+    let mut names: Vec<_> = names.filter(|name| !is_told(name)).collect();
+    names.dedup();
+    if !names.is_empty() {
+        let why = format!(
+            "{} of the other bucket: write them into its [env.NAME]",
+            names.join(", ")
+        );
+        carried.leave(&what, &why);
+    }
+}
+
+/// Tells whether one upload's folder holds another's, in the build as in the bucket.
+fn is_whole(upload: &FolderUpload, part: &FolderUpload) -> bool {
+    upload.source.len() < part.source.len()
+        && Path::new(&part.source).starts_with(&upload.source)
+        && Path::new(&part.prefix).starts_with(&upload.prefix)
+}
+
+/// Where something is, and the key of deploy.toml that says it, with its value.
+type SaidKey = (String, &'static str, ForeignValue);
+
+/// Returns what a command says of its place.
+fn place(base: &FolderUpload) -> Vec<SaidKey> {
+    let dir = if base.source.is_empty() {
+        "."
+    } else {
+        &base.source
+    };
+    let keys = [
+        ("dir", dir),
+        ("bucket", &base.bucket),
+        ("prefix", &base.prefix),
+    ];
+    let keys = keys.into_iter().filter(|(_, text)| !text.is_empty());
+    let what = |key: &str| format!("line {}, {key}", base.command.line);
+    keys.map(|(key, text)| (what(key), key, known(text)))
+        .collect()
+}
+
+/// Returns the distribution that a command invalidates.
+fn distribution(command: &AwsCommand) -> Option<SaidKey> {
+    let id = command.all("--distribution-id").next()?;
+    let what = format!("line {}, --distribution-id", command.line);
+    Some((what, "distribution", known(id)))
+}
+
+/// Marks a text with variables of a shell, which nobody here knows, as computed.
+fn known(text: &str) -> ForeignValue {
+    if text.contains(['$', '`']) {
+        ForeignValue::text(computed(&text.replace(HARD_SPACE, " ")))
+    } else {
+        ForeignValue::text(text)
+    }
+}
+
+/// Carries over where the first target is.
+fn first_target(base: &FolderUpload, ids: Vec<SaidKey>, carried: &mut CarriedSettings) {
+    for (what, key, value) in place(base).into_iter().chain(ids) {
+        carried.carry(&what, key, &value);
+    }
+}
+
+/// Writes another bucket down as a target of its own.
+fn other_target(base: &FolderUpload, ids: Vec<SaidKey>, carried: &mut CarriedSettings) {
+    let mut keys = CarriedKeys::new();
+    for (what, key, value) in place(base).into_iter().chain(ids) {
+        let value = carried.said(&what, key, &value);
+        let is_same = carried.key(key) == value.as_ref();
+        keys.extend(
+            value
+                .filter(|_| !is_same)
+                .map(|value| (key.to_owned(), value)),
+        );
+    }
+    let script = base.command.script.as_deref();
+    let name = script.and_then(|script| script.rsplit(':').next());
+    if !keys.is_empty() {
+        carried.targets.push((name.map(str::to_owned), keys));
+    }
+}
+
+/// Carries over what the uploads to the first target leave out, set and ask for.
+fn parts_of(base: &FolderUpload, parts: &[&FolderUpload], carried: &mut CarriedSettings) {
+    let folders: Vec<_> = parts.iter().filter(|part| !part.is_file).collect();
+    for glob in base.command.all("--exclude") {
+        // What another command uploads is not left out.
+        let is_out =
+            |part: &&&FolderUpload| part.command.all("--exclude").any(|other| other == glob);
+        match pattern::of_flat_glob(glob).filter(|_| glob != "*") {
+            _ if !folders.iter().all(is_out) => {}
+            Some(glob) => carried.exclude(vec![glob]),
+            None => {
+                let what = format!("line {}, --exclude {glob}", base.command.line);
+                carried.leave(
+                    &what,
+                    "only a part was uploaded: `exclude` names what stays out",
+                );
+            }
+        }
+    }
+    for part in parts {
+        let what = format!("line {}", part.command.line);
+        match inner_folder(base, part) {
+            Some(folder) => headers(&what, &folder, part, carried),
+            None => {
+                let why = "it goes to another folder of the bucket than it has in the build";
+                carried.leave(&format!("{what}, {}", part.source), why);
+            }
+        }
+        options(&what, part.command, carried);
+    }
+    if !folders.iter().any(|part| part.command.has("--delete")) {
+        carried.carry("--delete", "delete", &ForeignValue::Single(json!(false)));
+        let why = "it was not asked for: without `delete = false` what the build no longer has is removed";
+        carried.leave("--delete", why);
+    }
+}
+
+/// Returns the folder of a part inside of what the base uploads, with its slash; empty: the same.
+fn inner_folder(base: &FolderUpload, part: &FolderUpload) -> Option<String> {
+    let relative = |path: &str, base: &str| {
+        let inner = Path::new(path).strip_prefix(base).ok()?;
+        Some(inner.to_str()?.to_owned())
+    };
+    let inner = relative(&part.source, &base.source)?;
+    let there = relative(&part.prefix, &base.prefix)?;
+    if part.is_file {
+        let is_same = there.is_empty() && !inner.contains('/') || inner == there;
+        return is_same.then_some(inner);
+    }
+    let slash = if inner.is_empty() { "" } else { "/" };
+    (inner == there).then(|| format!("{inner}{slash}"))
+}
+
+/// Carries over the headers that a command sets.
+fn headers(what: &str, folder: &str, part: &FolderUpload, carried: &mut CarriedSettings) {
+    let is_header = |name: &str| HEADERS.split_whitespace().any(|header| header == name);
+    let set = part
+        .command
+        .options
+        .iter()
+        .filter(|(name, _)| is_header(name));
+    let set: ForeignTable = set
+        .map(|(name, value)| (name[2..].to_owned(), known(value)))
+        .collect();
+    let fields = carried.fields(what, &set);
+    if fields.is_empty() {
+        return;
+    }
+    let filters = part
+        .command
+        .options
+        .iter()
+        .filter(|(name, _)| name == "--exclude" || name == "--include");
+    let mut filters: Vec<(bool, &str)> = filters
+        .map(|(name, glob)| (name == "--include", glob.as_str()))
+        .collect();
+    if filters.first() == Some(&(false, "*")) {
+        filters.remove(0);
+    } else {
+        filters.insert(0, (true, if part.is_file { "" } else { "*" }));
+    }
+    let globs = filters.iter().map(|(is_in, glob)| {
+        let glob = pattern::of_flat_glob(&format!("{folder}{glob}"))?;
+        Some(if *is_in { glob } else { format!("!{glob}") })
+    });
+    match globs.collect::<Option<Vec<_>>>() {
+        Some(globs) => carried.rule(what, globs, fields),
+        None => {
+            let said: Vec<_> = fields
+                .iter()
+                .map(|(key, value)| super::carried::line(key, value))
+                .collect();
+            carried.leave(
+                what,
+                &format!("no glob says its filters; it had {}", said.join(", ")),
+            );
+        }
+    }
+}
+
+/// Carries over what other options mean.
+fn options(what: &str, command: &AwsCommand, carried: &mut CarriedSettings) {
+    for (name, value) in &command.options {
+        let is_said = [HEADERS, "--include --exclude"]
+            .join(" ")
+            .split_whitespace()
+            .any(|said| said == name);
+        let row = OPTIONS
+            .iter()
+            .find(|(option, _)| option == name)
+            .map(|(_, ours)| *ours);
+        let what = format!("{what}, {name}");
+        match row.map(|ours| (ours.strip_prefix('='), ours)) {
+            _ if is_said => {}
+            Some((Some(key), _)) => carried.carry(&what, key, &known(value)),
+            Some((None, "")) => {}
+            Some((None, why)) => carried.leave(&what, why),
+            None => carried.leave(&what, "this option is not known here"),
+        }
+    }
+}
+
+/// Returns what a command uploads and where to.
+fn upload<'c>(
+    (place, command): (usize, &'c AwsCommand),
+    carried: &mut CarriedSettings,
+) -> Option<FolderUpload<'c>> {
+    let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
+    let ["s3", verb @ ("sync" | "cp" | "mv"), source, target] = words[..] else {
+        return None;
+    };
+    let Some(target) = target
+        .strip_prefix("s3://")
+        .filter(|_| !source.starts_with("s3://"))
+    else {
+        carried.leave(&format!("line {}", command.line), "it uploads nothing");
+        return None;
+    };
+    let (bucket, prefix) = target.split_once('/').unwrap_or((target, ""));
+    let source = source.trim_start_matches("./").trim_end_matches('/');
+    Some(FolderUpload {
+        command,
+        place,
+        source: if source == "." { "" } else { source }.to_owned(),
+        bucket: bucket.to_owned(),
+        prefix: prefix.trim_matches('/').to_owned(),
+        is_file: verb != "sync" && !command.has("--recursive"),
+    })
+}
