@@ -113,15 +113,7 @@ impl App {
             Error::usage("no region is given").hint("`--region NAME`, where the bucket is to be")
         })?;
         let identity = link.aws.identity().await?;
-        if let Some(owner) = &self.settings.expected_bucket_owner
-            && owner.0 != identity.account
-        {
-            return Err(Error::usage(format!(
-                "this is the account {}, and `expected-bucket-owner` is {}",
-                identity.account, owner.0
-            ))
-            .hint("sign in there, or take it off"));
-        }
+        self.check_account(&identity.account)?;
         self.name_bucket(flags, env, &identity.account);
         self.disown(env)?;
         let stack = stack_name(&self.settings)?;
@@ -159,6 +151,9 @@ impl App {
             .make_site(flags, link, (&design, template, &region))
             .await?;
         self.conclude_setup(&site, &design, (&region, env))?;
+        if design.certificate_template().is_none() && region != CERTIFICATE_REGION {
+            self.tell_of_certificate(link, &stack).await;
+        }
         Ok(Exit::Done)
     }
 
@@ -177,6 +172,28 @@ impl App {
                 "`state` is in the bucket {}, which this does not make: deploys need it",
                 state.bucket
             ));
+        }
+    }
+
+    /// Refuses to make a site in another account than deploys expect it in.
+    fn check_account(&self, account: &str) -> Result<(), Error> {
+        let owner = self.settings.expected_bucket_owner.as_ref();
+        match owner.filter(|owner| owner.0 != account) {
+            Some(owner) => Err(Error::usage(format!(
+                "this is the account {account}, and `expected-bucket-owner` is {}",
+                owner.0
+            ))
+            .hint("sign in there, or take it off")),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells of a certificate that a site had before. Who may not ask is not told.
+    async fn tell_of_certificate(&self, link: &Link, stack: &str) {
+        let stack = certificate_stack(stack);
+        let there = link.aws.cloudformation(Some(CERTIFICATE_REGION));
+        if let Ok(Some(_)) = there.stack(&stack).await {
+            self.printer.unneeded_stack(&stack, CERTIFICATE_REGION);
         }
     }
 

@@ -119,6 +119,10 @@ impl Printer {
         }
     }
 
+    pub(crate) fn unneeded_stack(&self, stack: &str, region: &str) {
+        self.note(&format!("The stack {stack} is needed no more: `aws cloudformation delete-stack --stack-name {stack} --region {region}` removes it"));
+    }
+
     pub(crate) fn unchanged_stack(&self, stack: &str) {
         self.note(&format!("Stack {stack}: nothing to change"));
     }

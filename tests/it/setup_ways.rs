@@ -411,6 +411,23 @@ fn assert_both_stand(project: &Project) {
 }
 
 #[tokio::test]
+async fn a_certificate_that_no_site_needs_is_told() {
+    let project = Project::new().await;
+    far(&project, "--yes")
+        .await
+        .succeeds()
+        .never_says("no more");
+    assert_both_stand(&project);
+    let endpoint = project.world.endpoint();
+    let plain = Unstale::new("setup public --bucket new-site --region eu-west-1")
+        .with("--yes --anew --remove --endpoint-url")
+        .arg(endpoint)
+        .within(&project.folder);
+    let plain = plain.await.succeeds();
+    plain.says("delete-stack --stack-name unstale-new-site-certificate");
+}
+
+#[tokio::test]
 async fn one_question_is_about_the_certificates_stack_and_the_sites() {
     let project = Project::new().await;
     let certificate = "Stack unstale-new-site-certificate in us-east-1, new:";
