@@ -70,7 +70,7 @@ pub(super) async fn examine(
     Some(ReadableBucket {
         // Edges of other endpoints may ask for none.
         policy_is_known: match &policy {
-            Ok(policy) => job.official || job.settings.local.is_some() || policy.is_some(),
+            Ok(policy) => job.official || policy.is_some(),
             Err(_) => false,
         },
         policy: policy.ok().flatten(),
