@@ -51,6 +51,21 @@ pub struct DescribedDistribution {
     pub config: DistributionConfig,
 }
 
+impl DescribedDistribution {
+    /// Returns the ids of the origins that are buckets and whose requests are not signed: no private bucket answers them.
+    pub fn unsigned_origins(&self) -> Vec<&str> {
+        let origins = self.config.origins.iter().flat_map(|list| &list.items);
+        let unsigned = origins.filter(|origin| {
+            let control = origin.origin_access_control_id.as_deref();
+            let bucket = origin.s3_origin_config.as_ref();
+            let is_empty = |id: &str| id.is_empty();
+            bucket.is_some_and(|bucket| is_empty(&bucket.origin_access_identity))
+                && control.is_none_or(is_empty)
+        });
+        unsigned.map(|origin| origin.id.as_str()).collect()
+    }
+}
+
 /// What became of an invalidation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcceptedInvalidation {

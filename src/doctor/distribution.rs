@@ -7,6 +7,7 @@ use super::bucket::ReadableBucket;
 use super::finding::CheckUp;
 use crate::aws::{AwsClients, AwsErrorKind};
 use crate::edge::critic::{DistributionCritic, unknown_functions};
+use crate::edge::distribution::is_access_point;
 use crate::edge::{ShownSite, request_paths};
 use crate::error::Error;
 use crate::job::Job;
@@ -50,11 +51,7 @@ pub(super) async fn examine(
         check.warn(DISTRIBUTION, warning, "");
     }
     for target in &targets.found {
-        if is_disabled(aws, target).await {
-            let text = format!("{} is disabled: it answers nobody", target.id());
-            let hint = "enable it in the CloudFront console, or name another in `distribution`";
-            check.problem(DISTRIBUTION, Error::failed(text).hint(hint));
-        }
+        configuration(check, aws, (target, job, bucket)).await;
         look(check, target, (job, bucket)).await;
     }
     targets.found
@@ -82,12 +79,55 @@ async fn find(
     Ok(targets)
 }
 
-async fn is_disabled(aws: &AwsClients, target: &ResolvedDistribution) -> bool {
+/// Looks at what is of no account to a plan: whether it answers at all, and signs what it asks a private bucket.
+async fn configuration(
+    check: &mut CheckUp,
+    aws: &AwsClients,
+    (target, job, bucket): (&ResolvedDistribution, &Job, &ReadableBucket),
+) {
     let Some(distribution) = target.readable() else {
-        return false;
+        return;
     };
-    let described = aws.cloudfront().describe(&distribution.id).await;
-    described.is_ok_and(|described| !described.config.enabled)
+    let Ok(described) = aws.cloudfront().describe(&distribution.id).await else {
+        return;
+    };
+    let id = target.id();
+    if !described.config.enabled {
+        let text = format!("{id} is disabled: it answers nobody");
+        let hint = "enable it in the CloudFront console, or name another in `distribution`";
+        check.problem(DISTRIBUTION, Error::failed(text).hint(hint));
+    }
+    // Edges of other servers read as they like.
+    let is_open = read_access_of(bucket, &distribution.id) == ReadAccess::Public;
+    let ours = distribution.bucket_origins(&job.bucket, &job.endpoints);
+    let mut unsigned = described.unsigned_origins().into_iter();
+    let unsigned = unsigned.find(|origin| ours.iter().any(|ours| ours == origin));
+    if let Some(origin) = unsigned.filter(|_| job.official && !is_open) {
+        let text = format!("{id}: its origin {origin} signs no request: viewers get 403");
+        let hint = "give the origin an origin access control, in the CloudFront console";
+        check.problem(DISTRIBUTION, Error::failed(text).hint(hint));
+    }
+}
+
+fn read_access_of(bucket: &ReadableBucket, distribution: &str) -> ReadAccess {
+    let name = bucket.place.bucket.name();
+    let page = format!("{name}/{}index.html", bucket.place.prefix);
+    let policy = bucket.policy.as_deref().unwrap_or_default();
+    read_access(policy, distribution, &page)
+}
+
+/// Tells whether all origins of a distribution are other buckets, by their names.
+fn shows_others(target: &ResolvedDistribution, job: &Job) -> bool {
+    let is_s3 = |domain: &str| {
+        let domain = domain.to_ascii_lowercase();
+        domain.ends_with(".amazonaws.com") && domain.contains(".s3") && !is_access_point(&domain)
+    };
+    job.settings.origin_domains.0.is_empty()
+        && target.readable().is_some_and(|distribution| {
+            let mut origins = distribution.origins.iter();
+            let ours = distribution.bucket_origins(&job.bucket, &job.endpoints);
+            ours.is_empty() && origins.all(|origin| is_s3(&origin.domain))
+        })
 }
 
 async fn look(
@@ -115,7 +155,8 @@ async fn look(
     } else {
         check.fine(DISTRIBUTION, format!("{id} ({domain}) is deployed"));
     }
-    let Some(site) = target.site(job).filter(|site| !site.ours.is_empty()) else {
+    let site = target.site(job).filter(|site| !site.ours.is_empty());
+    let Some(site) = site.filter(|_| !shows_others(target, job)) else {
         let text = format!("{id}: none of its origins is the bucket {}", job.bucket);
         let hint = "name the distribution that shows the bucket, or the origin's domain in `origin-domains`";
         return check.problem(DISTRIBUTION, Error::failed(text).hint(hint));
@@ -123,8 +164,31 @@ async fn look(
     paths(check, &site, id);
     errors(check, (target, &site), (job, bucket)).await;
     headers(check, &site, id);
-    if !target.has_website() {
+    if target.has_website() {
+        website(check, target, bucket).await;
+    } else {
         access(check, target, (job, bucket));
+    }
+}
+
+/// Looks at whether a website endpoint answers: it does for what is configured and anybody may read.
+async fn website(check: &mut CheckUp, target: &ResolvedDistribution, bucket: &ReadableBucket) {
+    let (id, name) = (target.id(), bucket.place.bucket.name());
+    let mut problem = |text: &str, hint: &str| {
+        let text = format!("{id}: its origin is the website endpoint of {name}, {text}");
+        check.problem(DISTRIBUTION, Error::failed(text).hint(hint));
+    };
+    if matches!(bucket.place.bucket.website().await, Ok(None)) {
+        problem(
+            "which has no website configuration: viewers get 404",
+            "`aws s3 website s3://NAME --index-document index.html`, or the bucket's REST name as the origin",
+        );
+    }
+    if matches!(bucket.place.bucket.blocks_the_public().await, Ok(true)) {
+        problem(
+            "which is closed to the public: viewers get 403",
+            "the bucket's REST name as the origin, with an origin access control; or open the bucket",
+        );
     }
 }
 
@@ -272,8 +336,7 @@ fn access(
     let name = bucket.place.bucket.name();
     let policy = bucket.policy.as_deref().unwrap_or_default();
     let distribution = target.readable().map_or(id, |read| read.id.as_str());
-    let page = format!("{name}/{}index.html", bucket.place.prefix);
-    match read_access(policy, distribution, &page) {
+    match read_access_of(bucket, distribution) {
         ReadAccess::Allowed => check.fine(DISTRIBUTION, format!("{id}: the bucket lets it read")),
         ReadAccess::Public => check.warn(
             DISTRIBUTION,

@@ -68,9 +68,14 @@ pub(super) async fn examine(check: &mut CheckUp, place: &SiteLocation, job: &Job
         is_fine = false;
     }
     if is_fine {
+        let more = if site.state.is_some() {
+            " or its state"
+        } else {
+            ""
+        };
         check.fine(
             BUCKET,
-            "no lifecycle rule deletes or archives the site or its state",
+            format!("no lifecycle rule deletes or archives the site{more}"),
         );
     }
 }

@@ -80,6 +80,12 @@ async fn examine_site(
 pub(crate) fn examine_build(check: &mut CheckUp, settings: &Settings) {
     const BUILD: &str = "build";
     match settings::build_dir(settings, Path::new("")) {
+        // Deploys may be told it each time.
+        Err(_) if settings.dir.is_none() => check.warn(
+            BUILD,
+            "deploy.toml does not say which folder it is",
+            "a line `dir = \"public\"`; or name it at each deploy: `unstale deploy public`",
+        ),
         Err(error) => check.problem(BUILD, error),
         Ok(dir) if is_empty(&dir) => check.problem(
             BUILD,

@@ -240,6 +240,14 @@ impl Printer {
         self.object(object);
     }
 
+    /// Does so, but for people who want to hear of failures alone.
+    pub(super) fn told(&self, text: &str, object: &impl Serialize) {
+        if !self.options.quiet {
+            self.line(text);
+        }
+        self.object(object);
+    }
+
     /// Prints a text on stdout; nothing for programs.
     pub(super) fn line(&self, text: &str) {
         if !self.options.json {

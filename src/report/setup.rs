@@ -109,7 +109,7 @@ impl Printer {
             lines.extend(TAKING_IN.map(str::to_owned));
         }
         let object = json!({"type": "change-set", "stack": stack, "region": region, "new": is_new, "changes": changes, "taken_back": taken_back});
-        self.result(&lines.join("\n"), &object);
+        self.told(&lines.join("\n"), &object);
     }
 
     /// Says what an earlier run was told, and this one goes by.
@@ -166,7 +166,9 @@ impl Printer {
         let outputs: Vec<String> = outputs
             .map(|(name, value)| format!("{name:18} {}", shown(value)))
             .collect();
-        self.line(&outputs.join("\n"));
+        if !self.options.quiet {
+            self.line(&outputs.join("\n"));
+        }
         if !site.keys.added.is_empty() {
             self.note(&format!(
                 "Wrote {}: {}",

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 
-use local_cloudfront::{Certificate, Distribution, Fault};
+use local_cloudfront::{Certificate, Distribution, Fault, OriginKind};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -506,6 +506,24 @@ async fn what_is_amiss_with_a_distribution_is_told() {
         ran,
         &["distribution problem", "no distribution of this account"],
     );
+    world.create_bucket("other").unwrap();
+    let other = Distribution::for_bucket("other");
+    world.set_distribution(other.clone());
+    let ran = doctor(&world).with("--distribution").arg(&other.id).await;
+    has_one(
+        ran,
+        &["distribution problem", "none of its origins is the bucket"],
+    );
+    let mut website = Distribution::for_bucket(BUCKET);
+    website.origins[0].kind = OriginKind::Website {
+        bucket: BUCKET.into(),
+    };
+    world.set_distribution(website);
+    let found = problems(&doctor(&world).await);
+    for said in ["no website configuration", "closed to the public"] {
+        assert!(found.iter().any(|line| line.contains(said)), "{found:#?}");
+    }
+    world.remove_distribution(&other.id);
     world.create_bucket("lonely").unwrap();
     let ran = Unstale::new("doctor --json --bucket lonely --endpoint-url");
     let ran = ran.arg(world.endpoint()).env("UNSTALE_DIR", BUILD).await;

@@ -113,3 +113,17 @@ async fn a_field_that_is_not_known_keeps_everything_as_it_is() {
         assert!(written.is_empty(), "{written:?}");
     }
 }
+
+#[tokio::test]
+async fn an_origin_that_signs_nothing_is_found() {
+    for (control, expected) in [("E327GJI25M56DG", vec![]), ("", vec!["site"])] {
+        let (_, config) = CONFIG.split_once('\n').unwrap();
+        let config = config.replace("E327GJI25M56DG", control);
+        let (url, _) = server(format!(
+            "<Distribution><Id>E1</Id><ARN>a</ARN><Status>Deployed</Status><LastModifiedTime>2026-01-01T00:00:00Z</LastModifiedTime>\
+             <InProgressInvalidationBatches>0</InProgressInvalidationBatches><DomainName>d</DomainName>{config}</Distribution>"
+        ));
+        let described = client(url).await.describe("E1").await.unwrap();
+        assert_eq!(described.unsigned_origins(), expected);
+    }
+}

@@ -59,12 +59,9 @@ fn expected(known: &Resource) -> Option<Value> {
     Some(match known.kind.as_str() {
         "AWS::S3::Bucket" => {
             let mut facts = Map::new();
-            let versions = properties.pointer("/VersioningConfiguration/Status");
-            let versions = versions.cloned().unwrap_or_else(|| json!("Suspended"));
-            facts.insert(
-                "VersioningConfiguration".to_owned(),
-                json!({ "Status": versions }),
-            );
+            if let Some(versions) = properties.get("VersioningConfiguration") {
+                facts.insert("VersioningConfiguration".to_owned(), versions.clone());
+            }
             for (name, document) in buckets::documents(properties) {
                 facts.insert(name.to_owned(), facts_of(&document));
             }
@@ -97,10 +94,12 @@ fn actual(shared: &Shared, known: &Resource) -> Option<Value> {
                 Versioning::Never | Versioning::Suspended => "Suspended",
             };
             let mut facts = Map::new();
-            facts.insert(
-                "VersioningConfiguration".to_owned(),
-                json!({ "Status": versions }),
-            );
+            if known.properties.get("VersioningConfiguration").is_some() {
+                facts.insert(
+                    "VersioningConfiguration".to_owned(),
+                    json!({ "Status": versions }),
+                );
+            }
             for (name, _) in buckets::documents(&known.properties) {
                 let document = bucket(name).as_deref().and_then(Element::parse);
                 let document = document.map_or(Value::Null, |document| facts_of(&document));
