@@ -250,6 +250,18 @@ async fn what_commands_leave_out_and_purge_is_carried_over_only_where_it_is_cert
             "x = ",
         ),
         (
+            "a.sh",
+            "cd x\naws s3 sync . s3://b --delete\n".to_owned(),
+            "it is the project's own folder",
+            "x = ",
+        ),
+        (
+            "s3_website.yml",
+            "s3_bucket: b\nmax_age: 0\n".to_owned(),
+            "cache-control = \"no-cache, max-age=0\"",
+            "x = ",
+        ),
+        (
             "Makefile",
             format!("live:\n\t@{SYNC}\ntest:\n\t@{PURGE} T\n"),
             "it is not where the upload is",

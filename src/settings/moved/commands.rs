@@ -198,6 +198,10 @@ fn known(text: &str) -> ForeignValue {
 
 /// Carries over where the first target is.
 fn first_target(base: &FolderUpload, ids: Vec<SaidKey>, carried: &mut CarriedSettings) {
+    if base.source.is_empty() {
+        let why = "it is the project's own folder, unless a `cd` came before: say `dir`";
+        carried.leave(&format!("line {}, dir", base.command.line), why);
+    }
     for (what, key, value) in place(base).into_iter().chain(ids) {
         carried.carry(&what, key, &value);
     }
