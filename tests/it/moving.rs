@@ -116,6 +116,10 @@ async fn a_file_without_anything_of_the_kind_is_an_error_and_nothing_is_written(
         .await
         .exits(2)
         .says("cannot read none.yml");
+    init(&site, Path::new("/dev/null"))
+        .await
+        .exits(2)
+        .says("no regular file");
 }
 
 #[tokio::test]
@@ -196,4 +200,83 @@ async fn the_plan_of_taking_over_shows_what_becomes_ours_which_headers_change_an
         3
     );
     world.assert_idle(command("deploy")).await;
+}
+
+#[tokio::test]
+async fn what_commands_leave_out_and_purge_is_carried_over_only_where_it_is_certain() {
+    const SYNC: &str = "aws s3 sync dist s3://b --delete";
+    const PURGE: &str = "aws cloudfront create-invalidation --distribution-id";
+    for (name, text, says, never) in [
+        (
+            "a.sh",
+            format!("{SYNC} --exclude index.html\naws s3 cp dist/index.html s3://b/index.html\n"),
+            "dir = \"dist\"",
+            "exclude =",
+        ),
+        (
+            "a.sh",
+            format!("{SYNC} --exclude a.html\naws s3 cp $f s3://b/\n"),
+            "it is not certain what of a.html",
+            "exclude =",
+        ),
+        (
+            "a.sh",
+            format!("{SYNC} --exclude '*.map'\n"),
+            "exclude = [\"*.map\"]",
+            "distribution =",
+        ),
+        (
+            "a.sh",
+            format!("{SYNC} --exclude '*.json' --include m.json\n"),
+            "exclude = [\"*.json\",\"!/m.json\"]",
+            "x = ",
+        ),
+        (
+            "a.sh",
+            format!("{SYNC} --exclude '*' --include '*.html'\n"),
+            "only *.html was uploaded",
+            "exclude =",
+        ),
+        (
+            "a.sh",
+            "aws s3 sync dist s3://b\naws s3 sync dist/a s3://b/a --delete\n".to_owned(),
+            "delete = false",
+            "x = ",
+        ),
+        (
+            "a.sh",
+            format!("{SYNC}\n{PURGE} A\n{PURGE} B\n"),
+            "distribution = [\"A\",\"B\"]",
+            "x = ",
+        ),
+        (
+            "a.sh",
+            "cd x\naws s3 sync . s3://b --delete\n".to_owned(),
+            "it is the project's own folder",
+            "x = ",
+        ),
+        (
+            "s3_website.yml",
+            "s3_bucket: b\nmax_age: 0\n".to_owned(),
+            "cache-control = \"no-cache, max-age=0\"",
+            "x = ",
+        ),
+        (
+            "Makefile",
+            format!("live:\n\t@{SYNC}\ntest:\n\t@{PURGE} T\n"),
+            "it is not where the upload is",
+            "distribution =",
+        ),
+    ] {
+        let site = project(Path::new(name), &text);
+        init(&site, Path::new(name)).await.succeeds();
+        let written = fs::read_to_string(site.project().join("deploy.toml")).unwrap();
+        assert!(written.contains(says), "{text}\n{written}");
+        assert!(!written.contains(never), "{text}\n{written}");
+        assert_eq!(
+            written.contains("--adopt"),
+            written.contains("exclude ="),
+            "{written}"
+        );
+    }
 }

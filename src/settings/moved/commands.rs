@@ -7,6 +7,7 @@ use serde_json::json;
 use super::carried::{CarriedKeys, CarriedSettings};
 use super::pattern;
 use super::shell::{AwsCommand, HARD_SPACE, commands};
+use super::uploads::{FolderUpload, inner_folder, left_out};
 use super::value::{ForeignTable, ForeignValue, computed};
 
 /// Options that are of headers.
@@ -48,18 +49,6 @@ const OPTIONS: [(&str, &str); 17] = [
     ("--metadata", "`metadata` in [[headers]] sets it"),
 ];
 
-/// An upload to a folder of a bucket.
-struct FolderUpload<'c> {
-    command: &'c AwsCommand,
-    /// Among all commands.
-    place: usize,
-    /// Without `./` and the last slash; empty for the current folder.
-    source: String,
-    bucket: String,
-    prefix: String,
-    is_file: bool,
-}
-
 /// Reads the commands of a file, and tells whether there are any that upload.
 pub(super) fn read(
     text: &str,
@@ -86,7 +75,7 @@ pub(super) fn read(
             .get(number + 1)
             .map_or(commands.len(), |next| next.place);
         let between = commands.get(begin..end).unwrap_or_default();
-        let ids = between.iter().filter_map(distribution).collect();
+        let ids = distributions(base, between, carried);
         begin = end;
         if number == 0 {
             let parts = uploads.iter().filter(|part| part.bucket == base.bucket);
@@ -164,6 +153,33 @@ fn place(base: &FolderUpload) -> Vec<SaidKey> {
         .collect()
 }
 
+/// Returns the distributions that are invalidated where a base is uploaded; of others nobody knows whether they are its own.
+fn distributions(
+    base: &FolderUpload,
+    between: &[AwsCommand],
+    carried: &mut CarriedSettings,
+) -> Vec<SaidKey> {
+    let mut ids: Vec<SaidKey> = Vec::new();
+    for command in between {
+        let Some((what, key, id)) = distribution(command) else {
+            continue;
+        };
+        if command.scope != base.command.scope {
+            let why = "it is not where the upload is: say `distribution` if it is the site's";
+            carried.leave(&what, why);
+        } else if let Some((_, _, earlier)) = ids.first_mut() {
+            let mut items = earlier.items().to_vec();
+            if !items.contains(&id) {
+                items.push(id);
+                *earlier = ForeignValue::List(items);
+            }
+        } else {
+            ids.push((what, key, id));
+        }
+    }
+    ids
+}
+
 /// Returns the distribution that a command invalidates.
 fn distribution(command: &AwsCommand) -> Option<SaidKey> {
     let id = command.all("--distribution-id").next()?;
@@ -182,6 +198,10 @@ fn known(text: &str) -> ForeignValue {
 
 /// Carries over where the first target is.
 fn first_target(base: &FolderUpload, ids: Vec<SaidKey>, carried: &mut CarriedSettings) {
+    if base.source.is_empty() {
+        let why = "it is the project's own folder, unless a `cd` came before: say `dir`";
+        carried.leave(&format!("line {}, dir", base.command.line), why);
+    }
     for (what, key, value) in place(base).into_iter().chain(ids) {
         carried.carry(&what, key, &value);
     }
@@ -209,22 +229,7 @@ fn other_target(base: &FolderUpload, ids: Vec<SaidKey>, carried: &mut CarriedSet
 /// Carries over what the uploads to the first target leave out, set and ask for.
 fn parts_of(base: &FolderUpload, parts: &[&FolderUpload], carried: &mut CarriedSettings) {
     let folders: Vec<_> = parts.iter().filter(|part| !part.is_file).collect();
-    for glob in base.command.all("--exclude") {
-        // What another command uploads is not left out.
-        let is_out =
-            |part: &&&FolderUpload| part.command.all("--exclude").any(|other| other == glob);
-        match pattern::of_flat_glob(glob).filter(|_| glob != "*") {
-            _ if !folders.iter().all(is_out) => {}
-            Some(glob) => carried.exclude(vec![glob]),
-            None => {
-                let what = format!("line {}, --exclude {glob}", base.command.line);
-                carried.leave(
-                    &what,
-                    "only a part was uploaded: `exclude` names what stays out",
-                );
-            }
-        }
-    }
+    left_out(base, parts, carried);
     for part in parts {
         let what = format!("line {}", part.command.line);
         match inner_folder(base, part) {
@@ -236,27 +241,12 @@ fn parts_of(base: &FolderUpload, parts: &[&FolderUpload], carried: &mut CarriedS
         }
         options(&what, part.command, carried);
     }
-    if !folders.iter().any(|part| part.command.has("--delete")) {
+    let is_whole = |part: &&&FolderUpload| part.is_all_of(base) && part.command.has("--delete");
+    if !folders.iter().any(is_whole) {
         carried.carry("--delete", "delete", &ForeignValue::Single(json!(false)));
-        let why = "it was not asked for: without `delete = false` what the build no longer has is removed";
+        let why = "it was not asked for the whole: without `delete = false` what the build no longer has is removed";
         carried.leave("--delete", why);
     }
-}
-
-/// Returns the folder of a part inside of what the base uploads, with its slash; empty: the same.
-fn inner_folder(base: &FolderUpload, part: &FolderUpload) -> Option<String> {
-    let relative = |path: &str, base: &str| {
-        let inner = Path::new(path).strip_prefix(base).ok()?;
-        Some(inner.to_str()?.to_owned())
-    };
-    let inner = relative(&part.source, &base.source)?;
-    let there = relative(&part.prefix, &base.prefix)?;
-    if part.is_file {
-        let is_same = there.is_empty() && !inner.contains('/') || inner == there;
-        return is_same.then_some(inner);
-    }
-    let slash = if inner.is_empty() { "" } else { "/" };
-    (inner == there).then(|| format!("{inner}{slash}"))
 }
 
 /// Carries over the headers that a command sets.

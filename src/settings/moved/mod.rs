@@ -10,6 +10,7 @@ mod shell;
 mod tables;
 mod text;
 mod tools;
+mod uploads;
 mod value;
 
 use std::path::Path;
@@ -30,6 +31,12 @@ const GATSBY: &str = "gatsby-plugin-s3";
 pub(crate) fn read(path: &Path) -> Result<(&'static str, CarriedSettings), Error> {
     let shown = path.display();
     let unreadable = |error| Error::usage(format!("cannot read {shown}")).because(error);
+    let is_special = |about: std::fs::Metadata| !about.is_file() && !about.is_dir();
+    if std::fs::metadata(path).is_ok_and(is_special) {
+        return Err(Error::usage(format!(
+            "cannot read {shown}: it is no regular file"
+        )));
+    }
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let text = text.trim_start_matches('\u{feff}');
     let name = path.file_name().unwrap_or_default().to_string_lossy();

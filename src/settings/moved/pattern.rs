@@ -195,7 +195,15 @@ fn glob(pieces: Vec<PatternPiece>) -> Option<String> {
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let in_folder = |part: &str| part.contains('/');
     match parts[..] {
-        [key] if key.ends_with('/') || key.is_empty() => None,
+        // Without an ending it may be a folder, whose files a glob would take, too.
+        [key]
+            if !key
+                .rsplit('/')
+                .next()
+                .is_some_and(|name| name.contains('.')) =>
+        {
+            None
+        }
         [key] => Some(format!("/{key}")),
         ["", ""] => Some("*".to_owned()),
         ["", end] if end.starts_with('/') && !in_folder(&end[1..]) => Some(format!("/*/**{end}")),
@@ -275,6 +283,8 @@ mod tests {
             r"\d+\.html$",
             r"x{2}",
             r"(a",
+            r"^releases$",
+            r"^[^/]+$",
         ] {
             assert_eq!(of_regex(regex), None, "{regex}");
         }

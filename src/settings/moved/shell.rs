@@ -1,6 +1,6 @@
 //! Commands of the AWS CLI in the lines of a shell, wherever those stand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
 use serde_json::json;
@@ -13,11 +13,17 @@ pub(super) const HARD_SPACE: &str = "\u{a0}";
 /// Options of `aws s3 sync` and `cp` without a value (AWS CLI Command Reference).
 const SWITCHES: &str = "--delete --recursive --size-only --exact-timestamps --quiet --only-show-errors --no-progress --dryrun \
     --follow-symlinks --no-follow-symlinks --no-guess-mime-type --debug --no-verify-ssl --no-paginate --no-sign-request";
+const PREFIXES: [char; 4] = ['@', '-', '+', '('];
+/// What follows these is told, not run.
+const TELLERS: [&str; 4] = ["echo", "printf", "git", "name:"];
+
 /// A command of the AWS CLI.
 pub(super) struct AwsCommand {
     pub line: usize,
     /// The script of package.json that it is in.
     pub script: Option<String>,
+    /// The script, target of a Makefile or job that it is in.
+    pub scope: String,
     pub words: Vec<String>,
     pub options: Vec<(String, String)>,
 }
@@ -36,11 +42,21 @@ impl AwsCommand {
 /// Finds the commands of the AWS CLI in a file.
 pub(super) fn commands(text: &str, file: &ForeignValue) -> Vec<AwsCommand> {
     let known = assignments(text);
+    let scopes = scopes(text);
     let mut commands = Vec::new();
     for (line, script, text) in shell_lines(text, file) {
+        let scope = script.clone().or(scopes.get(line - 1).cloned());
         let mut words = shell_words(&joined(&text)).into_iter();
-        while let Some(word) = words.find(|word| word.as_deref() == Some("aws")) {
-            let _ = word;
+        let mut is_told = false;
+        while let Some(word) = words.next() {
+            // The prefixes are those of Make's lines and of a subshell.
+            let word = word
+                .as_deref()
+                .map(|word| word.trim_start_matches(PREFIXES));
+            is_told = word.is_some_and(|word| is_told || TELLERS.contains(&word));
+            if word != Some("aws") || is_told {
+                continue;
+            }
             let own = words
                 .by_ref()
                 .map_while(|word| word)
@@ -49,6 +65,7 @@ pub(super) fn commands(text: &str, file: &ForeignValue) -> Vec<AwsCommand> {
             commands.push(AwsCommand {
                 line,
                 script: script.clone(),
+                scope: scope.clone().unwrap_or_default(),
                 words,
                 options,
             });
@@ -94,13 +111,70 @@ fn shell_lines(text: &str, file: &ForeignValue) -> Vec<(usize, Option<String>, S
     lines
 }
 
-/// Joins `${{ x }}` and `$(x y)`, which are one word each.
-fn joined(text: &str) -> String {
-    let Ok(spaced) = Regex::new(r"\$\{\{[^}]*\}\}|\$\([^)]*\)") else {
-        return text.to_owned();
+/// Returns for each line the target of a Makefile or the job of a workflow that it is in.
+fn scopes(text: &str) -> Vec<String> {
+    let (mut scope, mut in_jobs, mut depth) = (String::new(), false, None);
+    let scope_of = |line: &str| {
+        let name = line.trim_start();
+        let indent = line.len() - name.len();
+        let is_name = name.starts_with(|letter: char| letter.is_alphanumeric() || letter == '.');
+        let begins = name.contains(": ") || name.trim_end().ends_with(':');
+        if indent == 0 && is_name && begins {
+            (in_jobs, depth) = (name.starts_with("jobs:"), None);
+            scope = name.to_owned();
+        } else if in_jobs && is_name && begins && *depth.get_or_insert(indent) == indent {
+            scope = name.to_owned();
+        }
+        scope.clone()
     };
-    let close = |found: &regex::Captures<'_>| found[0].replace(char::is_whitespace, HARD_SPACE);
-    spaced.replace_all(text, close).into_owned()
+    text.lines().map(scope_of).collect()
+}
+
+/// Joins `${{ x }}`, which is one word, and hides what stands in `$(x y)` and backticks: it may be a secret. `$(NAME)` is Make's.
+fn joined(text: &str) -> String {
+    let mut joined = String::new();
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let (length, shown) = if rest.starts_with("${{") {
+            let length = rest.find("}}").map_or(rest.len(), |end| end + 2);
+            (
+                length,
+                rest[..length].replace(char::is_whitespace, HARD_SPACE),
+            )
+        } else if rest.starts_with("$(") {
+            let length = bracketed(rest);
+            let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+            let inner = rest[2..length].trim_end_matches(')');
+            let shown = if inner.chars().all(is_word) {
+                &rest[..length]
+            } else {
+                "$(...)"
+            };
+            (length, shown.to_owned())
+        } else if letter == '`' {
+            let end = rest[1..].find('`');
+            (end.map_or(rest.len(), |end| end + 2), "$(...)".to_owned())
+        } else {
+            (letter.len_utf8(), letter.to_string())
+        };
+        joined.push_str(&shown);
+        rest = &rest[length..];
+    }
+    joined
+}
+
+/// Returns how long a text is up to the bracket that closes its first.
+fn bracketed(text: &str) -> usize {
+    let mut depth = 0_usize;
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '(' => depth += 1,
+            ')' if depth == 1 => return at + 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 /// Splits a line into words as a shell does; `None` where one command ends.
@@ -125,12 +199,21 @@ fn shell_words(text: &str) -> Vec<Option<String>> {
         }
     }
     words.extend(word.map(Some));
-    // A whole command in quotes is a line of its own.
-    let inner = |word: Option<String>| match word {
-        Some(word) if word.contains("aws s3 ") || word.contains("aws cloudfront ") => {
-            shell_words(&word)
+    // A whole command in quotes is a line of its own, unless it is told.
+    let mut is_told = false;
+    let inner = |word: Option<String>| {
+        let plain = word
+            .as_deref()
+            .map(|word| word.trim_start_matches(PREFIXES));
+        is_told = plain.is_some_and(|plain| is_told || TELLERS.contains(&plain));
+        match word {
+            Some(word)
+                if !is_told && (word.contains("aws s3 ") || word.contains("aws cloudfront ")) =>
+            {
+                shell_words(&word)
+            }
+            word => vec![word],
         }
-        word => vec![word],
     };
     words.into_iter().flat_map(inner).collect()
 }
@@ -160,18 +243,23 @@ fn split_options(words: Vec<String>) -> (Vec<String>, Vec<(String, String)>) {
 /// Finds variables that the file itself sets to one literal text.
 fn assignments(text: &str) -> BTreeMap<String, Option<String>> {
     let mut known: BTreeMap<String, Option<String>> = BTreeMap::new();
+    // Whatever else sets it, nobody knows which is meant.
+    let any = r"\b(?:(?:for|read(?: -r)?)\s+([A-Z]\w+)|([A-Z][A-Z0-9_]+)\s*(?:[:?+]?=|:(?:\s|$)))";
     let line = r#"(?m)^\s*(?:-\s+|export\s+|readonly\s+)?([A-Z][A-Z0-9_]+)\s*(?:[:?]?=|:)\s*["']?([\w./:@-]+)["']?\s*(?:#.*)?$"#;
-    for found in Regex::new(line)
-        .iter()
-        .flat_map(|line| line.captures_iter(text))
-    {
-        let value = Some(found[2].to_owned());
-        let kept = known
-            .entry(found[1].to_owned())
-            .or_insert_with(|| value.clone());
-        // Of several environments nobody knows which is meant.
-        if *kept != value {
-            *kept = None;
+    let (Ok(any), Ok(line)) = (Regex::new(any), Regex::new(line)) else {
+        return known;
+    };
+    for found in line.captures_iter(text) {
+        known.insert(found[1].to_owned(), Some(found[2].to_owned()));
+    }
+    let mut seen = BTreeSet::new();
+    for found in any.captures_iter(text) {
+        let name = found
+            .get(1)
+            .or(found.get(2))
+            .map_or("", |name| name.as_str());
+        if !seen.insert(name) {
+            known.insert(name.to_owned(), None);
         }
     }
     known
@@ -179,6 +267,9 @@ fn assignments(text: &str) -> BTreeMap<String, Option<String>> {
 
 /// Fills in the variables of a word that are known.
 fn filled(word: &str, known: &BTreeMap<String, Option<String>>) -> String {
+    if !word.contains('$') {
+        return word.to_owned();
+    }
     let variable = r"\$\{\{\s*env\.(\w+)\s*\}\}|\$\{(\w+)\}|\$\((\w+)\)|\$(\w+)";
     let Ok(variable) = Regex::new(variable) else {
         return word.to_owned();
@@ -237,6 +328,19 @@ mod tests {
                 "s3 sync dist s3://$BU",
             ),
             ("# aws s3 sync dist s3://b", ""),
+            ("\t@-aws s3 sync dist s3://b", "s3 sync dist s3://b"),
+            ("(aws s3 sync dist s3://b; x)", "s3 sync dist s3://b"),
+            ("echo aws s3 sync dist s3://b", ""),
+            ("git commit -m 'x; aws s3 sync dist s3://b'", ""),
+            (
+                "BU=a\nif x; then BU=b; fi\naws s3 sync dist s3://$BU",
+                "s3 sync dist s3://$BU",
+            ),
+            (
+                "aws s3 sync dist s3://$(x $(y secret) z)/a",
+                "s3 sync dist s3://$(...)/a",
+            ),
+            ("aws s3 sync `secret x`/a s3://b", "s3 sync $(...)/a s3://b"),
         ] {
             let found = commands(text, &empty);
             let found: Vec<_> = found

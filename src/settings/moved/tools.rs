@@ -104,8 +104,13 @@ pub(super) fn finch(file: &ForeignValue, carried: &mut CarriedSettings) {
         .map_or(&[][..], ForeignValue::entries)
         .iter()
         .collect();
-    // What is said of all is weaker than what is said of folders, and that than what is said of files.
-    let strength = |name: &str| (name != "ALL_OBJECTS", !name.ends_with('/'));
+    // What is said of all is weaker than globs, those than folders, and those than files.
+    let strength = |name: &str| match name {
+        "ALL_OBJECTS" => 0,
+        name if name.contains('*') => 1,
+        name if name.ends_with('/') => 2,
+        _ => 3,
+    };
     headers.sort_by_key(|(name, _)| strength(name));
     for (name, list) in headers {
         let what = format!("objectHeaders, {name}");
@@ -118,6 +123,10 @@ pub(super) fn finch(file: &ForeignValue, carried: &mut CarriedSettings) {
             "ALL_OBJECTS" => Some(vec!["*".to_owned()]),
             folder if folder.ends_with('/') => {
                 Some(vec![format!("/{}", folder.trim_start_matches('/'))])
+            }
+            // A glob without a folder is for all of them.
+            name if name.contains('*') && !name.contains('/') => {
+                pattern::of_path_glob(&format!("**/{name}"))
             }
             name => pattern::of_path_glob(name),
         };
@@ -215,6 +224,7 @@ pub(super) fn first_match(
 /// Carries over a value for all, or for each of some globs, of which the longest decides.
 fn by_glob(what: &str, header: &str, value: &ForeignValue, carried: &mut CarriedSettings) {
     let header_of = |value: &ForeignValue| match value.as_text() {
+        Some(age) if age == "0" => ForeignValue::text("no-cache, max-age=0"),
         Some(age) if age.bytes().all(|byte| byte.is_ascii_digit()) => {
             ForeignValue::text(format!("max-age={age}"))
         }
