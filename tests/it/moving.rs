@@ -262,6 +262,12 @@ async fn what_commands_leave_out_and_purge_is_carried_over_only_where_it_is_cert
             "x = ",
         ),
         (
+            "s3_website.yml",
+            "s3_bucket: b\ns3_key_prefix: blog\nexclude_from_upload: [^blog/secret/]\n".to_owned(),
+            "its names begin with s3_key_prefix",
+            "exclude = ",
+        ),
+        (
             "Makefile",
             format!("live:\n\t@{SYNC}\ntest:\n\t@{PURGE} T\n"),
             "it is not where the upload is",

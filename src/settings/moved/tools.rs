@@ -10,11 +10,32 @@ use super::value::{ForeignValue, literal, plain_name};
 /// Keys that are read by themselves, entry by entry.
 const TABLES: [&str; 3] = ["redirects", "objectHeaders", "params"];
 
+/// Keys of s3_website whose values go by the names of objects, with the prefix.
+const BY_KEY: [&str; 4] = [
+    "max_age",
+    "cache_control",
+    "content_type",
+    "exclude_from_upload",
+];
+
 /// Reads s3_website.yml.
 pub(super) fn s3_website(file: &ForeignValue, carried: &mut CarriedSettings) {
     carry(file.entries(), S3_WEBSITE, carried);
     error_document(file, carried);
-    for (name, value) in file.entries() {
+    let has_prefix = file.get("s3_key_prefix").is_some();
+    // What comes later counts: `cache_control` goes before `max_age` wherever both match.
+    let (last, first): (Vec<_>, Vec<_>) =
+        (file.entries().iter()).partition(|(name, _)| name == "cache_control");
+    for (name, value) in first.into_iter().chain(last) {
+        let is_by_name = BY_KEY.contains(&name.as_str())
+            && (name == "exclude_from_upload" || value.as_text().is_none());
+        if has_prefix && is_by_name {
+            carried.leave(
+                name,
+                "its names begin with s3_key_prefix, and those here do not: write them without",
+            );
+            continue;
+        }
         match name.as_str() {
             "max_age" | "cache_control" => by_glob(name, "cache-control", value, carried),
             "content_type" => by_glob(name, "content-type", value, carried),
