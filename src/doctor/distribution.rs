@@ -97,12 +97,14 @@ async fn configuration(
         let hint = "enable it in the CloudFront console, or name another in `distribution`";
         check.problem(DISTRIBUTION, Error::failed(text).hint(hint));
     }
-    // Edges of other servers read as they like.
-    let is_open = read_access_of(bucket, &distribution.id) == ReadAccess::Public;
+    // Edges of other servers read as they like, and a policy that nobody may read may open the bucket.
+    let is_closed = job.official
+        && bucket.policy_is_known
+        && read_access_of(bucket, &distribution.id) != ReadAccess::Public;
     let ours = distribution.bucket_origins(&job.bucket, &job.endpoints);
     let mut unsigned = described.unsigned_origins().into_iter();
     let unsigned = unsigned.find(|origin| ours.iter().any(|ours| ours == origin));
-    if let Some(origin) = unsigned.filter(|_| job.official && !is_open) {
+    if let Some(origin) = unsigned.filter(|_| is_closed) {
         let text = format!("{id}: its origin {origin} signs no request: viewers get 403");
         let hint = "give the origin an origin access control, in the CloudFront console";
         check.problem(DISTRIBUTION, Error::failed(text).hint(hint));
