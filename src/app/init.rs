@@ -32,7 +32,7 @@ pub(super) async fn init(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
         Some(from) => taken_over(from, &settings, (here, &cli.common))?,
         None => {
             let builds = builds(&settings, here)?;
-            let dir = builds.first().ok_or_else(|| no_build(here))?;
+            let dir = builds.first().cloned().ok_or_else(no_build)?;
             let mut choice = SiteChoice::default();
             if printer.can_ask() {
                 let app = App {
@@ -42,12 +42,12 @@ pub(super) async fn init(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
                 };
                 choice = app.choose_site().await?;
             }
-            let text = written(dir, &cli.common, &choice);
+            let text = written(&dir, &cli.common, &choice);
             (builds, text)
         }
     };
     let [dir, others @ ..] = builds.as_slice() else {
-        return Err(no_build(here));
+        return Err(no_build());
     };
     let file = std::fs::File::create_new(&path);
     file.and_then(|mut file| file.write_all(text.as_bytes()))
@@ -63,6 +63,7 @@ pub(super) async fn init(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
     printer.wrote_settings(&WrittenSettings {
         file: &shown,
         dir,
+        is_built: here.join(dir).is_dir(),
         generator,
         others,
         text: &text,
@@ -77,10 +78,16 @@ fn already(shown: &str) -> Error {
         .hint("`--config FILE` writes another")
 }
 
-/// Returns the build that is named, or those that are found, as the file in the folder `here` names them.
+/// Returns the build that is named, or those that are found, as the file in the folder `here` names them; before the first build, the
+/// folder that the generator will write.
 fn builds(settings: &Settings, here: &Path) -> Result<Vec<String>, Error> {
     if settings.dir.is_none() {
-        return Ok(settings::build_folders(here));
+        let mut builds = settings::build_folders(here);
+        if builds.is_empty() {
+            let expected = settings::expected_builds(here).into_iter();
+            builds.extend(expected.map(|build| build.folder).next());
+        }
+        return Ok(builds);
     }
     let dir = settings::build_dir(settings, Path::new(""))?;
     if here.as_os_str().is_empty() {
@@ -93,16 +100,9 @@ fn builds(settings: &Settings, here: &Path) -> Result<Vec<String>, Error> {
     Ok(vec![dir.display().to_string()])
 }
 
-fn no_build(here: &Path) -> Error {
-    let expected = settings::expected_builds(here).into_iter().next();
-    let problem = match expected {
-        Some(build) => format!(
-            "there is no build here: {} writes {}",
-            build.generator, build.folder
-        ),
-        None => "there is no build here".to_owned(),
-    };
-    Error::usage(problem).hint("build the site first, or name its folder: `unstale init DIR`")
+fn no_build() -> Error {
+    Error::usage("there is no build here")
+        .hint("build the site first, or name its folder: `unstale init DIR`")
 }
 
 /// Tells whether the top level of the settings names a bucket.
@@ -124,12 +124,7 @@ fn taken_over(
     {
         builds = vec![dir.to_owned()];
     }
-    if builds.is_empty() {
-        let expected = settings::expected_builds(here).into_iter().next();
-        let expected = expected.ok_or_else(|| no_build(here))?;
-        builds.push(expected.folder);
-    }
-    let dir = builds.first().map(String::as_str).unwrap_or_default();
+    let dir = builds.first().ok_or_else(no_build)?;
     for (key, value) in said(dir, flags, &SiteChoice::default()) {
         carried.overrule(key, value);
     }

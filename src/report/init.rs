@@ -13,6 +13,7 @@ use crate::aws::AwsError;
 pub struct WrittenSettings<'a> {
     pub file: &'a str,
     pub dir: &'a str,
+    pub is_built: bool,
     /// The one that writes `dir`.
     pub generator: Option<&'static str>,
     /// Builds that lie here too.
@@ -54,8 +55,15 @@ impl Printer {
             &format!("Wrote {file}:\n\n{}", text.trim_end()),
             &merged(json!({"type": "init"}), written),
         );
-        if let Some(generator) = written.generator {
-            self.note(&format!("{generator} writes {dir}"));
+        let yet = if written.is_built {
+            ""
+        } else {
+            ": build the site first"
+        };
+        match written.generator {
+            Some(generator) => self.note(&format!("{generator} writes {dir}{yet}")),
+            None if !written.is_built => self.note(&format!("There is no {dir} yet{yet}")),
+            None => (),
         }
         if !others.is_empty() {
             self.note(&format!("Also here: {}", others.join(", ")));

@@ -40,6 +40,20 @@ async fn init_needs_a_build() {
     assert!(!site.dir().join("deploy.toml").exists());
 }
 
+#[tokio::test]
+async fn before_the_first_build_the_generator_says_where_it_will_be() {
+    let hexo = project(&[("package.json", r#"{"dependencies": {"hexo": "8"}}"#)]);
+    let wrote = Unstale::new("init --bucket site").within(hexo.path()).await;
+    let wrote = wrote.succeeds().says("writes public: build the site first");
+    assert_eq!(
+        settings(hexo.path()),
+        "dir = \"public\"\nbucket = \"site\"\n"
+    );
+    let plan = Unstale::new("plan --local").within(hexo.path()).await;
+    plan.exits(2).says("there is no folder public");
+    assert!(!wrote.stderr.contains("Also here"), "{wrote}");
+}
+
 /// A project of these files.
 fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
     let project = tempfile::tempdir().unwrap();
@@ -66,12 +80,13 @@ async fn init_follows_the_generator_and_never_takes_its_sources() {
         ("public/index.html", ""),
     ]);
     let init = || Unstale::new("init").within(vite.path());
-    init().await.exits(2).says("Vite writes www");
-    assert_eq!(settings(vite.path()), "");
+    let early = init().await.succeeds();
+    early.says("Vite writes www: build the site first");
+    fs::remove_file(vite.path().join("deploy.toml")).unwrap();
     fs::create_dir(vite.path().join("www")).unwrap();
     fs::write(vite.path().join("www/index.html"), "").unwrap();
     let ran = init().await.succeeds();
-    ran.says("Vite writes www")
+    ran.says("Vite writes www\n")
         .says("names no bucket yet")
         .never_says("public");
     let written = settings(vite.path());

@@ -137,6 +137,9 @@ async fn man_pages_have_every_command_and_flag_of_help() {
     let expected = expected.chain(["unstale.1".into()]).collect();
     assert_eq!(pages, expected);
 
+    let whole = fs::read_to_string(dir.join("unstale.1")).unwrap();
+    assert!(whole.contains(".SH EXAMPLES\n  unstale deploy"), "{whole}");
+    assert!(!whole.contains("EXTRA"), "{whole}");
     assert_page(&dir.join("unstale.1"), &help);
     for name in names {
         let help = Unstale::new(name).with("--help").await.succeeds().stdout;
