@@ -8,17 +8,17 @@ use super::printer::Printer;
 use crate::deploy::noise_guess::NoiseSuspects;
 
 impl Printer {
-    /// Prints rules for what seems to be noise, those that meet most pages first.
+    /// Prints rules for what seems to be noise, those that meet most files first.
     pub fn suspected_noise(&self, suspects: &NoiseSuspects) {
-        let mut rules: Vec<(&String, &usize)> = suspects.found.iter().collect();
-        rules.sort_by_key(|(regex, pages)| (Reverse(*pages), *regex));
-        for (regex, pages) in &rules {
+        let mut rules: Vec<_> = suspects.found.iter().collect();
+        rules.sort_by_key(|(rule, files)| (Reverse(*files), *rule));
+        for ((glob, regex), files) in &rules {
             let quote = if regex.contains('\'') { "'''" } else { "'" };
             self.result(
                 &format!(
-                    "# on {pages} pages\n[[noise]]\nmatch = \"*.html\"\nregex = {quote}{regex}{quote}\n"
+                    "# in {files} files\n[[noise]]\nmatch = \"{glob}\"\nregex = {quote}{regex}{quote}\n"
                 ),
-                &json!({"type": "noise", "match": "*.html", "regex": regex, "pages": pages}),
+                &json!({"type": "noise", "match": glob, "regex": regex, "files": files}),
             );
         }
         let take = if rules.is_empty() {
@@ -27,7 +27,7 @@ impl Printer {
             "; deploy.toml takes the rules above, if you agree"
         };
         self.line(&format!(
-            "{} of {} changed pages seem to differ by noise alone{take}",
+            "{} of {} changed texts seem to differ by noise alone{take}",
             suspects.spared, suspects.changed
         ));
     }

@@ -430,22 +430,30 @@ async fn suspected_noise_is_proposed_and_then_spares_the_pages() {
         ("index.html", &page("a1", "home")),
         ("about.html", &page("b2", "about")),
         ("other.html", &page("c3", "other")),
+        ("feed.xml", "<updated>2026-01-02T03:04:05Z</updated>"),
+        ("app.js", "built(1)"),
     ]);
     let world = World::new().await;
     deploy(&world, &site).await.succeeds();
     site.write("index.html", page("d4", "home"));
     site.write("about.html", page("e5", "about"));
     site.write("other.html", page("f6", "quite another"));
+    site.write("feed.xml", "<updated>2026-01-03T04:05:06Z</updated>");
+    site.write("app.js", "built(2)");
     let plan = || world.plan(&site).within(site.project());
     world.forget();
     let ran = plan().with("--suspect-noise").await.succeeds();
-    let ran = ran.says("2 of 3 changed pages seem to differ by noise alone");
+    let ran = ran.says("3 of 4 changed texts seem to differ by noise alone");
     assert_eq!(world.writes(), [""; 0]);
-    set(&site, &ran.stdout[..ran.stdout.find("2 of 3").unwrap()]);
+    set(&site, &ran.stdout[..ran.stdout.find("3 of 4").unwrap()]);
     deploy(&world, &site).await.succeeds();
     assert_eq!(
         world.site_writes(),
-        ["PutObject other.html", "CreateInvalidation"]
+        [
+            "PutObject app.js",
+            "PutObject other.html",
+            "CreateInvalidation"
+        ]
     );
 }
 
