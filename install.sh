@@ -30,6 +30,8 @@ main() {
     shift
   done
   [ -n "$to" ] || to=${HOME:?is not set: say --to FOLDER}/.local/bin
+  # What a shell does not expand in `--to=~/bin`.
+  case $to in '~/'*) to=${HOME:?is not set: say --to FOLDER}/${to#??} ;; esac
   version=${version#v}
 
   target=$(target)
@@ -60,7 +62,8 @@ main() {
     fail "$archive cannot be unpacked in $work: is the disk full?"
 
   # Under another name first, and run once, so that what has the name is never half a binary nor one that does not run here.
-  mkdir -p "$to" || fail "$to cannot be made: --to says another folder"
+  mkdir -p "$to" && to=$(cd "$to" && pwd) || fail "$to cannot be made: --to says another folder"
+  [ ! -d "$to/unstale" ] || fail "$to/unstale is a folder: --to says another one"
   new=$to/.unstale-new.$$
   cp "$work/unstale-$version-$target/unstale" "$new" ||
     fail "$to cannot be written: is the disk full, or is it somebody else's? --to says another folder"
@@ -71,7 +74,7 @@ main() {
   say "Installed $told as $to/unstale"
 
   case :${PATH:-}: in
-    *:"$to":*)
+    *:"$to":* | *:"$to/":*)
       first=$(command -v unstale || true)
       [ "$first" = "$to/unstale" ] || say "Another one comes first on PATH: $first"
       ;;
@@ -105,10 +108,10 @@ target() {
 fetch() {
   # What https leads to stays https.
   case $1 in https:*) only='=https' ;; *) only='=http,https' ;; esac
-  status=0
+  ended=0
   if has curl; then
-    curl --proto "$only" --fail --silent --show-error --location --retry 3 --connect-timeout 20 --output "$2" "$1" || status=$?
-    case $status in
+    curl --proto "$only" --fail --silent --show-error --location --retry 3 --connect-timeout 20 --output "$2" "$1" || ended=$?
+    case $ended in
       0) return ;;
       22) problem=missing ;;
       23) problem=disk ;;
@@ -116,8 +119,8 @@ fetch() {
     esac
   elif has wget; then
     # BusyBox's ends with 1 whatever was wrong: what it wrote has told already.
-    wget -q -O "$2" "$1" || status=$?
-    case $status in
+    wget -q -O "$2" "$1" || ended=$?
+    case $ended in
       0) return ;;
       8) problem=missing ;;
       3) problem=disk ;;

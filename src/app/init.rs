@@ -13,7 +13,7 @@ use crate::job::StopSignal;
 use crate::report::Printer;
 use crate::report::init::WrittenSettings;
 use crate::settings::values::{BucketAddress, SitePrefix, read};
-use crate::settings::{self, FILE, Settings, moved};
+use crate::settings::{self, ExpectedBuild, FILE, Settings, moved};
 
 /// Writes what the flags say and what is found, and at a terminal asks for the rest. Reads no settings: there are none yet.
 pub(super) async fn init(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
@@ -42,7 +42,8 @@ pub(super) async fn init(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
                 };
                 choice = app.choose_site().await?;
             }
-            let text = written(&dir, &cli.common, &choice);
+            let text = written(&dir, &cli.common, &choice)
+                + expected(here, &dir).map_or("", |build| build.fitting);
             (builds, text)
         }
     };
@@ -55,22 +56,23 @@ pub(super) async fn init(cli: &Cli, printer: &Printer) -> Result<Exit, Error> {
             std::io::ErrorKind::AlreadyExists => already(&shown),
             _ => Error::failed(format!("cannot write {shown}")).because(error),
         })?;
-    let expected = settings::expected_builds(here).into_iter();
-    let generator = expected
-        .filter(|build| build.folder == *dir)
-        .map(|build| build.generator)
-        .next();
     printer.wrote_settings(&WrittenSettings {
         file: &shown,
         dir,
         is_built: here.join(dir).is_dir(),
-        generator,
+        generator: expected(here, dir).map(|build| build.generator),
         others,
         text: &text,
         names_bucket: names_bucket(&text),
         takes_over: from.is_some(),
     });
     Ok(Exit::Done)
+}
+
+/// Returns the generator that writes a folder.
+fn expected(here: &Path, dir: &str) -> Option<ExpectedBuild> {
+    let mut builds = settings::expected_builds(here).into_iter();
+    builds.find(|build| build.folder == dir)
 }
 
 fn already(shown: &str) -> Error {

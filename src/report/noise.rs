@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use serde_json::json;
 
 use super::printer::Printer;
+use super::text::counted;
 use crate::deploy::noise_guess::NoiseSuspects;
 
 impl Printer {
@@ -16,7 +17,8 @@ impl Printer {
             let quote = if regex.contains('\'') { "'''" } else { "'" };
             self.result(
                 &format!(
-                    "# in {files} files\n[[noise]]\nmatch = \"{glob}\"\nregex = {quote}{regex}{quote}\n"
+                    "# in {}\n[[noise]]\nmatch = \"{glob}\"\nregex = {quote}{regex}{quote}\n",
+                    counted(**files as u64, "file"),
                 ),
                 &json!({"type": "noise", "match": glob, "regex": regex, "files": files}),
             );

@@ -11,6 +11,9 @@ use crate::rules::globs::Globs;
 /// Bytes of a key file that are looked at: a chain of certificates may stand before the key.
 const LOOK: u64 = 64 * 1024;
 
+/// Bytes that a service account's key has at most; it has 2,400.
+const ACCOUNT: u64 = 8 * 1024;
+
 /// What lies at the top of installed packages, as npm, yarn and pnpm leave it.
 const INSTALLED: [&str; 3] = [".package-lock.json", ".yarn-integrity", ".modules.yaml"];
 
@@ -97,7 +100,7 @@ fn file_kind(full: &Path, place: &Path) -> Option<&'static str> {
             "tfvars" => "Terraform's variables",
             // Certificates are .pem too, talks and keys of encrypted streams .key.
             "pem" | "key" | "p8" | "asc" if holds_key(full) => "a private key",
-            "json" if may_be_account(stem) && holds_key(full) => "a service account's key",
+            "json" if is_account(stem, full) => "a service account's key",
             _ => return None,
         },
     })
@@ -123,25 +126,45 @@ fn is_dump(name: &str) -> bool {
     bare.unwrap_or(name).ends_with(".sql")
 }
 
-/// Tells whether a JSON file is called as the keys of Google's service accounts are: `shop-8f3a2b1c4d5e`, or by what it is.
-fn may_be_account(stem: &str) -> bool {
+/// Tells whether a JSON file is a key of a Google service account: called so, as `shop-8f3a2b1c4d5e` is, and with a key in it, or small
+/// and with the fields of one.
+fn is_account(stem: &str, path: &Path) -> bool {
     let words = ["account", "credential", "firebase", "key", "secret", "gcp"];
     let (_, id) = stem.rsplit_once('-').unwrap_or_default();
     let is_id = id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_id || words.iter().any(|word| stem.contains(word))
+    if is_id || words.iter().any(|word| stem.contains(word)) {
+        return holds_key(path);
+    }
+    let is_small = path.metadata().is_ok_and(|about| about.len() <= ACCOUNT);
+    // In a page's data about such keys the quotes are escaped.
+    let fields = ["\"private_key\"", "\"client_email\""];
+    is_small && {
+        let text = start_of(path);
+        fields.iter().all(|field| text.contains(field)) && has_key(&text)
+    }
 }
 
-/// Tells whether a file holds a private key. The walk goes on where it cannot be read: the hashing says so.
 fn holds_key(path: &Path) -> bool {
+    has_key(&start_of(path))
+}
+
+/// Reads what of a file is looked at. The walk goes on where it cannot be read: the hashing says so.
+fn start_of(path: &Path) -> String {
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LOOK).read_to_end(&mut start));
-    let text = String::from_utf8_lossy(&start);
+    read.map_or_else(
+        |_| String::new(),
+        |_| String::from_utf8_lossy(&start).into_owned(),
+    )
+}
+
+/// Tells whether a text has a private key.
+fn has_key(text: &str) -> bool {
     let mut titles = text.split("-----BEGIN ").skip(1);
-    let is_key = |title: &str| {
+    titles.any(|title| {
         let title = title.split("-----").next().unwrap_or(title);
         title.trim_end_matches(" BLOCK").ends_with("PRIVATE KEY")
-    };
-    read.is_ok() && titles.any(is_key)
+    })
 }
 
 #[cfg(test)]
@@ -171,6 +194,8 @@ mod tests {
 
     const KEY: &str = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n-----BEGIN RSA PRIVATE KEY-----\nMII\n";
     const ACCOUNT: &str = "{\n  \"type\": \"service_account\",\n  \"private_key\": \"-----BEGIN PRIVATE KEY-----\\nMII\"\n}";
+    const WHOLE_ACCOUNT: &str =
+        "{\"client_email\":\"a@b\",\"private_key\":\"-----BEGIN PRIVATE KEY-----\\nMII\"}";
     const PUBLIC: &str = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n-----BEGIN PUBLIC KEY-----\nMII\n";
 
     #[test]
@@ -210,6 +235,7 @@ mod tests {
             ("signing.asc", "-----BEGIN PGP PRIVATE KEY BLOCK-----\n"),
             ("shop-8f3a2b1c4d5e.json", ACCOUNT),
             ("api/service-account.json", ACCOUNT),
+            ("sa.json", WHOLE_ACCOUNT),
             ("gcp.json", "{\"private_key\":\"-----BEGIN PRIVATE KEY-----"),
         ] {
             assert_eq!(found(&[(path, content)], &[]), [path]);
@@ -247,6 +273,10 @@ mod tests {
             ("downloads/northwind.sql.zip", ""),
             ("keys.html", KEY),
             ("keys.json", "{\"space\": \"play\"}"),
+            (
+                "page-data.json",
+                r#"{"html": "{\"client_email\": 1, \"private_key\": \"-----BEGIN PRIVATE KEY-----\"}"}"#,
+            ),
             ("signature.asc", "-----BEGIN PGP SIGNATURE-----\n"),
             (".well-known/apple-app-site-association", "{}"),
             ("security.txt", "Encryption: /pgp-key.txt"),

@@ -50,7 +50,7 @@ pub(crate) fn build_dir(settings: &Settings, here: &Path) -> Result<PathBuf, Err
     match why_no_build(settings, &dir, here) {
         Some(why) if !settings.allow_project_root => Err(hinted_or(
             Error::usage(format!("{shown} {why}, not a build")),
-            here,
+            (here, given),
             "`--allow-project-root` deploys it all the same",
         )),
         _ => Ok(dir),
@@ -120,13 +120,18 @@ fn is_copied_settings(settings: &Settings, path: &Path, here: &Path) -> bool {
 }
 
 fn hinted(error: Error, here: &Path) -> Error {
-    hinted_or(error, here, "`unstale deploy DIR`, or `dir` in deploy.toml")
+    hinted_or(
+        error,
+        (here, Path::new("")),
+        "`unstale deploy DIR`, or `dir` in deploy.toml",
+    )
 }
 
-/// With the build folders that are there as the hint, else with the words given.
-fn hinted_or(error: Error, here: &Path, otherwise: &str) -> Error {
+/// With the build folders that are there as the hint, but for the one that was tried, else with the words given.
+fn hinted_or(error: Error, (here, tried): (&Path, &Path), otherwise: &str) -> Error {
     let commands: Vec<String> = build_folders(here)
         .into_iter()
+        .filter(|folder| here.join(folder) != here.join(tried))
         .map(|folder| format!("unstale deploy {folder}"))
         .collect();
     match commands.is_empty() {

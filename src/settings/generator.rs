@@ -8,14 +8,14 @@ use serde_json::Value;
 
 /// Name, marks, settings and defaults of each generator, those that are built on others before them. Marks are files that show that a
 /// project uses it, `=` and what one of them holds. Settings are keys of files that tell where it writes; of two keys the first names the
-/// folder that the second is relative to. Defaults are where it writes unless it is told otherwise. A file's name may end in `.*`, for
+/// folder that the second is relative to; a key after a dot is that of a block. Defaults are where it writes unless it is told otherwise. A file's name may end in `.*`, for
 /// all endings of scripts, or in `.+`, for those of settings.
 const GENERATORS: &str = r#"
-Hexo | package.json="hexo": | _config.yml:public_dir | public
+Hexo | package.json="hexo": | _config.+:public_dir | public
 Hugo | hugo.+ config/_default/hugo.+ config/_default/config.+ config.+=baseurl | hugo.+:publishDir config/_default/hugo.+:publishDir config/_default/config.+:publishDir config.+:publishDir | public
 Zola | config.toml=base_url | config.toml:output_dir | public
 Gatsby | package.json="gatsby": | | public
-Jekyll | _config.yml | _config.yml:destination | _site
+Jekyll | _config.+ | _config.+:destination | _site
 Eleventy | .eleventy.js eleventy.config.* package.json="@11ty/eleventy": | eleventy.config.*:setOutputDirectory eleventy.config.*:output .eleventy.js:output | _site
 Docusaurus | docusaurus.config.* | | build
 VitePress | .vitepress/config.* | .vitepress/config.*:outDir | .vitepress/dist
@@ -33,7 +33,7 @@ SvelteKit | package.json="@sveltejs/kit": | svelte.config.*:pages | build
 Angular | angular.json | | dist
 Create React App | package.json="react-scripts": | package.json:BUILD_PATH .env.production.local:BUILD_PATH .env.local:BUILD_PATH .env.production:BUILD_PATH .env:BUILD_PATH | build
 Vue CLI | package.json="@vue/cli-service": | vue.config.*:outputDir | dist
-Vite | vite.config.* package.json="vite": | vite.config.*:root:outDir | dist
+Vite | vite.config.* package.json="vite": | vite.config.*:root:build.outDir | dist
 "#;
 
 const SCRIPTS: [&str; 6] = ["js", "mjs", "cjs", "ts", "mts", "cts"];
@@ -63,7 +63,7 @@ fn generators() -> impl Iterator<Item = SiteGenerator> {
 }
 
 /// Where a project may keep its site.
-const PROJECTS: [&str; 3] = ["", "docs", "website"];
+const PROJECTS: [&str; 7] = ["", "docs", "website", "blog", "client", "frontend", "web"];
 
 /// Where a workspace keeps its projects.
 const WORKSPACES: [&str; 3] = ["apps", "packages", "sites"];
@@ -83,12 +83,60 @@ const USUAL: [&str; 9] = [
 
 const INDEX: &str = "index.html";
 
+/// What fits a generator beside the folder: what it stamps, and what readers need not be served. docs/generators.md shows it.
+const FITTING: [(&str, &str); 5] = [
+    (
+        "Hexo",
+        r#"
+# The theme landscape gives each post's share button an id of chance.
+[[noise]]
+match = "*.html"
+regex = 'data-url="[^"]*" data-id="([^"]+)"'
+"#,
+    ),
+    (
+        "Jekyll",
+        r#"
+# jekyll-feed writes when the site was built; entries have their own <updated>.
+[[noise]]
+match = "feed.xml"
+regex = 'rel="alternate" type="text/html"[^>]*/><updated>([^<]+)'
+"#,
+    ),
+    (
+        "MkDocs",
+        r#"# Search engines read sitemap.xml; this one is the same, with today's date in it, compressed.
+exclude = ["sitemap.xml.gz"]
+
+# The themes mkdocs and readthedocs.
+[[noise]]
+match = "index.html"
+regex = 'Build Date UTC : ([^\n]*)'
+
+[[noise]]
+match = "sitemap.xml"
+regex = '<lastmod>([^<]*)'
+"#,
+    ),
+    ("Sphinx", "exclude = [\".buildinfo\", \".doctrees/\"]\n"),
+    (
+        "SPA",
+        "spa = true # it has routes of its own: /users/5 shows index.html\n",
+    ),
+];
+
+/// Generators of apps, whose routes a library of this name tells.
+const APPS: [&str; 4] = ["Angular", "Create React App", "Vue CLI", "Vite"];
+const ROUTERS: &str = "\"(?:[^\"]*[-/])?router(?:-dom)?\"\\s*:|\"wouter\"\\s*:";
+
 /// A build that a project's generator writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ExpectedBuild {
     pub generator: &'static str,
     /// Relative to the project, where it is not absolute.
     pub folder: String,
+    /// Lines of deploy.toml that fit it, to come after its keys.
+    pub fitting: &'static str,
 }
 
 /// Finds where the generators of a project write, whether it was built or not. `project` may be empty for the current folder.
@@ -109,6 +157,7 @@ pub(crate) fn expected_builds(project: &Path) -> Vec<ExpectedBuild> {
             builds.extend(outputs.map(|output| ExpectedBuild {
                 generator: generator.name,
                 folder: normalized(&inner.join(output)),
+                fitting: generator.fitting(&folder),
             }));
         }
     }
@@ -144,6 +193,19 @@ impl SiteGenerator {
             let mut texts = texts(project, file).into_iter();
             texts.any(|text| text.to_lowercase().contains(held))
         })
+    }
+
+    fn fitting(&self, project: &Path) -> &'static str {
+        let has_routes = || {
+            let packages = texts(project, "package.json").concat();
+            Regex::new(ROUTERS).is_ok_and(|router| router.is_match(&packages))
+        };
+        let name = match APPS.contains(&self.name) && has_routes() {
+            true => "SPA",
+            false => self.name,
+        };
+        let fitting = FITTING.iter().find(|(fits, _)| *fits == name);
+        fitting.map_or("", |(_, lines)| lines)
     }
 
     /// Returns the folders that it writes, relative to the project.
@@ -199,6 +261,9 @@ fn literal(project: &Path, file: &str, key: &str) -> Option<String> {
     } else {
         r#"|([^\s"'`,;#&(){}\[\]]+)"#
     };
+    let (block, key) = key
+        .split_once('.')
+        .map_or(("", key), |(block, key)| (block, key));
     let key = regex::escape(key);
     let value = format!(r#"(?:"([^"]+)"|'([^']+)'|`([^`]+)`{bare})"#);
     let assigned = format!(r#"(?i)(?:^|[\s{{,("'`.]){key}["'`]?\s*[:=(]\s*{value}"#);
@@ -206,6 +271,10 @@ fn literal(project: &Path, file: &str, key: &str) -> Option<String> {
     let comments = Regex::new(COMMENTS).ok()?;
     let texts = texts(project, file).join("\n");
     let text = comments.replace_all(&texts, "\n");
+    let text = match block {
+        "" => &*text,
+        block => inside(&text, block)?,
+    };
     let lines: Vec<&str> = text.lines().collect();
     // What is indented in YAML may be another key of that name.
     let outer = lines.iter().filter(|line| !line.starts_with([' ', '\t']));
@@ -216,6 +285,22 @@ fn literal(project: &Path, file: &str, key: &str) -> Option<String> {
         Some(value.as_str().to_owned())
     });
     value.filter(|value| !value.contains(['$', '%', '<']))
+}
+
+/// Returns what a script has between the braces of a key.
+fn inside<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let opens = Regex::new(&format!(r#"\b{key}["']?\s*:\s*\{{"#)).ok()?;
+    let rest = &text[opens.find(text)?.end()..];
+    let mut depth = 1;
+    let closes = |letter: char| {
+        depth += match letter {
+            '{' => 1,
+            '}' => -1,
+            _ => 0,
+        };
+        depth == 0
+    };
+    rest.find(closes).map(|end| &rest[..end])
 }
 
 /// Returns what each project of angular.json writes (Angular's documentation, "Output path configuration").
@@ -339,11 +424,29 @@ mod tests {
             ),
             (&[("vite.config.js", "root: 'src',")], "Vite", "src/dist"),
             (
-                &[("vite.config.js", "outDir: path.join(a, 'b')")],
+                &[("vite.config.js", "build: { outDir: path.join(a, 'b') }")],
                 "Vite",
                 "dist",
             ),
-            (&[("vite.config.js", "outDir: `${a}/b`")], "Vite", "dist"),
+            (
+                &[("vite.config.js", "build: { outDir: `${a}/b` }")],
+                "Vite",
+                "dist",
+            ),
+            (
+                &[(
+                    "vite.config.js",
+                    "plugins: [dts({ outDir: 'types' })], build: { a: {}, outDir: 'www' }",
+                )],
+                "Vite",
+                "www",
+            ),
+            (
+                &[("_config.toml", "destination = 'www'\n")],
+                "Jekyll",
+                "www",
+            ),
+            (&[("blog/package.json", hexo)], "Hexo", "blog/public"),
             (&[("package.json", &dependency("vite"))], "Vite", "dist"),
             (
                 &[(
@@ -433,7 +536,10 @@ mod tests {
             (
                 &[
                     ("package.json", "{\"workspaces\": [\"apps/*\"]}"),
-                    ("apps/web/vite.config.mts", "outDir: 'www' // 'x'"),
+                    (
+                        "apps/web/vite.config.mts",
+                        "build: { outDir: 'www' } // 'x'",
+                    ),
                 ],
                 "Vite",
                 "apps/web/www",
@@ -450,10 +556,8 @@ mod tests {
         for (files, generator, folder) in cases {
             let project = project(files);
             let first = expected_builds(project.path()).into_iter().next();
-            let expected = ExpectedBuild {
-                generator,
-                folder: (*folder).to_owned(),
-            };
+            let first = first.map(|build| (build.generator, build.folder));
+            let expected = (*generator, (*folder).to_owned());
             assert_eq!(first, Some(expected), "{files:?}");
         }
     }

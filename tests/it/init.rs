@@ -42,14 +42,14 @@ async fn init_needs_a_build() {
 
 #[tokio::test]
 async fn before_the_first_build_the_generator_says_where_it_will_be() {
-    let hexo = project(&[("package.json", r#"{"dependencies": {"hexo": "8"}}"#)]);
-    let wrote = Unstale::new("init --bucket site").within(hexo.path()).await;
+    let hugo = project(&[("hugo.toml", "")]);
+    let wrote = Unstale::new("init --bucket site").within(hugo.path()).await;
     let wrote = wrote.succeeds().says("writes public: build the site first");
     assert_eq!(
-        settings(hexo.path()),
+        settings(hugo.path()),
         "dir = \"public\"\nbucket = \"site\"\n"
     );
-    let plan = Unstale::new("plan --local").within(hexo.path()).await;
+    let plan = Unstale::new("plan --local").within(hugo.path()).await;
     plan.exits(2).says("there is no folder public");
     assert!(!wrote.stderr.contains("Also here"), "{wrote}");
 }
@@ -96,6 +96,62 @@ async fn init_follows_the_generator_and_never_takes_its_sources() {
         .await
         .exits(2)
         .says("no bucket is given");
+}
+
+/// A generator in docs/generators.md, a file of its project and that file's text.
+const PROJECTS: [(&str, &str, &str); 13] = [
+    ("hexo", "package.json", r#"{"dependencies": {"hexo": "8"}}"#),
+    ("jekyll", "_config.yaml", "title: A"),
+    ("hugo", "hugo.toml", ""),
+    (
+        "vite",
+        "package.json",
+        r#"{"dependencies": {"vite": "8", "react-router-dom": "7"}}"#,
+    ),
+    (
+        "next",
+        "package.json",
+        r#"{"dependencies": {"next": "16"}}"#,
+    ),
+    ("astro", "astro.config.mjs", ""),
+    ("eleventy", "eleventy.config.js", ""),
+    ("docusaurus", "docusaurus.config.ts", ""),
+    ("mkdocs", "mkdocs.yml", ""),
+    ("vitepress", ".vitepress/config.mts", ""),
+    (
+        "sveltekit",
+        "package.json",
+        r#"{"devDependencies": {"@sveltejs/kit": "2"}}"#,
+    ),
+    ("sphinx", "conf.py", ""),
+    ("pelican", "pelicanconf.py", ""),
+];
+
+#[tokio::test]
+async fn init_writes_what_the_page_of_generators_says() {
+    let page = fs::read_to_string("docs/generators.md").unwrap();
+    assert_eq!(page.matches("<!-- deploy.toml: ").count(), PROJECTS.len());
+    for (name, file, text) in PROJECTS {
+        let marker = format!("<!-- deploy.toml: {name} -->\n```toml\n");
+        let block = page.split(&marker).nth(1).expect(name);
+        let block = block.split("```").next().unwrap();
+        let here = project(&[(file, text)]);
+        let init = Unstale::new("init --bucket my-site").within(here.path());
+        init.await.succeeds();
+        assert_eq!(settings(here.path()), block, "{name}");
+        let dir = block.split('"').nth(1).unwrap();
+        let build = here.path().join(dir);
+        fs::create_dir_all(&build).unwrap();
+        fs::write(build.join("index.html"), "<p>").unwrap();
+        let plan = Unstale::new("plan --local").within(here.path());
+        plan.await.succeeds();
+    }
+    let plain = project(&[(
+        "package.json",
+        r#"{"dependencies": {"vite": "8", "router-of-mine": "1"}}"#,
+    )]);
+    Unstale::new("init").within(plain.path()).await.succeeds();
+    assert!(!settings(plain.path()).contains("spa"));
 }
 
 #[tokio::test]

@@ -82,9 +82,15 @@ expect 0 'Installed unstale 0.0.9' install 0.0.9
 expect 0 'Installed unstale 0.0.9' install v0.0.9
 expect 0 'Installed unstale 0.0.9' install INSTALL_UNSTALE_VERSION=0.0.9
 expect 0 "as $work/elsewhere/unstale" install 0.0.9 --to "$work/elsewhere"
+(cd "$work" && expect 0 "as $work/elsewhere/unstale" install 0.0.9 --to elsewhere)
+expect 0 "as $home/bin/unstale" install 0.0.9 '--to=~/bin'
 expect 0 "as $work/by variable/unstale" install INSTALL_UNSTALE_TO="$work/by variable" 0.0.9
 expect 0 Installed install PATH="$path:$work/elsewhere" 0.0.9 --to "$work/elsewhere"
 [ "$(wc -l <<<"$output")" = 1 ] || fail "it says more than it has to: $output"
+expect 0 Installed install PATH="$path:$work/elsewhere/" 0.0.9 --to "$work/elsewhere"
+[ "$(wc -l <<<"$output")" = 1 ] || fail "a slash at the end of a folder on PATH: $output"
+mkdir -p "$work/taken/unstale"
+expect 1 "$work/taken/unstale is a folder" install 0.0.9 --to "$work/taken"
 expect 0 "Another one comes first on PATH: $work/elsewhere/unstale" install PATH="$path:$work/elsewhere:$home/.local/bin" 0.0.9
 expect 1 '--to needs a folder' install --to
 expect 1 '--now is not known' install --now
