@@ -43,6 +43,7 @@ pub(super) async fn conclude(
         summary,
     } = conclusion;
     summary.failed = progress.failures.len() as u64;
+    summary.paths_owed = std::mem::take(&mut progress.owed);
     let costs = costs(&progress);
     summary.cost_usd = costs.values().copied().sum::<Money>().dollars();
     let costs = costs.into_iter();

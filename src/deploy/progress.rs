@@ -1,6 +1,6 @@
 //! What a deploy brought about so far, and why it stops.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::purge_sender::SentPurge;
 use super::put_error::PutError;
@@ -34,6 +34,8 @@ pub(super) struct DeployProgress {
     pub(super) purges: Vec<DistributionPurge>,
     pub(super) sent: SentPurge,
     pub(super) purge: PurgeOutcome,
+    /// How many paths stay unpaid, by distribution.
+    pub(super) owed: BTreeMap<String, u64>,
 }
 
 /// What became of the purge.

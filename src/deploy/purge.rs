@@ -158,6 +158,10 @@ impl RunningDeploy<'_> {
             warnings: &self.plan.warnings,
         };
         let end = record::end(self.scene, self.context.job, written);
+        let own = end.unpaid.iter().filter(|(id, ..)| *id == self.id);
+        let owed = own.flat_map(|(.., owed)| owed);
+        let owed = owed.map(|(target, paths)| (target.clone(), paths.len() as u64));
+        self.progress.owed = owed.collect();
         self.patiently(self.lease.end(end)).await??;
         Ok(())
     }

@@ -177,6 +177,9 @@ pub struct DeploySummary {
     /// Invalidation paths that CloudFront took.
     pub paths_purged: u64,
     pub invalidations: Vec<InvalidationSummary>,
+    /// Paths that this deploy owes, by distribution: they were not purged.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub paths_owed: BTreeMap<String, u64>,
     /// What the purge cost, in US dollars, after the free allowance.
     pub cost_usd: f64,
     /// The same by distribution.

@@ -6,7 +6,7 @@ use super::intended::CLOCK_SLACK;
 use super::object::{BucketObject, HeadAnswer};
 use super::open::OpenDeploys;
 use super::purge::{self, TargetFacts};
-use crate::edge;
+use crate::edge::{self, PurgeMode};
 use crate::object::Key;
 use crate::object::entry::{EntryLife, ManifestEntry};
 use crate::object::manifest::Manifest;
@@ -38,6 +38,15 @@ pub struct PlanFacts<'a> {
 }
 
 impl<'f> PlanFacts<'f> {
+    /// Tells whether edges hold pages of this site that no purge of this deploy takes from them: purging is off, or they are of a
+    /// distribution that was told before and is not now.
+    pub(super) fn withholds(&self) -> bool {
+        let is_purged = |target: &TargetFacts| target.prices.mode != PurgeMode::None;
+        let mut told = self.manifest.distributions.keys();
+        !self.targets.iter().all(is_purged)
+            || !told.all(|id| self.targets.iter().any(|target| target.id == *id))
+    }
+
     /// Returns what the manifest says of a key, tombstones included.
     pub(super) fn entry(&self, key: &str) -> Option<&'f ManifestEntry> {
         self.manifest.entries.get(key)

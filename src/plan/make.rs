@@ -26,9 +26,12 @@ pub const MAX_COPY: u64 = 5_000_000_000;
 pub fn make<'a>(
     facts: &PlanFacts,
     wants: impl Iterator<Item = WantedObject>,
-    listing: impl Iterator<Item = BucketObject<'a>>,
+    listing: impl Iterator<Item = BucketObject<'a>> + Clone,
 ) -> Result<Plan, Vec<(Key, OpenQuestions)>> {
     let mut maker = Maker::new(facts);
+    if facts.adopt {
+        maker.leave_sites(listing.clone());
+    }
     let (mut wants, mut listing) = (wants.peekable(), listing.peekable());
     loop {
         let order = match (wants.peek(), listing.peek()) {
@@ -54,6 +57,10 @@ struct Maker<'f, 'a> {
     asks: Vec<(Key, OpenQuestions)>,
     /// What a purge follows from.
     moves: KeyDifferences,
+    /// Edges hold pages that this deploy does not purge.
+    withholds: bool,
+    /// Folders of other sites, by their state.
+    other_sites: Vec<&'a str>,
     /// Retained assets whose time has come.
     due: Vec<(Deletion, BucketObject<'a>)>,
     /// Manifest keys met, so that the rest is known to have vanished.
@@ -69,10 +76,23 @@ impl<'f, 'a> Maker<'f, 'a> {
             plan: Plan::default(),
             asks: Vec::new(),
             moves: KeyDifferences::default(),
+            withholds: facts.withholds(),
+            other_sites: Vec::new(),
             due: Vec::new(),
             met: 0,
             sources: HashMap::new(),
         }
+    }
+
+    /// Notes the sites in folders below, which are not adopted with this one's.
+    fn leave_sites(&mut self, listing: impl Iterator<Item = BucketObject<'a>>) {
+        let folders = listing.filter_map(|object| object.key.strip_suffix(".unstale/state"));
+        self.other_sites
+            .extend(folders.filter(|folder| folder.ends_with('/')));
+        let warnings = self.other_sites.iter().map(|folder| {
+            format!("{folder} is another site, by its state: --adopt leaves it alone")
+        });
+        self.plan.warnings.extend(warnings);
     }
 
     /// Takes an object of the build that the bucket has not.
@@ -213,7 +233,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         let open = self.facts.open;
         let mut ours = open.put(&object)
             || alive.is_some_and(|entry| entry.etag == *object.etag)
-            || self.facts.adopt && !is_state(object.key);
+            || self.facts.adopt && self.may_adopt(object.key);
         if !ours && open.possible_content(&object).is_some() {
             let Some(answered) = self.facts.answers.get(object.key) else {
                 let (content, headers) = (true, false);
@@ -249,11 +269,16 @@ impl<'f, 'a> Maker<'f, 'a> {
             retained,
             key,
         };
-        if stays {
+        if stays || self.withholds && !deletion.page {
             self.retain(deletion, object, alive);
         } else {
             self.delete(deletion, &object);
         }
+    }
+
+    fn may_adopt(&self, key: &str) -> bool {
+        let mut others = self.other_sites.iter();
+        !is_state(key) && !others.any(|folder| key.starts_with(folder))
     }
 
     /// Leaves alone what somebody else wrote, or wrote over: what the edges hold may be either.
@@ -271,7 +296,7 @@ impl<'f, 'a> Maker<'f, 'a> {
         self.plan.foreign.push(key);
     }
 
-    /// Keeps an asset that pages which are still open may ask for, until its time has come.
+    /// Keeps what pages that are still open, or that edges hold unpurged, may ask for, until its time has come.
     fn retain(
         &mut self,
         deletion: Deletion,
@@ -283,12 +308,14 @@ impl<'f, 'a> Maker<'f, 'a> {
             _ => None,
         };
         match since {
+            Some(_) if self.withholds => {}
             // The pages of a deploy that died may have asked for it until a moment ago.
             Some(_) if self.facts.open.any_dead() => self.plan.retained.push(deletion.key),
             Some(since) if self.facts.now - since < self.facts.retain => {}
             Some(_) => self.due.push((deletion, object)),
             None if entry.is_some() => self.plan.retained.push(deletion.key),
             None if self.claims(&object) => self.plan.retained.push(deletion.key),
+            None if self.withholds => self.plan.foreign.push(deletion.key),
             // Taken over from others, of whom no page is open.
             None => {
                 self.plan.objects_before += usize::from(!deletion.fingerprinted);

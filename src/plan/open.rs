@@ -158,6 +158,11 @@ impl OpenDeploys {
             } else if records.pays {
                 self.owe(target, paths);
                 continue;
+            } else {
+                self.warnings.push(format!(
+                    "the deploy {id} owes {} to {target}: its edges may hold old pages, which `purge` = \"none\" leaves there",
+                    counted(paths.len() as u64, "path")
+                ));
             }
             kept.insert(target.clone(), paths.clone());
         }

@@ -32,7 +32,7 @@ impl Printer {
             ("Objects", objects(known)),
             ("Deployed", last_deploy(known.observed)),
             ("Lease", lease(known)),
-            ("Purged", told(known.observed)),
+            ("Purged", told(known)),
             ("Owed", owed(known)),
         ];
         for (label, text) in lines {
@@ -138,8 +138,8 @@ fn lease(known: &KnownState) -> String {
     })
 }
 
-fn told(observed: &ObservedState) -> String {
-    let told = observed.object.told.iter();
+fn told(known: &KnownState) -> String {
+    let told = known.observed.object.told.iter();
     let told = told.map(|(id, told)| {
         format!(
             "every change since {} at {}",
@@ -150,6 +150,7 @@ fn told(observed: &ObservedState) -> String {
     let told: Vec<String> = told.collect();
     match told.as_slice() {
         [] => "nothing yet".to_owned(),
+        told if known.debts > 0 => format!("{}, but for what is owed", told.join(", ")),
         told => told.join(", "),
     }
 }

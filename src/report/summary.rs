@@ -40,6 +40,13 @@ pub(super) fn text(summary: &DeploySummary, completed: &Completions, look: TextL
         let label = format!("  {:<12} ", "purged");
         lines.push(wrapped(&line, look.width, &label, &" ".repeat(label.len())));
     }
+    for (target, paths) in &summary.paths_owed {
+        let paths = counted(*paths, "path");
+        let target = shown(target);
+        let line = format!("{paths} of {target}, which hold old pages until a deploy purges them");
+        let label = format!("  {:<12} ", "owed");
+        lines.push(wrapped(&line, look.width, &label, &" ".repeat(label.len())));
+    }
     if let Some(url) = live_at(summary) {
         let label = format!("  {:<12} ", "live at");
         lines.push(format!("{label}{}", shown(url)));

@@ -97,6 +97,74 @@ async fn what_left_the_build_can_be_kept() {
     world.assert_deployed(&site, "");
 }
 
+/// Edges hold the page that loads them for as long as they were not told of the new one.
+#[tokio::test]
+async fn what_pages_load_stays_while_nobody_purges_the_pages() {
+    for (flags, forgets) in [
+        ("--purge none", false),
+        ("--purge none --retain 0s", false),
+        ("--distribution none --retain 0s", true),
+    ] {
+        let (world, site) = (World::new().await, pages(1));
+        for (name, text) in [("report.json", "1"), ("app.js", "1"), ("old.html", "<p>")] {
+            site.write(name, text);
+        }
+        site.write(
+            "index.html",
+            "<script src=/app.js></script><a href=/report.json>",
+        );
+        world.deploy(&site).await.succeeds();
+        world.warm(&site).await;
+        site.write("index.html", "<p>neither");
+        for name in ["report.json", "app.js", "old.html"] {
+            site.remove(name);
+        }
+        let unpurged = world.deploy(&site).with(flags).await.succeeds();
+        let left = |key: &str| world.object(BUCKET, key).is_some();
+        assert!(
+            left("report.json") && left("app.js") && !left("old.html"),
+            "{flags}"
+        );
+        if !forgets {
+            unpurged
+                .says("owed")
+                .says("which hold old pages until a deploy");
+            let again = world
+                .deploy(&site)
+                .with(flags)
+                .with("--sweep")
+                .await
+                .succeeds();
+            again.says("`purge` = \"none\" leaves there");
+            assert!(left("report.json") && left("app.js"), "{flags}");
+        }
+        world.deploy(&site).with("--retain 0s").await.succeeds();
+        assert!(!left("report.json") && !left("app.js"), "{flags}");
+        world.assert_fresh(&site, "").await;
+        world.assert_settled(&site).await;
+    }
+}
+
+/// `--adopt` at the top of a bucket does not take over the site in a folder below.
+#[tokio::test]
+async fn another_site_in_a_folder_below_is_never_adopted() {
+    let (world, inner, outer) = (World::new().await, pages(2), pages(1));
+    world.deploy(&inner).with("--prefix blog").await.succeeds();
+    let put = world.put_object(BUCKET, "blog.html", "theirs", Headers::default());
+    put.await.unwrap();
+    let before = world.objects("blog/");
+    let ran = world.deploy(&outer).with("--adopt").await.succeeds();
+    ran.says("blog/ is another site, by its state");
+    assert_eq!(world.objects("blog/"), before);
+    assert!(world.object(BUCKET, "blog.html").is_none());
+    world
+        .deploy(&inner)
+        .with("--prefix blog")
+        .await
+        .succeeds()
+        .says("Nothing to do");
+}
+
 #[tokio::test]
 async fn what_others_put_there_is_left_alone() {
     let (world, site) = (World::new().await, pages(3));
