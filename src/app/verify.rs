@@ -10,6 +10,7 @@ use super::{App, SiteCommand};
 use crate::aws::viewer::{MissingAnswer, ViewerAnswer, ViewerClient};
 use crate::cli;
 use crate::deploy::PlanInputs;
+use crate::edge::distribution::DEFAULT_ERROR_TTL;
 use crate::edge::expect::{ExpectedAnswer, FaultKind, OwnContents, SeenAnswer, header_faults};
 use crate::error::{Error, Exit};
 use crate::object::Key;
@@ -59,10 +60,10 @@ pub(super) async fn verify(app: &App, flags: &cli::VerifyArgs) -> Result<Exit, E
             Error::usage(format!("nothing was deployed to {url} yet"))
         })?;
         let changes = place.store.read_history(newest).await?.changes;
-        // A fingerprinted asset that went was not purged: nothing else will ever have its name.
+        // A fingerprinted asset that went was not purged: nothing else will ever have its name. What is retained is there still.
         let stays = |key: &Key| {
             let entry = manifest.entries.get(key);
-            entry.is_some_and(|entry| matches!(entry.life, EntryLife::Tombstone { .. }))
+            entry.is_some_and(|entry| !matches!(entry.life, EntryLife::Live))
         };
         let keys = changes.into_iter().map(|change| change.key);
         only = Some(keys.filter(|key| !stays(key)).collect());
@@ -172,6 +173,7 @@ impl Asking<'_> {
         questions: Vec<PathQuestion>,
     ) -> Result<Result<Vec<AskedUrl>, SilentHost>, Error> {
         let paths = questions.len();
+        let printer = &self.app.printer;
         let ask = |question: PathQuestion| {
             let viewer = match question.expected.as_slice() {
                 [ExpectedAnswer::AskPassword] => stranger,
@@ -192,9 +194,16 @@ impl Asking<'_> {
                 });
             }
             all.push(first);
-            let mut answers = stream::iter(questions).map(ask).buffer_unordered(AT_ONCE);
-            while let Some(answer) = answers.next().await {
-                all.push(answer);
+            let answers = stream::iter(questions).map(ask);
+            all.extend(answers.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await);
+            let early: Vec<AskedUrl> = all
+                .extract_if(.., |asked| asked.leaves().is_some())
+                .collect();
+            if let Some(longest) = early.iter().filter_map(AskedUrl::leaves).max() {
+                printer.asks_again(early.len(), longest);
+                tokio::time::sleep(longest).await;
+                let again = stream::iter(early.into_iter().map(|asked| asked.question)).map(ask);
+                all.extend(again.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await);
             }
             None
         };
@@ -294,6 +303,21 @@ async fn ask(viewer: &ViewerClient, base: &str, question: PathQuestion) -> Asked
 }
 
 impl AskedUrl {
+    /// Returns for how long an edge keeps what it answered, where that is an error from before the page was there which no deploy purges,
+    /// since it is gone in seconds.
+    fn leaves(&self) -> Option<Duration> {
+        let seen = self.answer.as_ref().ok()?;
+        let is_expected = |it: &ExpectedAnswer| matches!(it, ExpectedAnswer::Error { .. });
+        let by_edge = |text: &str| text.starts_with("Error from");
+        let is_error = seen.status >= 400 || seen.header("x-cache").is_some_and(by_edge);
+        if !is_error || self.question.expected.iter().any(is_expected) {
+            return None;
+        }
+        let age: u64 = seen.header("age")?.parse().ok()?;
+        // Ages are cut to whole seconds.
+        Some(Duration::from_secs(DEFAULT_ERROR_TTL.checked_sub(age)? + 1))
+    }
+
     /// Returns what is wrong with the answer, by the likeliest of what may be answered. `lost`: the object that leads here is not
     /// answered at its own path either, so that an error here is none that the configuration makes.
     fn fault(&self, own: &OwnContents, lost: bool) -> Option<(FaultKind, Vec<String>)> {

@@ -1,6 +1,7 @@
 //! `unstale verify` and `deploy --verify`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -148,6 +149,15 @@ impl Printer {
         self.note(&format!(
             "Asking {base} for {}",
             counted(paths as u64, "path")
+        ));
+    }
+
+    /// Says that errors from before the deploy are asked for again once edges let go of them.
+    pub fn asks_again(&self, paths: usize, after: Duration) {
+        self.note(&format!(
+            "{} answered with an error from before: asking again in {} s",
+            counted(paths as u64, "path"),
+            after.as_secs()
         ));
     }
 

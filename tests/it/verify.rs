@@ -75,9 +75,10 @@ async fn headers_and_what_is_gone_count() {
             .arg(&url)
             .with(words)
     };
+    site.write("gone.html", "<p>");
     world.deploy(&site).await.succeeds();
     world.warm(&site).await;
-    site.remove("empty.txt");
+    site.remove("gone.html");
     world
         .deploy(&site)
         .with("--purge none --cache-control max-age=7")
@@ -87,8 +88,8 @@ async fn headers_and_what_is_gone_count() {
         .await
         .exits(5)
         .says("cache-control `")
-        .says("/empty.txt: 200 where nothing is")
-        .says("1 stale, 5 wrong");
+        .says("/gone.html: 200 where nothing is")
+        .says("1 stale, 6 wrong");
     world.unstale("invalidate /*").await.succeeds();
     verify("--changed --cache-control max-age=7")
         .await
@@ -136,6 +137,27 @@ async fn a_deploy_can_verify_itself() {
     let lines = ran.json();
     assert!(lines.iter().any(|line| line["type"] == "stale"), "{ran}");
     assert!(lines.iter().any(|line| line["type"] == "summary"), "{ran}");
+}
+
+/// Nobody purges an error that edges keep for seconds, so it is no fault of a deploy either.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_from_before_a_page_was_there_is_asked_for_again() {
+    let (world, site) = (World::new().await, site());
+    let url = served(&world).await;
+    world.deploy(&site).await.succeeds();
+    world.forget();
+    site.write("new.html", "<p>new");
+    world.warm_urls(["/new.html"]).await;
+    let deploy = world.deploy(&site).with("--verify --url").arg(&url);
+    let running = tokio::spawn(async move { deploy.await });
+    // It asks within the eleven seconds that it waits.
+    let is_live = || world.object(BUCKET, "new.html").is_some();
+    world.see(&running, is_live).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    world.clock().advance(Duration::from_secs(11));
+    let ran = running.await.unwrap().succeeds();
+    ran.says("1 path answered with an error from before: asking again in 11 s");
+    assert_eq!(world.purged(), [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
