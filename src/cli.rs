@@ -700,7 +700,7 @@ pub struct ChangeArgs {
     /// Leave in the bucket what the build no longer has
     #[arg(long, help_heading = CHANGES)]
     pub no_delete: bool,
-    /// Delete at most N, instead of at most half
+    /// Delete at most N, instead of at most half (or 9)
     #[arg(
         long,
         help_heading = CHANGES,

@@ -78,7 +78,7 @@ async fn warn_of_stack(app: &App, link: &Link, id: &str) {
         .is_some_and(|own| own == id)
     {
         app.printer.warn(&format!(
-            "the stack {stack} made {id}, and takes this back where it is changed later: `unstale setup` without --distribution takes --error-page, --spa and --price-class, too"
+            "the stack {stack} made {id}, and takes this back where it is changed later, unless it says the same: `unstale setup` without --distribution takes --error-page, --spa and --price-class, too"
         ));
     }
 }

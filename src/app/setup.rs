@@ -11,7 +11,7 @@ use crate::aws::cloudformation::{SiteStack, StackRequest};
 use crate::aws::usual_region;
 use crate::cli::{PrintedTemplate, SetupArgs};
 use crate::error::{Error, Exit};
-use crate::settings::added_keys::is_inherited;
+use crate::settings::added_keys::is_of_another;
 use crate::settings::setup_values::{ACCOUNT, new_bucket};
 use crate::settings::values::{BucketAddress, FunctionName, PolicyName};
 use crate::settings::{self, Settings};
@@ -163,6 +163,12 @@ impl App {
         if settings.dir.is_none() {
             self.printer.warn("there is no build here: deploy.toml gets no `dir`, and the site no error page; build it, then run this again");
         }
+        let region = settings.region.as_deref().unwrap_or(CERTIFICATE_REGION);
+        if settings.local.is_some() && region != CERTIFICATE_REGION {
+            self.printer.warn(&format!(
+                "`--local` plays {CERTIFICATE_REGION}: in {region} a certificate is a stack of its own"
+            ));
+        }
         let elsewhere = settings.state.as_ref().filter(|state| {
             let bucket = settings.bucket.as_ref();
             bucket.is_some_and(|bucket| bucket.name != state.bucket) && settings.local.is_none()
@@ -250,20 +256,18 @@ impl App {
         self.settings.bucket.get_or_insert_with(named);
     }
 
-    /// Gives a part of the settings names of its own for what the top level names: the function and the policy of its site.
+    /// Gives a site names of its own for what the settings name of another: the function and the headers policy.
     fn disown(&mut self, env: Option<&str>) -> Result<(), Error> {
-        let (Some(env), Some(file)) = (env, &self.settings.file) else {
+        let settings = &self.settings;
+        let (Some(file), Some(bucket)) = (&settings.file, &settings.bucket) else {
             return Ok(());
         };
         let text = std::fs::read_to_string(file).unwrap_or_default();
-        // Without a bucket of its own it is the same site.
-        let is_inherited =
-            |key: &str| is_inherited(&text, env, key) && !is_inherited(&text, env, "bucket");
-        let stack = || stack_name(&self.settings);
-        let (function, policy) = (
-            is_inherited("redirect-function").then(stack).transpose()?,
-            is_inherited("headers-policy").then(stack).transpose()?,
-        );
+        let own = |key: &str| {
+            let is_foreign = is_of_another(&text, env, key, &bucket.name);
+            is_foreign.then(|| stack_name(settings)).transpose()
+        };
+        let (function, policy) = (own("redirect-function")?, own("headers-policy")?);
         let settings = &mut self.settings;
         settings.redirect_function = function
             .map(FunctionName)

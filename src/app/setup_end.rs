@@ -76,12 +76,12 @@ impl App {
             unsaid("endpoint-url", endpoint),
         ];
         let flags = flags.into_iter().flatten().collect::<String>();
+        let once = match is_said {
+            true => String::new(),
+            false => format!("once {} says so, ", file.display()),
+        };
         match &settings.local {
-            None if !is_said => format!(
-                "once {} says so, `unstale deploy{flags}` puts the site there",
-                file.display()
-            ),
-            None => format!("`unstale deploy{flags}` puts the site there"),
+            None => format!("{once}`unstale deploy{flags}` puts the site there"),
             Some(folder) => {
                 let local = if folder.as_path() == Path::new(LOCAL_DIR) {
                     "--local".to_owned()
@@ -89,7 +89,7 @@ impl App {
                     format!("--local={}", folder.display())
                 };
                 format!(
-                    "`unstale deploy{flags} {local}` puts the site there, `unstale preview{flags} {local}` shows it"
+                    "{once}`unstale deploy{flags} {local}` puts the site there, `unstale preview{flags} {local}` shows it"
                 )
             }
         }

@@ -87,8 +87,8 @@ impl AwsError {
         };
         let code = meta.code().unwrap_or_default();
         let date = answer.and_then(|answer| answer.headers().get("date"));
-        let skewed =
-            (code == "RequestTimeTooSkewed").then(|| AwsErrorKind::ClockSkewed(skew(date)));
+        let skewed = is_skewed(code, meta.message().unwrap_or_default());
+        let skewed = skewed.then(|| AwsErrorKind::ClockSkewed(skew(date)));
         let kind = skewed
             .or_else(|| kind_of_code(code, &region))
             .or_else(|| kind_of_failure(&error))
@@ -336,6 +336,14 @@ fn credentials_kind(text: &str) -> AwsErrorKind {
     }
 }
 
+/// Tells whether a request was refused for its time. S3 has a code for that; others call the signature wrong, and say why (Signature
+/// Version 4, "Troubleshooting").
+fn is_skewed(code: &str, message: &str) -> bool {
+    let says = ["Signature expired", "Signature not yet current"];
+    matches!(code, "RequestTimeTooSkewed" | "RequestExpired")
+        || code.contains("Signature") && says.iter().any(|begin| message.starts_with(begin))
+}
+
 /// Returns our clock less the service's, in seconds, by the Date of its answer.
 fn skew(date: Option<&str>) -> Option<i64> {
     let server = DateTime::from_str(date?, Format::HttpDate).ok()?;
@@ -380,4 +388,34 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_off_is_known_by_what_services_say() {
+        for (code, message, skewed) in [
+            ("RequestTimeTooSkewed", "", true),
+            (
+                "SignatureDoesNotMatch",
+                "Signature expired: 2026 is now earlier than 2027",
+                true,
+            ),
+            (
+                "InvalidSignatureException",
+                "Signature not yet current: 2027",
+                true,
+            ),
+            (
+                "SignatureDoesNotMatch",
+                "The request signature we calculated does not match",
+                false,
+            ),
+            ("ExpiredToken", "Signature expired", false),
+        ] {
+            assert_eq!(is_skewed(code, message), skewed, "{code}: {message}");
+        }
+    }
 }

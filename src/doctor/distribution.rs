@@ -163,7 +163,7 @@ async fn look(
         let hint = "name the distribution that shows the bucket, or the origin's domain in `origin-domains`";
         return check.problem(DISTRIBUTION, Error::failed(text).hint(hint));
     };
-    paths(check, &site, id);
+    paths(check, (&site, id), (job, bucket)).await;
     errors(check, (target, &site), (job, bucket)).await;
     headers(check, &site, id);
     if target.has_website() {
@@ -195,7 +195,11 @@ async fn website(check: &mut CheckUp, target: &ResolvedDistribution, bucket: &Re
 }
 
 /// Looks at where the site's first page answers.
-fn paths(check: &mut CheckUp, site: &ShownSite<'_>, id: &str) {
+async fn paths(
+    check: &mut CheckUp,
+    (site, id): (&ShownSite<'_>, &str),
+    scene: (&Job, &ReadableBucket),
+) {
     let paths = request_paths(site, &site.index_document);
     if paths.is_empty() {
         let origins: Vec<String> = site
@@ -214,22 +218,29 @@ fn paths(check: &mut CheckUp, site: &ShownSite<'_>, id: &str) {
     }
     let root = paths.iter().min_by_key(|path| path.text.len());
     let root = root.map_or("", |path| path.text.trim_end_matches('?'));
-    // A site in a folder shows nothing at the distribution's root.
-    if root.ends_with('/') || site.distribution.default_root_object.is_some() {
-        check.fine(
+    let index = &site.index_document;
+    let why = match &site.distribution.default_root_object {
+        _ if root.ends_with('/') => None,
+        None => Some("it has no default root object".to_owned()),
+        // A site in a folder shows nothing at the distribution's root.
+        Some(page) if !site.prefix.is_empty() || is_there(page, scene).await => None,
+        Some(page) => Some(format!("there is no {page}, its default root object")),
+    };
+    match why {
+        None => check.fine(DISTRIBUTION, format!("{id}: {root} shows {index}")),
+        Some(why) => check.warn(
             DISTRIBUTION,
-            format!("{id}: {root} shows {}", site.index_document),
-        );
-    } else {
-        check.warn(
-            DISTRIBUTION,
-            format!("{id}: / shows no page, since it has no default root object"),
-            format!(
-                "`unstale setup --distribution {id} --root {}`",
-                site.index_document
-            ),
-        );
+            format!("{id}: / shows no page, since {why}"),
+            format!("`unstale setup --distribution {id} --root {index}`"),
+        ),
     }
+}
+
+/// Tells whether a key, whole, is in the bucket, or is put there by the next deploy.
+async fn is_there(key: &str, (job, bucket): (&Job, &ReadableBucket)) -> bool {
+    let is_file = |file| !job.dir.as_os_str().is_empty() && job.dir.join(file).is_file();
+    let is_built = key.strip_prefix(&bucket.place.prefix).is_some_and(is_file);
+    is_built || !matches!(bucket.place.bucket.head(key, None).await, Ok(None))
 }
 
 /// Looks at what is answered for what is not there.
@@ -274,14 +285,7 @@ async fn errors(
         for folder in &folders {
             let key = format!("{folder}{page}");
             let key = key.trim_start_matches('/');
-            let file = key.strip_prefix(&bucket.place.prefix);
-            // The next deploy puts it there.
-            let is_built = !job.dir.as_os_str().is_empty();
-            if is_built && file.is_some_and(|file| job.dir.join(file).is_file()) {
-                continue;
-            }
-            let found = bucket.place.bucket.head(key, None).await;
-            if matches!(found, Ok(None)) {
+            if !is_there(key, (job, bucket)).await {
                 check.warn(
                     DISTRIBUTION,
                     format!("{id}: its error page {page} is not in the bucket"),
@@ -300,7 +304,7 @@ fn missing_page_advice(id: &str, is_app: bool) -> String {
         "or --spa for an app"
     };
     format!(
-        "`unstale setup --error-page 404=/404.html`, {more}; with `--distribution {id}` where no stack made it"
+        "`unstale setup --error-page 404=/404.html`, {more}; with `--distribution {id}` where no stack made it or that changes nothing"
     )
 }
 

@@ -104,11 +104,19 @@ pub(crate) fn parts_of_others(text: &str) -> Vec<String> {
     parts.map(|(name, _)| name.clone()).collect()
 }
 
-/// Tells whether a part of the settings has a key from the top level alone.
-pub(crate) fn is_inherited(text: &str, env: &str, key: &str) -> bool {
+/// Tells whether a key of the settings, or of this part of them, is of another site: it stands with another bucket, or a part has it from
+/// a top level without any.
+pub(crate) fn is_of_another(text: &str, env: Option<&str>, key: &str, bucket: &str) -> bool {
     let file: Table = text.parse().unwrap_or_default();
-    let own = part(&file, Some(env));
-    file.contains_key(key) && own.is_none_or(|own| !own.contains_key(key))
+    let has_key = |table: &&Table| table.contains_key(key);
+    let own = part(&file, env).filter(has_key);
+    let Some(place) = own.or(Some(&file).filter(has_key)) else {
+        return false;
+    };
+    match place.get("bucket").or(file.get("bucket")) {
+        Some(named) => !is_same("bucket", named, &bucket.into()),
+        None => own.is_none(),
+    }
 }
 
 /// Returns a key's line: TOML takes JSON's texts and truth values.

@@ -97,7 +97,7 @@ pub(crate) struct Settings {
     pub links_except: List<GlobPattern>,
 
     pub delete: bool,
-    /// `None`: half of the objects.
+    /// `None`: half of the objects, or nine where that is more.
     pub max_delete: Option<usize>,
     pub adopt: bool,
     /// How long assets stay after they left the build.

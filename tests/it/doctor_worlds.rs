@@ -22,10 +22,18 @@ fn tells(ran: &Ran, words: &[&str]) {
 /// What is changed of a distribution, and what is told of it.
 type OddDistribution = (fn(&mut Distribution), &'static [&'static str]);
 
-const ODD_DISTRIBUTIONS: [OddDistribution; 6] = [
+const ODD_DISTRIBUTIONS: [OddDistribution; 7] = [
     (
         |it| it.enabled = false,
         &["distribution problem", "is disabled", "enable it"],
+    ),
+    (
+        |it| it.root = Some("home.html".into()),
+        &[
+            "distribution warning",
+            "/ shows no page, since there is no home.html",
+            "--root index.html",
+        ],
     ),
     (
         |it| it.status = "InProgress".into(),

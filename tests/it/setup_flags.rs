@@ -300,6 +300,17 @@ async fn a_part_with_a_bucket_of_its_own_has_a_function_of_its_own() {
     project.run("deploy").await.succeeds();
     let again = project.setup("--env staging").await.succeeds();
     again.says("nothing to change");
+    // So has a site whose bucket a flag names, in a part or without one.
+    project.write("deploy.toml", &(text + "\n[env.other]\nretain = \"0s\"\n"));
+    let other = project.setup("--env other --bucket other-site");
+    other.await.succeeds();
+    let settings = project.settings();
+    assert!(
+        settings.contains("redirect-function = \"unstale-other-site\"\n"),
+        "{settings}"
+    );
+    let third = project.setup("--bucket third-site").await.succeeds();
+    third.says("once deploy.toml says so, `unstale deploy");
 }
 
 #[tokio::test]
