@@ -1,6 +1,7 @@
 //! One short function per command: settings in, an exit status out.
 
 mod accept;
+mod asked_url;
 mod browser;
 mod connect;
 mod deploy;

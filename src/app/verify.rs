@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 
+use super::asked_url::{AskedUrl, ask};
 use super::connect::{Link, read_password};
 use super::{App, SiteCommand};
-use crate::aws::viewer::{MissingAnswer, ViewerAnswer, ViewerClient};
+use crate::aws::viewer::ViewerClient;
 use crate::cli;
 use crate::deploy::PlanInputs;
-use crate::edge::distribution::DEFAULT_ERROR_TTL;
-use crate::edge::expect::{ExpectedAnswer, FaultKind, OwnContents, SeenAnswer, header_faults};
+use crate::edge::expect::{ExpectedAnswer, FaultKind, OwnContents};
 use crate::error::{Error, Exit};
 use crate::object::Key;
 use crate::object::entry::EntryLife;
@@ -29,8 +29,6 @@ use crate::survey::expect::{self, AskedSite, ExpectedObjects, PathQuestion, aske
 const AT_ONCE: usize = 32;
 /// How long an edge may take to begin its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Attempts at each URL.
-const ATTEMPTS: usize = 3;
 
 pub(super) async fn verify(app: &App, flags: &cli::VerifyArgs) -> Result<Exit, Error> {
     let link = app.connect().await?;
@@ -278,91 +276,6 @@ fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let end = rest.find([':', '/']).unwrap_or(rest.len());
     rest.get(..end).unwrap_or_default()
-}
-
-/// What came of one URL.
-struct AskedUrl {
-    url: String,
-    question: PathQuestion,
-    answer: Result<ViewerAnswer, MissingAnswer>,
-}
-
-async fn ask(viewer: &ViewerClient, base: &str, question: PathQuestion) -> AskedUrl {
-    let url = format!("{base}{}", question.path);
-    let mut answer = viewer.get(&url).await;
-    for _ in 1..ATTEMPTS {
-        if answer.is_err() {
-            answer = viewer.get(&url).await;
-        }
-    }
-    AskedUrl {
-        url,
-        question,
-        answer,
-    }
-}
-
-impl AskedUrl {
-    /// Returns for how long an edge keeps what it answered, where that is an error from before the page was there which no deploy purges,
-    /// since it is gone in seconds.
-    fn leaves(&self) -> Option<Duration> {
-        let seen = self.answer.as_ref().ok()?;
-        let is_expected = |it: &ExpectedAnswer| matches!(it, ExpectedAnswer::Error { .. });
-        let by_edge = |text: &str| text.starts_with("Error from");
-        let is_error = seen.status >= 400 || seen.header("x-cache").is_some_and(by_edge);
-        if !is_error || self.question.expected.iter().any(is_expected) {
-            return None;
-        }
-        let age: u64 = seen.header("age")?.parse().ok()?;
-        // Ages are cut to whole seconds.
-        Some(Duration::from_secs(DEFAULT_ERROR_TTL.checked_sub(age)? + 1))
-    }
-
-    /// Returns what is wrong with the answer, by the likeliest of what may be answered. `lost`: the object that leads here is not
-    /// answered at its own path either, so that an error here is none that the configuration makes.
-    fn fault(&self, own: &OwnContents, lost: bool) -> Option<(FaultKind, Vec<String>)> {
-        let PathQuestion { expected, .. } = &self.question;
-        let seen = match &self.answer {
-            Ok(seen) => SeenAnswer {
-                status: seen.status,
-                size: seen.size,
-                md5: seen.md5,
-                headers: &seen.headers,
-            },
-            Err(missing) => {
-                let text = format!("no answer: {}", missing.why);
-                return Some((FaultKind::Missing, vec![text]));
-            }
-        };
-        let is_error = |it: &&ExpectedAnswer| matches!(it, ExpectedAnswer::Error { .. });
-        let first = expected.first()?;
-        let hides = lost && !is_error(&first);
-        let possible = expected.iter().filter(|it| !hides || !is_error(it));
-        // Of errors the one that is seen: its page is another then.
-        let is_other = |it: &ExpectedAnswer| match it {
-            ExpectedAnswer::Error { status, .. } => is_error(&first) && *status != seen.status,
-            _ => false,
-        };
-        let judged = possible.map(|it| (it, it.faults(&seen)));
-        let (expected, mut faults) =
-            judged.min_by_key(|(it, faults)| (!faults.is_empty(), is_other(it)))?;
-        let kind = expected.kind(&seen, own);
-        let content_is_right = faults.is_empty();
-        // An error that nobody expects says enough.
-        if content_is_right || seen.status < 400 {
-            let mut added = self.question.added.clone();
-            if expected.is_seen_by_functions() {
-                added.extend(self.question.added_by_function.clone());
-            }
-            faults.extend(header_faults(&added, &seen));
-        }
-        let kind = if content_is_right {
-            FaultKind::Wrong
-        } else {
-            kind
-        };
-        (!faults.is_empty()).then_some((kind, faults))
-    }
 }
 
 /// Sorts the answers.

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::facts::{PlanFacts, is_alive, is_state};
+use super::facts::{PlanFacts, is_alive};
 use super::object::{BucketObject, WantedObject};
 use super::order::{self, rank};
 use super::purge;
@@ -14,11 +14,11 @@ use super::{
 use crate::edge;
 use crate::object::diff;
 use crate::object::diff::{ComparisonVerdict, DeployedState, ListedState, OpenQuestions};
-use crate::object::entry::{EntryLife, ManifestEntry};
+use crate::object::entry::EntryLife;
 use crate::object::{ETag, Key, Md5};
 
 /// Bytes from which an object that lies in the bucket under another key is copied rather than uploaded.
-const MIN_COPY: u64 = 64 << 10;
+pub(super) const MIN_COPY: u64 = 64 << 10;
 /// Bytes up to which CopyObject works (Amazon S3 API Reference, "CopyObject").
 pub const MAX_COPY: u64 = 5_000_000_000;
 
@@ -28,7 +28,7 @@ pub fn make<'a>(
     wants: impl Iterator<Item = WantedObject>,
     listing: impl Iterator<Item = BucketObject<'a>> + Clone,
 ) -> Result<Plan, Vec<(Key, OpenQuestions)>> {
-    let mut maker = Maker::new(facts);
+    let mut maker = PlanMaker::new(facts);
     if facts.adopt {
         maker.leave_sites(listing.clone());
     }
@@ -51,25 +51,26 @@ pub fn make<'a>(
     }
 }
 
-struct Maker<'f, 'a> {
-    facts: &'f PlanFacts<'f>,
-    plan: Plan,
-    asks: Vec<(Key, OpenQuestions)>,
+/// A plan in the making.
+pub(super) struct PlanMaker<'f, 'a> {
+    pub(super) facts: &'f PlanFacts<'f>,
+    pub(super) plan: Plan,
+    pub(super) asks: Vec<(Key, OpenQuestions)>,
     /// What a purge follows from.
-    moves: KeyDifferences,
+    pub(super) moves: KeyDifferences,
     /// Edges hold pages that this deploy does not purge.
-    withholds: bool,
+    pub(super) withholds: bool,
     /// Folders of other sites, by their state.
-    other_sites: Vec<&'a str>,
+    pub(super) other_sites: Vec<&'a str>,
     /// Retained assets whose time has come.
-    due: Vec<(Deletion, BucketObject<'a>)>,
+    pub(super) due: Vec<(Deletion, BucketObject<'a>)>,
     /// Manifest keys met, so that the rest is known to have vanished.
-    met: usize,
+    pub(super) met: usize,
     /// Objects of the listing that could be copied, by content.
-    sources: HashMap<(Md5, u64), (&'a str, &'a ETag)>,
+    pub(super) sources: HashMap<(Md5, u64), (&'a str, &'a ETag)>,
 }
 
-impl<'f, 'a> Maker<'f, 'a> {
+impl<'f, 'a> PlanMaker<'f, 'a> {
     fn new(facts: &'f PlanFacts<'f>) -> Self {
         Self {
             facts,
@@ -82,17 +83,6 @@ impl<'f, 'a> Maker<'f, 'a> {
             met: 0,
             sources: HashMap::new(),
         }
-    }
-
-    /// Notes the sites in folders below, which are not adopted with this one's.
-    fn leave_sites(&mut self, listing: impl Iterator<Item = BucketObject<'a>>) {
-        let folders = listing.filter_map(|object| object.key.strip_suffix(".unstale/state"));
-        self.other_sites
-            .extend(folders.filter(|folder| folder.ends_with('/')));
-        let warnings = self.other_sites.iter().map(|folder| {
-            format!("{folder} is another site, by its state: --adopt leaves it alone")
-        });
-        self.plan.warnings.extend(warnings);
     }
 
     /// Takes an object of the build that the bucket has not.
@@ -223,115 +213,8 @@ impl<'f, 'a> Maker<'f, 'a> {
         self.moves.now.extend(self.facts.moves(object, &left));
     }
 
-    /// Takes an object of the bucket that the build has not.
-    fn leaving(&mut self, object: BucketObject<'a>) {
-        let key = Key::new(object.key);
-        self.moves.keys.push(key.clone());
-        let entry = self.facts.entry(object.key);
-        self.met += usize::from(entry.is_some());
-        let alive = entry.filter(|entry| is_alive(entry));
-        let open = self.facts.open;
-        let mut ours = open.put(&object)
-            || alive.is_some_and(|entry| entry.etag == *object.etag)
-            || self.facts.adopt && self.may_adopt(object.key);
-        if !ours && open.possible_content(&object).is_some() {
-            let Some(answered) = self.facts.answers.get(object.key) else {
-                let (content, headers) = (true, false);
-                return self.asks.push((key, OpenQuestions { content, headers }));
-            };
-            ours = answered.answer.same_content == Some(true);
-        }
-        if !ours {
-            return self.leave(key, &object, alive.is_some());
-        }
-        if alive.is_none_or(|entry| entry.etag != *object.etag) {
-            self.claim(&object);
-        }
-        let fingerprinted = (self.facts.is_fingerprinted)(&key);
-        let retained = alive.is_some_and(|entry| matches!(entry.life, EntryLife::Retained { .. }));
-        let stays = self.facts.retain > 0 && (fingerprinted || (self.facts.is_asset)(&key));
-        self.plan.objects_before += usize::from(!fingerprinted && !retained && !stays);
-        if object.size >= MIN_COPY
-            && let ETag::Md5(digest) = object.etag
-        {
-            self.sources
-                .insert((*digest, object.size), (object.key, object.etag));
-        }
-        if !self.facts.delete {
-            self.plan.kept += 1;
-            return;
-        }
-        let deletion = Deletion {
-            etag: object.etag.clone(),
-            size: object.size,
-            page: (self.facts.is_page)(&key),
-            fingerprinted,
-            retained,
-            key,
-        };
-        if stays || self.withholds && !deletion.page {
-            self.retain(deletion, object, alive);
-        } else {
-            self.delete(deletion, &object);
-        }
-    }
-
-    fn may_adopt(&self, key: &str) -> bool {
-        let mut others = self.other_sites.iter();
-        !is_state(key) && !others.any(|folder| key.starts_with(folder))
-    }
-
-    /// Leaves alone what somebody else wrote, or wrote over: what the edges hold may be either.
-    fn leave(&mut self, key: Key, object: &BucketObject, was_deployed: bool) {
-        if was_deployed {
-            self.plan.warnings.push(format!(
-                "{key} was deployed from here and then changed by somebody else: it is left alone"
-            ));
-            self.plan.vanished.push(key.clone());
-        }
-        if was_deployed || self.facts.open.touches(object.key) {
-            let left = edge::HeldAnswer::left(&key, Some(purge::unknown(object.etag)), false);
-            self.moves.now.extend(self.facts.moves(Some(object), &left));
-        }
-        self.plan.foreign.push(key);
-    }
-
-    /// Keeps what pages that are still open, or that edges hold unpurged, may ask for, until its time has come.
-    fn retain(
-        &mut self,
-        deletion: Deletion,
-        object: BucketObject<'a>,
-        entry: Option<&'f ManifestEntry>,
-    ) {
-        let since = match entry.map(|entry| entry.life) {
-            Some(EntryLife::Retained { since }) => Some(since),
-            _ => None,
-        };
-        match since {
-            Some(_) if self.withholds => {}
-            // The pages of a deploy that died may have asked for it until a moment ago.
-            Some(_) if self.facts.open.any_dead() => self.plan.retained.push(deletion.key),
-            Some(since) if self.facts.now - since < self.facts.retain => {}
-            Some(_) => self.due.push((deletion, object)),
-            None if entry.is_some() => self.plan.retained.push(deletion.key),
-            None if self.claims(&object) => self.plan.retained.push(deletion.key),
-            None if self.withholds => self.plan.foreign.push(deletion.key),
-            // Taken over from others, of whom no page is open.
-            None => {
-                self.plan.objects_before += usize::from(!deletion.fingerprinted);
-                self.delete(deletion, &object);
-            }
-        }
-    }
-
-    /// Returns whether a deploy that died put the object, and the manifest does not know it so.
-    fn claims(&self, object: &BucketObject) -> bool {
-        let last = self.plan.claimed.last();
-        last.is_some_and(|claimed| claimed.key.as_str() == object.key)
-    }
-
     /// Notes that a deploy which died put the object.
-    fn claim(&mut self, object: &BucketObject) {
+    pub(super) fn claim(&mut self, object: &BucketObject) {
         if let Some((headers, digest)) = self.facts.open.headers(object) {
             self.plan.claimed.push(ClaimedObject {
                 key: Key::new(object.key),
@@ -340,17 +223,6 @@ impl<'f, 'a> Maker<'f, 'a> {
                 digest,
             });
         }
-    }
-
-    fn delete(&mut self, deletion: Deletion, object: &BucketObject) {
-        let left = edge::HeldAnswer::left(&deletion.key, None, deletion.fingerprinted);
-        let moves = self.facts.moves(Some(object), &left);
-        if deletion.page {
-            self.moves.now.extend(moves);
-        } else {
-            self.moves.late.extend(moves);
-        }
-        self.plan.deletions.push(deletion);
     }
 
     fn finish(mut self) -> Result<Plan, Vec<(Key, OpenQuestions)>> {

@@ -5,6 +5,7 @@ mod facts;
 pub mod guard;
 mod intended;
 mod kept_copy;
+mod leaving;
 pub mod lost;
 mod make;
 mod object;
