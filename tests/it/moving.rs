@@ -256,6 +256,25 @@ async fn what_commands_leave_out_and_purge_is_carried_over_only_where_it_is_cert
             "x = ",
         ),
         (
+            "a.sh",
+            "(cd web && aws s3 sync dist s3://b --delete)\naws s3 rm s3://b/old --recursive\n"
+                .to_owned(),
+            "- cd, working-directory: ",
+            "project's own folder",
+        ),
+        (
+            "deploy.yml",
+            format!("jobs:\n  a:\n    steps:\n    - working-directory: ./web\n      run: {SYNC}\n"),
+            "- cd, working-directory: ",
+            "x = ",
+        ),
+        (
+            "a.sh",
+            format!("{SYNC}\naws s3 rm s3://b/old --recursive\n"),
+            "line 2, aws s3 rm: a deploy removes",
+            "working-directory",
+        ),
+        (
             "s3_website.yml",
             "s3_bucket: b\nmax_age: 0\n".to_owned(),
             "cache-control = \"no-cache, max-age=0\"",

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use regex::Regex;
 use serde_json::json;
 
 use super::carried::{CarriedKeys, CarriedSettings};
@@ -90,18 +91,50 @@ pub(super) fn read(
     for part in uploads.iter().filter(is_elsewhere) {
         unsaid(part, &bases, carried);
     }
-    let purge = |command: &&AwsCommand| {
-        command
-            .words
-            .get(1)
-            .is_some_and(|word| word == "create-invalidation")
-    };
-    if let Some(command) = commands.iter().find(purge) {
-        let why =
-            "each deploy purges exactly what changed, and waits for it: leave the command out";
-        carried.leave(&format!("line {}, create-invalidation", command.line), why);
+    if bases.is_empty() {
+        return None;
     }
-    (!bases.is_empty()).then_some("aws s3")
+    others(&commands, carried);
+    if changes_folder(text) {
+        let why =
+            "a command before leads to another folder: see that `dir` leads to the build from here";
+        carried.leave("cd, working-directory", why);
+    }
+    Some("aws s3")
+}
+
+/// Tells of what is no upload: the first purge, and each of the rest.
+fn others(commands: &[AwsCommand], carried: &mut CarriedSettings) {
+    let mut is_purged = false;
+    for command in commands {
+        let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
+        let (name, why) = match words[..] {
+            ["s3", "sync" | "cp" | "mv" | "ls" | "presign", ..] => continue,
+            ["s3", verb @ ("rm" | "rb"), ..] => (
+                format!("aws s3 {verb}"),
+                "a deploy removes what it put there and the build no longer has, and nothing else",
+            ),
+            [service @ ("s3" | "s3api"), verb, ..] => (
+                format!("aws {service} {verb}"),
+                "no deploy does that: it stays as it is, or `unstale setup` makes it",
+            ),
+            [_, "create-invalidation", ..] if !is_purged => {
+                is_purged = true;
+                (
+                    "create-invalidation".to_owned(),
+                    "each deploy purges exactly what changed, and waits for it: leave the command out",
+                )
+            }
+            _ => continue,
+        };
+        carried.leave(&format!("line {}, {name}", command.line), why);
+    }
+}
+
+/// Tells whether anything of a file runs in another folder than its own.
+fn changes_folder(text: &str) -> bool {
+    let changes = r#"(?m)^\s*(?:-\s+)?working-directory:\s*(?:\./)?[^.\s]|(?:^|[;&|("]|run:|^\s*-)\s*(?:cd|pushd)\s+[^-\s]"#;
+    Regex::new(changes).is_ok_and(|changes| changes.is_match(text))
 }
 
 /// Says what of an upload to another bucket than the first is not carried over.
