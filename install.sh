@@ -31,6 +31,7 @@ main() {
   done
   [ -n "$to" ] || to=${HOME:?is not set: say --to FOLDER}/.local/bin
   # What a shell does not expand in `--to=~/bin`.
+  # shellcheck disable=SC2088
   case $to in '~/'*) to=${HOME:?is not set: say --to FOLDER}/${to#??} ;; esac
   version=${version#v}
 
@@ -62,7 +63,8 @@ main() {
     fail "$archive cannot be unpacked in $work: is the disk full?"
 
   # Under another name first, and run once, so that what has the name is never half a binary nor one that does not run here.
-  mkdir -p "$to" && to=$(cd "$to" && pwd) || fail "$to cannot be made: --to says another folder"
+  mkdir -p "$to" || fail "$to cannot be made: --to says another folder"
+  to=$(CDPATH='' cd -- "$to" && pwd) || fail "$to cannot be entered: --to says another folder"
   [ ! -d "$to/unstale" ] || fail "$to/unstale is a folder: --to says another one"
   new=$to/.unstale-new.$$
   cp "$work/unstale-$version-$target/unstale" "$new" ||
@@ -76,7 +78,7 @@ main() {
   case :${PATH:-}: in
     *:"$to":* | *:"$to/":*)
       first=$(command -v unstale || true)
-      [ "$first" = "$to/unstale" ] || say "Another one comes first on PATH: $first"
+      case $first in "$to/unstale" | "$to//unstale") ;; *) say "Another one comes first on PATH: $first" ;; esac
       ;;
     *)
       say "$to is not on PATH. Add it, in your shell's start-up file too:"
