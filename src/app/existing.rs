@@ -44,13 +44,13 @@ pub(super) async fn existing(app: &App, cli: &Cli, flags: &SetupArgs) -> Result<
     let [PurgeTarget::Distribution(id)] = targets.as_slice() else {
         return Err(one_alone());
     };
-    warn_of_stack(app, &link, id).await;
     let mut configuration = cloudfront.editable_configuration(id).await?;
     let changes = edit(&mut configuration, wanted)?;
     app.printer.field_changes(id, &changes);
     if changes.is_empty() {
         return Ok(Exit::Done);
     }
+    warn_of_stack(app, &link, id).await;
     if !flags.yes && !app.agrees("All else stays as it is.").await? {
         return Err(Error::usage("nothing was changed").hint("--yes changes it without asking"));
     }
