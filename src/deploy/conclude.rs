@@ -14,7 +14,6 @@ use crate::job::event::DeploySummary;
 use crate::job::request::Job;
 use crate::object::Key;
 use crate::object::plural::count;
-use crate::plan::DistributionPurge;
 use crate::state::StateError;
 use crate::state::history::PastOutcome;
 
@@ -90,11 +89,14 @@ pub(super) async fn conclude(
 /// Returns what CloudFront charges for the paths of each distribution that took any, by its id.
 fn costs(progress: &DeployProgress) -> BTreeMap<String, Money> {
     let mut costs = BTreeMap::new();
+    let mut taken: BTreeMap<&str, u64> = BTreeMap::new();
     for pending in &progress.sent.pending {
-        let id = pending.target.id();
+        *taken.entry(pending.target.id()).or_default() += pending.paths;
+    }
+    for (id, taken) in taken {
         let mut purges = progress.purges.iter();
         let purge = purges.find(|purge| purge.target == id);
-        let cost = purge.map_or(Money::default(), DistributionPurge::cost);
+        let cost = purge.map_or(Money::default(), |purge| purge.cost_of(taken));
         costs.insert(id.to_owned(), cost);
     }
     costs

@@ -1,6 +1,6 @@
 //! Sends a deploy's purge: the recorded batches of deploys that died, then its own, each recorded before it is sent.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -73,6 +73,8 @@ pub(super) struct SentPurge {
     pub(super) pending: Vec<PendingInvalidation>,
     /// Own batches that CloudFront took: its ids by their references.
     pub(super) accepted: HashMap<String, String>,
+    /// References of batches of deploys that died which it took again.
+    pub(super) resent: HashSet<String>,
     /// Paths of all batches.
     pub(super) paths: u64,
     /// Something was refused, and what is sent is the other choice.
@@ -174,6 +176,7 @@ impl PurgeSender {
                     anew.entry(id).or_default().extend(batch.paths);
                 }
                 BatchOutcome::Accepted(accepted) => {
+                    sent.resent.insert(batch.reference);
                     // The deploy that died had no end to count them in.
                     let paths = batch.paths.len() as u64;
                     sent.paths += paths;

@@ -100,9 +100,11 @@ fn unpaid(
     let removed = !progress.deleted.is_empty();
     let mut unpaid = OwedPaths::new();
     if matches!(progress.purge, PurgeOutcome::Refused(_)) {
-        // Those of dead deploys, whichever of them went.
+        // Those of dead deploys that did not go.
         for (target, batches) in &scene.open.resend {
-            let paths = batches.iter().flat_map(|resent| &resent.batch.paths);
+            let due = (batches.iter())
+                .filter(|resent| !progress.sent.resent.contains(&resent.batch.reference));
+            let paths = due.flat_map(|resent| &resent.batch.paths);
             unpaid.insert(target.clone(), paths.cloned().collect());
         }
     }
@@ -117,13 +119,23 @@ fn unpaid(
         if !off && !refused {
             continue;
         }
+        let sent = |late: bool| {
+            let batches = owed.into_iter().flat_map(|owed| &owed.batches);
+            let batches = batches.filter(move |batch| batch.late == late);
+            let taken =
+                batches.filter(|batch| progress.sent.accepted.contains_key(&batch.reference));
+            taken.flat_map(|batch| &batch.paths).collect()
+        };
+        let (now, late) = (sent(false), sent(true));
         let owed = unpaid.entry(purge.target.clone()).or_default();
-        owed.extend(paths(&purge.purge));
-        if removed {
-            owed.extend(paths(&purge.after));
-        }
         let earlier = scene.open.owed.get(&purge.target).into_iter().flatten();
-        owed.extend(earlier.cloned());
+        let earlier = earlier
+            .cloned()
+            .filter(|path| !is_sent(&purge.purge, &now, path));
+        owed.extend(paths(&purge.purge, &now).chain(earlier));
+        if removed {
+            owed.extend(paths(&purge.after, &late));
+        }
     }
     for target in &progress.undeployed {
         let owed = unpaid.entry(target.clone()).or_default();
@@ -137,11 +149,21 @@ fn unpaid(
     unpaid
 }
 
-/// Returns the request paths that a purge is for, or else its patterns.
-fn paths(purge: &PurgeChoice) -> Vec<String> {
+/// Returns the request paths that a purge is for, or else its patterns, but for what was sent.
+fn paths<'p>(
+    purge: &'p PurgeChoice,
+    sent: &'p HashSet<&String>,
+) -> impl Iterator<Item = String> + 'p {
     let owed = purge.stale.owed.keys().map(String::as_str);
     let texts = purge.cover.texts().filter(|_| purge.stale.owed.is_empty());
-    owed.chain(texts).map(str::to_owned).collect()
+    let paths = owed.chain(texts).map(str::to_owned);
+    paths.filter(|path| !is_sent(purge, sent, path))
+}
+
+/// Tells whether a path is taken by what CloudFront took of a purge.
+fn is_sent(purge: &PurgeChoice, sent: &HashSet<&String>, path: &str) -> bool {
+    let mut patterns = purge.cover.patterns.iter();
+    patterns.any(|pattern| sent.contains(&pattern.text) && pattern.takes(path))
 }
 
 /// Returns the changes that nobody knows the outcome of.

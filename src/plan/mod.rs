@@ -140,6 +140,14 @@ impl DistributionPurge {
         self.purge.cover.paths() + self.after.cover.paths() + self.resent.count
     }
 
+    /// Returns what CloudFront charges where it took so many of the paths, the free ones first.
+    pub fn cost_of(&self, taken: u64) -> Money {
+        let paths = self.paths();
+        let paid = paths.saturating_sub(self.purge.cover.free + self.after.cover.free);
+        let price = self.cost().0 / paid.max(1);
+        Money(price) * taken.min(paths).saturating_sub(paths - paid)
+    }
+
     /// Returns what CloudFront charges for its paths.
     pub fn cost(&self) -> Money {
         self.purge.cover.path_cost + self.after.cover.path_cost + self.resent.cost

@@ -45,6 +45,20 @@ fn plain(message: &str) -> String {
     let Some((given, expected)) = message.rsplit_once(", expected ") else {
         return message.to_owned();
     };
+    // What the parser of TOML says is about its grammar, not about a value of the wrong sort.
+    let grammar = [
+        ("values must be quoted", "a text stands in quotes: `key = \"text\"`"),
+        ("key with no value", "a key and its value have a `=` between them: `key = \"text\"`"),
+        ("unexpected key or value", "one key stands in a line, and its text in quotes"),
+    ];
+    for (begin, meant) in grammar {
+        if given.contains(begin) {
+            return meant.to_owned();
+        }
+    }
+    if !given.contains("type: ") && !given.contains("value: ") && !given.contains("length ") {
+        return format!("{given}: expected {expected}");
+    }
     let wanted = match expected {
         "nonzero usize" | "a nonzero usize" | "nonzero u64" => "a whole number from 1",
         "usize" | "u64" | "u32" | "u16" => "a whole number from 0",

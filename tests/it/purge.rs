@@ -319,6 +319,74 @@ async fn purging_off_leaves_it_owed() {
     world.assert_settled(&site).await;
 }
 
+/// Has CloudFront refuse all invalidations but the first.
+fn take_one_alone(world: &World) {
+    let asked = AtomicUsize::new(0);
+    world.set_rule(move |request| {
+        let is_next =
+            request.operation == "CreateInvalidation" && asked.fetch_add(1, Ordering::Relaxed) > 0;
+        if is_next {
+            Fault::Fail(403, "AccessDenied")
+        } else {
+            Fault::None
+        }
+    });
+}
+
+#[tokio::test]
+async fn what_was_taken_of_a_purge_is_not_sent_and_paid_again() {
+    let (world, site) = (World::new().await, Site::of(&[("index.html", "<p>")]));
+    let write = |page: usize, text: &str| {
+        site.write(&format!("{page:03}.html"), format!("<p>{text} {page}"));
+    };
+    (0..400).for_each(|page| write(page, "one"));
+    world.deploy(&site).await.succeeds();
+    world.warm(&site).await;
+    (0..400).step_by(2).for_each(|page| write(page, "two"));
+    world.forget();
+    take_one_alone(&world);
+    let deploy = || world.deploy(&site).with("--purge exact --free-paths 0");
+    let first = deploy().await.exits(4);
+    first.says("$0.75").says("owed         50 paths");
+    world.clear_rule();
+    let next = deploy().with("--json").await.succeeds();
+    assert_eq!(next.summary()["paths-purged"], 50, "{next}");
+    assert_eq!(world.purged().len(), 200);
+    world.assert_fresh(&site, "").await;
+    world.assert_settled(&site).await;
+}
+
+#[tokio::test]
+async fn the_purge_before_removed_assets_is_not_sent_again() {
+    let (world, site) = (
+        World::new().await,
+        Site::of(&[("index.html", "<link href=a.css>")]),
+    );
+    site.write("a.css", "p {}");
+    world.deploy(&site).await.succeeds();
+    world.warm(&site).await;
+    site.write("index.html", "<p>");
+    site.remove("a.css");
+    world.forget();
+    take_one_alone(&world);
+    let deploy = || world.deploy(&site).with("--retain 0s --purge exact");
+    deploy().await.exits(4).says("owed         1 path");
+    world.clear_rule();
+    deploy().await.succeeds();
+    let purged: Vec<String> = world.purged();
+    assert_eq!(
+        purged.iter().filter(|path| *path == "/a.css").count(),
+        1,
+        "{purged:?}"
+    );
+    assert_eq!(
+        purged.iter().filter(|path| *path == "/").count(),
+        1,
+        "{purged:?}"
+    );
+    world.assert_fresh(&site, "").await;
+}
+
 #[tokio::test]
 async fn all_is_one_path() {
     let world = World::new().await;
