@@ -89,7 +89,8 @@ async fn conclude(
         let session = session.filter(|_| attempt.result.is_ok());
         if session.is_some_and(|session| session.edge_urls.is_empty()) {
             let local = app.settings.local.as_deref();
-            app.printer.seen_by_preview(&job.dir, local);
+            let flags = &app.settings.site_flags;
+            app.printer.seen_by_preview(&job.dir, flags, local);
         }
     }
     attempt.result.as_ref().map_err(Error::clone)?;

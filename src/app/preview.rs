@@ -44,6 +44,7 @@ pub(super) async fn preview(app: &App, flags: &cli::PreviewArgs) -> Result<Exit,
             panel: format!("{url}{PANEL}"),
             url: format!("{url}/{}", app.settings.prefix.0),
             dir: &job.dir,
+            flags: &app.settings.site_flags,
             store: app.settings.local.as_deref(),
             is_watched: flags.watch,
         };

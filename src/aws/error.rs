@@ -55,6 +55,8 @@ pub enum AwsErrorKind {
     /// The reference was used with other paths before.
     InvalidationExists,
     InvalidArgument,
+    /// The object lies in an archive (S3 Glacier), which answers nobody before it is restored.
+    Archived,
     /// A change would lose what is configured there: this version does not know it.
     UnknownField,
     /// No connection, or none that lasted.
@@ -232,6 +234,7 @@ impl AwsError {
             AwsErrorKind::Unreachable => "check the network, the region and --endpoint-url".into(),
             AwsErrorKind::NotTheService => "check --endpoint-url and AWS_ENDPOINT_URL: what answers there is not this service".into(),
             AwsErrorKind::UnknownField => "nothing was changed: a newer unstale may know it; until then make this change in the AWS console".into(),
+            AwsErrorKind::Archived => "it lies in an archive: restore it first (`aws s3api restore-object`), and keep lifecycle rules off the site".into(),
             AwsErrorKind::TimedOut => "check the network; a smaller --concurrency helps a slow line".into(),
             _ => return None,
         })
@@ -289,6 +292,7 @@ pub(super) fn kind_of_code(code: &str, region: &Option<String>) -> Option<AwsErr
         "BatchTooLarge" => AwsErrorKind::BatchTooLarge,
         "InvalidationBatchAlreadyExists" => AwsErrorKind::InvalidationExists,
         "InvalidArgument" => AwsErrorKind::InvalidArgument,
+        "InvalidObjectState" | "ObjectNotInActiveTierError" => AwsErrorKind::Archived,
         "SlowDown"
         | "Throttling"
         | "ThrottlingException"
@@ -340,7 +344,7 @@ fn credentials_kind(text: &str) -> AwsErrorKind {
 /// Version 4, "Troubleshooting").
 fn is_skewed(code: &str, message: &str) -> bool {
     let says = ["Signature expired", "Signature not yet current"];
-    matches!(code, "RequestTimeTooSkewed" | "RequestExpired")
+    code == "RequestTimeTooSkewed"
         || code.contains("Signature") && says.iter().any(|begin| message.starts_with(begin))
 }
 

@@ -107,6 +107,7 @@ impl ObjectWriter {
             match (&change.action, copied) {
                 // What was to be copied is no longer there: the file still is.
                 (ChangeAction::CopyFrom { .. }, Err(error)) if error.forbids_copy() => {}
+                (ChangeAction::SetHeaders, Err(error)) if error.is_archived() => {}
                 (_, copied) => return copied,
             }
         }

@@ -33,7 +33,13 @@ impl PutError {
     /// Tells whether the same may go well as an upload.
     pub(super) fn forbids_copy(&self) -> bool {
         self.is_race()
+            || self.is_archived()
             || matches!(self, Self::Aws(error) if error.is(&AwsErrorKind::NotImplemented))
+    }
+
+    /// Tells whether what was to be copied is in an archive, which answers nobody.
+    pub(super) fn is_archived(&self) -> bool {
+        matches!(self, Self::Aws(error) if error.is(&AwsErrorKind::Archived))
     }
 }
 

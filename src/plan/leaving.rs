@@ -75,8 +75,12 @@ impl<'f, 'a> PlanMaker<'f, 'a> {
     }
 
     fn may_adopt(&self, key: &str) -> bool {
+        !is_state(key) && !self.is_of_another(key)
+    }
+
+    fn is_of_another(&self, key: &str) -> bool {
         let mut others = self.other_sites.iter();
-        !is_state(key) && !others.any(|folder| key.starts_with(folder))
+        others.any(|folder| key.starts_with(folder))
     }
 
     /// Leaves alone what somebody else wrote, or wrote over: what the edges hold may be either.
@@ -91,7 +95,9 @@ impl<'f, 'a> PlanMaker<'f, 'a> {
             let left = edge::HeldAnswer::left(&key, Some(purge::unknown(object.etag)), false);
             self.moves.now.extend(self.facts.moves(Some(object), &left));
         }
-        self.plan.foreign.push(key);
+        if was_deployed || !self.is_of_another(key.as_str()) {
+            self.plan.foreign.push(key);
+        }
     }
 
     /// Keeps what pages that are still open, or that edges hold unpurged, may ask for, until its time has come.

@@ -20,6 +20,8 @@ pub struct ServedSite<'a> {
     /// The usual port was taken.
     pub is_second_choice: bool,
     pub dir: &'a Path,
+    /// That lead another command to the same site.
+    pub flags: &'a [String],
     /// The folder that holds what was deployed.
     pub store: Option<&'a Path>,
     /// The next build is deployed without being told to.
@@ -34,7 +36,7 @@ impl Printer {
             first.push_str("  (port 8080 is taken)");
         }
         let store = elsewhere(site.store).map_or(String::new(), |store| format!("={store}"));
-        let again = format!("unstale deploy {dir} --local{store}");
+        let again = format!("unstale deploy {dir}{} --local{store}", words(site.flags));
         let again = match site.is_watched {
             true => "The next build is deployed as soon as it is quiet.".to_owned(),
             false => format!("After the next build, in another terminal: {again}"),
@@ -73,9 +75,10 @@ impl Printer {
     }
 
     /// Tells how to see what was deployed with `--local`.
-    pub fn seen_by_preview(&self, dir: &Path, local: Option<&Path>) {
+    pub fn seen_by_preview(&self, dir: &Path, flags: &[String], local: Option<&Path>) {
         let local = elsewhere(local).map_or(String::new(), |folder| format!(" --local={folder}"));
-        self.note(&format!("`unstale preview {}{local}` shows it.", word(dir)));
+        let (dir, flags) = (word(dir), words(flags));
+        self.note(&format!("`unstale preview {dir}{flags}{local}` shows it."));
     }
 
     /// Tells that another process serves the site already.
@@ -96,6 +99,13 @@ impl Printer {
     pub fn no_browser(&self) {
         self.note("No browser could be opened: BROWSER may name one.");
     }
+}
+
+fn words(flags: &[String]) -> String {
+    let words = flags
+        .iter()
+        .map(|text| format!(" {}", word(Path::new(text))));
+    words.collect()
 }
 
 /// Writes the folder of `--local`, where it is not the usual one.

@@ -95,7 +95,10 @@ impl Printer {
     /// Tells whose lease was taken away.
     pub fn unlocked(&self, owner: Option<&str>) {
         let text = match owner {
-            Some(owner) => format!("The lease of {} is gone.", shown(owner)),
+            Some(owner) => format!(
+                "The lease of {} is gone. If it runs still, end it: two deploys at once mix their builds.",
+                shown(owner)
+            ),
             None => "Nobody held the lease.".to_owned(),
         };
         let line = self.wrapped(&text, "", "  ");

@@ -129,14 +129,17 @@ fn hinted(error: Error, here: &Path) -> Error {
 
 /// With the build folders that are there as the hint, but for the one that was tried, else with the words given.
 fn hinted_or(error: Error, (here, tried): (&Path, &Path), otherwise: &str) -> Error {
-    let commands: Vec<String> = build_folders(here)
+    let folders: Vec<String> = build_folders(here)
         .into_iter()
         .filter(|folder| here.join(folder) != here.join(tried))
-        .map(|folder| format!("unstale deploy {folder}"))
+        .map(|folder| format!("`{folder}`"))
         .collect();
-    match commands.is_empty() {
+    match folders.is_empty() {
         true => error.hint(otherwise),
-        false => error.hint(commands.join(", or ")),
+        false => error.hint(format!(
+            "name {}, as an argument or by `dir` in deploy.toml",
+            folders.join(" or ")
+        )),
     }
 }
 
@@ -166,7 +169,7 @@ mod tests {
             let error = build_dir(&settings(dir), here.path()).unwrap_err();
             assert_eq!(
                 error.hint.as_deref(),
-                Some("unstale deploy public, or unstale deploy dist")
+                Some("name `public` or `dist`, as an argument or by `dir` in deploy.toml")
             );
         }
     }

@@ -10,7 +10,7 @@ use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 use super::mistake::{closest, position, reword, unknown_key};
 use super::place_variables::PlaceVariables;
 use super::values::{BucketAddress, SitePrefix, read};
-use super::{FILE, FlagText, SettingPaths, Settings};
+use super::{FILE, FlagSettings, FlagText, SettingPaths, Settings};
 use crate::error::Error;
 
 /// Settings by their keys in deploy.toml, as they were written.
@@ -51,7 +51,7 @@ pub(super) fn from_file<'t>(
     let shown = path.display();
     let wrong = |error: toml::de::Error| {
         let (line, column) = position(text, error.span().map_or(0, |span| span.start));
-        let message = reword(error.message());
+        let message = misplaced(error.message()).unwrap_or_else(|| reword(error.message()));
         Error::usage(format!("{shown}:{line}:{column}: {message}"))
     };
     let mut file = DeTable::parse(text).map_err(wrong)?.into_inner();
@@ -186,20 +186,52 @@ pub(super) fn from_variables(
     Ok((layer, warnings))
 }
 
+/// Returns the keys of the top level, or of `purge-`, as serde knows them.
+fn keys_of(table: &str) -> Vec<String> {
+    let why = fits(&format!("{table}no-such-key"), DeValue::Boolean(true));
+    let why = why.err().unwrap_or_default();
+    let keys = unknown_key(&why).map_or(Vec::new(), |(_, keys)| keys);
+    let keys = keys.into_iter().map(|key| format!("{table}{key}"));
+    keys.collect()
+}
+
+/// Says where an unknown key is a known one.
+fn misplaced(message: &str) -> Option<String> {
+    let (name, names) = unknown_key(message)?;
+    if closest(name, &names).is_some() {
+        return None;
+    }
+    let has = |table: &str| keys_of(table).contains(&format!("{table}{name}"));
+    let place = if has("") {
+        "above the first [table] of the file"
+    } else if has("purge-") {
+        "in the table [purge]"
+    } else {
+        return None;
+    };
+    Some(format!("`{name}` stands {place}, not here"))
+}
+
 /// Finds the settings that have a variable, by its name without `UNSTALE_`: all that are no lists, as serde knows them.
 fn variable_names() -> BTreeMap<String, String> {
-    let keys_of = |table: &str| {
-        let why = fits(&format!("{table}no-such-key"), DeValue::Boolean(true));
-        let why = why.err().unwrap_or_default();
-        let keys = unknown_key(&why).map_or(Vec::new(), |(_, keys)| keys);
-        let keys = keys.into_iter().map(|key| format!("{table}{key}"));
-        keys.collect::<Vec<String>>()
-    };
     let is_list = |key: &str| key != "distribution" && fits(key, array([].into_iter())).is_ok();
     let keys = keys_of("").into_iter().chain(keys_of("purge-"));
     keys.filter(|key| key != PURGE && key != BUDGET && !is_list(key))
         .map(|key| (key.to_uppercase().replace('-', "_"), key))
         .collect()
+}
+
+/// Returns the flags that say which site it is, as words.
+pub(super) fn site_flags(flags: &FlagSettings) -> Vec<String> {
+    let config = flags.config.iter();
+    let config = config.map(|path| ("config", path.display().to_string()));
+    let env = flags.env.iter().map(|name| ("env", name.clone()));
+    let keys = flags.flags.iter();
+    let keys = keys.filter(|flag| ["bucket", "prefix"].contains(&&*flag.key));
+    let keys = keys.flat_map(|flag| flag.texts.iter().map(|text| (&*flag.key, text.clone())));
+    let words = config.chain(env).chain(keys);
+    let words = words.flat_map(|(key, text)| [format!("--{key}"), text]);
+    words.collect()
 }
 
 /// Reads what the flags give.

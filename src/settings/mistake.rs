@@ -47,9 +47,18 @@ fn plain(message: &str) -> String {
     };
     // What the parser of TOML says is about its grammar, not about a value of the wrong sort.
     let grammar = [
-        ("values must be quoted", "a text stands in quotes: `key = \"text\"`"),
-        ("key with no value", "a key and its value have a `=` between them: `key = \"text\"`"),
-        ("unexpected key or value", "one key stands in a line, and its text in quotes"),
+        (
+            "values must be quoted",
+            "a text stands in quotes: `key = \"text\"`",
+        ),
+        (
+            "key with no value",
+            "a key and its value have a `=` between them: `key = \"text\"`",
+        ),
+        (
+            "unexpected key or value",
+            "one key stands in a line, and its text in quotes",
+        ),
     ];
     for (begin, meant) in grammar {
         if given.contains(begin) {

@@ -181,6 +181,7 @@ impl Settings {
         let (path, text) = file.unzip();
         settings.number_lines(text.as_deref().unwrap_or_default());
         settings.file = path;
+        settings.site_flags = layers::site_flags(flags);
         settings.warnings = warnings;
         let above = flags.paths.clone();
         settings.dir = above.dir.or(settings.dir).or(below.dir);

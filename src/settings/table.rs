@@ -123,6 +123,9 @@ pub(crate) struct Settings {
     /// The settings file that was read.
     #[serde(skip)]
     pub file: Option<PathBuf>,
+    /// Flags that lead another command to the same site.
+    #[serde(skip)]
+    pub site_flags: Vec<String>,
     /// What is odd but no error, such as a variable that nothing reads.
     #[serde(skip)]
     pub warnings: Vec<String>,
@@ -238,6 +241,7 @@ impl Default for Settings {
             quiet: false,
             verbose: false,
             file: None,
+            site_flags: Vec::new(),
             warnings: Vec::new(),
         }
     }

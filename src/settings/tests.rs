@@ -163,6 +163,17 @@ fn mistakes_are_shown_where_they_are() {
             "2:3: unknown key `max_delete`: did you mean `max-delete`?",
         ),
         ("zzzzzzzz = 1", "1:1: unknown key `zzzzzzzz`"),
+        (
+            "[purge]\nretain = '1d'",
+            "2:1: `retain` stands above the first [table] of the file, not here",
+        ),
+        (
+            "free-paths-per-month = 1",
+            "1:1: `free-paths-per-month` stands in the table [purge], not here",
+        ),
+        ("dir = public", "1:7: a text stands in quotes"),
+        ("dir: 'public'", "1:6: a key and its value have a `=`"),
+        ("dir = \"public", "1:14: invalid basic string: expected"),
         ("bucket = 3", "1:10: `3` is not a text in quotes"),
         ("delete = \"no\"", "1:10: `no` is not true or false"),
         ("retain = \"7\"", "1:10: `7` is not a duration"),
@@ -516,6 +527,7 @@ fn every_scalar_key_has_a_variable_that_does_the_same() {
         };
         let from_file = Settings {
             file: None,
+            site_flags: Vec::new(),
             ..resolve(Some(&text), &[], "deploy --env x").unwrap()
         };
         assert_eq!(from_variable, from_file, "{name}");
@@ -575,7 +587,10 @@ fn flags_do_what_their_keys_do() {
         ("deploy --max-memory 17MiB", "max-memory = '17MiB'"),
         ("rollback --lock-wait 3s", "lock-wait = '3s'"),
     ] {
-        let from_flags = resolve(None, &[], flags).unwrap();
+        let from_flags = Settings {
+            site_flags: Vec::new(),
+            ..resolve(None, &[], flags).unwrap()
+        };
         assert_ne!(from_flags, Settings::default(), "{flags}");
         let from_file = Settings {
             file: None,

@@ -145,6 +145,24 @@ async fn what_pages_load_stays_while_nobody_purges_the_pages() {
     }
 }
 
+/// That an asset stays is nothing to be done: since when is noted with the next change.
+#[tokio::test]
+async fn an_asset_that_stays_is_nothing_to_do() {
+    let (world, site) = (World::new().await, pages(2));
+    site.write("extra.css", "p {}");
+    world.deploy(&site).await.succeeds();
+    site.remove("extra.css");
+    let check = world.plan(&site).with("--check").await;
+    check.succeeds().says("Nothing to do");
+    world.assert_idle(world.deploy(&site)).await;
+    site.write("index.html", "<p>next");
+    world.deploy(&site).await.succeeds();
+    assert!(world.object(BUCKET, "extra.css").is_some());
+    site.write("index.html", "<p>after");
+    world.deploy(&site).with("--retain 0s").await.succeeds();
+    assert!(world.object(BUCKET, "extra.css").is_none());
+}
+
 /// `--adopt` at the top of a bucket does not take over the site in a folder below.
 #[tokio::test]
 async fn another_site_in_a_folder_below_is_never_adopted() {

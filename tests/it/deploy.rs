@@ -240,3 +240,18 @@ async fn pages_go_before_the_purge_and_assets_after_its_completion() {
     world.assert_fresh(&site, "").await;
     world.assert_settled(&site).await;
 }
+
+#[tokio::test]
+async fn what_lies_in_an_archive_is_uploaded_rather_than_copied() {
+    let (world, site) = (World::new().await, Site::of(&[("index.html", "<p>")]));
+    world.deploy(&site).await.succeeds();
+    world.set_rule(|request| match request.operation {
+        "CopyObject" => Fault::Fail(403, "InvalidObjectState"),
+        _ => Fault::None,
+    });
+    let deploy = world.deploy(&site).with("--cache-control max-age=7");
+    deploy.await.succeeds();
+    let index = world.object(BUCKET, "index.html").unwrap();
+    assert_eq!(index.headers.cache_control.as_deref(), Some("max-age=7"));
+    assert_eq!(world.body(BUCKET, "index.html").unwrap(), "<p>");
+}

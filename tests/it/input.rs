@@ -375,6 +375,6 @@ async fn bad_settings_are_refused_by_line_or_name() {
 async fn without_a_folder_those_that_are_there_are_named() {
     let (world, site) = (World::new().await, Site::of(&[("index.html", "<p>")]));
     let ran = world.unstale("deploy").within(site.project());
-    ran.await.exits(2).says("unstale deploy public");
+    ran.await.exits(2).says("name `public`");
     assert_eq!(world.writes(), [""; 0]);
 }
