@@ -816,6 +816,21 @@ impl Cli {
     }
 }
 
+/// What other tools call what this one does.
+const FOREIGN_WORDS: [(&str, &str); 5] = [
+    (
+        "--dry-run --dryrun -n",
+        "`unstale plan` shows what a deploy would do",
+    ),
+    ("publish push sync upload", "`unstale deploy`"),
+    ("purge create-invalidation", "`unstale invalidate PATH`"),
+    (
+        "status",
+        "`unstale state`, `unstale plan` or `unstale history`",
+    ),
+    ("serve server dev", "`unstale preview`"),
+];
+
 /// Makes clap's error ours: what is wrong with a value, else its first paragraph, with its tips as the hint.
 pub(crate) fn refusal(error: &clap::Error) -> Error {
     if let Some(message) = wrong_value(error) {
@@ -829,10 +844,14 @@ pub(crate) fn refusal(error: &clap::Error) -> Error {
         .lines()
         .filter_map(|line| line.trim().strip_prefix("tip: "));
     let tips = joined(tips.filter(|tip| !tip.starts_with("to pass ")).collect());
-    let hint = if tips.is_empty() {
-        "`unstale --help`, or `unstale COMMAND --help`".to_owned()
-    } else {
-        tips
+    let foreign = FOREIGN_WORDS.iter().find(|(words, _)| {
+        let mut words = words.split(' ');
+        words.any(|word| message.contains(&format!("'{word}'")))
+    });
+    let hint = match foreign {
+        Some((_, hint)) => (*hint).to_owned(),
+        None if tips.is_empty() => "`unstale --help`, or `unstale COMMAND --help`".to_owned(),
+        None => tips,
     };
     Error::usage(message.trim_start_matches("error: ")).hint(hint)
 }
@@ -957,6 +976,19 @@ mod tests {
             };
             let dir = deploy.build.dir;
             assert_eq!(dir.as_deref(), Some("public".as_ref()), "{line}");
+        }
+    }
+
+    #[test]
+    fn words_of_other_tools_are_understood() {
+        for (line, said) in [
+            ("deploy --dry-run", "`unstale plan`"),
+            ("publish public", "`unstale deploy`"),
+            ("status", "`unstale state`"),
+            ("deploy --buckt x", "--bucket"),
+        ] {
+            let hint = refusal(&parse(line).unwrap_err()).hint.unwrap();
+            assert!(hint.contains(said), "{line}: {hint}");
         }
     }
 

@@ -63,20 +63,26 @@ fn unversioned(bucket: &str) -> Error {
     ))
 }
 
+const LIST: &str = "`unstale history` lists them";
+
 /// Finds the deploy whose id begins so, or the one before the last.
 fn find_goal(
     place: &SiteLocation,
     recent: Vec<RecentDeploy>,
     id: Option<&str>,
 ) -> Result<RecentDeploy, Error> {
-    const LIST: &str = "`unstale history` lists them";
-    let mut newest_first = recent.into_iter().rev();
-    let Some(id) = id else {
+    if let Some(id) = id {
+        return find_called(recent, id);
+    }
+    recent.into_iter().rev().nth(1).ok_or_else(|| {
         let url = place.url();
-        return newest_first.nth(1).ok_or_else(|| {
-            Error::usage(format!("there is no deploy before the last to {url}")).hint(LIST)
-        });
-    };
+        Error::usage(format!("there is no deploy before the last to {url}")).hint(LIST)
+    })
+}
+
+/// Finds the one deploy whose id begins so.
+pub(super) fn find_called(recent: Vec<RecentDeploy>, id: &str) -> Result<RecentDeploy, Error> {
+    let newest_first = recent.into_iter().rev();
     let mut called = newest_first.filter(|deploy| deploy.is_called(id));
     let Some(goal) = called.next() else {
         return Err(Error::usage(format!("no deploy's id begins with {id}")).hint(LIST));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::App;
 use super::connect::Link;
+use super::rollback::find_called;
 use crate::cli;
 use crate::error::{Error, Exit};
 use crate::report::state::KnownState;
@@ -25,13 +26,9 @@ async fn open(app: &App) -> Result<(Link, SiteLocation), Error> {
 pub(super) async fn history(app: &App, flags: &cli::HistoryArgs) -> Result<Exit, Error> {
     let (_link, place) = open(app).await?;
     let recent = place.store.read_state().await?.object.recent;
-    let mut newest_first = recent.iter().rev();
     if let Some(id) = &flags.id {
-        let Some(deploy) = newest_first.find(|deploy| deploy.is_called(id)) else {
-            return Err(Error::usage(format!("no deploy's id begins with {id}"))
-                .hint("`unstale history` lists them"));
-        };
-        if let Some(record) = read_record(app, &place, deploy).await? {
+        let deploy = find_called(recent, id)?;
+        if let Some(record) = read_record(app, &place, &deploy).await? {
             app.printer.whole_past_deploy(&record);
         }
         return Ok(Exit::Done);
@@ -39,7 +36,7 @@ pub(super) async fn history(app: &App, flags: &cli::HistoryArgs) -> Result<Exit,
     if recent.is_empty() {
         app.printer.no_history(&place.url());
     }
-    for deploy in newest_first.take(MAX_DEPLOYS) {
+    for deploy in recent.iter().rev().take(MAX_DEPLOYS) {
         if let Some(record) = read_record(app, &place, deploy).await? {
             app.printer.past_deploy(&record);
         }

@@ -106,7 +106,9 @@ fn text(path: &Path) -> Result<String, Error> {
     match std::fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
         read => read.map_err(|error| {
-            Error::usage(format!("cannot read {}", path.display())).because(error)
+            Error::usage(format!("cannot read {}", path.display()))
+                .because(error)
+                .hint("whoever runs this needs to read the build, its folders too")
         }),
     }
 }

@@ -31,7 +31,7 @@ pub(crate) async fn find_named(
     let needs_bucket = names.wishes.contains(&DistributionChoice::Auto);
     if names.wishes.is_empty() || needs_bucket && names.bucket.is_none() {
         return Err(Error::usage("no distribution is named")
-            .hint("name it by id or alias, as --distribution www.example.com, or give the bucket behind it with --bucket"));
+            .hint("name it by id or alias, as --distribution www.example.com, or give the bucket behind it with --bucket; `distribution = \"none\"` names none"));
     }
     let is_known =
         |wish: &DistributionChoice| matches!(wish, DistributionChoice::Named(name) if is_id(name));
