@@ -112,7 +112,7 @@ impl Site {
             })
     }
 
-    fn listing(&self) -> impl Iterator<Item = BucketObject<'_>> {
+    fn listing(&self) -> impl Iterator<Item = BucketObject<'_>> + Clone {
         let objects = self.keys.iter().zip(&self.etags);
         objects.map(|(key, etag)| BucketObject {
             key: key.as_str(),

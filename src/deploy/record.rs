@@ -130,8 +130,8 @@ fn unpaid(
         let owed = unpaid.entry(purge.target.clone()).or_default();
         let earlier = scene.open.owed.get(&purge.target).into_iter().flatten();
         let earlier = earlier
-            .cloned()
-            .filter(|path| !is_sent(&purge.purge, &now, path));
+            .filter(|path| !is_sent(&purge.purge, &now, path))
+            .cloned();
         owed.extend(paths(&purge.purge, &now).chain(earlier));
         if removed {
             owed.extend(paths(&purge.after, &late));

@@ -15,6 +15,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// Columns from which the rate has room beside the bar.
 const ROOMY: usize = 78;
 
+/// As how many bytes a file counts besides its own: small ones take as long.
+const REQUEST: u64 = 16 << 10;
 /// Columns that the name of a file leaves to the rest of its bar.
 const TIGHT: usize = 64;
 /// Columns of a time and the gap before it.
@@ -190,14 +192,8 @@ impl ProgressBars {
     fn begin_uploads(&mut self, files: u64, bytes: u64) {
         clear(&mut self.list);
         clear(&mut self.upload);
-        let length = if bytes > 0 { bytes } else { files };
-        let bar = self.drawn.add(ProgressBar::new(length));
-        let rate = if bytes > 0 && self.look.width >= ROOMY {
-            " {rate}"
-        } else {
-            ""
-        };
-        bar.set_style(upload_style(rate, self.look));
+        let bar = self.drawn.add(ProgressBar::new(bytes + files * REQUEST));
+        bar.set_style(upload_style(self.look));
         bar.set_prefix("Uploading");
         bar.enable_steady_tick(TICK);
         self.upload = Some(bar);
@@ -207,17 +203,22 @@ impl ProgressBars {
         let Some(bar) = &self.upload else { return };
         let (files, total_files) = (count(progress.files), count(progress.total_files));
         let files = format!("{files}/{total_files} files");
+        bar.set_position(progress.bytes + progress.files * REQUEST);
         if progress.total_bytes > 0 {
             let (sent, total) = (bytes(progress.bytes), bytes(progress.total_bytes));
-            bar.set_position(progress.bytes);
-            bar.set_message(format!("{files} {sent}/{total}"));
+            let seconds = bar.elapsed().as_secs_f64();
+            let rate = bytes((progress.bytes as f64 / seconds) as u64);
+            let rate = (self.look.width >= ROOMY).then(|| format!(" {rate}/s"));
+            bar.set_message(format!(
+                "{files} {sent}/{total}{}",
+                rate.unwrap_or_default()
+            ));
             if let Some(key) = progress.finishing() {
                 // Of the bar itself a little stays.
                 let room = self.look.width.saturating_sub(TIGHT);
                 bar.set_prefix(format!("Finishing {}", elided(&shown(key.as_str()), room)));
             }
         } else {
-            bar.set_position(progress.files);
             bar.set_message(files);
         }
         if progress.files >= progress.total_files {
@@ -255,20 +256,17 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-fn upload_style(rate: &str, look: TextLook) -> ProgressStyle {
+fn upload_style(look: TextLook) -> ProgressStyle {
     let bar = if look.paint.0 {
         "{wide_bar:.cyan/dim}"
     } else {
         "{wide_bar}"
     };
-    style(&format!("{{prefix}} {bar} {{msg}}{rate} {{left}}"))
+    style(&format!("{{prefix}} {bar} {{msg}} {{left}}"))
         .progress_chars("━╸─")
-        .with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
-            // A bar is drawn again soon: what cannot be written now is left out.
-            let _ = write!(out, "{}/s", bytes(state.per_sec() as u64));
-        })
         .with_key("left", |state: &ProgressState, out: &mut dyn Write| {
             let left = state.eta();
+            // A bar is drawn again soon: what cannot be written now is left out.
             if !left.is_zero() {
                 let _ = write!(out, "{} left", ticking(left));
             }
