@@ -206,7 +206,7 @@ impl ProgressBars {
         bar.set_position(progress.bytes + progress.files * REQUEST);
         if progress.total_bytes > 0 {
             let (sent, total) = (bytes(progress.bytes), bytes(progress.total_bytes));
-            let seconds = bar.elapsed().as_secs_f64();
+            let seconds = bar.elapsed().as_secs_f64().max(0.1);
             let rate = bytes((progress.bytes as f64 / seconds) as u64);
             let rate = (self.look.width >= ROOMY).then(|| format!(" {rate}/s"));
             bar.set_message(format!(

@@ -152,10 +152,10 @@ impl Printer {
         ));
     }
 
-    /// Says that errors from before the deploy are asked for again once edges let go of them.
+    /// Says that what answered with kept errors is asked for again once edges let go of them.
     pub fn asks_again(&self, paths: usize, after: Duration) {
         self.note(&format!(
-            "{} answered with an error from before: asking again in {} s",
+            "{} answered with an error that an edge had kept: asking again in {} s",
             counted(paths as u64, "path"),
             after.as_secs()
         ));

@@ -156,7 +156,7 @@ async fn an_error_from_before_a_page_was_there_is_asked_for_again() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     world.clock().advance(Duration::from_secs(11));
     let ran = running.await.unwrap().succeeds();
-    ran.says("1 path answered with an error from before: asking again in 11 s");
+    ran.says("1 path answered with an error that an edge had kept: asking again in 11 s");
     assert_eq!(world.purged(), [""; 0]);
 }
 
