@@ -13,6 +13,7 @@ use super::record::WrittenFiles;
 use super::steps::RunningDeploy;
 use crate::edge::path::PathDialect;
 use crate::object::Key;
+use crate::object::journal::PurgeBatch;
 
 impl RunningDeploy<'_> {
     /// Chooses the purge for what was brought about, and notes it, where that is less than planned or distributions stay as they
@@ -30,9 +31,11 @@ impl RunningDeploy<'_> {
             touched.failed = undone.contains(&touched.key);
         }
         let accepted = &self.progress.sent.accepted;
+        // Once some of a purge is sent, the rest of it is owed as it stands.
+        let stands = |batch: &PurgeBatch| !batch.late && !accepted.is_empty();
         for owed in self.journal.purges.values_mut() {
             owed.batches
-                .retain(|batch| accepted.contains_key(&batch.reference));
+                .retain(|batch| stands(batch) || accepted.contains_key(&batch.reference));
         }
         let numbers = &mut self.sender.numbers;
         if accepted.is_empty() {

@@ -236,7 +236,12 @@ impl<'f, 'a> PlanMaker<'f, 'a> {
         self.plan.changes.shrink_to_fit();
         self.plan.due = self.due.len();
         let owed = self.facts.targets.iter().any(|target| target.is_owed());
+        let retained = std::mem::take(&mut self.plan.retained);
         let moves = !self.plan.is_empty() || owed || self.facts.sweep;
+        // Since when an asset stays is noted with the next change.
+        if moves {
+            self.plan.retained = retained;
+        }
         if moves && !self.due.is_empty() {
             self.plan.due = 0;
             for (deletion, object) in std::mem::take(&mut self.due) {

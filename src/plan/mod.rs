@@ -308,11 +308,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Returns whether there is nothing to do: nothing is written, nothing purged. Since when an asset stays is noted with the next
-    /// change.
+    /// Returns whether there is nothing to do: nothing is written, nothing purged.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
             && self.deletions.is_empty()
+            && self.retained.is_empty()
             && self.returned.is_empty()
             && self.adopted.is_empty()
             && self.vanished.is_empty()

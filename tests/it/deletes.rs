@@ -155,6 +155,12 @@ async fn an_asset_that_stays_is_nothing_to_do() {
     let check = world.plan(&site).with("--check").await;
     check.succeeds().says("Nothing to do");
     world.assert_idle(world.deploy(&site)).await;
+    world
+        .deploy(&site)
+        .with("--sweep")
+        .await
+        .succeeds()
+        .says("kept for open pages 1");
     site.write("index.html", "<p>next");
     world.deploy(&site).await.succeeds();
     assert!(world.object(BUCKET, "extra.css").is_some());

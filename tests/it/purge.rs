@@ -356,6 +356,44 @@ async fn what_was_taken_of_a_purge_is_not_sent_and_paid_again() {
     world.assert_settled(&site).await;
 }
 
+/// A page that cannot be deleted has the purge chosen anew, and what was refused of it stays owed.
+#[tokio::test]
+async fn what_was_refused_of_a_purge_is_owed_though_an_object_failed_too() {
+    let (world, site) = (World::new().await, Site::of(&[("index.html", "<p>")]));
+    let write = |page: usize, text: &str| {
+        site.write(&format!("{page:03}.html"), format!("<p>{text} {page}"));
+    };
+    (0..400).for_each(|page| write(page, "one"));
+    site.write("gone.css", "p {}");
+    site.write("z.html", "<p>old");
+    world.deploy(&site).await.succeeds();
+    world.warm(&site).await;
+    (0..400).step_by(2).for_each(|page| write(page, "two"));
+    site.remove("z.html");
+    site.remove("gone.css");
+    let asked = AtomicUsize::new(0);
+    world.set_rule(move |request| {
+        let is_next =
+            request.operation == "CreateInvalidation" && asked.fetch_add(1, Ordering::Relaxed) > 0;
+        let is_denied = request.operation == "DeleteObjects";
+        if is_next || is_denied {
+            Fault::Fail(403, "AccessDenied")
+        } else {
+            Fault::None
+        }
+    });
+    let deploy = || {
+        world
+            .deploy(&site)
+            .with("--purge exact --free-paths 0 --retain 0s")
+    };
+    deploy().await.exits(4).says("owed");
+    world.clear_rule();
+    deploy().await.succeeds();
+    world.assert_fresh(&site, "").await;
+    world.assert_settled(&site).await;
+}
+
 #[tokio::test]
 async fn the_purge_before_removed_assets_is_not_sent_again() {
     let (world, site) = (
