@@ -43,7 +43,8 @@ pub(super) fn text(summary: &DeploySummary, completed: &Completions, look: TextL
     for (target, paths) in &summary.paths_owed {
         let paths = counted(*paths, "path");
         let target = shown(target);
-        let line = format!("{paths} of {target}, which hold old pages until a deploy purges them");
+        let line =
+            format!("{paths} of {target}: edges hold old pages there until a deploy purges them");
         let label = format!("  {:<12} ", "owed");
         lines.push(wrapped(&line, look.width, &label, &" ".repeat(label.len())));
     }

@@ -128,7 +128,7 @@ async fn what_pages_load_stays_while_nobody_purges_the_pages() {
         if !forgets {
             unpurged
                 .says("owed")
-                .says("which hold old pages until a deploy");
+                .says("edges hold old pages there until a deploy");
             let again = world
                 .deploy(&site)
                 .with(flags)
