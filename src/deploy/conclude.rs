@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::invalidator::{Invalidator, PendingInvalidation};
+use super::invalidator::PendingInvalidation;
 use super::plan_inputs::PlanInputs;
 use super::progress::{DeployProgress, HaltReason, PurgeOutcome};
 use super::put_error::PutError;
+use super::run::DeployRun;
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::edge::Money;
 use crate::error::{Error, Exit};
-use crate::job::event::DeploySummary;
 use crate::job::request::Job;
 use crate::object::Key;
 use crate::object::plural::count;
+use crate::plan::DistributionPurge;
 use crate::state::StateError;
 use crate::state::history::PastOutcome;
 
@@ -23,83 +24,68 @@ const NEXT: &str = "the next deploy makes it good: what it owes is noted in the 
 
 const UNTIL_THEN: &str = "This does not heal by itself: what is owed is noted in the bucket, and each deploy ends like this until then";
 
-/// What is needed to wait for a purge and to tell of it.
-pub(super) struct Conclusion<'a> {
-    pub(super) invalidator: Invalidator,
-    pub(super) waits: bool,
-    pub(super) summary: &'a mut DeploySummary,
-}
-
-/// Waits for the purge, where that is wanted, and says how the deploy went.
-pub(super) async fn conclude(
-    conclusion: Conclusion<'_>,
-    mut progress: DeployProgress,
-    ended: Result<(), HaltReason>,
-) -> Result<(), Error> {
-    let Conclusion {
-        mut invalidator,
-        waits,
-        summary,
-    } = conclusion;
-    summary.failed = progress.failures.len() as u64;
-    summary.paths_owed = std::mem::take(&mut progress.owed);
-    let costs = costs(&progress);
-    summary.cost_usd = costs.values().copied().sum::<Money>().dollars();
-    let costs = costs.into_iter();
-    summary.costs_usd = costs.map(|(id, cost)| (id, cost.dollars())).collect();
-    let trouble = trouble(&progress, ended);
-    let pending = &mut progress.sent.pending;
-    let mut timed_out = matches!(progress.purge, PurgeOutcome::TimedOut);
-    if trouble.is_none() && waits {
+impl DeployRun<'_> {
+    /// Waits for the purge, where that is wanted, and says how the deploy went.
+    pub(super) async fn conclude(
+        &mut self,
+        mut progress: DeployProgress,
+        ended: Result<(), HaltReason>,
+    ) -> Result<(), Error> {
+        self.lease.take_if(|_| ended.is_ok());
+        let (settings, stop) = (&self.context.job.settings, self.context.stop);
         let soonest = Instant::now() + Duration::from_millis(1);
-        invalidator.until = invalidator.until.max(soonest);
-        let waited = invalidator.wait(pending).await;
-        timed_out |= !waited.map_err(|error| Error {
-            exit: Exit::Stale,
-            ..error.into()
-        })?;
+        let until = self.begun + settings.timeout.0;
+        let invalidator = self.invalidator(until.max(soonest));
+        let summary = &mut self.summary;
+        summary.failed = progress.failures.len() as u64;
+        let costs = costs(&progress);
+        summary.cost_usd = costs.values().copied().sum::<Money>().dollars();
+        let costs = costs.into_iter();
+        summary.costs_usd = costs.map(|(id, cost)| (id, cost.dollars())).collect();
+        let trouble = trouble(&progress, ended);
+        summary.paths_owed = progress.owed;
+        let pending = &mut progress.sent.pending;
+        let mut timed_out = matches!(progress.purge, PurgeOutcome::TimedOut);
+        if trouble.is_none() && settings.wait {
+            let waited = invalidator.wait(pending).await;
+            timed_out |= !waited.map_err(|error| Error {
+                exit: Exit::Stale,
+                ..error.into()
+            })?;
+        }
+        summary.invalidations = pending.iter().map(PendingInvalidation::summary).collect();
+        if let Some(error) = trouble {
+            return Err(error);
+        }
+        let waiting = pending.iter().filter(|pending| !pending.completed);
+        let ids: Vec<&str> = waiting.map(|pending| pending.id.as_str()).collect();
+        if stop.is_set() && !ids.is_empty() {
+            return Err(Error::interrupted(
+                "interrupted while waiting: everything is live, and every purge was accepted",
+            ));
+        }
+        if timed_out {
+            let text = format!(
+                "the purge was accepted, but not completed in time: {}",
+                ids.join(", ")
+            );
+            return Err(Error::new(Exit::Stale, text)
+                .hint("`unstale invalidations --wait` waits on; --timeout gives it longer"));
+        }
+        summary.outcome = "done".into();
+        Ok(())
     }
-    summary.invalidations = pending.iter().map(PendingInvalidation::summary).collect();
-    if let Some(error) = trouble {
-        return Err(error);
-    }
-    let waiting = pending
-        .iter()
-        .filter(|invalidation| !invalidation.completed);
-    let ids: Vec<_> = waiting
-        .map(|invalidation| invalidation.id.as_str())
-        .collect();
-    if invalidator.stop.is_set() && !ids.is_empty() {
-        return Err(Error::interrupted(
-            "interrupted while waiting: everything is live, and every purge was accepted",
-        ));
-    }
-    if timed_out {
-        let text = format!(
-            "the purge was accepted, but not completed in time: {}",
-            ids.join(", ")
-        );
-        return Err(Error::new(Exit::Stale, text)
-            .hint("`unstale invalidations --wait` waits on; --timeout gives it longer"));
-    }
-    summary.outcome = "done".into();
-    Ok(())
 }
 
 /// Returns what CloudFront charges for the paths of each distribution that took any, by its id.
 fn costs(progress: &DeployProgress) -> BTreeMap<String, Money> {
-    let mut costs = BTreeMap::new();
-    let mut taken: BTreeMap<&str, u64> = BTreeMap::new();
-    for pending in &progress.sent.pending {
-        *taken.entry(pending.target.id()).or_default() += pending.paths;
-    }
-    for (id, taken) in taken {
-        let mut purges = progress.purges.iter();
-        let purge = purges.find(|purge| purge.target == id);
-        let cost = purge.map_or(Money::default(), |purge| purge.cost_of(taken));
-        costs.insert(id.to_owned(), cost);
-    }
-    costs
+    let cost = |purge: &DistributionPurge| {
+        let pending = progress.sent.pending.iter();
+        let taken = pending.filter(|pending| pending.target.id() == purge.target);
+        let taken: u64 = taken.map(|pending| pending.paths).sum();
+        (taken > 0).then(|| (purge.target.clone(), purge.cost_of(taken)))
+    };
+    progress.purges.iter().filter_map(cost).collect()
 }
 
 /// Returns what kept the deploy from being whole.
@@ -119,8 +105,19 @@ fn trouble(progress: &DeployProgress, ended: Result<(), HaltReason>) -> Option<E
             return Some(Error::incomplete(text).hint(NEXT));
         }
         Err(HaltReason::State(error)) => return Some(unfinished(error.into())),
-        Err(HaltReason::Unprotected(causes)) => return Some(unprotected(progress, causes)),
-        Err(HaltReason::NotKept(failures)) => return Some(not_kept(progress, &failures)),
+        Err(HaltReason::Unprotected(causes)) => {
+            let text = "nothing was uploaded, since not everybody is asked for the password yet";
+            let hint = "see to what it says, and deploy again: the password goes first each time";
+            return Some(nothing_uploaded(progress, text, causes).hint(hint));
+        }
+        Err(HaltReason::NotKept(failures)) => {
+            let text =
+                "nothing was uploaded, since what it replaces could not be copied for rollback";
+            let without = "`keep = \"0 deploys\"` deploys without copies".to_owned();
+            let hints: Vec<String> = first_hint(&failures).into_iter().chain([without]).collect();
+            let error = nothing_uploaded(progress, text, causes(&failures));
+            return Some(error.hint(hints.join("; ")));
+        }
     }
     if progress.failures.is_empty() {
         return match &progress.purge {
@@ -143,27 +140,19 @@ fn causes(failures: &[(Key, PutError)]) -> Vec<String> {
 }
 
 fn first_hint(failures: &[(Key, PutError)]) -> Option<String> {
-    let mut errors = failures.iter().map(|(_, why)| Error::from(why.clone()));
-    errors.find_map(|error| error.hint)
+    failures.iter().find_map(|(_, why)| why.hint())
 }
 
-/// Says that nothing was uploaded, since what it would replace could not be kept.
-fn not_kept(progress: &DeployProgress, failures: &[(Key, PutError)]) -> Error {
-    let text = "nothing was uploaded, since what it replaces could not be copied for rollback";
-    let error = Error {
-        causes: causes(failures),
-        ..Error::new(exit_before_uploads(progress), text)
-    };
-    let hint = "`keep = \"0 deploys\"` deploys without copies";
-    error.hint(first_hint(failures).map_or(hint.to_owned(), |first| format!("{first}; {hint}")))
-}
-
-/// Once a function is live that asks for a password, the next deploy has to finish it.
-fn exit_before_uploads(progress: &DeployProgress) -> Exit {
-    if progress.begun {
+/// Says why nothing was uploaded. Once a function is live that asks for a password, the next deploy has to finish it.
+fn nothing_uploaded(progress: &DeployProgress, text: &str, causes: Vec<String>) -> Error {
+    let exit = if progress.begun {
         Exit::Incomplete
     } else {
         Exit::Failed
+    };
+    Error {
+        causes,
+        ..Error::new(exit, text)
     }
 }
 
@@ -194,16 +183,6 @@ fn unlisted(error: &AwsError) -> Error {
         "allow {}, or name the distribution: distribution = \"ID\" in deploy.toml (\"none\" if there is none); then the next deploy purges it",
         error.action
     ))
-}
-
-/// Says that nothing was uploaded, since not everybody would have been asked for the password.
-fn unprotected(progress: &DeployProgress, causes: Vec<String>) -> Error {
-    let text = "nothing was uploaded, since not everybody is asked for the password yet";
-    let error = Error {
-        causes,
-        ..Error::new(exit_before_uploads(progress), text)
-    };
-    error.hint("see to what it says, and deploy again: the password goes first each time")
 }
 
 /// Adds what the next deploy does to a hint.

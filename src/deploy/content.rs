@@ -8,10 +8,11 @@ use md5::{Digest, Md5 as Hasher};
 use tokio::task::spawn_blocking;
 
 use super::put_error::PutError;
-use crate::object::Md5;
-use crate::object::encoding;
+use crate::aws::s3::CheckedBody;
+use crate::object::encoding::{self, Encoding};
+use crate::object::{Key, Md5};
 use crate::plan::Change;
-use crate::scan::{LocalFile, StoredForm};
+use crate::scan::LocalFile;
 use crate::system::FileStamp;
 
 /// Returns the content of a small object: from memory where it is `kept`, or from its file.
@@ -22,8 +23,11 @@ pub(super) async fn read(
     kept: Option<Bytes>,
 ) -> Result<Bytes, PutError> {
     let made = file.and_then(|file| file.made.as_deref());
-    if let Some(made) = made.filter(|made| made.encoding.is_some()) {
-        return encode(path, change, made).await;
+    if let Some((made, encoding)) = made.and_then(|made| Some((made, made.encoding?))) {
+        return match &made.body {
+            Some(body) => Ok(body.clone()),
+            None => encode(path, change, encoding).await,
+        };
     }
     if let Some(kept) = kept.filter(|kept| kept.len() as u64 == change.size) {
         return Ok(kept);
@@ -55,66 +59,52 @@ async fn read_whole(
         let same = same || Md5(Hasher::digest(&bytes).into()) == md5;
         Ok((bytes, same))
     };
-    let name = change.key.to_string();
-    match in_thread(reading).await {
-        Ok((bytes, true)) => Ok(Bytes::from(bytes)),
-        Ok(_) => Err(PutError::Changed(name)),
-        Err(error) => Err(PutError::Unreadable(name, error.to_string())),
-    }
+    let (bytes, same) = in_thread(reading).await?;
+    same.then(|| Bytes::from(bytes)).ok_or(PutError::Changed)
 }
 
 /// Returns a file in the encoding that the plan is about.
-async fn encode(path: &Path, change: &Change, made: &StoredForm) -> Result<Bytes, PutError> {
-    if let Some(body) = &made.body {
-        return Ok(body.clone());
-    }
-    let (path, encoding) = (path.to_owned(), made.encoding);
-    let encoding = move || {
-        let bytes = std::fs::read(path)?;
-        encoding.map_or(Ok(bytes.clone()), |encoding| {
-            encoding::compress(&bytes, encoding)
-        })
-    };
-    let name = change.key.to_string();
-    match in_thread(encoding).await {
-        Ok(bytes) if Md5(Hasher::digest(&bytes).into()) == change.md5 => Ok(Bytes::from(bytes)),
-        Ok(_) => Err(PutError::Changed(name)),
-        Err(error) => Err(PutError::Unreadable(name, error.to_string())),
-    }
+async fn encode(path: &Path, change: &Change, encoding: Encoding) -> Result<Bytes, PutError> {
+    let path = path.to_owned();
+    let encoding = move || encoding::compress(&std::fs::read(path)?, encoding);
+    let bytes = in_thread(encoding).await?;
+    let same = Md5(Hasher::digest(&bytes).into()) == change.md5;
+    same.then(|| Bytes::from(bytes)).ok_or(PutError::Changed)
 }
 
 /// A part of a large file.
 pub(super) struct FilePart {
-    /// For people: the key that it becomes a part of.
-    pub(super) name: String,
+    /// What it becomes a part of.
+    pub(super) key: Key,
     pub(super) path: PathBuf,
     pub(super) offset: u64,
     pub(super) bytes: u64,
 }
 
 impl FilePart {
-    pub(super) async fn read(self) -> Result<(Bytes, Md5), PutError> {
+    pub(super) async fn read(self) -> Result<CheckedBody, PutError> {
         let reading = move || {
             let mut file = std::fs::File::open(self.path)?;
             file.seek(SeekFrom::Start(self.offset))?;
             let mut buffer = vec![0; self.bytes as usize];
             file.read_exact(&mut buffer)?;
-            let digest = Md5(Hasher::digest(&buffer).into());
-            Ok((Bytes::from(buffer), digest))
+            Ok(CheckedBody {
+                md5: Md5(Hasher::digest(&buffer).into()),
+                bytes: Bytes::from(buffer),
+            })
         };
-        in_thread(reading).await.map_err(|error| {
-            if error.kind() == std::io::ErrorKind::UnexpectedEof {
-                PutError::Changed(self.name)
-            } else {
-                PutError::Unreadable(self.name, error.to_string())
-            }
-        })
+        in_thread(reading).await
     }
 }
 
 async fn in_thread<T: Send + 'static>(
     reading: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> std::io::Result<T> {
+) -> Result<T, PutError> {
     let joined = spawn_blocking(reading).await;
-    joined.unwrap_or_else(|error| Err(std::io::Error::other(error)))
+    let read = joined.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    read.map_err(|error| match error.kind() {
+        // It has become shorter.
+        std::io::ErrorKind::UnexpectedEof => PutError::Changed,
+        _ => PutError::Unreadable(error.to_string()),
+    })
 }

@@ -7,7 +7,6 @@ use super::plan_inputs::PlanInputs;
 use super::progress::HaltReason;
 use super::put_error::PutError;
 use super::steps::RunningDeploy;
-use crate::aws::AwsError;
 use crate::aws::list::ListedObject;
 use crate::aws::s3::CopySource;
 use crate::error::Error;
@@ -84,10 +83,10 @@ impl RunningDeploy<'_> {
         };
         let (mut halt, mut failures) = (None, Vec::new());
         let (tell, total, mut count) = (self.context.tell, wanted.len() as u64, 0);
-        let done = |(copy, done): (KeptCopy, Result<Result<bool, AwsError>, StateError>)| {
+        let done = |(copy, done): (KeptCopy, Result<Result<bool, PutError>, StateError>)| {
             count += 1;
             tell.tell(DeployEvent::Kept { done: count, total });
-            match done.map(|kept| kept.map_err(PutError::from)) {
+            match done {
                 Err(lost) => halt = Some(lost.into()),
                 Ok(Err(error)) if error.is_race() => halt = Some(HaltReason::Race(copy.key)),
                 Ok(Err(error)) => failures.push((copy.key, error)),
@@ -108,7 +107,7 @@ impl RunningDeploy<'_> {
 }
 
 /// Keeps one copy. Returns whether there is one.
-async fn keep(place: &SiteLocation, copy: &KeptCopy) -> Result<bool, AwsError> {
+async fn keep(place: &SiteLocation, copy: &KeptCopy) -> Result<bool, PutError> {
     let key = place.full(copy.key.as_str());
     if copy.action == KeepAction::Look {
         // Whoever changed the object kept it before.
@@ -133,28 +132,23 @@ async fn keep(place: &SiteLocation, copy: &KeptCopy) -> Result<bool, AwsError> {
 }
 
 /// Deletes the state's files that nobody names. It happens under the lease: the next deploy may keep anew what nobody names now.
-pub(super) struct LitterSweep<'a> {
-    pub(super) place: &'a SiteLocation,
-    /// The state's files, where they lie among what was listed.
-    pub(super) listed: &'a [ListedObject],
-    /// What earlier deploys kept, and what this one did.
-    pub(super) kept: &'a KeptNames,
-    pub(super) replaced: &'a BTreeSet<KeptName>,
-}
-
-impl LitterSweep<'_> {
-    pub(super) async fn run(self, lease: &Lease) -> Result<(), StateError> {
-        let store = &self.place.store;
-        let names = self.kept.iter().chain(self.replaced);
-        // Where nothing is kept, what is left over of a state elsewhere is not worth a listing.
-        let elsewhere = !self.place.holds_its_state() && names.clone().next().is_some();
-        let state = lease.state().await?;
-        if elsewhere {
-            let files = store.list_files().await?;
-            return store.sweep(&state.object, names, &files, state.at).await;
-        }
-        store
-            .sweep(&state.object, names, self.listed, state.at)
-            .await
-    }
+/// `listed`: the state's files, where they lie among what was listed. `kept`: what earlier deploys kept, and what this one did.
+pub(super) async fn sweep_litter(
+    lease: &Lease,
+    place: &SiteLocation,
+    listed: &[ListedObject],
+    kept: impl Iterator<Item = &KeptName> + Clone,
+) -> Result<(), StateError> {
+    // Where nothing is kept, what is left over of a state elsewhere is not worth a listing.
+    let elsewhere = !place.holds_its_state() && kept.clone().next().is_some();
+    let state = lease.state().await?;
+    let files = if elsewhere {
+        &place.store.list_files().await?
+    } else {
+        listed
+    };
+    place
+        .store
+        .sweep(&state.object, kept, files, state.at)
+        .await
 }

@@ -54,23 +54,14 @@ pub(crate) struct PlanInputs {
     pub now: i64,
 }
 
-/// What was looked at, before anything is concluded from it.
-pub(super) struct SurveyedSite {
-    pub(super) place: SiteLocation,
-    pub(super) source: SiteSource,
-    pub(super) targets: ResolvedTargets,
-    pub(super) remote: BucketSnapshot,
-}
-
 impl PlanInputs {
     /// Finds out what of the source is to be stored, and what earlier deploys left open.
-    pub(super) async fn of(seen: SurveyedSite, job: &Job) -> Result<Self, Error> {
-        let SurveyedSite {
-            place,
-            mut source,
-            targets,
-            remote,
-        } = seen;
+    pub(super) async fn of(
+        (place, remote): (SiteLocation, BucketSnapshot),
+        mut source: SiteSource,
+        targets: ResolvedTargets,
+        job: &Job,
+    ) -> Result<Self, Error> {
         source.look(&place, &remote, &targets, job).await?;
         let ids = targets.found.iter().map(|target| target.id().to_owned());
         let open = OpenDeploys::new(&OpenRecords {

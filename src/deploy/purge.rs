@@ -5,11 +5,9 @@ use std::collections::HashSet;
 use super::delta;
 use super::history;
 use super::history::RecordedChanges;
-use super::keep::LitterSweep;
+use super::keep::sweep_litter;
 use super::progress::{HaltReason, PurgeOutcome};
 use super::purge_sender::{SendFailure, texts};
-use super::record;
-use super::record::WrittenFiles;
 use super::steps::RunningDeploy;
 use crate::edge::path::PathDialect;
 use crate::object::Key;
@@ -43,7 +41,7 @@ impl RunningDeploy<'_> {
         }
         numbers.note(&mut self.journal, texts(&chosen, true), true);
         self.progress.purges = chosen;
-        Ok(self.lease.note(&self.id, &self.journal).await?)
+        Ok(self.lease.note(&numbers.deploy, &self.journal).await?)
     }
 
     /// Returns the keys of the plan that were not brought about. Assets that go once the purge has completed are not meant while
@@ -116,7 +114,12 @@ impl RunningDeploy<'_> {
         let refused = matches!(self.progress.purge, PurgeOutcome::Refused(_));
         // Where assets stay nothing is owed for them.
         let sends = !refused && (!late || !self.progress.deleted.is_empty());
-        let update = delta::update(self.scene, &self.plan, &self.id, &self.progress);
+        let update = delta::update(
+            self.scene,
+            &self.plan,
+            &self.sender.numbers.deploy,
+            &self.progress,
+        );
         let deploy = update.deploy.clone();
         let before = history::before(self.scene, &update.delta);
         let progress = &mut self.progress;
@@ -137,31 +140,20 @@ impl RunningDeploy<'_> {
                 Ok(())
             }
         };
-        let sweep = LitterSweep {
-            place: &self.scene.place,
-            listed: &self.scene.remote.files,
-            kept: &self.scene.kept,
-            replaced: &progress.kept,
-        };
+        let kept = self.scene.kept.iter().chain(&progress.kept);
+        let sweep = sweep_litter(lease, &self.scene.place, &self.scene.remote.files, kept);
         // What is left over is swept next time: it is never read, so failing here harms nobody.
-        let sweeping = lease.within(sweep.run(lease));
+        let sweeping = lease.within(sweep);
         let all = async { tokio::join!(sending, lease.within(files), sweeping) };
         let (outcome, files, _) = tokio::select! {
             all = all => all,
             () = self.context.stop.expired() => return Err(HaltReason::Interrupted),
         };
-        let (manifest, counter) = files??;
+        let written = files??;
         self.take(outcome)?;
-        let written = WrittenFiles {
-            deploy,
-            manifest,
-            counter,
-            journal: &self.journal,
-            progress: &self.progress,
-            warnings: &self.plan.warnings,
-        };
-        let end = record::end(self.scene, self.context.job, written);
-        let own = end.unpaid.iter().filter(|(id, ..)| *id == self.id);
+        let own_id = deploy.id.clone();
+        let end = self.end(deploy, written);
+        let own = end.unpaid.iter().filter(|(id, ..)| *id == own_id);
         let owed = own.flat_map(|(.., owed)| owed);
         let owed = owed.map(|(target, paths)| (target.clone(), paths.len() as u64));
         self.progress.owed = owed.collect();

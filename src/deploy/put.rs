@@ -16,7 +16,7 @@ use crate::aws::multipart::{MultipartUpload, UploadedPart};
 use crate::aws::s3::{CheckedBody, CopySource, Written};
 use crate::aws::{AwsError, AwsErrorKind, WriteCondition};
 use crate::job::event::{DeployEvent, EventSink};
-use crate::object::{ETag, Key, Md5};
+use crate::object::{ETag, Md5};
 use crate::plan::{Change, ChangeAction, MAX_COPY, PastContent};
 use crate::scan::{LocalFile, MULTIPART_FROM, part_size};
 use crate::state::Lease;
@@ -127,9 +127,8 @@ impl ObjectWriter {
     ) -> Result<Written, PutError> {
         let change = request.change;
         let _room = self.room.take(change.size).await;
-        let body = content::read(change, &request.path, file, kept).await?;
         let body = CheckedBody {
-            bytes: body,
+            bytes: content::read(change, &request.path, file, kept).await?,
             md5: change.md5,
         };
         let result = (self.place.bucket)
@@ -141,9 +140,7 @@ impl ObjectWriter {
             {
                 Box::pin(self.own_success(request, &request.expected, error)).await
             }
-            Err(error) if error.is(&AwsErrorKind::BadDigest) => {
-                Err(PutError::Changed(change.key.to_string()))
-            }
+            Err(error) if error.is(&AwsErrorKind::BadDigest) => Err(PutError::Changed),
             Err(error) => Err(error.into()),
             Ok(written) => {
                 self.room.arrived(change.size);
@@ -253,7 +250,7 @@ impl ObjectWriter {
         request: &PutRequest<'_>,
         upload: &MultipartUpload,
     ) -> Result<Vec<UploadedPart>, PutError> {
-        let (size, name) = (request.change.size, request.change.key.to_string());
+        let size = request.change.size;
         let part_size = part_size(size);
         let count = size.div_ceil(part_size).max(1);
         let mut numbers = 0..count;
@@ -265,7 +262,7 @@ impl ObjectWriter {
             {
                 let offset = index * part_size;
                 let part = content::FilePart {
-                    name: name.clone(),
+                    key: request.change.key.clone(),
                     path: request.path.clone(),
                     offset,
                     bytes: part_size.min(size - offset),
@@ -275,7 +272,7 @@ impl ObjectWriter {
             }
             match tasks.join_next().await {
                 Some(Ok(part)) => parts.push(part?),
-                Some(Err(error)) => return Err(PutError::Unreadable(name, error.to_string())),
+                Some(Err(error)) => return Err(PutError::Unreadable(error.to_string())),
                 None => break,
             }
         }
@@ -284,7 +281,7 @@ impl ObjectWriter {
         parts.iter().for_each(|(_, md5)| hasher.update(md5.0));
         let sent = ETag::Multipart(Md5(hasher.finalize().into()), count as u32);
         if sent != request.expected {
-            return Err(PutError::Changed(name));
+            return Err(PutError::Changed);
         }
         Ok(parts.into_iter().map(|(part, _)| part).collect())
     }
@@ -295,20 +292,14 @@ impl ObjectWriter {
         number: i32,
         part: content::FilePart,
     ) -> Result<(UploadedPart, Md5), PutError> {
-        let (name, bytes) = (part.name.clone(), part.bytes);
+        let (key, bytes) = (part.key.clone(), part.bytes);
         let _room = self.room.take(bytes).await;
-        let (bytes_read, md5) = part.read().await?;
-        let body = CheckedBody {
-            bytes: bytes_read,
-            md5,
-        };
+        let body = part.read().await?;
+        let md5 = body.md5;
         let sending = self.place.bucket.put_part(upload, number, body);
         let part = sending.await?;
         self.room.arrived(bytes);
-        self.tell.tell(DeployEvent::BytesSent {
-            key: Key::new(name),
-            bytes,
-        });
+        self.tell.tell(DeployEvent::BytesSent { key, bytes });
         Ok((part, md5))
     }
 }

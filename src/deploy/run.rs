@@ -4,14 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::conclude;
-use super::conclude::Conclusion;
 use super::context::DeployContext;
 use super::invalidator;
 use super::invalidator::Invalidator;
 use super::journal;
 use super::lease_wait::{timestamp, wait_for_lease};
-use super::plan_inputs::{PlanInputs, SurveyedSite, WrittenKeys};
+use super::plan_inputs::{PlanInputs, WrittenKeys};
 use super::progress::{DeployProgress, HaltReason, PurgeOutcome};
 use super::purge_sender::{BatchNumbers, PurgeSender, texts};
 use super::steps::RunningDeploy;
@@ -56,15 +54,14 @@ pub(crate) async fn plan(
     };
     let splits = Arc::default();
     let opening = survey::open_for_plan(aws, job, &splits, tell);
-    let seen = look(context, &splits, opening).await?;
-    if let Some(holder) = seen.remote.state.holder(&seen.place.store) {
+    let mut scene = look(context, &splits, opening).await?;
+    if let Some(holder) = scene.remote.state.holder(&scene.place.store) {
         let until = timestamp(holder.deadline);
         tell.tell(DeployEvent::Warned(format!(
             "another deploy is under way ({}, until {until}): the bucket is moving",
             holder.owner
         )));
     }
-    let mut scene = PlanInputs::of(seen, job).await?;
     let mut level = ConcurrencyLevel::new(job.concurrency, aws.watch.clone());
     let plan = scene.plan(context, &mut level).await?;
     Ok((scene, plan))
@@ -75,7 +72,7 @@ async fn look(
     context: DeployContext<'_>,
     splits: &Arc<ListingSplits>,
     opening: impl Future<Output = Result<OpenedSite, Error>>,
-) -> Result<SurveyedSite, Error> {
+) -> Result<PlanInputs, Error> {
     let remote = async { survey::remote(opening.await?, splits, context.tell).await };
     let (source, mut targets, (place, remote)) = tokio::try_join!(
         source(context, splits),
@@ -85,12 +82,7 @@ async fn look(
     let told = &remote.state.object.told;
     survey::find_recorded(context.aws, context.job, told, &mut targets).await?;
     ask_for_services(context, source.files(), &mut targets).await?;
-    Ok(SurveyedSite {
-        place,
-        source,
-        targets,
-        remote,
-    })
+    PlanInputs::of((place, remote), source, targets, context.job).await
 }
 
 /// Adds the headers policies and functions that the settings ask for to the distributions.
@@ -140,7 +132,7 @@ pub(crate) async fn deploy(
         let opened = survey::open(aws, job, Some(&splits)).await?;
         wait_for_lease(context, opened).await
     };
-    let seen = look(context, &splits, opening).await?;
+    let scene = look(context, &splits, opening).await?;
     let mut run = DeployRun {
         context,
         begun,
@@ -153,11 +145,11 @@ pub(crate) async fn deploy(
         summary: DeploySummary {
             bucket: job.bucket.clone(),
             prefix: job.settings.prefix.0.clone(),
-            url: seen.targets.site_url(job),
+            url: scene.targets.site_url(job),
             ..DeploySummary::default()
         },
     };
-    let result = run.rounds(seen).await;
+    let result = run.rounds(scene).await;
     let untouched = run.open.is_some();
     run.give_back().await;
     let mut summary = run.summary;
@@ -170,24 +162,22 @@ pub(crate) async fn deploy(
     result
 }
 
-struct DeployRun<'a> {
-    context: DeployContext<'a>,
-    begun: Instant,
+pub(super) struct DeployRun<'a> {
+    pub(super) context: DeployContext<'a>,
+    pub(super) begun: Instant,
     level: ConcurrencyLevel,
     splits: Arc<ListingSplits>,
-    lease: Option<Lease>,
+    pub(super) lease: Option<Lease>,
     /// The deploy that stands open in the state, while it has changed nothing.
     open: Option<DeployId>,
     /// Changes were given up that may take effect yet: the lease is not given back.
     unanswered: bool,
     written: WrittenKeys,
-    summary: DeploySummary,
+    pub(super) summary: DeploySummary,
 }
 
 /// What is said before the first change.
 struct DeployIntent {
-    plan: Arc<Plan>,
-    id: DeployId,
     /// With the batches of the purge.
     journal: Journal,
     numbers: BatchNumbers,
@@ -196,14 +186,12 @@ struct DeployIntent {
 impl DeployRun<'_> {
     async fn rounds(
         &mut self,
-        seen: SurveyedSite,
+        mut scene: PlanInputs,
     ) -> Result<Option<(PlanInputs, Arc<Plan>)>, Error> {
         let DeployContext {
             job, stop, tell, ..
         } = self.context;
-        let mut seen = seen;
         for _ in 0..ROUNDS {
-            let mut scene = PlanInputs::of(seen, job).await?;
             scene.remember(&self.written);
             scene.check_dropped(job)?;
             let Some(plan) = self.plan(&mut scene).await? else {
@@ -214,9 +202,10 @@ impl DeployRun<'_> {
                 self.summary.outcome = format!("nothing to {action}");
                 return Ok(None);
             };
-            let intent = intend(&scene, job, plan.clone());
+            let intent = intend(&scene, job, &plan);
             let why = if let Some(lease) = self.begin(&scene, &intent).await? {
-                let (progress, ended) = self.carry_out(&mut scene, intent, lease).await;
+                let standing = (intent, lease);
+                let (progress, ended) = self.carry_out(&mut scene, plan.clone(), standing).await;
                 match ended {
                     Err(HaltReason::Race(key)) if !stop.is_set() => {
                         self.keep(&plan, progress);
@@ -231,7 +220,7 @@ impl DeployRun<'_> {
                 "another deploy ended meanwhile".to_owned()
             };
             tell.tell(DeployEvent::PlannedAgain(why));
-            seen = self.look_again(scene).await?;
+            scene = self.look_again(scene).await?;
         }
         Err(
             Error::incomplete("somebody else keeps writing to the bucket")
@@ -270,7 +259,7 @@ impl DeployRun<'_> {
         scene: &PlanInputs,
         intent: &DeployIntent,
     ) -> Result<Option<Lease>, Error> {
-        let DeployIntent { id, journal, .. } = intent;
+        let (id, journal) = (&intent.numbers.deploy, &intent.journal);
         let source = self.context.job.dir.display().to_string();
         if let Some(lease) = &self.lease {
             lease.begin(id, &source, journal).await?;
@@ -317,15 +306,9 @@ impl DeployRun<'_> {
     async fn carry_out(
         &mut self,
         scene: &mut PlanInputs,
-        intent: DeployIntent,
-        lease: Lease,
+        plan: Arc<Plan>,
+        (intent, lease): (DeployIntent, Lease),
     ) -> (DeployProgress, Result<(), HaltReason>) {
-        let DeployIntent {
-            plan,
-            id,
-            journal,
-            numbers,
-        } = intent;
         let progress = DeployProgress {
             purge: PurgeOutcome::foreseen(self.context.job, &scene.targets),
             purges: plan.purges.clone(),
@@ -333,11 +316,10 @@ impl DeployRun<'_> {
         };
         let mut running = RunningDeploy {
             context: self.context,
-            sender: self.sender(scene, &plan, &lease, numbers),
+            sender: self.sender(scene, &plan, &lease, intent.numbers),
             scene,
             plan: plan.clone(),
-            id,
-            journal,
+            journal: intent.journal,
             lease,
             level: &mut self.level,
             progress,
@@ -385,7 +367,7 @@ impl DeployRun<'_> {
         }
     }
 
-    fn invalidator(&self, until: Instant) -> Invalidator {
+    pub(super) fn invalidator(&self, until: Instant) -> Invalidator {
         Invalidator {
             cloudfront: self.context.aws.cloudfront(),
             until,
@@ -419,22 +401,6 @@ impl DeployRun<'_> {
         summary.paths_purged += progress.sent.paths;
     }
 
-    /// Waits for the purge, where that is wanted, and says how it went.
-    async fn conclude(
-        &mut self,
-        progress: DeployProgress,
-        ended: Result<(), HaltReason>,
-    ) -> Result<(), Error> {
-        self.lease.take_if(|_| ended.is_ok());
-        let job = self.context.job;
-        let conclusion = Conclusion {
-            invalidator: self.invalidator(self.begun + job.settings.timeout.0),
-            waits: job.settings.wait,
-            summary: &mut self.summary,
-        };
-        conclude::conclude(conclusion, progress, ended).await
-    }
-
     /// Gives back a lease that no end gave back.
     async fn give_back(&mut self) {
         if let Some(lease) = self.lease.take() {
@@ -445,7 +411,7 @@ impl DeployRun<'_> {
     }
 
     /// Looks at the bucket for another round, under the lease.
-    async fn look_again(&self, scene: PlanInputs) -> Result<SurveyedSite, Error> {
+    async fn look_again(&self, scene: PlanInputs) -> Result<PlanInputs, Error> {
         let state = match &self.lease {
             Some(lease) => lease.state().await?,
             None => scene.place.store.read_state().await?,
@@ -465,29 +431,18 @@ impl DeployRun<'_> {
             survey::find_recorded(aws, job, told, &mut targets).await?;
             ask_for_services(self.context, scene.source.files(), &mut targets).await?;
         }
-        Ok(SurveyedSite {
-            place,
-            source: scene.source,
-            targets,
-            remote,
-        })
+        PlanInputs::of((place, remote), scene.source, targets, job).await
     }
 }
 
 /// Writes down what will be done: the journal, with the batches of the purge.
-fn intend(scene: &PlanInputs, job: &Job, plan: Arc<Plan>) -> DeployIntent {
-    let id = state::mint(scene.now);
-    let mut journal = journal::journal(scene, job, &plan);
+fn intend(scene: &PlanInputs, job: &Job, plan: &Plan) -> DeployIntent {
+    let mut journal = journal::journal(scene, job, plan);
     let mut numbers = BatchNumbers {
-        deploy: id.clone(),
+        deploy: state::mint(scene.now),
         noted: 0,
     };
     numbers.note(&mut journal, texts(&plan.purges, false), false);
     numbers.note(&mut journal, texts(&plan.purges, true), true);
-    DeployIntent {
-        plan,
-        id,
-        journal,
-        numbers,
-    }
+    DeployIntent { journal, numbers }
 }

@@ -19,18 +19,19 @@ use crate::job::pool;
 use crate::job::pool::{ConcurrencyLevel, PoolEnd};
 use crate::object::Key;
 use crate::object::journal::Journal;
-use crate::object::manifest::DeployId;
 use crate::plan::{Change, Plan};
 use crate::site::wants::WantedSite;
 use crate::state::{Lease, StateError};
 use crate::survey;
+
+/// What came of one put; the outer error: the lease was lost meanwhile.
+type LeasedPut = Result<Result<Written, PutError>, StateError>;
 
 /// A deploy that stands open in the state. Functions are in `publish`, deletions in `delete`, the purge and the end in `purge`.
 pub(super) struct RunningDeploy<'a> {
     pub(super) context: DeployContext<'a>,
     pub(super) scene: &'a mut PlanInputs,
     pub(super) plan: Arc<Plan>,
-    pub(super) id: DeployId,
     /// What the state says that it will do.
     pub(super) journal: Journal,
     pub(super) lease: Lease,
@@ -144,19 +145,18 @@ impl RunningDeploy<'_> {
             async move {
                 let begun = Instant::now();
                 let put = lease.within(writer.put(&change, file.as_ref(), kept)).await;
-                let put = put.unwrap_or_else(|lost| Err(lost.into()));
                 (change, put, begun.elapsed())
             }
         };
         let progress = &mut self.progress;
         progress.begun = true;
-        let (mut race, mut lost) = (None, None);
-        let done = |(change, put, took): (Change, Result<Written, PutError>, Duration)| {
+        let mut halt = None;
+        let done = |(change, put, took): (Change, LeasedPut, Duration)| {
             if took >= attempt_timeout(0) {
                 progress.slow.insert(change.key.clone());
             }
             match put {
-                Ok(written) => {
+                Ok(Ok(written)) => {
                     tell.tell(DeployEvent::Changed {
                         key: change.key.clone(),
                         action: change.action,
@@ -165,20 +165,21 @@ impl RunningDeploy<'_> {
                     });
                     progress.put.insert(change.key, written);
                 }
-                Err(PutError::Lost(error)) => lost = Some(error),
-                Err(error) if error.is_race() => race = Some(change.key),
-                Err(error) => progress.failures.push((change.key, error)),
+                // It outweighs a race.
+                Err(lost) => halt = Some(lost.into()),
+                Ok(Err(error)) if error.is_race() => {
+                    halt.get_or_insert(HaltReason::Race(change.key));
+                }
+                Ok(Err(error)) => progress.failures.push((change.key, error)),
             }
-            race.is_none() && lost.is_none()
+            halt.is_none()
         };
         let items = changes.iter().cloned();
         let end = pool::run(self.level, stop, items, start, done).await;
-        match (lost, race) {
-            _ if end == PoolEnd::Abandoned => Err(HaltReason::Abandoned),
-            (Some(lost), _) => Err(lost.into()),
-            (None, Some(key)) => Err(HaltReason::Race(key)),
-            (None, None) => Ok(()),
+        if end == PoolEnd::Abandoned {
+            return Err(HaltReason::Abandoned);
         }
+        halt.map_or(Ok(()), Err)
     }
 
     /// Looks again, before the purge, at keys of dead deploys that were as before when they were listed, and that this deploy
