@@ -194,7 +194,7 @@ impl<'f, 'a> PlanMaker<'f, 'a> {
             size: want.size,
             md5: want.md5,
             fingerprint: want.fingerprint,
-            rank: rank(want.stage, before.is_none()),
+            rank: rank(want.key.as_str(), want.stage, before.is_none()),
             before: before.map(|object| object.etag.clone()),
             headers: want.headers,
             key: want.key,

@@ -54,7 +54,7 @@ pub enum UploadRank {
     NewPlaylist,
     /// A playlist that may name new ones from now on.
     LivePlaylist,
-    /// A page that nothing live leads to yet, in steps: a folder's index after the pages beneath it.
+    /// A page that nothing live leads to yet, in steps: the pages of deeper folders first, and a folder's index after its other pages.
     NewPage(u16),
     /// A page that is live already, and may lead to new ones from now on, by a link or by a script.
     LivePage,
@@ -64,85 +64,30 @@ pub enum UploadRank {
 }
 
 /// Returns the rank of an object; `new`: there is nothing under its key yet.
-pub fn rank(stage: LiveStage, new: bool) -> UploadRank {
+pub(super) fn rank(key: &str, stage: LiveStage, new: bool) -> UploadRank {
     match stage {
         LiveStage::Asset => UploadRank::Asset,
         LiveStage::Linking if new => UploadRank::Asset,
         LiveStage::Linking => UploadRank::LiveAsset,
         LiveStage::Playlist if new => UploadRank::NewPlaylist,
         LiveStage::Playlist => UploadRank::LivePlaylist,
-        LiveStage::Page if new => UploadRank::NewPage(0),
+        LiveStage::Page if new => UploadRank::NewPage(page_step(key)),
         LiveStage::Page => UploadRank::LivePage,
         LiveStage::Feed => UploadRank::Feed,
         LiveStage::Root => UploadRank::Root,
     }
 }
 
-/// Puts changes in the order in which they go live.
+/// Puts changes in the order in which they go live, by key within a rank.
 pub(super) fn sort(changes: &mut [Change]) {
-    let is_new_page = |change: &&mut Change| matches!(change.rank, UploadRank::NewPage(_));
-    changes.sort_by(|a, b| a.key.cmp(&b.key));
-    let new = changes.iter_mut().filter(is_new_page);
-    let heights = heights(new.map(|change| change.key.as_str()));
-    let new = changes.iter_mut().filter(is_new_page);
-    for (change, height) in new.zip(heights) {
-        change.rank = UploadRank::NewPage(height);
-    }
-    // Stable: by key within a rank.
-    changes.sort_by_key(|change| change.rank);
+    changes.sort_by(|one, other| (one.rank, &one.key).cmp(&(other.rank, &other.key)));
 }
 
-/// Returns the steps of new pages by their names alone: an index follows the pages beneath it. Keys come sorted, and steps in their order.
-fn heights<'a>(keys: impl IntoIterator<Item = &'a str>) -> Vec<u16> {
-    let mut heights = Vec::new();
-    // The folders that the last key lies in.
-    let mut open = vec![Folder::default()];
-    for (place, key) in keys.into_iter().enumerate() {
-        heights.push(0);
-        while let Some(folder) = open.pop_if(|folder| !key.starts_with(folder.name)) {
-            close(folder, &mut open, &mut heights);
-        }
-        let depth = open.last().map_or(0, |folder| folder.name.len());
-        let ends = key.match_indices('/').map(|(slash, _)| slash + 1);
-        let names = ends.filter_map(|end| key.get(..end));
-        open.extend(names.filter(|name| name.len() > depth).map(|name| Folder {
-            name,
-            ..Folder::default()
-        }));
-        if let Some(folder) = open.last_mut() {
-            match folder_of_index(key) {
-                Some(_) => folder.index = Some(place),
-                None => folder.next = folder.next.max(1),
-            }
-        }
-    }
-    while let Some(folder) = open.pop() {
-        close(folder, &mut open, &mut heights);
-    }
-    heights
-}
-
-/// A folder some of whose pages were seen.
-#[derive(Default)]
-struct Folder<'a> {
-    /// With its final `/`; the root's is empty.
-    name: &'a str,
-    /// The place of its index.
-    index: Option<usize>,
-    /// The step after all pages that lie in it and beneath.
-    next: u16,
-}
-
-/// Gives a folder's index its step, once all of the folder was seen.
-fn close(folder: Folder, open: &mut [Folder], heights: &mut [u16]) {
-    let mut next = folder.next;
-    if let Some(height) = folder.index.and_then(|place| heights.get_mut(place)) {
-        *height = next;
-        next += 1;
-    }
-    if let Some(parent) = open.last_mut() {
-        parent.next = parent.next.max(next);
-    }
+/// Returns the step of a new page by its name alone: it goes before the index of each folder that it lies in.
+fn page_step(key: &str) -> u16 {
+    let depth = key.matches('/').count();
+    let ahead = 2 * depth + usize::from(folder_of_index(key).is_none());
+    u16::MAX - u16::try_from(ahead).unwrap_or(u16::MAX)
 }
 
 /// Returns whether it lists pages, by the names that generators give it.
@@ -187,7 +132,11 @@ mod tests {
 
     fn rank_of(key: &str, new: bool) -> UploadRank {
         let page = key.ends_with(".html");
-        rank(stage(key, page, is_fingerprinted(key), "index.html"), new)
+        let stage = stage(key, page, is_fingerprinted(key), "index.html");
+        match rank(key, stage, new) {
+            UploadRank::NewPage(_) => UploadRank::NewPage(0),
+            rank => rank,
+        }
     }
 
     /// The order in which a deploy of all of these goes, one rank after the other.
@@ -271,18 +220,16 @@ mod tests {
     #[test]
     fn an_index_follows_what_lies_beneath() {
         let pages = [
-            ("404.html", 0),
-            ("about/index.html", 0),
-            ("tags/x/page/2/index.html", 0),
-            ("tags/x/index.html", 1),
-            ("tags/y/index.html", 0),
-            ("tags/index.html", 2),
-            ("tags/z.html", 0),
-            ("tagsandmore/index.html", 0),
-            ("index.html", 3),
+            "tags/x/page/2/index.html",
+            "tags/x/index.html",
+            "tags/z.html",
+            "tags/index.html",
+            "404.html",
+            "index.html",
         ];
-        let keys = pages.map(|(key, _)| key);
-        assert_eq!(heights(keys), pages.map(|(_, height)| height));
+        assert!(pages.map(page_step).is_sorted_by(|one, other| one < other));
+        assert_eq!(page_step("about/index.html"), page_step("tags/index.html"));
+        assert!(page_step(&"a/".repeat(512)) < page_step("tags/x/index.html"));
     }
 
     #[test]
