@@ -171,7 +171,7 @@ impl App {
         let (printer, text) = (self.printer.clone(), refused.to_string());
         let asking = tokio::task::spawn_blocking(move || printer.may_delete(&text, &goes));
         tokio::select! {
-            answer = asking => Ok(matches!(answer, Ok(true)).then(|| refused.deletes())),
+            answer = asking => Ok(refused.deletes().filter(|_| matches!(answer, Ok(true)))),
             () = self.stop.wished() => Err(Error::interrupted("nothing was changed")),
         }
     }
@@ -244,12 +244,12 @@ async fn look(command: SiteCommand<'_>) -> Result<(PlanInputs, Plan), Error> {
 fn refusals(job: &Job, plan: &Plan) -> Vec<String> {
     let settings = &job.settings;
     let deletes = guard::check(plan, settings.max_delete).err();
-    let deletes = deletes.map(|refused| refusal(&refused, &refused.hint()));
     let links = guard::check_links(plan, settings.links).err();
     let budget = guard::check_budget(plan).err().filter(|_| settings.strict);
-    let site = links.into_iter().chain(budget);
-    let site = site.map(|refused| refusal(&refused, refused.hint()));
-    deletes.into_iter().chain(site).collect()
+    let refused = deletes.into_iter().chain(links).chain(budget);
+    refused
+        .map(|refused| refusal(&refused, &refused.hint()))
+        .collect()
 }
 
 fn with_flags(mut job: Job, flags: &cli::ChangeArgs, purge: &cli::PurgeArgs) -> Job {

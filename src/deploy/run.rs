@@ -23,7 +23,8 @@ use crate::job::request::Job;
 use crate::job::stop::StopSignal;
 use crate::object::journal::Journal;
 use crate::object::manifest::DeployId;
-use crate::plan::{ChangeAction, Plan, guard};
+use crate::plan::guard::{self, PlanRefusal};
+use crate::plan::{ChangeAction, Plan};
 use crate::scan::LocalFile;
 use crate::site::past::PastSite;
 use crate::site::source::SiteSource;
@@ -236,15 +237,14 @@ impl DeployRun<'_> {
         }
         let plan = Arc::new(scene.plan(self.context, &mut self.level).await?);
         tell.tell(DeployEvent::Planned(plan.clone()));
-        guard::check(&plan, job.settings.max_delete)
-            .map_err(|refused| Error::failed(refused.to_string()).hint(refused.hint()))?;
         let settings = &job.settings;
-        guard::check_links(&plan, settings.links)
-            .map_err(|refused| Error::failed(refused.to_string()).hint(refused.hint()))?;
+        let refuse =
+            |exit, refused: PlanRefusal| Error::new(exit, refused.to_string()).hint(refused.hint());
+        guard::check(&plan, settings.max_delete)
+            .and_then(|()| guard::check_links(&plan, settings.links))
+            .map_err(|refused| refuse(Exit::Failed, refused))?;
         if settings.strict && job.rollback.is_none() {
-            guard::check_budget(&plan).map_err(|refused| {
-                Error::new(Exit::Changes, refused.to_string()).hint(refused.hint())
-            })?;
+            guard::check_budget(&plan).map_err(|refused| refuse(Exit::Changes, refused))?;
         }
         self.summary.unchanged = plan.unchanged as u64;
         self.summary.retained = plan.retained.len() as u64;

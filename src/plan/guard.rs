@@ -14,19 +14,33 @@ pub enum PlanRefusal {
     Half { deletes: usize, objects: usize },
     #[error("this would delete {}, more than --max-delete {limit}", counted(*.deletes as u64, "object"))]
     Limit { deletes: usize, limit: usize },
+    #[error("{}", .summary)]
+    Links { summary: String },
+    #[error("over the budget: {}", .names.join(", "))]
+    Budget { names: Vec<&'static str> },
 }
 
 impl PlanRefusal {
-    pub fn deletes(&self) -> usize {
-        let (Self::Half { deletes, .. } | Self::Limit { deletes, .. }) = self;
-        *deletes
+    /// Returns how many objects would go, where that is why.
+    pub fn deletes(&self) -> Option<usize> {
+        match self {
+            Self::Half { deletes, .. } | Self::Limit { deletes, .. } => Some(*deletes),
+            Self::Links { .. } | Self::Budget { .. } => None,
+        }
     }
 
     pub fn hint(&self) -> String {
-        let deletes = self.deletes();
-        format!(
-            "if the build is right, allow it with --max-delete {deletes}, or keep everything with --no-delete; `unstale plan` lists what would go"
-        )
+        match self {
+            Self::Half { deletes, .. } | Self::Limit { deletes, .. } => format!(
+                "if the build is right, allow it with --max-delete {deletes}, or keep everything with --no-delete; `unstale plan` lists what would go"
+            ),
+            Self::Links { .. } => {
+                "`unstale links` lists them; `links-except` in deploy.toml names paths of which nothing is said, and `--links warn` deploys".to_owned()
+            }
+            Self::Budget { .. } => {
+                "`unstale plan` shows where each limit of [budget] stands; without --strict it is a warning".to_owned()
+            }
+        }
     }
 }
 
@@ -50,46 +64,24 @@ pub fn check(plan: &Plan, max_delete: Option<usize>) -> Result<(), PlanRefusal> 
     }
 }
 
-/// What a site does that the settings do not let it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SiteRefusal {
-    #[error("{}", .summary)]
-    Links { summary: String },
-    #[error("over the budget: {}", .names.join(", "))]
-    Budget { names: Vec<&'static str> },
-}
-
-impl SiteRefusal {
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Links { .. } => {
-                "`unstale links` lists them; `links-except` in deploy.toml names paths of which nothing is said, and `--links warn` deploys"
-            }
-            Self::Budget { .. } => {
-                "`unstale plan` shows where each limit of [budget] stands; without --strict it is a warning"
-            }
-        }
-    }
-}
-
 /// Refuses a site whose links the policy denies.
-pub fn check_links(plan: &Plan, policy: LinkPolicy) -> Result<(), SiteRefusal> {
+pub fn check_links(plan: &Plan, policy: LinkPolicy) -> Result<(), PlanRefusal> {
     let report = plan.links.as_ref().filter(|_| policy == LinkPolicy::Deny);
     let refused = report.filter(|report| report.refused() > 0);
     match refused.and_then(|report| report.summary()) {
-        Some(summary) => Err(SiteRefusal::Links { summary }),
+        Some(summary) => Err(PlanRefusal::Links { summary }),
         None => Ok(()),
     }
 }
 
 /// Refuses a plan that passes a limit of the budget.
-pub fn check_budget(plan: &Plan) -> Result<(), SiteRefusal> {
+pub fn check_budget(plan: &Plan) -> Result<(), PlanRefusal> {
     let passed = plan.budget.iter().filter(|line| line.is_passed());
     let names: Vec<&str> = passed.map(|line| line.name).collect();
     if names.is_empty() {
         return Ok(());
     }
-    Err(SiteRefusal::Budget { names })
+    Err(PlanRefusal::Budget { names })
 }
 
 #[cfg(test)]

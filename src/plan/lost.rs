@@ -200,14 +200,10 @@ impl LostFacts<'_> {
     fn is_bookmarked(&self, key: &Key, told: Option<&str>) -> bool {
         let by_name = || content_type(key.as_str(), None, &[]);
         let content_type = told.map_or_else(by_name, Into::into);
-        let is_error = |site: &ShownSite| site.error_page_keys().contains(key.as_str());
-        let is_bookmarked = page::is_bookmarked(key.as_str(), &content_type);
-        is_bookmarked
-            && !self
-                .error_documents
-                .iter()
-                .any(|error| *error == key.as_str())
-            && !self.sites.iter().any(|(site, _)| is_error(site))
+        let key = key.as_str();
+        page::is_bookmarked(key, &content_type)
+            && !self.error_documents.iter().any(|error| error == key)
+            && !(self.sites.iter()).any(|(site, _)| site.error_page_keys().contains(key))
     }
 }
 
@@ -357,31 +353,30 @@ fn by_digest<'a>(
     if digests.is_empty() {
         return pages;
     }
-    let mut changed: HashSet<&Key> = HashSet::new();
-    for change in &plan.changes {
-        changed.insert(&change.key);
+    let changes = plan.changes.iter();
+    let changed: HashSet<&Key> = changes.clone().map(|change| &change.key).collect();
+    let changes = changes.map(|change| {
         let told = change.headers.content_type.as_deref();
-        if digests.contains(&change.md5) && facts.is_bookmarked(&change.key, told) {
-            let page = (&change.key, is_new(change));
-            pages.entry(change.md5).or_default().push(page);
-        }
-    }
-    for claimed in &plan.claimed {
+        (&change.key, Some(change.md5), told, is_new(change))
+    });
+    let claimed = plan.claimed.iter().map(|claimed| {
         let content = claimed.digest.or_else(|| claimed.etag.md5());
-        let content = content.filter(|content| digests.contains(content));
-        let stays = !changed.contains(&claimed.key) && after.has(claimed.key.as_str());
-        if let Some(content) = content.filter(|_| stays && facts.is_bookmarked(&claimed.key, None))
-        {
-            pages.entry(content).or_default().push((&claimed.key, true));
-        }
-    }
-    for (key, entry) in &facts.manifest.entries {
-        let content = entry.content().filter(|content| digests.contains(content));
-        let stays = is_alive(entry) && !changed.contains(key) && after.has(key.as_str());
-        let served = facts.manifest.tables.served(entry.served);
+        (&claimed.key, content, None, true)
+    });
+    let tables = &facts.manifest.tables;
+    let entries = facts.manifest.entries.iter();
+    let live = entries.filter(|(_, entry)| is_alive(entry));
+    let live = live.map(|(key, entry)| {
+        let served = tables.served(entry.served);
         let told = served.and_then(|served| served.content_type.as_deref());
-        if let Some(content) = content.filter(|_| stays && facts.is_bookmarked(key, told)) {
-            pages.entry(content).or_default().push((key, false));
+        (key, entry.content(), told, false)
+    });
+    let stay = claimed.chain(live);
+    let stay = stay.filter(|(key, ..)| !changed.contains(key) && after.has(key.as_str()));
+    for (key, content, told, new) in changes.chain(stay) {
+        let content = content.filter(|content| digests.contains(content));
+        if let Some(content) = content.filter(|_| facts.is_bookmarked(key, told)) {
+            pages.entry(content).or_default().push((key, new));
         }
     }
     pages

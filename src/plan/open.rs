@@ -29,9 +29,10 @@ pub struct OpenDeploys {
     intended: BTreeMap<Key, Vec<IntendedKey>>,
     /// What edges hold of a key for certain, once the batches of its deploy are sent again.
     settled: HashMap<Key, IntendedKey>,
-    journals: Vec<OpenJournal>,
-    /// Whether their batches may be sent again, in the order of the journals.
-    resendable: Vec<bool>,
+    /// Some deploy died: what it did is unknown until it is looked at.
+    dead: bool,
+    /// What deploys whose batches may be sent again said, with the unix seconds after which they wrote nothing more.
+    resendable: Vec<(i64, Journal)>,
 }
 
 /// A batch of a dead deploy.
@@ -72,17 +73,11 @@ impl OpenDeploys {
                 }
             };
             for touched in &content.keys {
-                let intended = IntendedKey {
-                    touched: touched.clone(),
-                    until: journal.until,
-                    suspect: dropped,
-                };
-                open.intend(intended);
+                open.intend(touched, journal.until, dropped);
             }
             if dropped {
                 continue;
             }
-            let resendable = records.pays && is_resendable(content, records.targets);
             for (target, owed) in &content.purges {
                 if records.targets.contains(target) {
                     open.owe(target, &owed.paths);
@@ -94,28 +89,29 @@ impl OpenDeploys {
                     ));
                 }
             }
-            open.journals.push(journal.clone());
-            open.resendable.push(resendable);
+            open.dead = true;
+            if records.pays && is_resendable(content, records.targets) {
+                open.resendable.push((journal.until, content.clone()));
+            }
         }
         for (until, keys) in records.suspects {
-            keys.iter().for_each(|touched| {
-                open.intend(IntendedKey {
-                    touched: touched.clone(),
-                    until: *until,
-                    suspect: true,
-                });
-            });
+            for touched in keys {
+                open.intend(touched, *until, true);
+            }
         }
-        records
-            .unpaid
-            .iter()
-            .for_each(|unpaid| open.add_unpaid(unpaid, records));
+        for unpaid in records.unpaid {
+            open.add_unpaid(unpaid, records);
+        }
         open
     }
 
-    fn intend(&mut self, intended: IntendedKey) {
-        let key = intended.touched.key.clone();
-        self.intended.entry(key).or_default().push(intended);
+    fn intend(&mut self, touched: &TouchedKey, until: i64, suspect: bool) {
+        let intended = self.intended.entry(touched.key.clone()).or_default();
+        intended.push(IntendedKey {
+            touched: touched.clone(),
+            until,
+            suspect,
+        });
     }
 
     fn owe(&mut self, target: &str, paths: &[String]) {
@@ -177,17 +173,13 @@ impl OpenDeploys {
 
     /// Returns whether a deploy died: then what it did is unknown until it is looked at.
     pub fn any_dead(&self) -> bool {
-        self.any_key || !self.journals.is_empty()
+        self.any_key || self.dead
     }
 
     /// Returns whether nothing is left of what dead deploys did to the site.
     pub fn are_paid(&self) -> bool {
-        self.ids.is_empty()
-            && self
-                .intended
-                .values()
-                .flatten()
-                .all(|intended| intended.suspect)
+        let mut intended = self.intended.values().flatten();
+        self.ids.is_empty() && intended.all(|intended| intended.suspect)
     }
 
     /// Returns whether nobody knows what the key's object was given last.
@@ -270,9 +262,9 @@ impl OpenDeploys {
         object: &BucketObject,
     ) -> Option<(HeaderFingerprint, Option<Md5>)> {
         let mut intentions = self.intentions(object.key).iter().rev();
-        let touched = intentions
-            .find(|intended| intended.explains(object) || intended.may_be(object))
-            .map(|intended| &intended.touched)?;
+        let meant =
+            intentions.find(|intended| intended.explains(object) || intended.may_be(object));
+        let touched = &meant?.touched;
         Some((touched.headers?, touched.content()))
     }
 
@@ -317,27 +309,21 @@ impl OpenDeploys {
         };
         let mut settled = HashMap::new();
         let mut resend: BTreeMap<String, Vec<ResentBatch>> = BTreeMap::new();
-        for (journal, resendable) in self.journals.iter().zip(&self.resendable) {
-            let Ok(content) = &journal.journal else {
-                continue;
-            };
-            if !resendable || self.any_key {
-                continue;
-            }
-            let spoken = content.keys.iter().filter(|touched| !touched.failed);
+        for (until, journal) in self.resendable.iter().filter(|_| !self.any_key) {
+            let spoken = journal.keys.iter().filter(|touched| !touched.failed);
             let (late, soon): (Vec<&TouchedKey>, Vec<&TouchedKey>) =
                 spoken.partition(|touched| touched.action == TouchAction::DeleteLate);
             let mut newest = i64::MIN;
             let mut as_meant = |touched: &TouchedKey| {
                 let object = find(&touched.key);
                 newest = newest.max(object.and_then(|object| object.modified).unwrap_or(newest));
-                last(&touched.key, journal.until) && is_as_meant(touched, object, answers)
+                last(&touched.key, *until) && is_as_meant(touched, object, answers)
             };
             if !soon.iter().all(|touched| as_meant(touched)) {
                 continue;
             }
             let late_too = !late.is_empty() && late.iter().all(|touched| as_meant(touched));
-            for (target, owed) in &content.purges {
+            for (target, owed) in &journal.purges {
                 let due = owed.batches.iter().filter(|batch| !batch.late || late_too);
                 let batches = due.map(|batch| ResentBatch {
                     batch: batch.clone(),
@@ -349,7 +335,7 @@ impl OpenDeploys {
             for touched in soon.into_iter().chain(late) {
                 let intended = IntendedKey {
                     touched: touched.clone(),
-                    until: journal.until,
+                    until: *until,
                     suspect: false,
                 };
                 settled.insert(touched.key.clone(), intended);
