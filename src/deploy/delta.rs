@@ -1,59 +1,21 @@
 //! What a deploy changes in the manifest.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use super::plan_inputs::PlanInputs;
 use super::progress::DeployProgress;
 use crate::aws::s3::Written;
 use crate::edge::reason::KEPT_LONGEST;
 use crate::edge::ttl;
+use crate::object::Key;
 use crate::object::entry::{DeployNumber, EntryLife, ManifestEntry};
 use crate::object::manifest::{DeployId, DeployRef, Manifest, ManifestDelta, ServedHeaders};
-use crate::object::{ETag, Headers, Key, Md5};
-use crate::plan::{AdoptedObject, Change, ClaimedObject, Deletion, Plan};
+use crate::plan::{ClaimedObject, Deletion, LiveObject, Plan};
 use crate::site::source::SiteSource;
 use crate::state::ManifestUpdate;
 
 /// Seconds for which an edge may hold a copy of what names no time of its own.
 const GRAVE: u64 = 86_400;
-
-/// An object that stands as the build has it by now.
-pub(super) struct LiveObject<'a> {
-    pub(super) key: &'a Key,
-    pub(super) etag: &'a ETag,
-    pub(super) version_id: Option<&'a str>,
-    md5: Md5,
-    pub(super) headers: &'a Arc<Headers>,
-}
-
-impl<'a> LiveObject<'a> {
-    /// What was written for a change.
-    pub(super) fn written(change: &'a Change, written: &'a Written) -> Self {
-        Self {
-            key: &change.key,
-            etag: &written.etag,
-            version_id: written.version_id.as_deref(),
-            md5: change.md5,
-            headers: &change.headers,
-        }
-    }
-
-    pub(super) fn adopted(adopted: &'a AdoptedObject) -> Self {
-        Self {
-            key: &adopted.key,
-            etag: &adopted.etag,
-            version_id: adopted.version_id.as_deref(),
-            md5: adopted.md5,
-            headers: &adopted.headers,
-        }
-    }
-
-    /// The content's MD5, where the ETag does not say it.
-    pub(super) fn digest(&self) -> Option<Md5> {
-        (*self.etag != ETag::Md5(self.md5)).then_some(self.md5)
-    }
-}
 
 /// Makes what the manifest becomes.
 pub(super) fn update(
@@ -92,17 +54,26 @@ pub(super) fn update(
         });
         delta.upsert(claimed.key.clone(), entry);
     }
-    let adopted = plan.adopted.iter().map(LiveObject::adopted);
-    let changes = plan.changes.iter();
-    let written = changes.filter_map(|change| {
-        let written = progress.put.get(&change.key)?;
-        Some(LiveObject::written(change, written))
-    });
-    for object in adopted.chain(written) {
-        let entry = remembering(object.key, entry(manifest, number, &object), source);
-        delta.upsert(object.key.clone(), entry);
+    for object in live(plan, &progress.put) {
+        let entry = remembering(&object.key, entry(manifest, number, &object), source);
+        delta.upsert(object.key, entry);
     }
     ManifestUpdate { deploy, delta }
+}
+
+/// Returns the objects that stand as the build has them by now.
+pub(super) fn live(plan: &Plan, put: &HashMap<Key, Written>) -> impl Iterator<Item = LiveObject> {
+    let written = plan.changes.iter().filter_map(|change| {
+        let written = put.get(&change.key)?;
+        Some(LiveObject {
+            key: change.key.clone(),
+            etag: written.etag.clone(),
+            md5: change.md5,
+            headers: change.headers.clone(),
+            version_id: written.version_id.clone(),
+        })
+    });
+    plan.adopted.iter().cloned().chain(written)
 }
 
 /// Makes the changes for objects that were neither written nor deleted.
@@ -165,13 +136,13 @@ pub(super) fn claims<'a>(
 
 fn entry(manifest: &mut Manifest, deploy: DeployNumber, object: &LiveObject) -> ManifestEntry {
     let headers = object.headers.fingerprint();
-    let served = ServedHeaders::of(object.key, object.headers);
+    let served = ServedHeaders::of(&object.key, &object.headers);
     let served = manifest.tables.serve(served);
     let before = manifest.entries.get(object.key.as_str());
     let first = before.map_or(deploy, |before| before.first);
     ManifestEntry::new(object.etag.clone(), headers, served, [first, deploy]).with(|rare| {
         rare.digest = object.digest();
-        rare.version_id = object.version_id.map(Into::into);
+        rare.version_id = object.version_id.as_deref().map(Into::into);
     })
 }
 

@@ -1,10 +1,10 @@
 //! The record of a deploy in the history.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::{Serialize, Serializer};
 
-use super::delta::{LiveObject, claims, life_of};
+use super::delta::{self, claims, life_of};
 use super::plan_inputs::PlanInputs;
 use crate::aws::s3::Written;
 use crate::job::request::Job;
@@ -13,7 +13,7 @@ use crate::object::entries::ManifestEntries;
 use crate::object::entry::EntryLife;
 use crate::object::journal::Journal;
 use crate::object::manifest::{DeployRef, ManifestDelta};
-use crate::plan::Plan;
+use crate::plan::{LiveObject, Plan};
 use crate::state::ProcessOwner;
 use crate::state::history::{HistoryRecord, KeyChange, PastObject, PastOutcome, PastPurge};
 
@@ -74,12 +74,7 @@ impl Serialize for RecordedChanges<'_> {
 impl RecordedChanges<'_> {
     fn changes(&self) -> impl Iterator<Item = KeyChange> {
         let plan = self.plan;
-        let written = plan.changes.iter().filter_map(|change| {
-            let written = self.put.get(&change.key)?;
-            Some(LiveObject::written(change, written))
-        });
-        let adopted = plan.adopted.iter().map(LiveObject::adopted);
-        let live = written.chain(adopted).map(|object| self.live(&object));
+        let live = delta::live(plan, self.put).map(|object| self.live(object));
         let kept: HashSet<&Key> = plan.retained.iter().collect();
         let claimed = claims(plan, self.put, self.deleted).into_iter();
         let claimed = claimed.map(move |claimed| KeyChange {
@@ -103,39 +98,34 @@ impl RecordedChanges<'_> {
         let retained = retained.map(move |key| self.moved(key, Some(since)));
         let returned = plan.returned.iter();
         let returned = returned.map(|key| self.moved(key, Some(EntryLife::Live)));
-        let vanished = self.vanished().map(|key| self.moved(key, None));
+        // Those of them that are put again are told as such.
+        let mut vanished: BTreeSet<&Key> = plan.vanished.iter().collect();
+        for change in &plan.changes {
+            vanished.remove(&change.key);
+        }
+        let vanished = vanished.into_iter().map(|key| self.moved(key, None));
         (live.chain(claimed).chain(deleted))
             .chain(retained)
             .chain(returned)
             .chain(vanished)
     }
 
-    /// Returns the keys that somebody else deleted and that are not put again.
-    fn vanished(&self) -> impl Iterator<Item = &Key> {
-        let (vanished, changes) = (self.plan.vanished.iter(), self.plan.changes.iter());
-        let mut put: HashSet<&Key> = HashSet::new();
-        if vanished.len() > 0 {
-            put.extend(changes.map(|change| &change.key));
-        }
-        vanished.filter(move |key| !put.contains(key))
-    }
-
     fn past(&self, key: &Key) -> Option<PastObject> {
         self.before.get(key).map(PastObject::from)
     }
 
-    fn live(&self, object: &LiveObject) -> KeyChange {
+    fn live(&self, object: LiveObject) -> KeyChange {
         KeyChange {
-            key: object.key.clone(),
-            before: self.past(object.key),
+            before: self.past(&object.key),
             after: Some(PastObject {
-                etag: object.etag.clone(),
-                version_id: object.version_id.map(Into::into),
                 digest: object.digest(),
+                etag: object.etag,
+                version_id: object.version_id.map(Into::into),
                 fingerprint: object.headers.fingerprint(),
-                headers: Some(object.headers.clone()),
+                headers: Some(object.headers),
                 life: EntryLife::Live,
             }),
+            key: object.key,
         }
     }
 

@@ -22,7 +22,7 @@ pub(super) fn journal(scene: &PlanInputs, job: &Job, plan: &Plan) -> Journal {
     // The purge speaks for what others did, too.
     let adopted = plan.adopted.iter().map(|adopted| TouchedKey {
         etag: Some(adopted.etag.clone()),
-        digest: (adopted.etag != ETag::Md5(adopted.md5)).then_some(adopted.md5),
+        digest: adopted.digest(),
         headers: Some(adopted.headers.fingerprint()),
         ..absent(&adopted.key, TouchAction::Keep)
     });

@@ -33,7 +33,7 @@ impl RunningDeploy<'_> {
         let stands = |batch: &PurgeBatch| !batch.late && !accepted.is_empty();
         for owed in self.journal.purges.values_mut() {
             owed.batches
-                .retain(|batch| stands(batch) || accepted.contains_key(&batch.reference));
+                .retain(|batch| stands(batch) || accepted.contains(&batch.reference));
         }
         let numbers = &mut self.sender.numbers;
         if accepted.is_empty() {

@@ -1,13 +1,13 @@
 //! Sends a deploy's purge: the recorded batches of deploys that died, then its own, each recorded before it is sent.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
 use super::invalidator;
 use super::invalidator::{BatchOutcome, Invalidator, PendingInvalidation};
-use crate::aws::cloudfront::PurgeTarget;
+use crate::aws::cloudfront::{AcceptedInvalidation, PurgeTarget};
 use crate::aws::{AwsError, AwsErrorKind};
 use crate::job::event::DeployEvent;
 use crate::object::journal::{Journal, PurgeBatch};
@@ -71,14 +71,24 @@ impl BatchNumbers {
 #[derive(Debug, Default)]
 pub(super) struct SentPurge {
     pub(super) pending: Vec<PendingInvalidation>,
-    /// Own batches that CloudFront took: its ids by their references.
-    pub(super) accepted: HashMap<String, String>,
+    /// References of own batches that CloudFront took.
+    pub(super) accepted: HashSet<String>,
     /// References of batches of deploys that died which it took again.
     pub(super) resent: HashSet<String>,
     /// Paths of all batches.
     pub(super) paths: u64,
     /// Something was refused, and what is sent is the other choice.
     pub(super) otherwise: bool,
+}
+
+impl SentPurge {
+    /// Notes that CloudFront took a batch.
+    fn note(&mut self, target: PurgeTarget, accepted: AcceptedInvalidation, batch: &PurgeBatch) {
+        let paths = batch.paths.len() as u64;
+        self.paths += paths;
+        let pending = PendingInvalidation::new(target, accepted, paths);
+        self.pending.push(pending);
+    }
 }
 
 /// Why a purge was not sent whole.
@@ -176,12 +186,9 @@ impl PurgeSender {
                     anew.entry(id).or_default().extend(batch.paths);
                 }
                 BatchOutcome::Accepted(accepted) => {
-                    sent.resent.insert(batch.reference);
                     // The deploy that died had no end to count them in.
-                    let paths = batch.paths.len() as u64;
-                    sent.paths += paths;
-                    sent.pending
-                        .push(PendingInvalidation::new(target, accepted, paths));
+                    sent.note(target, accepted, &batch);
+                    sent.resent.insert(batch.reference);
                 }
                 // Sent once more, to be told.
                 BatchOutcome::Failed(error) if self.is_spared(&target, &error) => {
@@ -233,11 +240,8 @@ impl PurgeSender {
             let mut paths = batch.paths.iter();
             match answer {
                 BatchOutcome::Accepted(accepted) => {
-                    let paths = batch.paths.len() as u64;
-                    sent.paths += paths;
-                    sent.accepted.insert(batch.reference, accepted.id.clone());
-                    sent.pending
-                        .push(PendingInvalidation::new(target, accepted, paths));
+                    sent.note(target, accepted, &batch);
+                    sent.accepted.insert(batch.reference);
                 }
                 BatchOutcome::TooLarge => large.push((target, batch)),
                 BatchOutcome::Refused(error)
@@ -270,15 +274,9 @@ impl PurgeSender {
         for (id, target) in &self.targets {
             let owed = journal.purges.get(id).into_iter();
             let mut batches: Vec<&PurgeBatch> = owed.flat_map(|owed| &owed.batches).collect();
-            batches.retain(|batch| {
-                batch.late == late && !sent.accepted.contains_key(&batch.reference)
-            });
-            due.extend(
-                batches
-                    .into_iter()
-                    .cloned()
-                    .map(|batch| (target.clone(), batch)),
-            );
+            batches.retain(|batch| batch.late == late && !sent.accepted.contains(&batch.reference));
+            let batches = batches.into_iter().cloned();
+            due.extend(batches.map(|batch| (target.clone(), batch)));
         }
         due
     }

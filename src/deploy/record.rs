@@ -75,7 +75,7 @@ impl RunningDeploy<'_> {
         let (open, progress) = (&self.scene.open, &self.progress);
         let off = self.context.job.prices.mode == PurgeMode::None;
         let removed = !progress.deleted.is_empty();
-        let is_taken = |batch: &PurgeBatch| progress.sent.accepted.contains_key(&batch.reference);
+        let is_taken = |batch: &PurgeBatch| progress.sent.accepted.contains(&batch.reference);
         let mut unpaid = OwedPaths::new();
         if matches!(progress.purge, PurgeOutcome::Refused(_)) {
             // Those of dead deploys that did not go.

@@ -89,7 +89,7 @@ impl PlanFacts<'_> {
         let Some(since) = self.keep_since else {
             return;
         };
-        let mut kept = KeptCopies::default();
+        let (mut kept, mut warnings) = (KeptCopies::default(), Vec::new());
         for (key, becomes) in touched(plan) {
             let entry = self.entry(key.as_str()).filter(|entry| is_alive(entry));
             // What left the site so long ago is in no deploy that one can go back to.
@@ -102,21 +102,16 @@ impl PlanFacts<'_> {
             if entry.version_id.is_some() {
                 kept.versioned += 1;
             } else if let Some(copy) = self.kept_copy(key, entry, find(key)) {
-                kept.copies.push(copy);
+                if copy.size <= MAX_COPY {
+                    kept.copies.push(copy);
+                } else {
+                    warnings.push(format!(
+                        "{key} is not kept for rollback: S3 copies at most 5 GB at once"
+                    ));
+                }
             }
         }
-        let (copies, large) = kept
-            .copies
-            .into_iter()
-            .partition(|copy| copy.size <= MAX_COPY);
-        kept.copies = copies;
-        let large: Vec<KeptCopy> = large;
-        plan.warnings.extend(large.iter().map(|copy| {
-            format!(
-                "{} is not kept for rollback: S3 copies at most 5 GB at once",
-                copy.key
-            )
-        }));
+        plan.warnings.extend(warnings);
         plan.kept_copies = kept;
     }
 

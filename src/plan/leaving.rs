@@ -1,7 +1,7 @@
 //! What becomes of objects that the build has not: deleted, retained for pages that are open, or left alone.
 
 use super::facts::{is_alive, is_state};
-use super::make::{MIN_COPY, PlanMaker};
+use super::make::PlanMaker;
 use super::object::BucketObject;
 use super::{Deletion, purge};
 use crate::edge;
@@ -49,11 +49,8 @@ impl<'f, 'a> PlanMaker<'f, 'a> {
         let retained = alive.is_some_and(|entry| matches!(entry.life, EntryLife::Retained { .. }));
         let stays = self.facts.retain > 0 && (fingerprinted || (self.facts.is_asset)(&key));
         self.plan.objects_before += usize::from(!fingerprinted && !retained && !stays);
-        if object.size >= MIN_COPY
-            && let ETag::Md5(digest) = object.etag
-        {
-            self.sources
-                .insert((*digest, object.size), (object.key, object.etag));
+        if let ETag::Md5(digest) = object.etag {
+            self.offer(*digest, &object);
         }
         if !self.facts.delete {
             self.plan.kept += 1;

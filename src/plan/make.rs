@@ -9,7 +9,7 @@ use super::object::{BucketObject, WantedObject};
 use super::order::{self, rank};
 use super::purge;
 use super::{
-    AdoptedObject, Change, ChangeAction, ClaimedObject, Deletion, KeyDifferences, Plan, Reason,
+    Change, ChangeAction, ClaimedObject, Deletion, KeyDifferences, LiveObject, Plan, Reason,
 };
 use crate::edge;
 use crate::object::diff;
@@ -18,7 +18,7 @@ use crate::object::entry::EntryLife;
 use crate::object::{ETag, Key, Md5};
 
 /// Bytes from which an object that lies in the bucket under another key is copied rather than uploaded.
-pub(super) const MIN_COPY: u64 = 64 << 10;
+const MIN_COPY: u64 = 64 << 10;
 /// Bytes up to which CopyObject works (Amazon S3 API Reference, "CopyObject").
 pub const MAX_COPY: u64 = 5_000_000_000;
 
@@ -157,9 +157,8 @@ impl<'f, 'a> PlanMaker<'f, 'a> {
     fn same(&mut self, want: &WantedObject, object: &BucketObject<'a>) {
         self.plan.unchanged += 1;
         self.plan.unchanged_bytes += object.size;
-        if object.size >= MIN_COPY && matches!(object.etag, ETag::Md5(_)) {
-            let content = (want.md5, object.size);
-            self.sources.insert(content, (object.key, object.etag));
+        if matches!(object.etag, ETag::Md5(_)) {
+            self.offer(want.md5, object);
         }
         let entry = self.facts.entry(object.key);
         if entry.is_some_and(|entry| matches!(entry.life, EntryLife::Retained { .. })) {
@@ -168,10 +167,18 @@ impl<'f, 'a> PlanMaker<'f, 'a> {
         self.becomes(want, Some(object));
     }
 
+    /// Notes an object that others may be copied of.
+    pub(super) fn offer(&mut self, content: Md5, object: &BucketObject<'a>) {
+        if object.size >= MIN_COPY {
+            let content = (content, object.size);
+            self.sources.insert(content, (object.key, object.etag));
+        }
+    }
+
     /// Notes an object that is as it should be, but that the manifest does not know so.
     fn adopt(&mut self, want: WantedObject, object: &BucketObject) {
         let answered = self.facts.answers.get(object.key);
-        self.plan.adopted.push(AdoptedObject {
+        self.plan.adopted.push(LiveObject {
             etag: object.etag.clone(),
             md5: want.md5,
             key: want.key,

@@ -154,14 +154,21 @@ impl DistributionPurge {
     }
 }
 
-/// An object that is as it should be, but that the manifest does not know so.
+/// An object that stands as the build has it, and that the manifest does not know so.
 #[derive(Clone, Debug)]
-pub struct AdoptedObject {
+pub struct LiveObject {
     pub key: Key,
     pub etag: ETag,
     pub md5: Md5,
     pub headers: Arc<Headers>,
     pub version_id: Option<String>,
+}
+
+impl LiveObject {
+    /// Returns the content's MD5, where the ETag does not say it.
+    pub fn digest(&self) -> Option<Md5> {
+        (self.etag != ETag::Md5(self.md5)).then_some(self.md5)
+    }
 }
 
 /// An object that a deploy which died put: ours, whether this deploy gets round to it or not.
@@ -275,7 +282,8 @@ pub struct Plan {
     pub foreign: Vec<Key>,
     /// Removed from the build, but kept by `--no-delete`.
     pub kept: usize,
-    pub adopted: Vec<AdoptedObject>,
+    /// Objects that are as they should be already.
+    pub adopted: Vec<LiveObject>,
     pub claimed: Vec<ClaimedObject>,
     /// Manifest entries whose object is gone.
     pub vanished: Vec<Key>,

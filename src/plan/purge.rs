@@ -94,24 +94,25 @@ pub(super) fn served(
 
 /// Returns what stands for an object that nobody here described: it differs from everything.
 pub(super) fn unknown(etag: &ETag) -> ServedAnswer {
-    ServedAnswer {
-        content: BodyName::Named(format!("unknown:{etag}").into()),
-        headers: HeaderFingerprint(0),
-        cache_control: Some(KEPT_LONGEST.into()),
-        redirect: None,
-        tags: None,
-    }
+    let content = BodyName::Named(format!("unknown:{etag}").into());
+    kept_longest(content, HeaderFingerprint(0))
 }
 
 /// Returns what a deploy that died put, or meant to; its journal does not say how long edges keep that.
 pub(super) fn intended(touched: &TouchedKey) -> ServedAnswer {
     let name = touched.etag.as_ref().map(ETag::to_string);
+    let content = match touched.content() {
+        Some(md5) => BodyName::Digest(md5),
+        None => BodyName::Named(name.unwrap_or_default().into()),
+    };
+    kept_longest(content, touched.headers.unwrap_or(HeaderFingerprint(0)))
+}
+
+/// Returns an answer of which nobody knows how long edges keep it.
+fn kept_longest(content: BodyName, headers: HeaderFingerprint) -> ServedAnswer {
     ServedAnswer {
-        content: match touched.content() {
-            Some(md5) => BodyName::Digest(md5),
-            None => BodyName::Named(name.unwrap_or_default().into()),
-        },
-        headers: touched.headers.unwrap_or(HeaderFingerprint(0)),
+        content,
+        headers,
         cache_control: Some(KEPT_LONGEST.into()),
         redirect: None,
         tags: None,
