@@ -127,11 +127,11 @@ pub(super) fn claims<'a>(
     deleted: &HashSet<Key>,
 ) -> Vec<&'a ClaimedObject> {
     let adopted: HashSet<&Key> = plan.adopted.iter().map(|adopted| &adopted.key).collect();
-    let claimed = plan.claimed.iter();
-    let open = claimed
-        .filter(|claimed| !put.contains_key(&claimed.key) && !deleted.contains(&claimed.key));
-    open.filter(|claimed| !adopted.contains(&claimed.key))
-        .collect()
+    let mut claimed: Vec<&ClaimedObject> = plan.claimed.iter().collect();
+    claimed.retain(|ClaimedObject { key, .. }| {
+        !put.contains_key(key) && !deleted.contains(key) && !adopted.contains(key)
+    });
+    claimed
 }
 
 fn entry(manifest: &mut Manifest, deploy: DeployNumber, object: &LiveObject) -> ManifestEntry {

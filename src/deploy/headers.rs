@@ -21,20 +21,11 @@ impl SiteHeaders {
                     continue;
                 }
             };
-            let removed = change
-                .remove
-                .iter()
-                .map(|(target, patterns)| (target, patterns, None));
-            let associated = change
-                .associate
-                .iter()
-                .map(|(target, patterns)| (target, patterns, id.clone()));
-            for (target, patterns, id) in removed.chain(associated) {
-                let policies = patterns.iter().map(|pattern| (pattern.clone(), id.clone()));
-                behaviors
-                    .entry(target.clone())
-                    .or_default()
-                    .extend(policies);
+            for (targets, id) in [(change.remove, None), (change.associate, id)] {
+                for (target, patterns) in targets {
+                    let policies = patterns.into_iter().map(|pattern| (pattern, id.clone()));
+                    behaviors.entry(target).or_default().extend(policies);
+                }
             }
         }
         for (target, policies) in behaviors {

@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use futures_util::stream::{self, StreamExt};
 
-use super::departures::DepartureNotes;
-use super::plan_inputs::PlanInputs;
+use super::plan_inputs::{DepartureNotes, PlanInputs};
 use crate::edge::{Distribution, IndexLookup, ShownSite, WebsiteConfiguration};
 use crate::job::request::Job;
 use crate::object::Key;
@@ -43,7 +42,6 @@ impl PlanInputs {
         };
         let mut notes = DepartureNotes::default();
         notes.pages.now = lost::leaving(plan, &facts);
-        notes.vanished = plan.vanished.iter().cloned().collect();
         let links = plan.links.as_ref();
         let has_dead = links.is_some_and(|links| !links.dead.is_empty());
         if has_dead || !notes.pages.now.is_empty() {
@@ -155,31 +153,25 @@ impl PlanInputs {
         title.filter(|title| title.len() <= MAX_TITLE)
     }
 
-    /// Returns the pages that the state is to remember after a deploy that deleted `deleted`, where that changes. `counter`: what its
-    /// record is named by.
-    pub(super) fn gone_after(&self, counter: u64, deleted: &HashSet<Key>) -> Option<GonePages> {
-        let DepartureNotes {
-            pages,
-            vanished,
-            remembered,
-            is_completed,
-        } = &self.departed;
-        let left = pages.now.iter();
-        let left = left.filter(|(key, _)| deleted.contains(*key) || vanished.contains(*key));
-        let mut left = left
-            .map(|(key, page)| (key.clone(), page.clone()))
-            .peekable();
-        let mut gone = remembered.clone()?;
-        if left.peek().is_none() && !is_completed {
+    /// Returns the pages that the state is to remember after a deploy that deleted `deleted`, where that changes; `vanished` were
+    /// gone before it. `counter`: what its record is named by.
+    pub(super) fn gone_after(
+        &self,
+        counter: u64,
+        deleted: &HashSet<Key>,
+        vanished: &[Key],
+    ) -> Option<GonePages> {
+        let mut gone = self.departed.remembered.clone()?;
+        let mut left = self.departed.pages.now.clone();
+        let vanished: HashSet<&Key> = vanished.iter().collect();
+        left.retain(|key, _| deleted.contains(key) || vanished.contains(key));
+        if left.is_empty() && !self.departed.is_completed {
             return None;
         }
         let entries = &self.remote.loaded.manifest.entries;
-        let is_live = |key: &Key| {
-            entries
-                .get(key)
-                .is_some_and(|entry| entry.life == EntryLife::Live)
-        };
-        gone.pages.retain(|key, _| !is_live(key));
+        let life = |key: &Key| entries.get(key).map(|entry| entry.life);
+        gone.pages
+            .retain(|key, _| life(key) != Some(EntryLife::Live));
         gone.add(left);
         gone.from = gone.from.min(counter);
         Some(gone)

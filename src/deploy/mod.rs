@@ -9,7 +9,6 @@ mod content;
 mod context;
 mod delete;
 mod delta;
-mod departures;
 mod deployed;
 mod function;
 mod function_keys;

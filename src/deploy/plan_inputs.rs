@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::context::DeployContext;
-use super::departures::DepartureNotes;
 use crate::aws::list::ListedObject;
 use crate::edge::critic;
 use crate::edge::critic::DistributionCritic;
@@ -14,9 +13,11 @@ use crate::error::Error;
 use crate::job::pool::ConcurrencyLevel;
 use crate::job::request::Job;
 use crate::object::diff::{ComparisonAnswer, OpenQuestions};
+use crate::object::gone::GonePages;
 use crate::object::journal::TouchedKey;
 use crate::object::plural::counted;
 use crate::object::{ETag, Headers, Key};
+use crate::plan::lost::DepartedPages;
 use crate::plan::open::OpenRecords;
 use crate::plan::{
     self, BucketObject, DistributionPurge, HeadAnswer, OpenDeploys, Plan, PlanFacts, WantedObject,
@@ -52,6 +53,16 @@ pub(crate) struct PlanInputs {
     pub(super) departed: DepartureNotes,
     /// Seconds since 1970, by the server's clock.
     pub now: i64,
+}
+
+/// What is known of the pages that are not there any more.
+#[derive(Debug, Default)]
+pub(super) struct DepartureNotes {
+    pub(super) pages: DepartedPages,
+    /// As the state remembers them; `None`: nobody asked, or nobody knows.
+    pub(super) remembered: Option<GonePages>,
+    /// History was asked too, which the state is to remember.
+    pub(super) is_completed: bool,
 }
 
 impl PlanInputs {
@@ -195,7 +206,10 @@ impl PlanInputs {
             tell,
         };
         loop {
-            self.settle();
+            // Which recorded batches are to be sent again.
+            let mut open = std::mem::take(&mut self.open);
+            open.settle(|key| self.object(key), &self.answers);
+            self.open = open;
             match self.make(job, PathDialect::default()) {
                 Ok(mut plan) => {
                     if let SiteSource::Past(past) = &mut self.source {
@@ -224,13 +238,6 @@ impl PlanInputs {
                 }
             }
         }
-    }
-
-    /// Finds out which recorded batches are to be sent again.
-    fn settle(&mut self) {
-        let mut open = std::mem::take(&mut self.open);
-        open.settle(|key| self.object(key), &self.answers);
-        self.open = open;
     }
 
     /// Returns the purges of a plan for these keys alone, or for all, at the distributions as they are now.

@@ -6,6 +6,7 @@ use crate::edge::price::DeployForecast;
 use crate::edge::{Distribution, PurgePrices, ShownSite};
 use crate::job::request::Job;
 use crate::plan::TargetFacts;
+use crate::plan::open::ResentBatch;
 use crate::state::RECENT;
 
 impl PlanInputs {
@@ -13,11 +14,14 @@ impl PlanInputs {
     pub(super) fn plan_targets(&self, job: &Job, dialect: PathDialect) -> Vec<TargetFacts<'_>> {
         let told = &self.remote.loaded.manifest.distributions;
         // What dead deploys recorded goes first.
-        let resent = self.open.resend.values().flatten();
-        let resent: u64 = resent.map(|resent| resent.batch.paths.len() as u64).sum();
+        let resent = |batches: &Vec<ResentBatch>| {
+            let paths = batches.iter().map(|resent| resent.batch.paths.len() as u64);
+            paths.sum::<u64>()
+        };
+        let all_resent: u64 = self.open.resend.values().map(resent).sum();
         let left = job.free_paths.or(self.month_left(job));
         let prices = PurgePrices {
-            free: self.free_paths(job).saturating_sub(resent),
+            free: self.free_paths(job).saturating_sub(all_resent),
             uncharged: left,
             ..job.prices
         };
@@ -42,10 +46,7 @@ impl PlanInputs {
                 tags,
                 told,
                 owed: self.owed(&id),
-                resend: self.open.resend.get(&id).map_or(0, |batches| {
-                    let paths = batches.iter().map(|resent| resent.batch.paths.len() as u64);
-                    paths.sum()
-                }),
+                resend: self.open.resend.get(&id).map_or(0, resent),
                 prices,
                 id,
             }

@@ -65,7 +65,7 @@ impl RunningDeploy<'_> {
             unpaid: kept.chain(own).collect(),
             suspects: self.suspects(),
             kept: scene.kept_after(job, counter, &progress.kept),
-            gone: scene.gone_after(counter, &progress.deleted),
+            gone: scene.gone_after(counter, &progress.deleted, &self.plan.vanished),
         }
     }
 

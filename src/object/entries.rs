@@ -1,6 +1,7 @@
 //! The manifest's entries: a sorted table, since most runs only read it and a million of them have to fit in memory.
 
 use std::borrow::Borrow;
+use std::collections::HashSet;
 use std::slice;
 
 use super::Key;
@@ -56,23 +57,17 @@ impl ManifestEntries {
     /// Puts the entries, and removes those of `None`. Each key must come once, in any order.
     pub fn apply(&mut self, changes: impl IntoIterator<Item = (Key, Option<ManifestEntry>)>) {
         let mut added = Vec::new();
-        let mut removed: Vec<usize> = Vec::new();
+        let mut removed = HashSet::new();
         for (key, change) in changes {
             match (self.position(key.as_str()), change) {
                 (Ok(index), Some(entry)) => self.0[index].1 = entry,
-                (Ok(index), None) => removed.push(index),
+                (Ok(_), None) => drop(removed.insert(key)),
                 (Err(_), Some(entry)) => added.push((key, entry)),
                 (Err(_), None) => {}
             }
         }
         if !removed.is_empty() {
-            removed.sort_unstable();
-            let (mut next, mut removed) = (0, removed.into_iter().peekable());
-            self.0.retain(|_| {
-                let index = next;
-                next += 1;
-                removed.next_if_eq(&index).is_none()
-            });
+            self.0.retain(|(key, _)| !removed.contains(key));
         }
         if self.0.is_empty() {
             self.0 = added;

@@ -98,8 +98,8 @@ impl<'f> PlanFacts<'f> {
             }
         };
         let settled = self.open.settled(key.as_str());
-        if let Some(intended) = settled {
-            add(intended.served());
+        if let Some(served) = settled {
+            add(served.clone());
         } else {
             let certain = ours && !self.open.touches(key.as_str());
             add(entry.map(|entry| purge::last_served(self.manifest, entry, certain)));

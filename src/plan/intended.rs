@@ -24,8 +24,7 @@ pub(super) struct IntendedKey {
 impl IntendedKey {
     /// Returns what edges hold if they have it; `None`: that there is nothing.
     pub(super) fn served(&self) -> Option<ServedAnswer> {
-        let touched = &self.touched;
-        (!touched.is_absent()).then(|| purge::intended(touched))
+        purge::intended(&self.touched)
     }
 
     /// Returns whether the object may be what was meant, by its ETag and the time at which it was written.

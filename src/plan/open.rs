@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::intended::{IntendedKey, is_as_meant};
 use super::object::{BucketObject, HeadAnswer};
+use super::purge;
+use crate::edge::ServedAnswer;
 use crate::object::journal::{
     Journal, OpenJournal, OwedPaths, PurgeBatch, TouchAction, TouchedKey, UnpaidPurge,
 };
@@ -28,7 +30,7 @@ pub struct OpenDeploys {
     /// What they meant each key to become, the first to begin first.
     intended: BTreeMap<Key, Vec<IntendedKey>>,
     /// What edges hold of a key for certain, once the batches of its deploy are sent again.
-    settled: HashMap<Key, IntendedKey>,
+    settled: HashMap<Key, Option<ServedAnswer>>,
     /// Some deploy died: what it did is unknown until it is looked at.
     dead: bool,
     /// What deploys whose batches may be sent again said, with the unix seconds after which they wrote nothing more.
@@ -205,7 +207,7 @@ impl OpenDeploys {
         self.intended.get(key).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn settled(&self, key: &str) -> Option<&IntendedKey> {
+    pub(super) fn settled(&self, key: &str) -> Option<&Option<ServedAnswer>> {
         self.settled.get(key)
     }
 
@@ -333,12 +335,7 @@ impl OpenDeploys {
             }
             let late = late.into_iter().filter(|_| late_too);
             for touched in soon.into_iter().chain(late) {
-                let intended = IntendedKey {
-                    touched: touched.clone(),
-                    until: *until,
-                    suspect: false,
-                };
-                settled.insert(touched.key.clone(), intended);
+                settled.insert(touched.key.clone(), purge::intended(touched));
             }
         }
         resend.retain(|_, batches| !batches.is_empty());

@@ -98,14 +98,18 @@ pub(super) fn unknown(etag: &ETag) -> ServedAnswer {
     kept_longest(content, HeaderFingerprint(0))
 }
 
-/// Returns what a deploy that died put, or meant to; its journal does not say how long edges keep that.
-pub(super) fn intended(touched: &TouchedKey) -> ServedAnswer {
+/// Returns what a deploy that died put, or meant to (`None`: nothing); its journal does not say how long edges keep that.
+pub(super) fn intended(touched: &TouchedKey) -> Option<ServedAnswer> {
+    if touched.is_absent() {
+        return None;
+    }
     let name = touched.etag.as_ref().map(ETag::to_string);
     let content = match touched.content() {
         Some(md5) => BodyName::Digest(md5),
         None => BodyName::Named(name.unwrap_or_default().into()),
     };
-    kept_longest(content, touched.headers.unwrap_or(HeaderFingerprint(0)))
+    let headers = touched.headers.unwrap_or(HeaderFingerprint(0));
+    Some(kept_longest(content, headers))
 }
 
 /// Returns an answer of which nobody knows how long edges keep it.
