@@ -7,7 +7,6 @@ use super::progress::HaltReason;
 use super::steps::RunningDeploy;
 use crate::aws::cloudfront::PurgeTarget;
 use crate::job::event::DeployEvent;
-use crate::survey::targets::ResolvedDistribution;
 
 /// Between two looks at a distribution, whose deployment takes minutes: longer each time, up to this.
 const LOOK: Duration = Duration::from_secs(10);
@@ -16,18 +15,15 @@ impl RunningDeploy<'_> {
     /// Waits for the distributions that are to be purged. Those that are not deployed in time are purged all the same, and whole by the
     /// next deploy.
     pub(super) async fn wait_until_deployed(&mut self) -> Result<(), HaltReason> {
-        let targets = self.scene.targets.found.iter();
-        let in_progress = targets
-            .filter(|target| target.in_progress)
-            .filter(|target| {
-                let owed = self.journal.purges.get(target.id());
-                owed.is_some_and(|owed| !owed.batches.is_empty())
-            });
-        let in_progress = in_progress.filter_map(configured);
-        for (target, id) in in_progress.collect::<Vec<_>>() {
-            let until = match self.context.job.settings.wait {
-                true => self.sender.invalidator.until,
-                false => Instant::now(),
+        for (target, id) in self.in_progress() {
+            let owed = self.journal.purges.get(&target);
+            if owed.is_none_or(|owed| owed.batches.is_empty()) {
+                continue;
+            }
+            let until = if self.context.job.settings.wait {
+                self.sender.invalidator.until
+            } else {
+                Instant::now()
             };
             if !self.is_deployed_in_time(&id, until).await? {
                 self.context.tell.tell(DeployEvent::Warned(format!(
@@ -43,9 +39,7 @@ impl RunningDeploy<'_> {
     /// Waits for all distributions whose edges may not ask for the password yet, whether or not the purge is waited for.
     pub(super) async fn wait_until_protected(&mut self) -> Result<(), HaltReason> {
         let until = self.sender.invalidator.until;
-        let targets = self.scene.targets.found.iter();
-        let in_progress = targets.filter(|target| target.in_progress);
-        for (target, id) in in_progress.filter_map(configured).collect::<Vec<_>>() {
+        for (target, id) in self.in_progress() {
             if !self.is_deployed_in_time(&id, until).await? {
                 return Err(HaltReason::Unprotected(vec![format!(
                     "{target}: its edges may not know the function yet that asks for the password; allow cloudfront:GetDistribution, \
@@ -57,6 +51,21 @@ impl RunningDeploy<'_> {
             target.in_progress = false;
         }
         Ok(())
+    }
+
+    /// Returns what is purged and not known at all edges as it is configured, with the distribution whose configuration it has: a
+    /// tenant has its distribution's.
+    fn in_progress(&self) -> Vec<(String, String)> {
+        let targets = self.scene.targets.found.iter();
+        let in_progress = targets.filter(|target| target.in_progress);
+        let configured = in_progress.filter_map(|target| {
+            let id = match &target.target {
+                PurgeTarget::Distribution(id) => id,
+                PurgeTarget::Tenant(_) => &target.readable()?.id,
+            };
+            Some((target.id().to_owned(), id.clone()))
+        });
+        configured.collect()
     }
 
     /// Returns whether all edges know a distribution as it is configured, as soon as they do.
@@ -84,13 +93,4 @@ impl RunningDeploy<'_> {
             self.context.stop.sleep(pause.min(left)).await;
         }
     }
-}
-
-/// Returns what is purged, and the distribution whose configuration it has: a tenant has its distribution's.
-fn configured(target: &ResolvedDistribution) -> Option<(String, String)> {
-    let id = match &target.target {
-        PurgeTarget::Distribution(id) => id,
-        PurgeTarget::Tenant(_) => &target.readable()?.id,
-    };
-    Some((target.id().to_owned(), id.clone()))
 }

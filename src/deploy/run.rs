@@ -32,7 +32,7 @@ use crate::state::{self, BeginOutcome, Lease};
 use crate::survey;
 use crate::survey::ListingSplits;
 use crate::survey::targets::ResolvedTargets;
-use crate::survey::{OpenedSite, SiteLocation};
+use crate::survey::{BucketSnapshot, OpenedSite, SiteLocation};
 use crate::survey::{wanted_function, wanted_headers};
 
 /// Longest time that giving back the lease may take: else it runs out.
@@ -80,19 +80,20 @@ async fn look(
         survey::find_targets(context.aws, context.job),
         remote
     )?;
-    let told = &remote.state.object.told;
-    survey::find_recorded(context.aws, context.job, told, &mut targets).await?;
-    ask_for_services(context, source.files(), &mut targets).await?;
+    complete_targets(context, &remote, source.files(), &mut targets).await?;
     PlanInputs::of((place, remote), source, targets, context.job).await
 }
 
-/// Adds the headers policies and functions that the settings ask for to the distributions.
-async fn ask_for_services(
+/// Adds the distributions that were told before to those that were found, and the headers policies and functions that the settings ask
+/// for.
+async fn complete_targets(
     context: DeployContext<'_>,
+    remote: &BucketSnapshot,
     files: &[LocalFile],
     targets: &mut ResolvedTargets,
 ) -> Result<(), Error> {
     let (cloudfront, job) = (context.aws.cloudfront(), context.job);
+    survey::find_recorded(context.aws, job, &remote.state.object.told, targets).await?;
     if job.rollback.is_none() {
         wanted_headers::prepare(&cloudfront, job, targets).await;
     }
@@ -427,9 +428,8 @@ impl DeployRun<'_> {
         // Whoever deployed meanwhile may have changed what this one writes, and a password may be gone.
         if job.function.is_some() || job.headers_policy.is_some() {
             targets = survey::find_targets(aws, job).await?;
-            let told = &remote.state.object.told;
-            survey::find_recorded(aws, job, told, &mut targets).await?;
-            ask_for_services(self.context, scene.source.files(), &mut targets).await?;
+            let files = scene.source.files();
+            complete_targets(self.context, &remote, files, &mut targets).await?;
         }
         PlanInputs::of((place, remote), scene.source, targets, job).await
     }

@@ -132,8 +132,7 @@ pub fn find(plan: &Plan, facts: &LostFacts, departed: &DepartedPages) -> Vec<Los
     if departed.now.is_empty() && departed.earlier.is_empty() {
         return Vec::new();
     }
-    let after = KeysAfter::new(plan);
-    let has = |key: &str| after.has(key);
+    let has = keys_after(plan);
     let plain = facts.redirects.iter().filter(|it| it.is_plain());
     let redirected: HashSet<String> = plain.map(|it| normal_path(it.path())).collect();
     let views = facts.sites.iter().map(|(site, host)| ViewedSite {
@@ -142,7 +141,7 @@ pub fn find(plan: &Plan, facts: &LostFacts, departed: &DepartedPages) -> Vec<Los
         redirected: &redirected,
     });
     let views: Vec<ViewedSite> = views.collect();
-    let successors = Successors::new(plan, facts, &after, departed);
+    let successors = Successors::new(plan, facts, &has, departed);
     let (mut lost, mut paths) = (Vec::new(), HashSet::new());
     let earlier = departed.earlier.iter().map(|page| (page, true));
     for ((key, gone), is_earlier) in departed.now.iter().map(|page| (page, false)).chain(earlier) {
@@ -174,10 +173,7 @@ pub fn find(plan: &Plan, facts: &LostFacts, departed: &DepartedPages) -> Vec<Los
             successor,
         });
     }
-    lost.sort_by(|one, other| {
-        let order = |url: &LostUrl| (url.gone_since.is_some(), url.path.clone());
-        order(one).cmp(&order(other))
-    });
+    lost.sort_by_cached_key(|url| (url.gone_since.is_some(), url.path.clone()));
     lost
 }
 
@@ -207,27 +203,16 @@ impl LostFacts<'_> {
     }
 }
 
-/// The keys of the site once a plan is carried out.
-struct KeysAfter<'p> {
-    plan: &'p Plan,
-    deleted: HashSet<&'p Key>,
-}
-
-impl<'p> KeysAfter<'p> {
-    fn new(plan: &'p Plan) -> Self {
-        let deleted = plan.deletions.iter().map(|deletion| &deletion.key);
-        Self {
-            plan,
-            deleted: deleted.collect(),
-        }
-    }
-
-    fn has(&self, key: &str) -> bool {
+/// Returns what tells whether the site has a key once the plan is carried out.
+fn keys_after(plan: &Plan) -> impl Fn(&str) -> bool {
+    let deletions = plan.deletions.iter();
+    let deleted: HashSet<&Key> = deletions.map(|deletion| &deletion.key).collect();
+    move |key| {
         // The merge went through them in their order.
-        let keys = &self.plan.moves.keys;
+        let keys = &plan.moves.keys;
         let found = keys.binary_search_by(|other| other.as_str().cmp(key));
         let key = found.ok().and_then(|position| keys.get(position));
-        key.is_some_and(|key| !self.deleted.contains(key))
+        key.is_some_and(|key| !deleted.contains(key))
     }
 }
 
@@ -294,7 +279,7 @@ impl<'a> Successors<'a> {
     fn new(
         plan: &'a Plan,
         facts: &'a LostFacts<'a>,
-        after: &KeysAfter,
+        has: impl Fn(&str) -> bool,
         departed: &'a DepartedPages,
     ) -> Self {
         let pages = || departed.now.values().chain(departed.earlier.values());
@@ -306,7 +291,7 @@ impl<'a> Successors<'a> {
         let digests = pages().filter_map(|page| page.digest).collect();
         Self {
             facts,
-            by_digest: by_digest(plan, facts, after, digests),
+            by_digest: by_digest(plan, facts, has, digests),
             new: new.map(|change| &change.key).collect(),
             titles: plan.links.as_ref().map(|links| &links.titles),
             common,
@@ -346,7 +331,7 @@ fn is_new(change: &Change) -> bool {
 fn by_digest<'a>(
     plan: &'a Plan,
     facts: &'a LostFacts<'a>,
-    after: &KeysAfter,
+    has: impl Fn(&str) -> bool,
     digests: HashSet<Md5>,
 ) -> HashMap<Md5, Vec<(&'a Key, bool)>> {
     let mut pages: HashMap<Md5, Vec<(&Key, bool)>> = HashMap::new();
@@ -372,7 +357,7 @@ fn by_digest<'a>(
         (key, entry.content(), told, false)
     });
     let stay = claimed.chain(live);
-    let stay = stay.filter(|(key, ..)| !changed.contains(key) && after.has(key.as_str()));
+    let stay = stay.filter(|(key, ..)| !changed.contains(key) && has(key.as_str()));
     for (key, content, told, new) in changes.chain(stay) {
         let content = content.filter(|content| digests.contains(content));
         if let Some(content) = content.filter(|_| facts.is_bookmarked(key, told)) {
