@@ -204,3 +204,15 @@ fn unfinished(error: Error) -> Error {
         ..error
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_names_its_key_once() {
+        let failures = [(Key::new("a.html"), PutError::Changed)];
+        let told = "a.html: the file changed after it was read for the plan";
+        assert_eq!(causes(&failures), [told]);
+    }
+}

@@ -108,3 +108,27 @@ async fn in_thread<T: Send + 'static>(
         _ => PutError::Unreadable(error.to_string()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_is_shorter_by_now_has_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        std::fs::write(&path, "short").unwrap();
+        let part = |path: &Path, bytes| FilePart {
+            key: Key::new("a"),
+            path: path.to_owned(),
+            offset: 0,
+            bytes,
+        };
+        let whole = part(&path, 5).read().await.unwrap();
+        assert_eq!(whole.bytes, "short");
+        let longer = part(&path, 6).read().await;
+        assert!(matches!(longer, Err(PutError::Changed)));
+        let gone = part(&dir.path().join("b"), 5).read().await;
+        assert!(matches!(gone, Err(PutError::Unreadable(_))));
+    }
+}

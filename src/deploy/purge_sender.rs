@@ -102,7 +102,6 @@ pub(super) enum SendFailure {
 /// What came of one round of batches.
 enum RoundOutcome {
     Done,
-    Failed(SendFailure),
     /// These batches are too large: they have to be sent in halves.
     Halve(Vec<TargetBatch>),
     /// CloudFront refuses the apostrophe or a tag.
@@ -135,9 +134,8 @@ impl PurgeSender {
             if batches.is_empty() {
                 return Ok(());
             }
-            match self.round(batches, sent).await {
+            match self.round(batches, sent).await? {
                 RoundOutcome::Done => return Ok(()),
-                RoundOutcome::Failed(failure) => return Err(failure),
                 RoundOutcome::Halve(large) => {
                     forget(journal, &large);
                     self.numbers.note(journal, halves(large), late);
@@ -234,8 +232,12 @@ impl PurgeSender {
         error.is(&AwsErrorKind::AccessDenied) && self.staging.contains(target.id())
     }
 
-    async fn round(&self, batches: Vec<TargetBatch>, sent: &mut SentPurge) -> RoundOutcome {
-        let (mut outcome, mut large) = (RoundOutcome::Done, Vec::new());
+    async fn round(
+        &self,
+        batches: Vec<TargetBatch>,
+        sent: &mut SentPurge,
+    ) -> Result<RoundOutcome, SendFailure> {
+        let (mut outcome, mut large) = (Ok(RoundOutcome::Done), Vec::new());
         for (target, batch, answer) in self.send_all(batches).await {
             let mut paths = batch.paths.iter();
             match answer {
@@ -247,7 +249,7 @@ impl PurgeSender {
                 BatchOutcome::Refused(error)
                     if paths.any(|path| invalidator::may_be_refused(path)) =>
                 {
-                    outcome = RoundOutcome::Quote(error);
+                    outcome = Ok(RoundOutcome::Quote(error));
                 }
                 BatchOutcome::Failed(error) if self.is_spared(&target, &error) => {
                     self.invalidator.tell.tell(DeployEvent::Warned(format!(
@@ -257,13 +259,13 @@ impl PurgeSender {
                     )));
                 }
                 BatchOutcome::Refused(error) | BatchOutcome::Failed(error) => {
-                    outcome = RoundOutcome::Failed(SendFailure::Refused(error));
+                    outcome = Err(SendFailure::Refused(error));
                 }
-                BatchOutcome::Stopped => outcome = RoundOutcome::Failed(SendFailure::Stopped),
+                BatchOutcome::Stopped => outcome = Err(SendFailure::Stopped),
             }
         }
         match outcome {
-            RoundOutcome::Done if !large.is_empty() => RoundOutcome::Halve(large),
+            Ok(RoundOutcome::Done) if !large.is_empty() => Ok(RoundOutcome::Halve(large)),
             outcome => outcome,
         }
     }

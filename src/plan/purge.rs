@@ -123,6 +123,7 @@ fn kept_longest(content: BodyName, headers: HeaderFingerprint) -> ServedAnswer {
     }
 }
 
+#[derive(Default)]
 pub(super) struct Purges {
     pub(super) targets: Vec<DistributionPurge>,
     pub(super) news: bool,
@@ -135,11 +136,7 @@ pub(super) fn purges(
     manifest: &Manifest,
     moves: &KeyDifferences,
 ) -> Purges {
-    let mut purges = Purges {
-        targets: Vec::new(),
-        news: false,
-        warnings: Vec::new(),
-    };
+    let mut purges = Purges::default();
     let changes = moves.changes || !moves.now.is_empty() || !moves.late.is_empty();
     // For what is purged whole, whatever the distribution is like.
     let nowhere = Distribution::default();
