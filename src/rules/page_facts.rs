@@ -66,9 +66,7 @@ impl PageFacts {
     }
 }
 
-fn distinct<T: Eq + std::hash::Hash>(list: &mut Vec<T>) {
+fn distinct<T: Clone + Eq + std::hash::Hash>(list: &mut Vec<T>) {
     let mut seen = HashSet::with_capacity(list.len());
-    let new: Vec<bool> = list.iter().map(|item| seen.insert(item)).collect();
-    let mut new = new.into_iter();
-    list.retain(|_| new.next().unwrap_or_default());
+    list.retain(|item| seen.insert(item.clone()));
 }

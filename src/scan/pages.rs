@@ -68,7 +68,7 @@ pub fn read_pages(build: &ScannedBuild, cache: Option<&Path>) -> PageTable {
     }
     let table = builder.finish();
     if let Some((folder, name)) = place {
-        let write = |mut file: fs::File| file.write_all(&table.encode());
+        let write = |mut file: fs::File| file.write_all(&table.encode()?);
         // Without it the next run is slower, and nothing else.
         let _ = replace(&folder.join(&name), &temporary(folder, &name), write);
     }
