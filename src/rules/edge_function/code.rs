@@ -100,10 +100,8 @@ impl EdgeFunction {
         let code = self.written();
         let bytes = code.len();
         if bytes > MAX_FUNCTION_BYTES {
-            let held = self
-                .redirects
-                .iter()
-                .filter(|redirect| !(self.stored && redirect.is_plain()));
+            let is_held = |redirect: &&Redirect| !(self.stored && redirect.is_plain());
+            let held = self.redirects.iter().filter(is_held);
             let (pages, redirects): (Vec<_>, Vec<_>) =
                 held.partition(|redirect| redirect.status == LEFT_ALONE);
             return Err(FunctionError::TooLarge {
@@ -112,30 +110,20 @@ impl EdgeFunction {
                 pages: pages.len() + self.rewrite.kept.len(),
             });
         }
-        let store = if self.stored {
-            self.store()
-        } else {
-            BTreeMap::new()
-        };
-        let bytes = store
-            .iter()
-            .map(|(key, value)| key.len() + value.len())
-            .sum();
+        if !self.stored {
+            return Ok(code);
+        }
+        let store = self.store();
+        let sizes = store.iter().map(|(key, value)| key.len() + value.len());
+        let bytes = sizes.sum();
         if bytes > MAX_STORE_BYTES {
-            return Err(FunctionError::TooMany {
-                redirects: store.len(),
-                bytes,
-            });
+            let redirects = store.len();
+            return Err(FunctionError::TooMany { redirects, bytes });
         }
         let is_long = |(key, value): &(String, String)| {
             key.len() > MAX_KEY_BYTES || value.len() > MAX_VALUE_BYTES
         };
-        match self
-            .store()
-            .into_iter()
-            .find(is_long)
-            .filter(|_| self.stored)
-        {
+        match store.into_iter().find(is_long) {
             Some((from, _)) => Err(FunctionError::TooLong { from }),
             None => Ok(code),
         }
@@ -184,7 +172,7 @@ impl EdgeFunction {
         }
         if !sorted.listed.is_empty() {
             let rows = sorted.listed.iter().map(|redirect| row(redirect));
-            tables += &constant("rules", &Value::Array(rows.collect()));
+            tables += &constant("rules", &rows.collect());
         }
         if self.finds(sorted) {
             if self.stored {
@@ -204,7 +192,7 @@ impl EdgeFunction {
                         ])
                     })
                 });
-                tables += &constant("exact", &Value::Array(groups.collect()));
+                tables += &constant("exact", &groups.collect());
             }
         }
         if !self.rewrite.endings.is_empty() {
@@ -218,7 +206,7 @@ impl EdgeFunction {
                 .headers
                 .iter()
                 .map(|header| json!([header.pattern, header.name, header.value]));
-            tables += &constant("headers", &Value::Array(rows.collect()));
+            tables += &constant("headers", &rows.collect());
         }
         tables
     }
@@ -314,9 +302,9 @@ impl EdgeFunction {
             code += &strip.replace("UNLESS ", rewritten);
         }
         if let Some(index) = index {
-            code += &format!("  if {FOLDER}{};\n", literal(index));
+            code += &format!("  if {FOLDER}{};\n", literal(&json!(index)));
             if *bare_folders {
-                let bare = literal(&format!("/{index}"));
+                let bare = literal(&json!(format!("/{index}")));
                 let kept = if self.keeps() {
                     "kept.indexOf(request.uri) < 0 && "
                 } else {
@@ -339,7 +327,7 @@ pub fn is_ours(code: &str, site: &str) -> bool {
 fn head(site: &str) -> String {
     let whose = match site {
         "" => "this site".to_owned(),
-        site => literal(site),
+        site => literal(&json!(site)),
     };
     format!(
         "// The edge function of {whose}{MARK} from its settings, _redirects and _headers: change those.\n// Runtime {RUNTIME}.\n"
@@ -357,16 +345,8 @@ pub(super) fn owner(line: &str) -> Option<String> {
     serde_json::from_str(whose).ok()
 }
 
-/// Writes a constant in ASCII: JSON is JavaScript, but for its letters here.
 fn constant(name: &str, value: &Value) -> String {
-    let mut text = String::new();
-    for unit in value.to_string().encode_utf16() {
-        match u8::try_from(unit) {
-            Ok(byte) if byte.is_ascii() => text.push(char::from(byte)),
-            _ => text += &format!("\\u{unit:04x}"),
-        }
-    }
-    format!("const {name} = {text};\n")
+    format!("const {name} = {};\n", literal(value))
 }
 
 /// Writes a redirect as `rules` has it.

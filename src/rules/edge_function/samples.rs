@@ -37,13 +37,10 @@ impl EdgeFunction {
         }
         let mut samples = Vec::new();
         let mut shown = BTreeSet::new();
-        for redirect in self
-            .redirects
-            .iter()
-            .filter(|redirect| is_testable(redirect))
-        {
-            if samples.len() < MAX_REDIRECTS && kinds(redirect).any(|kind| shown.insert(kind)) {
-                shown.extend(kinds(redirect));
+        for redirect in self.redirects.iter().filter(|own| is_testable(own)) {
+            let kinds = kinds(redirect);
+            if samples.len() < MAX_REDIRECTS && !shown.is_superset(&kinds) {
+                shown.extend(kinds);
                 samples.push(sample(redirect, plain("/")));
             }
         }
@@ -70,7 +67,7 @@ fn is_testable(redirect: &Redirect) -> bool {
 }
 
 /// Returns what a sample of a redirect shows.
-fn kinds(redirect: &Redirect) -> impl Iterator<Item = String> + use<> {
+fn kinds(redirect: &Redirect) -> BTreeSet<String> {
     let segments = || redirect.path().split('/');
     let is_wild = segments().any(|segment| segment == "*");
     let kinds = [
@@ -82,10 +79,7 @@ fn kinds(redirect: &Redirect) -> impl Iterator<Item = String> + use<> {
     ];
     let kinds = kinds.into_iter().filter(|(is_shown, _)| *is_shown);
     let kinds = kinds.map(|(_, kind)| kind.to_owned());
-    kinds
-        .chain([redirect.status.to_string()])
-        .collect::<Vec<_>>()
-        .into_iter()
+    kinds.chain([redirect.status.to_string()]).collect()
 }
 
 /// Returns a request that a redirect is for, like the given one otherwise.
