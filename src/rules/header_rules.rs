@@ -9,7 +9,9 @@ use super::header_rule::HeaderRule;
 use super::media::StreamPart;
 use super::page::is_page;
 use super::presets::Preset;
-use super::rule_check::{FieldProblem, RuleError, bad_glob, check, check_limits};
+use super::rule_check::{
+    FieldProblem, HeaderProblem, RuleError, check, check_limits, compile_globs,
+};
 use crate::object::Headers;
 use crate::object::encoding::Encoding;
 
@@ -104,17 +106,12 @@ impl MatchedRules {
 
 impl HeaderRules {
     /// Checks and compiles the rules. The error names the rule by its index and the key of its table.
-    pub fn compile(rules: Vec<HeaderRule>) -> Result<Self, RuleError> {
-        let compiled = rules.into_iter().enumerate().map(|(index, rule)| {
-            CompiledRule::compile(rule).map_err(|(field, problem)| RuleError {
-                rule: index,
-                field,
-                problem,
-            })
-        });
-        Ok(Self {
-            rules: compiled.collect::<Result<_, _>>()?,
-        })
+    pub fn compile(rules: Vec<HeaderRule>) -> Result<Self, RuleError<HeaderProblem>> {
+        let rules = rules.into_iter().enumerate();
+        let rules =
+            rules.map(|(index, rule)| CompiledRule::compile(rule).map_err(RuleError::of(index)));
+        let rules = rules.collect::<Result<_, _>>()?;
+        Ok(Self { rules })
     }
 
     /// Tells whether any rule asks for compression.
@@ -208,9 +205,8 @@ impl HeaderRules {
 
 impl CompiledRule {
     fn compile(mut rule: HeaderRule) -> Result<Self, FieldProblem> {
+        let globs = compile_globs(&rule.patterns).map_err(|problem| ("match", problem))?;
         check(&mut rule)?;
-        let globs = Globs::compile(rule.patterns.iter().map(String::as_str));
-        let globs = globs.map_err(|bad| ("match", bad_glob(bad)))?;
         if let Some(preset) = rule.preset.as_deref().and_then(Preset::from_name) {
             // An empty text removes the header.
             rule.cache_control = Some(preset.cache_control().unwrap_or_default().to_owned());

@@ -74,7 +74,7 @@ impl HeadersFile {
         let rule = self.rules.last_mut().map(|(_, rule)| rule);
         let rule = rule.filter(|_| !scope.has_host());
         if !rule.is_some_and(|rule| set(rule, name, value)) {
-            let (name, value) = (name.to_owned(), value.unwrap_or_default().to_owned());
+            let (name, value) = (name.to_owned(), value.to_owned());
             self.unkept
                 .push((line, UnkeptHeader { scope, name, value }));
         }
@@ -164,30 +164,30 @@ fn splat(before: &str, after: &str) -> Vec<String> {
     vec![format!("/{before}*{after}"), format!("/{before}*/{nested}")]
 }
 
-/// Reads a name and its value; `! Name` has none.
-fn header(line: &str) -> Result<(&str, Option<&str>), String> {
-    let (name, value) = match line.strip_prefix('!') {
-        Some(name) => (name.trim(), None),
-        None => {
-            let (name, value) = line.split_once(':').ok_or_else(|| {
-                format!(
-                    "{line:?} is not a header; write \"Name: value\", or \"! Name\" to take one away"
-                )
-            })?;
-            (name.trim(), Some(value.trim()))
+/// Reads a name and its value; that of `! Name` is empty.
+fn header(line: &str) -> Result<(&str, &str), String> {
+    let (name, value) = if let Some(name) = line.strip_prefix('!') {
+        (name.trim(), "")
+    } else {
+        let (name, value) = line.split_once(':').ok_or_else(|| {
+            format!(
+                "{line:?} is not a header; write \"Name: value\", or \"! Name\" to take one away"
+            )
+        })?;
+        let (name, value) = (name.trim(), value.trim());
+        if value.is_empty() {
+            return Err(format!(
+                "{name:?} has no value; write \"! {name}\" to take the header away"
+            ));
         }
+        (name, value)
     };
-    if value == Some("") {
-        return Err(format!(
-            "{name:?} has no value; write \"! {name}\" to take the header away"
-        ));
-    }
     if !is_header_name(name) {
         return Err(format!(
             "{name:?} is not a header's name; write letters, digits and \"-\""
         ));
     }
-    if value.is_some_and(|value| value.contains(char::is_control)) {
+    if value.contains(char::is_control) {
         return Err(format!(
             "the value of {name:?} holds a control character; leave it out"
         ));
@@ -196,7 +196,7 @@ fn header(line: &str) -> Result<(&str, Option<&str>), String> {
 }
 
 /// Sets a header that S3 keeps; false for another.
-fn set(rule: &mut HeaderRule, name: &str, value: Option<&str>) -> bool {
+fn set(rule: &mut HeaderRule, name: &str, value: &str) -> bool {
     let folded = name.to_ascii_lowercase();
     let field = match folded.as_str() {
         "cache-control" => &mut rule.cache_control,
@@ -208,21 +208,21 @@ fn set(rule: &mut HeaderRule, name: &str, value: Option<&str>) -> bool {
             let Some(meta) = folded.strip_prefix("x-amz-meta-") else {
                 return false;
             };
-            let joined = join(rule.metadata.get(meta).cloned(), value);
-            rule.metadata.insert(meta.to_owned(), joined);
+            let own = rule.metadata.entry(meta.to_owned()).or_default();
+            *own = join(own, value);
             return true;
         }
     };
-    *field = Some(join(field.take(), value));
+    *field = Some(join(field.as_deref().unwrap_or_default(), value));
     true
 }
 
-/// Joins the values of a header given twice in a block (Cloudflare Pages, "Headers").
-fn join(earlier: Option<String>, value: Option<&str>) -> String {
-    match (earlier.filter(|text| !text.is_empty()), value) {
-        (Some(earlier), Some(value)) => format!("{earlier}, {value}"),
-        (_, value) => value.unwrap_or_default().to_owned(),
+/// Joins the values of a header given twice in a block (Cloudflare Pages, "Headers"); an empty one takes it away.
+pub(super) fn join(earlier: &str, value: &str) -> String {
+    if earlier.is_empty() || value.is_empty() {
+        return value.to_owned();
     }
+    format!("{earlier}, {value}")
 }
 
 #[cfg(test)]

@@ -3,23 +3,13 @@
 use std::collections::HashMap;
 
 use super::redirect::{Redirect, decoded, normal_path, placeholder, segments};
+use super::rule_check::RuleError;
 use super::unserved::UnservedRedirect;
 
 /// The most bytes of a redirect's target that S3 keeps beside an object (S3 User Guide, "Working with object metadata").
 const MAX_LOCATION_BYTES: usize = 2048;
 /// Browsers give up after about 20.
 const MAX_HOPS: usize = 20;
-
-/// A redirect that cannot be followed. The caller knows the file and the line.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {problem}")]
-pub struct RedirectError {
-    /// Its index, from 0.
-    pub redirect: usize,
-    /// The key of its table.
-    pub field: &'static str,
-    pub problem: RedirectProblem,
-}
 
 /// A redirect's fault, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +58,9 @@ pub enum RedirectProblem {
     Loop { path: Vec<String> },
 }
 
+/// The key of the redirect's table, and what is wrong there.
+type FieldProblem = (&'static str, RedirectProblem);
+
 /// Redirects that hold together, in their order: the first that matches a path answers it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Redirects {
@@ -80,29 +73,23 @@ pub struct Redirects {
 
 impl Redirects {
     /// Checks each and all of them together: duplicates, ones that are never reached, loops over any number of steps.
-    pub fn compile(all: Vec<Redirect>) -> Result<Self, RedirectError> {
-        let wrong = |redirect, field, problem| RedirectError {
-            redirect,
-            field,
-            problem,
-        };
+    pub fn compile(all: Vec<Redirect>) -> Result<Self, RuleError<RedirectProblem>> {
         let mut redirects = Self::default();
         for (index, redirect) in all.into_iter().enumerate() {
-            check(&redirect).map_err(|(field, problem)| wrong(index, field, problem))?;
-            redirects
-                .add(redirect)
-                .map_err(|problem| wrong(index, "from", problem))?;
+            let added = check(&redirect).and_then(|()| redirects.add(redirect));
+            added.map_err(RuleError::of(index))?;
         }
         for (index, redirect) in redirects.all.iter().enumerate() {
             if let Some(path) = redirects.find_loop(redirect) {
-                return Err(wrong(index, "to", RedirectProblem::Loop { path }));
+                let problem = RedirectProblem::Loop { path };
+                return Err(RuleError::of(index)(("to", problem)));
             }
         }
         Ok(redirects)
     }
 
     /// Adds one at the end, if those before it leave it anything.
-    fn add(&mut self, redirect: Redirect) -> Result<(), RedirectProblem> {
+    fn add(&mut self, redirect: Redirect) -> Result<(), FieldProblem> {
         let index = self.all.len();
         let path = redirect.is_exact().then(|| normal_path(redirect.path()));
         let same = path.as_ref().and_then(|path| self.plain.get(path));
@@ -110,13 +97,12 @@ impl Redirects {
         let mut earlier = earlier.filter_map(|first| Some((*first, self.all.get(*first)?)));
         let hidden = earlier.find_map(|(first, earlier)| hides(earlier, &redirect, first));
         if let Some(problem) = hidden {
-            return Err(problem);
+            return Err(("from", problem));
         }
-        match path.filter(|_| redirect.is_plain()) {
-            Some(path) => {
-                self.plain.insert(path, index);
-            }
-            None => self.open.push(index),
+        if let Some(path) = path.filter(|_| redirect.is_plain()) {
+            self.plain.insert(path, index);
+        } else {
+            self.open.push(index);
         }
         self.all.push(redirect);
         Ok(())
@@ -173,10 +159,8 @@ impl Redirect {
     /// Returns the way from a path that it answers to itself, on the same host.
     fn leads_to_itself(&self) -> Option<Vec<String>> {
         let to = Redirect::new(self.location(&self.sample())?, "/");
-        let is_here = to.host().is_none_or(|host| {
-            self.host()
-                .is_some_and(|own| own.eq_ignore_ascii_case(host))
-        });
+        let own = self.host().unwrap_or_default();
+        let is_here = to.host().is_none_or(|host| own.eq_ignore_ascii_case(host));
         let path = to.path().split(['?', '#']).next().unwrap_or_default();
         // What its query used is not passed on.
         let is_again =
@@ -186,16 +170,14 @@ impl Redirect {
 }
 
 /// Checks the form of a redirect that nobody answers.
-pub fn check_unserved(unserved: &UnservedRedirect) -> Result<(), (&'static str, RedirectProblem)> {
-    let UnservedRedirect { redirect, .. } = unserved;
-    let plain = Redirect {
+pub fn check_unserved(unserved: &UnservedRedirect) -> Result<(), FieldProblem> {
+    check(&Redirect {
         status: 301,
-        ..redirect.clone()
-    };
-    check(&plain)
+        ..unserved.redirect.clone()
+    })
 }
 
-fn check(redirect: &Redirect) -> Result<(), (&'static str, RedirectProblem)> {
+fn check(redirect: &Redirect) -> Result<(), FieldProblem> {
     check_from(redirect).map_err(|problem| ("from", problem))?;
     check_to(redirect).map_err(|problem| ("to", problem))?;
     match redirect.status {
@@ -323,11 +305,8 @@ fn hides(earlier: &Redirect, redirect: &Redirect, first: usize) -> Option<Redire
     {
         return None;
     }
-    let conditions =
-        |redirect: &Redirect| (redirect.host().map(str::to_owned), redirect.query.clone());
-    if decoded(earlier.path()) == decoded(redirect.path())
-        && conditions(earlier) == conditions(redirect)
-    {
+    let is_same = decoded(earlier.path()) == decoded(redirect.path());
+    if is_same && (earlier.host(), &earlier.query) == (redirect.host(), &redirect.query) {
         return Some(RedirectProblem::Duplicate { from, first });
     }
     covers(earlier.path(), redirect.path()).then_some(RedirectProblem::Unreachable { from, first })
@@ -367,7 +346,7 @@ mod tests {
         }
     }
 
-    fn compile(text: &str) -> Result<Redirects, RedirectError> {
+    fn compile(text: &str) -> Result<Redirects, RuleError<RedirectProblem>> {
         Redirects::compile(text.lines().map(redirect).collect())
     }
 
@@ -434,11 +413,7 @@ mod tests {
             ("/a /b\n/:any /a", 0, "to", "loop"),
         ] {
             let error = compile(text).expect_err(text);
-            assert_eq!(
-                (error.redirect, error.field),
-                (index, field),
-                "{text}: {error}"
-            );
+            assert_eq!((error.rule, error.field), (index, field), "{text}: {error}");
             assert!(error.to_string().contains(told), "{text}: {error}");
         }
         for fine in [
