@@ -29,7 +29,6 @@ pub fn check_links(pages: &[CheckedPage], table: &PageTable, site: &LinkSite) ->
         table,
         contents: contents.collect(),
         judged: vec![None; table.texts()],
-        folders: HashMap::new(),
         told: HashMap::new(),
         report: LinkReport::default(),
     };
@@ -49,7 +48,8 @@ pub fn check_links(pages: &[CheckedPage], table: &PageTable, site: &LinkSite) ->
 fn titles(pages: &[CheckedPage], table: &PageTable) -> HashMap<Box<str>, Key> {
     let mut titles: HashMap<&str, Option<&Key>> = HashMap::new();
     for page in pages {
-        if let Some(title) = table.page(&page.content).and_then(|facts| facts.title) {
+        let facts = table.page(&page.content);
+        if let Some(title) = facts.and_then(|facts| table.title(facts)) {
             titles
                 .entry(title)
                 .and_modify(|page| *page = None)
@@ -86,7 +86,7 @@ impl LinkFault {
 /// A link's text as it was judged last: in which folder, if it depends on that, and what is wrong with it.
 #[derive(Clone)]
 struct JudgedLink {
-    folder: Option<usize>,
+    folder: Option<Rc<str>>,
     fault: Option<Rc<LinkFault>>,
 }
 
@@ -97,24 +97,19 @@ struct LinkChecker<'a> {
     contents: HashMap<&'a str, Md5>,
     /// By the number of the link's text. Pages of a folder mostly stand together.
     judged: Vec<Option<JudgedLink>>,
-    /// The number of each folder.
-    folders: HashMap<String, usize>,
     /// The number of the problem that a link's text has.
     told: HashMap<(ProblemSort, TextId), usize>,
     report: LinkReport,
 }
 
 impl<'a> LinkChecker<'a> {
-    fn page(&mut self, page: &CheckedPage, facts: TabledPage<'a>) {
+    fn page(&mut self, page: &CheckedPage, facts: &TabledPage) {
         self.report.pages += u64::from(page.page);
         let href = facts.base().map(|base| self.table.text(base));
         let base = self.site.base(page.key.as_str(), href);
         let folder = base.as_deref().and_then(|base| base.rsplit_once('/'));
-        let folder = folder.map(|(folder, _)| {
-            let new = self.folders.len();
-            *self.folders.entry(folder.to_owned()).or_insert(new)
-        });
-        for (sort, text) in facts.links() {
+        let folder: Option<Rc<str>> = folder.map(|(folder, _)| folder.into());
+        for (sort, text) in facts.links.iter().copied() {
             if matches!(sort, LinkSort::Mention | LinkSort::Base) {
                 continue;
             }
@@ -130,7 +125,7 @@ impl<'a> LinkChecker<'a> {
                 let fault = self.place(facts, base.as_deref(), reference.fragment);
                 fault.map(Rc::new)
             } else {
-                let folder = folder.filter(|_| reference.is_relative());
+                let folder = folder.clone().filter(|_| reference.is_relative());
                 self.fault(base.as_deref(), folder, (text, reference))
             };
             if let Some(fault) = fault {
@@ -143,7 +138,7 @@ impl<'a> LinkChecker<'a> {
     fn fault(
         &mut self,
         base: Option<&str>,
-        folder: Option<usize>,
+        folder: Option<Rc<str>>,
         (text, reference): (TextId, Reference),
     ) -> Option<Rc<LinkFault>> {
         let known = self.judged.get(text as usize).cloned().flatten();
@@ -177,7 +172,7 @@ impl<'a> LinkChecker<'a> {
     /// Judges a link to a place of the page, or of what its `<base href>` names.
     fn place(
         &self,
-        facts: TabledPage,
+        facts: &TabledPage,
         base: Option<&str>,
         fragment: Option<&str>,
     ) -> Option<LinkFault> {
@@ -217,7 +212,7 @@ impl<'a> LinkChecker<'a> {
     }
 
     /// Judges the place in a page that a fragment names (WHATWG HTML, "Scrolling to a fragment").
-    fn anchor(&self, facts: TabledPage, fragment: &str) -> Option<LinkFault> {
+    fn anchor(&self, facts: &TabledPage, fragment: &str) -> Option<LinkFault> {
         // What browsers look for in the text is no anchor, and a path is for the router of an application.
         let (fragment, _) = fragment.split_once(":~:").unwrap_or((fragment, ""));
         let is_everywhere = fragment.is_empty()

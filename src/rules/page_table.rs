@@ -2,6 +2,7 @@
 //! those, they are no table.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use flate2::Crc;
 use serde::{Deserialize, Serialize};
@@ -18,64 +19,42 @@ pub type TextId = u32;
 /// What is known of pages and style sheets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageTable {
-    /// All texts, one after the other; the first is empty.
-    texts: String,
-    /// Where in it each ends.
-    ends: Vec<u32>,
-    pages: Vec<PageRecord>,
-    anchors: Vec<TextId>,
-    /// Each a text and a sort.
-    links: Vec<u32>,
+    texts: Vec<Box<str>>,
+    pages: Vec<TabledPage>,
     #[serde(skip)]
     by_content: HashMap<Md5, usize>,
 }
 
-/// Where in the table a page's facts stand: each list begins where the page's before it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct PageRecord {
-    content: [u8; 16],
-    title: TextId,
-    scripted: bool,
-    anchors_end: usize,
-    links_end: usize,
-}
-
 /// The facts of one page of a table.
-#[derive(Clone, Copy, Debug)]
-pub struct TabledPage<'a> {
-    pub title: Option<&'a str>,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TabledPage {
+    content: [u8; 16],
+    title: Option<TextId>,
     pub scripted: bool,
-    pub anchors: &'a [TextId],
-    links: &'a [u32],
+    pub anchors: Vec<TextId>,
+    pub links: Vec<(LinkSort, TextId)>,
 }
 
-impl TabledPage<'_> {
+impl TabledPage {
     /// Returns the text of its `<base href>`.
     pub fn base(&self) -> Option<TextId> {
-        let mut links = self.links();
-        links.find_map(|(sort, text)| (sort == LinkSort::Base).then_some(text))
-    }
-
-    pub fn links(&self) -> impl Iterator<Item = (LinkSort, TextId)> {
-        self.links.iter().filter_map(|link| {
-            let sort = LinkSort::ALL.get(*link as usize % LinkSort::ALL.len())?;
-            Some((*sort, link / LinkSort::ALL.len() as u32))
-        })
+        let mut links = self.links.iter();
+        links.find_map(|(sort, text)| (*sort == LinkSort::Base).then_some(*text))
     }
 }
 
 impl PageTable {
     pub fn text(&self, id: TextId) -> &str {
-        let id = id as usize;
-        let start = id.checked_sub(1).and_then(|before| self.ends.get(before));
-        let (start, end) = (start.copied().unwrap_or(0), self.ends.get(id).copied());
-        let range = start as usize..end.unwrap_or(start) as usize;
-        self.texts.get(range).unwrap_or_default()
+        self.texts.get(id as usize).map_or("", |text| text)
+    }
+
+    pub fn title(&self, page: &TabledPage) -> Option<&str> {
+        page.title.map(|title| self.text(title))
     }
 
     /// Returns how many texts there are.
     pub fn texts(&self) -> usize {
-        self.ends.len()
+        self.texts.len()
     }
 
     /// Returns how many pages there are.
@@ -92,18 +71,8 @@ impl PageTable {
     }
 
     /// Returns the page with this content.
-    pub fn page(&self, content: &Md5) -> Option<TabledPage<'_>> {
-        let index = *self.by_content.get(content)?;
-        let record = self.pages.get(index)?;
-        let before = index.checked_sub(1);
-        let before = before.and_then(|before| self.pages.get(before));
-        let (anchors, links) = before.map_or((0, 0), |page| (page.anchors_end, page.links_end));
-        Some(TabledPage {
-            title: Some(self.text(record.title)).filter(|title| !title.is_empty()),
-            scripted: record.scripted,
-            anchors: self.anchors.get(anchors..record.anchors_end)?,
-            links: self.links.get(links..record.links_end)?,
-        })
+    pub fn page(&self, content: &Md5) -> Option<&TabledPage> {
+        self.pages.get(*self.by_content.get(content)?)
     }
 
     /// Writes the table as bytes: JSON, and the CRC-32 of all.
@@ -129,22 +98,10 @@ impl PageTable {
 }
 
 /// Makes a table.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct PageTableBuilder {
     table: PageTable,
     ids: HashMap<Box<str>, TextId>,
-}
-
-impl Default for PageTableBuilder {
-    fn default() -> Self {
-        let mut builder = Self {
-            table: PageTable::default(),
-            ids: HashMap::new(),
-        };
-        // A page without a title has this one.
-        builder.intern("");
-        builder
-    }
 }
 
 impl PageTableBuilder {
@@ -152,71 +109,58 @@ impl PageTableBuilder {
         if let Some(id) = self.ids.get(text) {
             return *id;
         }
-        let id = self.table.ends.len() as TextId;
-        self.table.texts.push_str(text);
-        self.table.ends.push(self.table.texts.len() as u32);
+        let id = self.table.texts.len() as TextId;
+        self.table.texts.push(text.into());
         self.ids.insert(text.into(), id);
         id
     }
 
-    /// Adds a page that was read; one whose content is there already adds nothing.
+    /// Adds a page that was read.
     pub fn add(&mut self, content: Md5, facts: &PageFacts) {
-        if self.table.has(&content) {
-            return;
-        }
-        for anchor in &facts.anchors {
-            let id = self.intern(anchor);
-            self.table.anchors.push(id);
-        }
-        for link in &facts.links {
-            let id = self.intern(&link.to);
-            self.table.links.push(packed(link.sort, id));
-        }
-        let title = self.intern(facts.title.as_deref().unwrap_or_default());
-        self.end_page(content, title, facts.scripted);
-    }
-
-    /// Adds the page of another table with this content. `ids` has the numbers here of the texts there, as far as they are known.
-    pub fn copy(&mut self, from: &PageTable, content: Md5, ids: &mut HashMap<TextId, TextId>) {
-        let Some(page) = from.page(&content).filter(|_| !self.table.has(&content)) else {
-            return;
-        };
-        let mut id = |builder: &mut Self, id: TextId| {
-            *ids.entry(id)
-                .or_insert_with(|| builder.intern(from.text(id)))
-        };
-        for anchor in page.anchors {
-            let anchor = id(self, *anchor);
-            self.table.anchors.push(anchor);
-        }
-        for (sort, text) in page.links() {
-            let text = id(self, text);
-            self.table.links.push(packed(sort, text));
-        }
-        let title = self.intern(page.title.unwrap_or_default());
-        self.end_page(content, title, page.scripted);
-    }
-
-    /// Adds a page, whose anchors and links are there.
-    fn end_page(&mut self, content: Md5, title: TextId, scripted: bool) {
-        let table = &mut self.table;
-        table.by_content.insert(content, table.pages.len());
-        table.pages.push(PageRecord {
+        let mut id = |text: &str| self.intern(text);
+        let page = TabledPage {
             content: content.0,
-            title,
-            scripted,
-            anchors_end: table.anchors.len(),
-            links_end: table.links.len(),
-        });
+            title: facts.title.as_deref().map(&mut id),
+            scripted: facts.scripted,
+            anchors: facts.anchors.iter().map(|text| id(text)).collect(),
+            links: (facts.links.iter())
+                .map(|link| (link.sort, id(&link.to)))
+                .collect(),
+        };
+        self.push(page);
+    }
+
+    /// Adds the page of another table with this content.
+    pub fn copy(&mut self, from: &PageTable, content: Md5) {
+        let Some(page) = from.page(&content) else {
+            return;
+        };
+        let mut id = |id: &TextId| self.intern(from.text(*id));
+        let page = TabledPage {
+            title: page.title.as_ref().map(&mut id),
+            anchors: page.anchors.iter().map(&mut id).collect(),
+            links: (page.links.iter())
+                .map(|(sort, text)| (*sort, id(text)))
+                .collect(),
+            ..*page
+        };
+        self.push(page);
+    }
+
+    /// Adds a page; one whose content is there already adds nothing.
+    fn push(&mut self, page: TabledPage) {
+        let PageTable {
+            pages, by_content, ..
+        } = &mut self.table;
+        if let Entry::Vacant(vacant) = by_content.entry(Md5(page.content)) {
+            vacant.insert(pages.len());
+            pages.push(page);
+        }
     }
 
     pub fn finish(self) -> PageTable {
         self.table
     }
-}
-
-fn packed(sort: LinkSort, text: TextId) -> u32 {
-    text * LinkSort::ALL.len() as u32 + sort as u32
 }
 
 fn checksum(data: &[u8]) -> [u8; 4] {
@@ -247,21 +191,18 @@ mod tests {
     #[test]
     fn pages_are_as_they_were_read() {
         let table = table(&PAGES);
-        let copy = {
-            let (mut builder, mut ids) = (PageTableBuilder::default(), HashMap::new());
-            builder.copy(&table, Md5([2; 16]), &mut ids);
-            builder.copy(&table, Md5([0; 16]), &mut ids);
-            builder.finish()
-        };
+        let mut copy = PageTableBuilder::default();
+        copy.copy(&table, Md5([2; 16]));
+        copy.copy(&table, Md5([0; 16]));
         let decoded = PageTable::decode(&table.encode().unwrap()).expect("a table");
         assert_eq!(decoded, table);
-        for table in [table, copy, decoded] {
+        for table in [table, copy.finish(), decoded] {
             let page = table.page(&Md5([0; 16])).expect("a page");
-            let text = |(sort, id)| (sort, table.text(id).to_owned());
-            let links: Vec<_> = page.links().map(text).collect();
+            let text = |(sort, id): &(LinkSort, TextId)| (*sort, table.text(*id).to_owned());
+            let links: Vec<_> = page.links.iter().map(text).collect();
             let expected = [(LinkSort::Visit, "/b"), (LinkSort::Load, "i.png")];
             assert_eq!(links, expected.map(|(sort, to)| (sort, to.to_owned())));
-            assert_eq!(page.title, Some("A"));
+            assert_eq!(table.title(page), Some("A"));
             let anchors = page.anchors.iter().map(|id| table.text(*id));
             assert_eq!(anchors.collect::<Vec<_>>(), ["x"]);
             assert!(table.page(&Md5([9; 16])).is_none());
@@ -292,7 +233,7 @@ mod tests {
             if let Some(table) = PageTable::decode(&wrong) {
                 for index in 0..3 {
                     if let Some(page) = table.page(&Md5([index; 16])) {
-                        let texts = page.links().map(|(_, id)| table.text(id).len());
+                        let texts = page.links.iter().map(|(_, id)| table.text(*id).len());
                         proptest::prop_assert!(texts.max() <= Some(whole.len()));
                     }
                 }

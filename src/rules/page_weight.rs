@@ -64,8 +64,9 @@ impl<'a> PageScale<'a> {
         };
         let href = facts.base().map(|base| self.table.text(base));
         let base = self.site.base(key, href);
-        let links = facts.links().filter(|(sort, _)| *sort == LinkSort::Load);
-        let texts = links.map(|(_, text)| self.table.text(text));
+        let links = facts.links.iter();
+        let links = links.filter(|(sort, _)| *sort == LinkSort::Load);
+        let texts = links.map(|(_, text)| self.table.text(*text));
         let loads = texts.filter_map(|text| self.site.loaded(base.as_deref(), text));
         loads.collect()
     }

@@ -57,10 +57,9 @@ pub fn read_pages(build: &ScannedBuild, cache: Option<&Path>) -> PageTable {
         return known;
     }
     let mut builder = PageTableBuilder::default();
-    let mut ids = HashMap::new();
     for file in &build.files {
         if wanted.contains_key(&file.md5) {
-            builder.copy(&known, file.md5, &mut ids);
+            builder.copy(&known, file.md5);
         }
     }
     for (content, facts) in read_all(&build.root, &new) {
