@@ -71,8 +71,7 @@ impl<'a> FingerprintedNames<'a> {
 
     fn count(&mut self, key: &'a str) {
         // A companion is no further sibling.
-        let counts =
-            |name: &SplitName| name.place.kind == FileKind::Code && key.ends_with(name.file);
+        let counts = |name: &SplitName| name.kind == FileKind::Code && key.ends_with(name.file);
         let Some(name) = SplitName::of(key).filter(counts) else {
             return;
         };
@@ -180,7 +179,7 @@ fn tail_of<'a>(name: &SplitName<'a>) -> Option<NameTail<'a>> {
     {
         return Some(tail((before, text), true));
     }
-    let split = name.place.split_base64(stem)?;
+    let split = name.split_base64()?;
     Some(tail(split, false))
 }
 
