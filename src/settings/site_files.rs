@@ -213,7 +213,6 @@ impl Settings {
                 asked: UnservedRedirect {
                     reason: UnservedReason::of(&numbered.rule)?,
                     redirect: numbered.rule.clone(),
-                    conditions: Vec::new(),
                 },
             })
         });
