@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::packed::pack;
+use super::packed::{ExactGroup, pack};
 use super::text::literal;
 use super::{EdgeFunction, LEFT_ALONE, MAX_FUNCTION_BYTES, PathRewrite, RUNTIME};
 use crate::object::plural::counted;
@@ -57,9 +57,6 @@ fn reduced(redirects: usize, pages: usize) -> String {
         _ => format!("it holds {redirects} and names {pages}; {join}"),
     }
 }
-
-/// Where an exact redirect stands: its status, and how many of the listed ones go before it.
-type ExactGroup = (u16, usize);
 
 /// Redirects as the function has them.
 struct SortedRedirects<'a> {
@@ -162,53 +159,34 @@ impl EdgeFunction {
 
     /// Writes the data, a constant a line.
     fn tables(&self, sorted: &SortedRedirects<'_>) -> String {
-        let mut tables = String::new();
-        if let Some(password) = &self.password {
-            tables += "const crypto = require('crypto');\n";
-            tables += &constant("password", &json!([password.salt, password.digest]));
-        }
-        if let Some(host) = &self.canonical_host {
-            tables += &constant("canonical", &json!(host));
-        }
-        if !sorted.listed.is_empty() {
-            let rows = sorted.listed.iter().map(|redirect| row(redirect));
-            tables += &constant("rules", &rows.collect());
-        }
-        if self.finds(sorted) {
-            if self.stored {
-                tables.insert_str(0, "import cf from 'cloudfront';\n");
-                tables += "const store = cf.kvs();\n";
-            } else {
-                let groups = sorted.exact.iter().flat_map(|((status, before), paths)| {
-                    let packed = pack(paths).into_iter();
-                    packed.map(move |group| {
-                        json!([
-                            status,
-                            before,
-                            group.cut,
-                            group.tail,
-                            group.heads,
-                            group.words
-                        ])
-                    })
-                });
-                tables += &constant("exact", &groups.collect());
-            }
-        }
-        if !self.rewrite.endings.is_empty() {
-            tables += &constant("endings", &json!(self.rewrite.endings));
-        }
-        if self.keeps() {
-            tables += &constant("kept", &json!(self.rewrite.kept));
-        }
-        if !self.headers.is_empty() {
-            let rows = self
-                .headers
-                .iter()
-                .map(|header| json!([header.pattern, header.name, header.value]));
-            tables += &constant("headers", &rows.collect());
-        }
-        tables
+        let exact = sorted.exact.iter();
+        let exact = exact.flat_map(|(place, paths)| pack(*place, paths));
+        let exact = exact.map(|group| {
+            let (status, before, cut) = (group.status, group.before, group.cut);
+            json!([status, before, cut, group.tail, group.heads, group.words])
+        });
+        let headers = self.headers.iter();
+        let headers = headers.map(|header| json!([header.pattern, header.name, header.value]));
+        let rewrite = &self.rewrite;
+        let tables = [
+            self.stored
+                .then(|| "import cf from 'cloudfront';\n".to_owned()),
+            self.password.as_ref().map(|password| {
+                let constant = constant("password", &json!([password.salt, password.digest]));
+                format!("const crypto = require('crypto');\n{constant}")
+            }),
+            self.canonical_host
+                .as_ref()
+                .map(|host| constant("canonical", &json!(host))),
+            (!sorted.listed.is_empty())
+                .then(|| constant("rules", &sorted.listed.iter().copied().map(row).collect())),
+            self.stored.then(|| "const store = cf.kvs();\n".to_owned()),
+            (!self.stored && !sorted.exact.is_empty()).then(|| constant("exact", &exact.collect())),
+            (!rewrite.endings.is_empty()).then(|| constant("endings", &json!(rewrite.endings))),
+            self.keeps().then(|| constant("kept", &json!(rewrite.kept))),
+            (!self.headers.is_empty()).then(|| constant("headers", &headers.collect())),
+        ];
+        tables.into_iter().flatten().collect()
     }
 
     fn functions(&self, sorted: &SortedRedirects<'_>) -> String {
@@ -233,51 +211,47 @@ impl EdgeFunction {
             (self.password.is_some(), include_str!("js/password.js")),
             (!self.headers.is_empty(), include_str!("js/dress.js")),
         ];
-        let needed = pieces.into_iter().filter(|(needed, _)| *needed);
-        needed.map(|(_, piece)| piece).collect()
+        needed(&pieces)
     }
 
     /// Writes what runs first, step by step in the order of [`EdgeFunction`]'s fields.
     fn handler(&self, sorted: &SortedRedirects<'_>) -> String {
-        let asynchronous = if self.stored { "async " } else { "" };
-        let mut handler =
-            format!("{asynchronous}function handler(event) {{\n  const request = event.request;\n");
-        // Edges that still run it on answers get them back.
-        handler += match self.headers.is_empty() {
-            true => "  if (event.response) return event.response;\n",
-            false => "  if (event.response) return dress(event.response, request.uri);\n",
-        };
-        if self.password.is_some() {
-            handler += include_str!("js/handler/password.js");
-        }
-        let answers = self.finds(sorted) || !sorted.listed.is_empty();
-        if answers || self.canonical_host.is_some() {
-            handler += "  const viewed = request.uri;\n";
-        }
-        if answers {
-            let find = match (self.finds(sorted), self.stored) {
-                (false, _) => "null",
-                (true, false) => "find(normal(viewed))",
-                (true, true) => "await find(normal(viewed))",
-            };
-            handler += &format!("  let answer = {find};\n");
-            if !sorted.listed.is_empty() {
-                let rules = include_str!("js/handler/rules.js");
-                handler += &match self.shows_many() {
-                    true => rules.to_owned(),
-                    false => rules.replace(SPARED, ""),
-                };
-            }
-            handler += include_str!("js/handler/answer.js");
-        }
-        if self.canonical_host.is_some() {
-            handler += include_str!("js/handler/canonical.js");
-        }
-        // The other hosts are sent away first: they show no page of the site.
-        if answers {
-            handler += include_str!("js/handler/show.js");
-        }
-        handler + &self.rewriting(answers) + "  return request;\n}\n"
+        let (listed, exact) = (!sorted.listed.is_empty(), self.finds(sorted));
+        let answers = listed || exact;
+        let canonical = self.canonical_host.is_some();
+        let rules = include_str!("js/handler/rules.js");
+        let few = rules.replace(SPARED, "");
+        let pieces = [
+            (self.stored, "async "),
+            (true, "function handler(event) {\n"),
+            (true, "  const request = event.request;\n"),
+            // Edges that still run it on answers get them back.
+            (
+                self.headers.is_empty(),
+                "  if (event.response) return event.response;\n",
+            ),
+            (
+                !self.headers.is_empty(),
+                "  if (event.response) return dress(event.response, request.uri);\n",
+            ),
+            (
+                self.password.is_some(),
+                include_str!("js/handler/password.js"),
+            ),
+            (answers || canonical, "  const viewed = request.uri;\n"),
+            (answers, "  let answer = "),
+            (exact && self.stored, "await "),
+            (exact, "find(normal(viewed));\n"),
+            (answers && !exact, "null;\n"),
+            (listed, if self.shows_many() { rules } else { &few }),
+            (answers, include_str!("js/handler/answer.js")),
+            (canonical, include_str!("js/handler/canonical.js")),
+            // The other hosts are sent away first: they show no page of the site.
+            (answers, include_str!("js/handler/show.js")),
+            (true, &self.rewriting(answers)),
+            (true, "  return request;\n}\n"),
+        ];
+        needed(&pieces)
     }
 
     /// Tells whether some paths are left as they are.
@@ -315,6 +289,12 @@ impl EdgeFunction {
         }
         code
     }
+}
+
+/// Joins the pieces that are needed.
+fn needed(pieces: &[(bool, &str)]) -> String {
+    let needed = pieces.iter().filter(|(is_needed, _)| *is_needed);
+    needed.map(|(_, piece)| *piece).collect()
 }
 
 /// Tells whether the code is one that this tool wrote for this site, or for nobody in particular; changed by hand or not.
