@@ -1,7 +1,7 @@
 //! Header rules: what each object is served with, by globs on its key; later rules win header by header.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::fingerprinted::siblings::NameVerdict;
 use super::globs::Globs;
@@ -78,29 +78,20 @@ pub struct HeaderExplanation {
     pub spared: Option<usize>,
 }
 
-/// The rules that matched anything so far.
+/// The rules that matched anything so far, by their indexes.
 #[derive(Clone, Debug, Default)]
-pub struct MatchedRules {
-    /// By the rule's index; rules past its end matched nothing.
-    rules: Vec<bool>,
-}
+pub struct MatchedRules(BTreeSet<usize>);
 
 impl MatchedRules {
     /// Returns the indexes of rules that matched nothing.
     pub fn idle(&self, rules: &HeaderRules) -> Vec<usize> {
-        let matched = self.rules.iter().copied().chain(std::iter::repeat(false));
-        let indexes = (0..rules.rules.len()).zip(matched);
-        let idle = indexes.filter(|(_, matched)| !matched);
-        idle.map(|(index, _)| index).collect()
+        let indexes = 0..rules.rules.len();
+        indexes.filter(|index| !self.0.contains(index)).collect()
     }
 
     /// Adds what another found, so that several threads can share the work.
     pub fn merge(&mut self, other: &Self) {
-        let count = self.rules.len().max(other.rules.len());
-        self.rules.resize(count, false);
-        for (matched, theirs) in self.rules.iter_mut().zip(&other.rules) {
-            *matched |= theirs;
-        }
+        self.0.extend(&other.0);
     }
 }
 
@@ -145,15 +136,18 @@ impl HeaderRules {
         facts: &ObjectFacts<'_>,
         matched: &mut MatchedRules,
     ) -> RuledHeaders<'_> {
-        matched.rules.resize(self.rules.len(), false);
         let mut matching = Vec::new();
-        for (rule, matched) in self.rules.iter().zip(&mut matched.rules) {
-            if rule.globs.matches(key) {
-                matching.push(&rule.rule);
-                *matched = true;
-            }
+        for (index, rule) in self.matching(key) {
+            matching.push(rule);
+            matched.0.insert(index);
         }
         resolve(key, facts, &matching)
+    }
+
+    fn matching(&self, key: &str) -> impl Iterator<Item = (usize, &HeaderRule)> {
+        let rules = self.rules.iter().enumerate();
+        let matching = rules.filter(move |(_, rule)| rule.globs.matches(key));
+        matching.map(|(index, rule)| (index, &rule.rule))
     }
 
     /// Returns each header of [`Self::headers_for`] with where it comes from, the last word on each alone.
@@ -176,10 +170,7 @@ impl HeaderRules {
             );
         }
         let mut spared = None;
-        let matching = self.rules.iter().enumerate();
-        for (index, CompiledRule { rule, .. }) in
-            matching.filter(|(_, rule)| rule.globs.matches(key))
-        {
+        for (index, rule) in self.matching(key) {
             for (header, value) in said(rule) {
                 if header == CACHE_CONTROL {
                     let is_heeded = keeps(rule, preset, key);

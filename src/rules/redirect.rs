@@ -167,9 +167,20 @@ impl Redirect {
         rest.is_none().then_some(values)
     }
 
-    /// Returns `to` with these values in their places.
+    /// Returns `to` with values in place of `:name`; the longest name that fits.
     pub fn filled(&self, values: &[(&str, &str)]) -> String {
-        fill(&self.to, values)
+        let mut text = String::new();
+        let mut rest = self.to.as_str();
+        while let Some((before, after)) = rest.split_once(':') {
+            text.push_str(before);
+            let (name, left) = after.split_at(placeholder(after).len());
+            match values.iter().find(|(filled, _)| *filled == name) {
+                Some((_, value)) if !name.is_empty() => text.push_str(value),
+                _ => text.extend([":", name]),
+            }
+            rest = left;
+        }
+        text + rest
     }
 
     /// Returns a path that it matches.
@@ -208,22 +219,6 @@ pub fn decoded(text: &str) -> String {
     let decoded = percent_decode_str(text).decode_utf8().ok();
     let decoded = decoded.filter(|_| rests.all(is_byte));
     decoded.map_or_else(|| text.to_owned(), |decoded| decoded.into_owned())
-}
-
-/// Puts values in place of `:name`; the longest name that fits.
-fn fill(to: &str, values: &[(&str, &str)]) -> String {
-    let mut text = String::new();
-    let mut rest = to;
-    while let Some((before, after)) = rest.split_once(':') {
-        text.push_str(before);
-        let (name, left) = after.split_at(placeholder(after).len());
-        match values.iter().find(|(filled, _)| *filled == name) {
-            Some((_, value)) if !name.is_empty() => text.push_str(value),
-            _ => text.extend([":", name]),
-        }
-        rest = left;
-    }
-    text + rest
 }
 
 /// Returns the name that a text behind a `:` begins with; empty where it is none.
