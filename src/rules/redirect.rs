@@ -21,6 +21,9 @@ const ENCODED: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
+/// What stands for any segment, value or host where a redirect is tried.
+pub(super) const ANY: &str = "sample";
+
 /// One `[[redirects]]` table of deploy.toml, or a line of `_redirects`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -185,17 +188,23 @@ impl Redirect {
 
     /// Returns a path that it matches.
     pub(super) fn sample(&self) -> String {
-        let segments = segments(self.path()).map(|segment| match segment {
-            "*" => "any",
-            segment => segment.strip_prefix(':').unwrap_or(segment),
-        });
-        format!("/{}", segments.collect::<Vec<_>>().join("/"))
+        let segments: Vec<String> = segments(self.path()).map(sampled).collect();
+        format!("/{}", segments.join("/"))
     }
 }
 
 /// Returns the segments of a path; `/` has one, which is empty.
 pub(super) fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.strip_prefix('/').unwrap_or(path).split('/')
+}
+
+/// Returns a text that a segment, or a value of a query, stands for.
+pub(super) fn sampled(pattern: &str) -> String {
+    match pattern {
+        "*" => format!("{ANY}/page"),
+        name if name.starts_with(':') => ANY.to_owned(),
+        text => text.to_owned(),
+    }
 }
 
 fn is_open(segment: &str) -> bool {

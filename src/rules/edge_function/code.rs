@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::packed::{ExactGroup, pack};
 use super::text::literal;
 use super::{EdgeFunction, LEFT_ALONE, MAX_FUNCTION_BYTES, PathRewrite, RUNTIME};
-use crate::object::plural::counted;
 use crate::rules::redirect::{Redirect, normal_path};
 
 /// How the first line of the code goes on after whose it is, where it is ours to change.
@@ -25,8 +24,7 @@ const MAX_STORE_BYTES: usize = 5 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FunctionError {
     #[error(
-        "the function has {bytes} bytes of code, and CloudFront takes {MAX_FUNCTION_BYTES}: {}",
-        reduced(*.redirects, *.pages)
+        "the function has {bytes} bytes of code, and CloudFront takes {MAX_FUNCTION_BYTES}: it holds {redirects} redirects and names {pages} pages; join some with \"/folder/* /new/:splat\", or show an app for a folder alone, as in \"/app/* /app/index.html 200\""
     )]
     TooLarge {
         bytes: usize,
@@ -42,20 +40,6 @@ pub enum FunctionError {
         "the redirect of {from} is too long for a key value store, which takes paths of {MAX_KEY_BYTES} bytes and targets of about {MAX_VALUE_BYTES}"
     )]
     TooLong { from: String },
-}
-
-fn reduced(redirects: usize, pages: usize) -> String {
-    let join = "join some with \"/folder/* /new/:splat\"";
-    let counts = (redirects, pages);
-    let redirects = counted(redirects as u64, "redirect");
-    let pages = counted(pages as u64, "page");
-    match counts {
-        (0, _) => format!(
-            "it names {pages}; show an app for a folder alone, as in \"/app/* /app/index.html 200\""
-        ),
-        (_, 0) => format!("it holds {redirects}; {join}"),
-        _ => format!("it holds {redirects} and names {pages}; {join}"),
-    }
 }
 
 /// Redirects as the function has them.
