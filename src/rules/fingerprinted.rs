@@ -2,6 +2,10 @@
 //!
 //! A wrong yes lets browsers keep an asset for a year, a wrong no costs one purged path: in doubt, no.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use crate::object::key::file_name;
 
 pub mod evidence;
@@ -258,16 +262,10 @@ fn is_base32(text: &str) -> bool {
 
 /// Tells whether a UUID is in the stem, which names an upload and not a content.
 fn holds_uuid(stem: &str) -> bool {
-    const DASHES: [usize; 4] = [8, 13, 18, 23];
-    let fits = |(index, byte): (usize, &u8)| {
-        if DASHES.contains(&index) {
-            *byte == b'-'
-        } else {
-            byte.is_ascii_hexdigit()
-        }
-    };
-    let mut windows = stem.as_bytes().windows(36);
-    windows.any(|window| window.iter().enumerate().all(fits))
+    static UUID: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new("(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}").expect("constant")
+    });
+    UUID.is_match(stem)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Judges the links of all pages of a site. A link is judged once for all pages that have it, or once a folder where it is relative.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use percent_encoding::percent_decode_str;
@@ -278,17 +279,15 @@ fn add(pages: &mut Vec<Key>, page: &Key) {
 fn is_private(host: &str) -> bool {
     let (name, _) = split_port(host);
     let name = name.trim_matches(['[', ']']).to_ascii_lowercase();
-    let numbers: Vec<Option<u8>> = name.split('.').map(|part| part.parse().ok()).collect();
-    let by_number = match numbers.as_slice() {
-        [Some(127 | 10 | 0), Some(_), Some(_), Some(_)] => true,
-        [Some(192), Some(168), Some(_), Some(_)] => true,
-        [Some(169), Some(254), Some(_), Some(_)] => true,
-        [Some(172), Some(second), Some(_), Some(_)] => (16..32).contains(second),
-        _ => false,
+    let by_number = match name.parse() {
+        Ok(IpAddr::V4(ip)) => {
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified()
+        }
+        Ok(IpAddr::V6(ip)) => ip.is_loopback(),
+        Err(_) => false,
     };
     let (_, last) = name.rsplit_once('.').unwrap_or(("", &name));
     by_number
-        || name == "::1"
         || !name.contains('.') && !name.contains(':')
         || matches!(
             last,
