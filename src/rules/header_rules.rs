@@ -156,19 +156,19 @@ impl HeaderRules {
         let preset = facts.preset(key, served.fingerprinted);
         let cache_control = preset.cache_control().unwrap_or_default();
         let fingerprinted = (yes(facts.name.is_fingerprinted()), facts.name.to_string());
-        let defaults: [(_, _, Cow<'static, str>); 4] = [
+        let defaults: [(&str, &str, Cow<'static, str>); 4] = [
             (CACHE_CONTROL, cache_control, preset.name().into()),
             ("content-type", facts.content_type, "type by name".into()),
             ("fingerprinted", fingerprinted.0, fingerprinted.1.into()),
             ("page", yes(served.page), "by content-type".into()),
         ];
-        let mut last: BTreeMap<Cow<'static, str>, (String, HeaderSource)> = BTreeMap::new();
-        for (header, value, name) in defaults {
-            last.insert(
+        let defaults = defaults.into_iter().map(|(header, value, name)| {
+            (
                 header.into(),
                 (value.to_owned(), HeaderSource::Default(name)),
-            );
-        }
+            )
+        });
+        let mut last: BTreeMap<Cow<'static, str>, (String, HeaderSource)> = defaults.collect();
         let mut spared = None;
         for (index, rule) in self.matching(key) {
             for (header, value) in said(rule) {

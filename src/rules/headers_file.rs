@@ -26,29 +26,42 @@ pub struct HeadersFile {
     pub unkept: Vec<(usize, UnkeptHeader)>,
 }
 
-/// Reads the file. All that is wrong is told at once.
+/// Reads a file line by line. All that is wrong is told at once.
+pub(super) fn read_lines<'a>(
+    text: &'a str,
+    mut read: impl FnMut(usize, &'a str) -> Result<(), String>,
+) -> Result<(), Vec<LineError>> {
+    let lines = (1..).zip(text.trim_start_matches('\u{feff}').lines());
+    let errors = lines.filter_map(|(line, content)| {
+        let problem = read(line, content).err()?;
+        Some(LineError { line, problem })
+    });
+    let errors: Vec<LineError> = errors.collect();
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors)
+    }
+}
+
+/// Reads the file.
 pub fn parse(text: &str) -> Result<HeadersFile, Vec<LineError>> {
     let mut file = HeadersFile::default();
-    let mut errors = Vec::new();
     let mut path = None;
-    for (line, content) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+    read_lines(text, |line, content| {
         let trimmed = content.trim();
         if trimmed.is_empty() || trimmed.starts_with('#') {
-            continue;
+            return Ok(());
         }
-        let read = if !content.starts_with([' ', '\t']) {
+        if !content.starts_with([' ', '\t']) {
             path = Some(trimmed);
-            file.begin(line, trimmed)
-        } else if let Some(path) = path {
-            file.add(line, path, trimmed)
-        } else {
-            Err("a header before any path; begin a line with the path that it is for, such as \"/*\"".to_owned())
-        };
-        errors.extend(read.err().map(|problem| LineError { line, problem }));
-    }
-    if !errors.is_empty() {
-        return Err(errors);
-    }
+            return file.begin(line, trimmed);
+        }
+        let path = path.ok_or(
+            "a header before any path; begin a line with the path that it is for, such as \"/*\"",
+        )?;
+        file.add(line, path, trimmed)
+    })?;
     // A path without headers that S3 keeps sets nothing.
     file.rules.retain(|(_, rule)| !rule.is_empty());
     Ok(file)

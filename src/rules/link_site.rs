@@ -120,19 +120,13 @@ impl<'a> LinkSite<'a> {
 
     fn key(&self, path: &str) -> Option<&'a str> {
         let has = |key: &str| self.keys.get(key).copied();
-        let mut longer = String::with_capacity(path.len() + self.index.len() + 6);
-        let mut with = |folder: &str, end: &str| {
-            longer.clear();
-            longer.extend([path, folder, end]);
-            has(&longer)
-        };
         if path.is_empty() || path.ends_with('/') {
-            return with("", self.index).or_else(|| has(path));
+            return has(&format!("{path}{}", self.index)).or_else(|| has(path));
         }
         has(path)
-            .or_else(|| with("", ".html"))
-            .or_else(|| with("/", self.index))
-            .or_else(|| with("/", ""))
+            .or_else(|| has(&format!("{path}.html")))
+            .or_else(|| has(&format!("{path}/{}", self.index)))
+            .or_else(|| has(&format!("{path}/")))
     }
 
     fn forms(&self) -> &HashMap<String, Option<String>> {

@@ -1,6 +1,6 @@
 //! Redirects together: what is wrong with them before they are live, and which of them answers a path.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::redirect::{Redirect, decoded, normal_path, placeholder, segments};
 use super::rule_check::RuleError;
@@ -193,7 +193,7 @@ fn check(redirect: &Redirect) -> Result<(), FieldProblem> {
 
 fn check_from(redirect: &Redirect) -> Result<(), RedirectProblem> {
     let (whole, from) = (&redirect.from, redirect.path());
-    let path = || whole.clone();
+    let path = whole.clone();
     let is_name = |host: &str| {
         let mut letters = host.chars();
         !host.is_empty()
@@ -201,37 +201,28 @@ fn check_from(redirect: &Redirect) -> Result<(), RedirectProblem> {
     };
     let is_url = whole.starts_with("https://") || whole.starts_with("http://");
     let is_host = redirect.host().is_none_or(|host| is_url && is_name(host));
-    if !is_host || from.starts_with("//") {
-        return Err(RedirectProblem::Host { path: path() });
-    }
-    if !from.starts_with('/') {
-        return Err(RedirectProblem::NoSlash { path: path() });
-    }
-    if from.contains(['?', '#']) {
-        return Err(RedirectProblem::Query { path: path() });
-    }
-    if let Some(character) = from.chars().find(|c| c.is_control()) {
-        return Err(RedirectProblem::Character {
-            text: path(),
-            character,
-        });
-    }
-    let mut names = Vec::new();
-    let mut segments = segments(from).peekable();
-    while let Some(segment) = segments.next() {
-        if segment.contains('*') && (segment != "*" || segments.peek().is_some()) {
-            return Err(RedirectProblem::Splat { path: path() });
-        }
-        let Some(name) = segment.strip_prefix(':') else {
-            continue;
-        };
-        if placeholder(name) != name || name.is_empty() || name == "splat" || names.contains(&name)
-        {
-            return Err(RedirectProblem::Placeholder { path: path() });
-        }
-        names.push(name);
-    }
-    Ok(())
+    let before_last = from.strip_suffix("/*").unwrap_or(from);
+    let names = segments(from).filter_map(|segment| segment.strip_prefix(':'));
+    let names: Vec<&str> = names.collect();
+    let is_placeholder =
+        |name: &&str| !name.is_empty() && placeholder(name) == *name && *name != "splat";
+    let distinct: HashSet<&&str> = names.iter().filter(|name| is_placeholder(name)).collect();
+    Err(if !is_host || from.starts_with("//") {
+        RedirectProblem::Host { path }
+    } else if !from.starts_with('/') {
+        RedirectProblem::NoSlash { path }
+    } else if from.contains(['?', '#']) {
+        RedirectProblem::Query { path }
+    } else if let Some(character) = from.chars().find(|c| c.is_control()) {
+        let text = path;
+        RedirectProblem::Character { text, character }
+    } else if before_last.contains('*') {
+        RedirectProblem::Splat { path }
+    } else if distinct.len() < names.len() {
+        RedirectProblem::Placeholder { path }
+    } else {
+        return Ok(());
+    })
 }
 
 fn check_to(redirect: &Redirect) -> Result<(), RedirectProblem> {

@@ -2,7 +2,7 @@
 //!
 //! A line without a status is a 301, as Netlify has it; Cloudflare Pages would answer 302.
 
-use super::headers_file::LineError;
+use super::headers_file::{LineError, read_lines};
 use super::redirect::Redirect;
 use super::unserved::{UnservedReason, UnservedRedirect};
 
@@ -17,24 +17,15 @@ pub struct RedirectsFile {
 /// [`super::redirects::Redirects::compile`] finds.
 pub fn parse(text: &str) -> Result<RedirectsFile, Vec<LineError>> {
     let mut file = RedirectsFile::default();
-    let mut errors = Vec::new();
-    for (line, content) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
-        let words: Vec<&str> = content
-            .split_ascii_whitespace()
-            .take_while(|word| !word.starts_with('#'))
-            .collect();
-        let Some((from, rest)) = words.split_first() else {
-            continue;
-        };
-        if let Err(problem) = file.add(line, from, rest) {
-            errors.push(LineError { line, problem });
+    read_lines(text, |line, content| {
+        let words = content.split_ascii_whitespace();
+        let words: Vec<&str> = words.take_while(|word| !word.starts_with('#')).collect();
+        match words.split_first() {
+            Some((from, rest)) => file.add(line, from, rest),
+            None => Ok(()),
         }
-    }
-    if errors.is_empty() {
-        Ok(file)
-    } else {
-        Err(errors)
-    }
+    })?;
+    Ok(file)
 }
 
 impl RedirectsFile {

@@ -50,11 +50,8 @@ pub(super) fn pack(
             .or_default()
             .insert(from, to);
     }
-    let (groups, few): (Vec<_>, Vec<_>) = groups
-        .into_iter()
-        .partition(|(_, group)| group.len() >= MIN_GROUP);
-    let mut groups: BTreeMap<_, _> = groups.into_iter().collect();
-    for (_, group) in few {
+    let few = groups.extract_if(.., |_, group| group.len() < MIN_GROUP);
+    for (_, group) in few.collect::<Vec<_>>() {
         groups.entry(("", "")).or_default().extend(group);
     }
     groups
