@@ -318,7 +318,7 @@ mod tests {
         "page.html",
     ];
 
-    /// Returns what is told of the links of one page, which has the places `here` and `Ort`.
+    /// Returns what is told of the links of one page, which has the places `here` and `Ort`. Without `mount` it is not known.
     fn told(mount: &str, key: &str, html: &str) -> Vec<(ProblemSort, String, bool)> {
         let mut builder = PageTableBuilder::default();
         let html = format!("<p id=here><a name=Ort><i id=7>{html}");
@@ -335,7 +335,7 @@ mod tests {
             page: true,
         };
         let site = LinkSite {
-            mount: Some(mount.to_owned()),
+            mount: Some(mount.to_owned()).filter(|mount| !mount.is_empty()),
             hosts: BTreeSet::from(["www.example.com".to_owned()]),
             keys: HashSet::from(KEYS),
             index: "index.html",
@@ -486,6 +486,18 @@ mod tests {
                 .map(|told| told.1)
                 .collect();
             assert_eq!(told, expected.into_iter().collect::<Vec<_>>(), "{html}");
+        }
+    }
+
+    #[test]
+    fn where_the_folder_is_not_known_relative_links_alone_are_judged() {
+        for (html, count) in [
+            ("<a href=gone>", 1),
+            ("<a href=/gone>", 0),
+            ("<base href=/docs/><a href=gone>", 0),
+            ("<base href=docs/><a href=gone>", 1),
+        ] {
+            assert_eq!(told("", "page.html", html).len(), count, "{html}");
         }
     }
 }
