@@ -195,7 +195,7 @@ impl HeaderRules {
 }
 
 impl CompiledRule {
-    fn compile(mut rule: HeaderRule) -> Result<Self, FieldProblem> {
+    fn compile(mut rule: HeaderRule) -> Result<Self, FieldProblem<HeaderProblem>> {
         let globs = compile_globs(&rule.patterns).map_err(|problem| ("match", problem))?;
         check(&mut rule)?;
         if let Some(preset) = rule.preset.as_deref().and_then(Preset::from_name) {

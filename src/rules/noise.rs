@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::globs::Globs;
 use super::links::html_links;
-use super::rule_check::{RuleError, compile_globs};
+use super::rule_check::{FieldProblem, RuleError, compile_globs};
 use crate::object::Md5;
 
 /// The most bytes that a compiled expression may take.
@@ -135,7 +135,7 @@ impl NoiseRules {
 }
 
 impl CompiledNoise {
-    fn compile(rule: &NoiseRule) -> Result<Self, (&'static str, String)> {
+    fn compile(rule: &NoiseRule) -> Result<Self, FieldProblem<String>> {
         let mut hasher = md5::Md5::new();
         for text in rule.patterns.iter().chain([&rule.regex]) {
             field(&mut hasher, text.as_bytes());

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::redirect::{Redirect, decoded, normal_path, placeholder, segments};
-use super::rule_check::RuleError;
+use super::rule_check::{FieldProblem, RuleError};
 use super::unserved::UnservedRedirect;
 
 /// The most bytes of a redirect's target that S3 keeps beside an object (S3 User Guide, "Working with object metadata").
@@ -58,9 +58,6 @@ pub enum RedirectProblem {
     Loop { path: Vec<String> },
 }
 
-/// The key of the redirect's table, and what is wrong there.
-type FieldProblem = (&'static str, RedirectProblem);
-
 /// Redirects that hold together, in their order: the first that matches a path answers it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Redirects {
@@ -89,7 +86,7 @@ impl Redirects {
     }
 
     /// Adds one at the end, if those before it leave it anything.
-    fn add(&mut self, redirect: Redirect) -> Result<(), FieldProblem> {
+    fn add(&mut self, redirect: Redirect) -> Result<(), FieldProblem<RedirectProblem>> {
         let index = self.all.len();
         let path = redirect.is_exact().then(|| normal_path(redirect.path()));
         let same = path.as_ref().and_then(|path| self.plain.get(path));
@@ -170,14 +167,14 @@ impl Redirect {
 }
 
 /// Checks the form of a redirect that nobody answers.
-pub fn check_unserved(unserved: &UnservedRedirect) -> Result<(), FieldProblem> {
+pub fn check_unserved(unserved: &UnservedRedirect) -> Result<(), FieldProblem<RedirectProblem>> {
     check(&Redirect {
         status: 301,
         ..unserved.redirect.clone()
     })
 }
 
-fn check(redirect: &Redirect) -> Result<(), FieldProblem> {
+fn check(redirect: &Redirect) -> Result<(), FieldProblem<RedirectProblem>> {
     check_from(redirect).map_err(|problem| ("from", problem))?;
     check_to(redirect).map_err(|problem| ("to", problem))?;
     match redirect.status {

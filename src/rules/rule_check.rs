@@ -36,7 +36,7 @@ pub struct RuleError<Problem> {
 
 impl<Problem> RuleError<Problem> {
     /// Makes the error of the rule of this index from a key of its table and what is wrong there.
-    pub(super) fn of(rule: usize) -> impl Fn((&'static str, Problem)) -> Self {
+    pub(super) fn of(rule: usize) -> impl Fn(FieldProblem<Problem>) -> Self {
         move |(field, problem)| Self {
             rule,
             field,
@@ -117,10 +117,10 @@ fn presets() -> String {
 }
 
 /// The key of the rule's table, and what is wrong there.
-pub(super) type FieldProblem = (&'static str, HeaderProblem);
+pub(super) type FieldProblem<Problem> = (&'static str, Problem);
 
 /// Checks one rule and brings names into the case that S3 keeps.
-pub(super) fn check(rule: &mut HeaderRule) -> Result<(), FieldProblem> {
+pub(super) fn check(rule: &mut HeaderRule) -> Result<(), FieldProblem<HeaderProblem>> {
     check_together(rule)?;
     for (field, value) in rule.fields() {
         if let Some(value) = value.filter(|value| !value.is_empty() && field != "storage-class") {
@@ -142,7 +142,7 @@ pub(super) fn check(rule: &mut HeaderRule) -> Result<(), FieldProblem> {
 }
 
 /// Checks what several rules gave together: each alone is within S3's limits, their sum may not be.
-pub fn check_limits(headers: &Headers) -> Result<(), FieldProblem> {
+pub fn check_limits(headers: &Headers) -> Result<(), FieldProblem<HeaderProblem>> {
     check_maps(&headers.metadata, &headers.tags)
 }
 
@@ -178,7 +178,7 @@ pub(super) fn compile_globs(patterns: &[String]) -> Result<Globs, HeaderProblem>
     })
 }
 
-fn check_together(rule: &HeaderRule) -> Result<(), FieldProblem> {
+fn check_together(rule: &HeaderRule) -> Result<(), FieldProblem<HeaderProblem>> {
     let preset = rule.preset.as_deref();
     if let Some(name) = preset.filter(|name| Preset::from_name(name).is_none()) {
         let problem = HeaderProblem::UnknownPreset {
@@ -320,7 +320,7 @@ fn check_tag(name: &str, value: &str) -> Result<(), HeaderProblem> {
 fn check_maps(
     metadata: &BTreeMap<String, String>,
     tags: &BTreeMap<String, String>,
-) -> Result<(), FieldProblem> {
+) -> Result<(), FieldProblem<HeaderProblem>> {
     let sizes = metadata
         .iter()
         .map(|(name, value)| name.len() + value.len());
