@@ -2,6 +2,10 @@
 //!
 //! A wrong yes lets browsers keep an asset for a year, a wrong no costs one purged path: in doubt, no.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use crate::object::key::file_name;
 
 pub mod evidence;
@@ -30,7 +34,13 @@ struct SplitName<'a> {
     file: &'a str,
     /// Without what stands behind a hash.
     stem: &'a str,
-    place: NamePlace,
+    kind: FileKind,
+    /// Somewhere under a folder that bundlers write to.
+    code_folder: bool,
+    /// Directly in such a folder.
+    direct: bool,
+    /// In a folder that holds nothing but hashed names.
+    framework: bool,
 }
 
 impl<'a> SplitName<'a> {
@@ -39,17 +49,14 @@ impl<'a> SplitName<'a> {
         let file = without_companion(name);
         let (stem, extension) = file.rsplit_once('.')?;
         let is_output = |folder: &str| matches!(folder, "_astro" | "_nuxt");
-        let place = NamePlace {
-            kind: kind_of(extension)?,
-            code_folder: folders.split('/').any(is_output_folder),
-            direct: is_output_folder(file_name(folders)),
-            framework: folders.split('/').any(is_output),
-        };
         Some(Self {
             folders,
             file,
             stem: without_suffixes(stem),
-            place,
+            kind: kind_of(extension)?,
+            code_folder: folders.split('/').any(is_output_folder),
+            direct: is_output_folder(file_name(folders)),
+            framework: folders.split('/').any(is_output),
         })
     }
 
@@ -60,9 +67,75 @@ impl<'a> SplitName<'a> {
 
     /// Tells whether its name alone says that it holds a hash.
     fn is_sure(&self) -> bool {
-        let (stem, place) = (self.stem, &self.place);
-        let is_hashed = || place.has_hex(stem) || place.has_base64(stem);
-        !holds_uuid(stem) && (is_hashed() || is_hugo_image(stem, place.kind))
+        !holds_uuid(self.stem) && (self.has_hex() || self.has_base64() || self.is_hugo_image())
+    }
+
+    /// Tells whether the last word of the stem is a hash in hex digits.
+    fn has_hex(&self) -> bool {
+        let stem = self.stem;
+        let (before, hash, separator) = match stem.rfind(['.', '-', '_', '~']) {
+            Some(index) => (&stem[..index], &stem[index + 1..], stem.as_bytes()[index]),
+            None => ("", stem, b' '),
+        };
+        if !is_hex_length(hash.len()) || !is_lower_hex(hash) {
+            return false;
+        }
+        let media_elsewhere = self.kind == FileKind::Media && !self.code_folder;
+        match (hash.len(), separator) {
+            // A name that is nothing but a hash: 20 and 32 digits are webpack's; elsewhere it may be anybody's id.
+            (_, b' ') => hash.len() >= 16 && !media_elsewhere && is_hex_hash(hash),
+            // webpack's chunks are called `[id].[hash]`, the id itself a number or 8 hex digits.
+            (8, b'.') if self.kind == FileKind::Code && is_chunk_id(before) => {
+                has_digit(hash) && has_letter(hash)
+            }
+            (_, b'.') => is_hex_hash(hash),
+            (..16, b'-') if media_elsewhere => before == "favicon" && is_hex_hash(hash),
+            (_, b'-') => is_hex_hash(hash),
+            // Words joined by `_` are more often written by hand.
+            (16.., b'_') => self.kind == FileKind::Code && is_hex_hash(hash),
+            _ => false,
+        }
+    }
+
+    /// Splits a stem before what may be a hash as Rollup, Vite and esbuild write it.
+    fn split_base64(&self) -> Option<(&'a str, &'a str)> {
+        if !self.framework {
+            return split_last(self.stem).filter(|(before, _)| !before.is_empty());
+        }
+        split_last(self.stem).or_else(|| split_last(without_transform(self.stem)))
+    }
+
+    /// Tells whether the stem ends in a hash as Rollup, Vite and esbuild write it: 8 characters, mostly of base64url.
+    fn has_base64(&self) -> bool {
+        let Some((before, hash)) = self.split_base64() else {
+            return false;
+        };
+        if before == "chunk-" && self.kind == FileKind::Code {
+            return is_base32(hash);
+        }
+        // `main-QWRTYPSD.js`: esbuild, and so Angular, where no word is written so.
+        if self.kind == FileKind::Code && before.ends_with('-') && is_base32(hash) {
+            return written_bits(hash) >= BASE32_BITS + 12;
+        }
+        let enough = match self.kind {
+            _ if self.framework => RANDOM_BITS - 6,
+            FileKind::Code if self.code_folder => RANDOM_BITS + 2,
+            FileKind::Code => RANDOM_BITS + 10,
+            FileKind::Media if self.direct => RANDOM_BITS + 2,
+            FileKind::Media => return false,
+        };
+        written_bits(hash) >= enough && !is_readable(hash)
+    }
+
+    /// Recognizes Hugo's resized images: `photo_hu_8f3a….webp`, earlier `photo_hu8f3a…_12345_600x0_resize_q75_box.jpg`.
+    fn is_hugo_image(&self) -> bool {
+        let mut behind = self.stem.split("_hu").skip(1);
+        self.kind == FileKind::Media
+            && behind.any(|rest| {
+                let rest = rest.trim_start_matches('_');
+                let (hash, _) = rest.split_once('_').unwrap_or((rest, ""));
+                matches!(hash.len(), 16 | 32) && is_hex_hash(hash)
+            })
     }
 }
 
@@ -72,16 +145,6 @@ enum FileKind {
     Code,
     /// As often somebody's upload, whose name may hold a random id.
     Media,
-}
-
-struct NamePlace {
-    kind: FileKind,
-    /// Somewhere under a folder that bundlers write to.
-    code_folder: bool,
-    /// Directly in such a folder.
-    direct: bool,
-    /// In a folder that holds nothing but hashed names.
-    framework: bool,
 }
 
 /// Cuts off what a companion's name adds: `main.1f2e.js.map`, `main.1f2e.js.LICENSE.txt` and `main.1f2e.js.gz` are asked for
@@ -139,64 +202,6 @@ fn without_suffixes(mut stem: &str) -> &str {
     stem
 }
 
-impl NamePlace {
-    /// Tells whether the last word of the stem is a hash in hex digits.
-    fn has_hex(&self, stem: &str) -> bool {
-        let (before, hash, separator) = match stem.rfind(['.', '-', '_', '~']) {
-            Some(index) => (&stem[..index], &stem[index + 1..], stem.as_bytes()[index]),
-            None => ("", stem, b' '),
-        };
-        if !is_hex_length(hash.len()) || !is_lower_hex(hash) {
-            return false;
-        }
-        let media_elsewhere = self.kind == FileKind::Media && !self.code_folder;
-        match (hash.len(), separator) {
-            // A name that is nothing but a hash: 20 and 32 digits are webpack's; elsewhere it may be anybody's id.
-            (_, b' ') => hash.len() >= 16 && !media_elsewhere && is_hex_hash(hash),
-            // webpack's chunks are called `[id].[hash]`, the id itself a number or 8 hex digits.
-            (8, b'.') if self.kind == FileKind::Code && is_chunk_id(before) => {
-                has_digit(hash) && has_letter(hash)
-            }
-            (_, b'.') => is_hex_hash(hash),
-            (..16, b'-') if media_elsewhere => before == "favicon" && is_hex_hash(hash),
-            (_, b'-') => is_hex_hash(hash),
-            // Words joined by `_` are more often written by hand.
-            (16.., b'_') => self.kind == FileKind::Code && is_hex_hash(hash),
-            _ => false,
-        }
-    }
-
-    /// Splits a stem before what may be a hash as Rollup, Vite and esbuild write it.
-    fn split_base64<'s>(&self, stem: &'s str) -> Option<(&'s str, &'s str)> {
-        if !self.framework {
-            return split_last(stem).filter(|(before, _)| !before.is_empty());
-        }
-        split_last(stem).or_else(|| split_last(without_transform(stem)))
-    }
-
-    /// Tells whether the stem ends in a hash as Rollup, Vite and esbuild write it: 8 characters, mostly of base64url.
-    fn has_base64(&self, stem: &str) -> bool {
-        let Some((before, hash)) = self.split_base64(stem) else {
-            return false;
-        };
-        if before == "chunk-" && self.kind == FileKind::Code {
-            return is_base32(hash);
-        }
-        // `main-QWRTYPSD.js`: esbuild, and so Angular, where no word is written so.
-        if self.kind == FileKind::Code && before.ends_with('-') && is_base32(hash) {
-            return written_bits(hash) >= BASE32_BITS + 12;
-        }
-        let enough = match self.kind {
-            _ if self.framework => RANDOM_BITS - 6,
-            FileKind::Code if self.code_folder => RANDOM_BITS + 2,
-            FileKind::Code => RANDOM_BITS + 10,
-            FileKind::Media if self.direct => RANDOM_BITS + 2,
-            FileKind::Media => return false,
-        };
-        written_bits(hash) >= enough && !is_readable(hash)
-    }
-}
-
 /// Splits a stem before 8 last characters of base64url that stand alone.
 fn split_last(stem: &str) -> Option<(&str, &str)> {
     let (before, hash) = stem.split_at_checked(stem.len().checked_sub(8)?)?;
@@ -216,16 +221,6 @@ fn without_transform(stem: &str) -> &str {
         Some((before, after)) if is_hash(after) => before,
         _ => stem,
     }
-}
-
-/// Recognizes Hugo's resized images: `photo_hu_8f3a….webp`, earlier `photo_hu8f3a…_12345_600x0_resize_q75_box.jpg`.
-fn is_hugo_image(stem: &str, kind: FileKind) -> bool {
-    kind == FileKind::Media
-        && stem.split("_hu").skip(1).any(|rest| {
-            let rest = rest.trim_start_matches('_');
-            let (hash, _) = rest.split_once('_').unwrap_or((rest, ""));
-            matches!(hash.len(), 16 | 32) && is_hex_hash(hash)
-        })
 }
 
 fn is_hex_length(length: usize) -> bool {
@@ -267,16 +262,10 @@ fn is_base32(text: &str) -> bool {
 
 /// Tells whether a UUID is in the stem, which names an upload and not a content.
 fn holds_uuid(stem: &str) -> bool {
-    const DASHES: [usize; 4] = [8, 13, 18, 23];
-    let fits = |(index, byte): (usize, &u8)| {
-        if DASHES.contains(&index) {
-            *byte == b'-'
-        } else {
-            byte.is_ascii_hexdigit()
-        }
-    };
-    let mut windows = stem.as_bytes().windows(36);
-    windows.any(|window| window.iter().enumerate().all(fits))
+    static UUID: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new("(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}").expect("constant")
+    });
+    UUID.is_match(stem)
 }
 
 #[cfg(test)]

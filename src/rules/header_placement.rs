@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::edge_function::{FunctionHeader, PathRewrite};
+use super::headers_file::join;
 use super::path_pattern::PathPattern;
 use super::security_preset::SECURITY_HEADERS;
 use super::unserved::{HeaderScope, UnkeptHeader};
@@ -150,13 +151,6 @@ fn by_name(
         }
     }
     (rules, unserved)
-}
-
-fn join(earlier: &str, value: &str) -> String {
-    if earlier.is_empty() || value.is_empty() {
-        return value.to_owned();
-    }
-    format!("{earlier}, {value}")
 }
 
 /// Settles one header. A policy stands for all paths of a behavior, and a function has the last word: so that what a later

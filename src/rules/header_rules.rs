@@ -1,7 +1,7 @@
 //! Header rules: what each object is served with, by globs on its key; later rules win header by header.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::fingerprinted::siblings::NameVerdict;
 use super::globs::Globs;
@@ -9,7 +9,9 @@ use super::header_rule::HeaderRule;
 use super::media::StreamPart;
 use super::page::is_page;
 use super::presets::Preset;
-use super::rule_check::{FieldProblem, RuleError, bad_glob, check, check_limits};
+use super::rule_check::{
+    FieldProblem, HeaderProblem, RuleError, check, check_limits, compile_globs,
+};
 use crate::object::Headers;
 use crate::object::encoding::Encoding;
 
@@ -76,45 +78,31 @@ pub struct HeaderExplanation {
     pub spared: Option<usize>,
 }
 
-/// The rules that matched anything so far.
+/// The rules that matched anything so far, by their indexes.
 #[derive(Clone, Debug, Default)]
-pub struct MatchedRules {
-    /// By the rule's index; rules past its end matched nothing.
-    rules: Vec<bool>,
-}
+pub struct MatchedRules(BTreeSet<usize>);
 
 impl MatchedRules {
     /// Returns the indexes of rules that matched nothing.
     pub fn idle(&self, rules: &HeaderRules) -> Vec<usize> {
-        let matched = self.rules.iter().copied().chain(std::iter::repeat(false));
-        let indexes = (0..rules.rules.len()).zip(matched);
-        let idle = indexes.filter(|(_, matched)| !matched);
-        idle.map(|(index, _)| index).collect()
+        let indexes = 0..rules.rules.len();
+        indexes.filter(|index| !self.0.contains(index)).collect()
     }
 
     /// Adds what another found, so that several threads can share the work.
     pub fn merge(&mut self, other: &Self) {
-        let count = self.rules.len().max(other.rules.len());
-        self.rules.resize(count, false);
-        for (matched, theirs) in self.rules.iter_mut().zip(&other.rules) {
-            *matched |= theirs;
-        }
+        self.0.extend(&other.0);
     }
 }
 
 impl HeaderRules {
     /// Checks and compiles the rules. The error names the rule by its index and the key of its table.
-    pub fn compile(rules: Vec<HeaderRule>) -> Result<Self, RuleError> {
-        let compiled = rules.into_iter().enumerate().map(|(index, rule)| {
-            CompiledRule::compile(rule).map_err(|(field, problem)| RuleError {
-                rule: index,
-                field,
-                problem,
-            })
-        });
-        Ok(Self {
-            rules: compiled.collect::<Result<_, _>>()?,
-        })
+    pub fn compile(rules: Vec<HeaderRule>) -> Result<Self, RuleError<HeaderProblem>> {
+        let rules = rules.into_iter().enumerate();
+        let rules =
+            rules.map(|(index, rule)| CompiledRule::compile(rule).map_err(RuleError::of(index)));
+        let rules = rules.collect::<Result<_, _>>()?;
+        Ok(Self { rules })
     }
 
     /// Tells whether any rule asks for compression.
@@ -148,15 +136,18 @@ impl HeaderRules {
         facts: &ObjectFacts<'_>,
         matched: &mut MatchedRules,
     ) -> RuledHeaders<'_> {
-        matched.rules.resize(self.rules.len(), false);
         let mut matching = Vec::new();
-        for (rule, matched) in self.rules.iter().zip(&mut matched.rules) {
-            if rule.globs.matches(key) {
-                matching.push(&rule.rule);
-                *matched = true;
-            }
+        for (index, rule) in self.matching(key) {
+            matching.push(rule);
+            matched.0.insert(index);
         }
         resolve(key, facts, &matching)
+    }
+
+    fn matching(&self, key: &str) -> impl Iterator<Item = (usize, &HeaderRule)> {
+        let rules = self.rules.iter().enumerate();
+        let matching = rules.filter(move |(_, rule)| rule.globs.matches(key));
+        matching.map(|(index, rule)| (index, &rule.rule))
     }
 
     /// Returns each header of [`Self::headers_for`] with where it comes from, the last word on each alone.
@@ -165,24 +156,21 @@ impl HeaderRules {
         let preset = facts.preset(key, served.fingerprinted);
         let cache_control = preset.cache_control().unwrap_or_default();
         let fingerprinted = (yes(facts.name.is_fingerprinted()), facts.name.to_string());
-        let defaults: [(_, _, Cow<'static, str>); 4] = [
+        let defaults: [(&str, &str, Cow<'static, str>); 4] = [
             (CACHE_CONTROL, cache_control, preset.name().into()),
             ("content-type", facts.content_type, "type by name".into()),
             ("fingerprinted", fingerprinted.0, fingerprinted.1.into()),
             ("page", yes(served.page), "by content-type".into()),
         ];
-        let mut last: BTreeMap<Cow<'static, str>, (String, HeaderSource)> = BTreeMap::new();
-        for (header, value, name) in defaults {
-            last.insert(
+        let defaults = defaults.into_iter().map(|(header, value, name)| {
+            (
                 header.into(),
                 (value.to_owned(), HeaderSource::Default(name)),
-            );
-        }
+            )
+        });
+        let mut last: BTreeMap<Cow<'static, str>, (String, HeaderSource)> = defaults.collect();
         let mut spared = None;
-        let matching = self.rules.iter().enumerate();
-        for (index, CompiledRule { rule, .. }) in
-            matching.filter(|(_, rule)| rule.globs.matches(key))
-        {
+        for (index, rule) in self.matching(key) {
             for (header, value) in said(rule) {
                 if header == CACHE_CONTROL {
                     let is_heeded = keeps(rule, preset, key);
@@ -207,10 +195,9 @@ impl HeaderRules {
 }
 
 impl CompiledRule {
-    fn compile(mut rule: HeaderRule) -> Result<Self, FieldProblem> {
+    fn compile(mut rule: HeaderRule) -> Result<Self, FieldProblem<HeaderProblem>> {
+        let globs = compile_globs(&rule.patterns).map_err(|problem| ("match", problem))?;
         check(&mut rule)?;
-        let globs = Globs::compile(rule.patterns.iter().map(String::as_str));
-        let globs = globs.map_err(|bad| ("match", bad_glob(bad)))?;
         if let Some(preset) = rule.preset.as_deref().and_then(Preset::from_name) {
             // An empty text removes the header.
             rule.cache_control = Some(preset.cache_control().unwrap_or_default().to_owned());

@@ -26,29 +26,42 @@ pub struct HeadersFile {
     pub unkept: Vec<(usize, UnkeptHeader)>,
 }
 
-/// Reads the file. All that is wrong is told at once.
+/// Reads a file line by line. All that is wrong is told at once.
+pub(super) fn read_lines<'a>(
+    text: &'a str,
+    mut read: impl FnMut(usize, &'a str) -> Result<(), String>,
+) -> Result<(), Vec<LineError>> {
+    let lines = (1..).zip(text.trim_start_matches('\u{feff}').lines());
+    let errors = lines.filter_map(|(line, content)| {
+        let problem = read(line, content).err()?;
+        Some(LineError { line, problem })
+    });
+    let errors: Vec<LineError> = errors.collect();
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors)
+    }
+}
+
+/// Reads the file.
 pub fn parse(text: &str) -> Result<HeadersFile, Vec<LineError>> {
     let mut file = HeadersFile::default();
-    let mut errors = Vec::new();
     let mut path = None;
-    for (line, content) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+    read_lines(text, |line, content| {
         let trimmed = content.trim();
         if trimmed.is_empty() || trimmed.starts_with('#') {
-            continue;
+            return Ok(());
         }
-        let read = if !content.starts_with([' ', '\t']) {
+        if !content.starts_with([' ', '\t']) {
             path = Some(trimmed);
-            file.begin(line, trimmed)
-        } else if let Some(path) = path {
-            file.add(line, path, trimmed)
-        } else {
-            Err("a header before any path; begin a line with the path that it is for, such as \"/*\"".to_owned())
-        };
-        errors.extend(read.err().map(|problem| LineError { line, problem }));
-    }
-    if !errors.is_empty() {
-        return Err(errors);
-    }
+            return file.begin(line, trimmed);
+        }
+        let path = path.ok_or(
+            "a header before any path; begin a line with the path that it is for, such as \"/*\"",
+        )?;
+        file.add(line, path, trimmed)
+    })?;
     // A path without headers that S3 keeps sets nothing.
     file.rules.retain(|(_, rule)| !rule.is_empty());
     Ok(file)
@@ -74,7 +87,7 @@ impl HeadersFile {
         let rule = self.rules.last_mut().map(|(_, rule)| rule);
         let rule = rule.filter(|_| !scope.has_host());
         if !rule.is_some_and(|rule| set(rule, name, value)) {
-            let (name, value) = (name.to_owned(), value.unwrap_or_default().to_owned());
+            let (name, value) = (name.to_owned(), value.to_owned());
             self.unkept
                 .push((line, UnkeptHeader { scope, name, value }));
         }
@@ -164,30 +177,30 @@ fn splat(before: &str, after: &str) -> Vec<String> {
     vec![format!("/{before}*{after}"), format!("/{before}*/{nested}")]
 }
 
-/// Reads a name and its value; `! Name` has none.
-fn header(line: &str) -> Result<(&str, Option<&str>), String> {
-    let (name, value) = match line.strip_prefix('!') {
-        Some(name) => (name.trim(), None),
-        None => {
-            let (name, value) = line.split_once(':').ok_or_else(|| {
-                format!(
-                    "{line:?} is not a header; write \"Name: value\", or \"! Name\" to take one away"
-                )
-            })?;
-            (name.trim(), Some(value.trim()))
+/// Reads a name and its value; that of `! Name` is empty.
+fn header(line: &str) -> Result<(&str, &str), String> {
+    let (name, value) = if let Some(name) = line.strip_prefix('!') {
+        (name.trim(), "")
+    } else {
+        let (name, value) = line.split_once(':').ok_or_else(|| {
+            format!(
+                "{line:?} is not a header; write \"Name: value\", or \"! Name\" to take one away"
+            )
+        })?;
+        let (name, value) = (name.trim(), value.trim());
+        if value.is_empty() {
+            return Err(format!(
+                "{name:?} has no value; write \"! {name}\" to take the header away"
+            ));
         }
+        (name, value)
     };
-    if value == Some("") {
-        return Err(format!(
-            "{name:?} has no value; write \"! {name}\" to take the header away"
-        ));
-    }
     if !is_header_name(name) {
         return Err(format!(
             "{name:?} is not a header's name; write letters, digits and \"-\""
         ));
     }
-    if value.is_some_and(|value| value.contains(char::is_control)) {
+    if value.contains(char::is_control) {
         return Err(format!(
             "the value of {name:?} holds a control character; leave it out"
         ));
@@ -196,7 +209,7 @@ fn header(line: &str) -> Result<(&str, Option<&str>), String> {
 }
 
 /// Sets a header that S3 keeps; false for another.
-fn set(rule: &mut HeaderRule, name: &str, value: Option<&str>) -> bool {
+fn set(rule: &mut HeaderRule, name: &str, value: &str) -> bool {
     let folded = name.to_ascii_lowercase();
     let field = match folded.as_str() {
         "cache-control" => &mut rule.cache_control,
@@ -208,21 +221,21 @@ fn set(rule: &mut HeaderRule, name: &str, value: Option<&str>) -> bool {
             let Some(meta) = folded.strip_prefix("x-amz-meta-") else {
                 return false;
             };
-            let joined = join(rule.metadata.get(meta).cloned(), value);
-            rule.metadata.insert(meta.to_owned(), joined);
+            let own = rule.metadata.entry(meta.to_owned()).or_default();
+            *own = join(own, value);
             return true;
         }
     };
-    *field = Some(join(field.take(), value));
+    *field = Some(join(field.as_deref().unwrap_or_default(), value));
     true
 }
 
-/// Joins the values of a header given twice in a block (Cloudflare Pages, "Headers").
-fn join(earlier: Option<String>, value: Option<&str>) -> String {
-    match (earlier.filter(|text| !text.is_empty()), value) {
-        (Some(earlier), Some(value)) => format!("{earlier}, {value}"),
-        (_, value) => value.unwrap_or_default().to_owned(),
+/// Joins the values of a header given twice in a block (Cloudflare Pages, "Headers"); an empty one takes it away.
+pub(super) fn join(earlier: &str, value: &str) -> String {
+    if earlier.is_empty() || value.is_empty() {
+        return value.to_owned();
     }
+    format!("{earlier}, {value}")
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! Judges the links of all pages of a site. A link is judged once for all pages that have it, or once a folder where it is relative.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
+use std::rc::Rc;
 
 use percent_encoding::percent_decode_str;
 
 use super::link_report::{LinkProblem, LinkReport, ProblemSort};
 use super::link_site::{LinkSite, PathFinding, split_port};
-use super::links::{Reference, joined, plain};
+use super::links::{Reference, plain};
 use super::page_facts::LinkSort;
 use super::page_table::{PageTable, TabledPage, TextId};
 use crate::object::{Key, Md5};
@@ -27,11 +29,7 @@ pub fn check_links(pages: &[CheckedPage], table: &PageTable, site: &LinkSite) ->
         site,
         table,
         contents: contents.collect(),
-        ids: HashMap::new(),
-        reaches: vec![None; table.texts()],
-        fates: vec![LinkFate::Fine],
-        relative: vec![(usize::MAX, 0); table.texts()],
-        folders: HashMap::new(),
+        judged: vec![None; table.texts()],
         told: HashMap::new(),
         report: LinkReport::default(),
     };
@@ -42,11 +40,6 @@ pub fn check_links(pages: &[CheckedPage], table: &PageTable, site: &LinkSite) ->
     }
     let mut report = checker.report;
     report.titles = titles(pages, table);
-    for fate in checker.fates {
-        if let LinkFate::Nothing { path, pages, .. } = fate {
-            report.dead.entry(path).or_default().extend(pages);
-        }
-    }
     let problems = &mut report.problems;
     problems.sort_by(|one, other| (one.sort, one.page()).cmp(&(other.sort, other.page())));
     report
@@ -56,7 +49,8 @@ pub fn check_links(pages: &[CheckedPage], table: &PageTable, site: &LinkSite) ->
 fn titles(pages: &[CheckedPage], table: &PageTable) -> HashMap<Box<str>, Key> {
     let mut titles: HashMap<&str, Option<&Key>> = HashMap::new();
     for page in pages {
-        if let Some(title) = table.page(&page.content).and_then(|facts| facts.title) {
+        let facts = table.page(&page.content);
+        if let Some(title) = facts.and_then(|facts| table.title(facts)) {
             titles
                 .entry(title)
                 .and_modify(|page| *page = None)
@@ -68,36 +62,33 @@ fn titles(pages: &[CheckedPage], table: &PageTable) -> HashMap<Box<str>, Key> {
         .collect()
 }
 
-/// What a link's text alone tells of where it leads.
-#[derive(Clone, Copy)]
-enum LinkReach {
-    /// A place in the page that it stands in.
-    Page,
-    /// It depends on the page's folder.
-    Folder,
-    /// The same from wherever: the fate of this number.
-    Anywhere(usize),
+/// What is wrong with a link, whoever follows it.
+#[derive(Debug)]
+struct LinkFault {
+    sort: ProblemSort,
+    suggestion: Option<String>,
+    /// Where nothing is: a path below the site's root.
+    nothing: Option<String>,
+    /// Whether another site is visited, of which is not known here whether it takes https:.
+    elsewhere: bool,
 }
 
-/// What becomes of somebody who follows a link.
-#[derive(Clone, Debug)]
-enum LinkFate {
-    Fine,
-    /// Nothing is there: a path below the site's root.
-    Nothing {
-        path: String,
-        suggestion: Option<String>,
-        /// Which link there.
-        pages: Vec<Key>,
-    },
-    Case(String),
-    /// The place in the page is not there.
-    NoAnchor(Option<String>),
-    Bucket,
-    Insecure {
-        /// Whether it leads to the site itself.
-        own: bool,
-    },
+impl LinkFault {
+    fn new(sort: ProblemSort, suggestion: Option<String>) -> Self {
+        Self {
+            sort,
+            suggestion,
+            nothing: None,
+            elsewhere: false,
+        }
+    }
+}
+
+/// A link's text as it was judged last: in which folder, if it depends on that, and what is wrong with it.
+#[derive(Clone)]
+struct JudgedLink {
+    folder: Option<Rc<str>>,
+    fault: Option<Rc<LinkFault>>,
 }
 
 struct LinkChecker<'a> {
@@ -105,145 +96,101 @@ struct LinkChecker<'a> {
     table: &'a PageTable,
     /// The content of each page, by its key.
     contents: HashMap<&'a str, Md5>,
-    /// The number of each text, where that is asked for.
-    ids: HashMap<&'a str, TextId>,
-    /// By the number of the link's text.
-    reaches: Vec<Option<LinkReach>>,
-    fates: Vec<LinkFate>,
-    /// By the number of the text, the folder that it was last judged in and its fate there: pages of a folder mostly stand together.
-    relative: Vec<(usize, usize)>,
-    folders: HashMap<String, usize>,
+    /// By the number of the link's text. Pages of a folder mostly stand together.
+    judged: Vec<Option<JudgedLink>>,
     /// The number of the problem that a link's text has.
     told: HashMap<(ProblemSort, TextId), usize>,
     report: LinkReport,
 }
 
 impl<'a> LinkChecker<'a> {
-    fn page(&mut self, page: &CheckedPage, facts: TabledPage<'a>) {
+    fn page(&mut self, page: &CheckedPage, facts: &TabledPage) {
         self.report.pages += u64::from(page.page);
         let href = facts.base().map(|base| self.table.text(base));
         let base = self.site.base(page.key.as_str(), href);
         let folder = base.as_deref().and_then(|base| base.rsplit_once('/'));
-        let folder = folder.map(|(folder, _)| {
-            let new = self.folders.len();
-            *self.folders.entry(folder.to_owned()).or_insert(new)
-        });
-        for (sort, text) in facts.links() {
+        let folder: Option<Rc<str>> = folder.map(|(folder, _)| folder.into());
+        for (sort, text) in facts.links.iter().copied() {
             if matches!(sort, LinkSort::Mention | LinkSort::Base) {
                 continue;
             }
             self.report.links += 1;
-            let fate = match (self.reach(text), base.as_deref(), folder) {
-                (LinkReach::Anywhere(fate), ..) => fate,
-                (LinkReach::Page, ..) if sort != LinkSort::Visit => 0,
-                (LinkReach::Page, base, _) => {
-                    let fate = self.place(facts, base, text);
-                    self.keep(fate)
-                }
-                (LinkReach::Folder, Some(base), Some(folder)) => {
-                    self.in_folder(base, (folder, text))
-                }
-                // Another host's.
-                (LinkReach::Folder, ..) => 0,
+            let plain = plain(self.table.text(text));
+            let Some(reference) = Reference::read(&plain) else {
+                continue;
             };
-            if fate > 0 {
-                self.tell(page, sort, (text, fate));
+            let fault = if reference.stays() {
+                if sort != LinkSort::Visit {
+                    continue;
+                }
+                let fault = self.place(facts, base.as_deref(), reference.fragment);
+                fault.map(Rc::new)
+            } else {
+                let folder = folder.clone().filter(|_| reference.is_relative());
+                self.fault(base.as_deref(), folder, (text, reference))
+            };
+            if let Some(fault) = fault {
+                self.tell(page, sort, (text, &fault));
             }
         }
     }
 
-    fn reach(&mut self, text: TextId) -> LinkReach {
-        let index = text as usize;
-        if let Some(reach) = self.reaches.get(index).copied().flatten() {
-            return reach;
+    /// Judges a link that leads to another page, unless that was just done.
+    fn fault(
+        &mut self,
+        base: Option<&str>,
+        folder: Option<Rc<str>>,
+        (text, reference): (TextId, Reference),
+    ) -> Option<Rc<LinkFault>> {
+        let known = self.judged.get(text as usize).cloned().flatten();
+        if let Some(known) = known.filter(|known| known.folder == folder) {
+            return known.fault;
         }
-        let reach = match Reference::read(&plain(self.table.text(text))) {
-            Reference::Path { path: "", .. } => LinkReach::Page,
-            Reference::Path { path, fragment } if path.starts_with('/') => {
-                let fate = match self.site.mount {
-                    Some(_) => self.path(&joined("/", path), fragment),
-                    None => LinkFate::Fine,
-                };
-                LinkReach::Anywhere(self.keep(fate))
-            }
-            Reference::Path { .. } => LinkReach::Folder,
-            Reference::Host { .. } => {
-                let fate = self.elsewhere(text);
-                LinkReach::Anywhere(self.keep(fate))
-            }
-            Reference::Other => LinkReach::Anywhere(0),
-        };
-        if let Some(known) = self.reaches.get_mut(index) {
-            *known = Some(reach);
+        let fault = self.judge(base, reference).map(Rc::new);
+        if let Some(known) = self.judged.get_mut(text as usize) {
+            let fault = fault.clone();
+            *known = Some(JudgedLink { folder, fault });
         }
-        reach
+        fault
+    }
+
+    fn judge(&self, base: Option<&str>, reference: Reference) -> Option<LinkFault> {
+        let host = reference.host.unwrap_or_default();
+        if reference.host.is_some() && (self.site.is_bucket)(host, reference.path) {
+            return Some(LinkFault::new(ProblemSort::Bucket, None));
+        }
+        let target = self.site.target(base, &reference);
+        let fault = target.and_then(|path| self.path(&path, reference.fragment));
+        let is_open = reference.insecure && !is_private(host);
+        fault.or_else(|| {
+            is_open.then(|| LinkFault {
+                elsewhere: !self.site.is_own(host),
+                ..LinkFault::new(ProblemSort::Insecure, None)
+            })
+        })
     }
 
     /// Judges a link to a place of the page, or of what its `<base href>` names.
-    fn place(&mut self, facts: TabledPage<'a>, base: Option<&str>, text: TextId) -> LinkFate {
-        let text = plain(self.table.text(text));
-        let Reference::Path {
-            fragment: Some(fragment),
-            ..
-        } = Reference::read(&text)
-        else {
-            return LinkFate::Fine;
-        };
-        match base {
-            _ if facts.base().is_none() => self.anchor(facts, fragment),
-            Some(base) if !fragment.is_empty() => self.path(base, Some(fragment)),
-            _ => LinkFate::Fine,
+    fn place(
+        &self,
+        facts: &TabledPage,
+        base: Option<&str>,
+        fragment: Option<&str>,
+    ) -> Option<LinkFault> {
+        let fragment = fragment?;
+        if facts.base().is_none() {
+            return self.anchor(facts, fragment);
         }
+        let base = base.filter(|_| !fragment.is_empty())?;
+        self.path(base, Some(fragment))
     }
 
-    fn in_folder(&mut self, base: &str, (folder, text): (usize, TextId)) -> usize {
-        match self.relative.get(text as usize) {
-            Some((known, fate)) if *known == folder => return *fate,
-            _ => {}
-        }
-        let fate = match Reference::read(&plain(self.table.text(text))) {
-            Reference::Path { path, fragment } => self.path(&joined(base, path), fragment),
-            _ => LinkFate::Fine,
-        };
-        let fate = self.keep(fate);
-        if let Some(known) = self.relative.get_mut(text as usize) {
-            *known = (folder, fate);
-        }
-        fate
-    }
-
-    /// Judges a link that names a host.
-    fn elsewhere(&mut self, text: TextId) -> LinkFate {
-        let text = plain(self.table.text(text));
-        let Reference::Host {
-            insecure,
-            host,
-            path,
-            fragment,
-        } = Reference::read(&text)
-        else {
-            return LinkFate::Fine;
-        };
-        if (self.site.is_bucket)(host, path) {
-            return LinkFate::Bucket;
-        }
-        let own = self.site.is_own(host);
-        let fate = match own && self.site.mount.is_some() {
-            true => self.path(&joined("/", path), fragment),
-            false => LinkFate::Fine,
-        };
-        match fate {
-            LinkFate::Fine if insecure && !is_private(host) => LinkFate::Insecure { own },
-            fate => fate,
-        }
-    }
-
-    fn path(&mut self, path: &str, fragment: Option<&str>) -> LinkFate {
+    fn path(&self, path: &str, fragment: Option<&str>) -> Option<LinkFault> {
         match self.site.find(path) {
-            PathFinding::Unknown => LinkFate::Fine,
+            PathFinding::Unknown => None,
             PathFinding::Nothing {
                 case: Some(case), ..
-            } => LinkFate::Case(case),
+            } => Some(LinkFault::new(ProblemSort::Case, Some(case))),
             PathFinding::Nothing {
                 path: nothing,
                 suggestion,
@@ -253,104 +200,70 @@ impl<'a> LinkChecker<'a> {
                 let whole = fragment.map(|fragment| format!("{path}%23{fragment}"));
                 let encoded =
                     whole.filter(|path| matches!(self.site.find(path), PathFinding::Key(_)));
-                LinkFate::Nothing {
-                    path: nothing,
-                    suggestion: encoded.or(suggestion),
-                    pages: Vec::new(),
-                }
-            }
-            PathFinding::Key(key) => fragment
-                .and_then(|fragment| {
-                    let facts = self.table.page(self.contents.get(key)?)?;
-                    Some(self.anchor(facts, fragment))
+                Some(LinkFault {
+                    nothing: Some(nothing),
+                    ..LinkFault::new(ProblemSort::Dead, encoded.or(suggestion))
                 })
-                .unwrap_or(LinkFate::Fine),
+            }
+            PathFinding::Key(key) => {
+                let facts = self.table.page(self.contents.get(key)?)?;
+                self.anchor(facts, fragment?)
+            }
         }
     }
 
     /// Judges the place in a page that a fragment names (WHATWG HTML, "Scrolling to a fragment").
-    fn anchor(&mut self, facts: TabledPage, fragment: &str) -> LinkFate {
+    fn anchor(&self, facts: &TabledPage, fragment: &str) -> Option<LinkFault> {
         // What browsers look for in the text is no anchor, and a path is for the router of an application.
         let (fragment, _) = fragment.split_once(":~:").unwrap_or((fragment, ""));
         let is_everywhere = fragment.is_empty()
             || fragment.eq_ignore_ascii_case("top")
             || fragment.starts_with(['/', '!']);
         if is_everywhere || self.site.routes || facts.scripted {
-            return LinkFate::Fine;
+            return None;
         }
         let decoded = percent_decode_str(fragment).decode_utf8_lossy();
-        let mut is_there = |name: &str| {
-            let id = self.ids().get(name).copied();
-            id.is_some_and(|id| facts.anchors.contains(&id))
-        };
         // Of several lines of code scripts mark all.
         let is_line = |text: &str| text.trim_start_matches('L').parse::<u32>().is_ok();
         let lines = decoded.split_once('-');
         let lines = lines.filter(|(first, last)| is_line(first) && is_line(last));
-        if is_there(fragment)
-            || is_there(&decoded)
-            || lines.is_some_and(|(first, _)| is_there(first))
-        {
-            return LinkFate::Fine;
+        let first = lines.map_or(fragment, |(first, _)| first);
+        let names = || facts.anchors.iter().map(|id| self.table.text(*id));
+        if names().any(|name| name == fragment || name == decoded || name == first) {
+            return None;
         }
-        let anchors = facts.anchors.iter().map(|id| self.table.text(*id));
-        let mut same = anchors.filter(|name| name.eq_ignore_ascii_case(&decoded));
-        let suggestion = same.next().map(|name| format!("#{name}"));
-        LinkFate::NoAnchor(suggestion)
+        let same = names().find(|name| name.eq_ignore_ascii_case(&decoded));
+        let suggestion = same.map(|name| format!("#{name}"));
+        Some(LinkFault::new(ProblemSort::Anchor, suggestion))
     }
 
-    /// Returns the number of each text of the table.
-    fn ids(&mut self) -> &HashMap<&'a str, TextId> {
-        if self.ids.is_empty() {
-            let ids = 0..self.table.texts() as TextId;
-            self.ids = ids.map(|id| (self.table.text(id), id)).collect();
-        }
-        &self.ids
-    }
-
-    fn keep(&mut self, fate: LinkFate) -> usize {
-        if let LinkFate::Fine = fate {
-            return 0;
-        }
-        self.fates.push(fate);
-        self.fates.len() - 1
-    }
-
-    fn tell(&mut self, page: &CheckedPage, sort: LinkSort, (text, fate): (TextId, usize)) {
+    fn tell(&mut self, page: &CheckedPage, sort: LinkSort, (text, fault): (TextId, &LinkFault)) {
         let visits = sort == LinkSort::Visit;
-        let (problem, suggestion, refused) = match self.fates.get_mut(fate) {
-            None | Some(LinkFate::Fine) => return,
-            Some(LinkFate::Nothing {
-                suggestion, pages, ..
-            }) => {
-                add(pages, page.key);
-                let problem = if visits {
-                    ProblemSort::Dead
-                } else {
-                    ProblemSort::Missing
-                };
-                (problem, suggestion.as_ref(), true)
-            }
-            Some(LinkFate::Case(right)) => (ProblemSort::Case, Some(&*right), true),
-            Some(LinkFate::NoAnchor(_)) if !visits => return,
-            Some(LinkFate::NoAnchor(right)) => (ProblemSort::Anchor, right.as_ref(), true),
-            Some(LinkFate::Bucket) => (ProblemSort::Bucket, None, true),
-            // Whether the other site takes https: is not known here.
-            Some(LinkFate::Insecure { own }) => (ProblemSort::Insecure, None, *own || !visits),
+        let sort = match fault.sort {
+            ProblemSort::Dead if !visits => ProblemSort::Missing,
+            // Nobody is led to a place of what is loaded.
+            ProblemSort::Anchor if !visits => return,
+            sort => sort,
         };
+        if let Some(nothing) = &fault.nothing {
+            add(
+                self.report.dead.entry(nothing.clone()).or_default(),
+                page.key,
+            );
+        }
         let problems = &mut self.report.problems;
-        let number = *self.told.entry((problem, text)).or_insert(problems.len());
+        let number = *self.told.entry((sort, text)).or_insert(problems.len());
         if let Some(known) = problems.get_mut(number) {
             add(&mut known.pages, page.key);
-        } else {
-            problems.push(LinkProblem {
-                sort: problem,
-                to: self.table.text(text).to_owned(),
-                suggestion: suggestion.cloned(),
-                refused,
-                pages: vec![page.key.clone()],
-            });
+            return;
         }
+        problems.push(LinkProblem {
+            sort,
+            to: self.table.text(text).to_owned(),
+            suggestion: fault.suggestion.clone(),
+            refused: !(visits && fault.elsewhere),
+            pages: vec![page.key.clone()],
+        });
     }
 }
 
@@ -366,17 +279,15 @@ fn add(pages: &mut Vec<Key>, page: &Key) {
 fn is_private(host: &str) -> bool {
     let (name, _) = split_port(host);
     let name = name.trim_matches(['[', ']']).to_ascii_lowercase();
-    let numbers: Vec<Option<u8>> = name.split('.').map(|part| part.parse().ok()).collect();
-    let by_number = match numbers.as_slice() {
-        [Some(127 | 10 | 0), Some(_), Some(_), Some(_)] => true,
-        [Some(192), Some(168), Some(_), Some(_)] => true,
-        [Some(169), Some(254), Some(_), Some(_)] => true,
-        [Some(172), Some(second), Some(_), Some(_)] => (16..32).contains(second),
-        _ => false,
+    let by_number = match name.parse() {
+        Ok(IpAddr::V4(ip)) => {
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified()
+        }
+        Ok(IpAddr::V6(ip)) => ip.is_loopback(),
+        Err(_) => false,
     };
     let (_, last) = name.rsplit_once('.').unwrap_or(("", &name));
     by_number
-        || name == "::1"
         || !name.contains('.') && !name.contains(':')
         || matches!(
             last,
@@ -407,7 +318,7 @@ mod tests {
         "page.html",
     ];
 
-    /// Returns what is told of the links of one page, which has the places `here` and `Ort`.
+    /// Returns what is told of the links of one page, which has the places `here` and `Ort`. Without `mount` it is not known.
     fn told(mount: &str, key: &str, html: &str) -> Vec<(ProblemSort, String, bool)> {
         let mut builder = PageTableBuilder::default();
         let html = format!("<p id=here><a name=Ort><i id=7>{html}");
@@ -424,7 +335,7 @@ mod tests {
             page: true,
         };
         let site = LinkSite {
-            mount: Some(mount.to_owned()),
+            mount: Some(mount.to_owned()).filter(|mount| !mount.is_empty()),
             hosts: BTreeSet::from(["www.example.com".to_owned()]),
             keys: HashSet::from(KEYS),
             index: "index.html",
@@ -575,6 +486,18 @@ mod tests {
                 .map(|told| told.1)
                 .collect();
             assert_eq!(told, expected.into_iter().collect::<Vec<_>>(), "{html}");
+        }
+    }
+
+    #[test]
+    fn where_the_folder_is_not_known_relative_links_alone_are_judged() {
+        for (html, count) in [
+            ("<a href=gone>", 1),
+            ("<a href=/gone>", 0),
+            ("<base href=/docs/><a href=gone>", 0),
+            ("<base href=docs/><a href=gone>", 1),
+        ] {
+            assert_eq!(told("", "page.html", html).len(), count, "{html}");
         }
     }
 }

@@ -24,15 +24,9 @@ pub struct LinkSite<'a> {
     pub is_bucket: &'a dyn Fn(&str, &str) -> bool,
     /// Whether pages route by themselves, so that no place in them is known.
     pub routes: bool,
-    /// Paths that are there, in lower case, and as they are; made where it is first asked for.
-    pub forms: OnceCell<HashMap<String, PathForm>>,
-}
-
-/// A path that some key answers, or several whose paths differ by case alone.
-#[derive(Debug, PartialEq, Eq)]
-pub enum PathForm {
-    Sole(String),
-    Several,
+    /// Paths that are there, in lower case, and as they are, `None` where several differ by case alone; made where it is first asked
+    /// for.
+    pub forms: OnceCell<HashMap<String, Option<String>>>,
 }
 
 /// What is at a path.
@@ -68,9 +62,9 @@ impl<'a> LinkSite<'a> {
             Some(file) => file.to_owned(),
             None => format!("{below}/"),
         };
-        let same = |path: &str| match self.forms().get(&path.to_lowercase()) {
-            Some(PathForm::Sole(form)) => Some(self.url(form)),
-            _ => None,
+        let same = |path: &str| {
+            let form = self.forms().get(&path.to_lowercase())?.as_ref()?;
+            Some(format!("{}{form}", self.mount.as_deref().unwrap_or("/")))
         };
         PathFinding::Nothing {
             case: same(&below),
@@ -83,10 +77,10 @@ impl<'a> LinkSite<'a> {
     /// another host.
     pub fn base(&self, key: &str, href: Option<&str>) -> Option<String> {
         let own = key_path(self.mount.as_deref().unwrap_or("/"), key);
-        match Reference::read(&plain(href.unwrap_or_default())) {
-            Reference::Path { path: "", .. } | Reference::Other => Some(own),
-            Reference::Path { path, .. } => Some(joined(&own, path)),
-            Reference::Host { host, path, .. } => self.is_own(host).then(|| joined("/", path)),
+        let href = plain(href.unwrap_or_default());
+        match Reference::read(&href).filter(|href| !href.stays()) {
+            Some(href) => self.target(Some(&own), &href),
+            None => Some(own),
         }
     }
 
@@ -96,18 +90,21 @@ impl<'a> LinkSite<'a> {
         matches!(port, None | Some("80" | "443")) && self.hosts.contains(&name.to_ascii_lowercase())
     }
 
+    /// Returns the path that a reference leads to from a page at `base`; `None` where that is not the site's, or not known to be.
+    pub fn target(&self, base: Option<&str>, reference: &Reference) -> Option<String> {
+        if reference.is_relative() {
+            return Some(joined(base?, reference.path));
+        }
+        let is_own = reference.host.is_none_or(|host| self.is_own(host));
+        let is_judged = is_own && self.mount.is_some();
+        is_judged.then(|| joined("/", reference.path))
+    }
+
     /// Returns the key that a page at `base` loads by a reference; `None` where that is not the site's.
     pub fn loaded(&self, base: Option<&str>, reference: &str) -> Option<&'a str> {
-        let path = match Reference::read(&plain(reference)) {
-            Reference::Path { path: "", .. } | Reference::Other => return None,
-            Reference::Path { path, .. } if path.starts_with('/') => {
-                self.mount.as_ref()?;
-                joined("/", path)
-            }
-            Reference::Path { path, .. } => joined(base?, path),
-            Reference::Host { host, path, .. } => self.is_own(host).then(|| joined("/", path))?,
-        };
-        match self.find(&path) {
+        let reference = plain(reference);
+        let reference = Reference::read(&reference).filter(|reference| !reference.stays())?;
+        match self.find(&self.target(base, &reference)?) {
             PathFinding::Key(key) => Some(key),
             _ => None,
         }
@@ -121,28 +118,18 @@ impl<'a> LinkSite<'a> {
             .or_else(|| (path == root).then_some(""))
     }
 
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.mount.as_deref().unwrap_or("/"))
-    }
-
     fn key(&self, path: &str) -> Option<&'a str> {
         let has = |key: &str| self.keys.get(key).copied();
-        let mut longer = String::with_capacity(path.len() + self.index.len() + 6);
-        let mut with = |folder: &str, end: &str| {
-            longer.clear();
-            longer.extend([path, folder, end]);
-            has(&longer)
-        };
         if path.is_empty() || path.ends_with('/') {
-            return with("", self.index).or_else(|| has(path));
+            return has(&format!("{path}{}", self.index)).or_else(|| has(path));
         }
         has(path)
-            .or_else(|| with("", ".html"))
-            .or_else(|| with("/", self.index))
-            .or_else(|| with("/", ""))
+            .or_else(|| has(&format!("{path}.html")))
+            .or_else(|| has(&format!("{path}/{}", self.index)))
+            .or_else(|| has(&format!("{path}/")))
     }
 
-    fn forms(&self) -> &HashMap<String, PathForm> {
+    fn forms(&self) -> &HashMap<String, Option<String>> {
         self.forms.get_or_init(|| {
             let mut forms = HashMap::new();
             for key in &self.keys {
@@ -152,8 +139,8 @@ impl<'a> LinkSite<'a> {
                 for form in [Some(*key), folder, stem].into_iter().flatten() {
                     forms
                         .entry(form.to_lowercase())
-                        .and_modify(|known| *known = PathForm::Several)
-                        .or_insert_with(|| PathForm::Sole(form.to_owned()));
+                        .and_modify(|known| *known = None)
+                        .or_insert_with(|| Some(form.to_owned()));
                 }
             }
             forms

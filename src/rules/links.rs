@@ -5,24 +5,20 @@ use std::collections::BTreeSet;
 
 use percent_encoding::percent_decode_str;
 
-use super::page_facts::LinkSort;
+use super::page_facts::{LinkSort, PageLink};
 use super::page_reader::read_page;
 
 /// Returns what `html`, the page of this key, refers to, as request paths without their leading `/`: decoded, without query
 /// and fragment; `""` is the root, `posts/` a folder. URLs with a host are left out.
 pub fn html_links(key: &str, html: &[u8]) -> BTreeSet<String> {
     let facts = read_page(html);
-    let mut base = key_path("/", key);
-    let mut links = facts.links.iter();
-    if let Some(own) = links.find(|link| link.sort == LinkSort::Base)
-        && let Some(path) = own_path(&base, &own.to)
-    {
-        base = path;
-    }
-    let links = facts
-        .links
-        .iter()
-        .filter(|link| link.sort != LinkSort::Base);
+    let own = key_path("/", key);
+    let is_base = |link: &&PageLink| link.sort == LinkSort::Base;
+    let base = facts.links.iter().find(is_base);
+    let base = base
+        .and_then(|link| own_path(&own, &link.to))
+        .unwrap_or(own);
+    let links = facts.links.iter().filter(|link| !is_base(link));
     let paths = links.filter_map(|link| own_path(&base, &link.to));
     paths.filter_map(|path| decoded_key(&path)).collect()
 }
@@ -33,11 +29,11 @@ pub fn key_path(mount: &str, key: &str) -> String {
 }
 
 /// Returns the request path that a reference leads to from the page at `base`; `None` where it leaves the site or stays on the page.
-fn own_path(base: &str, reference: &str) -> Option<String> {
-    match Reference::read(&plain(reference)) {
-        Reference::Path { path, .. } if !path.is_empty() => Some(joined(base, path)),
-        _ => None,
-    }
+fn own_path(base: &str, text: &str) -> Option<String> {
+    let text = plain(text);
+    let reference = Reference::read(&text)?;
+    let leads_on = reference.host.is_none() && !reference.stays();
+    leads_on.then(|| joined(base, reference.path))
 }
 
 /// Returns what a request path stands for below the site's root, decoded; `None` where that is no text.
@@ -48,57 +44,53 @@ pub fn decoded_key(path: &str) -> Option<String> {
 
 /// A reference as it stands in a page, taken apart (WHATWG URL, "URL parsing").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reference<'a> {
-    /// On the host that the page is on.
-    Path {
-        /// Empty where it stays on the page.
-        path: &'a str,
-        fragment: Option<&'a str>,
-    },
-    /// On a host that it names.
-    Host {
-        /// Whether it is asked for over `http:`.
-        insecure: bool,
-        /// With its port, if it names one.
-        host: &'a str,
-        /// Empty, or with its leading `/`.
-        path: &'a str,
-        fragment: Option<&'a str>,
-    },
-    /// `mailto:`, `data:` and other things that no server is asked for.
-    Other,
+pub struct Reference<'a> {
+    /// The host that it names, with its port if it names one; `None`: the one that the page is on.
+    pub host: Option<&'a str>,
+    /// Whether it is asked for over `http:`.
+    pub insecure: bool,
+    pub path: &'a str,
+    pub fragment: Option<&'a str>,
 }
 
 impl<'a> Reference<'a> {
-    pub fn read(text: &'a str) -> Self {
+    /// Takes a reference apart; `None` for `mailto:`, `data:` and other things that no server is asked for.
+    pub fn read(text: &'a str) -> Option<Self> {
         let (rest, fragment) = match text.split_once('#') {
             Some((rest, fragment)) => (rest, Some(fragment)),
             None => (text, None),
         };
         let (rest, _) = rest.split_once('?').unwrap_or((rest, ""));
-        let (insecure, rest) = match scheme(rest) {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (false, rest),
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (true, rest),
-            Some(_) => return Self::Other,
-            None if rest.starts_with("//") => (false, rest),
-            None => {
-                let path = rest;
-                return Self::Path { path, fragment };
+        let (scheme, rest) = scheme(rest).unwrap_or(("", rest));
+        let insecure = scheme.eq_ignore_ascii_case("http");
+        if !insecure && !scheme.is_empty() && !scheme.eq_ignore_ascii_case("https") {
+            return None;
+        }
+        let (host, path) = match rest.strip_prefix("//") {
+            Some(rest) => {
+                let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                let (_, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+                (Some(host), path)
             }
+            None if scheme.is_empty() => (None, rest),
+            None => return None,
         };
-        let Some(rest) = rest.strip_prefix("//") else {
-            return Self::Other;
-        };
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let host = authority
-            .rsplit_once('@')
-            .map_or(authority, |(_, host)| host);
-        Self::Host {
-            insecure,
+        Some(Self {
             host,
+            insecure,
             path,
             fragment,
-        }
+        })
+    }
+
+    /// Tells whether it leads to the page that it stands in.
+    pub fn stays(&self) -> bool {
+        self.host.is_none() && self.path.is_empty()
+    }
+
+    /// Tells whether it depends on the page where it leads.
+    pub fn is_relative(&self) -> bool {
+        self.host.is_none() && !self.path.starts_with('/')
     }
 }
 
@@ -223,12 +215,21 @@ mod tests {
 
     #[test]
     fn a_reference_is_taken_apart() {
-        let path = |path, fragment| Reference::Path { path, fragment };
-        let host = |insecure, host, path| Reference::Host {
-            insecure,
-            host,
-            path,
-            fragment: None,
+        let path = |path, fragment| {
+            Some(Reference {
+                host: None,
+                insecure: false,
+                path,
+                fragment,
+            })
+        };
+        let host = |insecure, host, path| {
+            Some(Reference {
+                host: Some(host),
+                insecure,
+                path,
+                fragment: None,
+            })
         };
         for (text, expected) in [
             ("", path("", None)),
@@ -238,10 +239,10 @@ mod tests {
             ("//h/x", host(false, "h", "/x")),
             ("HTTPS://u:p@h:8443", host(false, "h:8443", "")),
             ("http://h/x?y", host(true, "h", "/x")),
-            ("https:x", Reference::Other),
-            ("mailto:a@b", Reference::Other),
-            ("javascript:void(0)", Reference::Other),
-            ("x:y", Reference::Other),
+            ("https:x", None),
+            ("mailto:a@b", None),
+            ("javascript:void(0)", None),
+            ("x:y", None),
         ] {
             assert_eq!(Reference::read(text), expected, "{text}");
         }

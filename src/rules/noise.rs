@@ -6,8 +6,9 @@ use md5::Digest as _;
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
 
-use super::globs::{BadGlob, Globs};
+use super::globs::Globs;
 use super::links::html_links;
+use super::rule_check::{FieldProblem, RuleError, compile_globs};
 use crate::object::Md5;
 
 /// The most bytes that a compiled expression may take.
@@ -22,18 +23,6 @@ pub struct NoiseRule {
     pub patterns: Vec<String>,
     /// What may differ without being a change: all that it matches, or its groups where it has any.
     pub regex: String,
-}
-
-/// A rule that cannot be followed. The caller knows the file and the line.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {problem}")]
-pub struct NoiseError {
-    /// The rule's index, from 0.
-    pub rule: usize,
-    /// The key of its table.
-    pub field: &'static str,
-    /// What is wrong, and what to write instead.
-    pub problem: String,
 }
 
 /// The digest of a page without its noise, and of the rules that say what that is: digests of different rules cannot be compared.
@@ -59,25 +48,12 @@ struct CompiledNoise {
 
 impl NoiseRules {
     /// Checks and compiles the rules.
-    pub fn compile(rules: &[NoiseRule]) -> Result<Self, NoiseError> {
-        let compiled = rules.iter().enumerate().map(|(index, rule)| {
-            let wrong = |field| {
-                move |problem| NoiseError {
-                    rule: index,
-                    field,
-                    problem,
-                }
-            };
-            Ok(CompiledNoise {
-                regex: compile_regex(&rule.regex).map_err(wrong("regex"))?,
-                globs: compile_globs(&rule.patterns).map_err(wrong("match"))?,
-                hash: hash_of(rule),
-                written: rule.patterns.join(", "),
-            })
-        });
-        Ok(Self {
-            rules: compiled.collect::<Result<_, _>>()?,
-        })
+    pub fn compile(rules: &[NoiseRule]) -> Result<Self, RuleError<String>> {
+        let rules = rules.iter().enumerate();
+        let rules =
+            rules.map(|(index, rule)| CompiledNoise::compile(rule).map_err(RuleError::of(index)));
+        let rules = rules.collect::<Result<_, _>>()?;
+        Ok(Self { rules })
     }
 
     pub fn is_empty(&self) -> bool {
@@ -158,6 +134,22 @@ impl NoiseRules {
     }
 }
 
+impl CompiledNoise {
+    fn compile(rule: &NoiseRule) -> Result<Self, FieldProblem<String>> {
+        let mut hasher = md5::Md5::new();
+        for text in rule.patterns.iter().chain([&rule.regex]) {
+            field(&mut hasher, text.as_bytes());
+        }
+        Ok(Self {
+            regex: compile_regex(&rule.regex).map_err(|problem| ("regex", problem))?,
+            globs: compile_globs(&rule.patterns)
+                .map_err(|problem| ("match", problem.to_string()))?,
+            hash: Md5(hasher.finalize().into()),
+            written: rule.patterns.join(", "),
+        })
+    }
+}
+
 /// Returns the file that a word names of which this is a part, without its query, or `None` where it looks like none.
 fn file_named(bytes: &[u8], part: Range<usize>) -> Option<&[u8]> {
     let ends = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`<>()=,;?#&".contains(byte);
@@ -179,18 +171,12 @@ fn field(hasher: &mut md5::Md5, bytes: &[u8]) {
     hasher.update(bytes);
 }
 
-fn hash_of(rule: &NoiseRule) -> Md5 {
-    let mut hasher = md5::Md5::new();
-    for text in rule.patterns.iter().chain([&rule.regex]) {
-        field(&mut hasher, text.as_bytes());
-    }
-    Md5(hasher.finalize().into())
-}
-
 fn compile_regex(text: &str) -> Result<Regex, String> {
     let is_meant = |letter: char| matches!(letter, '\n' | '\r' | '\t');
     if let Some(odd) = (text.chars()).find(|letter| letter.is_control() && !is_meant(*letter)) {
-        return Err(control_problem(&format!("{text:?}"), odd));
+        return Err(format!(
+            "{text:?} holds the control character {odd:?}; write it in single quotes, in which a backslash stays one"
+        ));
     }
     let mut builder = RegexBuilder::new(text);
     let built = builder.size_limit(MAX_REGEX_BYTES).build();
@@ -210,30 +196,11 @@ fn compile_regex(text: &str) -> Result<Regex, String> {
     Ok(regex)
 }
 
-fn compile_globs(patterns: &[String]) -> Result<Globs, String> {
-    if patterns.iter().all(|pattern| pattern.starts_with('!')) {
-        return Err("no glob is given; write match = \"*.html\"".to_owned());
-    }
-    for pattern in patterns {
-        if let Some(odd) = pattern.chars().find(|letter| letter.is_control()) {
-            return Err(control_problem(&format!("the glob {pattern:?}"), odd));
-        }
-    }
-    Globs::compile(patterns.iter().map(String::as_str))
-        .map_err(|BadGlob { glob, why }| format!("the glob \"{glob}\" is not valid: {why}"))
-}
-
-fn control_problem(text: &str, odd: char) -> String {
-    format!(
-        "{text} holds the control character {odd:?}; write it in single quotes, in which a backslash stays one"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn rules(pairs: &[(&str, &str)]) -> Result<NoiseRules, NoiseError> {
+    fn rules(pairs: &[(&str, &str)]) -> Result<NoiseRules, RuleError<String>> {
         let rule = |(glob, regex): &(&str, &str)| NoiseRule {
             patterns: vec![(*glob).to_owned()],
             regex: (*regex).to_owned(),

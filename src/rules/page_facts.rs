@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use serde::{Deserialize, Serialize};
+
 /// What is known of one page or style sheet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PageFacts {
@@ -23,29 +25,24 @@ pub struct PageLink {
     pub to: Box<str>,
 }
 
-/// What a browser does with a reference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What a browser does with a reference. One letter each where many are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum LinkSort {
     /// Goes there when the reader asks for it.
+    #[serde(rename = "v")]
     Visit,
     /// Loads it to show the page.
+    #[serde(rename = "l")]
     Load,
     /// Loads it perhaps: one of several, or later. A candidate of `srcset`, a background, a frame, an icon.
+    #[serde(rename = "o")]
     Offer,
     /// Does neither by itself: a canonical URL, a hint, a form that is posted.
+    #[serde(rename = "m")]
     Mention,
     /// Resolves the others against it: `<base href>`.
+    #[serde(rename = "b")]
     Base,
-}
-
-impl LinkSort {
-    pub const ALL: [Self; 5] = [
-        Self::Visit,
-        Self::Load,
-        Self::Offer,
-        Self::Mention,
-        Self::Base,
-    ];
 }
 
 impl PageFacts {
@@ -66,9 +63,7 @@ impl PageFacts {
     }
 }
 
-fn distinct<T: Eq + std::hash::Hash>(list: &mut Vec<T>) {
+fn distinct<T: Clone + Eq + std::hash::Hash>(list: &mut Vec<T>) {
     let mut seen = HashSet::with_capacity(list.len());
-    let new: Vec<bool> = list.iter().map(|item| seen.insert(item)).collect();
-    let mut new = new.into_iter();
-    list.retain(|_| new.next().unwrap_or_default());
+    list.retain(|item| seen.insert(item.clone()));
 }

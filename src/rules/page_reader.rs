@@ -14,7 +14,7 @@ pub fn read_page(html: &[u8]) -> PageFacts {
     let mut reader = PageReader::default();
     // Of UTF-16 nothing is read.
     reader.facts.scripted = html.starts_with(b"\xff\xfe") || html.starts_with(b"\xfe\xff");
-    let Ok(()) = Tokenizer::new_with_emitter(html, ForwardedReader(&mut reader)).finish();
+    let Ok(()) = Tokenizer::new_with_emitter(html, &mut reader).finish();
     reader.finish()
 }
 
@@ -120,14 +120,11 @@ impl PageReader {
     }
 }
 
-/// The reader while it is lent to the tokenizer.
-struct ForwardedReader<'a>(&'a mut PageReader);
-
-impl Emitter for ForwardedReader<'_> {
+impl Emitter for &mut PageReader {
     type Token = std::convert::Infallible;
 
     fn set_last_start_tag(&mut self, name: Option<&[u8]>) {
-        self.0.last_start_tag = name.unwrap_or_default().to_owned();
+        self.last_start_tag = name.unwrap_or_default().to_owned();
     }
 
     fn pop_token(&mut self) -> Option<Self::Token> {
@@ -135,53 +132,57 @@ impl Emitter for ForwardedReader<'_> {
     }
 
     fn emit_string(&mut self, text: &[u8]) {
-        self.0.take_text(text);
+        self.take_text(text);
     }
 
     fn init_start_tag(&mut self) {
-        self.0.tag.clear();
-        self.0.is_end_tag = false;
+        self.tag = PageTag::default();
+        self.is_end_tag = false;
     }
 
     fn init_end_tag(&mut self) {
-        self.0.tag.clear();
-        self.0.is_end_tag = true;
+        self.tag = PageTag::default();
+        self.is_end_tag = true;
     }
 
     fn emit_current_tag(&mut self) -> Option<State> {
-        if self.0.is_end_tag {
-            self.0.end_tag();
+        if self.is_end_tag {
+            self.end_tag();
             return None;
         }
-        self.0.start_tag()
+        self.start_tag()
     }
 
     fn set_self_closing(&mut self) {
-        self.0.tag.self_closing = true;
+        self.tag.self_closing = true;
     }
 
     fn push_tag_name(&mut self, text: &[u8]) {
-        self.0.tag.name.extend(text);
+        self.tag.name.extend(text);
     }
 
     fn init_attribute(&mut self) {
-        self.0.tag.begin_attribute();
+        self.tag.attributes.push(Default::default());
     }
 
     fn push_attribute_name(&mut self, text: &[u8]) {
-        self.0.tag.push_attribute_name(text);
+        if let Some((name, _)) = self.tag.attributes.last_mut() {
+            name.extend(text);
+        }
     }
 
     fn push_attribute_value(&mut self, text: &[u8]) {
-        self.0.tag.push_attribute_value(text);
+        if let Some((_, value)) = self.tag.attributes.last_mut() {
+            value.extend(text);
+        }
     }
 
     fn current_is_appropriate_end_tag_token(&mut self) -> bool {
-        self.0.is_end_tag && self.0.tag.name == self.0.last_start_tag
+        self.is_end_tag && self.tag.name == self.last_start_tag
     }
 
     fn adjusted_current_node_present_but_not_in_html_namespace(&mut self) -> bool {
-        self.0.foreign > 0
+        self.foreign > 0
     }
 
     fn should_emit_errors(&mut self) -> bool {

@@ -2,80 +2,59 @@
 //! those, they are no table.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use flate2::Crc;
+use serde::{Deserialize, Serialize};
 
 use super::page_facts::{LinkSort, PageFacts};
 use crate::object::Md5;
 
 /// Another number for any change of the layout, or of what is read of a page.
-const MAGIC: &[u8; 16] = b"unstale pages 2\n";
-/// Bytes of a page's record: its MD5, and four numbers of four bytes each.
-const RECORD: usize = 32;
+const MAGIC: &[u8; 16] = b"unstale pages 3\n";
 
 /// A text of the table, by its number.
 pub type TextId = u32;
 
 /// What is known of pages and style sheets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageTable {
-    /// All texts, one after the other; the first is empty.
-    texts: String,
-    /// Where in it each ends.
-    ends: Vec<u32>,
-    pages: Vec<PageRecord>,
-    anchors: Vec<TextId>,
-    /// Each a text and a sort.
-    links: Vec<u32>,
-    by_content: HashMap<Md5, u32>,
-}
-
-/// Where in the table a page's facts stand: each list begins where the page's before it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct PageRecord {
-    content: Md5,
-    title: TextId,
-    scripted: u32,
-    anchors_end: u32,
-    links_end: u32,
+    texts: Vec<Box<str>>,
+    pages: Vec<TabledPage>,
+    #[serde(skip)]
+    by_content: HashMap<Md5, usize>,
 }
 
 /// The facts of one page of a table.
-#[derive(Clone, Copy, Debug)]
-pub struct TabledPage<'a> {
-    pub title: Option<&'a str>,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TabledPage {
+    content: [u8; 16],
+    title: Option<TextId>,
     pub scripted: bool,
-    pub anchors: &'a [TextId],
-    links: &'a [u32],
+    pub anchors: Vec<TextId>,
+    pub links: Vec<(LinkSort, TextId)>,
 }
 
-impl TabledPage<'_> {
+impl TabledPage {
     /// Returns the text of its `<base href>`.
     pub fn base(&self) -> Option<TextId> {
-        let mut links = self.links();
-        links.find_map(|(sort, text)| (sort == LinkSort::Base).then_some(text))
-    }
-
-    pub fn links(&self) -> impl Iterator<Item = (LinkSort, TextId)> {
-        self.links.iter().filter_map(|link| {
-            let sort = LinkSort::ALL.get(*link as usize % LinkSort::ALL.len())?;
-            Some((*sort, link / LinkSort::ALL.len() as u32))
-        })
+        let mut links = self.links.iter();
+        links.find_map(|(sort, text)| (*sort == LinkSort::Base).then_some(*text))
     }
 }
 
 impl PageTable {
     pub fn text(&self, id: TextId) -> &str {
-        let id = id as usize;
-        let start = id.checked_sub(1).and_then(|before| self.ends.get(before));
-        let (start, end) = (start.copied().unwrap_or(0), self.ends.get(id).copied());
-        let range = start as usize..end.unwrap_or(start) as usize;
-        self.texts.get(range).unwrap_or_default()
+        self.texts.get(id as usize).map_or("", |text| text)
+    }
+
+    pub fn title(&self, page: &TabledPage) -> Option<&str> {
+        page.title.map(|title| self.text(title))
     }
 
     /// Returns how many texts there are.
     pub fn texts(&self) -> usize {
-        self.ends.len()
+        self.texts.len()
     }
 
     /// Returns how many pages there are.
@@ -92,48 +71,17 @@ impl PageTable {
     }
 
     /// Returns the page with this content.
-    pub fn page(&self, content: &Md5) -> Option<TabledPage<'_>> {
-        let index = *self.by_content.get(content)? as usize;
-        let record = self.pages.get(index)?;
-        let before = index
-            .checked_sub(1)
-            .and_then(|before| self.pages.get(before));
-        let (anchors, links) = before.map_or((0, 0), |page| (page.anchors_end, page.links_end));
-        let title = Some(self.text(record.title)).filter(|title| !title.is_empty());
-        Some(TabledPage {
-            title,
-            scripted: record.scripted != 0,
-            anchors: slice(&self.anchors, anchors, record.anchors_end),
-            links: slice(&self.links, links, record.links_end),
-        })
+    pub fn page(&self, content: &Md5) -> Option<&TabledPage> {
+        self.pages.get(*self.by_content.get(content)?)
     }
 
-    /// Writes the table as bytes: numbers, texts, and the CRC-32 of all.
-    pub fn encode(&self) -> Vec<u8> {
+    /// Writes the table as bytes: JSON, and the CRC-32 of all.
+    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
         let mut out = MAGIC.to_vec();
-        let lengths = [
-            self.ends.len(),
-            self.pages.len(),
-            self.anchors.len(),
-            self.links.len(),
-        ];
-        let mut number = |number: u32| out.extend(number.to_le_bytes());
-        lengths.into_iter().for_each(|length| number(length as u32));
-        let numbers = [&self.ends, &self.anchors, &self.links];
-        numbers
-            .into_iter()
-            .flatten()
-            .for_each(|value| number(*value));
-        for page in &self.pages {
-            out.extend(page.content.0);
-            for value in [page.title, page.scripted, page.anchors_end, page.links_end] {
-                out.extend(value.to_le_bytes());
-            }
-        }
-        out.extend(self.texts.as_bytes());
+        serde_json::to_writer(&mut out, self)?;
         let sum = checksum(&out);
         out.extend(sum);
-        out
+        Ok(out)
     }
 
     /// Reads what [`PageTable::encode`] wrote; `None` for anything else.
@@ -142,95 +90,18 @@ impl PageTable {
         if checksum(content) != *sum {
             return None;
         }
-        let mut rest = TableBytes(content.strip_prefix(MAGIC)?);
-        let lengths = rest.numbers(4)?;
-        let &[texts, pages, anchors, links] = lengths.as_slice() else {
-            return None;
-        };
-        let mut table = Self {
-            ends: rest.numbers(texts)?,
-            anchors: rest.numbers(anchors)?,
-            links: rest.numbers(links)?,
-            ..Self::default()
-        };
-        let (records, left) = rest
-            .0
-            .split_at_checked((pages as usize).checked_mul(RECORD)?)?;
-        for record in records.as_chunks::<RECORD>().0 {
-            table.pages.push(PageRecord::decode(record)?);
-        }
-        table.texts = std::str::from_utf8(left).ok()?.to_owned();
-        let index = |(index, page): (usize, &PageRecord)| (page.content, index as u32);
-        table.by_content = table.pages.iter().enumerate().map(index).collect();
-        table.is_sound().then_some(table)
-    }
-
-    /// Returns whether no number leads out of the table.
-    fn is_sound(&self) -> bool {
-        let ends = self.ends.iter().map(|end| *end as usize);
-        let texts = self.ends.len() as u32;
-        let sorts = LinkSort::ALL.len() as u32;
-        let lists = |page: &PageRecord| (page.anchors_end as usize, page.links_end as usize);
-        let last = self.pages.last().map_or((0, 0), lists);
-        self.ends.is_sorted()
-            && ends.clone().all(|end| self.texts.is_char_boundary(end))
-            && self.pages.is_sorted_by(|page, next| {
-                page.anchors_end <= next.anchors_end && page.links_end <= next.links_end
-            })
-            && last == (self.anchors.len(), self.links.len())
-            && self.anchors.iter().all(|id| *id < texts)
-            && self.links.iter().all(|link| link / sorts < texts)
-            && self.pages.iter().all(|page| page.title < texts)
-            && self.by_content.len() == self.pages.len()
-    }
-}
-
-impl PageRecord {
-    fn decode(bytes: &[u8; RECORD]) -> Option<Self> {
-        let (content, rest) = bytes.split_first_chunk()?;
-        let &[title, scripted, anchors_end, links_end] = TableBytes(rest).numbers(4)?.as_slice()
-        else {
-            return None;
-        };
-        Some(Self {
-            content: Md5(*content),
-            title,
-            scripted,
-            anchors_end,
-            links_end,
-        })
-    }
-}
-
-/// What is left to be read.
-struct TableBytes<'a>(&'a [u8]);
-
-impl TableBytes<'_> {
-    fn numbers(&mut self, count: u32) -> Option<Vec<u32>> {
-        let (taken, rest) = self.0.split_at_checked((count as usize).checked_mul(4)?)?;
-        self.0 = rest;
-        let numbers = taken.as_chunks().0.iter();
-        Some(numbers.map(|bytes| u32::from_le_bytes(*bytes)).collect())
+        let mut table: Self = serde_json::from_slice(content.strip_prefix(MAGIC)?).ok()?;
+        let contents = table.pages.iter().map(|page| Md5(page.content));
+        table.by_content = contents.zip(0..).collect();
+        Some(table)
     }
 }
 
 /// Makes a table.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct PageTableBuilder {
     table: PageTable,
     ids: HashMap<Box<str>, TextId>,
-}
-
-impl Default for PageTableBuilder {
-    fn default() -> Self {
-        let mut builder = Self {
-            table: PageTable::default(),
-            ids: HashMap::new(),
-        };
-        // A page without a title has this one.
-        builder.intern("");
-        builder
-    }
 }
 
 impl PageTableBuilder {
@@ -238,68 +109,58 @@ impl PageTableBuilder {
         if let Some(id) = self.ids.get(text) {
             return *id;
         }
-        let id = self.table.ends.len() as TextId;
-        self.table.texts.push_str(text);
-        self.table.ends.push(self.table.texts.len() as u32);
+        let id = self.table.texts.len() as TextId;
+        self.table.texts.push(text.into());
         self.ids.insert(text.into(), id);
         id
     }
 
-    /// Adds a page that was read; one whose content is there already adds nothing.
+    /// Adds a page that was read.
     pub fn add(&mut self, content: Md5, facts: &PageFacts) {
-        let title = self.intern(facts.title.as_deref().unwrap_or_default());
-        let anchors: Vec<TextId> = facts.anchors.iter().map(|text| self.intern(text)).collect();
-        let mut links = Vec::with_capacity(facts.links.len());
-        for link in &facts.links {
-            links.push((link.sort, self.intern(&link.to)));
-        }
-        self.push(content, (title, facts.scripted), anchors, links);
+        let mut id = |text: &str| self.intern(text);
+        let page = TabledPage {
+            content: content.0,
+            title: facts.title.as_deref().map(&mut id),
+            scripted: facts.scripted,
+            anchors: facts.anchors.iter().map(|text| id(text)).collect(),
+            links: (facts.links.iter())
+                .map(|link| (link.sort, id(&link.to)))
+                .collect(),
+        };
+        self.push(page);
     }
 
-    /// Adds the page of another table with this content. `ids` has the numbers here of the texts there, as far as they are known.
-    pub fn copy(&mut self, from: &PageTable, content: Md5, ids: &mut HashMap<TextId, TextId>) {
+    /// Adds the page of another table with this content.
+    pub fn copy(&mut self, from: &PageTable, content: Md5) {
         let Some(page) = from.page(&content) else {
             return;
         };
-        let mut id = |id: TextId| *ids.entry(id).or_insert_with(|| self.intern(from.text(id)));
-        let anchors = page.anchors.iter().map(|anchor| id(*anchor)).collect();
-        let links = page.links().map(|(sort, text)| (sort, id(text))).collect();
-        let title = self.intern(page.title.unwrap_or_default());
-        self.push(content, (title, page.scripted), anchors, links);
+        let mut id = |id: &TextId| self.intern(from.text(*id));
+        let page = TabledPage {
+            title: page.title.as_ref().map(&mut id),
+            anchors: page.anchors.iter().map(&mut id).collect(),
+            links: (page.links.iter())
+                .map(|(sort, text)| (*sort, id(text)))
+                .collect(),
+            ..*page
+        };
+        self.push(page);
     }
 
-    fn push(
-        &mut self,
-        content: Md5,
-        (title, scripted): (TextId, bool),
-        anchors: Vec<TextId>,
-        links: Vec<(LinkSort, TextId)>,
-    ) {
-        let table = &mut self.table;
-        if table.has(&content) {
-            return;
+    /// Adds a page; one whose content is there already adds nothing.
+    fn push(&mut self, page: TabledPage) {
+        let PageTable {
+            pages, by_content, ..
+        } = &mut self.table;
+        if let Entry::Vacant(vacant) = by_content.entry(Md5(page.content)) {
+            vacant.insert(pages.len());
+            pages.push(page);
         }
-        let sorts = LinkSort::ALL.len() as u32;
-        table.anchors.extend(anchors);
-        let packed = |(sort, text): (LinkSort, TextId)| text * sorts + sort as u32;
-        table.links.extend(links.into_iter().map(packed));
-        table.by_content.insert(content, table.pages.len() as u32);
-        table.pages.push(PageRecord {
-            content,
-            title,
-            scripted: u32::from(scripted),
-            anchors_end: table.anchors.len() as u32,
-            links_end: table.links.len() as u32,
-        });
     }
 
     pub fn finish(self) -> PageTable {
         self.table
     }
-}
-
-fn slice(list: &[u32], start: u32, end: u32) -> &[u32] {
-    list.get(start as usize..end as usize).unwrap_or_default()
 }
 
 fn checksum(data: &[u8]) -> [u8; 4] {
@@ -330,21 +191,18 @@ mod tests {
     #[test]
     fn pages_are_as_they_were_read() {
         let table = table(&PAGES);
-        let copy = {
-            let (mut builder, mut ids) = (PageTableBuilder::default(), HashMap::new());
-            builder.copy(&table, Md5([2; 16]), &mut ids);
-            builder.copy(&table, Md5([0; 16]), &mut ids);
-            builder.finish()
-        };
-        let decoded = PageTable::decode(&table.encode()).expect("a table");
+        let mut copy = PageTableBuilder::default();
+        copy.copy(&table, Md5([2; 16]));
+        copy.copy(&table, Md5([0; 16]));
+        let decoded = PageTable::decode(&table.encode().unwrap()).expect("a table");
         assert_eq!(decoded, table);
-        for table in [table, copy, decoded] {
+        for table in [table, copy.finish(), decoded] {
             let page = table.page(&Md5([0; 16])).expect("a page");
-            let text = |(sort, id)| (sort, table.text(id).to_owned());
-            let links: Vec<_> = page.links().map(text).collect();
+            let text = |(sort, id): &(LinkSort, TextId)| (*sort, table.text(*id).to_owned());
+            let links: Vec<_> = page.links.iter().map(text).collect();
             let expected = [(LinkSort::Visit, "/b"), (LinkSort::Load, "i.png")];
             assert_eq!(links, expected.map(|(sort, to)| (sort, to.to_owned())));
-            assert_eq!(page.title, Some("A"));
+            assert_eq!(table.title(page), Some("A"));
             let anchors = page.anchors.iter().map(|id| table.text(*id));
             assert_eq!(anchors.collect::<Vec<_>>(), ["x"]);
             assert!(table.page(&Md5([9; 16])).is_none());
@@ -354,7 +212,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn one_wrong_byte_or_a_lost_end_is_noticed(place: proptest::sample::Index, change in 1_u8..) {
-            let whole = table(&PAGES).encode();
+            let whole = table(&PAGES).encode().unwrap();
             let place = place.index(whole.len());
             proptest::prop_assert!(PageTable::decode(&whole[..place]).is_none());
             let mut wrong = whole;
@@ -363,16 +221,19 @@ mod tests {
         }
 
         #[test]
-        fn wrong_numbers_are_no_panic(place: proptest::sample::Index, number: u32) {
-            let mut whole = table(&PAGES).encode();
-            whole.truncate(whole.len() - 4);
-            let place = 16 + place.index(whole.len() - 20);
-            whole[place..place + 4].copy_from_slice(&number.to_le_bytes());
-            whole.extend(checksum(&whole));
-            if let Some(table) = PageTable::decode(&whole) {
+        fn wrong_numbers_are_no_panic(place: proptest::sample::Index, digit in 0..10_u8) {
+            let whole = table(&PAGES).encode().unwrap();
+            let (content, _) = whole.split_last_chunk::<4>().unwrap();
+            let mut text = std::str::from_utf8(content).unwrap().to_owned();
+            let digits: Vec<usize> = text.match_indices(|c: char| c.is_ascii_digit()).map(|(at, _)| at).collect();
+            let place = digits[place.index(digits.len())];
+            text.replace_range(place..=place, &digit.to_string());
+            let mut wrong = text.into_bytes();
+            wrong.extend(checksum(&wrong));
+            if let Some(table) = PageTable::decode(&wrong) {
                 for index in 0..3 {
                     if let Some(page) = table.page(&Md5([index; 16])) {
-                        let texts = page.links().map(|(_, id)| table.text(id).len());
+                        let texts = page.links.iter().map(|(_, id)| table.text(*id).len());
                         proptest::prop_assert!(texts.max() <= Some(whole.len()));
                     }
                 }

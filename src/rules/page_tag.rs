@@ -3,54 +3,20 @@
 use super::page_facts::{LinkSort, PageFacts};
 use super::style_links::add_style_links;
 
-/// A start tag with its attributes, in one piece of memory that each tag uses again.
+/// A tag with its attributes.
 #[derive(Debug, Default)]
 pub(super) struct PageTag {
     pub(super) name: Vec<u8>,
-    /// All names and values of the attributes, one after the other.
-    text: Vec<u8>,
-    /// Where in it each attribute's name and value begin.
-    starts: Vec<(usize, usize)>,
+    /// Names and values; of several with the same name the first counts.
+    pub(super) attributes: Vec<(Vec<u8>, Vec<u8>)>,
     pub(super) self_closing: bool,
 }
 
 impl PageTag {
-    pub(super) fn clear(&mut self) {
-        self.name.clear();
-        self.text.clear();
-        self.starts.clear();
-        self.self_closing = false;
-    }
-
-    pub(super) fn begin_attribute(&mut self) {
-        self.starts.push((self.text.len(), self.text.len()));
-    }
-
-    pub(super) fn push_attribute_name(&mut self, text: &[u8]) {
-        self.text.extend(text);
-        if let Some((_, value)) = self.starts.last_mut() {
-            *value = self.text.len();
-        }
-    }
-
-    pub(super) fn push_attribute_value(&mut self, text: &[u8]) {
-        self.text.extend(text);
-    }
-
-    /// Returns the names and values of the attributes; of several with the same name the first counts.
-    fn attributes(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let ends = self.starts.iter().skip(1).map(|(name, _)| *name);
-        let ends = ends.chain([self.text.len()]);
-        self.starts.iter().zip(ends).map(|((name, value), end)| {
-            let slice = |from: usize, to: usize| self.text.get(from..to).unwrap_or_default();
-            (slice(*name, *value), slice(*value, end))
-        })
-    }
-
     /// Returns the value of an attribute.
     pub(super) fn attribute(&self, name: &str) -> Option<&str> {
-        let mut all = self.attributes();
-        let (_, value) = all.find(|(own, _)| *own == name.as_bytes())?;
+        let mut all = self.attributes.iter();
+        let (_, value) = all.find(|(own, _)| own == name.as_bytes())?;
         std::str::from_utf8(value).ok()
     }
 
@@ -61,7 +27,8 @@ impl PageTag {
 
     /// Adds the place that fragments may name, and what the element refers to.
     pub(super) fn add_to(&self, facts: &mut PageFacts) {
-        for (name, value) in self.attributes() {
+        for (name, value) in &self.attributes {
+            let name = name.as_slice();
             let Ok(value) = std::str::from_utf8(value) else {
                 // A place whose name is in some other encoding.
                 facts.scripted |= matches!(name, b"id" | b"name");

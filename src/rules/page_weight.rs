@@ -12,8 +12,8 @@ use crate::object::{Key, Md5};
 /// `size` tells the bytes of a key.
 pub fn heaviest_page<'a>(
     pages: &[CheckedPage<'a>],
-    table: &PageTable,
-    site: &LinkSite,
+    table: &'a PageTable,
+    site: &'a LinkSite<'a>,
     size: &dyn Fn(&str) -> u64,
 ) -> Option<(&'a Key, u64)> {
     let contents = pages.iter().map(|page| (page.key.as_str(), page.content));
@@ -24,10 +24,8 @@ pub fn heaviest_page<'a>(
         loads: HashMap::new(),
     };
     let weighed = pages.iter().filter(|page| page.page).map(|page| {
-        let mut loaded = HashSet::new();
-        scale.load(page.key.as_str(), &mut loaded);
-        let bytes = loaded.iter().map(|key| size(key)).sum();
-        (page.key, bytes)
+        let loaded = scale.load(page.key.as_str());
+        (page.key, loaded.into_iter().map(size).sum())
     });
     // Of several the first.
     weighed.reduce(|heavy, page| if page.1 > heavy.1 { page } else { heavy })
@@ -38,35 +36,38 @@ struct PageScale<'a> {
     site: &'a LinkSite<'a>,
     contents: HashMap<&'a str, Md5>,
     /// What each page and style sheet loads by itself.
-    loads: HashMap<String, Vec<String>>,
+    loads: HashMap<&'a str, Vec<&'a str>>,
 }
 
-impl PageScale<'_> {
-    /// Adds a file and all that it loads, style sheets' imports among it.
-    fn load(&mut self, key: &str, loaded: &mut HashSet<String>) {
-        let mut open = vec![key.to_owned()];
+impl<'a> PageScale<'a> {
+    /// Returns a file and all that it loads, style sheets' imports among it.
+    fn load(&mut self, key: &'a str) -> HashSet<&'a str> {
+        let mut loaded = HashSet::new();
+        let mut open = vec![key];
         while let Some(key) = open.pop() {
-            if loaded.insert(key.clone()) {
-                open.extend(self.own_loads(&key));
+            if loaded.insert(key) {
+                let loads = self
+                    .loads
+                    .remove(key)
+                    .unwrap_or_else(|| self.own_loads(key));
+                open.extend(&loads);
+                self.loads.insert(key, loads);
             }
         }
+        loaded
     }
 
-    fn own_loads(&mut self, key: &str) -> Vec<String> {
-        if let Some(loads) = self.loads.get(key) {
-            return loads.clone();
-        }
+    fn own_loads(&self, key: &str) -> Vec<&'a str> {
         let content = self.contents.get(key);
         let Some(facts) = content.and_then(|content| self.table.page(content)) else {
             return Vec::new();
         };
         let href = facts.base().map(|base| self.table.text(base));
         let base = self.site.base(key, href);
-        let links = facts.links().filter(|(sort, _)| *sort == LinkSort::Load);
-        let loads =
-            links.filter_map(|(_, text)| self.site.loaded(base.as_deref(), self.table.text(text)));
-        let loads: Vec<String> = loads.map(str::to_owned).collect();
-        self.loads.insert(key.to_owned(), loads.clone());
-        loads
+        let links = facts.links.iter();
+        let links = links.filter(|(sort, _)| *sort == LinkSort::Load);
+        let texts = links.map(|(_, text)| self.table.text(*text));
+        let loads = texts.filter_map(|text| self.site.loaded(base.as_deref(), text));
+        loads.collect()
     }
 }

@@ -44,29 +44,28 @@ impl Preset {
     }
 
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Immutable => "immutable",
-            Self::Page => "page",
-            Self::Swr => "swr",
-            Self::Media => "media",
-            Self::None => "none",
-            Self::Playlist => "playlist",
-            Self::Segment => "segment",
-            Self::Error => "error document",
-        }
+        self.said().0
     }
 
     /// Returns the header's value; `None` sends none.
     pub fn cache_control(self) -> Option<&'static str> {
+        Some(self.said().1).filter(|value| !value.is_empty())
+    }
+
+    /// Returns its name, and the value of the header.
+    fn said(self) -> (&'static str, &'static str) {
         match self {
-            Self::Immutable => Some("public, max-age=31536000, immutable"),
-            Self::Page => Some("public, max-age=0, s-maxage=86400, must-revalidate"),
-            Self::Swr => Some("max-age=60, stale-while-revalidate=300"),
-            Self::Media => Some("public, max-age=86400, s-maxage=2592000"),
-            Self::None => None,
-            Self::Error => Some("public, max-age=0, s-maxage=0, must-revalidate"),
-            Self::Playlist => Some("public, max-age=5, s-maxage=86400"),
-            Self::Segment => Some("public, max-age=3600, s-maxage=2592000"),
+            Self::Immutable => ("immutable", "public, max-age=31536000, immutable"),
+            Self::Page => ("page", "public, max-age=0, s-maxage=86400, must-revalidate"),
+            Self::Swr => ("swr", "max-age=60, stale-while-revalidate=300"),
+            Self::Media => ("media", "public, max-age=86400, s-maxage=2592000"),
+            Self::Playlist => ("playlist", "public, max-age=5, s-maxage=86400"),
+            Self::Segment => ("segment", "public, max-age=3600, s-maxage=2592000"),
+            Self::None => ("none", ""),
+            Self::Error => (
+                "error document",
+                "public, max-age=0, s-maxage=0, must-revalidate",
+            ),
         }
     }
 

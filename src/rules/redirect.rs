@@ -21,6 +21,9 @@ const ENCODED: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
+/// What stands for any segment, value or host where a redirect is tried.
+pub(super) const ANY: &str = "sample";
+
 /// One `[[redirects]]` table of deploy.toml, or a line of `_redirects`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -167,24 +170,41 @@ impl Redirect {
         rest.is_none().then_some(values)
     }
 
-    /// Returns `to` with these values in their places.
+    /// Returns `to` with values in place of `:name`; the longest name that fits.
     pub fn filled(&self, values: &[(&str, &str)]) -> String {
-        fill(&self.to, values)
+        let mut text = String::new();
+        let mut rest = self.to.as_str();
+        while let Some((before, after)) = rest.split_once(':') {
+            text.push_str(before);
+            let (name, left) = after.split_at(placeholder(after).len());
+            match values.iter().find(|(filled, _)| *filled == name) {
+                Some((_, value)) if !name.is_empty() => text.push_str(value),
+                _ => text.extend([":", name]),
+            }
+            rest = left;
+        }
+        text + rest
     }
 
     /// Returns a path that it matches.
     pub(super) fn sample(&self) -> String {
-        let segments = segments(self.path()).map(|segment| match segment {
-            "*" => "any",
-            segment => segment.strip_prefix(':').unwrap_or(segment),
-        });
-        format!("/{}", segments.collect::<Vec<_>>().join("/"))
+        let segments: Vec<String> = segments(self.path()).map(sampled).collect();
+        format!("/{}", segments.join("/"))
     }
 }
 
 /// Returns the segments of a path; `/` has one, which is empty.
 pub(super) fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.strip_prefix('/').unwrap_or(path).split('/')
+}
+
+/// Returns a text that a segment, or a value of a query, stands for.
+pub(super) fn sampled(pattern: &str) -> String {
+    match pattern {
+        "*" => format!("{ANY}/page"),
+        name if name.starts_with(':') => ANY.to_owned(),
+        text => text.to_owned(),
+    }
 }
 
 fn is_open(segment: &str) -> bool {
@@ -208,22 +228,6 @@ pub fn decoded(text: &str) -> String {
     let decoded = percent_decode_str(text).decode_utf8().ok();
     let decoded = decoded.filter(|_| rests.all(is_byte));
     decoded.map_or_else(|| text.to_owned(), |decoded| decoded.into_owned())
-}
-
-/// Puts values in place of `:name`; the longest name that fits.
-fn fill(to: &str, values: &[(&str, &str)]) -> String {
-    let mut text = String::new();
-    let mut rest = to;
-    while let Some((before, after)) = rest.split_once(':') {
-        text.push_str(before);
-        let (name, left) = after.split_at(placeholder(after).len());
-        match values.iter().find(|(filled, _)| *filled == name) {
-            Some((_, value)) if !name.is_empty() => text.push_str(value),
-            _ => text.extend([":", name]),
-        }
-        rest = left;
-    }
-    text + rest
 }
 
 /// Returns the name that a text behind a `:` begins with; empty where it is none.

@@ -1,25 +1,15 @@
 //! Redirects together: what is wrong with them before they are live, and which of them answers a path.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::redirect::{Redirect, decoded, normal_path, placeholder, segments};
+use super::rule_check::{FieldProblem, RuleError};
 use super::unserved::UnservedRedirect;
 
 /// The most bytes of a redirect's target that S3 keeps beside an object (S3 User Guide, "Working with object metadata").
 const MAX_LOCATION_BYTES: usize = 2048;
 /// Browsers give up after about 20.
 const MAX_HOPS: usize = 20;
-
-/// A redirect that cannot be followed. The caller knows the file and the line.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {problem}")]
-pub struct RedirectError {
-    /// Its index, from 0.
-    pub redirect: usize,
-    /// The key of its table.
-    pub field: &'static str,
-    pub problem: RedirectProblem,
-}
 
 /// A redirect's fault, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,29 +70,23 @@ pub struct Redirects {
 
 impl Redirects {
     /// Checks each and all of them together: duplicates, ones that are never reached, loops over any number of steps.
-    pub fn compile(all: Vec<Redirect>) -> Result<Self, RedirectError> {
-        let wrong = |redirect, field, problem| RedirectError {
-            redirect,
-            field,
-            problem,
-        };
+    pub fn compile(all: Vec<Redirect>) -> Result<Self, RuleError<RedirectProblem>> {
         let mut redirects = Self::default();
         for (index, redirect) in all.into_iter().enumerate() {
-            check(&redirect).map_err(|(field, problem)| wrong(index, field, problem))?;
-            redirects
-                .add(redirect)
-                .map_err(|problem| wrong(index, "from", problem))?;
+            let added = check(&redirect).and_then(|()| redirects.add(redirect));
+            added.map_err(RuleError::of(index))?;
         }
         for (index, redirect) in redirects.all.iter().enumerate() {
             if let Some(path) = redirects.find_loop(redirect) {
-                return Err(wrong(index, "to", RedirectProblem::Loop { path }));
+                let problem = RedirectProblem::Loop { path };
+                return Err(RuleError::of(index)(("to", problem)));
             }
         }
         Ok(redirects)
     }
 
     /// Adds one at the end, if those before it leave it anything.
-    fn add(&mut self, redirect: Redirect) -> Result<(), RedirectProblem> {
+    fn add(&mut self, redirect: Redirect) -> Result<(), FieldProblem<RedirectProblem>> {
         let index = self.all.len();
         let path = redirect.is_exact().then(|| normal_path(redirect.path()));
         let same = path.as_ref().and_then(|path| self.plain.get(path));
@@ -110,13 +94,12 @@ impl Redirects {
         let mut earlier = earlier.filter_map(|first| Some((*first, self.all.get(*first)?)));
         let hidden = earlier.find_map(|(first, earlier)| hides(earlier, &redirect, first));
         if let Some(problem) = hidden {
-            return Err(problem);
+            return Err(("from", problem));
         }
-        match path.filter(|_| redirect.is_plain()) {
-            Some(path) => {
-                self.plain.insert(path, index);
-            }
-            None => self.open.push(index),
+        if let Some(path) = path.filter(|_| redirect.is_plain()) {
+            self.plain.insert(path, index);
+        } else {
+            self.open.push(index);
         }
         self.all.push(redirect);
         Ok(())
@@ -173,10 +156,8 @@ impl Redirect {
     /// Returns the way from a path that it answers to itself, on the same host.
     fn leads_to_itself(&self) -> Option<Vec<String>> {
         let to = Redirect::new(self.location(&self.sample())?, "/");
-        let is_here = to.host().is_none_or(|host| {
-            self.host()
-                .is_some_and(|own| own.eq_ignore_ascii_case(host))
-        });
+        let own = self.host().unwrap_or_default();
+        let is_here = to.host().is_none_or(|host| own.eq_ignore_ascii_case(host));
         let path = to.path().split(['?', '#']).next().unwrap_or_default();
         // What its query used is not passed on.
         let is_again =
@@ -186,16 +167,14 @@ impl Redirect {
 }
 
 /// Checks the form of a redirect that nobody answers.
-pub fn check_unserved(unserved: &UnservedRedirect) -> Result<(), (&'static str, RedirectProblem)> {
-    let UnservedRedirect { redirect, .. } = unserved;
-    let plain = Redirect {
+pub fn check_unserved(unserved: &UnservedRedirect) -> Result<(), FieldProblem<RedirectProblem>> {
+    check(&Redirect {
         status: 301,
-        ..redirect.clone()
-    };
-    check(&plain)
+        ..unserved.redirect.clone()
+    })
 }
 
-fn check(redirect: &Redirect) -> Result<(), (&'static str, RedirectProblem)> {
+fn check(redirect: &Redirect) -> Result<(), FieldProblem<RedirectProblem>> {
     check_from(redirect).map_err(|problem| ("from", problem))?;
     check_to(redirect).map_err(|problem| ("to", problem))?;
     match redirect.status {
@@ -211,7 +190,7 @@ fn check(redirect: &Redirect) -> Result<(), (&'static str, RedirectProblem)> {
 
 fn check_from(redirect: &Redirect) -> Result<(), RedirectProblem> {
     let (whole, from) = (&redirect.from, redirect.path());
-    let path = || whole.clone();
+    let path = whole.clone();
     let is_name = |host: &str| {
         let mut letters = host.chars();
         !host.is_empty()
@@ -219,37 +198,28 @@ fn check_from(redirect: &Redirect) -> Result<(), RedirectProblem> {
     };
     let is_url = whole.starts_with("https://") || whole.starts_with("http://");
     let is_host = redirect.host().is_none_or(|host| is_url && is_name(host));
-    if !is_host || from.starts_with("//") {
-        return Err(RedirectProblem::Host { path: path() });
-    }
-    if !from.starts_with('/') {
-        return Err(RedirectProblem::NoSlash { path: path() });
-    }
-    if from.contains(['?', '#']) {
-        return Err(RedirectProblem::Query { path: path() });
-    }
-    if let Some(character) = from.chars().find(|c| c.is_control()) {
-        return Err(RedirectProblem::Character {
-            text: path(),
-            character,
-        });
-    }
-    let mut names = Vec::new();
-    let mut segments = segments(from).peekable();
-    while let Some(segment) = segments.next() {
-        if segment.contains('*') && (segment != "*" || segments.peek().is_some()) {
-            return Err(RedirectProblem::Splat { path: path() });
-        }
-        let Some(name) = segment.strip_prefix(':') else {
-            continue;
-        };
-        if placeholder(name) != name || name.is_empty() || name == "splat" || names.contains(&name)
-        {
-            return Err(RedirectProblem::Placeholder { path: path() });
-        }
-        names.push(name);
-    }
-    Ok(())
+    let before_last = from.strip_suffix("/*").unwrap_or(from);
+    let names = segments(from).filter_map(|segment| segment.strip_prefix(':'));
+    let names: Vec<&str> = names.collect();
+    let is_placeholder =
+        |name: &&str| !name.is_empty() && placeholder(name) == *name && *name != "splat";
+    let distinct: HashSet<&&str> = names.iter().filter(|name| is_placeholder(name)).collect();
+    Err(if !is_host || from.starts_with("//") {
+        RedirectProblem::Host { path }
+    } else if !from.starts_with('/') {
+        RedirectProblem::NoSlash { path }
+    } else if from.contains(['?', '#']) {
+        RedirectProblem::Query { path }
+    } else if let Some(character) = from.chars().find(|c| c.is_control()) {
+        let text = path;
+        RedirectProblem::Character { text, character }
+    } else if before_last.contains('*') {
+        RedirectProblem::Splat { path }
+    } else if distinct.len() < names.len() {
+        RedirectProblem::Placeholder { path }
+    } else {
+        return Ok(());
+    })
 }
 
 fn check_to(redirect: &Redirect) -> Result<(), RedirectProblem> {
@@ -323,11 +293,8 @@ fn hides(earlier: &Redirect, redirect: &Redirect, first: usize) -> Option<Redire
     {
         return None;
     }
-    let conditions =
-        |redirect: &Redirect| (redirect.host().map(str::to_owned), redirect.query.clone());
-    if decoded(earlier.path()) == decoded(redirect.path())
-        && conditions(earlier) == conditions(redirect)
-    {
+    let is_same = decoded(earlier.path()) == decoded(redirect.path());
+    if is_same && (earlier.host(), &earlier.query) == (redirect.host(), &redirect.query) {
         return Some(RedirectProblem::Duplicate { from, first });
     }
     covers(earlier.path(), redirect.path()).then_some(RedirectProblem::Unreachable { from, first })
@@ -367,7 +334,7 @@ mod tests {
         }
     }
 
-    fn compile(text: &str) -> Result<Redirects, RedirectError> {
+    fn compile(text: &str) -> Result<Redirects, RuleError<RedirectProblem>> {
         Redirects::compile(text.lines().map(redirect).collect())
     }
 
@@ -434,11 +401,7 @@ mod tests {
             ("/a /b\n/:any /a", 0, "to", "loop"),
         ] {
             let error = compile(text).expect_err(text);
-            assert_eq!(
-                (error.redirect, error.field),
-                (index, field),
-                "{text}: {error}"
-            );
+            assert_eq!((error.rule, error.field), (index, field), "{text}: {error}");
             assert!(error.to_string().contains(told), "{text}: {error}");
         }
         for fine in [

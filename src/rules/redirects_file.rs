@@ -2,7 +2,7 @@
 //!
 //! A line without a status is a 301, as Netlify has it; Cloudflare Pages would answer 302.
 
-use super::headers_file::LineError;
+use super::headers_file::{LineError, read_lines};
 use super::redirect::Redirect;
 use super::unserved::{UnservedReason, UnservedRedirect};
 
@@ -17,25 +17,15 @@ pub struct RedirectsFile {
 /// [`super::redirects::Redirects::compile`] finds.
 pub fn parse(text: &str) -> Result<RedirectsFile, Vec<LineError>> {
     let mut file = RedirectsFile::default();
-    let mut errors = Vec::new();
-    for (line, content) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
-        let words: Vec<&str> = content
-            .split_ascii_whitespace()
-            .take_while(|word| !word.starts_with('#'))
-            .collect();
-        let Some((from, rest)) = words.split_first() else {
-            continue;
-        };
-        match file.add(line, from, rest) {
-            Ok(()) => {}
-            Err(problem) => errors.push(LineError { line, problem }),
+    read_lines(text, |line, content| {
+        let words = content.split_ascii_whitespace();
+        let words: Vec<&str> = words.take_while(|word| !word.starts_with('#')).collect();
+        match words.split_first() {
+            Some((from, rest)) => file.add(line, from, rest),
+            None => Ok(()),
         }
-    }
-    if errors.is_empty() {
-        Ok(file)
-    } else {
-        Err(errors)
-    }
+    })?;
+    Ok(file)
 }
 
 impl RedirectsFile {
@@ -57,13 +47,11 @@ impl RedirectsFile {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         let mut reasons = Vec::new();
-        let mut conditions = Vec::new();
         for option in rest {
             if option.contains('=') {
                 reasons.push(UnservedReason::of_condition(option).ok_or_else(|| {
                     format!("\"{option}\" is not a known condition; leave it out")
                 })?);
-                conditions.push(option);
             } else {
                 set_status(&mut redirect, option)?;
             }
@@ -73,13 +61,8 @@ impl RedirectsFile {
             self.redirects.push((line, redirect));
             return Ok(());
         };
-        let conditions = conditions.into_iter().map(str::to_owned).collect();
-        let unserved = UnservedRedirect {
-            redirect,
-            conditions,
-            reason,
-        };
-        self.unserved.push((line, unserved));
+        self.unserved
+            .push((line, UnservedRedirect { redirect, reason }));
         Ok(())
     }
 }
@@ -169,26 +152,14 @@ mod tests {
     #[test]
     fn what_asks_for_more_than_a_path_is_remembered() {
         use UnservedReason::{ErrorPage, Proxy, Role, Visitor};
-        for (line, reason, conditions) in [
-            (
-                "/api/* https://api.example.com/:splat 200",
-                Proxy,
-                [].as_slice(),
-            ),
-            ("/en/* /en/404.html 404", ErrorPage, &[]),
-            ("/ /anz 302 Country=au,nz", Visitor, &["Country=au,nz"]),
-            (
-                "/ /de 302 Language=de Country=de",
-                Visitor,
-                &["Language=de", "Country=de"],
-            ),
-            ("/ /in 302 Cookie=is_in", Visitor, &["Cookie=is_in"]),
-            (
-                "/admin/* /admin/:splat 200! Role=admin",
-                Role,
-                &["Role=admin"],
-            ),
-            ("/admin/* 200! Role=admin", Role, &["Role=admin"]),
+        for (line, reason) in [
+            ("/api/* https://api.example.com/:splat 200", Proxy),
+            ("/en/* /en/404.html 404", ErrorPage),
+            ("/ /anz 302 Country=au,nz", Visitor),
+            ("/ /de 302 Language=de Country=de", Visitor),
+            ("/ /in 302 Cookie=is_in", Visitor),
+            ("/admin/* /admin/:splat 200! Role=admin", Role),
+            ("/admin/* 200! Role=admin", Role),
         ] {
             let file = parse(line).expect(line);
             assert!(file.redirects.is_empty(), "{line}");
@@ -196,7 +167,6 @@ mod tests {
                 panic!("{line}: {file:?}");
             };
             assert_eq!(unserved.reason, reason, "{line}");
-            assert_eq!(unserved.conditions, conditions, "{line}");
             assert_eq!(
                 super::super::redirects::check_unserved(unserved),
                 Ok(()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::globs::BadGlob;
+use super::globs::{BadGlob, Globs};
 use super::header_rule::HeaderRule;
 use super::presets::{Preset, closest};
 use crate::object::Headers;
@@ -22,15 +22,27 @@ const STORAGE_CLASSES: [&str; 7] = [
     "EXPRESS_ONEZONE",
 ];
 
-/// A rule that cannot be followed. The caller knows the file and the line of the rule.
+/// A rule, a redirect or another table that cannot be followed. The caller knows the file and the line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
-pub struct RuleError {
-    /// The rule's index, from 0.
+pub struct RuleError<Problem> {
+    /// Its index, from 0.
     pub rule: usize,
-    /// The key of the rule's table.
+    /// The key of its table.
     pub field: &'static str,
-    pub problem: HeaderProblem,
+    /// What is wrong, and what to write instead.
+    pub problem: Problem,
+}
+
+impl<Problem> RuleError<Problem> {
+    /// Makes the error of the rule of this index from a key of its table and what is wrong there.
+    pub(super) fn of(rule: usize) -> impl Fn(FieldProblem<Problem>) -> Self {
+        move |(field, problem)| Self {
+            rule,
+            field,
+            problem,
+        }
+    }
 }
 
 /// A header rule's fault, and what to write instead.
@@ -45,12 +57,10 @@ pub enum HeaderProblem {
     PresetAndCacheControl,
     #[error("compress sets content-encoding by itself: keep one of them")]
     CompressAndEncoding,
-    #[error("no glob is given; write match = \"*.html\", or \"**\" for every key")]
-    NoGlob,
     #[error(
-        "every glob begins with \"!\", so nothing is left to match; begin with \"**\" for every key"
+        "every glob begins with \"!\", or none is given; write match = \"*.html\", or begin with \"**\" for every key"
     )]
-    OnlyExclusions,
+    NoGlob,
     #[error("the glob \"{pattern}\" is not valid: {why}")]
     Glob { pattern: String, why: String },
     #[error("the rule sets nothing; add cache-control, preset, content-type or another header")]
@@ -107,11 +117,10 @@ fn presets() -> String {
 }
 
 /// The key of the rule's table, and what is wrong there.
-pub(super) type FieldProblem = (&'static str, HeaderProblem);
+pub(super) type FieldProblem<Problem> = (&'static str, Problem);
 
 /// Checks one rule and brings names into the case that S3 keeps.
-pub(super) fn check(rule: &mut HeaderRule) -> Result<(), FieldProblem> {
-    check_globs(&rule.patterns).map_err(|problem| ("match", problem))?;
+pub(super) fn check(rule: &mut HeaderRule) -> Result<(), FieldProblem<HeaderProblem>> {
     check_together(rule)?;
     for (field, value) in rule.fields() {
         if let Some(value) = value.filter(|value| !value.is_empty() && field != "storage-class") {
@@ -133,13 +142,14 @@ pub(super) fn check(rule: &mut HeaderRule) -> Result<(), FieldProblem> {
 }
 
 /// Checks what several rules gave together: each alone is within S3's limits, their sum may not be.
-pub fn check_limits(headers: &Headers) -> Result<(), FieldProblem> {
+pub fn check_limits(headers: &Headers) -> Result<(), FieldProblem<HeaderProblem>> {
     check_maps(&headers.metadata, &headers.tags)
 }
 
-fn check_globs(patterns: &[String]) -> Result<(), HeaderProblem> {
-    let problem = |pattern: &String, why: &str| HeaderProblem::Glob {
-        pattern: pattern.clone(),
+/// Checks and compiles the globs of a rule.
+pub(super) fn compile_globs(patterns: &[String]) -> Result<Globs, HeaderProblem> {
+    let problem = |pattern: &str, why: &str| HeaderProblem::Glob {
+        pattern: pattern.to_owned(),
         why: why.to_owned(),
     };
     for pattern in patterns {
@@ -155,30 +165,20 @@ fn check_globs(patterns: &[String]) -> Result<(), HeaderProblem> {
         if pattern.chars().any(char::is_control) {
             return Err(problem(
                 pattern,
-                "it holds a line break or another control character; write one glob each",
+                "it holds a line break or another control character; write one glob each, in single quotes, in which a backslash stays one",
             ));
         }
     }
-    if patterns.is_empty() {
+    if patterns.iter().all(|pattern| pattern.starts_with('!')) {
         return Err(HeaderProblem::NoGlob);
     }
-    if patterns.iter().all(|pattern| pattern.starts_with('!')) {
-        return Err(HeaderProblem::OnlyExclusions);
-    }
-    Ok(())
+    Globs::compile(patterns.iter().map(String::as_str)).map_err(|BadGlob { glob, why }| {
+        let why = format!("{why}; write a backslash before a character that is meant as itself");
+        problem(&glob, &why)
+    })
 }
 
-pub(super) fn bad_glob(bad: BadGlob) -> HeaderProblem {
-    HeaderProblem::Glob {
-        why: format!(
-            "{}; write a backslash before a character that is meant as itself",
-            bad.why
-        ),
-        pattern: bad.glob,
-    }
-}
-
-fn check_together(rule: &HeaderRule) -> Result<(), FieldProblem> {
+fn check_together(rule: &HeaderRule) -> Result<(), FieldProblem<HeaderProblem>> {
     let preset = rule.preset.as_deref();
     if let Some(name) = preset.filter(|name| Preset::from_name(name).is_none()) {
         let problem = HeaderProblem::UnknownPreset {
@@ -320,7 +320,7 @@ fn check_tag(name: &str, value: &str) -> Result<(), HeaderProblem> {
 fn check_maps(
     metadata: &BTreeMap<String, String>,
     tags: &BTreeMap<String, String>,
-) -> Result<(), FieldProblem> {
+) -> Result<(), FieldProblem<HeaderProblem>> {
     let sizes = metadata
         .iter()
         .map(|(name, value)| name.len() + value.len());

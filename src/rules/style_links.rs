@@ -1,9 +1,28 @@
 //! What a style sheet refers to: `url()`, `@import` and fonts. Forgiving, and no more of CSS than that takes.
 
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
 use super::page_facts::{LinkSort, PageFacts};
 
 /// The most bytes of a URL: a longer one is a data URL, or no URL at all.
 const MAX_URL_BYTES: usize = 4096;
+
+/// What counts in a style sheet: comments, at-rules, texts in quotes, URLs, and what ends a rule. A namespace is a name that looks
+/// like a URL.
+static MARK: LazyLock<Regex> = LazyLock::new(|| {
+    let marks = [
+        r"/\*.*?(?:\*/|\z)",
+        r"@namespace[^;]*",
+        r"(?<import>@import)",
+        r"(?<font>@font-face)",
+        r#"(?<url>url\(\s*)?(?:"(?<double>(?:\\.?|[^"\\])*)"?|'(?<single>(?:\\.?|[^'\\])*)'?)"#,
+        r"url\((?<bare>[^)]*)",
+        r"[;}]",
+    ];
+    Regex::new(&format!("(?is-u){}", marks.join("|"))).expect("constant")
+});
 
 /// Returns what is known of a style sheet.
 pub fn read_style_sheet(css: &[u8]) -> PageFacts {
@@ -15,121 +34,28 @@ pub fn read_style_sheet(css: &[u8]) -> PageFacts {
 /// Adds what a style sheet, or an attribute `style`, refers to. A style sheet that is imported is loaded, and of a font the first
 /// source; all else is loaded where a rule for it applies.
 pub(super) fn add_style_links(css: &[u8], facts: &mut PageFacts) {
-    let mut reader = StyleReader {
-        rest: css,
-        imports: false,
-        font: FontSource::None,
-    };
-    while let Some((sort, url)) = reader.next_url() {
-        let url = String::from_utf8_lossy(url.trim_ascii());
+    // An `@import` has begun, or a `@font-face` of which no source was seen.
+    let (mut imports, mut sourceless) = (false, false);
+    for mark in MARK.captures_iter(css) {
+        let is = |name: &str| mark.name(name).is_some();
+        imports = (imports || is("import")) && &mark[0] != b";";
+        sourceless = (sourceless || is("font")) && &mark[0] != b"}";
+        let texts = ["double", "single", "bare"].into_iter();
+        let text = texts.filter_map(|name| mark.name(name)).next();
+        let Some(url) = text.filter(|_| imports || is("url") || is("bare")) else {
+            continue;
+        };
+        let sort = if imports || sourceless {
+            LinkSort::Load
+        } else {
+            LinkSort::Offer
+        };
+        (imports, sourceless) = (false, false);
+        let url = String::from_utf8_lossy(url.as_bytes().trim_ascii());
         if url.len() <= MAX_URL_BYTES && !url.is_empty() && !url.contains(['\\', '\n']) {
             facts.refer(sort, &url);
         }
     }
-}
-
-struct StyleReader<'a> {
-    rest: &'a [u8],
-    /// An `@import` has begun.
-    imports: bool,
-    font: FontSource,
-}
-
-/// Where in a `@font-face` the reader is.
-#[derive(PartialEq)]
-enum FontSource {
-    None,
-    /// No source yet.
-    First,
-    Later,
-}
-
-impl<'a> StyleReader<'a> {
-    /// Returns the next URL and how it is loaded.
-    fn next_url(&mut self) -> Option<(LinkSort, &'a [u8])> {
-        loop {
-            let marks =
-                |byte: &u8| matches!(byte, b'/' | b'@' | b'u' | b'U' | b'"' | b'\'' | b'}' | b';');
-            let start = self.rest.iter().position(marks)?;
-            let rest = self.rest.get(start..)?;
-            if let Some(comment) = rest.strip_prefix(b"/*") {
-                self.rest = split_once(comment, b"*/").map_or(&[], |(_, after)| after);
-            } else if let Some(after) = strip_word(rest, b"@import") {
-                (self.rest, self.imports) = (after, true);
-            } else if let Some(after) = strip_word(rest, b"@namespace") {
-                // A name that looks like a URL.
-                self.rest = split_once(after, b";").map_or(&[], |(_, after)| after);
-            } else if let Some(after) = strip_word(rest, b"@font-face") {
-                (self.rest, self.font) = (after, FontSource::First);
-            } else if let Some(after) = strip_word(rest, b"url(") {
-                let url = self.function(after.trim_ascii_start());
-                return Some((self.sort(), url));
-            } else if let Some((url, after)) = quoted(rest) {
-                self.rest = after;
-                if self.imports {
-                    return Some((self.sort(), url));
-                }
-            } else {
-                let (mark, after) = rest.split_first()?;
-                self.rest = after;
-                match mark {
-                    b';' => self.imports = false,
-                    b'}' => self.font = FontSource::None,
-                    _ => {}
-                }
-            }
-        }
-    }
-
-    /// Reads what stands in the parentheses of `url()`.
-    fn function(&mut self, text: &'a [u8]) -> &'a [u8] {
-        let (url, after) = quoted(text)
-            .or_else(|| split_once(text, b")"))
-            .unwrap_or((text, &[]));
-        self.rest = after;
-        url
-    }
-
-    fn sort(&mut self) -> LinkSort {
-        let first = self.font == FontSource::First;
-        if first {
-            self.font = FontSource::Later;
-        }
-        if std::mem::take(&mut self.imports) || first {
-            LinkSort::Load
-        } else {
-            LinkSort::Offer
-        }
-    }
-}
-
-/// Returns what follows a word, in whichever case it is written.
-fn strip_word<'a>(text: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
-    let (head, after) = text.split_at_checked(word.len())?;
-    head.eq_ignore_ascii_case(word).then_some(after)
-}
-
-/// Splits a text into what its quotes hold and what follows them; `None` where it begins with none.
-fn quoted(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (quote, inner) = text.split_first()?;
-    if !matches!(quote, b'"' | b'\'') {
-        return None;
-    }
-    let mut escaped = false;
-    let end = inner.iter().position(|byte| {
-        let ends = byte == quote && !escaped;
-        escaped = *byte == b'\\' && !escaped;
-        ends
-    });
-    let (value, after) = inner.split_at(end.unwrap_or(inner.len()));
-    Some((value, after.get(1..).unwrap_or_default()))
-}
-
-/// Splits a text around the first place at which it holds `mark`.
-fn split_once<'a>(text: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let start = text.windows(mark.len()).position(|window| window == mark)?;
-    let (before, rest) = text.split_at(start);
-    Some((before, rest.strip_prefix(mark)?))
 }
 
 #[cfg(test)]

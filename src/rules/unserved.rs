@@ -57,8 +57,6 @@ impl HeaderScope {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnservedRedirect {
     pub redirect: Redirect,
-    /// Besides the path, as it was written: `Country=de`, `id=:id`.
-    pub conditions: Vec<String>,
     pub reason: UnservedReason,
 }
 

@@ -57,10 +57,9 @@ pub fn read_pages(build: &ScannedBuild, cache: Option<&Path>) -> PageTable {
         return known;
     }
     let mut builder = PageTableBuilder::default();
-    let mut ids = HashMap::new();
     for file in &build.files {
         if wanted.contains_key(&file.md5) {
-            builder.copy(&known, file.md5, &mut ids);
+            builder.copy(&known, file.md5);
         }
     }
     for (content, facts) in read_all(&build.root, &new) {
@@ -68,7 +67,7 @@ pub fn read_pages(build: &ScannedBuild, cache: Option<&Path>) -> PageTable {
     }
     let table = builder.finish();
     if let Some((folder, name)) = place {
-        let write = |mut file: fs::File| file.write_all(&table.encode());
+        let write = |mut file: fs::File| file.write_all(&table.encode()?);
         // Without it the next run is slower, and nothing else.
         let _ = replace(&folder.join(&name), &temporary(folder, &name), write);
     }

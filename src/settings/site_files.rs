@@ -170,7 +170,7 @@ impl Settings {
         let all = self.own_redirects().into_iter().chain(&files.redirects);
         let all = all.map(|numbered| numbered.rule.clone());
         Redirects::compile(all.collect()).map_err(|error| {
-            let place = self.redirect_name(files, error.redirect);
+            let place = self.redirect_name(files, error.rule);
             at(&place, error.field, &error.problem)
         })
     }
@@ -213,7 +213,6 @@ impl Settings {
                 asked: UnservedRedirect {
                     reason: UnservedReason::of(&numbered.rule)?,
                     redirect: numbered.rule.clone(),
-                    conditions: Vec::new(),
                 },
             })
         });

@@ -182,7 +182,6 @@ pub(crate) fn without_function(
                 line: line.parse().unwrap_or_default(),
                 asked: UnservedRedirect {
                     redirect: redirect.clone(),
-                    conditions: Vec::new(),
                     reason,
                 },
             })

@@ -217,15 +217,7 @@ mod tests {
         let mut asked = read.unserved;
         asked.extend(read.redirects.into_iter().filter_map(|(line, redirect)| {
             let reason = UnservedReason::without_function(&redirect)?;
-            let conditions = Vec::new();
-            Some((
-                line,
-                UnservedRedirect {
-                    redirect,
-                    conditions,
-                    reason,
-                },
-            ))
+            Some((line, UnservedRedirect { redirect, reason }))
         }));
         let unserved = UnservedRules {
             headers: lines("_headers", headers_file::parse(headers).unwrap().unkept),

@@ -75,11 +75,6 @@ impl EdgeFunction {
         name.map(str::to_owned)
     }
 
-    /// Returns the path that a request goes on under where no redirect is for it.
-    pub fn page_path(&self, uri: &str) -> String {
-        self.indexed(uri.to_owned())
-    }
-
     fn indexed(&self, uri: String) -> String {
         let last = uri.rsplit('/').next().unwrap_or_default();
         match &self.rewrite.index {
@@ -156,21 +151,15 @@ impl ViewerRequest {
         to: String,
         is_used: impl Fn(&str) -> bool,
     ) -> FunctionAnswer {
-        let mut parts: Vec<String> = Vec::new();
+        let own = self.query.iter().filter(|(name, _)| !is_used(name));
+        let mut own: Vec<&(String, String)> = own.collect();
         // All values of a name stand together, as the function has them.
-        let mut names: Vec<&str> = Vec::new();
-        for (name, _) in &self.query {
-            if !names.contains(&name.as_str()) && !is_used(name) {
-                names.push(name);
-            }
-        }
-        for name in names {
-            let values = self.query.iter().filter(|(asked, _)| asked == name);
-            parts.extend(values.map(|(_, value)| match value.as_str() {
-                "" => name.to_owned(),
-                value => format!("{name}={value}"),
-            }));
-        }
+        own.sort_by_key(|(name, _)| self.query.iter().position(|(asked, _)| asked == name));
+        let parts = own.iter().map(|(name, value)| match value.as_str() {
+            "" => name.clone(),
+            value => format!("{name}={value}"),
+        });
+        let parts: Vec<String> = parts.collect();
         let takes_query = !parts.is_empty() && !to.contains(['?', '#']);
         let query = if takes_query {
             format!("?{}", parts.join("&"))

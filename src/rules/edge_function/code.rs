@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::packed::pack;
+use super::packed::{ExactGroup, pack};
 use super::text::literal;
 use super::{EdgeFunction, LEFT_ALONE, MAX_FUNCTION_BYTES, PathRewrite, RUNTIME};
-use crate::object::plural::counted;
 use crate::rules::redirect::{Redirect, normal_path};
 
 /// How the first line of the code goes on after whose it is, where it is ours to change.
@@ -25,8 +24,7 @@ const MAX_STORE_BYTES: usize = 5 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FunctionError {
     #[error(
-        "the function has {bytes} bytes of code, and CloudFront takes {MAX_FUNCTION_BYTES}: {}",
-        reduced(*.redirects, *.pages)
+        "the function has {bytes} bytes of code, and CloudFront takes {MAX_FUNCTION_BYTES}: it holds {redirects} redirects and names {pages} pages; join some with \"/folder/* /new/:splat\", or show an app for a folder alone, as in \"/app/* /app/index.html 200\""
     )]
     TooLarge {
         bytes: usize,
@@ -43,23 +41,6 @@ pub enum FunctionError {
     )]
     TooLong { from: String },
 }
-
-fn reduced(redirects: usize, pages: usize) -> String {
-    let join = "join some with \"/folder/* /new/:splat\"";
-    let counts = (redirects, pages);
-    let redirects = counted(redirects as u64, "redirect");
-    let pages = counted(pages as u64, "page");
-    match counts {
-        (0, _) => format!(
-            "it names {pages}; show an app for a folder alone, as in \"/app/* /app/index.html 200\""
-        ),
-        (_, 0) => format!("it holds {redirects}; {join}"),
-        _ => format!("it holds {redirects} and names {pages}; {join}"),
-    }
-}
-
-/// Where an exact redirect stands: its status, and how many of the listed ones go before it.
-type ExactGroup = (u16, usize);
 
 /// Redirects as the function has them.
 struct SortedRedirects<'a> {
@@ -100,10 +81,8 @@ impl EdgeFunction {
         let code = self.written();
         let bytes = code.len();
         if bytes > MAX_FUNCTION_BYTES {
-            let held = self
-                .redirects
-                .iter()
-                .filter(|redirect| !(self.stored && redirect.is_plain()));
+            let is_held = |redirect: &&Redirect| !(self.stored && redirect.is_plain());
+            let held = self.redirects.iter().filter(is_held);
             let (pages, redirects): (Vec<_>, Vec<_>) =
                 held.partition(|redirect| redirect.status == LEFT_ALONE);
             return Err(FunctionError::TooLarge {
@@ -112,30 +91,20 @@ impl EdgeFunction {
                 pages: pages.len() + self.rewrite.kept.len(),
             });
         }
-        let store = if self.stored {
-            self.store()
-        } else {
-            BTreeMap::new()
-        };
-        let bytes = store
-            .iter()
-            .map(|(key, value)| key.len() + value.len())
-            .sum();
+        if !self.stored {
+            return Ok(code);
+        }
+        let store = self.store();
+        let sizes = store.iter().map(|(key, value)| key.len() + value.len());
+        let bytes = sizes.sum();
         if bytes > MAX_STORE_BYTES {
-            return Err(FunctionError::TooMany {
-                redirects: store.len(),
-                bytes,
-            });
+            let redirects = store.len();
+            return Err(FunctionError::TooMany { redirects, bytes });
         }
         let is_long = |(key, value): &(String, String)| {
             key.len() > MAX_KEY_BYTES || value.len() > MAX_VALUE_BYTES
         };
-        match self
-            .store()
-            .into_iter()
-            .find(is_long)
-            .filter(|_| self.stored)
-        {
+        match store.into_iter().find(is_long) {
             Some((from, _)) => Err(FunctionError::TooLong { from }),
             None => Ok(code),
         }
@@ -174,53 +143,34 @@ impl EdgeFunction {
 
     /// Writes the data, a constant a line.
     fn tables(&self, sorted: &SortedRedirects<'_>) -> String {
-        let mut tables = String::new();
-        if let Some(password) = &self.password {
-            tables += "const crypto = require('crypto');\n";
-            tables += &constant("password", &json!([password.salt, password.digest]));
-        }
-        if let Some(host) = &self.canonical_host {
-            tables += &constant("canonical", &json!(host));
-        }
-        if !sorted.listed.is_empty() {
-            let rows = sorted.listed.iter().map(|redirect| row(redirect));
-            tables += &constant("rules", &Value::Array(rows.collect()));
-        }
-        if self.finds(sorted) {
-            if self.stored {
-                tables.insert_str(0, "import cf from 'cloudfront';\n");
-                tables += "const store = cf.kvs();\n";
-            } else {
-                let groups = sorted.exact.iter().flat_map(|((status, before), paths)| {
-                    let packed = pack(paths).into_iter();
-                    packed.map(move |group| {
-                        json!([
-                            status,
-                            before,
-                            group.cut,
-                            group.tail,
-                            group.heads,
-                            group.words
-                        ])
-                    })
-                });
-                tables += &constant("exact", &Value::Array(groups.collect()));
-            }
-        }
-        if !self.rewrite.endings.is_empty() {
-            tables += &constant("endings", &json!(self.rewrite.endings));
-        }
-        if self.keeps() {
-            tables += &constant("kept", &json!(self.rewrite.kept));
-        }
-        if !self.headers.is_empty() {
-            let rows = self
-                .headers
-                .iter()
-                .map(|header| json!([header.pattern, header.name, header.value]));
-            tables += &constant("headers", &Value::Array(rows.collect()));
-        }
-        tables
+        let exact = sorted.exact.iter();
+        let exact = exact.flat_map(|(place, paths)| pack(*place, paths));
+        let exact = exact.map(|group| {
+            let (status, before, cut) = (group.status, group.before, group.cut);
+            json!([status, before, cut, group.tail, group.heads, group.words])
+        });
+        let headers = self.headers.iter();
+        let headers = headers.map(|header| json!([header.pattern, header.name, header.value]));
+        let rewrite = &self.rewrite;
+        let tables = [
+            self.stored
+                .then(|| "import cf from 'cloudfront';\n".to_owned()),
+            self.password.as_ref().map(|password| {
+                let constant = constant("password", &json!([password.salt, password.digest]));
+                format!("const crypto = require('crypto');\n{constant}")
+            }),
+            self.canonical_host
+                .as_ref()
+                .map(|host| constant("canonical", &json!(host))),
+            (!sorted.listed.is_empty())
+                .then(|| constant("rules", &sorted.listed.iter().copied().map(row).collect())),
+            self.stored.then(|| "const store = cf.kvs();\n".to_owned()),
+            (!self.stored && !sorted.exact.is_empty()).then(|| constant("exact", &exact.collect())),
+            (!rewrite.endings.is_empty()).then(|| constant("endings", &json!(rewrite.endings))),
+            self.keeps().then(|| constant("kept", &json!(rewrite.kept))),
+            (!self.headers.is_empty()).then(|| constant("headers", &headers.collect())),
+        ];
+        tables.into_iter().flatten().collect()
     }
 
     fn functions(&self, sorted: &SortedRedirects<'_>) -> String {
@@ -245,51 +195,47 @@ impl EdgeFunction {
             (self.password.is_some(), include_str!("js/password.js")),
             (!self.headers.is_empty(), include_str!("js/dress.js")),
         ];
-        let needed = pieces.into_iter().filter(|(needed, _)| *needed);
-        needed.map(|(_, piece)| piece).collect()
+        needed(&pieces)
     }
 
     /// Writes what runs first, step by step in the order of [`EdgeFunction`]'s fields.
     fn handler(&self, sorted: &SortedRedirects<'_>) -> String {
-        let asynchronous = if self.stored { "async " } else { "" };
-        let mut handler =
-            format!("{asynchronous}function handler(event) {{\n  const request = event.request;\n");
-        // Edges that still run it on answers get them back.
-        handler += match self.headers.is_empty() {
-            true => "  if (event.response) return event.response;\n",
-            false => "  if (event.response) return dress(event.response, request.uri);\n",
-        };
-        if self.password.is_some() {
-            handler += include_str!("js/handler/password.js");
-        }
-        let answers = self.finds(sorted) || !sorted.listed.is_empty();
-        if answers || self.canonical_host.is_some() {
-            handler += "  const viewed = request.uri;\n";
-        }
-        if answers {
-            let find = match (self.finds(sorted), self.stored) {
-                (false, _) => "null",
-                (true, false) => "find(normal(viewed))",
-                (true, true) => "await find(normal(viewed))",
-            };
-            handler += &format!("  let answer = {find};\n");
-            if !sorted.listed.is_empty() {
-                let rules = include_str!("js/handler/rules.js");
-                handler += &match self.shows_many() {
-                    true => rules.to_owned(),
-                    false => rules.replace(SPARED, ""),
-                };
-            }
-            handler += include_str!("js/handler/answer.js");
-        }
-        if self.canonical_host.is_some() {
-            handler += include_str!("js/handler/canonical.js");
-        }
-        // The other hosts are sent away first: they show no page of the site.
-        if answers {
-            handler += include_str!("js/handler/show.js");
-        }
-        handler + &self.rewriting(answers) + "  return request;\n}\n"
+        let (listed, exact) = (!sorted.listed.is_empty(), self.finds(sorted));
+        let answers = listed || exact;
+        let canonical = self.canonical_host.is_some();
+        let rules = include_str!("js/handler/rules.js");
+        let few = rules.replace(SPARED, "");
+        let pieces = [
+            (self.stored, "async "),
+            (true, "function handler(event) {\n"),
+            (true, "  const request = event.request;\n"),
+            // Edges that still run it on answers get them back.
+            (
+                self.headers.is_empty(),
+                "  if (event.response) return event.response;\n",
+            ),
+            (
+                !self.headers.is_empty(),
+                "  if (event.response) return dress(event.response, request.uri);\n",
+            ),
+            (
+                self.password.is_some(),
+                include_str!("js/handler/password.js"),
+            ),
+            (answers || canonical, "  const viewed = request.uri;\n"),
+            (answers, "  let answer = "),
+            (exact && self.stored, "await "),
+            (exact, "find(normal(viewed));\n"),
+            (answers && !exact, "null;\n"),
+            (listed, if self.shows_many() { rules } else { &few }),
+            (answers, include_str!("js/handler/answer.js")),
+            (canonical, include_str!("js/handler/canonical.js")),
+            // The other hosts are sent away first: they show no page of the site.
+            (answers, include_str!("js/handler/show.js")),
+            (true, &self.rewriting(answers)),
+            (true, "  return request;\n}\n"),
+        ];
+        needed(&pieces)
     }
 
     /// Tells whether some paths are left as they are.
@@ -314,9 +260,9 @@ impl EdgeFunction {
             code += &strip.replace("UNLESS ", rewritten);
         }
         if let Some(index) = index {
-            code += &format!("  if {FOLDER}{};\n", literal(index));
+            code += &format!("  if {FOLDER}{};\n", literal(&json!(index)));
             if *bare_folders {
-                let bare = literal(&format!("/{index}"));
+                let bare = literal(&json!(format!("/{index}")));
                 let kept = if self.keeps() {
                     "kept.indexOf(request.uri) < 0 && "
                 } else {
@@ -329,6 +275,12 @@ impl EdgeFunction {
     }
 }
 
+/// Joins the pieces that are needed.
+fn needed(pieces: &[(bool, &str)]) -> String {
+    let needed = pieces.iter().filter(|(is_needed, _)| *is_needed);
+    needed.map(|(_, piece)| *piece).collect()
+}
+
 /// Tells whether the code is one that this tool wrote for this site, or for nobody in particular; changed by hand or not.
 pub fn is_ours(code: &str, site: &str) -> bool {
     let whose = code.lines().next().and_then(owner);
@@ -339,7 +291,7 @@ pub fn is_ours(code: &str, site: &str) -> bool {
 fn head(site: &str) -> String {
     let whose = match site {
         "" => "this site".to_owned(),
-        site => literal(site),
+        site => literal(&json!(site)),
     };
     format!(
         "// The edge function of {whose}{MARK} from its settings, _redirects and _headers: change those.\n// Runtime {RUNTIME}.\n"
@@ -357,16 +309,8 @@ pub(super) fn owner(line: &str) -> Option<String> {
     serde_json::from_str(whose).ok()
 }
 
-/// Writes a constant in ASCII: JSON is JavaScript, but for its letters here.
 fn constant(name: &str, value: &Value) -> String {
-    let mut text = String::new();
-    for unit in value.to_string().encode_utf16() {
-        match u8::try_from(unit) {
-            Ok(byte) if byte.is_ascii() => text.push(char::from(byte)),
-            _ => text += &format!("\\u{unit:04x}"),
-        }
-    }
-    format!("const {name} = {text};\n")
+    format!("const {name} = {};\n", literal(value))
 }
 
 /// Writes a redirect as `rules` has it.

@@ -8,6 +8,8 @@ mod read;
 mod samples;
 mod text;
 
+use serde::Deserialize;
+
 use super::redirect::{Redirect, normal_path};
 
 pub use answer::{FunctionAnswer, ViewerRequest};
@@ -53,16 +55,16 @@ pub struct PathRewrite {
     pub kept: Vec<String>,
 }
 
-/// A password as the function knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A password as the function knows it. In its code the fields are a list.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct PasswordDigest {
     pub salt: String,
     /// SHA-256 of salt and password, in hexadecimal digits.
     pub digest: String,
 }
 
-/// A header that the function adds to what viewers get.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A header that the function adds to what viewers get. In its code the fields are a list.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct FunctionHeader {
     /// A regular expression on the request path, which means the same in JavaScript and in Rust.
     pub pattern: String,

@@ -8,6 +8,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 /// The character that stands for 0; a count is at most [`MAX_COUNT`].
 const ZERO: u8 = b'#';
 /// No `\`, which a literal would double.
@@ -18,9 +20,15 @@ const NO_END: u8 = b']';
 /// Fewer redirects than this have no group of their own.
 const MIN_GROUP: usize = 4;
 
-/// Redirects that get one ending for another, with the heads of their targets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where exact redirects stand: their status, and how many of the listed ones go before them.
+pub(super) type ExactGroup = (u16, usize);
+
+/// Redirects that get one ending for another, with the heads of their targets. As JSON the fields are a list.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct PackedRedirects {
+    pub status: u16,
+    /// How many of the listed redirects go before them.
+    pub before: usize,
     /// How many bytes of a path's end are put off.
     pub cut: usize,
     /// What is put there instead.
@@ -31,7 +39,10 @@ pub(super) struct PackedRedirects {
 }
 
 /// Packs normal paths with their targets.
-pub(super) fn pack(redirects: &BTreeMap<String, String>) -> Vec<PackedRedirects> {
+pub(super) fn pack(
+    place: ExactGroup,
+    redirects: &BTreeMap<String, String>,
+) -> Vec<PackedRedirects> {
     let mut groups: BTreeMap<(&str, &str), BTreeMap<&str, &str>> = BTreeMap::new();
     for (from, to) in redirects {
         groups
@@ -39,20 +50,21 @@ pub(super) fn pack(redirects: &BTreeMap<String, String>) -> Vec<PackedRedirects>
             .or_default()
             .insert(from, to);
     }
-    let (groups, few): (Vec<_>, Vec<_>) = groups
-        .into_iter()
-        .partition(|(_, group)| group.len() >= MIN_GROUP);
-    let mut groups: BTreeMap<_, _> = groups.into_iter().collect();
-    for (_, group) in few {
+    let few = groups.extract_if(.., |_, group| group.len() < MIN_GROUP);
+    for (_, group) in few.collect::<Vec<_>>() {
         groups.entry(("", "")).or_default().extend(group);
     }
     groups
         .into_iter()
-        .map(|(endings, group)| pack_group(endings, &group))
+        .map(|(endings, group)| pack_group(place, endings, &group))
         .collect()
 }
 
-fn pack_group((cut, tail): (&str, &str), redirects: &BTreeMap<&str, &str>) -> PackedRedirects {
+fn pack_group(
+    (status, before): ExactGroup,
+    (cut, tail): (&str, &str),
+    redirects: &BTreeMap<&str, &str>,
+) -> PackedRedirects {
     let stems = redirects.iter().map(|(from, to)| {
         let stem = from.strip_suffix(cut).unwrap_or(from);
         (stem, to.strip_suffix(tail).unwrap_or(to))
@@ -60,13 +72,15 @@ fn pack_group((cut, tail): (&str, &str), redirects: &BTreeMap<&str, &str>) -> Pa
     let stems: Vec<(&str, &str)> = stems.collect();
     let heads = common_heads(&stems);
     let mut words = Vec::new();
-    let mut before = "";
+    let mut last = "";
     for (from, (stem, to)) in redirects.keys().zip(&stems) {
-        words.push(packed_path(before, from));
+        words.push(packed_path(last, from));
         words.push(packed_target(stem, to, &heads));
-        before = from;
+        last = from;
     }
     PackedRedirects {
+        status,
+        before,
         cut: cut.len(),
         tail: tail.to_owned(),
         heads,
@@ -214,7 +228,7 @@ mod tests {
         };
         for end in ["/", ".html", ""] {
             let numbered = numbered(end);
-            let packed = pack(&numbered);
+            let packed = pack((301, 0), &numbered);
             let [group] = packed.as_slice() else {
                 panic!("{packed:?}");
             };
@@ -226,7 +240,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn they_read_back(pairs in proptest::collection::btree_map("/[ab/%.-]{0,70}", "(/|https://x\\.y/)[ab/?#&{|}~]{0,70}", 0..12)) {
-            let packed = pack(&pairs);
+            let packed = pack((301, 0), &pairs);
             proptest::prop_assert_eq!(read(&packed), pairs);
         }
     }

@@ -1,14 +1,43 @@
 //! Reads a function back from its code.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::code::{BARE_FOLDER, FOLDER, owner};
 use super::packed::{PackedRedirects, unpack};
-use super::{EdgeFunction, FunctionHeader, PasswordDigest, PathRewrite};
+use super::{EdgeFunction, PathRewrite};
 use crate::rules::redirect::Redirect;
 
-/// A group of exact redirects: status, how many listed ones go before it, and what [`PackedRedirects`] holds.
-type GroupRow = (u16, usize, usize, String, Vec<String>, String);
+/// A line of `rules`, which is a list; what is left out at its end is as usual.
+#[derive(Deserialize)]
+struct ListedRow {
+    path: String,
+    to: String,
+    status: u16,
+    #[serde(default)]
+    host: String,
+    #[serde(default)]
+    query: BTreeMap<String, String>,
+    #[serde(default)]
+    force: u8,
+}
+
+impl From<ListedRow> for Redirect {
+    fn from(row: ListedRow) -> Self {
+        let from = match row.host.as_str() {
+            "" => row.path,
+            host => format!("https://{host}{}", row.path),
+        };
+        Self {
+            status: row.status,
+            query: row.query,
+            force: row.force != 0,
+            ..Self::new(from, row.to)
+        }
+    }
+}
 
 impl EdgeFunction {
     /// Reads what [`code`](Self::code) wrote, with paths in their normal form; what lies in a store alone is not there. `None` for any
@@ -19,9 +48,7 @@ impl EdgeFunction {
         let index: Option<String> = constants.after(&format!("  if {FOLDER}"));
         let mut function = Self {
             site: owner(first)?,
-            password: constants
-                .named("password")
-                .map(|(salt, digest)| PasswordDigest { salt, digest }),
+            password: constants.named("password"),
             redirects: Vec::new(),
             stored: code.contains("\nconst store = "),
             canonical_host: constants.named("canonical"),
@@ -31,7 +58,7 @@ impl EdgeFunction {
                 endings: constants.named("endings").unwrap_or_default(),
                 kept: constants.named("kept").unwrap_or_default(),
             },
-            headers: constants.headers(),
+            headers: constants.named("headers").unwrap_or_default(),
         };
         function.redirects = constants.redirects()?;
         (function.written() == code).then_some(function)
@@ -43,69 +70,31 @@ struct CodeConstants<'a>(&'a str);
 
 impl CodeConstants<'_> {
     /// Reads the JSON that follows these words.
-    fn after<T: serde::de::DeserializeOwned>(&self, words: &str) -> Option<T> {
+    fn after<T: DeserializeOwned>(&self, words: &str) -> Option<T> {
         let (_, rest) = self.0.split_once(words)?;
         serde_json::from_str(rest.lines().next()?.strip_suffix(';')?).ok()
     }
 
-    fn named<T: serde::de::DeserializeOwned>(&self, name: &str) -> Option<T> {
+    fn named<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         self.after(&format!("\nconst {name} = "))
-    }
-
-    fn headers(&self) -> Vec<FunctionHeader> {
-        let rows: Vec<(String, String, String)> = self.named("headers").unwrap_or_default();
-        let header = |(pattern, name, value)| FunctionHeader {
-            pattern,
-            name,
-            value,
-        };
-        rows.into_iter().map(header).collect()
     }
 
     /// Reads the redirects back into one list: exact ones as early as they may stand.
     fn redirects(&self) -> Option<Vec<Redirect>> {
-        let rows: Vec<Vec<Value>> = self.named("rules").unwrap_or_default();
-        let groups: Vec<GroupRow> = self.named("exact").unwrap_or_default();
+        let rows: Vec<ListedRow> = self.named("rules").unwrap_or_default();
+        let groups: Vec<PackedRedirects> = self.named("exact").unwrap_or_default();
         let mut redirects = Vec::new();
+        let mut rows = rows.into_iter();
         for at in 0..=rows.len() {
-            for (status, _, cut, tail, heads, words) in groups.iter().filter(|group| group.1 == at)
-            {
-                let packed = PackedRedirects {
-                    cut: *cut,
-                    tail: tail.clone(),
-                    heads: heads.clone(),
-                    words: words.clone(),
-                };
-                let exact = unpack(&packed)?.into_iter();
+            for group in groups.iter().filter(|group| group.before == at) {
+                let exact = unpack(group)?.into_iter();
                 redirects.extend(exact.map(|(from, to)| Redirect {
-                    status: *status,
+                    status: group.status,
                     ..Redirect::new(from, to)
                 }));
             }
-            if let Some(row) = rows.get(at) {
-                redirects.push(listed(row)?);
-            }
+            redirects.extend(rows.next().map(Redirect::from));
         }
         Some(redirects)
     }
-}
-
-/// Reads a line of `rules`.
-fn listed(row: &[Value]) -> Option<Redirect> {
-    let host = row.get(3).and_then(Value::as_str).unwrap_or_default();
-    let path = row.first()?.as_str()?;
-    let from = if host.is_empty() {
-        path.to_owned()
-    } else {
-        format!("https://{host}{path}")
-    };
-    let query = row
-        .get(4)
-        .map(|query| serde_json::from_value(query.clone()));
-    Some(Redirect {
-        status: row.get(2)?.as_u64()?.try_into().ok()?,
-        query: query.transpose().ok()?.unwrap_or_default(),
-        force: row.get(5).is_some(),
-        ..Redirect::new(from, row.get(1)?.as_str()?.to_owned())
-    })
 }

@@ -6,14 +6,12 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use super::{EdgeFunction, FunctionAnswer, LEFT_ALONE, ViewerRequest};
-use crate::rules::redirect::{Redirect, normal_path};
+use crate::rules::redirect::{ANY, Redirect, normal_path, sampled};
 
 /// The most samples: each is a request to AWS.
 const MAX_SAMPLES: usize = 12;
 /// Of those, the ones that show redirects.
 const MAX_REDIRECTS: usize = 8;
-/// What stands for any segment, value or host.
-const ANY: &str = "sample";
 /// `any:` and a password that is none: the right one is known by its digest alone.
 const WRONG: &str = "Basic YW55Og==";
 
@@ -37,13 +35,10 @@ impl EdgeFunction {
         }
         let mut samples = Vec::new();
         let mut shown = BTreeSet::new();
-        for redirect in self
-            .redirects
-            .iter()
-            .filter(|redirect| is_testable(redirect))
-        {
-            if samples.len() < MAX_REDIRECTS && kinds(redirect).any(|kind| shown.insert(kind)) {
-                shown.extend(kinds(redirect));
+        for redirect in self.redirects.iter().filter(|own| is_testable(own)) {
+            let kinds = kinds(redirect);
+            if samples.len() < MAX_REDIRECTS && !shown.is_superset(&kinds) {
+                shown.extend(kinds);
                 samples.push(sample(redirect, plain("/")));
             }
         }
@@ -70,7 +65,7 @@ fn is_testable(redirect: &Redirect) -> bool {
 }
 
 /// Returns what a sample of a redirect shows.
-fn kinds(redirect: &Redirect) -> impl Iterator<Item = String> + use<> {
+fn kinds(redirect: &Redirect) -> BTreeSet<String> {
     let segments = || redirect.path().split('/');
     let is_wild = segments().any(|segment| segment == "*");
     let kinds = [
@@ -82,26 +77,17 @@ fn kinds(redirect: &Redirect) -> impl Iterator<Item = String> + use<> {
     ];
     let kinds = kinds.into_iter().filter(|(is_shown, _)| *is_shown);
     let kinds = kinds.map(|(_, kind)| kind.to_owned());
-    kinds
-        .chain([redirect.status.to_string()])
-        .collect::<Vec<_>>()
-        .into_iter()
+    kinds.chain([redirect.status.to_string()]).collect()
 }
 
 /// Returns a request that a redirect is for, like the given one otherwise.
 fn sample(redirect: &Redirect, like: ViewerRequest) -> ViewerRequest {
-    let filled = |text: &str| match text {
-        "*" => format!("{ANY}/page"),
-        name if name.starts_with(':') => ANY.to_owned(),
-        text => text.to_owned(),
-    };
-    let segments: Vec<String> = redirect.path().split('/').map(filled).collect();
     let query = redirect.query.iter();
     ViewerRequest {
-        uri: normal_path(&segments.join("/")),
+        uri: normal_path(&redirect.sample()),
         host: redirect.host().map_or(like.host, str::to_ascii_lowercase),
         query: query
-            .map(|(name, value)| (name.clone(), filled(value)))
+            .map(|(name, value)| (name.clone(), sampled(value)))
             .collect(),
         authorization: None,
     }

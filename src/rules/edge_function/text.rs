@@ -1,5 +1,6 @@
 //! Texts as JavaScript has them.
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// Returns SHA-256 of salt and password, whose bytes count as Latin-1 as `atob` has them, in hexadecimal digits.
@@ -9,18 +10,16 @@ pub(super) fn digest(salt: &str, password: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Writes a string literal of JavaScript, in ASCII.
-pub(super) fn literal(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for unit in text.encode_utf16() {
+/// Writes a value as JavaScript, in ASCII: JSON is JavaScript, but for its letters here.
+pub(super) fn literal(value: &Value) -> String {
+    let mut text = String::new();
+    for unit in value.to_string().encode_utf16() {
         match u8::try_from(unit) {
-            Ok(byte @ (b'"' | b'\\')) => quoted.extend(['\\', char::from(byte)]),
-            Ok(byte @ b' '..=b'~') => quoted.push(char::from(byte)),
-            _ => quoted += &format!("\\u{unit:04x}"),
+            Ok(byte) if byte.is_ascii() => text.push(char::from(byte)),
+            _ => text += &format!("\\u{unit:04x}"),
         }
     }
-    quoted.push('"');
-    quoted
+    text
 }
 
 #[cfg(test)]
@@ -30,7 +29,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn a_literal_reads_back(text in "(?s).{0,30}") {
-            let quoted = literal(&text);
+            let quoted = literal(&text.as_str().into());
             proptest::prop_assert!(quoted.is_ascii());
             // JSON's strings are JavaScript's.
             proptest::prop_assert_eq!(serde_json::from_str::<String>(&quoted).unwrap(), text);

@@ -71,8 +71,7 @@ impl<'a> FingerprintedNames<'a> {
 
     fn count(&mut self, key: &'a str) {
         // A companion is no further sibling.
-        let counts =
-            |name: &SplitName| name.place.kind == FileKind::Code && key.ends_with(name.file);
+        let counts = |name: &SplitName| name.kind == FileKind::Code && key.ends_with(name.file);
         let Some(name) = SplitName::of(key).filter(counts) else {
             return;
         };
@@ -158,30 +157,22 @@ struct NameTail<'a> {
 }
 
 fn tail_of<'a>(name: &SplitName<'a>) -> Option<NameTail<'a>> {
-    let stem = name.stem;
-    if holds_uuid(stem) {
+    if holds_uuid(name.stem) {
         return None;
     }
-    let tail = |(before, text): (&'a str, &'a str), hex| NameTail {
-        pattern: NamePattern {
-            folders: name.folders,
-            separator: before.bytes().next_back(),
-            hex,
-            length: text.len(),
-        },
-        text,
+    let last = name.stem.rfind(['.', '-', '_', '~']);
+    let last = last.map(|index| name.stem.split_at(index + 1));
+    let hex = last.filter(|(before, text)| {
+        before.ends_with(['.', '-']) && is_hex_length(text.len()) && is_lower_hex(text)
+    });
+    let (before, text) = hex.or_else(|| name.split_base64())?;
+    let pattern = NamePattern {
+        folders: name.folders,
+        separator: before.bytes().next_back(),
+        hex: hex.is_some(),
+        length: text.len(),
     };
-    let last = stem
-        .rfind(['.', '-', '_', '~'])
-        .map(|index| stem.split_at(index + 1));
-    let is_hex = |text: &str| is_hex_length(text.len()) && is_lower_hex(text);
-    if let Some((before, text)) =
-        last.filter(|(before, text)| before.ends_with(['.', '-']) && is_hex(text))
-    {
-        return Some(tail((before, text), true));
-    }
-    let split = name.place.split_base64(stem)?;
-    Some(tail(split, false))
+    Some(NameTail { pattern, text })
 }
 
 impl NameTail<'_> {

@@ -1,10 +1,9 @@
 use serde::Deserialize;
 
 use super::super::fingerprinted::siblings::FingerprintedNames;
-use super::super::rule_check::HeaderProblem;
 use super::*;
 
-fn rules(text: &str) -> Result<HeaderRules, RuleError> {
+fn rules(text: &str) -> Result<HeaderRules, RuleError<HeaderProblem>> {
     #[derive(Deserialize)]
     struct File {
         #[serde(default)]
@@ -307,7 +306,7 @@ fn a_bad_rule_is_told_with_what_to_write_instead() {
     let long = "x".repeat(2048);
     let many: String = (0..11).map(|n| format!("t{n} = \"\", ")).collect();
     for (body, field, told) in [
-        ("match = []\npreset = \"page\"", "match", "no glob"),
+        ("match = []\npreset = \"page\"", "match", "none is given"),
         (
             "match = \"!a\"\npreset = \"page\"",
             "match",
