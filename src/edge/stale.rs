@@ -80,7 +80,7 @@ fn judge(
     let is_kept = |control: Option<&str>| {
         // What a Lambda made of the header nobody knows.
         let control = (behavior.origin_response.as_ref()).map_or(control, |_| Some(KEPT_LONGEST));
-        !edge_ttl(control, behavior).is_zero()
+        edge_ttl(control, behavior) > 0
     };
     // A redirect is answered without the object's Cache-Control: the default TTL holds.
     let kept = !redirects && is_kept(before.cache_control.as_deref())
@@ -159,7 +159,7 @@ impl<'a> ErrorTtls<'a> {
         }
         let website = self.site.distribution.website.as_ref();
         let redirected = website.is_some_and(|website| website.redirects_errors);
-        let redirect = redirected.then(|| edge_ttl(None, behavior).fresh());
+        let redirect = redirected.then(|| edge_ttl(None, behavior));
         let document = self.site.error_document();
         let stated = document.and_then(|key| match self.site.key_of(key) {
             Some(key) => self.stated.get(key.as_str()).copied(),
@@ -184,7 +184,7 @@ impl<'a> ErrorTtls<'a> {
     fn may_be_answered(&self, behavior: &Behavior) -> bool {
         // Another folder of the same bucket is another origin as well.
         let by_another = behavior.fails_over && behavior.origins.len() > 1;
-        let is_kept = !edge_ttl(Some(KEPT_LONGEST), behavior).is_zero();
+        let is_kept = edge_ttl(Some(KEPT_LONGEST), behavior) > 0;
         (by_another || behavior.origin_response.is_some()) && is_kept
     }
 
