@@ -35,8 +35,8 @@ pub struct CacheTag {
 }
 
 impl Pattern {
-    /// Makes a pattern that takes nothing yet.
-    pub(super) fn new(text: String, tag: Option<CacheTag>) -> Self {
+    /// Makes a pattern that takes nothing yet, of no tag.
+    pub(super) fn new(text: String) -> Self {
         Self {
             text,
             changed: 0,
@@ -44,7 +44,7 @@ impl Pattern {
             needless: 0,
             foreign: 0,
             empties: Vec::new(),
-            tag,
+            tag: None,
         }
     }
 
@@ -205,7 +205,7 @@ impl<'u> PathUniverse<'u> {
 
     /// Counts what an invalidation path takes.
     pub(super) fn weigh(self, path: String) -> Pattern {
-        let mut pattern = Pattern::new(path, None);
+        let mut pattern = Pattern::new(path);
         let prefix = pattern.text.trim_end_matches('*').to_owned();
         let taken: Vec<_> = self.taken(&pattern).collect();
         taken.into_iter().for_each(|entry| pattern.count(entry));

@@ -45,16 +45,10 @@ impl<'u> SharingPurge<'u> {
 /// As long as the free paths suffice for what each does best where all are free, that is the optimum: nothing is paid for paths, and
 /// nothing else could be less. Otherwise [`cover::paths_together`] finds it.
 pub(super) fn covers(purges: &[SharingPurge<'_>], prices: &PurgePrices) -> Vec<Cover> {
-    let each_alone = |free| -> Vec<Cover> {
-        let covers = purges.iter().map(|purge| purge.alone(free, prices));
-        covers.collect()
-    };
-    let mut covers = each_alone(u64::MAX);
+    let covers = purges.iter().map(|purge| purge.alone(u64::MAX, prices));
+    let mut covers: Vec<Cover> = covers.collect();
     let weighs = matches!(prices.mode, PurgeMode::Cheapest | PurgeMode::Exact);
-    let owing = covers.iter().filter(|cover| cover.paths() > 0).count();
-    if weighs && owing == 1 {
-        covers = each_alone(prices.free);
-    } else if weighs && paths(&covers) > prices.free {
+    if weighs && paths(&covers) > prices.free {
         let trees: Vec<&Tree<'_>> = purges.iter().map(|purge| &purge.tree).collect();
         let together = cover::paths_together(&trees, prices).into_iter();
         let together = purges.iter().zip(together);

@@ -13,11 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::figures::{Figures, NodeOptions, PathPrice, Vector};
 use super::pareto::ParetoFront;
-use super::price::{PurgeMode, PurgePrices, WILDCARD_IN_PATHS};
+use super::price::{PurgeMode, PurgePrices};
 use super::tree::Tree;
 
-/// What a wildcard counts beyond the path that it is.
-const MORE_THAN_A_PATH: i128 = WILDCARD_IN_PATHS as i128 - 1;
+/// What a wildcard counts beyond the path that it is, where sets of paths cost the same: CloudFront takes one wildcard a second, and
+/// 150 paths.
+const MORE_THAN_A_PATH: i128 = 9;
 
 /// What things cost, in the order of what counts first.
 #[derive(Clone, Copy, Debug)]
@@ -61,15 +62,16 @@ impl Rates {
         }
     }
 
-    fn wildcard_of(&self, needless: u64) -> Figures {
-        Figures {
-            count: 1,
-            rest: self.path + self.wildcard + self.needless * i128::from(needless),
-        }
+    /// Returns the figures of so many paths, of which so many are wildcards that take so much needlessly.
+    pub(super) fn figures(&self, count: usize, wildcards: u64, needless: u64) -> Figures {
+        let count = count as i128;
+        let wildcards = self.wildcard * i128::from(wildcards);
+        let rest = self.path * count + wildcards + self.needless * i128::from(needless);
+        Figures { count, rest }
     }
 
     /// Returns the whole cost of a set of patterns, with what is paid for paths past the free ones.
-    fn total(&self, figures: Figures) -> Vector {
+    pub(super) fn total(&self, figures: Figures) -> Vector {
         figures.rest + self.paid * (figures.count - self.free).max(0)
     }
 }
@@ -224,13 +226,11 @@ impl Problem<'_> {
         let mut options: Vec<NodeOptions> = Vec::with_capacity(self.tree.nodes.len());
         let mut stack: Vec<Figures> = Vec::new();
         for (position, node) in self.tree.nodes.iter().enumerate() {
-            let count = node.own.len() as i128;
-            let rest = self.rates.path * count;
-            let mut open = Figures { count, rest };
+            let mut open = self.rates.figures(node.own.len(), 0, 0);
             for child in stack.drain(stack.len() - node.children..) {
                 open = open + child;
             }
-            let wildcard = self.rates.wildcard_of(node.needless);
+            let wildcard = self.rates.figures(1, 1, node.needless);
             let fixed = self.fixes.get(&position).copied();
             let takes_wildcard = match (open - wildcard).cost(price).cmp(&Vector::default()) {
                 _ if node.forced => true,
