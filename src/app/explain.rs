@@ -74,10 +74,8 @@ impl<'a> PlanExplainer<'a> {
         let targets = self.scene.targets.found.iter();
         for site in targets.filter_map(|target| target.site(self.job)) {
             for key in keys {
-                let mut answers = false;
-                site.visit_paths(key.as_str(), &mut |text, _, _| {
-                    answers |= decoded(text.trim_end_matches('?')) == path;
-                });
+                let mut paths = request_paths(&site, key.as_str()).into_iter();
+                let answers = paths.any(|own| decoded(own.text.trim_end_matches('?')) == path);
                 if answers && !answering.contains(key) {
                     answering.push(key.clone());
                 }

@@ -2,7 +2,7 @@
 //! object.
 
 use super::distribution::{Behavior, Distribution, Origin, UriRewrite};
-use super::form::UriForm;
+use super::form::{UriForm, index_forms};
 use super::path;
 use super::rewrite::path_forms;
 use super::urls::{IndexLookup, ShownSite};
@@ -189,20 +189,15 @@ impl<'a> ConfiguredAnswers<'a> {
             let behavior = distribution.behavior_of(page);
             let origin = behavior.and_then(|behavior| self.origin(behavior.origins.first()?));
             let shown = origin.and_then(|origin| self.in_bucket(origin, page));
-            return match shown {
-                Some(PathAnswer::Object { key, .. }) => PathAnswer::Error {
-                    status: status.unwrap_or(code),
-                    page: Some(key),
-                },
-                // Where the page is missing, viewers see the error itself.
-                _ if origin.is_some() => PathAnswer::Error {
-                    status: code,
-                    page: None,
-                },
-                _ => PathAnswer::Error {
-                    status: status.unwrap_or(code),
-                    page: None,
-                },
+            let page = shown.and_then(|answer| match answer {
+                PathAnswer::Object { key, .. } => Some(key),
+                _ => None,
+            });
+            // Where the page is missing, viewers see the error itself.
+            let is_missing = origin.is_some() && page.is_none();
+            return PathAnswer::Error {
+                status: status.filter(|_| !is_missing).unwrap_or(code),
+                page,
             };
         }
         let document = self.site.error_document().filter(|_| origin.website);
@@ -223,16 +218,15 @@ impl UriChange {
                 ..function
             }));
         }
-        let indexes = || ["index.html", "/index.html"].map(|end| UriForm::ending("", end));
         match (index, &behavior.rewrite) {
             (IndexLookup::None, _) | (IndexLookup::Auto, UriRewrite::None) => {
                 Self::Forms(Vec::new())
             }
-            (IndexLookup::Directory, _) => Self::Forms(indexes().to_vec()),
+            (IndexLookup::Directory, _) => Self::Forms(index_forms().to_vec()),
             // The code tells more than what is purged by: which of both it is.
             (_, UriRewrite::IndexDirectory) => {
                 let read = code.and_then(|code| path_forms(code).ok());
-                Self::Forms(read.unwrap_or_else(|| indexes().to_vec()))
+                Self::Forms(read.unwrap_or_else(|| index_forms().to_vec()))
             }
             (_, UriRewrite::Forms(forms)) if !forms.contains(&UriForm::Any) => {
                 Self::Forms(forms.clone())
@@ -244,9 +238,7 @@ impl UriChange {
 
 /// Returns a path as it is asked for, however it is written.
 pub fn asked_path(written: &str) -> String {
-    let mut asked = String::new();
-    path::encode(&path::decode(written), &mut asked);
-    asked
+    path::encode(&path::decode(written))
 }
 
 #[cfg(test)]

@@ -7,14 +7,14 @@ use super::cover::UniverseEntry;
 use super::path;
 use super::price::PurgePrices;
 use super::reason::{HeldAnswer, OwedReason, SparedReason, StalePaths};
-use super::urls::{PathKind, ShownSite};
+use super::urls::{PathKind, ShownSite, request_paths};
 use super::wide::{CarriedPath, Carrier};
 use crate::object::TagClass;
 
 /// A request path, once for each reason to look at it.
 #[derive(Default)]
 struct HeldPath<'k> {
-    text: Box<str>,
+    text: String,
     changed: bool,
     exact: bool,
     /// Another origin's path, which weighs more.
@@ -71,9 +71,10 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
         let mut answered = Vec::new();
         for (key, sort) in keys {
             let is_older = any_new && !new.contains(key);
-            site.visit_paths(key, &mut |text, kind, behavior| {
+            for path in request_paths(site, key) {
+                let behavior = path.behavior;
                 let is_lost = behavior.origin_response.is_some();
-                let by_tag = if kind == PathKind::FolderRedirect || is_lost {
+                let by_tag = if path.kind == PathKind::FolderRedirect || is_lost {
                     // A redirect is no object's answer, and a Lambda may take the tags off.
                     ByTag::Never
                 } else if behavior.origins.iter().all(|id| site.ours.contains(id)) {
@@ -81,19 +82,18 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
                 } else {
                     ByTag::Partly
                 };
+                if is_older && is_spared(&path.owed()) {
+                    answered.push(path.owed());
+                }
                 self.paths.push(HeldPath {
-                    text: text.into(),
-                    exact: !text.ends_with('?') && path::is_exact(text, site.dialect),
+                    exact: !path.is_query() && path::is_exact(&path.text, site.dialect),
+                    text: path.text,
                     new: new.contains(key),
                     by_tag,
                     key: site.tagged.then_some((key, sort)),
                     ..HeldPath::default()
                 });
-                if is_older {
-                    let paths = [text.to_owned(), format!("{text}*")].into_iter();
-                    answered.extend(paths.filter(|path| is_spared(path)).take(1));
-                }
-            });
+            }
         }
         for path in answered {
             stale.owe(path, OwedReason::Answered);
@@ -120,7 +120,7 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
         for behavior in &self.site.distribution.behaviors {
             if !self.site.is_ours(behavior) && !behavior.pattern.contains(['*', '?']) {
                 self.paths.push(HeldPath {
-                    text: behavior.literal_prefix().into(),
+                    text: behavior.literal_prefix(),
                     exact: true,
                     foreign: true,
                     ..HeldPath::default()

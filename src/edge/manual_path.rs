@@ -1,7 +1,6 @@
 //! Reads paths as people write and paste them into what CloudFront takes, and leaves out what it need not be told.
 
-use super::path;
-use super::path::MAX_PATH;
+use super::path::{self, MAX_PATH};
 use crate::object::tags::MAX_TAG;
 
 /// A path or tag that was written by hand.
@@ -178,21 +177,15 @@ fn read_url(url: &str) -> Result<ManualPath, RefusedPath> {
 
 /// Encodes what is not yet, with escapes in upper case.
 fn encode_written(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
     let mut parts = text.split('%');
-    path::encode(parts.next().unwrap_or_default(), &mut out);
+    let mut out = path::encode(parts.next().unwrap_or_default());
     for part in parts {
         let is_escape = |hex: &str| hex.bytes().all(|byte| byte.is_ascii_hexdigit());
         match part.split_at_checked(2).filter(|(hex, _)| is_escape(hex)) {
             Some((hex, rest)) => {
-                out.push('%');
-                out.push_str(&hex.to_ascii_uppercase());
-                path::encode(rest, &mut out);
+                out += &format!("%{}{}", hex.to_ascii_uppercase(), path::encode(rest));
             }
-            None => {
-                path::encode("%", &mut out);
-                path::encode(part, &mut out);
-            }
+            None => out += &format!("%25{}", path::encode(part)),
         }
     }
     out

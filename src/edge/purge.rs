@@ -1,8 +1,8 @@
 //! The purge of one distribution, with its reasons, its price and what else it could have been.
 
+use super::answers::asked_path;
 use super::cover::{Cover, ForeignRegion, PathUniverse, Pattern, UniverseEntry};
 use super::held::HeldPaths;
-use super::path;
 use super::price::{PurgeMode, PurgePrices};
 use super::reason::{HeldAnswer, OwedReason, ServedAnswer, SparedReason, StalePaths};
 use super::shared::{self, SharingPurge};
@@ -190,10 +190,7 @@ fn canonical(url: &str) -> String {
         None => (rest, ""),
     };
     let slash = if path.starts_with('/') { "" } else { "/" };
-    let mut out = slash.to_owned();
-    path::encode(&path::decode(path), &mut out);
-    out.push_str(query);
-    out
+    format!("{slash}{}{query}", asked_path(path))
 }
 
 /// Returns the regions that other origins answer; whatever an earlier behavior takes whole is shielded from a later one.
