@@ -2,7 +2,7 @@
 
 use super::path::PathDialect;
 use super::price::{Money, PurgeMode, PurgePrices};
-use super::solve::{Rates, solve, solve_joined};
+use super::solve::{Rates, solve};
 use super::tree::{self, Tree};
 
 pub use super::tree::{ForeignRegion, UniverseEntry};
@@ -227,13 +227,6 @@ pub(super) fn paths(tree: &Tree<'_>, prices: &PurgePrices) -> Vec<String> {
         PurgeMode::None => Vec::new(),
         PurgeMode::All if tree.nodes.is_empty() => Vec::new(),
         PurgeMode::All => vec!["/*".to_owned()],
-        PurgeMode::Cheapest | PurgeMode::Exact => tree.paths(&solve(tree, &Rates::of(prices))),
+        PurgeMode::Cheapest | PurgeMode::Exact => solve(&[tree], &Rates::of(prices)).concat(),
     }
-}
-
-/// Chooses the invalidation paths of several universes that share the free paths, by their trees; the mode is one that weighs.
-pub(super) fn paths_together(trees: &[&Tree<'_>], prices: &PurgePrices) -> Vec<Vec<String>> {
-    let taken = solve_joined(trees, &Rates::of(prices)).into_iter();
-    let chosen = trees.iter().zip(taken);
-    chosen.map(|(tree, taken)| tree.paths(&taken)).collect()
 }

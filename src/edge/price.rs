@@ -93,6 +93,13 @@ pub enum PurgeMode {
     None,
 }
 
+impl PurgeMode {
+    /// Returns whether it chooses by what patterns cost.
+    pub(super) fn weighs(self) -> bool {
+        matches!(self, Self::Cheapest | Self::Exact)
+    }
+}
+
 /// What the cheapest purge is judged by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PurgePrices {

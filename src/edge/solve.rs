@@ -157,28 +157,22 @@ const LOOSE: usize = 20_000;
 /// How often a problem is split at most, before [`ParetoFront`] must do.
 const SPLITS: usize = 12;
 
-/// Finds the cheapest patterns: returns for each node of the tree whether its wildcard is taken.
-pub(super) fn solve(tree: &Tree<'_>, rates: &Rates) -> Vec<bool> {
-    solve_within(tree, rates, LOOSE)
-}
-
-/// Finds the cheapest patterns for trees that share the free paths. Joined, they are one tree of which the root is never taken
-/// whole: what is exact for one is so for them all. Returns for each node of each tree whether its wildcard is taken.
-pub(super) fn solve_joined(trees: &[&Tree<'_>], rates: &Rates) -> Vec<Vec<bool>> {
-    let tree = &Tree::join(trees);
-    let fixes = BTreeMap::from([(tree.nodes.len() - 1, false)]);
-    let mut taken = search(Problem { tree, rates, fixes }, LOOSE).into_iter();
-    let of_tree = |tree: &&Tree<'_>| taken.by_ref().take(tree.nodes.len()).collect();
-    trees.iter().map(of_tree).collect()
+/// Finds the cheapest invalidation paths for trees that share the free paths: those of each, sorted. Joined, the trees are one of
+/// which the root is never taken whole: what is exact for one is so for them all.
+pub(super) fn solve(trees: &[&Tree<'_>], rates: &Rates) -> Vec<Vec<String>> {
+    solve_within(trees, rates, LOOSE)
 }
 
 /// Finds the same as [`solve`], splitting the problem where more than `loose` nodes have a second way.
-pub(super) fn solve_within(tree: &Tree<'_>, rates: &Rates, loose: usize) -> Vec<bool> {
-    if tree.nodes.is_empty() {
-        return Vec::new();
-    }
-    let fixes = BTreeMap::new();
-    search(Problem { tree, rates, fixes }, loose)
+pub(super) fn solve_within(trees: &[&Tree<'_>], rates: &Rates, loose: usize) -> Vec<Vec<String>> {
+    let tree = &Tree::join(trees);
+    let fixes = BTreeMap::from([(tree.nodes.len() - 1, false)]);
+    let mut taken = search(Problem { tree, rates, fixes }, loose).into_iter();
+    let paths = trees.iter().map(|tree| {
+        let taken: Vec<bool> = taken.by_ref().take(tree.nodes.len()).collect();
+        tree.paths(&taken)
+    });
+    paths.collect()
 }
 
 /// Exact: any price `y` between nothing and the full price bounds every answer from below by `min (rest + y × count) − y × free`.

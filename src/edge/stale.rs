@@ -1,6 +1,6 @@
 //! What a deploy makes stale: which request paths an edge may still answer with something else than what is now deployed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use super::distribution::{Behavior, DEFAULT_ERROR_TTL, ErrorResponse};
 use super::reason::{HeldAnswer, KEPT_LONGEST, OwedReason, ServedAnswer, SparedReason, StalePaths};
@@ -112,12 +112,9 @@ impl<'a> ErrorTtls<'a> {
     ) -> Self {
         let keys = site.error_page_keys();
         let is_page = |change: &&HeldAnswer| keys.contains(change.key.as_str());
-        let changed: Vec<&HeldAnswer> = changes.iter().filter(is_page).collect();
-        let changed_keys: BTreeSet<&Key> = changed.iter().map(|change| &change.key).collect();
-        let unchanged = pages.iter().filter(|(key, _)| !changed_keys.contains(key));
-        let unchanged = unchanged.map(|(key, served)| (key, served));
-        let before = changed.into_iter();
-        let before = before.filter_map(|change| Some((&change.key, change.before.as_ref()?)));
+        let unchanged = pages.iter().map(|(key, served)| (key, served));
+        let changed = changes.iter().filter(is_page);
+        let before = changed.filter_map(|change| Some((&change.key, change.before.as_ref()?)));
         let mut stated: HashMap<&str, u64> = HashMap::new();
         for (key, served) in unchanged.chain(before) {
             let ttl = stated_ttl(served.cache_control.as_deref()).min(LONGEST);
@@ -200,16 +197,12 @@ impl<'a> ErrorTtls<'a> {
             }
         }
         let document = self.site.error_document();
-        if document
-            .and_then(|document| self.site.key_of(document))
-            .as_deref()
-            != Some(key)
-        {
-            return;
-        }
-        for behavior in &self.site.distribution.behaviors {
+        let document = document.and_then(|document| self.site.key_of(document));
+        let is_document = document.as_deref() == Some(key);
+        let behaviors = self.site.distribution.behaviors.iter();
+        for behavior in behaviors.filter(|it| is_document && is_website(self.site, it)) {
             let ttl = self.missing(behavior);
-            if is_website(self.site, behavior) && ttl > BORNE_ERROR_TTL {
+            if ttl > BORNE_ERROR_TTL {
                 let pattern = format!("{}*", behavior.literal_prefix());
                 stale.owe(pattern, OwedReason::ErrorDocument { ttl });
             }

@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::cover::{self, CacheTag, Cover, PathUniverse, Pattern, UniverseEntry};
 use super::figures::Vector;
-use super::price::{PurgeMode, PurgePrices};
+use super::price::PurgePrices;
 use super::solve::Rates;
 use super::wide::{Carrier, WideTag, wide_tags};
 use crate::object::tags;
@@ -22,7 +22,7 @@ const FEW: usize = 4;
 const WORK: usize = 320_000;
 const ATTEMPTS: std::ops::RangeInclusive<usize> = 4..=64;
 
-/// Finds the cheapest purge by paths, wildcards and tags, never dearer than [`cover::cover`]'s.
+/// Finds the cheapest purge by paths, wildcards and tags in a mode that weighs, never dearer than [`cover::cover`]'s.
 ///
 /// It is the optimum of those in which the tag of one object takes nothing unchanged, where what such a tag takes all begins with
 /// the shortest of it, at most four tags of sorts and folders are worth a thought, and there are at most 20,000 entries. Past
@@ -33,10 +33,6 @@ pub(super) fn cover(
     carriers: &[Carrier<'_>],
     prices: &PurgePrices,
 ) -> Cover {
-    let plain = matches!(prices.mode, PurgeMode::All | PurgeMode::None) || carriers.is_empty();
-    if plain || !universe.entries.iter().any(|entry| entry.changed) {
-        return cover::cover(universe, prices);
-    }
     let mut search = TagSearch {
         universe,
         carriers,
@@ -151,14 +147,10 @@ impl<'p, 'a: 'p> TagSearch<'p, 'a> {
 
     /// Keeps what these tags make of the purge, if that is better.
     fn try_set(&'p self, chosen: Vec<&'p WideTag<'a>>, best: &mut BestPurge<'p, 'a>) -> bool {
-        let doubled = chosen.iter().enumerate().any(|(index, tag)| {
-            let mut later = chosen.iter().skip(index + 1);
-            later.any(|later| tag.overlaps(later))
-        });
         let needless = chosen.iter().map(|tag| tag.needless).sum();
         // Whatever comes of it costs as much as the tags themselves.
         let least = self.rates.figures(chosen.len(), 0, needless);
-        if doubled || self.rates.total(least) >= best.cost {
+        if self.rates.total(least) >= best.cost {
             return false;
         }
         let purge = self.attempt(chosen);
