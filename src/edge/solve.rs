@@ -128,7 +128,7 @@ impl Choices {
         let wildcards = reached.into_iter().filter(|(.., wildcard)| *wildcard);
         let options = wildcards.filter_map(|(position, ..)| {
             let options = self.options.get(position)?;
-            options.open.is_some().then_some((position, options))
+            options.other.is_some().then_some((position, options))
         });
         options.collect()
     }
@@ -138,8 +138,8 @@ impl Choices {
         let wildcards = self.wildcards(tree).into_iter();
         let even = wildcards
             .filter(|(_, options)| options.opening_loss(self.price) == Some(Vector::default()));
-        let widest =
-            even.max_by_key(|(position, options)| (options.open.map(|open| open.count), *position));
+        let widest = even
+            .max_by_key(|(position, options)| (options.other.map(|open| open.count), *position));
         widest.map(|(position, _)| position)
     }
 }
@@ -233,14 +233,17 @@ impl Problem<'_> {
                 Ordering::Equal => open.count > 1,
                 order => order.is_gt(),
             };
-            let node = NodeOptions {
-                wildcard,
-                wildcard_allowed: fixed != Some(false),
-                open: (!node.forced && fixed != Some(true)).then_some(open),
-                takes_wildcard,
+            let (best, other) = if takes_wildcard {
+                (wildcard, open)
+            } else {
+                (open, wildcard)
             };
-            stack.push(node.best());
-            options.push(node);
+            stack.push(best);
+            options.push(NodeOptions {
+                best,
+                takes_wildcard,
+                other: (!node.forced && fixed.is_none()).then_some(other),
+            });
         }
         Choices {
             price,
@@ -305,7 +308,7 @@ impl Problem<'_> {
         let wildcards = choices.wildcards(self.tree).into_iter();
         let mut gains: Vec<(Vector, Reverse<i128>, usize, Figures)> = wildcards
             .filter_map(|(position, options)| {
-                let gain = options.open? - options.wildcard;
+                let gain = options.other? - options.best;
                 let loss = gain.cost(choices.price);
                 Some((loss, Reverse(gain.count), position, gain))
             })
