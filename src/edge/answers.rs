@@ -66,10 +66,15 @@ impl<'a> ConfiguredAnswers<'a> {
     /// can tell, since another origin answers, or a function that is not understood.
     pub fn at(&self, path: &str) -> Option<(&'a Behavior, Vec<PathAnswer>)> {
         let distribution: &'a Distribution = self.site.distribution;
-        let behaviors = distribution.behaviors.iter().zip(&self.changes);
-        let (behavior, change) = { behaviors }.find(|(behavior, _)| behavior.matches(path))?;
+        let mut behaviors = distribution.behaviors.iter().zip(&self.changes);
+        let (behavior, change) = behaviors.find(|(behavior, _)| behavior.matches(path))?;
+        let request = ViewerRequest {
+            uri: path.to_owned(),
+            host: self.host.to_owned(),
+            ..ViewerRequest::default()
+        };
         let mut answers = match change {
-            UriChange::Written(function) => match function.answer(&self.request(path)) {
+            UriChange::Written(function) => match function.answer(&request) {
                 FunctionAnswer::Pass(uri) => self.behind(behavior, &uri)?,
                 FunctionAnswer::Redirect { status, location } => vec![PathAnswer::Redirect {
                     status,
@@ -91,14 +96,6 @@ impl<'a> ConfiguredAnswers<'a> {
             answers.push(PathAnswer::ForeignRedirect);
         }
         Some((behavior, answers))
-    }
-
-    fn request(&self, path: &str) -> ViewerRequest {
-        ViewerRequest {
-            uri: path.to_owned(),
-            host: self.host.to_owned(),
-            ..ViewerRequest::default()
-        }
     }
 
     /// Returns what is answered where one of the forms may be applied, objects first.
@@ -131,17 +128,13 @@ impl<'a> ConfiguredAnswers<'a> {
     fn behind(&self, behavior: &Behavior, uri: &str) -> Option<Vec<PathAnswer>> {
         let root = self.site.root.as_deref();
         let asked = root.filter(|_| uri == "/").unwrap_or(uri);
-        let mut origins = behavior.origins.iter();
-        let first = self.origin(origins.next()?)?;
-        if let Some(answer) = self.in_bucket(first, asked) {
-            return Some(vec![answer]);
-        }
-        if behavior.fails_over && behavior.origins.len() > 1 {
-            let second = self.origin(origins.next()?)?;
-            if let Some(answer) = self.in_bucket(second, asked) {
+        let tried = if behavior.fails_over { 2 } else { 1 };
+        for id in behavior.origins.iter().take(tried) {
+            if let Some(answer) = self.in_bucket(self.origin(id)?, asked) {
                 return Some(vec![answer]);
             }
         }
+        let first = self.origin(behavior.origins.first()?)?;
         let website = self.site.distribution.website.as_ref();
         if first.website && website.is_none_or(|it| it.redirects_errors || !it.rules.is_empty()) {
             return None;

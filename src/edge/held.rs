@@ -42,33 +42,20 @@ pub(super) struct HeldPaths<'s, 'k> {
 }
 
 impl<'s, 'k> HeldPaths<'s, 'k> {
-    pub(super) fn new(site: &'s ShownSite<'s>) -> Self {
-        let paths = Vec::new();
-        Self { site, paths }
-    }
-
-    /// Adds every path of every key. A new path that an older key answered at is owed after all.
-    pub(super) fn add_keys(
-        &mut self,
+    /// Takes every path of every key. A new path that an older key answered at is owed after all.
+    pub(super) fn of(
+        site: &'s ShownSite<'s>,
         changes: &[HeldAnswer],
         keys: impl IntoIterator<Item = (&'k str, Option<TagClass>)>,
         stale: &mut StalePaths,
-    ) {
-        let site = self.site;
-        let is_old = |change: &&HeldAnswer| change.before.is_some();
-        let old: HashSet<_> = changes
-            .iter()
-            .filter(is_old)
-            .map(|change| &change.key)
-            .collect();
-        let new = changes.iter().map(|change| &change.key);
-        let new: HashSet<&str> = new
-            .filter(|key| !old.contains(key))
-            .map(|key| key.as_str())
-            .collect();
+    ) -> Self {
+        let mut new: HashSet<&str> = changes.iter().map(|change| change.key.as_str()).collect();
+        for old in changes.iter().filter(|change| change.before.is_some()) {
+            new.remove(old.key.as_str());
+        }
         let any_new = stale.spared.values().any(|why| *why == SparedReason::New);
         let is_spared = |path: &str| stale.spared.get(path) == Some(&SparedReason::New);
-        let mut answered = Vec::new();
+        let (mut held, mut answered) = (Vec::new(), Vec::new());
         for (key, sort) in keys {
             let is_older = any_new && !new.contains(key);
             for path in request_paths(site, key) {
@@ -85,7 +72,7 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
                 if is_older && is_spared(&path.owed()) {
                     answered.push(path.owed());
                 }
-                self.paths.push(HeldPath {
+                held.push(HeldPath {
                     exact: !path.is_query() && path::is_exact(&path.text, site.dialect),
                     text: path.text,
                     new: new.contains(key),
@@ -98,6 +85,7 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
         for path in answered {
             stale.owe(path, OwedReason::Answered);
         }
+        Self { site, paths: held }
     }
 
     /// Adds what is owed, and the single paths that other origins answer; sorts all of it. Nothing is added afterwards.

@@ -60,13 +60,11 @@ impl<'s, 'k> OwedPurge<'s, 'k> {
         keys: impl IntoIterator<Item = (&'k str, Option<TagClass>)>,
     ) -> Self {
         let mut stale = stale(site, changes, pages);
-        let mut held = HeldPaths::new(site);
-        held.add_keys(changes, keys, &mut stale);
         Self {
             site,
             changes,
+            held: HeldPaths::of(site, changes, keys, &mut stale),
             stale,
-            held,
         }
     }
 
@@ -159,13 +157,9 @@ impl PurgeChoice {
             let prefix = owed.strip_suffix('*');
             prefix.is_some_and(|prefix| path.starts_with(prefix))
         };
-        let by_wildcard = || {
-            let mut patterns = self.stale.owed.iter();
-            patterns
-                .find(|(owed, _)| holds(owed))
-                .map(|(_, reason)| reason)
-        };
-        let reason = self.stale.owed.get(&owed).or_else(by_wildcard).cloned();
+        let mut wildcards = self.stale.owed.iter().filter(|(owed, _)| holds(owed));
+        let reason = self.stale.owed.get(&owed);
+        let reason = reason.or_else(|| Some(wildcards.next()?.1)).cloned();
         UrlExplanation {
             pattern: self.cover.patterns.iter().find(takes).cloned(),
             spared: self.stale.spared.get(&owed).copied(),
