@@ -95,16 +95,11 @@ pub struct Cover {
     pub free: u64,
     pub path_cost: Money,
     pub refetch_cost: Money,
-    pub wait_cost: Money,
 }
 
 impl Cover {
     pub fn paths(&self) -> u64 {
         self.patterns.len() as u64
-    }
-
-    pub fn total(&self) -> Money {
-        self.path_cost + self.refetch_cost + self.wait_cost
     }
 
     /// Counts the unchanged request paths that are purged.
@@ -129,7 +124,6 @@ impl Cover {
         let cover = Self {
             wildcards,
             refetch_cost: needless.map(|weight| prices.refetch * weight).sum(),
-            wait_cost: prices.wait * wildcards,
             patterns,
             ..Self::default()
         };

@@ -103,11 +103,7 @@ impl<'s, 'a> DistributionCritic<'s, 'a> {
         let UriRewrite::Forms(forms) = &default.rewrite else {
             return None;
         };
-        let shows = |page: &str| {
-            forms
-                .iter()
-                .any(|form| matches!(form, UriForm::Literal(path) if path == page))
-        };
+        let shows = |page: &str| forms.contains(&UriForm::Literal(page.to_owned()));
         let responses = self.site.distribution.error_responses.iter();
         let shadows = responses.filter(|response| {
             matches!(response.code, 403 | 404)
