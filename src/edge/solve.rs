@@ -35,30 +35,24 @@ pub(super) struct Rates {
 impl Rates {
     /// Returns the rates of a mode that weighs: [`PurgeMode::Cheapest`] or [`PurgeMode::Exact`].
     pub(super) fn of(prices: &PurgePrices) -> Self {
+        let (path, wait) = (prices.path.0.into(), prices.wait.0.into());
+        let free = prices.free.into();
         if prices.mode == PurgeMode::Exact {
-            Self::exact(prices)
+            Self {
+                paid: Vector([0, path, 0, 0]),
+                free,
+                path: Vector([0, 0, 1, 0]),
+                needless: Vector([1, 0, 0, 0]),
+                wildcard: Vector([0, wait, MORE_THAN_A_PATH, 1]),
+            }
         } else {
-            Self::cheapest(prices)
-        }
-    }
-
-    fn cheapest(prices: &PurgePrices) -> Self {
-        Self {
-            paid: Vector([prices.path.0.into(), 0, 0, 0]),
-            free: prices.free.into(),
-            path: Vector([0, 1, 0, 0]),
-            needless: Vector([prices.refetch.0.into(), 0, 1, 0]),
-            wildcard: Vector([prices.wait.0.into(), MORE_THAN_A_PATH, 0, 1]),
-        }
-    }
-
-    fn exact(prices: &PurgePrices) -> Self {
-        Self {
-            paid: Vector([0, prices.path.0.into(), 0, 0]),
-            free: prices.free.into(),
-            path: Vector([0, 0, 1, 0]),
-            needless: Vector([1, 0, 0, 0]),
-            wildcard: Vector([0, prices.wait.0.into(), MORE_THAN_A_PATH, 1]),
+            Self {
+                paid: Vector([path, 0, 0, 0]),
+                free,
+                path: Vector([0, 1, 0, 0]),
+                needless: Vector([prices.refetch.0.into(), 0, 1, 0]),
+                wildcard: Vector([wait, MORE_THAN_A_PATH, 0, 1]),
+            }
         }
     }
 
@@ -100,13 +94,6 @@ impl BestCover {
             };
         }
     }
-}
-
-/// What is chosen where two ways cost the same.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ties {
-    FewerPaths,
-    MorePaths,
 }
 
 /// The cheapest choice for each node at a price for every path, and what all of it comes to.
@@ -216,7 +203,8 @@ impl Problem<'_> {
         Self { fixes, ..*self }
     }
 
-    fn choose(&self, price: PathPrice, ties: Ties) -> Choices {
+    /// Makes the best choices at a price, of the fewest paths.
+    fn choose(&self, price: PathPrice) -> Choices {
         let mut options: Vec<NodeOptions> = Vec::with_capacity(self.tree.nodes.len());
         let mut stack: Vec<Figures> = Vec::new();
         for (position, node) in self.tree.nodes.iter().enumerate() {
@@ -226,13 +214,12 @@ impl Problem<'_> {
             }
             let wildcard = self.rates.figures(1, 1, node.needless);
             let fixed = self.fixes.get(&position).copied();
-            let takes_wildcard = match (open - wildcard).cost(price).cmp(&Vector::default()) {
-                _ if node.forced => true,
-                _ if fixed.is_some() => fixed == Some(true),
-                Ordering::Equal if ties == Ties::MorePaths => open.count < 1,
-                Ordering::Equal => open.count > 1,
-                order => order.is_gt(),
+            let is_cheaper = || {
+                let saved = (open - wildcard).cost(price);
+                // Of two ways that cost the same, the one of fewer paths.
+                (saved, open.count) > (Vector::default(), 1)
             };
+            let takes_wildcard = node.forced || fixed.unwrap_or_else(is_cheaper);
             let (best, other) = if takes_wildcard {
                 (wildcard, open)
             } else {
@@ -261,13 +248,13 @@ impl Problem<'_> {
     fn relax(&self, best: &mut BestCover) -> Option<Choices> {
         let parts = 1;
         let sum = Vector::default();
-        let many = self.choose(PathPrice { sum, parts }, Ties::FewerPaths);
+        let many = self.choose(PathPrice { sum, parts });
         self.offer(best, &many);
         if many.whole.count <= self.rates.free {
             return None;
         }
         let sum = self.rates.paid;
-        let few = self.choose(PathPrice { sum, parts }, Ties::MorePaths);
+        let few = self.choose(PathPrice { sum, parts });
         self.offer(best, &few);
         if few.whole.count >= self.rates.free {
             return None;
@@ -287,11 +274,10 @@ impl Problem<'_> {
                 sum: few.rest - many.rest,
                 parts: many.count - few.count,
             };
-            let choices = self.choose(price, Ties::FewerPaths);
+            let choices = self.choose(price);
             self.offer(best, &choices);
             let whole = choices.whole;
             if whole.cost(price) == few.cost(price) {
-                self.offer(best, &self.choose(price, Ties::MorePaths));
                 self.fill(best, &choices);
                 return Some(choices);
             }
