@@ -124,27 +124,20 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
 
     /// Returns each path once, sorted: changed if any of them is, and exact if all that changed are.
     pub(super) fn entries(&self, prices: &PurgePrices) -> Vec<UniverseEntry<'_>> {
-        let entry = |run: &'_ [HeldPath<'k>]| {
+        let entries = self.runs().filter_map(|run| {
             let changed = run.iter().any(|path| path.changed);
             let mut decide = run.iter().filter(|path| path.changed == changed);
-            let exact = decide.all(|path| path.exact);
-            let foreign = run.iter().any(|path| path.foreign);
-            let weight = if foreign {
-                prices.opaque
-            } else if run.iter().all(|path| path.new) {
-                0
-            } else {
-                prices.weight
-            };
-            (changed, exact, weight)
-        };
-        let entries = self.runs().filter_map(|run| {
-            let (changed, exact, weight) = entry(run);
             Some(UniverseEntry {
                 text: &run.first()?.text,
                 changed,
-                exact,
-                weight,
+                exact: decide.all(|path| path.exact),
+                weight: if run.iter().any(|path| path.foreign) {
+                    prices.opaque
+                } else if run.iter().all(|path| path.new) {
+                    0
+                } else {
+                    prices.weight
+                },
             })
         });
         entries.collect()

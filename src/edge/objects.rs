@@ -119,12 +119,9 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
             return Ok(());
         };
         let target = at.saturating_sub(2);
-        let is_given = self.code.before(at) == "=" && self.code.expression_end(at) == next;
-        let name = self
-            .code
-            .name(target)
-            .filter(|_| self.code.is_value(target));
-        let name = name.filter(|_| is_given);
+        let is_whole = self.code.before(at) == "=" && self.code.expression_end(at) == next;
+        let is_given = is_whole && self.code.is_value(target);
+        let name = self.code.name(target).filter(|_| is_given);
         let mut names = name.into_iter().chain(self.parameter_for(at, next));
         names.try_for_each(|name| self.name(name, object, at))?;
         if let Some((NamedObject::Event, mut names)) = self.pattern(target)
