@@ -193,7 +193,9 @@ impl<'a> PlanExplainer<'a> {
                 None => vec![only.unwrap_or(key).to_owned()],
                 Some(site) => {
                     let paths = request_paths(&site, key).into_iter().map(|path| path.text);
+                    let mut listed = BTreeSet::new();
                     paths
+                        .filter(|path| listed.insert(path.clone()))
                         .filter(|path| {
                             let bare = decoded(path.trim_end_matches('?'));
                             only.is_none_or(|only| only == bare)

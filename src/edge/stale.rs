@@ -218,7 +218,8 @@ fn is_website(site: &ShownSite<'_>, behavior: &Behavior) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::distribution::{Distribution, Origin, WebsiteConfiguration};
+    use crate::edge::UriForm;
+    use crate::edge::distribution::{Distribution, Origin, UriRewrite, WebsiteConfiguration};
     use crate::edge::reason::BodyName;
     use crate::object::{HeaderFingerprint, TagClass};
 
@@ -373,6 +374,16 @@ mod tests {
                 "{ttl:?} {control}"
             );
         }
+    }
+
+    #[test]
+    fn a_folders_redirect_is_judged_by_itself_though_a_function_may_lead_there_too() {
+        let mut distribution = website();
+        let forms = [".html", "/index.html"].map(|end| UriForm::ending("", end));
+        distribution.behaviors[0].rewrite = UriRewrite::Forms(forms.into());
+        // What is removed was never kept; the redirect to its folder was.
+        let removed = change("d/index.html", served("1", "no-cache"), None);
+        assert_eq!(owed(&distribution, &[removed]), ["/d"]);
     }
 
     #[test]
