@@ -117,7 +117,8 @@ impl<'p> ParetoFront<'p> {
             let figures = figures - options.best;
             let loss = figures.cost(self.price);
             let whole = [Way::default()];
-            for way in if wildcard { &whole } else { &*children } {
+            let beneath = if wildcard { &whole } else { children };
+            for way in beneath {
                 if loss + way.loss > budget {
                     continue;
                 }
