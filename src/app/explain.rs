@@ -74,10 +74,8 @@ impl<'a> PlanExplainer<'a> {
         let targets = self.scene.targets.found.iter();
         for site in targets.filter_map(|target| target.site(self.job)) {
             for key in keys {
-                let mut answers = false;
-                site.visit_paths(key.as_str(), &mut |text, _, _| {
-                    answers |= decoded(text.trim_end_matches('?')) == path;
-                });
+                let mut paths = request_paths(&site, key.as_str()).into_iter();
+                let answers = paths.any(|own| decoded(own.text.trim_end_matches('?')) == path);
                 if answers && !answering.contains(key) {
                     answering.push(key.clone());
                 }
@@ -195,7 +193,9 @@ impl<'a> PlanExplainer<'a> {
                 None => vec![only.unwrap_or(key).to_owned()],
                 Some(site) => {
                     let paths = request_paths(&site, key).into_iter().map(|path| path.text);
+                    let mut listed = BTreeSet::new();
                     paths
+                        .filter(|path| listed.insert(path.clone()))
                         .filter(|path| {
                             let bare = decoded(path.trim_end_matches('?'));
                             only.is_none_or(|only| only == bare)

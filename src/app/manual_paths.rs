@@ -39,9 +39,10 @@ pub(super) async fn read(app: &App, flags: &cli::InvalidateArgs) -> Result<Disti
     let (mut items, mut queries, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for path in &written {
         match read_path(&path.text) {
-            Ok(ManualPath { item, query }) => {
-                let bare = query.filter(|_| !item.ends_with('*'));
-                queries.extend(bare.map(|_| item.clone()));
+            Ok(ManualPath { item, has_query }) => {
+                if has_query && !item.ends_with('*') {
+                    queries.push(item.clone());
+                }
                 items.push(item);
             }
             Err(why) => refused.push((path, why)),

@@ -2,7 +2,7 @@
 //! object.
 
 use super::distribution::{Behavior, Distribution, Origin, UriRewrite};
-use super::form::UriForm;
+use super::form::{UriForm, index_forms};
 use super::path;
 use super::rewrite::path_forms;
 use super::urls::{IndexLookup, ShownSite};
@@ -66,10 +66,15 @@ impl<'a> ConfiguredAnswers<'a> {
     /// can tell, since another origin answers, or a function that is not understood.
     pub fn at(&self, path: &str) -> Option<(&'a Behavior, Vec<PathAnswer>)> {
         let distribution: &'a Distribution = self.site.distribution;
-        let behaviors = distribution.behaviors.iter().zip(&self.changes);
-        let (behavior, change) = { behaviors }.find(|(behavior, _)| behavior.matches(path))?;
+        let mut behaviors = distribution.behaviors.iter().zip(&self.changes);
+        let (behavior, change) = behaviors.find(|(behavior, _)| behavior.matches(path))?;
+        let request = ViewerRequest {
+            uri: path.to_owned(),
+            host: self.host.to_owned(),
+            ..ViewerRequest::default()
+        };
         let mut answers = match change {
-            UriChange::Written(function) => match function.answer(&self.request(path)) {
+            UriChange::Written(function) => match function.answer(&request) {
                 FunctionAnswer::Pass(uri) => self.behind(behavior, &uri)?,
                 FunctionAnswer::Redirect { status, location } => vec![PathAnswer::Redirect {
                     status,
@@ -91,14 +96,6 @@ impl<'a> ConfiguredAnswers<'a> {
             answers.push(PathAnswer::ForeignRedirect);
         }
         Some((behavior, answers))
-    }
-
-    fn request(&self, path: &str) -> ViewerRequest {
-        ViewerRequest {
-            uri: path.to_owned(),
-            host: self.host.to_owned(),
-            ..ViewerRequest::default()
-        }
     }
 
     /// Returns what is answered where one of the forms may be applied, objects first.
@@ -131,17 +128,13 @@ impl<'a> ConfiguredAnswers<'a> {
     fn behind(&self, behavior: &Behavior, uri: &str) -> Option<Vec<PathAnswer>> {
         let root = self.site.root.as_deref();
         let asked = root.filter(|_| uri == "/").unwrap_or(uri);
-        let mut origins = behavior.origins.iter();
-        let first = self.origin(origins.next()?)?;
-        if let Some(answer) = self.in_bucket(first, asked) {
-            return Some(vec![answer]);
-        }
-        if behavior.fails_over && behavior.origins.len() > 1 {
-            let second = self.origin(origins.next()?)?;
-            if let Some(answer) = self.in_bucket(second, asked) {
+        let tried = if behavior.fails_over { 2 } else { 1 };
+        for id in behavior.origins.iter().take(tried) {
+            if let Some(answer) = self.in_bucket(self.origin(id)?, asked) {
                 return Some(vec![answer]);
             }
         }
+        let first = self.origin(behavior.origins.first()?)?;
         let website = self.site.distribution.website.as_ref();
         if first.website && website.is_none_or(|it| it.redirects_errors || !it.rules.is_empty()) {
             return None;
@@ -189,20 +182,15 @@ impl<'a> ConfiguredAnswers<'a> {
             let behavior = distribution.behavior_of(page);
             let origin = behavior.and_then(|behavior| self.origin(behavior.origins.first()?));
             let shown = origin.and_then(|origin| self.in_bucket(origin, page));
-            return match shown {
-                Some(PathAnswer::Object { key, .. }) => PathAnswer::Error {
-                    status: status.unwrap_or(code),
-                    page: Some(key),
-                },
-                // Where the page is missing, viewers see the error itself.
-                _ if origin.is_some() => PathAnswer::Error {
-                    status: code,
-                    page: None,
-                },
-                _ => PathAnswer::Error {
-                    status: status.unwrap_or(code),
-                    page: None,
-                },
+            let page = shown.and_then(|answer| match answer {
+                PathAnswer::Object { key, .. } => Some(key),
+                _ => None,
+            });
+            // Where the page is missing, viewers see the error itself.
+            let is_missing = origin.is_some() && page.is_none();
+            return PathAnswer::Error {
+                status: status.filter(|_| !is_missing).unwrap_or(code),
+                page,
             };
         }
         let document = self.site.error_document().filter(|_| origin.website);
@@ -223,16 +211,15 @@ impl UriChange {
                 ..function
             }));
         }
-        let indexes = || ["index.html", "/index.html"].map(|end| UriForm::ending("", end));
         match (index, &behavior.rewrite) {
             (IndexLookup::None, _) | (IndexLookup::Auto, UriRewrite::None) => {
                 Self::Forms(Vec::new())
             }
-            (IndexLookup::Directory, _) => Self::Forms(indexes().to_vec()),
+            (IndexLookup::Directory, _) => Self::Forms(index_forms().to_vec()),
             // The code tells more than what is purged by: which of both it is.
             (_, UriRewrite::IndexDirectory) => {
                 let read = code.and_then(|code| path_forms(code).ok());
-                Self::Forms(read.unwrap_or_else(|| indexes().to_vec()))
+                Self::Forms(read.unwrap_or_else(|| index_forms().to_vec()))
             }
             (_, UriRewrite::Forms(forms)) if !forms.contains(&UriForm::Any) => {
                 Self::Forms(forms.clone())
@@ -244,9 +231,7 @@ impl UriChange {
 
 /// Returns a path as it is asked for, however it is written.
 pub fn asked_path(written: &str) -> String {
-    let mut asked = String::new();
-    path::encode(&path::decode(written), &mut asked);
-    asked
+    path::encode(&path::decode(written))
 }
 
 #[cfg(test)]

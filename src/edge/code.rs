@@ -1,5 +1,7 @@
 //! A CloudFront Function's code as tokens with their brackets paired: where expressions, statements and bodies begin and end.
 
+use std::ops::Range;
+
 use super::javascript::{self, CodeToken, TokenKind};
 
 /// The most characters shown of a place in the code.
@@ -204,42 +206,42 @@ impl<'a> TokenizedCode<'a> {
     }
 
     /// Returns where two branches begin and end of which one alone is run: those of the `if` or of the `?` that is here.
-    pub(super) fn branches(&self, at: usize) -> Option<(usize, usize, usize)> {
+    pub(super) fn branches(&self, at: usize) -> Option<(Range<usize>, Range<usize>)> {
         match self.name(at) {
             Some("if") if self.sign(at + 1) == "(" => {
                 let start = self.pair(at + 1) + 1;
                 let middle = self.statement_end(start);
                 let has_other = self.name(middle) == Some("else");
-                has_other.then(|| (start, middle, self.statement_end(middle + 1)))
+                has_other.then(|| (start..middle, middle..self.statement_end(middle + 1)))
             }
             None if self.sign(at) == "?" => {
                 let middle = self.expression_end(at + 1);
                 let has_other = self.sign(middle) == ":";
-                has_other.then(|| (at + 1, middle, self.expression_end(middle + 1)))
+                has_other.then(|| (at + 1..middle, middle..self.expression_end(middle + 1)))
             }
             _ => None,
         }
     }
 
     /// Returns the parameters and the body of a function or loop whose keyword or arrow is here.
-    pub(super) fn part(&self, at: usize) -> Option<((usize, usize), (usize, usize))> {
+    pub(super) fn part(&self, at: usize) -> Option<(Range<usize>, Range<usize>)> {
         let parameters = match (self.name(at), self.sign(at)) {
             (Some("function" | "for" | "while"), _) => {
                 let open = (at + 1..at + 4).find(|at| self.sign(*at) == "(")?;
-                (open + 1, self.pair(open))
+                open + 1..self.pair(open)
             }
-            (Some("do"), _) => (at, at),
+            (Some("do"), _) => at..at,
             (None, "=>") => match at.saturating_sub(1) {
-                close if self.sign(close) == ")" => (self.pair(close) + 1, close),
-                name => (name, at),
+                close if self.sign(close) == ")" => self.pair(close) + 1..close,
+                name => name..at,
             },
             _ => return None,
         };
-        let start = match self.sign(parameters.1) {
-            ")" if self.sign(at).is_empty() => parameters.1 + 1,
+        let start = match self.sign(parameters.end) {
+            ")" if self.sign(at).is_empty() => parameters.end + 1,
             _ => at + 1,
         };
-        Some((parameters, (start, self.body_end(start))))
+        Some((parameters, start..self.body_end(start)))
     }
 
     /// Returns the statement that the token stands in, shortened.

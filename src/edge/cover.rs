@@ -2,7 +2,7 @@
 
 use super::path::PathDialect;
 use super::price::{Money, PurgeMode, PurgePrices};
-use super::solve::{Rates, solve, solve_joined};
+use super::solve::{Rates, solve};
 use super::tree::{self, Tree};
 
 pub use super::tree::{ForeignRegion, UniverseEntry};
@@ -35,8 +35,8 @@ pub struct CacheTag {
 }
 
 impl Pattern {
-    /// Makes a pattern that takes nothing yet.
-    pub(super) fn new(text: String, tag: Option<CacheTag>) -> Self {
+    /// Makes a pattern that takes nothing yet, of no tag.
+    pub(super) fn new(text: String) -> Self {
         Self {
             text,
             changed: 0,
@@ -44,7 +44,7 @@ impl Pattern {
             needless: 0,
             foreign: 0,
             empties: Vec::new(),
-            tag,
+            tag: None,
         }
     }
 
@@ -95,16 +95,11 @@ pub struct Cover {
     pub free: u64,
     pub path_cost: Money,
     pub refetch_cost: Money,
-    pub wait_cost: Money,
 }
 
 impl Cover {
     pub fn paths(&self) -> u64 {
         self.patterns.len() as u64
-    }
-
-    pub fn total(&self) -> Money {
-        self.path_cost + self.refetch_cost + self.wait_cost
     }
 
     /// Counts the unchanged request paths that are purged.
@@ -129,7 +124,6 @@ impl Cover {
         let cover = Self {
             wildcards,
             refetch_cost: needless.map(|weight| prices.refetch * weight).sum(),
-            wait_cost: prices.wait * wildcards,
             patterns,
             ..Self::default()
         };
@@ -205,7 +199,7 @@ impl<'u> PathUniverse<'u> {
 
     /// Counts what an invalidation path takes.
     pub(super) fn weigh(self, path: String) -> Pattern {
-        let mut pattern = Pattern::new(path, None);
+        let mut pattern = Pattern::new(path);
         let prefix = pattern.text.trim_end_matches('*').to_owned();
         let taken: Vec<_> = self.taken(&pattern).collect();
         taken.into_iter().for_each(|entry| pattern.count(entry));
@@ -227,13 +221,6 @@ pub(super) fn paths(tree: &Tree<'_>, prices: &PurgePrices) -> Vec<String> {
         PurgeMode::None => Vec::new(),
         PurgeMode::All if tree.nodes.is_empty() => Vec::new(),
         PurgeMode::All => vec!["/*".to_owned()],
-        PurgeMode::Cheapest | PurgeMode::Exact => tree.paths(&solve(tree, &Rates::of(prices))),
+        PurgeMode::Cheapest | PurgeMode::Exact => solve(&[tree], &Rates::of(prices)).concat(),
     }
-}
-
-/// Chooses the invalidation paths of several universes that share the free paths, by their trees; the mode is one that weighs.
-pub(super) fn paths_together(trees: &[&Tree<'_>], prices: &PurgePrices) -> Vec<Vec<String>> {
-    let taken = solve_joined(trees, &Rates::of(prices)).into_iter();
-    let chosen = trees.iter().zip(taken);
-    chosen.map(|(tree, taken)| tree.paths(&taken)).collect()
 }

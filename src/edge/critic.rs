@@ -1,11 +1,11 @@
 //! Where a distribution defeats what objects are served with: what `plan` warns of.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::distribution::{Behavior, UnreadFunction, UriRewrite};
 use super::form::UriForm;
 use super::ttl::CacheControl;
-use super::urls::{PathKind, ShownSite};
+use super::urls::{PathKind, ShownSite, request_paths};
 use crate::object::Headers;
 
 /// Seconds that a page may be kept whatever it says: CloudFront's own policy CachingOptimized has 1.
@@ -17,15 +17,8 @@ const COMPRESSED: std::ops::RangeInclusive<u64> = 1_000..=10_000_000;
 #[derive(Debug)]
 pub struct DistributionCritic<'s, 'a> {
     site: &'s ShownSite<'a>,
-    suspects: Vec<SuspectBehavior<'a>>,
-    controls: HashMap<String, CacheControl>,
-}
-
-/// A behavior that could defeat some header, and the objects of which it does.
-#[derive(Debug)]
-struct SuspectBehavior<'a> {
-    behavior: &'a Behavior,
-    defeats: BTreeMap<Defeat, Example>,
+    /// The behaviors that could defeat some header, and the objects of which they do.
+    suspects: Vec<(&'a Behavior, BTreeMap<Defeat, Example>)>,
 }
 
 /// How a behavior defeats what an object is served with.
@@ -51,14 +44,9 @@ impl<'s, 'a> DistributionCritic<'s, 'a> {
             site.is_ours(behavior) && !(heeds && behavior.compress)
         };
         let suspects = site.distribution.behaviors.iter().filter(is_suspect);
-        let suspects = suspects.map(|behavior| SuspectBehavior {
-            behavior,
-            defeats: BTreeMap::new(),
-        });
         Self {
-            suspects: suspects.collect(),
+            suspects: suspects.map(|it| (it, BTreeMap::new())).collect(),
             site,
-            controls: HashMap::new(),
         }
     }
 
@@ -67,29 +55,16 @@ impl<'s, 'a> DistributionCritic<'s, 'a> {
         if self.suspects.is_empty() {
             return;
         }
-        let mut under = None;
-        self.site.visit_paths(key, &mut |_, kind, behavior| {
-            if kind == PathKind::Own {
-                under = Some(behavior);
-            }
-        });
+        let paths = request_paths(self.site, key);
+        let own = paths.iter().rfind(|path| path.kind == PathKind::Own);
         let mut suspects = self.suspects.iter_mut();
-        let is_under = |suspect: &&mut SuspectBehavior<'a>| {
-            under.is_some_and(|behavior| std::ptr::eq(behavior, suspect.behavior))
-        };
-        let Some(SuspectBehavior { behavior, defeats }) = suspects.find(is_under) else {
+        let suspect = suspects
+            .find(|(behavior, _)| own.is_some_and(|own| std::ptr::eq(own.behavior, *behavior)));
+        let Some((behavior, defeats)) = suspect else {
             return;
         };
         let header = headers.cache_control.as_deref().unwrap_or_default();
-        // Nearly all objects share a few headers.
-        let control = match self.controls.get(header) {
-            Some(control) => *control,
-            None => {
-                let control = CacheControl::parse(header);
-                self.controls.insert(header.to_owned(), control);
-                control
-            }
-        };
+        let control = CacheControl::parse(header);
         let mut note = |defeat: Defeat| {
             let example = defeats.entry(defeat).or_insert_with(|| Example {
                 count: 0,
@@ -113,9 +88,9 @@ impl<'s, 'a> DistributionCritic<'s, 'a> {
     /// Returns what there is to say, a sentence each; the distribution's name is the caller's to add.
     pub fn warnings(self) -> Vec<String> {
         let suspects = self.suspects.iter();
-        let warnings = suspects.flat_map(|suspect| {
-            let defeats = suspect.defeats.iter();
-            defeats.map(|(defeat, example)| example.warning(*defeat, suspect.behavior))
+        let warnings = suspects.flat_map(|(behavior, defeats)| {
+            let defeats = defeats.iter();
+            defeats.map(|(defeat, example)| example.warning(*defeat, behavior))
         });
         let lambdas = self.lambdas();
         let warnings = warnings.chain(lambdas).chain(self.long_errors());
@@ -128,11 +103,7 @@ impl<'s, 'a> DistributionCritic<'s, 'a> {
         let UriRewrite::Forms(forms) = &default.rewrite else {
             return None;
         };
-        let shows = |page: &str| {
-            forms
-                .iter()
-                .any(|form| matches!(form, UriForm::Literal(path) if path == page))
-        };
+        let shows = |page: &str| forms.contains(&UriForm::Literal(page.to_owned()));
         let responses = self.site.distribution.error_responses.iter();
         let shadows = responses.filter(|response| {
             matches!(response.code, 403 | 404)

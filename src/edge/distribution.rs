@@ -1,7 +1,10 @@
 //! What a distribution's configuration says about which object answers which URL: our own plain model of
 //! GetDistributionConfig with its cache policies and functions already looked up.
 
+use std::sync::LazyLock;
+
 use md5::{Digest, Md5};
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use super::form::UriForm;
@@ -287,28 +290,25 @@ impl Distribution {
     }
 }
 
+/// What stands behind a bucket's name in the host names of S3, a region as what ends in a number.
+static SERVICE: LazyLock<Regex> = LazyLock::new(|| {
+    let names = [
+        r"s3",
+        r"s3-accelerate(\.dualstack)?",
+        r"s3-[^.]*-[0-9]+",
+        r"s3(-fips|-website)?\.[^.]*-[0-9]+",
+        r"s3(-fips)?\.dualstack\.[^.]*-[0-9]+",
+    ];
+    let names = names.join("|");
+    Regex::new(&format!(r"^\.({names})\.amazonaws\.com(\.cn)?$")).expect("constant")
+});
+
 /// Returns whether `domain` is an S3 host name of `bucket`: `BUCKET.s3.amazonaws.com` with a region, dualstack or neither, the
 /// older `s3-REGION`, and `s3-website` with `-REGION` or `.REGION`; in China under `.com.cn`.
 pub fn is_bucket_domain(domain: &str, bucket: &str) -> bool {
     let domain = domain.to_ascii_lowercase();
-    let host = domain
-        .strip_suffix(".amazonaws.com.cn")
-        .or_else(|| domain.strip_suffix(".amazonaws.com"));
-    let service = host.and_then(|host| host.strip_prefix(bucket)?.strip_prefix('.'));
-    let labels: Vec<&str> = service.map_or(Vec::new(), |service| service.split('.').collect());
-    let is_region = |text: &str| {
-        let (_, number) = text.rsplit_once('-').unwrap_or_default();
-        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    match labels.as_slice() {
-        ["s3" | "s3-accelerate" | "s3-external-1"] | ["s3-accelerate", "dualstack"] => true,
-        ["s3" | "s3-fips" | "s3-website", region] => is_region(region),
-        ["s3" | "s3-fips", "dualstack", region] => is_region(region),
-        [label] => label
-            .strip_prefix("s3-")
-            .is_some_and(|region| is_region(region.strip_prefix("website-").unwrap_or(region))),
-        _ => false,
-    }
+    let service = domain.strip_prefix(bucket);
+    service.is_some_and(|service| SERVICE.is_match(service))
 }
 
 /// Returns whether `domain` is an S3 host name of an access point's alias, which does not tell the bucket (S3 User Guide, "Access point

@@ -102,45 +102,35 @@ impl SeenAnswer<'_> {
 impl ExpectedAnswer {
     /// Returns in which ways an answer is not what is expected; none where it is.
     pub fn faults(&self, answer: &SeenAnswer) -> Vec<String> {
-        let status = |right: u16| {
-            let differs = answer.status != right;
-            differs.then(|| format!("{} instead of {right}", answer.status))
-        };
-        let faults: Vec<Option<String>> = match self {
-            Self::Object(object) => match status(200) {
-                None => return object.faults(answer),
-                fault => vec![fault],
-            },
+        let SeenAnswer { status, .. } = *answer;
+        let wrong_status =
+            |right: u16| (status != right).then(|| format!("{status} instead of {right}"));
+        let is_redirect = (300..400).contains(&status);
+        let fault = match self {
+            Self::Object(object) if status == 200 => return object.faults(answer),
+            Self::Object(_) => wrong_status(200),
             Self::Error {
                 status: right,
-                page,
-            } => match (status(*right), page) {
-                (None, Some(page)) if !answer.is_young() => return page.faults(answer),
-                (Some(_), None) if answer.status < 300 => {
-                    vec![Some(format!("{} where nothing is", answer.status))]
-                }
-                (fault, _) => vec![fault],
-            },
+                page: Some(page),
+            } if status == *right && !answer.is_young() => return page.faults(answer),
+            Self::Error {
+                status: right,
+                page: None,
+            } if status != *right && status < 300 => Some(format!("{status} where nothing is")),
+            Self::Error { status: right, .. } => wrong_status(*right),
             Self::Redirect { status: right, to } => {
-                let is_redirect = (300..400).contains(&answer.status);
-                vec![
-                    status(*right),
-                    redirect_fault(to, answer).filter(|_| is_redirect),
-                ]
+                let place = redirect_fault(to, answer).filter(|_| is_redirect);
+                return wrong_status(*right).into_iter().chain(place).collect();
             }
             Self::ForeignRedirect => {
                 let cache = answer.header("x-cache").unwrap_or_default();
                 let is_made = cache.contains("GeneratedResponse from cloudfront");
-                let is_right = is_made && (300..400).contains(&answer.status);
-                let text = || format!("{}, and no function redirects", answer.status);
-                vec![(!is_right).then(text)]
+                let is_wrong = !is_made || !is_redirect;
+                is_wrong.then(|| format!("{status}, and no function redirects"))
             }
-            Self::AskPassword => {
-                let text = || format!("{} without the password", answer.status);
-                vec![(answer.status != 401).then(text)]
-            }
+            Self::AskPassword => (status != 401).then(|| format!("{status} without the password")),
         };
-        faults.into_iter().flatten().collect()
+        fault.into_iter().collect()
     }
 
     /// Says what kind of fault an answer has that is not what is expected.
@@ -210,12 +200,10 @@ fn past_host(url: &str) -> Option<&str> {
 }
 
 fn differing(headers: &Headers, answer: &SeenAnswer) -> Vec<String> {
+    let content_type = headers.content_type.as_deref();
     let wanted = [
         ("cache-control", headers.cache_control.as_deref()),
-        (
-            "content-type",
-            Some(headers.content_type.as_deref()).map(|set| set.unwrap_or("binary/octet-stream")),
-        ),
+        ("content-type", content_type.or(Some("binary/octet-stream"))),
         ("content-encoding", headers.content_encoding.as_deref()),
         (
             "content-disposition",

@@ -70,27 +70,23 @@ impl Sub for Figures {
     }
 }
 
-/// The two ways to cover what is beneath a node.
+/// The ways to cover what is beneath a node: by its wildcard, or open, by its own paths and its children's ways.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NodeOptions {
-    pub(super) wildcard: Figures,
-    pub(super) wildcard_allowed: bool,
-    /// `None` where a wildcard is the only way.
-    pub(super) open: Option<Figures>,
+    /// The way that is best at the price, and whether it is the wildcard.
+    pub(super) best: Figures,
     pub(super) takes_wildcard: bool,
+    /// `None` where there is no other way.
+    pub(super) other: Option<Figures>,
 }
 
 impl NodeOptions {
-    pub(super) fn best(&self) -> Figures {
-        match self.open {
-            Some(open) if !self.takes_wildcard => open,
-            _ => self.wildcard,
-        }
-    }
-
     /// Returns what opening the node costs more than the best way does; `None` where it cannot be opened.
     pub(super) fn opening_loss(&self, price: PathPrice) -> Option<Vector> {
-        let open = self.open?;
-        Some((open - self.best()).cost(price))
+        if !self.takes_wildcard {
+            return Some(Vector::default());
+        }
+        let open = self.other?;
+        Some((open - self.best).cost(price))
     }
 }

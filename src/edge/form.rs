@@ -1,6 +1,7 @@
 //! The ways in which functions turn the path that a viewer asks for into an object's, and back.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -31,12 +32,6 @@ impl UriForm {
             taken: only_end(taken),
             put: only_end(put),
         }
-    }
-
-    /// Returns whether `/dir/` or `/dir` becomes `/dir/index.html`.
-    pub(super) fn is_index(&self) -> bool {
-        let forms = ["index.html", "/index.html"];
-        forms.iter().any(|end| *self == Self::ending("", end))
     }
 
     /// Returns the form that yields this one's text followed by the other's.
@@ -161,6 +156,13 @@ impl UriForm {
             Self::Any => true,
         }
     }
+}
+
+/// Returns the forms in which `/dir/` and `/dir` become `/dir/index.html`.
+pub(super) fn index_forms() -> &'static [UriForm] {
+    static FORMS: LazyLock<[UriForm; 2]> =
+        LazyLock::new(|| ["index.html", "/index.html"].map(|end| UriForm::ending("", end)));
+    &*FORMS
 }
 
 /// Returns the forms that yield one of the first followed by one of the next; none where that is not known.

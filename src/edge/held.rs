@@ -7,14 +7,14 @@ use super::cover::UniverseEntry;
 use super::path;
 use super::price::PurgePrices;
 use super::reason::{HeldAnswer, OwedReason, SparedReason, StalePaths};
-use super::urls::{PathKind, ShownSite};
+use super::urls::{PathKind, ShownSite, request_paths};
 use super::wide::{CarriedPath, Carrier};
 use crate::object::TagClass;
 
 /// A request path, once for each reason to look at it.
 #[derive(Default)]
 struct HeldPath<'k> {
-    text: Box<str>,
+    text: String,
     changed: bool,
     exact: bool,
     /// Another origin's path, which weighs more.
@@ -42,38 +42,26 @@ pub(super) struct HeldPaths<'s, 'k> {
 }
 
 impl<'s, 'k> HeldPaths<'s, 'k> {
-    pub(super) fn new(site: &'s ShownSite<'s>) -> Self {
-        let paths = Vec::new();
-        Self { site, paths }
-    }
-
-    /// Adds every path of every key. A new path that an older key answered at is owed after all.
-    pub(super) fn add_keys(
-        &mut self,
+    /// Takes every path of every key. A new path that an older key answered at is owed after all.
+    pub(super) fn of(
+        site: &'s ShownSite<'s>,
         changes: &[HeldAnswer],
         keys: impl IntoIterator<Item = (&'k str, Option<TagClass>)>,
         stale: &mut StalePaths,
-    ) {
-        let site = self.site;
-        let is_old = |change: &&HeldAnswer| change.before.is_some();
-        let old: HashSet<_> = changes
-            .iter()
-            .filter(is_old)
-            .map(|change| &change.key)
-            .collect();
-        let new = changes.iter().map(|change| &change.key);
-        let new: HashSet<&str> = new
-            .filter(|key| !old.contains(key))
-            .map(|key| key.as_str())
-            .collect();
+    ) -> Self {
+        let mut new: HashSet<&str> = changes.iter().map(|change| change.key.as_str()).collect();
+        for old in changes.iter().filter(|change| change.before.is_some()) {
+            new.remove(old.key.as_str());
+        }
         let any_new = stale.spared.values().any(|why| *why == SparedReason::New);
         let is_spared = |path: &str| stale.spared.get(path) == Some(&SparedReason::New);
-        let mut answered = Vec::new();
+        let (mut held, mut answered) = (Vec::new(), Vec::new());
         for (key, sort) in keys {
             let is_older = any_new && !new.contains(key);
-            site.visit_paths(key, &mut |text, kind, behavior| {
+            for path in request_paths(site, key) {
+                let behavior = path.behavior;
                 let is_lost = behavior.origin_response.is_some();
-                let by_tag = if kind == PathKind::FolderRedirect || is_lost {
+                let by_tag = if path.kind == PathKind::FolderRedirect || is_lost {
                     // A redirect is no object's answer, and a Lambda may take the tags off.
                     ByTag::Never
                 } else if behavior.origins.iter().all(|id| site.ours.contains(id)) {
@@ -81,23 +69,23 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
                 } else {
                     ByTag::Partly
                 };
-                self.paths.push(HeldPath {
-                    text: text.into(),
-                    exact: !text.ends_with('?') && path::is_exact(text, site.dialect),
+                if is_older && is_spared(&path.owed()) {
+                    answered.push(path.owed());
+                }
+                held.push(HeldPath {
+                    exact: !path.is_query() && path::is_exact(&path.text, site.dialect),
+                    text: path.text,
                     new: new.contains(key),
                     by_tag,
                     key: site.tagged.then_some((key, sort)),
                     ..HeldPath::default()
                 });
-                if is_older {
-                    let paths = [text.to_owned(), format!("{text}*")].into_iter();
-                    answered.extend(paths.filter(|path| is_spared(path)).take(1));
-                }
-            });
+            }
         }
         for path in answered {
             stale.owe(path, OwedReason::Answered);
         }
+        Self { site, paths: held }
     }
 
     /// Adds what is owed, and the single paths that other origins answer; sorts all of it. Nothing is added afterwards.
@@ -120,7 +108,7 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
         for behavior in &self.site.distribution.behaviors {
             if !self.site.is_ours(behavior) && !behavior.pattern.contains(['*', '?']) {
                 self.paths.push(HeldPath {
-                    text: behavior.literal_prefix().into(),
+                    text: behavior.literal_prefix(),
                     exact: true,
                     foreign: true,
                     ..HeldPath::default()
@@ -136,27 +124,20 @@ impl<'s, 'k> HeldPaths<'s, 'k> {
 
     /// Returns each path once, sorted: changed if any of them is, and exact if all that changed are.
     pub(super) fn entries(&self, prices: &PurgePrices) -> Vec<UniverseEntry<'_>> {
-        let entry = |run: &'_ [HeldPath<'k>]| {
+        let entries = self.runs().filter_map(|run| {
             let changed = run.iter().any(|path| path.changed);
             let mut decide = run.iter().filter(|path| path.changed == changed);
-            let exact = decide.all(|path| path.exact);
-            let foreign = run.iter().any(|path| path.foreign);
-            let weight = if foreign {
-                prices.opaque
-            } else if run.iter().all(|path| path.new) {
-                0
-            } else {
-                prices.weight
-            };
-            (changed, exact, weight)
-        };
-        let entries = self.runs().filter_map(|run| {
-            let (changed, exact, weight) = entry(run);
             Some(UniverseEntry {
                 text: &run.first()?.text,
                 changed,
-                exact,
-                weight,
+                exact: decide.all(|path| path.exact),
+                weight: if run.iter().any(|path| path.foreign) {
+                    prices.opaque
+                } else if run.iter().all(|path| path.new) {
+                    0
+                } else {
+                    prices.weight
+                },
             })
         });
         entries.collect()

@@ -19,14 +19,14 @@ pub(super) enum NamedObject {
 pub(super) struct FunctionObjects<'c, 'a> {
     code: &'c TokenizedCode<'a>,
     /// The body of `handler`.
-    handler: (usize, usize),
-    parameters: Vec<(usize, usize)>,
+    handler: Range<usize>,
+    parameters: Vec<Range<usize>>,
     /// Other functions, which may run at any time, parameters included.
-    functions: Vec<(usize, usize)>,
+    functions: Vec<Range<usize>>,
     /// What is run many times, heads included.
-    loops: Vec<(usize, usize)>,
-    /// Where branches begin and end, of which one alone is run.
-    branches: Vec<(usize, usize, usize)>,
+    loops: Vec<Range<usize>>,
+    /// Branches of which one alone is run.
+    branches: Vec<(Range<usize>, Range<usize>)>,
     names: BTreeMap<&'a str, NamedObject>,
 }
 
@@ -79,12 +79,12 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
             return Ok(());
         };
         if matches!(code.name(at), Some("for" | "while" | "do")) {
-            self.loops.push((parameters.0, body.1));
+            self.loops.push(parameters.start..body.end);
         } else {
-            self.parameters.push(parameters);
             if body != self.handler {
-                self.functions.push((parameters.0, body.1));
+                self.functions.push(parameters.start..body.end);
             }
+            self.parameters.push(parameters);
         }
         Ok(())
     }
@@ -119,12 +119,9 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
             return Ok(());
         };
         let target = at.saturating_sub(2);
-        let is_given = self.code.before(at) == "=" && self.code.expression_end(at) == next;
-        let name = self
-            .code
-            .name(target)
-            .filter(|_| self.code.is_value(target));
-        let name = name.filter(|_| is_given);
+        let is_whole = self.code.before(at) == "=" && self.code.expression_end(at) == next;
+        let is_given = is_whole && self.code.is_value(target);
+        let name = self.code.name(target).filter(|_| is_given);
         let mut names = name.into_iter().chain(self.parameter_for(at, next));
         names.try_for_each(|name| self.name(name, object, at))?;
         if let Some((NamedObject::Event, mut names)) = self.pattern(target)
@@ -172,8 +169,11 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
         if used.iter().any(|at| code.sign(at + 1) != "(") {
             return None;
         }
-        let ((start, end), _) = code.part(declared - 1)?;
-        match code.parts(start, end, &[","]).get(place)? {
+        let (parameters, _) = code.part(declared - 1)?;
+        match code
+            .parts(parameters.start, parameters.end, &[","])
+            .get(place)?
+        {
             (start, end) if start + 1 == *end => code.name(*start),
             _ => None,
         }
@@ -181,15 +181,17 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
 
     /// Returns whether it stands in the body of `handler`.
     pub(super) fn is_in_handler(&self, at: usize) -> bool {
-        (self.handler.0..self.handler.1).contains(&at)
+        self.handler.contains(&at)
     }
 
     /// Returns whether the name here is a parameter, or is taken from the event by a pattern.
     pub(super) fn is_declared(&self, at: usize) -> bool {
         let code = self.code;
-        let is_parameter = |(start, end): &(usize, usize)| {
-            let is_within = (*start..*end).contains(&at);
-            is_within && code.parts(*start, *end, &[","]).contains(&(at, at + 1))
+        let is_parameter = |all: &Range<usize>| {
+            all.contains(&at)
+                && code
+                    .parts(all.start, all.end, &[","])
+                    .contains(&(at, at + 1))
         };
         let pattern = || self.pattern(code.pair(code.outer(at)?));
         let is_taken = || matches!(pattern(), Some((NamedObject::Event, _)));
@@ -216,14 +218,13 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
     /// Returns whether it runs once, in the order in which it stands.
     pub(super) fn is_in_order(&self, at: usize) -> bool {
         let mut inner = self.functions.iter().chain(&self.loops);
-        !inner.any(|(start, end)| (*start..*end).contains(&at))
+        !inner.any(|part| part.contains(&at))
     }
 
     /// Returns whether what is written at the one place may be read at the other, further down: not from another branch.
     pub(super) fn is_seen(&self, written: usize, read: usize) -> bool {
-        !self.branches.iter().any(|(start, middle, end)| {
-            (*start..*middle).contains(&written) && (*middle..*end).contains(&read)
-        })
+        let mut branches = self.branches.iter();
+        !branches.any(|(first, other)| first.contains(&written) && other.contains(&read))
     }
 
     /// Returns whether nothing is done with the whole of an object that would not be seen elsewhere. Its name ends at `next`.
@@ -258,8 +259,7 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
     /// Returns whether it is what the handler's `return` returns, or one of those that it chooses from.
     fn is_returned(&self, at: usize) -> bool {
         let code = self.code;
-        let is_within = |(start, end): &(usize, usize)| (*start..*end).contains(&at);
-        if self.functions.iter().any(is_within) {
+        if self.functions.iter().any(|body| body.contains(&at)) {
             return false;
         }
         let mut is_last = true;
@@ -283,7 +283,7 @@ impl<'c, 'a> FunctionObjects<'c, 'a> {
 }
 
 /// Returns the first parameter and the body where the function `handler` is declared here.
-fn handler_at<'a>(code: &TokenizedCode<'a>, at: usize) -> Option<(&'a str, (usize, usize))> {
+fn handler_at<'a>(code: &TokenizedCode<'a>, at: usize) -> Option<(&'a str, Range<usize>)> {
     if code.name(at)? != "handler" {
         return None;
     }
@@ -301,12 +301,13 @@ fn handler_at<'a>(code: &TokenizedCode<'a>, at: usize) -> Option<(&'a str, (usiz
         }
         _ => return None,
     };
-    let ((first, end), body) = code.part(keyword)?;
-    let is_all = code.sign(body.0) == "{" && matches!(code.sign(body.1), "" | ";" | ",");
+    let (parameters, body) = code.part(keyword)?;
+    let first = parameters.start;
+    let is_all = code.sign(body.start) == "{" && matches!(code.sign(body.end), "" | ";" | ",");
     if code.outer(at).is_some() || !is_all {
         return None;
     }
-    let is_whole = first + 1 == end || code.sign(first + 1) == ",";
+    let is_whole = first + 1 == parameters.end || code.sign(first + 1) == ",";
     Some((code.name(first).filter(|_| is_whole)?, body))
 }
 

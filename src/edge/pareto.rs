@@ -1,6 +1,8 @@
 //! Every count of paths within a gap of the bound: for each node the ways to cover it that nothing beats in both count and
 //! cost, except those that lose more than the gap, which are nearly all.
 
+use std::iter;
+
 use super::figures::{Figures, NodeOptions, PathPrice, Vector};
 use super::tree::Tree;
 
@@ -63,16 +65,8 @@ impl<'p> ParetoFront<'p> {
     /// Counts the nodes that have more than one way within their budgets, about.
     pub(super) fn loose(&self) -> usize {
         let is_loose = |(options, budget): &(&NodeOptions, &Option<Vector>)| {
-            let (Some(budget), Some(open)) = (budget, options.open) else {
-                return false;
-            };
-            let second = if options.takes_wildcard {
-                open
-            } else {
-                options.wildcard
-            };
-            let allowed = options.takes_wildcard || options.wildcard_allowed;
-            allowed && (second - options.best()).cost(self.price) <= *budget
+            let both = options.other.zip(**budget);
+            both.is_some_and(|(other, budget)| (other - options.best).cost(self.price) <= budget)
         };
         let nodes = self.chosen.iter().zip(&self.budgets);
         nodes.filter(is_loose).count()
@@ -99,7 +93,7 @@ impl<'p> ParetoFront<'p> {
             for child in &children {
                 ways = self.both(&ways, child, budget);
             }
-            let ways = self.at_node(position, options, ways, budget);
+            let ways = self.at_node(position, options, &ways, budget);
             stack.push(ways);
         }
         let ways = stack.pop()?;
@@ -113,31 +107,24 @@ impl<'p> ParetoFront<'p> {
         &mut self,
         position: usize,
         options: &NodeOptions,
-        children: Vec<Way>,
+        children: &[Way],
         budget: Vector,
     ) -> Vec<Way> {
         let mut ways = Vec::new();
-        let figures = options.wildcard - options.best();
-        let loss = figures.cost(self.price);
-        if options.wildcard_allowed && loss <= budget {
-            let departs = !options.takes_wildcard;
-            let decide = Departure::Decide(position, true, None);
-            ways.push(Way {
-                figures,
-                loss,
-                departure: departs.then(|| self.depart(decide)),
-            });
-        }
-        if let Some(open) = options.open {
-            let figures = open - options.best();
+        let best = (options.takes_wildcard, options.best);
+        let other = options.other.map(|other| (!options.takes_wildcard, other));
+        for (wildcard, figures) in iter::once(best).chain(other) {
+            let figures = figures - options.best;
             let loss = figures.cost(self.price);
-            for way in children {
+            let whole = [Way::default()];
+            let beneath = if wildcard { &whole } else { children };
+            for way in beneath {
                 if loss + way.loss > budget {
                     continue;
                 }
                 let mut departure = way.departure;
-                if options.takes_wildcard {
-                    departure = Some(self.depart(Departure::Decide(position, false, departure)));
+                if wildcard != options.takes_wildcard {
+                    departure = Some(self.depart(Departure::Decide(position, wildcard, departure)));
                 }
                 ways.push(Way {
                     figures: figures + way.figures,

@@ -1,6 +1,6 @@
 //! How a key is written in a URL and in an invalidation path, and which paths CloudFront can be told exactly.
 
-use std::fmt::Write;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 /// The most characters that CloudFront takes in an invalidation path (CloudFront Developer Guide, "Invalidate files").
 pub(super) const MAX_PATH: usize = 4000;
@@ -21,41 +21,33 @@ impl PathDialect {
     }
 }
 
-/// Writes `text` as CloudFront wants it: non-ASCII, control characters and those that RFC 1738 calls unsafe are escaped in
-/// upper case, all else stays raw. `~` stays raw as well: no spelling of it can be purged.
-pub fn encode(text: &str, out: &mut String) {
-    for byte in text.bytes() {
-        match byte {
-            b' ' | b'<' | b'>' | b'"' | b'#' | b'%' | b'{' | b'}' | b'|' | b'\\' | b'^' | b'['
-            | b']' | b'`' | b'?' => escape(byte, out),
-            0x21..=0x7e => out.push(byte as char),
-            _ => escape(byte, out),
-        }
-    }
-}
+/// What is escaped besides control characters and what is not ASCII: all that RFC 1738 calls unsafe, but `~`, since no spelling of
+/// that can be purged.
+const UNSAFE: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'<')
+    .add(b'>')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'{')
+    .add(b'}')
+    .add(b'|')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'[')
+    .add(b']')
+    .add(b'`')
+    .add(b'?');
 
-fn escape(byte: u8, out: &mut String) {
-    // Writing to a String cannot fail.
-    let _ = write!(out, "%{byte:02X}");
+/// Returns `text` as CloudFront wants it, with escapes in upper case.
+pub fn encode(text: &str) -> String {
+    utf8_percent_encode(text, UNSAFE).to_string()
 }
 
 /// Takes the escapes out of a path; what is no escape stays.
 pub(super) fn decode(path: &str) -> String {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let digit = |byte: &u8| (*byte as char).to_digit(16);
-        rest = tail;
-        if let (b'%', [high, low, behind @ ..]) = (first, tail)
-            && let (Some(high), Some(low)) = (digit(high), digit(low))
-        {
-            bytes.push((high * 16 + low) as u8);
-            rest = behind;
-        } else {
-            bytes.push(*first);
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(path).decode_utf8_lossy().into_owned()
 }
 
 /// Returns whether the path can be purged alone, by its own text.
@@ -126,12 +118,6 @@ pub(super) fn is_cut(path: &[u8], end: usize) -> bool {
 mod tests {
     use super::*;
 
-    fn encoded(text: &str) -> String {
-        let mut out = String::new();
-        encode(text, &mut out);
-        out
-    }
-
     #[test]
     fn only_what_must_be_escaped_is() {
         for (key, path) in [
@@ -141,7 +127,7 @@ mod tests {
             ("/<>\"#{}|\\^[]`", "/%3C%3E%22%23%7B%7D%7C%5C%5E%5B%5D%60"),
             ("/\u{7f}\n", "/%7F%0A"),
         ] {
-            assert_eq!(encoded(key), path);
+            assert_eq!(encode(key), path);
         }
     }
 
@@ -172,10 +158,10 @@ mod tests {
     #[test]
     fn a_cut_spares_escapes_and_sequences() {
         for text in ["/é", "/日本", "/a😀b", "/ % ", "/*x", "/x"] {
-            let path = encoded(text);
+            let path = encode(text);
             let mut allowed: Vec<usize> = text
                 .char_indices()
-                .map(|(at, _)| encoded(&text[..at]).len())
+                .map(|(at, _)| encode(&text[..at]).len())
                 .chain([path.len()])
                 .collect();
             allowed.retain(|at| *at <= 1 || path.as_bytes()[at - 1] != b'*');

@@ -71,37 +71,34 @@ impl PolicySetting {
     /// `None`: no policy can send that.
     fn of(name: &str, value: &str) -> Option<Self> {
         let is = |word: &str| value.eq_ignore_ascii_case(word);
-        Some(match name {
-            "content-security-policy" if !value.is_empty() => {
-                Self::ContentSecurityPolicy(value.to_owned())
+        match name {
+            "content-security-policy" => {
+                (!value.is_empty()).then(|| Self::ContentSecurityPolicy(value.to_owned()))
             }
-            "x-content-type-options" if is("nosniff") => Self::ContentTypeOptions,
-            "x-frame-options" if is("DENY") || is("SAMEORIGIN") => {
-                Self::FrameOptions(value.to_ascii_uppercase())
+            "x-content-type-options" => is("nosniff").then_some(Self::ContentTypeOptions),
+            "x-frame-options" => {
+                let is_known = is("DENY") || is("SAMEORIGIN");
+                is_known.then(|| Self::FrameOptions(value.to_ascii_uppercase()))
             }
             "referrer-policy" => {
                 let known = REFERRER_POLICIES.into_iter().find(|known| is(known))?;
-                Self::ReferrerPolicy(known.to_owned())
+                Some(Self::ReferrerPolicy(known.to_owned()))
             }
-            "strict-transport-security" => strict_transport(value)?,
-            "x-xss-protection" => xss_protection(value)?,
-            "access-control-allow-origin" => Self::AllowOrigins(list_of(value, is_origin)?),
+            "strict-transport-security" => strict_transport(value),
+            "x-xss-protection" => xss_protection(value),
+            "access-control-allow-origin" => list_of(value, is_origin).map(Self::AllowOrigins),
             "access-control-allow-methods" => {
                 let is_method = |text: &str| text == "*" || METHODS.contains(&text);
-                Self::methods(list_of(&value.to_ascii_uppercase(), is_method)?)
+                list_of(&value.to_ascii_uppercase(), is_method).map(Self::methods)
             }
-            "access-control-allow-headers" => Self::AllowHeaders(list_of(value, is_token)?),
-            "access-control-expose-headers" => Self::ExposeHeaders(list_of(value, is_token)?),
-            "access-control-allow-credentials" if is("true") => Self::AllowCredentials,
-            "access-control-max-age" => Self::MaxAge(seconds(value)?),
-            "content-security-policy"
-            | "x-content-type-options"
-            | "x-frame-options"
-            | "access-control-allow-credentials" => return None,
+            "access-control-allow-headers" => list_of(value, is_token).map(Self::AllowHeaders),
+            "access-control-expose-headers" => list_of(value, is_token).map(Self::ExposeHeaders),
+            "access-control-allow-credentials" => is("true").then_some(Self::AllowCredentials),
+            "access-control-max-age" => seconds(value).map(Self::MaxAge),
             // CloudFront counts them among the CORS headers, which go by settings alone.
-            other if other.starts_with("access-control-") => return None,
-            other => Self::Custom(other.to_owned(), value.to_owned()),
-        })
+            other if other.starts_with("access-control-") => None,
+            other => Some(Self::Custom(other.to_owned(), value.to_owned())),
+        }
     }
 
     /// Returns the methods that CloudFront has in a list, where `*` and `ALL` are all of them.

@@ -7,9 +7,6 @@ use std::ops::{Add, Mul};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// As how many paths a wildcard counts where sets of paths cost the same: CloudFront takes one wildcard a second, and 150 paths.
-pub(super) const WILDCARD_IN_PATHS: u64 = 10;
-
 /// An amount in billionths of a dollar, so that sums are exact. Saturates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Money(pub u64);
@@ -94,6 +91,13 @@ pub enum PurgeMode {
     Exact,
     All,
     None,
+}
+
+impl PurgeMode {
+    /// Returns whether it chooses by what patterns cost.
+    pub(super) fn weighs(self) -> bool {
+        matches!(self, Self::Cheapest | Self::Exact)
+    }
 }
 
 /// What the cheapest purge is judged by.

@@ -1,8 +1,8 @@
 //! The purge of one distribution, with its reasons, its price and what else it could have been.
 
+use super::answers::asked_path;
 use super::cover::{Cover, ForeignRegion, PathUniverse, Pattern, UniverseEntry};
 use super::held::HeldPaths;
-use super::path;
 use super::price::{PurgeMode, PurgePrices};
 use super::reason::{HeldAnswer, OwedReason, ServedAnswer, SparedReason, StalePaths};
 use super::shared::{self, SharingPurge};
@@ -19,8 +19,6 @@ pub struct PurgeChoice {
     /// What [`PurgeMode::Exact`] and [`PurgeMode::All`] would have sent, without tags.
     pub exact: Cover,
     pub all: Cover,
-    /// How many request paths an edge may hold, before and after.
-    pub universe: u64,
     /// Unchanged request paths that wildcards take, the first of them by name; none where everything is owed.
     pub needless: Vec<String>,
 }
@@ -60,13 +58,11 @@ impl<'s, 'k> OwedPurge<'s, 'k> {
         keys: impl IntoIterator<Item = (&'k str, Option<TagClass>)>,
     ) -> Self {
         let mut stale = stale(site, changes, pages);
-        let mut held = HeldPaths::new(site);
-        held.add_keys(changes, keys, &mut stale);
         Self {
             site,
             changes,
+            held: HeldPaths::of(site, changes, keys, &mut stale),
             stale,
-            held,
         }
     }
 
@@ -131,7 +127,6 @@ pub fn purge_together(mut owed: Vec<OwedPurge<'_, '_>>, prices: &PurgePrices) ->
             exact: in_mode(PurgeMode::Exact),
             all: in_mode(PurgeMode::All),
             cover,
-            universe: problem.universe.entries.len() as u64,
         }
     });
     choices.collect()
@@ -159,13 +154,9 @@ impl PurgeChoice {
             let prefix = owed.strip_suffix('*');
             prefix.is_some_and(|prefix| path.starts_with(prefix))
         };
-        let by_wildcard = || {
-            let mut patterns = self.stale.owed.iter();
-            patterns
-                .find(|(owed, _)| holds(owed))
-                .map(|(_, reason)| reason)
-        };
-        let reason = self.stale.owed.get(&owed).or_else(by_wildcard).cloned();
+        let mut wildcards = self.stale.owed.iter().filter(|(owed, _)| holds(owed));
+        let reason = self.stale.owed.get(&owed);
+        let reason = reason.or_else(|| Some(wildcards.next()?.1)).cloned();
         UrlExplanation {
             pattern: self.cover.patterns.iter().find(takes).cloned(),
             spared: self.stale.spared.get(&owed).copied(),
@@ -190,10 +181,7 @@ fn canonical(url: &str) -> String {
         None => (rest, ""),
     };
     let slash = if path.starts_with('/') { "" } else { "/" };
-    let mut out = slash.to_owned();
-    path::encode(&path::decode(path), &mut out);
-    out.push_str(query);
-    out
+    format!("{slash}{}{query}", asked_path(path))
 }
 
 /// Returns the regions that other origins answer; whatever an earlier behavior takes whole is shielded from a later one.
@@ -293,14 +281,16 @@ mod tests {
         // `/*` would empty the other origin's region, which weighs more than another path costs.
         assert_eq!(texts(&result), ["/a", "/x/*"]);
         assert_eq!(result.needless, ["/x/3"]);
-        assert_eq!(result.cover.total(), Money(10_005_200));
+        assert_eq!(
+            result.cover.path_cost + result.cover.refetch_cost,
+            Money(10_005_200)
+        );
         assert_eq!(result.exact.paths(), 3);
         assert_eq!(result.exact.path_cost, Money(15_000_000));
         let [all] = result.all.patterns.as_slice() else {
             panic!("one path");
         };
         assert_eq!((all.changed, all.unchanged, all.needless), (3, 3, 10_003));
-        assert_eq!(result.universe, 6);
         let free = run(&changes, &keys, &[], PurgePrices::default());
         assert_eq!(texts(&free), ["/a", "/x/1", "/x/2"]);
     }

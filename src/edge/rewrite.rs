@@ -134,9 +134,11 @@ impl<'a> FunctionReader<'_, 'a> {
     fn read(&mut self, at: usize) -> Result<(), usize> {
         let code = self.code;
         if let Some((object, next)) = self.objects.object_at(at) {
-            return match self.objects.is_declared(at) || code.word_before(at) == Some("import") {
-                true => Ok(()),
-                false => self.read_object(object, at, next),
+            let is_named = self.objects.is_declared(at) || code.word_before(at) == Some("import");
+            return if is_named {
+                Ok(())
+            } else {
+                self.read_object(object, at, next)
             };
         }
         let name = code.name(at).unwrap_or_default();
@@ -151,8 +153,9 @@ impl<'a> FunctionReader<'_, 'a> {
         if ends_pattern(code, at) {
             return self.take_apart(at);
         }
-        if !name.is_empty() && is_value && is_assignment(code.sign(at + 1)) {
-            self.assign(name, at);
+        let is_written = !name.is_empty() && is_value && is_assignment(code.sign(at + 1));
+        if is_written && self.write(name, at + 1).is_err() {
+            self.unknown.insert(name);
         }
         Ok(())
     }
@@ -204,18 +207,13 @@ impl<'a> FunctionReader<'_, 'a> {
             || is_looped(code, after);
         let is_written = is_assignment(code.sign(after));
         let is_followed = self.objects.is_in_handler(at) && self.objects.is_in_order(at);
-        match (is_changed, is_written) {
-            (false, false) => Ok(()),
-            (false, true) if is_followed => self.write(URI, after).map_err(|_| at),
-            _ => Err(at),
+        if is_changed || is_written && !is_followed {
+            return Err(at);
         }
-    }
-
-    /// Notes what a variable may hold from here on.
-    fn assign(&mut self, name: &'a str, at: usize) {
-        if self.write(name, at + 1).is_err() {
-            self.unknown.insert(name);
+        if is_written {
+            self.write(URI, after).map_err(|_| at)?;
         }
+        Ok(())
     }
 
     /// Adds what the assignment here gives the URI or a variable to what it may hold.

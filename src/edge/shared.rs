@@ -1,8 +1,9 @@
 //! Several purges that share the free paths: of several distributions, or of one before and after assets are removed. They are
 //! chosen together, so that what all of them cost is the least.
 
-use super::cover::{self, Cover, PathUniverse};
-use super::price::{PurgeMode, PurgePrices};
+use super::cover::{Cover, PathUniverse};
+use super::price::PurgePrices;
+use super::solve::{Rates, solve};
 use super::tagged;
 use super::tree::Tree;
 use super::wide::Carrier;
@@ -31,7 +32,7 @@ impl<'u> SharingPurge<'u> {
     /// Returns the cheapest purge where the others leave so many free paths.
     fn alone(&self, free: u64, prices: &PurgePrices) -> Cover {
         let prices = PurgePrices { free, ..*prices };
-        if self.carriers.is_empty() {
+        if self.carriers.is_empty() || !prices.mode.weighs() {
             self.plain(&prices)
         } else {
             tagged::cover(self.universe, &self.carriers, &prices)
@@ -43,25 +44,22 @@ impl<'u> SharingPurge<'u> {
 /// without.
 ///
 /// As long as the free paths suffice for what each does best where all are free, that is the optimum: nothing is paid for paths, and
-/// nothing else could be less. Otherwise [`cover::paths_together`] finds it.
+/// nothing else could be less. Otherwise they are solved together, and then each anew with tags, where the others stay as they are.
 pub(super) fn covers(purges: &[SharingPurge<'_>], prices: &PurgePrices) -> Vec<Cover> {
-    let each_alone = |free| -> Vec<Cover> {
-        let covers = purges.iter().map(|purge| purge.alone(free, prices));
-        covers.collect()
-    };
-    let mut covers = each_alone(u64::MAX);
-    let weighs = matches!(prices.mode, PurgeMode::Cheapest | PurgeMode::Exact);
-    let owing = covers.iter().filter(|cover| cover.paths() > 0).count();
-    if weighs && owing == 1 {
-        covers = each_alone(prices.free);
-    } else if weighs && paths(&covers) > prices.free {
+    let covers = purges.iter().map(|purge| purge.alone(u64::MAX, prices));
+    let mut covers: Vec<Cover> = covers.collect();
+    if prices.mode.weighs() && paths(&covers) > prices.free {
         let trees: Vec<&Tree<'_>> = purges.iter().map(|purge| &purge.tree).collect();
-        let together = cover::paths_together(&trees, prices).into_iter();
-        let together = purges.iter().zip(together);
-        let together = together.map(|(purge, paths)| purge.universe.cover_of(paths, prices));
+        let together = solve(&trees, &Rates::of(prices)).into_iter().zip(purges);
+        let together = together.map(|(paths, purge)| purge.universe.cover_of(paths, prices));
         covers = together.collect();
-        if purges.iter().any(|purge| !purge.carriers.is_empty()) {
-            add_tags(purges, prices, &mut covers);
+        let mut sent = paths(&covers);
+        for (purge, cover) in purges.iter().zip(&mut covers) {
+            if !purge.carriers.is_empty() {
+                let others = sent - cover.paths();
+                *cover = purge.alone(prices.free.saturating_sub(others), prices);
+                sent = others + cover.paths();
+            }
         }
     }
     let mut left = prices.uncharged.unwrap_or(prices.free);
@@ -79,16 +77,6 @@ pub(super) fn covers(purges: &[SharingPurge<'_>], prices: &PurgePrices) -> Vec<C
 
 fn paths(covers: &[Cover]) -> u64 {
     covers.iter().map(Cover::paths).sum()
-}
-
-/// Chooses each anew with tags, where the others stay as they are.
-fn add_tags(purges: &[SharingPurge<'_>], prices: &PurgePrices, covers: &mut [Cover]) {
-    let mut sent = paths(covers);
-    for (purge, cover) in purges.iter().zip(covers) {
-        let others = sent - cover.paths();
-        *cover = purge.alone(prices.free.saturating_sub(others), prices);
-        sent = others + cover.paths();
-    }
 }
 
 #[cfg(test)]

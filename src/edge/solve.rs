@@ -13,11 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::figures::{Figures, NodeOptions, PathPrice, Vector};
 use super::pareto::ParetoFront;
-use super::price::{PurgeMode, PurgePrices, WILDCARD_IN_PATHS};
+use super::price::{PurgeMode, PurgePrices};
 use super::tree::Tree;
 
-/// What a wildcard counts beyond the path that it is.
-const MORE_THAN_A_PATH: i128 = WILDCARD_IN_PATHS as i128 - 1;
+/// What a wildcard counts beyond the path that it is, where sets of paths cost the same: CloudFront takes one wildcard a second, and
+/// 150 paths.
+const MORE_THAN_A_PATH: i128 = 9;
 
 /// What things cost, in the order of what counts first.
 #[derive(Clone, Copy, Debug)]
@@ -34,42 +35,37 @@ pub(super) struct Rates {
 impl Rates {
     /// Returns the rates of a mode that weighs: [`PurgeMode::Cheapest`] or [`PurgeMode::Exact`].
     pub(super) fn of(prices: &PurgePrices) -> Self {
+        let (path, wait) = (prices.path.0.into(), prices.wait.0.into());
+        let free = prices.free.into();
         if prices.mode == PurgeMode::Exact {
-            Self::exact(prices)
+            Self {
+                paid: Vector([0, path, 0, 0]),
+                free,
+                path: Vector([0, 0, 1, 0]),
+                needless: Vector([1, 0, 0, 0]),
+                wildcard: Vector([0, wait, MORE_THAN_A_PATH, 1]),
+            }
         } else {
-            Self::cheapest(prices)
+            Self {
+                paid: Vector([path, 0, 0, 0]),
+                free,
+                path: Vector([0, 1, 0, 0]),
+                needless: Vector([prices.refetch.0.into(), 0, 1, 0]),
+                wildcard: Vector([wait, MORE_THAN_A_PATH, 0, 1]),
+            }
         }
     }
 
-    fn cheapest(prices: &PurgePrices) -> Self {
-        Self {
-            paid: Vector([prices.path.0.into(), 0, 0, 0]),
-            free: prices.free.into(),
-            path: Vector([0, 1, 0, 0]),
-            needless: Vector([prices.refetch.0.into(), 0, 1, 0]),
-            wildcard: Vector([prices.wait.0.into(), MORE_THAN_A_PATH, 0, 1]),
-        }
-    }
-
-    fn exact(prices: &PurgePrices) -> Self {
-        Self {
-            paid: Vector([0, prices.path.0.into(), 0, 0]),
-            free: prices.free.into(),
-            path: Vector([0, 0, 1, 0]),
-            needless: Vector([1, 0, 0, 0]),
-            wildcard: Vector([0, prices.wait.0.into(), MORE_THAN_A_PATH, 1]),
-        }
-    }
-
-    fn wildcard_of(&self, needless: u64) -> Figures {
-        Figures {
-            count: 1,
-            rest: self.path + self.wildcard + self.needless * i128::from(needless),
-        }
+    /// Returns the figures of so many paths, of which so many are wildcards that take so much needlessly.
+    pub(super) fn figures(&self, count: usize, wildcards: u64, needless: u64) -> Figures {
+        let count = count as i128;
+        let wildcards = self.wildcard * i128::from(wildcards);
+        let rest = self.path * count + wildcards + self.needless * i128::from(needless);
+        Figures { count, rest }
     }
 
     /// Returns the whole cost of a set of patterns, with what is paid for paths past the free ones.
-    fn total(&self, figures: Figures) -> Vector {
+    pub(super) fn total(&self, figures: Figures) -> Vector {
         figures.rest + self.paid * (figures.count - self.free).max(0)
     }
 }
@@ -100,13 +96,6 @@ impl BestCover {
     }
 }
 
-/// What is chosen where two ways cost the same.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ties {
-    FewerPaths,
-    MorePaths,
-}
-
 /// The cheapest choice for each node at a price for every path, and what all of it comes to.
 struct Choices {
     price: PathPrice,
@@ -126,7 +115,7 @@ impl Choices {
         let wildcards = reached.into_iter().filter(|(.., wildcard)| *wildcard);
         let options = wildcards.filter_map(|(position, ..)| {
             let options = self.options.get(position)?;
-            options.open.is_some().then_some((position, options))
+            options.other.is_some().then_some((position, options))
         });
         options.collect()
     }
@@ -136,8 +125,8 @@ impl Choices {
         let wildcards = self.wildcards(tree).into_iter();
         let even = wildcards
             .filter(|(_, options)| options.opening_loss(self.price) == Some(Vector::default()));
-        let widest =
-            even.max_by_key(|(position, options)| (options.open.map(|open| open.count), *position));
+        let widest = even
+            .max_by_key(|(position, options)| (options.other.map(|open| open.count), *position));
         widest.map(|(position, _)| position)
     }
 }
@@ -155,28 +144,22 @@ const LOOSE: usize = 20_000;
 /// How often a problem is split at most, before [`ParetoFront`] must do.
 const SPLITS: usize = 12;
 
-/// Finds the cheapest patterns: returns for each node of the tree whether its wildcard is taken.
-pub(super) fn solve(tree: &Tree<'_>, rates: &Rates) -> Vec<bool> {
-    solve_within(tree, rates, LOOSE)
-}
-
-/// Finds the cheapest patterns for trees that share the free paths. Joined, they are one tree of which the root is never taken
-/// whole: what is exact for one is so for them all. Returns for each node of each tree whether its wildcard is taken.
-pub(super) fn solve_joined(trees: &[&Tree<'_>], rates: &Rates) -> Vec<Vec<bool>> {
-    let tree = &Tree::join(trees);
-    let fixes = BTreeMap::from([(tree.nodes.len() - 1, false)]);
-    let mut taken = search(Problem { tree, rates, fixes }, LOOSE).into_iter();
-    let of_tree = |tree: &&Tree<'_>| taken.by_ref().take(tree.nodes.len()).collect();
-    trees.iter().map(of_tree).collect()
+/// Finds the cheapest invalidation paths for trees that share the free paths: those of each, sorted. Joined, the trees are one of
+/// which the root is never taken whole: what is exact for one is so for them all.
+pub(super) fn solve(trees: &[&Tree<'_>], rates: &Rates) -> Vec<Vec<String>> {
+    solve_within(trees, rates, LOOSE)
 }
 
 /// Finds the same as [`solve`], splitting the problem where more than `loose` nodes have a second way.
-pub(super) fn solve_within(tree: &Tree<'_>, rates: &Rates, loose: usize) -> Vec<bool> {
-    if tree.nodes.is_empty() {
-        return Vec::new();
-    }
-    let fixes = BTreeMap::new();
-    search(Problem { tree, rates, fixes }, loose)
+pub(super) fn solve_within(trees: &[&Tree<'_>], rates: &Rates, loose: usize) -> Vec<Vec<String>> {
+    let tree = &Tree::join(trees);
+    let fixes = BTreeMap::from([(tree.nodes.len() - 1, false)]);
+    let mut taken = search(Problem { tree, rates, fixes }, loose).into_iter();
+    let paths = trees.iter().map(|tree| {
+        let taken: Vec<bool> = taken.by_ref().take(tree.nodes.len()).collect();
+        tree.paths(&taken)
+    });
+    paths.collect()
 }
 
 /// Exact: any price `y` between nothing and the full price bounds every answer from below by `min (rest + y × count) − y × free`.
@@ -220,33 +203,34 @@ impl Problem<'_> {
         Self { fixes, ..*self }
     }
 
-    fn choose(&self, price: PathPrice, ties: Ties) -> Choices {
+    /// Makes the best choices at a price, of the fewest paths.
+    fn choose(&self, price: PathPrice) -> Choices {
         let mut options: Vec<NodeOptions> = Vec::with_capacity(self.tree.nodes.len());
         let mut stack: Vec<Figures> = Vec::new();
         for (position, node) in self.tree.nodes.iter().enumerate() {
-            let count = node.own.len() as i128;
-            let rest = self.rates.path * count;
-            let mut open = Figures { count, rest };
+            let mut open = self.rates.figures(node.own.len(), 0, 0);
             for child in stack.drain(stack.len() - node.children..) {
                 open = open + child;
             }
-            let wildcard = self.rates.wildcard_of(node.needless);
+            let wildcard = self.rates.figures(1, 1, node.needless);
             let fixed = self.fixes.get(&position).copied();
-            let takes_wildcard = match (open - wildcard).cost(price).cmp(&Vector::default()) {
-                _ if node.forced => true,
-                _ if fixed.is_some() => fixed == Some(true),
-                Ordering::Equal if ties == Ties::MorePaths => open.count < 1,
-                Ordering::Equal => open.count > 1,
-                order => order.is_gt(),
+            let is_cheaper = || {
+                let saved = (open - wildcard).cost(price);
+                // Of two ways that cost the same, the one of fewer paths.
+                (saved, open.count) > (Vector::default(), 1)
             };
-            let node = NodeOptions {
-                wildcard,
-                wildcard_allowed: fixed != Some(false),
-                open: (!node.forced && fixed != Some(true)).then_some(open),
+            let takes_wildcard = node.forced || fixed.unwrap_or_else(is_cheaper);
+            let (best, other) = if takes_wildcard {
+                (wildcard, open)
+            } else {
+                (open, wildcard)
+            };
+            stack.push(best);
+            options.push(NodeOptions {
+                best,
                 takes_wildcard,
-            };
-            stack.push(node.best());
-            options.push(node);
+                other: (!node.forced && fixed.is_none()).then_some(other),
+            });
         }
         Choices {
             price,
@@ -264,13 +248,13 @@ impl Problem<'_> {
     fn relax(&self, best: &mut BestCover) -> Option<Choices> {
         let parts = 1;
         let sum = Vector::default();
-        let many = self.choose(PathPrice { sum, parts }, Ties::FewerPaths);
+        let many = self.choose(PathPrice { sum, parts });
         self.offer(best, &many);
         if many.whole.count <= self.rates.free {
             return None;
         }
         let sum = self.rates.paid;
-        let few = self.choose(PathPrice { sum, parts }, Ties::MorePaths);
+        let few = self.choose(PathPrice { sum, parts });
         self.offer(best, &few);
         if few.whole.count >= self.rates.free {
             return None;
@@ -290,11 +274,10 @@ impl Problem<'_> {
                 sum: few.rest - many.rest,
                 parts: many.count - few.count,
             };
-            let choices = self.choose(price, Ties::FewerPaths);
+            let choices = self.choose(price);
             self.offer(best, &choices);
             let whole = choices.whole;
             if whole.cost(price) == few.cost(price) {
-                self.offer(best, &self.choose(price, Ties::MorePaths));
                 self.fill(best, &choices);
                 return Some(choices);
             }
@@ -311,7 +294,7 @@ impl Problem<'_> {
         let wildcards = choices.wildcards(self.tree).into_iter();
         let mut gains: Vec<(Vector, Reverse<i128>, usize, Figures)> = wildcards
             .filter_map(|(position, options)| {
-                let gain = options.open? - options.wildcard;
+                let gain = options.other? - options.best;
                 let loss = gain.cost(choices.price);
                 Some((loss, Reverse(gain.count), position, gain))
             })

@@ -1,6 +1,6 @@
 //! What a deploy makes stale: which request paths an edge may still answer with something else than what is now deployed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use super::distribution::{Behavior, DEFAULT_ERROR_TTL, ErrorResponse};
 use super::reason::{HeldAnswer, KEPT_LONGEST, OwedReason, ServedAnswer, SparedReason, StalePaths};
@@ -80,7 +80,7 @@ fn judge(
     let is_kept = |control: Option<&str>| {
         // What a Lambda made of the header nobody knows.
         let control = (behavior.origin_response.as_ref()).map_or(control, |_| Some(KEPT_LONGEST));
-        !edge_ttl(control, behavior).is_zero()
+        edge_ttl(control, behavior) > 0
     };
     // A redirect is answered without the object's Cache-Control: the default TTL holds.
     let kept = !redirects && is_kept(before.cache_control.as_deref())
@@ -112,12 +112,9 @@ impl<'a> ErrorTtls<'a> {
     ) -> Self {
         let keys = site.error_page_keys();
         let is_page = |change: &&HeldAnswer| keys.contains(change.key.as_str());
-        let changed: Vec<&HeldAnswer> = changes.iter().filter(is_page).collect();
-        let changed_keys: BTreeSet<&Key> = changed.iter().map(|change| &change.key).collect();
-        let unchanged = pages.iter().filter(|(key, _)| !changed_keys.contains(key));
-        let unchanged = unchanged.map(|(key, served)| (key, served));
-        let before = changed.into_iter();
-        let before = before.filter_map(|change| Some((&change.key, change.before.as_ref()?)));
+        let unchanged = pages.iter().map(|(key, served)| (key, served));
+        let changed = changes.iter().filter(is_page);
+        let before = changed.filter_map(|change| Some((&change.key, change.before.as_ref()?)));
         let mut stated: HashMap<&str, u64> = HashMap::new();
         for (key, served) in unchanged.chain(before) {
             let ttl = stated_ttl(served.cache_control.as_deref()).min(LONGEST);
@@ -159,7 +156,7 @@ impl<'a> ErrorTtls<'a> {
         }
         let website = self.site.distribution.website.as_ref();
         let redirected = website.is_some_and(|website| website.redirects_errors);
-        let redirect = redirected.then(|| edge_ttl(None, behavior).fresh());
+        let redirect = redirected.then(|| edge_ttl(None, behavior));
         let document = self.site.error_document();
         let stated = document.and_then(|key| match self.site.key_of(key) {
             Some(key) => self.stated.get(key.as_str()).copied(),
@@ -184,7 +181,7 @@ impl<'a> ErrorTtls<'a> {
     fn may_be_answered(&self, behavior: &Behavior) -> bool {
         // Another folder of the same bucket is another origin as well.
         let by_another = behavior.fails_over && behavior.origins.len() > 1;
-        let is_kept = !edge_ttl(Some(KEPT_LONGEST), behavior).is_zero();
+        let is_kept = edge_ttl(Some(KEPT_LONGEST), behavior) > 0;
         (by_another || behavior.origin_response.is_some()) && is_kept
     }
 
@@ -200,16 +197,12 @@ impl<'a> ErrorTtls<'a> {
             }
         }
         let document = self.site.error_document();
-        if document
-            .and_then(|document| self.site.key_of(document))
-            .as_deref()
-            != Some(key)
-        {
-            return;
-        }
-        for behavior in &self.site.distribution.behaviors {
+        let document = document.and_then(|document| self.site.key_of(document));
+        let is_document = document.as_deref() == Some(key);
+        let behaviors = self.site.distribution.behaviors.iter();
+        for behavior in behaviors.filter(|it| is_document && is_website(self.site, it)) {
             let ttl = self.missing(behavior);
-            if is_website(self.site, behavior) && ttl > BORNE_ERROR_TTL {
+            if ttl > BORNE_ERROR_TTL {
                 let pattern = format!("{}*", behavior.literal_prefix());
                 stale.owe(pattern, OwedReason::ErrorDocument { ttl });
             }
@@ -225,7 +218,8 @@ fn is_website(site: &ShownSite<'_>, behavior: &Behavior) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::distribution::{Distribution, Origin, WebsiteConfiguration};
+    use crate::edge::UriForm;
+    use crate::edge::distribution::{Distribution, Origin, UriRewrite, WebsiteConfiguration};
     use crate::edge::reason::BodyName;
     use crate::object::{HeaderFingerprint, TagClass};
 
@@ -380,6 +374,16 @@ mod tests {
                 "{ttl:?} {control}"
             );
         }
+    }
+
+    #[test]
+    fn a_folders_redirect_is_judged_by_itself_though_a_function_may_lead_there_too() {
+        let mut distribution = website();
+        let forms = [".html", "/index.html"].map(|end| UriForm::ending("", end));
+        distribution.behaviors[0].rewrite = UriRewrite::Forms(forms.into());
+        // What is removed was never kept; the redirect to its folder was.
+        let removed = change("d/index.html", served("1", "no-cache"), None);
+        assert_eq!(owed(&distribution, &[removed]), ["/d"]);
     }
 
     #[test]

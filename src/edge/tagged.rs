@@ -9,7 +9,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::cover::{self, CacheTag, Cover, PathUniverse, Pattern, UniverseEntry};
-use super::price::{PurgeMode, PurgePrices, WILDCARD_IN_PATHS};
+use super::figures::Vector;
+use super::price::PurgePrices;
+use super::solve::Rates;
 use super::wide::{Carrier, WideTag, wide_tags};
 use crate::object::tags;
 use crate::object::tags::key_tag;
@@ -20,7 +22,7 @@ const FEW: usize = 4;
 const WORK: usize = 320_000;
 const ATTEMPTS: std::ops::RangeInclusive<usize> = 4..=64;
 
-/// Finds the cheapest purge by paths, wildcards and tags, never dearer than [`cover::cover`]'s.
+/// Finds the cheapest purge by paths, wildcards and tags in a mode that weighs, never dearer than [`cover::cover`]'s.
 ///
 /// It is the optimum of those in which the tag of one object takes nothing unchanged, where what such a tag takes all begins with
 /// the shortest of it, at most four tags of sorts and folders are worth a thought, and there are at most 20,000 entries. Past
@@ -31,20 +33,17 @@ pub(super) fn cover(
     carriers: &[Carrier<'_>],
     prices: &PurgePrices,
 ) -> Cover {
-    let plain = matches!(prices.mode, PurgeMode::All | PurgeMode::None) || carriers.is_empty();
-    if plain || !universe.entries.iter().any(|entry| entry.changed) {
-        return cover::cover(universe, prices);
-    }
     let mut search = TagSearch {
         universe,
         carriers,
         prices,
+        rates: Rates::of(prices),
         heads: HashMap::new(),
         units: Vec::new(),
         wide: wide_tags(carriers, prices.mode),
     };
     search.add_units();
-    search.best().named()
+    search.best().cover
 }
 
 /// The tags of objects, folders and sorts that a purge may choose from.
@@ -52,6 +51,7 @@ struct TagSearch<'p, 'a> {
     universe: PathUniverse<'p>,
     carriers: &'p [Carrier<'a>],
     prices: &'p PurgePrices,
+    rates: Rates,
     /// The objects for which a tag may do better than paths, by the path where their tag is weighed as a path.
     heads: HashMap<&'p str, &'p Carrier<'a>>,
     /// The entries with such a path for what the tag takes, and their positions.
@@ -59,19 +59,10 @@ struct TagSearch<'p, 'a> {
     wide: Vec<WideTag<'a>>,
 }
 
-/// A tag in a purge, and the objects that carry it.
-struct ChosenTag<'p, 'a> {
-    tag: String,
-    /// What it stands for, as people read it.
-    of: String,
-    carriers: Vec<&'p Carrier<'a>>,
-}
-
-/// The best purge so far, the tags in it, and its cost.
+/// The best purge so far, its cost, and the tags of sorts and folders in it.
 struct BestPurge<'p, 'a> {
-    cost: [u64; 4],
+    cost: Vector,
     wide: Vec<&'p WideTag<'a>>,
-    tags: Vec<ChosenTag<'p, 'a>>,
     cover: Cover,
 }
 
@@ -156,14 +147,10 @@ impl<'p, 'a: 'p> TagSearch<'p, 'a> {
 
     /// Keeps what these tags make of the purge, if that is better.
     fn try_set(&'p self, chosen: Vec<&'p WideTag<'a>>, best: &mut BestPurge<'p, 'a>) -> bool {
-        let doubled = chosen.iter().enumerate().any(|(index, tag)| {
-            let mut later = chosen.iter().skip(index + 1);
-            later.any(|later| tag.overlaps(later))
-        });
         let needless = chosen.iter().map(|tag| tag.needless).sum();
         // Whatever comes of it costs as much as the tags themselves.
-        let least = self.cost(chosen.len() as u64, needless, 0);
-        if doubled || least >= best.cost {
+        let least = self.rates.figures(chosen.len(), 0, needless);
+        if self.rates.total(least) >= best.cost {
             return false;
         }
         let purge = self.attempt(chosen);
@@ -174,32 +161,14 @@ impl<'p, 'a: 'p> TagSearch<'p, 'a> {
         better
     }
 
-    /// Returns the objective, in the order of what counts first.
-    fn cost(&self, paths: u64, needless: u64, wildcards: u64) -> [u64; 4] {
-        let prices = self.prices;
-        let sent = prices.path * paths.saturating_sub(prices.free) + prices.wait * wildcards;
-        let counted = paths + (WILDCARD_IN_PATHS - 1) * wildcards;
-        match prices.mode {
-            PurgeMode::Exact => [needless, sent.0, counted, wildcards],
-            _ => {
-                let whole = sent + prices.refetch * needless;
-                [whole.0, counted, needless, wildcards]
-            }
-        }
-    }
-
     /// Finds the best that can be done beside these tags.
     fn attempt(&'p self, wide: Vec<&'p WideTag<'a>>) -> BestPurge<'p, 'a> {
         let mut taken = vec![false; self.universe.entries.len()];
-        let chosen = |wide: &&WideTag<'a>| ChosenTag {
-            tag: wide.tag(),
-            of: wide.of(),
-            carriers: (self.carriers.iter())
-                .filter(|carrier| wide.takes(carrier))
-                .collect(),
-        };
-        let mut tags: Vec<ChosenTag<'p, 'a>> = wide.iter().map(chosen).collect();
-        let mut patterns: Vec<Pattern> = tags.iter().map(|tag| tag.take(&mut taken)).collect();
+        let mut patterns = Vec::new();
+        for wide in &wide {
+            let carriers = self.carriers.iter().filter(|carrier| wide.takes(carrier));
+            patterns.push(tag_pattern(&wide.tag(), wide.of(), carriers, &mut taken));
+        }
         let is_left = |position: usize| taken.get(position) == Some(&false);
         let left = self.units.iter().filter(|(position, _)| is_left(*position));
         let left: Vec<UniverseEntry<'_>> = left.map(|(_, entry)| *entry).collect();
@@ -218,13 +187,8 @@ impl<'p, 'a: 'p> TagSearch<'p, 'a> {
                 return true;
             };
             if keys.insert(carrier.key) {
-                let tag = ChosenTag {
-                    tag: key_tag(carrier.key),
-                    of: carrier.key.to_owned(),
-                    carriers: vec![*carrier],
-                };
-                patterns.push(tag.take(&mut taken));
-                tags.push(tag);
+                let (tag, of) = (key_tag(carrier.key), carrier.key.to_owned());
+                patterns.push(tag_pattern(&tag, of, [*carrier], &mut taken));
             }
             false
         });
@@ -239,52 +203,38 @@ impl<'p, 'a: 'p> TagSearch<'p, 'a> {
         // What the tags take already needs no path.
         patterns.extend(paths.filter(|path| path.changed > 0));
         let cover = Cover::new(patterns, self.prices);
+        let figures = (self.rates).figures(cover.patterns.len(), cover.wildcards, cover.needless());
         BestPurge {
-            cost: self.cost(cover.paths(), cover.needless(), cover.wildcards),
+            cost: self.rates.total(figures),
             wide,
-            tags,
             cover,
         }
     }
 }
 
-impl ChosenTag<'_, '_> {
-    /// Returns the pattern, with what it takes of what none before it took.
-    fn take(&self, taken: &mut [bool]) -> Pattern {
-        let tag = CacheTag {
-            of: self.of.clone(),
-            takes: Vec::new(),
-        };
-        let mut pattern = Pattern::new(tags::invalidation_item(&self.tag), Some(tag));
-        for path in self.carriers.iter().flat_map(|carrier| &carrier.paths) {
-            // What it does not take whole is left to others.
-            if (path.whole || !path.entry.changed)
-                && let Some(taken) = taken.get_mut(path.position).filter(|taken| !**taken)
-            {
-                *taken = true;
-                pattern.count(path.entry);
-            }
+/// Returns the pattern of a tag that these objects carry: counted is what none before it took. `of`: what it stands for, as people
+/// read it.
+fn tag_pattern<'c, 'a: 'c>(
+    tag: &str,
+    of: String,
+    carriers: impl IntoIterator<Item = &'c Carrier<'a>>,
+    taken: &mut [bool],
+) -> Pattern {
+    let mut pattern = Pattern::new(tags::invalidation_item(tag));
+    let mut takes = Vec::new();
+    for path in carriers.into_iter().flat_map(|carrier| &carrier.paths) {
+        // What it does not take whole is left to others.
+        if !path.whole && path.entry.changed {
+            continue;
         }
-        pattern
-    }
-}
-
-impl BestPurge<'_, '_> {
-    /// Notes with each tag which entries it takes.
-    fn named(self) -> Cover {
-        let carriers = self.tags.into_iter();
-        let carriers = carriers.map(|tag| (tags::invalidation_item(&tag.tag), tag.carriers));
-        let carriers: HashMap<String, Vec<&Carrier<'_>>> = carriers.collect();
-        let mut cover = self.cover;
-        for pattern in &mut cover.patterns {
-            if let (Some(tag), Some(carriers)) = (&mut pattern.tag, carriers.get(&pattern.text)) {
-                let paths = carriers.iter().flat_map(|carrier| &carrier.paths);
-                let taken = paths.filter(|path| path.whole || !path.entry.changed);
-                tag.takes = taken.map(|path| path.entry.text.to_owned()).collect();
-                tag.takes.sort();
-                tag.takes.dedup();
-            }
+        takes.push(path.entry.text.to_owned());
+        if let Some(taken) = taken.get_mut(path.position).filter(|taken| !**taken) {
+            *taken = true;
+            pattern.count(path.entry);
         }
-        cover
     }
+    takes.sort();
+    takes.dedup();
+    pattern.tag = Some(CacheTag { of, takes });
+    pattern
 }

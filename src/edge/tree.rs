@@ -118,9 +118,14 @@ impl<'a> Tree<'a> {
             return (node.children, node.size);
         }
         let prefix = node.text.get(..node.len).unwrap_or_default();
-        let (around, shield) = surroundings(prefix, self.regions);
-        node.shortest = parent.max(shield.saturating_sub(1));
-        node.needless = node.needless.saturating_add(around);
+        node.shortest = parent;
+        for (region, shield) in around(prefix, self.regions) {
+            match shield {
+                // The wildcard relies on it.
+                Some(len) => node.shortest = node.shortest.max(len.saturating_sub(1)),
+                None => node.needless = node.needless.saturating_add(region.weight),
+            }
+        }
         node.size += 1;
         let size = node.size;
         self.nodes.push(node);
@@ -216,18 +221,6 @@ fn common(a: &str, b: &str, limit: usize) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let alike = a.iter().zip(b).take(limit).take_while(|(x, y)| x == y);
     path::cut_before(b, alike.count())
-}
-
-/// Returns the weight of the regions that a prefix lies within, and the length of the longest shield that it relies on.
-pub(super) fn surroundings(prefix: &str, regions: &[ForeignRegion]) -> (u64, usize) {
-    let (mut weight, mut longest) = (0u64, 0);
-    for (region, shield) in around(prefix, regions) {
-        match shield {
-            Some(len) => longest = longest.max(len),
-            None => weight = weight.saturating_add(region.weight),
-        }
-    }
-    (weight, longest)
 }
 
 /// Returns the regions that a prefix lies within, each with the length of the shield that keeps it out.

@@ -2,27 +2,6 @@
 
 use super::distribution::Behavior;
 
-/// Seconds that an edge may answer from its copy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct EdgeTtl {
-    /// Without asking the origin.
-    fresh: u64,
-    /// Beyond that, by stale-while-revalidate or stale-if-error.
-    stale: u64,
-}
-
-impl EdgeTtl {
-    /// Returns for how many seconds an edge answers without asking the origin.
-    pub(super) fn fresh(self) -> u64 {
-        self.fresh
-    }
-
-    /// Returns whether no edge ever answers from its copy without asking the origin.
-    pub(super) fn is_zero(self) -> bool {
-        self.fresh == 0 && self.stale == 0
-    }
-}
-
 /// What of a Cache-Control header decides how long an edge keeps an answer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CacheControl {
@@ -62,15 +41,14 @@ impl CacheControl {
     }
 }
 
-/// Returns how long an edge keeps an object with this Cache-Control under a behavior. MinTTL overrides no-cache, no-store and
+/// Returns for how many seconds an edge may answer from its copy of an object with this Cache-Control under a behavior: without asking
+/// the origin, and beyond that by stale-while-revalidate or stale-if-error. MinTTL overrides no-cache, no-store and
 /// private; without an age the default TTL holds; stale allowances are capped by MaxTTL.
-pub(super) fn edge_ttl(cache_control: Option<&str>, behavior: &Behavior) -> EdgeTtl {
+pub(super) fn edge_ttl(cache_control: Option<&str>, behavior: &Behavior) -> u64 {
     let control = CacheControl::parse(cache_control.unwrap_or_default());
     let wanted = control.lifetime().unwrap_or(behavior.default_ttl);
-    EdgeTtl {
-        fresh: wanted.min(behavior.max_ttl).max(behavior.min_ttl),
-        stale: control.stale.min(behavior.max_ttl),
-    }
+    let fresh = wanted.min(behavior.max_ttl).max(behavior.min_ttl);
+    fresh.saturating_add(control.stale.min(behavior.max_ttl))
 }
 
 /// Returns the lifetime that the header itself states, 0 where it states none: what an error document adds to an error's TTL.
@@ -86,23 +64,23 @@ mod tests {
     #[test]
     fn the_longest_reading_of_a_header_holds() {
         const DAY: u64 = 86_400;
-        for (header, min, max, fresh, stale) in [
-            (None, 0, 10 * DAY, DAY, 0),
-            (Some(""), 0, 10 * DAY, DAY, 0),
-            (Some("public"), 0, 10 * DAY, DAY, 0),
-            (Some("public, max-age=0, must-revalidate"), 0, DAY, 0, 0),
-            (Some("max-age=0, s-maxage=60"), 0, DAY, 60, 0),
-            (Some("S-MaxAge=\"60\" , Max-Age=5"), 0, DAY, 60, 0),
-            (Some("max-age=99999999"), 0, DAY, DAY, 0),
-            (Some("max-age=1, max-age=7"), 0, DAY, 7, 0),
-            (Some("max-age=soon"), 0, DAY, DAY, 0),
-            (Some("no-cache"), 0, DAY, 0, 0),
-            (Some("no-store, max-age=60"), 0, DAY, 0, 0),
-            (Some("private"), 30, DAY, 30, 0),
-            (Some("no-cache"), 30, DAY, 30, 0),
-            (Some("max-age=0, stale-while-revalidate=90"), 0, DAY, 0, 90),
-            (Some("max-age=0, stale-if-error=99999999"), 0, DAY, 0, DAY),
-            (Some("max-age=60, stale-if-error=9"), 0, 0, 0, 0),
+        for (header, min, max, kept) in [
+            (None, 0, 10 * DAY, DAY),
+            (Some(""), 0, 10 * DAY, DAY),
+            (Some("public"), 0, 10 * DAY, DAY),
+            (Some("public, max-age=0, must-revalidate"), 0, DAY, 0),
+            (Some("max-age=0, s-maxage=60"), 0, DAY, 60),
+            (Some("S-MaxAge=\"60\" , Max-Age=5"), 0, DAY, 60),
+            (Some("max-age=99999999"), 0, DAY, DAY),
+            (Some("max-age=1, max-age=7"), 0, DAY, 7),
+            (Some("max-age=soon"), 0, DAY, DAY),
+            (Some("no-cache"), 0, DAY, 0),
+            (Some("no-store, max-age=60"), 0, DAY, 0),
+            (Some("private"), 30, DAY, 30),
+            (Some("no-cache"), 30, DAY, 30),
+            (Some("max-age=0, stale-while-revalidate=90"), 0, DAY, 90),
+            (Some("max-age=0, stale-if-error=99999999"), 0, DAY, DAY),
+            (Some("max-age=60, stale-if-error=9"), 0, 0, 0),
         ] {
             let behavior = Behavior {
                 min_ttl: min,
@@ -110,11 +88,7 @@ mod tests {
                 max_ttl: max,
                 ..Behavior::default()
             };
-            assert_eq!(
-                edge_ttl(header, &behavior),
-                EdgeTtl { fresh, stale },
-                "{header:?} {min} {max}"
-            );
+            assert_eq!(edge_ttl(header, &behavior), kept, "{header:?} {min} {max}");
         }
     }
 

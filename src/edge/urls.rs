@@ -1,10 +1,12 @@
 //! From a key to the request paths that it answers at, by the distribution's own configuration.
 
 use std::collections::BTreeSet;
+use std::iter;
 
 use serde::Deserialize;
 
 use super::distribution::{Behavior, Distribution, Origin, UriRewrite};
+use super::form::{UriForm, index_forms};
 use super::path::{self, PathDialect};
 
 /// How index documents below the root are found, which no API tells for certain.
@@ -43,14 +45,11 @@ pub struct ShownSite<'a> {
 pub enum PathKind {
     /// It is the object's own.
     Own,
-    /// `/`, for the default root object.
-    Root,
-    /// `/dir/` of an index document, and `/dir` where a function rewrites that too.
-    Folder,
+    /// `/` for the default root object, `/dir/` for an index document, or what a function may rewrite to the object's own path; or that,
+    /// for viewers who asked for such a path.
+    Other,
     /// `/dir` at a website endpoint: a redirect to `/dir/` as long as the index document is there.
     FolderRedirect,
-    /// What a function may rewrite to the object's own path; or that, for viewers who asked for such a path.
-    Rewritten,
 }
 
 /// A path as a viewer asks for it, encoded. One that ends in `?` stands for all query strings behind it.
@@ -68,10 +67,6 @@ impl RequestPath<'_> {
         self.text.ends_with('?')
     }
 
-    fn is_kept_by(&self, behavior: &Behavior) -> bool {
-        std::ptr::eq(self.behavior, behavior)
-    }
-
     /// Returns the path as it is owed and shown: with a `*` where it stands for query strings.
     pub(super) fn owed(&self) -> String {
         let star = if self.is_query() { "*" } else { "" };
@@ -83,20 +78,16 @@ impl<'a> ShownSite<'a> {
     /// Returns the path that names a key.
     pub fn own_path(&self, key: &str) -> Option<String> {
         let paths = request_paths(self, key).into_iter();
-        let mut named = paths.filter(|path| !path.is_query()).map(|path| path.text);
-        named.find(|path| !path.ends_with('/'))
+        let mut paths = paths.map(|path| path.text);
+        paths.find(|path| !path.ends_with(['/', '?']))
     }
 
     /// Makes a site at the root of its bucket, with what CloudFront and S3 take for granted.
     pub fn new(distribution: &'a Distribution, ours: Vec<String>) -> Self {
         let root = distribution.default_root_object.as_deref();
-        let root = root.filter(|root| !root.is_empty()).map(|root| {
-            let mut path = String::from("/");
-            path::encode(root.trim_start_matches('/'), &mut path);
-            path
-        });
+        let root = root.filter(|root| !root.is_empty());
         Self {
-            root,
+            root: root.map(|root| format!("/{}", path::encode(root.trim_start_matches('/')))),
             distribution,
             ours,
             prefix: String::new(),
@@ -159,75 +150,61 @@ impl<'a> ShownSite<'a> {
         rest.starts_with('/').then(|| rest.to_owned())
     }
 
-    /// Calls `each` with the encoded path, its kind and its behavior, once for every path at which the key answers; query
-    /// strings as a path that ends in `?`.
-    pub fn visit_paths(&self, key: &str, each: &mut impl FnMut(&str, PathKind, &'a Behavior)) {
-        let mut text = String::new();
-        for origin in self.origins() {
-            if let Some(path) = self.path_at(origin, key) {
-                text.clear();
-                path::encode(&path, &mut text);
-                // S3's REST endpoint takes a raw plus for a space, its website endpoint for a plus.
-                if path.contains('+') {
-                    if origin.website {
-                        self.visit_at(origin, &text, each);
-                    }
-                    text = text.replace('+', "%2B");
-                }
-                self.visit_at(origin, &text, each);
-                if path.contains(' ') && !origin.website {
-                    self.visit_at(origin, &text.replace("%20", "+"), each);
-                }
-            }
+    /// Returns the ways in which a behavior's function may rewrite paths.
+    fn forms(&self, behavior: &'a Behavior) -> &'a [UriForm] {
+        match &behavior.rewrite {
+            _ if self.rewrites(behavior) => index_forms(),
+            UriRewrite::Forms(forms) if self.index == IndexLookup::Auto => forms,
+            _ => &[],
         }
     }
 
-    /// Visits the paths at which the object whose own path is `own` answers by way of one origin.
-    fn visit_at(
-        &self,
-        origin: &Origin,
-        own: &str,
-        each: &mut impl FnMut(&str, PathKind, &'a Behavior),
-    ) {
-        self.visit_kept(origin, own, PathKind::Own, each);
-        let is_root = self.root.as_deref() == Some(own);
-        if is_root {
-            self.visit_kept(origin, "/", PathKind::Root, each);
+    /// Adds the paths at which the object whose own path is `own` answers by way of one origin.
+    fn add_at(&self, origin: &Origin, own: &str, paths: &mut Vec<RequestPath<'a>>) {
+        self.add_kept(origin, own, PathKind::Own, paths);
+        if self.root.as_deref() == Some(own) {
+            self.add_kept(origin, "/", PathKind::Other, paths);
         }
         let folder = own.strip_suffix(self.index_document.as_str());
         let Some(folder) = folder.filter(|folder| origin.website && folder.ends_with('/')) else {
             return;
         };
-        if folder != "/" || !is_root {
-            self.visit_kept(origin, folder, PathKind::Folder, each);
-        }
+        self.add_kept(origin, folder, PathKind::Other, paths);
         let bare = folder.trim_end_matches('/');
         if !bare.is_empty() {
-            self.visit_kept(origin, bare, PathKind::FolderRedirect, each);
+            self.add_kept(origin, bare, PathKind::FolderRedirect, paths);
         }
     }
 
-    /// Visits a path that the origin answers with an object, and what functions may rewrite to it. The behavior is chosen by what the
+    /// Adds a path that the origin answers with an object, and what functions may rewrite to it. The behavior is chosen by what the
     /// viewer asked for, before the function runs: such a behavior keeps the path too.
-    fn visit_kept(
+    fn add_kept(
         &self,
         origin: &Origin,
         kept: &str,
         kind: PathKind,
-        each: &mut impl FnMut(&str, PathKind, &'a Behavior),
+        paths: &mut Vec<RequestPath<'a>>,
     ) {
-        let mut visit = |path: &str, kind: PathKind, behavior: &'a Behavior| {
-            each(path, kind, behavior);
-            if behavior.keys_on_query() {
-                each(&format!("{path}?"), kind, behavior);
+        let mut add = |path: &str, kind: PathKind, behavior: &'a Behavior| {
+            let query = behavior.keys_on_query().then(|| format!("{path}?"));
+            for text in iter::once(path.to_owned()).chain(query) {
+                let path = RequestPath {
+                    text,
+                    kind,
+                    behavior,
+                };
+                if !paths.contains(&path) {
+                    paths.push(path);
+                }
             }
         };
+        let is_redirect = kind == PathKind::FolderRedirect;
+        let rewritten = if is_redirect { kind } else { PathKind::Other };
         let chosen = self.distribution.behavior_of(kept);
-        let is_rewritten = |behavior| kind == PathKind::FolderRedirect && self.rewrites(behavior);
         if let Some(behavior) = chosen.filter(|behavior| behavior.leads_to(&origin.id))
-            && !is_rewritten(behavior)
+            && !(is_redirect && self.rewrites(behavior))
         {
-            visit(kept, kind, behavior);
+            add(kept, kind, behavior);
         }
         for behavior in &self.distribution.behaviors {
             if !behavior.leads_to(&origin.id) {
@@ -237,47 +214,17 @@ impl<'a> ShownSite<'a> {
                 let chosen = self.distribution.behavior_of(path);
                 chosen.is_some_and(|chosen| std::ptr::eq(chosen, behavior))
             };
-            let (mut viewers, is_open) = self.viewers(behavior, kept);
-            viewers.retain(|(path, _)| falls_here(path));
-            for (viewer, rewritten) in &viewers {
-                let is_redirect = kind == PathKind::FolderRedirect;
-                visit(
-                    viewer,
-                    if is_redirect { kind } else { *rewritten },
-                    behavior,
-                );
+            let forms = self.forms(behavior);
+            let viewers = forms.iter().filter_map(|form| form.viewer(kept));
+            let viewers: Vec<String> = viewers.filter(|path| falls_here(path)).collect();
+            for viewer in &viewers {
+                add(viewer, rewritten, behavior);
             }
-            if (is_open || !viewers.is_empty()) && !falls_here(kept) {
-                let is_own = kind == PathKind::Own;
-                visit(
-                    kept,
-                    if is_own { PathKind::Rewritten } else { kind },
-                    behavior,
-                );
+            let is_open = !viewers.is_empty() || forms.iter().any(|form| form.is_open(kept));
+            if is_open && !falls_here(kept) {
+                add(kept, rewritten, behavior);
             }
         }
-    }
-
-    /// Returns the paths that a behavior's function rewrites to this one, and whether there may be any others.
-    fn viewers(&self, behavior: &Behavior, kept: &str) -> (Vec<(String, PathKind)>, bool) {
-        if self.rewrites(behavior) {
-            let folder = kept.strip_suffix("index.html");
-            let folder = folder.filter(|folder| folder.ends_with('/')).into_iter();
-            let paths = folder.flat_map(|folder| [folder, folder.trim_end_matches('/')]);
-            let paths = paths.filter(|path| !path.is_empty());
-            let paths = paths.map(|path| (path.to_owned(), PathKind::Folder));
-            return (paths.collect(), false);
-        }
-        let UriRewrite::Forms(forms) = &behavior.rewrite else {
-            return Default::default();
-        };
-        if self.index != IndexLookup::Auto {
-            return Default::default();
-        }
-        let viewers = forms.iter().filter_map(|form| form.viewer(kept));
-        let viewers = viewers.map(|path| (path, PathKind::Rewritten));
-        let is_open = forms.iter().any(|form| form.is_open(kept));
-        (viewers.collect(), is_open)
     }
 
     /// Returns the keys of the site that stand behind error pages: custom error responses' and the website's error document.
@@ -325,25 +272,31 @@ impl<'a> ShownSite<'a> {
     }
 }
 
-/// Returns the request paths at which a key answers, each once for every behavior that keeps it.
+/// Returns the request paths at which a key answers, each once for every behavior that keeps it, and for a redirect by itself.
 pub fn request_paths<'a>(site: &ShownSite<'a>, key: &str) -> Vec<RequestPath<'a>> {
-    let mut paths: Vec<RequestPath<'a>> = Vec::new();
-    site.visit_paths(key, &mut |text, kind, behavior| {
-        let is_same = |path: &RequestPath<'a>| path.text == text && path.is_kept_by(behavior);
-        if !paths.iter().any(is_same) {
-            paths.push(RequestPath {
-                text: text.to_owned(),
-                kind,
-                behavior,
-            });
+    let mut paths = Vec::new();
+    for origin in site.origins() {
+        let Some(path) = site.path_at(origin, key) else {
+            continue;
+        };
+        let mut own = path::encode(&path);
+        // S3's REST endpoint takes a raw plus for a space, its website endpoint for a plus.
+        if path.contains('+') {
+            if origin.website {
+                site.add_at(origin, &own, &mut paths);
+            }
+            own = own.replace('+', "%2B");
         }
-    });
+        site.add_at(origin, &own, &mut paths);
+        if path.contains(' ') && !origin.website {
+            site.add_at(origin, &own.replace("%20", "+"), &mut paths);
+        }
+    }
     paths
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::UriForm;
     use super::super::distribution::QueryKey;
     use super::*;
 
@@ -450,8 +403,8 @@ mod tests {
             found,
             [
                 ("/a", PathKind::Own, "*"),
-                ("/api/docs/a", PathKind::Rewritten, docs),
-                ("/a", PathKind::Rewritten, docs),
+                ("/api/docs/a", PathKind::Other, docs),
+                ("/a", PathKind::Other, docs),
             ]
         );
         all.behaviors[1].rewrite = UriRewrite::Forms(vec![UriForm::Any]);
@@ -500,7 +453,7 @@ mod tests {
             kinds,
             [
                 ("/a/index.html".to_owned(), PathKind::Own),
-                ("/a/".to_owned(), PathKind::Folder),
+                ("/a/".to_owned(), PathKind::Other),
                 ("/a".to_owned(), PathKind::FolderRedirect)
             ]
         );

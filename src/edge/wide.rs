@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::iter;
 
 use super::cover::UniverseEntry;
 use super::price::PurgeMode;
@@ -102,7 +103,7 @@ pub(super) fn wide_tags<'a>(carriers: &[Carrier<'a>], mode: PurgeMode) -> Vec<Wi
     for carrier in carriers {
         let (changed, sort) = (carrier.owed().count() as u64, carrier.sort);
         let needless: u64 = carrier.unchanged().map(|entry| entry.weight).sum();
-        for folder in folders(carrier.key) {
+        for folder in iter::once(None).chain(tags::folders(carrier.key).map(Some)) {
             let tag = tags.entry((sort, folder)).or_insert(WideTag {
                 sort,
                 folder,
@@ -145,9 +146,4 @@ fn best(mut tags: Vec<WideTag<'_>>) -> Vec<WideTag<'_>> {
         }
     }
     kept
-}
-
-/// Returns the folders by which a key is tagged, and `None` for everywhere.
-fn folders(key: &str) -> impl Iterator<Item = Option<&str>> {
-    [None].into_iter().chain(tags::folders(key).map(Some))
 }

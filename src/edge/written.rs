@@ -1,7 +1,7 @@
 //! What the function that this tool writes does to the URI, by the tables in its code.
 
 use super::distribution::UriRewrite;
-use super::form::UriForm;
+use super::form::{UriForm, index_forms};
 use crate::rules::edge_function::EdgeFunction;
 use crate::rules::redirect::Redirect;
 
@@ -9,7 +9,7 @@ use crate::rules::redirect::Redirect;
 pub(super) fn of_forms(forms: Vec<UriForm>) -> UriRewrite {
     if forms.is_empty() {
         UriRewrite::None
-    } else if forms.iter().all(UriForm::is_index) {
+    } else if forms.iter().all(|form| index_forms().contains(form)) {
         UriRewrite::IndexDirectory
     } else {
         UriRewrite::Forms(forms)

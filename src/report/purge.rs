@@ -264,7 +264,6 @@ mod tests {
             free: 1,
             path_cost: Money(10_000_000),
             refetch_cost: Money(5_200 * 10_003),
-            ..Cover::default()
         };
         assert_eq!(
             heading("Purge of E1", &cover, Some(1)),

@@ -100,7 +100,10 @@ pub(crate) fn of_stripped_names(
         let key = file.key.as_str();
         let path = match &site {
             Some(site) => site.own_path(key)?,
-            None => format!("/{}", encoded(&format!("{}{key}", job.settings.prefix.0))),
+            None => format!(
+                "/{}",
+                path::encode(&format!("{}{key}", job.settings.prefix.0))
+            ),
         };
         Some((file.name().as_str().to_owned(), path))
     };
@@ -112,12 +115,6 @@ pub(crate) fn of_stripped_names(
 pub(crate) fn is_stripped(file: &LocalFile) -> bool {
     let (name, key) = (file.name().as_str(), file.key.as_str());
     name.len() > key.len() && name.starts_with(key) && !key.ends_with('/')
-}
-
-fn encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    path::encode(text, &mut encoded);
-    encoded
 }
 
 /// Warns of each distribution before a REST endpoint where no function answers all redirects. `writes`: deploys write the default

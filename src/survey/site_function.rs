@@ -90,8 +90,7 @@ impl FunctionWish<'_> {
         all.retain(|redirect| !is_hidden(redirect, &paths));
         for redirect in all.iter_mut().filter(|redirect| redirect.spares_pages()) {
             // Where there is no file, none has to be spared.
-            let mut prefix = String::new();
-            path::encode(&redirect.literal_prefix(), &mut prefix);
+            let prefix = path::encode(&redirect.literal_prefix());
             redirect.force = !paths.iter().any(|path| path.starts_with(&prefix));
         }
         if let Some(at) = all.iter().position(Redirect::spares_pages) {
@@ -297,8 +296,7 @@ pub(super) fn owed_paths(
         .filter(is_owed);
     let mut owed = Vec::new();
     for redirect in gone.chain(new) {
-        let mut path = String::new();
-        path::encode(&redirect.literal_prefix(), &mut path);
+        let mut path = path::encode(&redirect.literal_prefix());
         if !redirect.is_exact() {
             owed.push(format!("{path}*"));
             // "/docs/*" is for "/docs" too.
