@@ -147,8 +147,11 @@ impl<'f, 'a> PlanMaker<'f, 'a> {
             ),
             ComparisonVerdict::Same => {
                 self.same(&want, &object);
+                let life = alive.map(|entry| entry.life);
                 if !noted {
                     self.adopt(want, &object);
+                } else if matches!(life, Some(EntryLife::Retained { .. })) {
+                    self.plan.returned.push(want.key);
                 }
             }
         }
@@ -159,10 +162,6 @@ impl<'f, 'a> PlanMaker<'f, 'a> {
         self.plan.unchanged_bytes += object.size;
         if matches!(object.etag, ETag::Md5(_)) {
             self.offer(want.md5, object);
-        }
-        let entry = self.facts.entry(object.key);
-        if entry.is_some_and(|entry| matches!(entry.life, EntryLife::Retained { .. })) {
-            self.plan.returned.push(want.key.clone());
         }
         self.becomes(want, Some(object));
     }

@@ -220,3 +220,30 @@ async fn a_plain_asset_that_stayed_for_open_pages_is_the_sites_again() {
     world.assert_deployed(&site, "");
     world.assert_fresh(&site, "").await;
 }
+
+/// The record says so once: of the records a damaged manifest is made again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_asset_that_stayed_and_was_written_over_comes_back_as_it_lies_there() {
+    let world = versioned().await;
+    let site = Site::of(&[("index.html", "<p>1"), ("style.css", "a {}")]);
+    world.deploy(&site).await.succeeds();
+    site.write("index.html", "<p>2");
+    site.remove("style.css");
+    world.deploy(&site).await.succeeds();
+    let headers = world.object(BUCKET, "style.css").unwrap().headers.clone();
+    let theirs = world.put_object(BUCKET, "style.css", "b {}", headers);
+    theirs.await.unwrap();
+    site.write("index.html", "<p>3");
+    site.write("style.css", "b {}");
+    world.deploy(&site).await.succeeds();
+    let history = world.unstale("history --json").await.succeeds();
+    let last = deploys(&history).remove(0);
+    let shown = world.unstale("history").arg(&last).with("--json").await;
+    let record = shown.succeeds().records().remove(0);
+    let changes = record["changes"].as_array().unwrap().iter();
+    let styles = changes.filter(|change| change["k"] == "style.css");
+    let left: Vec<&str> = styles
+        .map(|change| change["a"]["e"].as_str().unwrap())
+        .collect();
+    assert_eq!(left, ["6cc28514f123430f88d1caffd345fb61"]);
+}
