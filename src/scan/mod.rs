@@ -183,7 +183,7 @@ pub async fn scan(
 fn check_root(root: &Path) -> Result<PathBuf, ScanError> {
     let path = root.to_owned();
     let unreadable = |source: io::Error| {
-        let path = root.to_owned();
+        let path = path.clone();
         if source.kind() == io::ErrorKind::NotFound {
             return ScanError::Missing { path };
         }

@@ -177,9 +177,8 @@ fn fails_folders(target: &ResolvedDistribution) -> bool {
             && response.page.is_some()
             && response.response_code == Some(200)
     });
-    let rewritten =
-        |behavior: &Behavior| target.leads_here(behavior) && behavior.rewrite != UriRewrite::None;
-    !target.has_website() && !routed && !target.behaviors().iter().any(rewritten)
+    let rewritten = |behavior: &Behavior| behavior.rewrite != UriRewrite::None;
+    !target.has_website() && !routed && !target.site_behaviors().any(rewritten)
 }
 
 #[cfg(test)]

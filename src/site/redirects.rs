@@ -137,9 +137,9 @@ pub(crate) fn unanswered(
     };
     let mut warnings = Vec::new();
     for target in targets.found.iter().filter(|target| !target.has_website()) {
-        let behaviors = target.behaviors().iter();
-        let mut leading =
-            behaviors.filter(|behavior| target.leads_here(behavior) && !written(behavior));
+        let mut leading = target
+            .site_behaviors()
+            .filter(|behavior| !written(behavior));
         if let Some(redirect) = leading.find_map(lacks) {
             warnings.push(format!(
                 "{}: nobody answers the redirect of {}: its origin is S3's REST endpoint, which does not redirect, and no \

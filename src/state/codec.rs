@@ -194,6 +194,16 @@ fn foreign() -> io::Error {
     io::Error::other("an entry points outside its tables")
 }
 
+/// Numbers the rows of a file's table, in the order of their ids.
+fn numbered<I: Copy + Ord, R>(
+    ids: BTreeSet<I>,
+    row: impl Fn(I) -> Option<R>,
+) -> io::Result<BTreeMap<I, (u32, R)>> {
+    let rows = (0..).zip(ids);
+    rows.map(|(number, id)| Ok((id, (number, row(id).ok_or_else(foreign)?))))
+        .collect()
+}
+
 impl<'a> UsedRows<'a> {
     fn of<'e>(
         tables: &'a ManifestTables,
@@ -204,17 +214,9 @@ impl<'a> UsedRows<'a> {
             served.insert(entry.served);
             deploys.extend([entry.first, entry.last]);
         }
-        let served = (0..).zip(served).map(|(number, id)| {
-            let row = tables.served(id).ok_or_else(foreign)?;
-            Ok((id, (number, row)))
-        });
-        let deploys = (0..).zip(deploys).map(|(number, id)| {
-            let row = tables.deploy_at(id).ok_or_else(foreign)?;
-            Ok((id, (number, row)))
-        });
         Ok(Self {
-            served: served.collect::<io::Result<_>>()?,
-            deploys: deploys.collect::<io::Result<_>>()?,
+            served: numbered(served, |id| tables.served(id))?,
+            deploys: numbered(deploys, |id| tables.deploy_at(id))?,
         })
     }
 

@@ -13,7 +13,7 @@ pub(super) const FOLDER: &str = "journal/";
 /// Bytes of base64 up to which a document lies in `state`.
 const MAX_INLINE: usize = 24 << 10;
 /// The same of one that is seldom read, and that every write of `state` would carry along.
-const MAX_SELDOM: usize = 2 << 10;
+pub(super) const MAX_SELDOM: usize = 2 << 10;
 /// Bytes from which `state` takes no more documents in, so that it stays under 64 KB.
 const FULL: usize = 52 << 10;
 
@@ -27,17 +27,8 @@ impl StateStore {
         self.store_up_to(MAX_INLINE, value, beside).await
     }
 
-    /// Stores a document that is seldom read.
-    pub(super) async fn store_seldom<T: Serialize>(
-        &self,
-        value: &T,
-        beside: &StateObject,
-    ) -> Result<Document, StateError> {
-        self.store_up_to(MAX_SELDOM, value, beside).await
-    }
-
     /// Stores a document, in the state if it takes at most `most` bytes of base64 there.
-    async fn store_up_to<T: Serialize>(
+    pub(super) async fn store_up_to<T: Serialize>(
         &self,
         most: usize,
         value: &T,

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::stream::{self, StreamExt};
-
 use super::history::{HistoryRecord, KeyChange, RecentDeploy};
 use super::object::StateObject;
 use super::{StateError, StateStore};
@@ -11,9 +9,6 @@ use crate::object::gone::{GonePage, GonePages};
 use crate::object::{Key, Md5};
 use crate::rules::content_type::content_type;
 use crate::rules::page::is_bookmarked;
-
-/// Records read at once.
-const AT_ONCE: usize = 16;
 
 impl StateStore {
     /// Reads which pages left. Where nothing is known yet, or what is known is damaged, history alone tells.
@@ -34,20 +29,11 @@ impl StateStore {
         gone: &mut GonePages,
         state: &StateObject,
     ) -> Result<(), StateError> {
-        let earlier = unread(gone, state);
-        let read: Vec<Result<HistoryRecord, StateError>> = stream::iter(earlier)
-            .map(|deploy| self.read_history(deploy))
-            .buffered(AT_ONCE)
-            .collect()
-            .await;
-        let mut records = Vec::new();
-        for record in read {
-            match record {
-                // It would be damaged the next time, too.
-                Err(StateError::Corrupt { .. }) => {}
-                record => records.push(record?),
-            }
-        }
+        let recent = state.recent.iter();
+        let unread = recent.filter(|deploy| deploy.counter < gone.from);
+        let names = unread.map(RecentDeploy::history_name).collect();
+        // What is damaged is not told: it would be damaged the next time, too.
+        let records = self.read_records(names, &mut Vec::new()).await?;
         let mut left = left(&records);
         // What is remembered came later.
         left.append(&mut gone.pages);
@@ -55,12 +41,6 @@ impl StateStore {
         gone.add(left);
         Ok(())
     }
-}
-
-/// Returns the deploys whose removals are not remembered, oldest first.
-fn unread<'s>(gone: &GonePages, state: &'s StateObject) -> Vec<&'s RecentDeploy> {
-    let recent = state.recent.iter();
-    recent.filter(|deploy| deploy.counter < gone.from).collect()
 }
 
 /// Returns the pages that were gone after the last of these records, which stand in their order.

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::stream::{self, StreamExt};
 use serde::{Deserialize, Serialize};
 
 use super::codec::{self, Damage};
-use super::{StateError, StateStore};
+use super::{StateError, StateStore, or_warning};
 use crate::object::entry::{EntryLife, ManifestEntry};
 use crate::object::manifest::DeployId;
 use crate::object::{ETag, HeaderFingerprint, Headers, Key, Md5};
@@ -115,6 +116,8 @@ pub struct RecentDeploy {
 }
 
 pub(super) const FOLDER: &str = "history/";
+/// Records read at once.
+const AT_ONCE: usize = 16;
 
 impl RecentDeploy {
     /// Returns the name of its record, relative to the state's root. Names sort as the deploys ended.
@@ -157,7 +160,25 @@ impl StateStore {
         Ok(record)
     }
 
-    pub(super) async fn read_record(&self, name: &str) -> Result<HistoryRecord, StateError> {
+    /// Reads the records of these names, in their order. Damaged ones are told and left out.
+    pub(super) async fn read_records(
+        &self,
+        names: Vec<String>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<HistoryRecord>, StateError> {
+        let read: Vec<_> = stream::iter(&names)
+            .map(|name| self.read_record(name))
+            .buffered(AT_ONCE)
+            .collect()
+            .await;
+        let mut records = Vec::new();
+        for record in read {
+            records.extend(or_warning(record, warnings)?);
+        }
+        Ok(records)
+    }
+
+    async fn read_record(&self, name: &str) -> Result<HistoryRecord, StateError> {
         let gone = || Damage::Corrupt("it is gone".into());
         let fetched = self.fetch(name).await?;
         fetched

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::document::MAX_SELDOM;
 use super::held::{HeldLease, RenewalTask};
 use super::history::{HistoryRecord, RecentDeploy};
 use super::kept::KeptNames;
@@ -307,7 +308,7 @@ impl Lease {
             ended.kept = Some(store.store_document(&end.kept, &ended).await?);
         }
         if let Some(gone) = &end.gone {
-            ended.gone = Some(store.store_seldom(gone, &ended).await?);
+            ended.gone = Some(store.store_up_to(MAX_SELDOM, gone, &ended).await?);
         }
         let end = |next: &mut StateObject| {
             // Renewals meanwhile moved nothing but the lease and the counter.

@@ -1,7 +1,5 @@
 //! Makes a damaged manifest good: from the base before, or any that can be read, and from what history says happened since.
 
-use futures_util::stream::{self, StreamExt};
-
 use super::codec;
 use super::history::{self, HistoryRecord, KeyChange, PastObject, RecentDeploy};
 use super::manifest::{FOLDER, LoadedManifest};
@@ -12,8 +10,6 @@ use crate::object::entries::ManifestEntries;
 use crate::object::entry::{DeployNumber, ManifestEntry};
 use crate::object::manifest::{DeployRef, Manifest, ManifestDelta, ServedHeaders};
 use crate::object::plural::counted;
-
-const AT_ONCE: usize = 8;
 
 impl StateStore {
     /// Completes what could be read of a damaged manifest. `mid_at`: unix seconds of the last deploy in its `mid`. Where nothing
@@ -99,16 +95,7 @@ impl StateStore {
         } else {
             self.list(history::FOLDER).await?
         };
-        let read: Vec<_> = stream::iter(&names)
-            .map(|name| self.read_record(name))
-            .buffered(AT_ONCE)
-            .collect()
-            .await;
-        let mut records = Vec::new();
-        for record in read {
-            records.extend(or_warning(record, warnings)?);
-        }
-        Ok(records)
+        self.read_records(names, warnings).await
     }
 }
 

@@ -190,18 +190,19 @@ impl<'a> DistributionSearch<'a> {
             DistributionChoice::Named(alias) => Ok(Some(by_alias(self.list().await?, alias)?)),
             DistributionChoice::Auto => {
                 let job = self.job;
-                match self.list().await {
-                    Ok(list) => match by_bucket(list, &job.bucket, &job.endpoints)? {
-                        Some(id) => return Ok(Some(id)),
-                        None => {
-                            let problem = unfound(list, &job.bucket);
-                            self.targets.warnings.push(problem);
-                        }
-                    },
-                    Err(error) if error.is_denied() => self.targets.unlisted = Some(error),
-                    Err(error) => return Err(error.into()),
+                let list = match self.list().await {
+                    Err(error) if error.is_denied() => {
+                        self.targets.unlisted = Some(error);
+                        return Ok(None);
+                    }
+                    list => list?,
+                };
+                let id = by_bucket(list, &job.bucket, &job.endpoints)?;
+                if id.is_none() {
+                    let problem = unfound(list, &job.bucket);
+                    self.targets.warnings.push(problem);
                 }
-                Ok(None)
+                Ok(id)
             }
         }
     }

@@ -85,13 +85,17 @@ impl ResolvedDistribution {
         self.ours.iter().any(|id| behavior.leads_to(id))
     }
 
+    /// Returns the behaviors that lead to the bucket, in the order of precedence.
+    pub(crate) fn site_behaviors(&self) -> impl Iterator<Item = &Behavior> {
+        let behaviors = self.behaviors().iter();
+        behaviors.filter(|behavior| self.leads_here(behavior))
+    }
+
     /// Returns the path patterns of the site's behaviors besides the default one, under which no function of ours runs.
     pub(crate) fn other_behaviors(&self) -> impl Iterator<Item = &str> {
-        let ours = self
-            .behaviors()
-            .iter()
-            .filter(|behavior| self.leads_here(behavior));
-        let patterns = ours.map(|behavior| behavior.pattern.as_str());
+        let patterns = self
+            .site_behaviors()
+            .map(|behavior| behavior.pattern.as_str());
         patterns.filter(|pattern| *pattern != "*")
     }
 

@@ -94,12 +94,11 @@ impl FunctionPreparation<'_> {
             Ok(placed) => placed,
             Err(why) => return Ok(Err(why)),
         };
-        let FunctionTargets { running, bare } = placed;
-        if running.is_empty() && bare.is_empty() {
+        if placed.running.is_empty() && placed.bare.is_empty() {
             return Ok(Ok(None));
         }
         let code = site_function::code(&mut wanted).map_err(|why| Error::usage(why.to_string()))?;
-        Ok(self.change(wanted, code, (running, bare)).await)
+        Ok(self.change(wanted, code, placed).await)
     }
 
     /// Sorts the distributions.
@@ -134,7 +133,7 @@ impl FunctionPreparation<'_> {
         &mut self,
         wanted: EdgeFunction,
         code: String,
-        (running, bare): (Vec<String>, Vec<String>),
+        FunctionTargets { running, bare }: FunctionTargets,
     ) -> Result<Option<SiteFunction>, String> {
         let is_needed = self.wish.needs(&wanted);
         let live = live(self.cloudfront, self.name, &wanted.site).await?;

@@ -210,11 +210,7 @@ impl PolicyPreparation<'_> {
 
     /// Takes the policies off behaviors that deploys of this site attached: there is nothing left to send.
     async fn take_off(&mut self, name: &str, is_left: impl Fn(&str) -> bool) -> Result<(), String> {
-        let ours = self
-            .target
-            .behaviors()
-            .iter()
-            .filter(|behavior| self.target.leads_here(behavior));
+        let ours = self.target.site_behaviors();
         for behavior in ours.filter(|behavior| is_left(&behavior.pattern)) {
             let attached = &behavior.headers_policy;
             if attached.is_none() || !self.is_ours_by_id(attached).await? {

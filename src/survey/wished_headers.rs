@@ -43,11 +43,10 @@ impl WishedHeaders {
                 false => line.asked.clone(),
             });
         headers.extend(asked);
-        let behaviors = target
-            .behaviors()
-            .iter()
-            .filter(|behavior| target.leads_here(behavior));
-        let patterns: Vec<String> = behaviors.map(|behavior| behavior.pattern.clone()).collect();
+        let patterns: Vec<String> = target
+            .site_behaviors()
+            .map(|behavior| behavior.pattern.clone())
+            .collect();
         let rewrite = match job.function {
             Some(_) => rewrite(settings.index, &job.strip_extension, Vec::new()),
             None => PathRewrite::default(),
