@@ -45,7 +45,9 @@ impl Link {
     /// Returns the host names, besides S3's own, by which a bucket is known as an origin.
     fn bucket_hosts(&self) -> Vec<String> {
         let endpoint = self.aws.s3_endpoint();
-        endpoint.as_deref().and_then(host).into_iter().collect()
+        let host = endpoint.as_deref().map(remedy::host);
+        let named = host.filter(|host| !host.is_empty());
+        named.map(str::to_owned).into_iter().collect()
     }
 }
 
@@ -144,9 +146,10 @@ impl App {
     pub(super) fn job_for(&self, link: Option<&Link>, dir: PathBuf) -> Result<Job, Error> {
         let settings = &self.settings;
         let bucket = settings.bucket()?.to_owned();
-        let files = match dir.as_os_str().is_empty() {
-            true => SiteFiles::default(),
-            false => settings.site_files(&dir)?,
+        let files = if dir.as_os_str().is_empty() {
+            SiteFiles::default()
+        } else {
+            settings.site_files(&dir)?
         };
         let redirects = settings.redirects_with(&files)?;
         let placed = |(at, redirect): (usize, &Redirect)| PlacedRedirect {
@@ -294,16 +297,6 @@ pub(super) fn error_documents(settings: &Settings) -> Vec<String> {
         .into_iter()
         .chain(settings.error_documents.0.iter().cloned())
         .collect()
-}
-
-/// The host of a URL, without its port.
-fn host(url: &str) -> Option<String> {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split('/').next()?;
-    let host = authority
-        .rsplit_once(':')
-        .map_or(authority, |(host, _)| host);
-    (!host.is_empty()).then(|| host.to_owned())
 }
 
 /// The user's cache folder, as the XDG Base Directory Specification has it.

@@ -65,9 +65,10 @@ pub(super) async fn read(app: &App, flags: &cli::InvalidateArgs) -> Result<Disti
 /// Reads the paths of a file, one a line.
 async fn listed(app: &App, file: &Path) -> Result<Vec<WrittenPath>, Error> {
     let is_stdin = file == Path::new(STDIN);
-    let name = match is_stdin {
-        true => "stdin".to_owned(),
-        false => file.display().to_string(),
+    let name = if is_stdin {
+        "stdin".to_owned()
+    } else {
+        file.display().to_string()
     };
     let file = file.to_owned();
     // A pipe may never be written to, and is read beside what takes the signals.

@@ -103,13 +103,18 @@ fn proxy(endpoint: Option<&str>) -> Option<(&'static str, String)> {
     set.next().filter(|_| !is_spared)
 }
 
-fn host(url: &str) -> &str {
+/// Returns the host that a URL names, without its port and who signs in there.
+pub(super) fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split('/').next().unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority
         .rsplit_once('@')
         .map_or(authority, |(_, host)| host);
-    host.rsplit_once(':').map_or(host, |(host, _)| host)
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    match host.rsplit_once(':') {
+        Some((host, port)) if is_port(port) => host,
+        _ => host,
+    }
 }
 
 /// Leaves out who signs in there.
@@ -140,6 +145,8 @@ mod tests {
             ),
             ("me:secret@proxy", "proxy", "proxy"),
             ("https://host/path", "https://host/path", "host"),
+            ("http://[::1]:80/", "http://[::1]:80/", "[::1]"),
+            ("http://[::1]", "http://[::1]", "[::1]"),
         ] {
             assert_eq!(without_password(url), told);
             assert_eq!(host(told), name, "{told}");

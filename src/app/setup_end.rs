@@ -76,9 +76,10 @@ impl App {
             unsaid("endpoint-url", endpoint),
         ];
         let flags = flags.into_iter().flatten().collect::<String>();
-        let once = match is_said {
-            true => String::new(),
-            false => format!("once {} says so, ", file.display()),
+        let once = if is_said {
+            String::new()
+        } else {
+            format!("once {} says so, ", file.display())
         };
         match &settings.local {
             None => format!("{once}`unstale deploy{flags}` puts the site there"),

@@ -7,6 +7,7 @@ use futures_util::stream::{self, StreamExt};
 
 use super::asked_url::{AskedUrl, ask};
 use super::connect::{Link, read_password};
+use super::remedy;
 use super::{App, SiteCommand};
 use crate::aws::viewer::ViewerClient;
 use crate::cli;
@@ -139,7 +140,7 @@ impl Asking<'_> {
                 printer.asks_no_folders(site.target.unwrap_or_default());
             }
             let base = base(self.link, site, url).await?;
-            let host = host(&base);
+            let host = remedy::host(&base);
             if let Some(canonical) = site.leads_to(host) {
                 printer.asks_another_host(host, &canonical);
             }
@@ -269,13 +270,6 @@ async fn base(link: &Link, site: &AskedSite<'_>, url: Option<&str>) -> Result<St
         Error::usage("nobody tells where viewers find the site")
             .hint("`--url https://www.example.com` asks there; --distribution names one whose domain is asked")
     })
-}
-
-/// Returns the host that a URL names, without its port.
-fn host(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let end = rest.find([':', '/']).unwrap_or(rest.len());
-    rest.get(..end).unwrap_or_default()
 }
 
 /// Sorts the answers.

@@ -236,9 +236,12 @@ pub(super) fn replaced(
     let found = forms
         .iter()
         .filter_map(|form| put(&form.without(&search.start, &search.end)?));
-    let missing = forms.iter().filter_map(|form| match search.optional {
-        true => put(form),
-        false => Some(form.clone()),
+    let missing = forms.iter().filter_map(|form| {
+        if search.optional {
+            put(form)
+        } else {
+            Some(form.clone())
+        }
     });
     Some(found.chain(missing).collect())
 }

@@ -62,9 +62,10 @@ pub fn read_path(text: &str) -> Result<ManualPath, RefusedPath> {
         return read_url(url);
     }
     if !text.starts_with('/') {
-        let meant = match begins_with_host(text) {
-            true => format!("https://{text}"),
-            false => format!("/{text}"),
+        let meant = if begins_with_host(text) {
+            format!("https://{text}")
+        } else {
+            format!("/{text}")
         };
         let instead = match read_path(&meant) {
             Ok(_) => Some(meant),

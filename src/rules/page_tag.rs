@@ -147,10 +147,11 @@ fn add_candidates(value: &str, facts: &mut PageFacts) {
             return;
         }
         facts.refer(LinkSort::Offer, url.trim_end_matches(','));
-        rest = match url.ends_with(',') {
-            true => after,
+        rest = if url.ends_with(',') {
+            after
+        } else {
             // A comma in parentheses would be no end, but no descriptor has any yet.
-            false => after.split_once(',').map_or("", |(_, next)| next),
+            after.split_once(',').map_or("", |(_, next)| next)
         };
     }
 }

@@ -32,9 +32,12 @@ impl PrivacyCheck {
     /// Returns what an entry is where it is private; `full` is its place on disk, a link's target, `relative` the one in the
     /// build.
     pub(super) fn find(&self, full: &Path, relative: &Path, is_dir: bool) -> Option<PrivateEntry> {
-        let kind = |place: &Path| match is_dir {
-            true => folder_kind(full, place),
-            false => file_kind(full, place),
+        let kind = |place: &Path| {
+            if is_dir {
+                folder_kind(full, place)
+            } else {
+                file_kind(full, place)
+            }
         };
         let is_link = !full.ends_with(relative);
         let kind = kind(relative).or_else(|| is_link.then(|| kind(full)).flatten())?;

@@ -159,9 +159,10 @@ impl PastSite {
 
     fn gone_hint(&self) -> String {
         let ids: Vec<&str> = self.reachable.iter().map(DeployId::as_str).collect();
-        let instead = match ids.is_empty() {
-            true => "deploy the build of then again".to_owned(),
-            false => format!("what can be put back: {}", ids.join(", ")),
+        let instead = if ids.is_empty() {
+            "deploy the build of then again".to_owned()
+        } else {
+            format!("what can be put back: {}", ids.join(", "))
         };
         format!(
             "{instead}; `keep = \"3 deploys\"` in deploy.toml keeps what is replaced from now on, where the bucket keeps no versions \

@@ -31,17 +31,16 @@ impl WishedHeaders {
         }
         let put_before = headers.len();
         // A host takes the place of what nobody may send, so that it goes nowhere, too.
-        let asked = job
-            .unserved
-            .headers
-            .iter()
-            .map(|line| match is_reserved(&line.asked) {
-                true => UnkeptHeader {
+        let asked = job.unserved.headers.iter().map(|line| {
+            if is_reserved(&line.asked) {
+                UnkeptHeader {
                     scope: HeaderScope::Path("https://reserved".to_owned()),
                     ..line.asked.clone()
-                },
-                false => line.asked.clone(),
-            });
+                }
+            } else {
+                line.asked.clone()
+            }
+        });
         headers.extend(asked);
         let patterns: Vec<String> = target
             .site_behaviors()

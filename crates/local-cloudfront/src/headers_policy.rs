@@ -112,9 +112,10 @@ impl CorsPolicy {
 
 /// Says whether an origin is this one, whose leftmost label may be `*`, of any scheme where none is named.
 fn is_of(origin: &str, known: &str) -> bool {
-    let origin = match known.contains("://") {
-        true => origin,
-        false => origin.split_once("://").map_or(origin, |(_, host)| host),
+    let origin = if known.contains("://") {
+        origin
+    } else {
+        origin.split_once("://").map_or(origin, |(_, host)| host)
     };
     match known.split_once('*') {
         None => origin == known,

@@ -112,9 +112,12 @@ async fn the_deadline_counts_from_the_write_and_not_from_the_file_before_it() {
     let lease = begin(&store, "a", Some(&journal(1))).await;
     let gate = Gate::new();
     let held = gate.clone();
-    server.faults(move |method, key| match method == "PUT" && key != STATE {
-        true => Fault::HoldBefore(held.clone()),
-        false => Fault::None,
+    server.faults(move |method, key| {
+        if method == "PUT" && key != STATE {
+            Fault::HoldBefore(held.clone())
+        } else {
+            Fault::None
+        }
     });
     let deploy = id("a");
     let large = journal(2000);

@@ -40,12 +40,13 @@ impl Server {
     /// Lets these happen to the next writes of a key, one after the other.
     pub(super) fn faults_of_writes(&self, key: &'static str, faults: Vec<Fault>) {
         let mut faults = faults.into_iter();
-        self.faults(
-            move |method, written| match method == "PUT" && written == key {
-                true => faults.next().unwrap_or(Fault::None),
-                false => Fault::None,
-            },
-        );
+        self.faults(move |method, written| {
+            if method == "PUT" && written == key {
+                faults.next().unwrap_or(Fault::None)
+            } else {
+                Fault::None
+            }
+        });
     }
 
     pub(super) fn no_faults(&self) {

@@ -145,15 +145,17 @@ fn change_set(
     let mut changes = changes(stack, &wish);
     let unkept = take_in(asked, &wish, (&mut changes, owned));
     let validates = shared.cloud.validates_early() && form.text("DisableValidation") != "true";
-    let problems = match validates {
-        true => problems((shared, others), (stack, &wish), &changes),
-        false => Vec::new(),
+    let problems = if validates {
+        problems((shared, others), (stack, &wish), &changes)
+    } else {
+        Vec::new()
     };
     let is_new = stack.status == "REVIEW_IN_PROGRESS";
     let is_same = changes.is_empty() && !is_new && !has_other_outputs(stack, &wish);
-    let failed = match is_same {
-        true => Some(NO_CHANGES.to_owned()),
-        false => unkept.or_else(|| reason(&problems)),
+    let failed = if is_same {
+        Some(NO_CHANGES.to_owned())
+    } else {
+        unkept.or_else(|| reason(&problems))
     };
     let execution = match failed {
         Some(_) => "UNAVAILABLE",

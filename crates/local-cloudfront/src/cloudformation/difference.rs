@@ -41,9 +41,10 @@ pub(crate) fn changes(stack: &Stack, wish: &Wish) -> Vec<Change> {
         if details.is_empty() {
             continue;
         }
-        let replacement = match details.iter().any(|detail| detail.recreation == "Always") {
-            true => "True",
-            false => "False",
+        let replacement = if details.iter().any(|detail| detail.recreation == "Always") {
+            "True"
+        } else {
+            "False"
         };
         if replacement == "True" {
             replaced.insert(id.clone());
@@ -110,9 +111,10 @@ fn property_details(
             let path = format!("/Properties/{name}");
             compare(&path, (&before, &after), &mut leaves);
         }
-        let recreation = match replacing.contains(&name.as_str()) {
-            true => "Always",
-            false => "Never",
+        let recreation = if replacing.contains(&name.as_str()) {
+            "Always"
+        } else {
+            "Never"
         };
         let there = |value: &Value| (!value.is_null()).then(|| text(value));
         let details = leaves

@@ -47,9 +47,10 @@ pub(super) fn detect(shared: &Shared, stack: &Stack) -> Vec<ResourceDrift> {
 
 /// Of the whole stack.
 pub(super) fn status(drift: &Drift) -> &'static str {
-    match drift.resources.iter().any(|one| one.status != "IN_SYNC") {
-        true => "DRIFTED",
-        false => "IN_SYNC",
+    if drift.resources.iter().any(|one| one.status != "IN_SYNC") {
+        "DRIFTED"
+    } else {
+        "IN_SYNC"
     }
 }
 

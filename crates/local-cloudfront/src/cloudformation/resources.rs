@@ -304,9 +304,10 @@ fn certificate(
         format!("Content of DNS Record is: {{Name: {record},Type: CNAME,Value: {value}}}")
     });
     let events = events.collect();
-    certificate.status = match making.shared.cloud.certificates_wait() {
-        true => "PENDING_VALIDATION".to_owned(),
-        false => "ISSUED".to_owned(),
+    certificate.status = if making.shared.cloud.certificates_wait() {
+        "PENDING_VALIDATION".to_owned()
+    } else {
+        "ISSUED".to_owned()
     };
     making.account.certificates.insert(arn.clone(), certificate);
     Made {

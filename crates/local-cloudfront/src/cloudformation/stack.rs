@@ -331,9 +331,10 @@ impl Stack {
             "UPDATE_COMPLETE",
             "UPDATE_ROLLBACK_COMPLETE",
         ];
-        match is_made.iter().any(|status| self.status.starts_with(status)) {
-            true => outputs.collect(),
-            false => Vec::new(),
+        if is_made.iter().any(|status| self.status.starts_with(status)) {
+            outputs.collect()
+        } else {
+            Vec::new()
         }
     }
 }

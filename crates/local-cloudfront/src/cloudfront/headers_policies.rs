@@ -469,12 +469,13 @@ fn check_custom(header: &PolicyHeader) -> Result<(), Failed> {
         "CORS"
     } else {
         let is_text = |byte: u8| byte == b'\t' || byte >= b' ' && byte != 0x7f;
-        return match header.value.bytes().all(is_text) && header.value.len() <= LONGEST_VALUE {
-            true => Ok(()),
-            false => refused(
+        return if header.value.bytes().all(is_text) && header.value.len() <= LONGEST_VALUE {
+            Ok(())
+        } else {
+            refused(
                 "InvalidArgument",
                 format!("The value of {name} is not valid."),
-            ),
+            )
         };
     };
     let said = format!(
