@@ -33,9 +33,9 @@ pub(crate) use site_files::{HEADERS_FILE, REDIRECTS_FILE, SiteFiles, UnservedLin
 pub(crate) use table::{PurgeSettings, Settings};
 pub(crate) use values::{DistributionSetting, StatePlace};
 
-use layers::FileEnvironment;
 use list::List;
-use values::{BucketAddress, FunctionName, GlobPattern, PolicyName};
+use place_variables::PlaceVariables;
+use values::{BucketAddress, FunctionName, PolicyName};
 
 /// The settings file that is looked for in the current folder.
 pub(crate) const FILE: &str = "deploy.toml";
@@ -159,8 +159,9 @@ impl Settings {
         let name = flags.env.as_ref().or_else(|| set("UNSTALE_ENV"));
         let (mut layer, below) = match (&file, name) {
             (Some((path, text)), name) => {
-                let env = FileEnvironment {
-                    name: name.map(String::as_str),
+                let places = PlaceVariables {
+                    path,
+                    text,
                     variables: env,
                 };
                 let is_given = |key: &str| {
@@ -168,7 +169,7 @@ impl Settings {
                     let mut layers = layers.into_iter();
                     layers.any(|layer| layers::is_overruled(key, layer)) || flags.paths.has(key)
                 };
-                layers::from_file(path, text, env, is_given)?
+                layers::from_file(&places, name.map(String::as_str), is_given)?
             }
             (None, Some(name)) => return Err(layers::no_file_for(name)),
             (None, None) => Default::default(),
@@ -322,57 +323,53 @@ impl Settings {
 
     /// The keys that stand for a rule, as rules.
     fn general_rules(&self) -> Vec<(&'static str, HeaderRule)> {
-        let every = List(vec![GlobPattern("**".to_owned())]);
-        let cache_control = self.cache_control.as_ref().map(|value| value.0.clone());
-        let compress = (!self.compress.0.is_empty()).then(|| self.compress.0.clone());
-        let rules = [
-            (
-                "cache-control",
-                cache_control.is_some().then_some(&every),
-                HeaderRule {
-                    cache_control,
-                    ..HeaderRule::default()
-                },
-            ),
-            (
+        let of = |patterns| HeaderRule {
+            patterns,
+            ..HeaderRule::default()
+        };
+        let every = || of(vec!["**".to_owned()]);
+        let mut rules = Vec::new();
+        if let Some(value) = &self.cache_control {
+            let cache_control = Some(value.0.clone());
+            let rule = HeaderRule {
+                cache_control,
+                ..every()
+            };
+            rules.push(("cache-control", rule));
+        }
+        if !self.compress.0.is_empty() {
+            let compress = Some(self.compress.0.clone());
+            rules.push((
                 "compress",
-                compress.is_some().then_some(&every),
                 HeaderRule {
                     compress,
-                    ..HeaderRule::default()
+                    ..every()
                 },
-            ),
-            (
-                "fingerprinted",
-                Some(&self.fingerprinted),
+            ));
+        }
+        for (fingerprinted, key, globs) in [
+            (true, "fingerprinted", &self.fingerprinted),
+            (false, "not-fingerprinted", &self.not_fingerprinted),
+        ] {
+            let fingerprinted = Some(fingerprinted);
+            rules.push((
+                key,
                 HeaderRule {
-                    fingerprinted: Some(true),
-                    ..HeaderRule::default()
+                    fingerprinted,
+                    ..of(globs.texts())
                 },
-            ),
-            (
-                "not-fingerprinted",
-                Some(&self.not_fingerprinted),
-                HeaderRule {
-                    fingerprinted: Some(false),
-                    ..HeaderRule::default()
-                },
-            ),
-            (
-                "pages",
-                Some(&self.pages),
-                HeaderRule {
-                    page: Some(true),
-                    ..HeaderRule::default()
-                },
-            ),
-        ];
-        let used = rules.into_iter().filter_map(|(key, globs, rule)| {
-            let globs = globs.filter(|globs| !globs.0.is_empty())?;
-            let patterns = globs.texts();
-            Some((key, HeaderRule { patterns, ..rule }))
-        });
-        used.collect()
+            ));
+        }
+        let page = Some(true);
+        rules.push((
+            "pages",
+            HeaderRule {
+                page,
+                ..of(self.pages.texts())
+            },
+        ));
+        rules.retain(|(_, rule)| !rule.patterns.is_empty());
+        rules
     }
 }
 

@@ -1,6 +1,7 @@
 //! Environment variables in the settings that say where: `prefix = "previews/${PR}"`.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
 
 use toml::Spanned;
@@ -67,15 +68,18 @@ impl PlaceVariables<'_> {
                     layer.remove(key);
                 }
                 Err((byte, problem)) => {
-                    let (line, column) = position(self.text, byte);
-                    let path = self.path.display();
-                    return Err(Error::usage(format!(
-                        "{path}:{line}:{column}: `{key}`: {problem}"
-                    )));
+                    return Err(self.wrong(byte, format!("`{key}`: {problem}")));
                 }
             }
         }
         Ok(())
+    }
+
+    /// Says what is wrong in the file, with line and column of a byte.
+    pub(super) fn wrong(&self, byte: usize, problem: impl Display) -> Error {
+        let (line, column) = position(self.text, byte);
+        let path = self.path.display();
+        Error::usage(format!("{path}:{line}:{column}: {problem}"))
     }
 
     /// Fills one value, or each of a list. The error has the byte at which it begins.
