@@ -323,51 +323,28 @@ impl Settings {
 
     /// The keys that stand for a rule, as rules.
     fn general_rules(&self) -> Vec<(&'static str, HeaderRule)> {
-        let of = |patterns| HeaderRule {
+        let rule = |patterns: Vec<String>| HeaderRule {
             patterns,
             ..HeaderRule::default()
         };
-        let every = || of(vec!["**".to_owned()]);
-        let mut rules = Vec::new();
-        if let Some(value) = &self.cache_control {
-            let cache_control = Some(value.0.clone());
-            let rule = HeaderRule {
-                cache_control,
-                ..every()
-            };
-            rules.push(("cache-control", rule));
-        }
-        if !self.compress.0.is_empty() {
-            let compress = Some(self.compress.0.clone());
-            rules.push((
-                "compress",
-                HeaderRule {
-                    compress,
-                    ..every()
-                },
-            ));
-        }
-        for (fingerprinted, key, globs) in [
-            (true, "fingerprinted", &self.fingerprinted),
-            (false, "not-fingerprinted", &self.not_fingerprinted),
-        ] {
-            let fingerprinted = Some(fingerprinted);
-            rules.push((
-                key,
-                HeaderRule {
-                    fingerprinted,
-                    ..of(globs.texts())
-                },
-            ));
-        }
-        let page = Some(true);
-        rules.push((
-            "pages",
-            HeaderRule {
-                page,
-                ..of(self.pages.texts())
-            },
-        ));
+        let every_if = |is_set: bool| rule(is_set.then(|| "**".to_owned()).into_iter().collect());
+        let mut cache_control = every_if(self.cache_control.is_some());
+        cache_control.cache_control = self.cache_control.as_ref().map(|value| value.0.clone());
+        let mut compress = every_if(!self.compress.0.is_empty());
+        compress.compress = Some(self.compress.0.clone());
+        let mut fingerprinted = rule(self.fingerprinted.texts());
+        fingerprinted.fingerprinted = Some(true);
+        let mut not_fingerprinted = rule(self.not_fingerprinted.texts());
+        not_fingerprinted.fingerprinted = Some(false);
+        let mut pages = rule(self.pages.texts());
+        pages.page = Some(true);
+        let mut rules = vec![
+            ("cache-control", cache_control),
+            ("compress", compress),
+            ("fingerprinted", fingerprinted),
+            ("not-fingerprinted", not_fingerprinted),
+            ("pages", pages),
+        ];
         rules.retain(|(_, rule)| !rule.patterns.is_empty());
         rules
     }
