@@ -95,7 +95,7 @@ pub(crate) fn load(flags: &FlagSettings) -> Result<Settings, Error> {
         Ok(text) => Some((path, text)),
         Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {
-            let problem = Error::usage(format!("cannot read {}", path.display())).because(error);
+            let problem = mistake::unreadable(&path, error);
             return Err(match named {
                 Some(_) => problem.hint("`--config` or UNSTALE_CONFIG names the settings file"),
                 None => problem,

@@ -11,7 +11,7 @@ use super::mistake::position;
 use crate::error::Error;
 
 /// The keys whose values may name variables. Everywhere else a `$` is itself: globs, expressions and headers have many.
-const PLACES: [&str; 14] = [
+pub(super) const PLACES: [&str; 14] = [
     "dir",
     "bucket",
     "prefix",

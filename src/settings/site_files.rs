@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Settings;
 use super::list::{List, Numbered};
+use super::mistake::unreadable;
 use super::values::GlobPattern;
 use crate::error::Error;
 use crate::rules::globs::Globs;
@@ -106,8 +107,7 @@ fn text(path: &Path) -> Result<String, Error> {
     match std::fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
         read => read.map_err(|error| {
-            Error::usage(format!("cannot read {}", path.display()))
-                .because(error)
+            unreadable(path, error)
                 .hint("whoever runs this needs to read the build, its folders too")
         }),
     }

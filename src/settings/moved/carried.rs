@@ -7,18 +7,8 @@ use serde_json::{Value, json};
 use super::pattern;
 use super::tables::{HEADERS, row};
 use super::value::{ForeignValue, literal, names_variables};
+use crate::settings::place_variables::PLACES;
 use crate::settings::{FILE, FlagSettings, Settings};
-
-/// Keys whose texts may name variables of the environment.
-const PLACES: [&str; 7] = [
-    "dir",
-    "bucket",
-    "prefix",
-    "region",
-    "profile",
-    "endpoint-url",
-    "distribution",
-];
 
 /// Keys with their values, as deploy.toml says them.
 pub(crate) type CarriedKeys = Vec<(String, Value)>;
