@@ -44,7 +44,8 @@ pub(super) fn from_file<'t>(
     let path = places.path;
     let wrong = |error: toml::de::Error| {
         let message = misplaced(error.message()).unwrap_or_else(|| reword(error.message()));
-        places.wrong(error.span().map_or(0, |span| span.start), message)
+        let place = places.place(error.span().map_or(0, |span| span.start));
+        Error::usage(format!("{place}: {message}"))
     };
     let mut file = DeTable::parse(places.text).map_err(wrong)?.into_inner();
     let mut tables = env_tables(&mut file, places)?;
@@ -100,18 +101,24 @@ fn env_tables<'t>(
     let Some(env) = file.remove(ENV) else {
         return Ok(tables);
     };
-    let byte = env.span().start;
+    let place = places.place(env.span().start);
     let DeValue::Table(env) = env.into_inner() else {
-        return Err(places.wrong(byte, "`env` is a table of tables: [env.NAME] for each"));
+        return Err(Error::usage(format!(
+            "{place}: `env` is a table of tables: [env.NAME] for each"
+        )));
     };
     for (name, table) in env {
         let name = name.into_inner().into_owned();
-        let byte = table.span().start;
+        let place = places.place(table.span().start);
         let DeValue::Table(table) = table.into_inner() else {
-            return Err(places.wrong(byte, format!("`env.{name}` is a table: [env.{name}]")));
+            return Err(Error::usage(format!(
+                "{place}: `env.{name}` is a table: [env.{name}]"
+            )));
         };
         if table.contains_key(ENV) {
-            return Err(places.wrong(byte, format!("[env.{name}] cannot hold another [env]")));
+            return Err(Error::usage(format!(
+                "{place}: [env.{name}] cannot hold another [env]"
+            )));
         }
         tables.insert(name, table);
     }

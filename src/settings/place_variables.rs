@@ -1,7 +1,6 @@
 //! Environment variables in the settings that say where: `prefix = "previews/${PR}"`.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::path::Path;
 
 use toml::Spanned;
@@ -68,18 +67,18 @@ impl PlaceVariables<'_> {
                     layer.remove(key);
                 }
                 Err((byte, problem)) => {
-                    return Err(self.wrong(byte, format!("`{key}`: {problem}")));
+                    let place = self.place(byte);
+                    return Err(Error::usage(format!("{place}: `{key}`: {problem}")));
                 }
             }
         }
         Ok(())
     }
 
-    /// Says what is wrong in the file, with line and column of a byte.
-    pub(super) fn wrong(&self, byte: usize, problem: impl Display) -> Error {
+    /// Returns where a byte of the file stands: its path, line and column.
+    pub(super) fn place(&self, byte: usize) -> String {
         let (line, column) = position(self.text, byte);
-        let path = self.path.display();
-        Error::usage(format!("{path}:{line}:{column}: {problem}"))
+        format!("{}:{line}:{column}", self.path.display())
     }
 
     /// Fills one value, or each of a list. The error has the byte at which it begins.
