@@ -58,7 +58,6 @@ pub struct Cli {
 
 /// Flags that every command takes.
 #[derive(Debug, Clone, Default, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct CommonArgs {
     /// Bucket: NAME or s3://NAME/PREFIX
     #[arg(long, global = true, help_heading = PLACE, value_name = "NAME", value_parser = checked::<BucketAddress>)]
@@ -222,7 +221,7 @@ Examples:
   unstale links public --json
 
 Exit status 1 where `links = \"deny\"` would refuse a deploy.")]
-    Links(LinksArgs),
+    Links(BuildArgs),
     /// How many of this month's free invalidation paths are left
     Quota,
     /// The redirects, and where they work
@@ -275,7 +274,6 @@ Examples:
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct DeployArgs {
     #[command(flatten)]
     #[serde(flatten)]
@@ -307,7 +305,6 @@ pub struct DeployArgs {
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct PlanArgs {
     #[command(flatten)]
     #[serde(flatten)]
@@ -344,7 +341,6 @@ pub struct PlanArgs {
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct PreviewArgs {
     #[command(flatten)]
     #[serde(flatten)]
@@ -364,7 +360,6 @@ pub struct PreviewArgs {
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct InvalidateArgs {
     /// Paths, URLs or #tags; a final `*` is a wildcard, `-` is stdin
     #[arg(required_unless_present = "paths_from", value_name = "PATH")]
@@ -380,7 +375,6 @@ pub struct InvalidateArgs {
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct InvalidationsArgs {
     /// Show this one alone
     #[serde(skip)]
@@ -402,7 +396,6 @@ pub struct DistributionsArgs {
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct HistoryArgs {
     /// Show this deploy in full
     #[serde(skip)]
@@ -410,7 +403,6 @@ pub struct HistoryArgs {
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct RollbackArgs {
     /// The deploy to go back to; without it the one before the last
     #[serde(skip)]
@@ -442,7 +434,6 @@ pub enum StateCommand {
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct VerifyArgs {
     #[command(flatten)]
     #[serde(flatten)]
@@ -458,14 +449,6 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "URL", value_parser = read::<EndpointUrl>)]
     #[serde(skip)]
     pub url: Option<EndpointUrl>,
-}
-
-#[derive(Debug, Clone, Default, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct LinksArgs {
-    #[command(flatten)]
-    #[serde(flatten)]
-    pub build: BuildArgs,
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
@@ -654,7 +637,6 @@ impl PriceClass {
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct RedirectsArgs {
     /// Print them as a CloudFront Function
     #[arg(long)]
@@ -664,7 +646,6 @@ pub struct RedirectsArgs {
 
 /// What the build is and what each file of it becomes.
 #[derive(Debug, Clone, Default, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct BuildArgs {
     /// The built site
     #[arg(value_name = "DIR")]
@@ -695,7 +676,6 @@ pub struct BuildArgs {
 
 /// What a deploy may do to the bucket.
 #[derive(Debug, Clone, Default, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct ChangeArgs {
     /// Leave in the bucket what the build no longer has
     #[arg(long, help_heading = CHANGES)]
@@ -743,7 +723,6 @@ pub struct ChangeArgs {
 
 /// What is sent to CloudFront, and how long to wait for it.
 #[derive(Debug, Clone, Default, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct PurgeArgs {
     /// How to choose the paths
     #[arg(long, help_heading = PURGE, value_name = "MODE")]
@@ -759,7 +738,6 @@ pub struct PurgeArgs {
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct WaitArgs {
     /// Wait until the purge is completed, whatever deploy.toml says
     #[arg(long, help_heading = PURGE, overrides_with = "no_wait")]
@@ -774,7 +752,6 @@ pub struct WaitArgs {
 
 /// How the work is done.
 #[derive(Debug, Clone, Default, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct WorkArgs {
     /// Requests at once
     #[arg(long, help_heading = WORK, value_name = "N")]
@@ -894,7 +871,7 @@ impl Command {
             Self::Plan(args) => &args.build,
             Self::Preview(args) => &args.build,
             Self::Verify(args) => &args.build,
-            Self::Links(args) => &args.build,
+            Self::Links(build) => build,
             Self::Setup(args) => return args.dir.as_ref(),
             Self::Init(args) => return args.dir.as_ref(),
             _ => return None,
@@ -918,12 +895,13 @@ fn flag_text((name, value): (String, Value)) -> Option<FlagText> {
     if texts.is_empty() {
         return None;
     }
-    Some(match name.strip_prefix("no-") {
+    let key = name.replace('_', "-");
+    Some(match key.strip_prefix("no-") {
         Some(key) => FlagText {
             key: key.to_owned(),
             texts: vec!["false".to_owned()],
         },
-        None => FlagText { key: name, texts },
+        None => FlagText { key, texts },
     })
 }
 

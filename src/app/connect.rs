@@ -152,14 +152,14 @@ impl App {
             settings.site_files(&dir)?
         };
         let redirects = settings.redirects_with(&files)?;
-        let placed = |(at, redirect): (usize, &Redirect)| PlacedRedirect {
+        let placed = |(redirect, place): (&Redirect, String)| PlacedRedirect {
             redirect: redirect.clone(),
-            place: settings.redirect_name(&files, at),
+            place,
         };
-        let redirects = redirects.all().iter().enumerate().map(placed).collect();
+        let places = settings.redirect_places(&files);
+        let redirects = redirects.all().iter().zip(places).map(placed).collect();
         let rules = settings.header_rules_with(&files)?;
         let unserved = settings.unserved_with(&files);
-        let named = settings.clone();
         Ok(Job {
             settings: settings.clone(),
             commit: commit(&dir),
@@ -188,7 +188,7 @@ impl App {
                 .chain(settings.origin_domains.0.iter().cloned())
                 .collect(),
             rules,
-            rule_name: Box::new(move |at| named.rule_name_with(&files, at)),
+            rule_places: settings.rule_places(&files),
             noise: Arc::new(settings.noise_rules()?),
             strip_extension: settings.extensions(),
             function: settings.function_name(),

@@ -28,12 +28,13 @@ pub(super) fn redirects(app: &App, flags: &cli::RedirectsArgs) -> Result<Exit, E
         app.printer.redirect_function(&function);
         return Ok(Exit::Done);
     }
-    let listed = |(index, redirect): (usize, &Redirect)| ListedRedirect {
+    let listed = |(redirect, place): (&Redirect, String)| ListedRedirect {
         redirect: redirect.clone(),
-        place: settings.redirect_name(&files, index),
+        place,
         key: redirect.as_object(INDEX).map(|(key, _)| key),
     };
-    let listed: Vec<_> = redirects.all().iter().enumerate().map(listed).collect();
+    let places = settings.redirect_places(&files);
+    let listed: Vec<_> = redirects.all().iter().zip(places).map(listed).collect();
     app.printer.redirects(&listed);
     let unserved = UnservedRules {
         headers: Vec::new(),

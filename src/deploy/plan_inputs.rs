@@ -337,7 +337,7 @@ impl PlanInputs {
     fn idle_rules(&self, job: &Job, matched: &MatchedRules) -> Vec<String> {
         let mut warnings = Vec::new();
         if let SiteSource::Build(_) = self.source {
-            let places = matched.idle(&job.rules).into_iter().map(&job.rule_name);
+            let places = (matched.idle(&job.rules).into_iter()).map(|at| &job.rule_places[at]);
             warnings.extend(places.map(|place| format!("the rule at {place} matches nothing")));
         }
         let files = self.source.files();

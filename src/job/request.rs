@@ -60,8 +60,8 @@ pub(crate) struct Job {
     /// Host names, besides S3's own, by which the bucket is known as an origin.
     pub endpoints: Vec<String>,
     pub rules: HeaderRules,
-    /// Where a rule stands, by its index: `deploy.toml:12`.
-    pub rule_name: Box<dyn Fn(usize) -> String + Send + Sync>,
+    /// Where each rule stands: `deploy.toml:12`.
+    pub rule_places: Vec<String>,
     pub noise: Arc<NoiseRules>,
     /// Endings that keys lose, with their dots.
     pub strip_extension: Vec<String>,

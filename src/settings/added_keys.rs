@@ -1,7 +1,5 @@
 //! Adds keys to a settings file, whose own stay as they are.
 
-use std::ops::Range;
-
 use serde_json::Value;
 use toml::Table;
 
@@ -162,8 +160,8 @@ fn placed(text: &str, env: Option<&str>, (lines, wanted): (&[String], &Table)) -
     let starts = text.match_indices('\n').map(|(at, _)| at + 1);
     let is_table = |at: &usize| text[*at..].trim_start_matches([' ', '\t']).starts_with('[');
     let tables = [begin].into_iter().chain(starts).filter(is_table);
-    let ends = tables.map(|at| end_of_keys(text, begin..at, Comments::OfTheTable));
-    let ends = ends.chain([end_of_keys(text, begin..text.len(), Comments::OfTheKeys)]);
+    let ends = tables.map(|at| begin + end_before_comment(&text[begin..at]));
+    let ends = ends.chain([text.trim_end().len()]);
     let under_header = env.map(|env| {
         let header = [env_header(env)].into_iter();
         let lines: Vec<String> = header.chain(lines.iter().cloned()).collect();
@@ -175,30 +173,12 @@ fn placed(text: &str, env: Option<&str>, (lines, wanted): (&[String], &Table)) -
     texts.find(|text| text.parse::<Table>().is_ok_and(|said| said == *wanted))
 }
 
-/// Whose the comments at the end of a part are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Comments {
-    OfTheKeys,
-    /// Of the one that begins there.
-    OfTheTable,
-}
-
-/// Returns where the keys of a part end: before the empty lines at its end, and before the comment of the next table.
-fn end_of_keys(text: &str, part: Range<usize>, comments: Comments) -> usize {
-    let mut left = &text[part.clone()];
-    if comments == Comments::OfTheTable {
-        while let Some(last) = left
-            .lines()
-            .next_back()
-            .filter(|line| line.trim_start().starts_with('#'))
-        {
-            left = left
-                .trim_end_matches(['\r', '\n'])
-                .strip_suffix(last)
-                .unwrap_or_default();
-        }
-    }
-    part.start + left.trim_end().len()
+/// Returns where a text ends before empty lines and the comment of what begins behind it.
+fn end_before_comment(text: &str) -> usize {
+    let lines = text.split_inclusive('\n').rev();
+    let comment = lines.take_while(|line| line.trim_start().starts_with('#'));
+    let length: usize = comment.map(str::len).sum();
+    text[..text.len() - length].trim_end().len()
 }
 
 /// Puts lines behind what stands before `at`, with the file's own ends of lines.

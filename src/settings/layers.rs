@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 
-use super::mistake::{closest, position, reword, unknown_key};
+use super::mistake::{closest, reword, unknown_key};
 use super::place_variables::PlaceVariables;
 use super::values::{BucketAddress, SitePrefix, read};
 use super::{FILE, FlagSettings, FlagText, SettingPaths, Settings};
@@ -37,31 +37,24 @@ pub(super) fn read_settings(layer: Layer<'_>) -> Result<Settings, toml::de::Erro
 /// checked, whether it is asked for or not. A variable may be unset where `is_given` says that flags or variables overrule the
 /// key that names it.
 pub(super) fn from_file<'t>(
-    path: &Path,
-    text: &'t str,
-    env: FileEnvironment<'_>,
+    places: &PlaceVariables<'t>,
+    name: Option<&str>,
     is_given: impl Fn(&str) -> bool,
 ) -> Result<(Layer<'t>, SettingPaths), Error> {
-    let FileEnvironment { name, variables } = env;
-    let places = PlaceVariables {
-        path,
-        text,
-        variables,
-    };
-    let shown = path.display();
+    let path = places.path;
     let wrong = |error: toml::de::Error| {
-        let (line, column) = position(text, error.span().map_or(0, |span| span.start));
         let message = misplaced(error.message()).unwrap_or_else(|| reword(error.message()));
-        Error::usage(format!("{shown}:{line}:{column}: {message}"))
+        let place = places.place(error.span().map_or(0, |span| span.start));
+        Error::usage(format!("{place}: {message}"))
     };
-    let mut file = DeTable::parse(text).map_err(wrong)?.into_inner();
-    let mut tables = env_tables(&mut file, path, text)?;
+    let mut file = DeTable::parse(places.text).map_err(wrong)?.into_inner();
+    let mut tables = env_tables(&mut file, places)?;
     for table in tables.values().chain([&file]) {
         let mut table = table.clone();
         places.fill(&mut table, |_| true)?;
         read_settings(table).map_err(wrong)?;
     }
-    let place = format!("{shown}: `bucket` and `prefix`");
+    let place = format!("{}: `bucket` and `prefix`", path.display());
     let mut above = Layer::new();
     if let Some(name) = name {
         let Some(table) = tables.remove(name) else {
@@ -94,13 +87,6 @@ pub(super) fn says_json(text: &str) -> bool {
     matches!(json, Some(DeValue::Boolean(true)))
 }
 
-/// What a settings file is read with: the `[env.NAME]` that is asked for, and the environment variables.
-#[derive(Clone, Copy)]
-pub(super) struct FileEnvironment<'a> {
-    pub name: Option<&'a str>,
-    pub variables: &'a BTreeMap<String, String>,
-}
-
 /// Tells whether a layer says all that a key below it does. A bucket below may bring a folder, which outlives its name.
 pub(super) fn is_overruled(key: &str, above: &Layer<'_>) -> bool {
     above.contains_key(key) && (key != "bucket" || above.contains_key("prefix"))
@@ -109,34 +95,32 @@ pub(super) fn is_overruled(key: &str, above: &Layer<'_>) -> bool {
 /// Takes the tables `[env.NAME]` out of a settings file.
 fn env_tables<'t>(
     file: &mut Layer<'t>,
-    path: &Path,
-    text: &str,
+    places: &PlaceVariables<'_>,
 ) -> Result<BTreeMap<String, Layer<'t>>, Error> {
-    let shown = path.display();
     let mut tables = BTreeMap::new();
-    if let Some(env) = file.remove(ENV) {
-        let span = env.span();
-        let DeValue::Table(env) = env.into_inner() else {
-            let (line, column) = position(text, span.start);
+    let Some(env) = file.remove(ENV) else {
+        return Ok(tables);
+    };
+    let place = places.place(env.span().start);
+    let DeValue::Table(env) = env.into_inner() else {
+        return Err(Error::usage(format!(
+            "{place}: `env` is a table of tables: [env.NAME] for each"
+        )));
+    };
+    for (name, table) in env {
+        let name = name.into_inner().into_owned();
+        let place = places.place(table.span().start);
+        let DeValue::Table(table) = table.into_inner() else {
             return Err(Error::usage(format!(
-                "{shown}:{line}:{column}: `env` is a table of tables: [env.NAME] for each"
+                "{place}: `env.{name}` is a table: [env.{name}]"
             )));
         };
-        for (name, table) in env {
-            let name = name.into_inner().into_owned();
-            let (line, column) = position(text, table.span().start);
-            let DeValue::Table(table) = table.into_inner() else {
-                return Err(Error::usage(format!(
-                    "{shown}:{line}:{column}: `env.{name}` is a table: [env.{name}]"
-                )));
-            };
-            if table.contains_key(ENV) {
-                return Err(Error::usage(format!(
-                    "{shown}: [env.{name}] cannot hold another [env]"
-                )));
-            }
-            tables.insert(name, table);
+        if table.contains_key(ENV) {
+            return Err(Error::usage(format!(
+                "{place}: [env.{name}] cannot hold another [env]"
+            )));
         }
+        tables.insert(name, table);
     }
     Ok(tables)
 }

@@ -1,5 +1,15 @@
 //! What is wrong with a setting, in words: serde's errors with line and column, and the name that was meant.
 
+use std::io;
+use std::path::Path;
+
+use crate::error::Error;
+
+/// The error where a file cannot be read.
+pub(super) fn unreadable(path: &Path, error: io::Error) -> Error {
+    Error::usage(format!("cannot read {}", path.display())).because(error)
+}
+
 /// Line and column of a byte, both from 1.
 pub(super) fn position(text: &str, byte: usize) -> (usize, usize) {
     let before = text.get(..byte).unwrap_or(text);

@@ -33,9 +33,9 @@ pub(crate) use site_files::{HEADERS_FILE, REDIRECTS_FILE, SiteFiles, UnservedLin
 pub(crate) use table::{PurgeSettings, Settings};
 pub(crate) use values::{DistributionSetting, StatePlace};
 
-use layers::FileEnvironment;
 use list::List;
-use values::{BucketAddress, FunctionName, GlobPattern, PolicyName};
+use place_variables::PlaceVariables;
+use values::{BucketAddress, FunctionName, PolicyName};
 
 /// The settings file that is looked for in the current folder.
 pub(crate) const FILE: &str = "deploy.toml";
@@ -95,7 +95,7 @@ pub(crate) fn load(flags: &FlagSettings) -> Result<Settings, Error> {
         Ok(text) => Some((path, text)),
         Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {
-            let problem = Error::usage(format!("cannot read {}", path.display())).because(error);
+            let problem = mistake::unreadable(&path, error);
             return Err(match named {
                 Some(_) => problem.hint("`--config` or UNSTALE_CONFIG names the settings file"),
                 None => problem,
@@ -159,8 +159,9 @@ impl Settings {
         let name = flags.env.as_ref().or_else(|| set("UNSTALE_ENV"));
         let (mut layer, below) = match (&file, name) {
             (Some((path, text)), name) => {
-                let env = FileEnvironment {
-                    name: name.map(String::as_str),
+                let places = PlaceVariables {
+                    path,
+                    text,
                     variables: env,
                 };
                 let is_given = |key: &str| {
@@ -168,7 +169,7 @@ impl Settings {
                     let mut layers = layers.into_iter();
                     layers.any(|layer| layers::is_overruled(key, layer)) || flags.paths.has(key)
                 };
-                layers::from_file(path, text, env, is_given)?
+                layers::from_file(&places, name.map(String::as_str), is_given)?
             }
             (None, Some(name)) => return Err(layers::no_file_for(name)),
             (None, None) => Default::default(),
@@ -322,57 +323,30 @@ impl Settings {
 
     /// The keys that stand for a rule, as rules.
     fn general_rules(&self) -> Vec<(&'static str, HeaderRule)> {
-        let every = List(vec![GlobPattern("**".to_owned())]);
-        let cache_control = self.cache_control.as_ref().map(|value| value.0.clone());
-        let compress = (!self.compress.0.is_empty()).then(|| self.compress.0.clone());
-        let rules = [
-            (
-                "cache-control",
-                cache_control.is_some().then_some(&every),
-                HeaderRule {
-                    cache_control,
-                    ..HeaderRule::default()
-                },
-            ),
-            (
-                "compress",
-                compress.is_some().then_some(&every),
-                HeaderRule {
-                    compress,
-                    ..HeaderRule::default()
-                },
-            ),
-            (
-                "fingerprinted",
-                Some(&self.fingerprinted),
-                HeaderRule {
-                    fingerprinted: Some(true),
-                    ..HeaderRule::default()
-                },
-            ),
-            (
-                "not-fingerprinted",
-                Some(&self.not_fingerprinted),
-                HeaderRule {
-                    fingerprinted: Some(false),
-                    ..HeaderRule::default()
-                },
-            ),
-            (
-                "pages",
-                Some(&self.pages),
-                HeaderRule {
-                    page: Some(true),
-                    ..HeaderRule::default()
-                },
-            ),
+        let rule = |patterns: Vec<String>| HeaderRule {
+            patterns,
+            ..HeaderRule::default()
+        };
+        let every_if = |is_set: bool| rule(is_set.then(|| "**".to_owned()).into_iter().collect());
+        let mut cache_control = every_if(self.cache_control.is_some());
+        cache_control.cache_control = self.cache_control.as_ref().map(|value| value.0.clone());
+        let mut compress = every_if(!self.compress.0.is_empty());
+        compress.compress = Some(self.compress.0.clone());
+        let mut fingerprinted = rule(self.fingerprinted.texts());
+        fingerprinted.fingerprinted = Some(true);
+        let mut not_fingerprinted = rule(self.not_fingerprinted.texts());
+        not_fingerprinted.fingerprinted = Some(false);
+        let mut pages = rule(self.pages.texts());
+        pages.page = Some(true);
+        let mut rules = vec![
+            ("cache-control", cache_control),
+            ("compress", compress),
+            ("fingerprinted", fingerprinted),
+            ("not-fingerprinted", not_fingerprinted),
+            ("pages", pages),
         ];
-        let used = rules.into_iter().filter_map(|(key, globs, rule)| {
-            let globs = globs.filter(|globs| !globs.0.is_empty())?;
-            let patterns = globs.texts();
-            Some((key, HeaderRule { patterns, ..rule }))
-        });
-        used.collect()
+        rules.retain(|(_, rule)| !rule.patterns.is_empty());
+        rules
     }
 }
 

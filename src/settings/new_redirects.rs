@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::generator::expected_builds;
 use super::list::Numbered;
+use super::mistake::unreadable;
 use super::site_files::{REDIRECTS_FILE, SiteFiles};
 use super::{FILE, Settings};
 use crate::error::Error;
@@ -251,10 +252,6 @@ fn check_plain(path: &Path) -> Result<(), Error> {
         .hint(format!("write the redirects as [[redirects]] in {FILE}"))),
         _ => Ok(()),
     }
-}
-
-fn unreadable(path: &Path, error: std::io::Error) -> Error {
-    Error::usage(format!("cannot read {}", path.display())).because(error)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::mistake::position;
 use crate::error::Error;
 
 /// The keys whose values may name variables. Everywhere else a `$` is itself: globs, expressions and headers have many.
-const PLACES: [&str; 14] = [
+pub(super) const PLACES: [&str; 14] = [
     "dir",
     "bucket",
     "prefix",
@@ -67,15 +67,18 @@ impl PlaceVariables<'_> {
                     layer.remove(key);
                 }
                 Err((byte, problem)) => {
-                    let (line, column) = position(self.text, byte);
-                    let path = self.path.display();
-                    return Err(Error::usage(format!(
-                        "{path}:{line}:{column}: `{key}`: {problem}"
-                    )));
+                    let place = self.place(byte);
+                    return Err(Error::usage(format!("{place}: `{key}`: {problem}")));
                 }
             }
         }
         Ok(())
+    }
+
+    /// Returns where a byte of the file stands: its path, line and column.
+    pub(super) fn place(&self, byte: usize) -> String {
+        let (line, column) = position(self.text, byte);
+        format!("{}:{line}:{column}", self.path.display())
     }
 
     /// Fills one value, or each of a list. The error has the byte at which it begins.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Settings;
 use super::list::{List, Numbered};
+use super::mistake::unreadable;
 use super::values::GlobPattern;
 use crate::error::Error;
 use crate::rules::globs::Globs;
@@ -106,8 +107,7 @@ fn text(path: &Path) -> Result<String, Error> {
     match std::fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
         read => read.map_err(|error| {
-            Error::usage(format!("cannot read {}", path.display()))
-                .because(error)
+            unreadable(path, error)
                 .hint("whoever runs this needs to read the build, its folders too")
         }),
     }
@@ -126,37 +126,45 @@ fn parsed<T>(path: &str, parsed: Result<T, Vec<headers_file::LineError>>) -> Res
 }
 
 impl Settings {
-    /// Every rule about headers in the order that counts: what holds for all first, then `_headers`, `[[headers]]` last.
+    /// Every rule about headers with where it stands, `deploy.toml:12` or the key that it comes from, in the order that counts: what
+    /// holds for all first, then `_headers`, `[[headers]]` last.
+    fn placed_rules(&self, files: &SiteFiles) -> Vec<(String, HeaderRule)> {
+        let general = self.general_rules().into_iter();
+        let general = general.map(|(key, rule)| (format!("`{key}`"), rule));
+        let read = files.headers.iter();
+        let read = read.map(|read| (files.place(HEADERS_FILE, read.line), read.rule.clone()));
+        let own = self.headers.iter();
+        let own = own.map(|own| (self.place(own.line), own.rule.clone()));
+        general.chain(read).chain(own).collect()
+    }
+
+    /// Every rule about headers.
     ///
     /// # Errors
     /// `Exit::Usage`, naming the file and line of the rule that cannot be followed.
     pub(crate) fn header_rules_with(&self, files: &SiteFiles) -> Result<HeaderRules, Error> {
-        let general = self.general_rules().into_iter().map(|(_, rule)| rule);
-        let read = files.headers.iter().map(|numbered| numbered.rule.clone());
-        let own = self.headers.iter().map(|numbered| numbered.rule.clone());
-        HeaderRules::compile(general.chain(read).chain(own).collect()).map_err(|error| {
-            let place = self.rule_name_with(files, error.rule);
-            at(&place, error.field, &error.problem)
-        })
+        let (places, rules): (Vec<_>, _) = self.placed_rules(files).into_iter().unzip();
+        HeaderRules::compile(rules)
+            .map_err(|error| at(&places[error.rule], error.field, &error.problem))
     }
 
-    /// Where a rule of [`Settings::header_rules_with`] stands, by its index: `deploy.toml:12`, or the key that it comes from.
-    pub(crate) fn rule_name_with(&self, files: &SiteFiles, index: usize) -> String {
-        let general = self.general_rules();
-        if let Some((key, _)) = general.get(index) {
-            return format!("`{key}`");
-        }
-        let index = index - general.len();
-        match files.headers.get(index) {
-            Some(read) => files.place(HEADERS_FILE, read.line),
-            None => {
-                let own = self.headers.get(index - files.headers.len());
-                self.place(own.map_or(0, |numbered| numbered.line))
-            }
-        }
+    /// Where the rules of [`Settings::header_rules_with`] stand, by their index.
+    pub(crate) fn rule_places(&self, files: &SiteFiles) -> Vec<String> {
+        let placed = self.placed_rules(files).into_iter();
+        placed.map(|(place, _)| place).collect()
     }
 
-    /// `[[redirects]]`, then those of `_redirects`: the first that matches answers.
+    /// The redirects with where they stand: `[[redirects]]` that can be answered, then those of `_redirects`.
+    fn placed_redirects(&self, files: &SiteFiles) -> Vec<(String, Redirect)> {
+        let own = self.redirects.iter();
+        let own = own.filter(|own| UnservedReason::of(&own.rule).is_none());
+        let own = own.map(|own| (self.place(own.line), own.rule.clone()));
+        let read = files.redirects.iter();
+        let read = read.map(|read| (files.place(REDIRECTS_FILE, read.line), read.rule.clone()));
+        own.chain(read).collect()
+    }
+
+    /// The redirects, of which the first that matches answers.
     ///
     /// # Errors
     /// `Exit::Usage`, naming the file and line of the one that cannot be followed.
@@ -167,33 +175,15 @@ impl Settings {
                 at(&place, field, &problem)
             })?;
         }
-        let all = self.own_redirects().into_iter().chain(&files.redirects);
-        let all = all.map(|numbered| numbered.rule.clone());
-        Redirects::compile(all.collect()).map_err(|error| {
-            let place = self.redirect_name(files, error.rule);
-            at(&place, error.field, &error.problem)
-        })
+        let (places, redirects): (Vec<_>, _) = self.placed_redirects(files).into_iter().unzip();
+        Redirects::compile(redirects)
+            .map_err(|error| at(&places[error.rule], error.field, &error.problem))
     }
 
-    /// Where a redirect of [`Settings::redirects_with`] stands, by its index.
-    pub(crate) fn redirect_name(&self, files: &SiteFiles, index: usize) -> String {
-        let own = self.own_redirects();
-        match own.get(index) {
-            Some(redirect) => self.place(redirect.line),
-            None => {
-                let read = files.redirects.get(index - own.len());
-                files.place(REDIRECTS_FILE, read.map_or(0, |numbered| numbered.line))
-            }
-        }
-    }
-}
-
-impl Settings {
-    /// The `[[redirects]]` that can be answered.
-    fn own_redirects(&self) -> Vec<&Numbered<Redirect>> {
-        let all = self.redirects.iter();
-        all.filter(|redirect| UnservedReason::of(&redirect.rule).is_none())
-            .collect()
+    /// Where the redirects of [`Settings::redirects_with`] stand, by their index.
+    pub(crate) fn redirect_places(&self, files: &SiteFiles) -> Vec<String> {
+        let placed = self.placed_redirects(files).into_iter();
+        placed.map(|(place, _)| place).collect()
     }
 
     /// What deploy.toml and the build's files ask for and nobody serves.
@@ -320,15 +310,16 @@ mod tests {
             }],
             ..Settings::default()
         };
-        let names = [0, 1, 2].map(|at| settings.rule_name_with(&files, at));
+        let names = settings.rule_places(&files);
         assert_eq!(names[0], "`cache-control`");
         assert!(names[1].ends_with("_headers:2"), "{}", names[1]);
         assert_eq!(names[2], "deploy.toml:7");
         let redirects = settings.redirects_with(&files).unwrap();
         let from: Vec<_> = redirects.all().iter().map(|one| &one.from).collect();
         assert_eq!(from, ["/x", "/a"]);
-        assert_eq!(settings.redirect_name(&files, 0), "deploy.toml:9");
-        assert!(settings.redirect_name(&files, 1).ends_with("_redirects:2"));
+        let places = settings.redirect_places(&files);
+        assert_eq!(places[0], "deploy.toml:9");
+        assert!(places[1].ends_with("_redirects:2"));
     }
 
     #[test]

@@ -417,7 +417,7 @@ fn general_keys_are_rules_below_the_file_s_own() {
         assert_eq!(served.headers.cache_control.as_deref(), Some(cache_control));
         assert!(served.page, "{key}");
     }
-    let names = [0, 1, 2].map(|index| settings.rule_name_with(&SiteFiles::default(), index));
+    let names = settings.rule_places(&SiteFiles::default());
     assert_eq!(names, ["`cache-control`", "`pages`", "deploy.toml:3"]);
 }
 

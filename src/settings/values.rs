@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ignore::gitignore::GitignoreBuilder;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use crate::state::RECENT;
 
@@ -389,15 +389,7 @@ impl TryFrom<String> for FunctionName {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        // An id has up to 14 letters and digits.
-        let filled = Self(text.clone()).for_distribution("E1234567890123");
-        if (1..=64).contains(&filled.len()) && filled.bytes().all(fits) {
-            return Ok(Self(text));
-        }
-        Err(format!(
-            "`{text}` is not a function's name: 1 to 64 letters, digits, - and _; {{id}} stands for the distribution's id"
-        ))
+        check_name(&text, "function", 64).map(|()| Self(text))
     }
 }
 
@@ -406,6 +398,19 @@ impl FunctionName {
     pub(crate) fn for_distribution(&self, id: &str) -> String {
         self.0.replace("{id}", id)
     }
+}
+
+/// Checks a name in which `{id}` stands for a distribution's id; it is at most so long with one in it.
+fn check_name(text: &str, what: &str, most: usize) -> Result<(), String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    // Ids have up to 14 letters and digits.
+    let name = text.replace("{id}", "E1234567890123");
+    if (1..=most).contains(&name.len()) && name.bytes().all(fits) {
+        return Ok(());
+    }
+    Err(format!(
+        "`{text}` is not a {what}'s name: 1 to {most} letters, digits, - and _, and `{{id}}` for the distribution's id"
+    ))
 }
 
 /// Where a secret is read from: `env:NAME`.
@@ -464,15 +469,7 @@ impl TryFrom<String> for PolicyName {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        // As long as the longest ids are.
-        let name = Self(text.clone()).for_distribution("E1234567890ABC");
-        if (1..=128).contains(&name.len()) && name.bytes().all(fits) {
-            return Ok(Self(text));
-        }
-        Err(format!(
-            "`{text}` is not a policy's name: 1 to 128 letters, digits, - and _, and `{{id}}` for the distribution's id"
-        ))
+        check_name(&text, "policy", 128).map(|()| Self(text))
     }
 }
 
@@ -500,7 +497,8 @@ impl TryFrom<String> for FileExtension {
 }
 
 /// US dollars, or what else is weighed: finite and not negative.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "PriceText")]
 pub(crate) struct Price(pub f64);
 
 /// A number, or its text, as a variable gives it.
@@ -511,36 +509,19 @@ enum PriceText {
     Text(String),
 }
 
-impl<'de> Deserialize<'de> for Price {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        let price = match PriceText::deserialize(input)? {
-            PriceText::Number(price) => Self::try_from(price),
-            PriceText::Text(text) => Self::try_from(text),
-        };
-        price.map_err(serde::de::Error::custom)
-    }
-}
-
-impl TryFrom<f64> for Price {
+impl TryFrom<PriceText> for Price {
     type Error = String;
 
-    fn try_from(price: f64) -> Result<Self, String> {
+    fn try_from(price: PriceText) -> Result<Self, String> {
+        let price = match price {
+            PriceText::Number(price) => price,
+            PriceText::Text(text) => (text.trim().parse())
+                .map_err(|_| format!("`{text}` is not a price: a number, as 0.005"))?,
+        };
         if price.is_finite() && price >= 0.0 {
             return Ok(Self(price));
         }
         Err(format!("`{price}` is not a price: 0 or more"))
-    }
-}
-
-impl TryFrom<String> for Price {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let number: f64 = text
-            .trim()
-            .parse()
-            .map_err(|_| format!("`{text}` is not a price: a number, as 0.005"))?;
-        Self::try_from(number)
     }
 }
 

@@ -269,7 +269,9 @@ impl<'a> WantedSite<'a> {
                 header_rules::HeaderSource::Rule(index) => Some(index),
                 header_rules::HeaderSource::Default(_) => None,
             });
-            let last = indexes.max().map(|index| (self.job.rule_name)(index));
+            let last = indexes
+                .max()
+                .map(|index| self.job.rule_places[index].clone());
             // Defaults alone are within the limits.
             let place = last.unwrap_or_else(|| "the defaults".to_owned());
             return Err(Error::usage(format!(
@@ -302,11 +304,11 @@ impl<'a> WantedSite<'a> {
         for explanation in explained {
             let by = match explanation.source {
                 header_rules::HeaderSource::Default(name) => format!("default: {name}"),
-                header_rules::HeaderSource::Rule(index) => (self.job.rule_name)(index),
+                header_rules::HeaderSource::Rule(index) => self.job.rule_places[index].clone(),
             };
             let value = explanation.value.as_deref().unwrap_or("not set");
             let spared = explanation.spared.map(|index| {
-                let rule = (self.job.rule_name)(index);
+                let rule = self.job.rule_places[index].clone();
                 format!("; {rule} does not name this error document")
             });
             let spared = spared.unwrap_or_default();

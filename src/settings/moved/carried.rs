@@ -5,36 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::pattern;
-use super::value::{ForeignValue, literal, names_variables, plain_name};
+use super::tables::{HEADERS, row};
+use super::value::{ForeignValue, literal, names_variables};
+use crate::settings::place_variables::PLACES;
 use crate::settings::{FILE, FlagSettings, Settings};
-
-/// What takes the place of rights of single objects.
-pub(super) const ACL: &str = "objects get no ACL here, and those that change lose theirs: before the first deploy let CloudFront \
-    read the bucket by an origin access control or a bucket policy (`unstale doctor` looks)";
-const ENCRYPTION: &str = "the bucket's own encryption holds";
-
-/// Headers as others name them, without case and dashes, and as deploy.toml does.
-const HEADERS: [(&str, &str); 8] = [
-    ("cachecontrol", "cache-control"),
-    ("contenttype", "content-type"),
-    ("contentdisposition", "content-disposition"),
-    ("contentlanguage", "content-language"),
-    ("contentencoding", "content-encoding"),
-    ("storageclass", "storage-class"),
-    ("xamzstorageclass", "storage-class"),
-    ("metadata", "metadata"),
-];
-
-/// Keys whose texts may name variables of the environment.
-const PLACES: [&str; 7] = [
-    "dir",
-    "bucket",
-    "prefix",
-    "region",
-    "profile",
-    "endpoint-url",
-    "distribution",
-];
 
 /// Keys with their values, as deploy.toml says them.
 pub(crate) type CarriedKeys = Vec<(String, Value)>;
@@ -139,32 +113,20 @@ impl CarriedSettings {
         let mut fields = CarriedKeys::new();
         let (mut others, mut metadata) = (json!({}), json!({}));
         for (name, value) in headers {
-            let (plain, what) = (plain_name(name), format!("{what}, {name}"));
-            match plain.as_str() {
-                "acl" | "xamzacl" | "grants" => {
-                    self.leave(&what, ACL);
-                    continue;
-                }
-                "serversideencryption" | "sse" | "ssekmskeyid" | "xamzserversideencryption" => {
-                    self.leave(&what, ENCRYPTION);
-                    continue;
-                }
-                "expires" => {
-                    self.leave(&what, "a date passes: say max-age in cache-control");
-                    continue;
-                }
-                _ => {}
+            let what = format!("{what}, {name}");
+            let ours = row(HEADERS, name);
+            if let Some(why) = ours.filter(|ours| !ours.starts_with('=')) {
+                self.leave(&what, why);
+                continue;
             }
             let Some(value) = self.known(&what, value) else {
                 continue;
             };
-            let ours = HEADERS.iter().find(|(theirs, _)| *theirs == plain);
             let lower = name.to_ascii_lowercase();
-            let custom = lower.strip_prefix("x-amz-meta-");
-            match (ours, custom) {
-                (Some((_, ours)), _) => fields.push(((*ours).to_owned(), value)),
-                (_, Some(custom)) => metadata[custom] = value,
-                _ => others[name] = value,
+            match (ours, lower.strip_prefix("x-amz-meta-")) {
+                (Some(ours), _) => fields.push((ours.replace('=', ""), value)),
+                (None, Some(custom)) => metadata[custom] = value,
+                (None, None) => others[name] = value,
             }
         }
         let tables = [("metadata", metadata), ("others", others)].into_iter();
@@ -197,17 +159,9 @@ impl CarriedSettings {
     pub(super) fn first_matches(&mut self, rules: Vec<FirstMatch>) {
         let mut earlier: Vec<String> = Vec::new();
         for rule in rules {
-            let FirstMatch {
-                what,
-                pattern,
-                globs,
-                fields,
-            } = rule;
-            let Some(globs) = globs else {
-                let said: Vec<_> = fields.iter().map(|(key, value)| line(key, value)).collect();
-                let had = if said.is_empty() { "" } else { "; it had " };
-                let why = format!("no glob says `{pattern}`{had}{}", said.join(", "));
-                self.leave(&what, &why);
+            let Some(globs) = rule.globs else {
+                let had = had(&rule.fields);
+                self.leave(&rule.what, &format!("no glob says `{}`{had}", rule.pattern));
                 continue;
             };
             let is_new = |glob: &&String| !earlier.contains(glob);
@@ -219,7 +173,7 @@ impl CarriedSettings {
             if !own.is_empty() {
                 own.extend(taken);
             }
-            self.rule(&what, own, fields);
+            self.rule(&rule.what, own, rule.fields);
             earlier.extend(globs);
         }
     }
@@ -268,6 +222,13 @@ pub(super) fn line(key: &str, value: &Value) -> String {
         .map(|(key, value)| line(&json!(key).to_string(), value))
         .collect();
     format!("{key} = {{ {} }}", entries.join(", "))
+}
+
+/// Says which fields a rule had that is not carried over.
+pub(super) fn had(fields: &[(String, Value)]) -> String {
+    let said: Vec<_> = fields.iter().map(|(key, value)| line(key, value)).collect();
+    let begin = if said.is_empty() { "" } else { "; it had " };
+    format!("{begin}{}", said.join(", "))
 }
 
 /// Returns a table's lines.

@@ -5,50 +5,12 @@ use std::path::Path;
 use regex::Regex;
 use serde_json::json;
 
-use super::carried::{CarriedKeys, CarriedSettings};
+use super::carried::{CarriedKeys, CarriedSettings, had};
 use super::pattern;
 use super::shell::{AwsCommand, HARD_SPACE, commands};
+use super::tables::{HEADERS, OPTIONS, row};
 use super::uploads::{FolderUpload, inner_folder, left_out};
 use super::value::{ForeignTable, ForeignValue, computed};
-
-/// Options that are of headers.
-const HEADERS: &str = "--cache-control --content-type --content-encoding --content-language --content-disposition --storage-class \
-    --acl --grants --sse --sse-kms-key-id --expires";
-/// Options of which deploy.toml has the same, and what is said of others.
-const OPTIONS: [(&str, &str); 17] = [
-    ("--region", "=region"),
-    ("--profile", "=profile"),
-    ("--endpoint-url", "=endpoint-url"),
-    ("--recursive", ""),
-    ("--delete", ""),
-    ("--quiet", ""),
-    ("--only-show-errors", ""),
-    ("--no-progress", ""),
-    ("--no-paginate", ""),
-    ("--follow-symlinks", ""),
-    (
-        "--size-only",
-        "what changed is told by content, so size and time do not matter",
-    ),
-    (
-        "--exact-timestamps",
-        "what changed is told by content, so size and time do not matter",
-    ),
-    (
-        "--metadata-directive",
-        "headers that differ are set by a copy in place",
-    ),
-    (
-        "--no-follow-symlinks",
-        "`symlinks = \"skip\"` leaves links out",
-    ),
-    (
-        "--no-guess-mime-type",
-        "content types are told by the name; [[headers]] sets others",
-    ),
-    ("--dryrun", "`unstale plan` shows what a deploy would do"),
-    ("--metadata", "`metadata` in [[headers]] sets it"),
-];
 
 /// Reads the commands of a file, and tells whether there are any that upload.
 pub(super) fn read(
@@ -145,7 +107,7 @@ fn unsaid(part: &FolderUpload, bases: &[&FolderUpload], carried: &mut CarriedSet
         return carried.leave(&what, why);
     }
     // These ask for what every deploy does.
-    let is_told = |name: &&str| OPTIONS.contains(&(*name, ""));
+    let is_told = |name: &&str| row(OPTIONS, name) == Some("");
     let names = part.command.options.iter().map(|(name, _)| name.as_str());
     let mut names: Vec<_> = names.filter(|name| !is_told(name)).collect();
     names.dedup();
@@ -284,12 +246,8 @@ fn parts_of(base: &FolderUpload, parts: &[&FolderUpload], carried: &mut CarriedS
 
 /// Carries over the headers that a command sets.
 fn headers(what: &str, folder: &str, part: &FolderUpload, carried: &mut CarriedSettings) {
-    let is_header = |name: &str| HEADERS.split_whitespace().any(|header| header == name);
-    let set = part
-        .command
-        .options
-        .iter()
-        .filter(|(name, _)| is_header(name));
+    let set = part.command.options.iter();
+    let set = set.filter(|(name, _)| is_header(name));
     let set: ForeignTable = set
         .map(|(name, value)| (name[2..].to_owned(), known(value)))
         .collect();
@@ -297,14 +255,7 @@ fn headers(what: &str, folder: &str, part: &FolderUpload, carried: &mut CarriedS
     if fields.is_empty() {
         return;
     }
-    let filters = part
-        .command
-        .options
-        .iter()
-        .filter(|(name, _)| name == "--exclude" || name == "--include");
-    let mut filters: Vec<(bool, &str)> = filters
-        .map(|(name, glob)| (name == "--include", glob.as_str()))
-        .collect();
+    let mut filters: Vec<_> = part.filters().collect();
     if filters.first() == Some(&(false, "*")) {
         filters.remove(0);
     } else {
@@ -316,36 +267,26 @@ fn headers(what: &str, folder: &str, part: &FolderUpload, carried: &mut CarriedS
     });
     match globs.collect::<Option<Vec<_>>>() {
         Some(globs) => carried.rule(what, globs, fields),
-        None => {
-            let said: Vec<_> = fields
-                .iter()
-                .map(|(key, value)| super::carried::line(key, value))
-                .collect();
-            carried.leave(
-                what,
-                &format!("no glob says its filters; it had {}", said.join(", ")),
-            );
-        }
+        None => carried.leave(what, &format!("no glob says its filters{}", had(&fields))),
     }
+}
+
+/// Tells whether an option sets a header. That of `--metadata` is written in another way.
+fn is_header(option: &str) -> bool {
+    row(OPTIONS, option).is_none() && row(HEADERS, option).is_some()
 }
 
 /// Carries over what other options mean.
 fn options(what: &str, command: &AwsCommand, carried: &mut CarriedSettings) {
     for (name, value) in &command.options {
-        let is_said = [HEADERS, "--include --exclude"]
-            .join(" ")
-            .split_whitespace()
-            .any(|said| said == name);
-        let row = OPTIONS
-            .iter()
-            .find(|(option, _)| option == name)
-            .map(|(_, ours)| *ours);
         let what = format!("{what}, {name}");
-        match row.map(|ours| (ours.strip_prefix('='), ours)) {
-            _ if is_said => {}
-            Some((Some(key), _)) => carried.carry(&what, key, &known(value)),
-            Some((None, "")) => {}
-            Some((None, why)) => carried.leave(&what, why),
+        match row(OPTIONS, name) {
+            Some("") => {}
+            Some(ours) => match ours.strip_prefix('=') {
+                Some(key) => carried.carry(&what, key, &known(value)),
+                None => carried.leave(&what, ours),
+            },
+            None if is_header(name) || ["--include", "--exclude"].contains(&name.as_str()) => {}
             None => carried.leave(&what, "this option is not known here"),
         }
     }

@@ -12,10 +12,7 @@ use super::value::{ForeignTable, ForeignValue, plain_name};
 pub(super) fn read(deployment: &ForeignValue, carried: &mut CarriedSettings) {
     carry(deployment.entries(), HUGO, carried);
     let mut rules = Vec::new();
-    let matchers = deployment
-        .get("matchers")
-        .map_or(&[][..], ForeignValue::items);
-    for (number, matcher) in matchers.iter().enumerate() {
+    for (number, matcher) in deployment.items_of("matchers").iter().enumerate() {
         let what = format!("matchers, number {}", number + 1);
         let is_header =
             |name: &str| !["pattern", "gzip", "force"].contains(&plain_name(name).as_str());
@@ -27,11 +24,7 @@ pub(super) fn read(deployment: &ForeignValue, carried: &mut CarriedSettings) {
         }
     }
     carried.first_matches(rules);
-    let mut targets: Vec<_> = deployment
-        .get("targets")
-        .map_or(&[][..], ForeignValue::items)
-        .iter()
-        .collect();
+    let mut targets: Vec<_> = deployment.items_of("targets").iter().collect();
     let usual = deployment.get("target");
     targets.sort_by_key(|target| usual.is_none() || target.get("name") != usual);
     for target in targets {
@@ -41,12 +34,9 @@ pub(super) fn read(deployment: &ForeignValue, carried: &mut CarriedSettings) {
 
 /// Takes the first target for the top level, and others for `[env.NAME]`.
 fn hugo_target(target: &ForeignValue, carried: &mut CarriedSettings) {
-    let name = target.get("name").and_then(ForeignValue::as_text);
+    let name = target.text_of("name");
     let what = format!("target {}", name.as_deref().unwrap_or("without a name"));
-    let url = target
-        .get("url")
-        .and_then(ForeignValue::as_text)
-        .unwrap_or_default();
+    let url = target.text_of("url").unwrap_or_default();
     let Some(address) = url.strip_prefix("s3://") else {
         return carried.leave(&what, &format!("it is not in S3: {url}"));
     };
@@ -70,17 +60,13 @@ fn hugo_target(target: &ForeignValue, carried: &mut CarriedSettings) {
     if let Some(id) = target.get("cloudFrontDistributionID") {
         keys.push(("distribution", id.clone()));
     }
-    for (key, why) in target
-        .entries()
-        .iter()
-        .filter_map(|(key, _)| Some((key, row(HUGO_TARGET, key)?)))
-    {
-        if !why.is_empty() {
+    for (key, _) in target.entries() {
+        if let Some(why) = row(HUGO_TARGET, key).filter(|why| !why.is_empty()) {
             carried.leave(&format!("{what}, {key}"), why);
         }
     }
     let is_first = carried.key("bucket").is_none();
-    if let Some(pattern) = target.get("exclude").and_then(ForeignValue::as_text) {
+    if let Some(pattern) = target.text_of("exclude") {
         match pattern::of_path_glob(&pattern).filter(|_| is_first) {
             Some(globs) => carried.exclude(globs),
             None if is_first => {

@@ -17,7 +17,7 @@ use std::path::Path;
 
 use serde_saphyr::options::DuplicateKeyPolicy;
 
-use super::mistake::position;
+use super::mistake::{position, unreadable};
 use crate::error::Error;
 pub(crate) use carried::CarriedSettings;
 use value::ForeignValue;
@@ -30,14 +30,13 @@ const GATSBY: &str = "gatsby-plugin-s3";
 /// `Exit::Usage` where the file cannot be read, is broken, naming the line, or has nothing of the kind.
 pub(crate) fn read(path: &Path) -> Result<(&'static str, CarriedSettings), Error> {
     let shown = path.display();
-    let unreadable = |error| Error::usage(format!("cannot read {shown}")).because(error);
     let is_special = |about: std::fs::Metadata| !about.is_file() && !about.is_dir();
     if std::fs::metadata(path).is_ok_and(is_special) {
         return Err(Error::usage(format!(
             "cannot read {shown}: it is no regular file"
         )));
     }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, error))?;
     let text = text.trim_start_matches('\u{feff}');
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let broken =

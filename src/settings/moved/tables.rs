@@ -1,10 +1,14 @@
 //! What each key of another tool comes to. Each row is as the tool's own documentation says.
 
-use super::carried::ACL;
 use super::value::plain_name;
 
 /// A tool's key, and `=KEY` of deploy.toml that means the same, or what is said of it. Empty: it is read by itself.
 pub(super) type KeyTable = &'static [(&'static str, &'static str)];
+
+/// What takes the place of rights of single objects.
+pub(super) const ACL: &str = "objects get no ACL here, and those that change lose theirs: before the first deploy let CloudFront \
+    read the bucket by an origin access control or a bucket policy (`unstale doctor` looks)";
+const ENCRYPTION: &str = "the bucket's own encryption holds";
 
 const CREDENTIALS: &str =
     "no secret is taken over: the usual AWS variables, profiles and roles are read";
@@ -18,6 +22,8 @@ const STRIPPED: &str = "pages keep their keys; folders answer by a function (`re
 pub(super) const CHECKED: &str =
     "what did not change is not uploaded; `unstale deploy --force` uploads all";
 const SHOWN: &str = "`unstale plan` shows what a deploy would do";
+const BY_CONTENT: &str = "what changed is told by content, so size and time do not matter";
+const ORDER: &str = "pages go live after what they refer to, by themselves";
 const BY_ITSELF: &str = "it is the way of every deploy";
 
 pub(super) const S3_WEBSITE: KeyTable = &[
@@ -96,10 +102,7 @@ pub(super) const HUGO: KeyTable = &[
     ("matchers", ""),
     ("targets", ""),
     ("target", ""),
-    (
-        "order",
-        "pages go live after what they refer to, by themselves",
-    ),
+    ("order", ORDER),
     ("maxDeletes", "=max-delete"),
     ("workers", PARALLEL),
     ("confirm", SHOWN),
@@ -130,21 +133,15 @@ pub(super) const FINCH: KeyTable = &[
         "redirectAllRequestsTo",
         "`canonical-host` sends viewers of other names to one",
     ),
-    (
-        "uploadOrder",
-        "pages go live after what they refer to, by themselves",
-    ),
-    (
-        "orderSpec",
-        "pages go live after what they refer to, by themselves",
-    ),
+    ("uploadOrder", ORDER),
+    ("orderSpec", ORDER),
     (
         "bucketPolicyFile",
         "the bucket's policy stays as it is; `unstale policy` prints what a deploy needs",
     ),
     ("corsFile", "the bucket's CORS rules stay as they are"),
     ("manageResources", "a deploy makes and changes no bucket"),
-    ("sse", "the bucket's own encryption holds"),
+    ("sse", ENCRYPTION),
     ("tags", "the bucket's tags stay as they are"),
 ];
 
@@ -184,6 +181,56 @@ pub(super) const GATSBY: KeyTable = &[
     ("partSize", PARALLEL),
     ("verbose", "`--verbose`"),
     ("fixFirefoxCaching", BY_ITSELF),
+];
+
+/// Options of `aws s3`; headers, which are read by themselves, stand in [`HEADERS`].
+pub(super) const OPTIONS: KeyTable = &[
+    ("--region", "=region"),
+    ("--profile", "=profile"),
+    ("--endpoint-url", "=endpoint-url"),
+    ("--recursive", ""),
+    ("--delete", ""),
+    ("--quiet", ""),
+    ("--only-show-errors", ""),
+    ("--no-progress", ""),
+    ("--no-paginate", ""),
+    ("--follow-symlinks", ""),
+    ("--size-only", BY_CONTENT),
+    ("--exact-timestamps", BY_CONTENT),
+    (
+        "--metadata-directive",
+        "headers that differ are set by a copy in place",
+    ),
+    (
+        "--no-follow-symlinks",
+        "`symlinks = \"skip\"` leaves links out",
+    ),
+    (
+        "--no-guess-mime-type",
+        "content types are told by the name; [[headers]] sets others",
+    ),
+    ("--dryrun", "`unstale plan` shows what a deploy would do"),
+    ("--metadata", "`metadata` in [[headers]] sets it"),
+];
+
+/// Headers, as all tools name them.
+pub(super) const HEADERS: KeyTable = &[
+    ("cache-control", "=cache-control"),
+    ("content-type", "=content-type"),
+    ("content-disposition", "=content-disposition"),
+    ("content-language", "=content-language"),
+    ("content-encoding", "=content-encoding"),
+    ("storage-class", "=storage-class"),
+    ("x-amz-storage-class", "=storage-class"),
+    ("metadata", "=metadata"),
+    ("acl", ACL),
+    ("x-amz-acl", ACL),
+    ("grants", ACL),
+    ("server-side-encryption", ENCRYPTION),
+    ("x-amz-server-side-encryption", ENCRYPTION),
+    ("sse", ENCRYPTION),
+    ("sse-kms-key-id", ENCRYPTION),
+    ("expires", "a date passes: say max-age in cache-control"),
 ];
 
 /// Finds what a key comes to.

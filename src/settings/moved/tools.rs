@@ -1,10 +1,12 @@
 //! Tools whose settings are tables: what takes more than a row in `tables`.
 
+use std::fmt::Display;
+
 use serde_json::{Value, json};
 
-use super::carried::{ACL, CarriedKeys, CarriedSettings, FirstMatch};
+use super::carried::{CarriedKeys, CarriedSettings, FirstMatch};
 use super::pattern;
-use super::tables::{FINCH, GATSBY, KeyTable, PURGED, S3_WEBSITE, S3DEPLOY, STAYS, row};
+use super::tables::{ACL, FINCH, GATSBY, KeyTable, PURGED, S3_WEBSITE, S3DEPLOY, STAYS, row};
 use super::value::{ForeignValue, literal, plain_name};
 
 /// Keys that are read by themselves, entry by entry.
@@ -39,29 +41,20 @@ pub(super) fn s3_website(file: &ForeignValue, carried: &mut CarriedSettings) {
         match name.as_str() {
             "max_age" | "cache_control" => by_glob(name, "cache-control", value, carried),
             "content_type" => by_glob(name, "content-type", value, carried),
-            "gzip" if value.is(true) => gzip(&[".html", ".css", ".js", ".txt"], carried),
+            "gzip" if value.is(true) => gzip([".html", ".css", ".js", ".txt"], carried),
             "gzip" => {
-                let endings: Vec<_> = value
-                    .items()
-                    .iter()
-                    .filter_map(ForeignValue::as_text)
-                    .collect();
-                let endings: Vec<_> = endings
-                    .iter()
-                    .map(String::as_str)
-                    .filter(|end| end.starts_with('.'))
-                    .collect();
+                let endings = value.items().iter().filter_map(ForeignValue::as_text);
+                let endings: Vec<_> = endings.filter(|end| end.starts_with('.')).collect();
                 if endings.is_empty() && !value.is(false) {
                     carried.leave(name, "it names no endings such as .html");
                 }
-                gzip(&endings, carried);
+                gzip(endings, carried);
             }
             "exclude_from_upload" => exclude(name, value, carried),
             _ => {}
         }
     }
-    let redirects = file.get("redirects").map_or(&[][..], ForeignValue::entries);
-    for (from, to) in redirects {
+    for (from, to) in file.entries_of("redirects") {
         let what = format!("redirects, {from}");
         if let Some(Value::String(to)) = carried.known(&what, to) {
             carried.redirect(&what, (from, &to), 301);
@@ -78,19 +71,16 @@ pub(super) fn s3deploy(file: &ForeignValue, carried: &mut CarriedSettings) {
             exclude(name, value, carried);
         }
     }
-    let routes = file.get("routes").map_or(&[][..], ForeignValue::items);
     let mut rules = Vec::new();
-    for (number, route) in routes.iter().enumerate() {
+    for (number, route) in file.items_of("routes").iter().enumerate() {
         let what = format!("routes, number {}", number + 1);
-        if let Some(expression) = route
-            .get("route")
-            .filter(|_| route.get("ignore").is_some_and(|it| it.is(true)))
-        {
+        let is_ignored = route.get("ignore").is_some_and(|ignore| ignore.is(true));
+        if let Some(expression) = route.get("route").filter(|_| is_ignored) {
             exclude(&what, expression, carried);
             carried.leave(&what, STAYS);
             continue;
         }
-        let headers = route.get("headers").map_or(&[][..], ForeignValue::entries);
+        let headers = route.entries_of("headers");
         rules.extend(first_match(&what, "route", (route, headers), carried));
         for (key, _) in route.entries() {
             if !["route", "headers", "gzip", "ignore"].contains(&key.as_str()) {
@@ -107,24 +97,15 @@ pub(super) fn finch(file: &ForeignValue, carried: &mut CarriedSettings) {
     let Some(client) = client else { return };
     carry(client.entries(), FINCH, carried);
     if client.get("distributionFolder").is_none() {
-        carried.carry(
-            "distributionFolder",
-            "dir",
-            &ForeignValue::text("client/dist"),
-        );
+        let usual = ForeignValue::text("client/dist");
+        carried.carry("distributionFolder", "dir", &usual);
     }
-    if let Some(region) = file
-        .get("provider")
-        .and_then(|provider| provider.get("region"))
-    {
+    let provider = file.get("provider");
+    if let Some(region) = provider.and_then(|provider| provider.get("region")) {
         carried.carry("provider, region", "region", region);
     }
     error_document(client, carried);
-    let mut headers: Vec<_> = client
-        .get("objectHeaders")
-        .map_or(&[][..], ForeignValue::entries)
-        .iter()
-        .collect();
+    let mut headers: Vec<_> = client.entries_of("objectHeaders").iter().collect();
     // What is said of all is weaker than globs, those than folders, and those than files.
     let strength = |name: &str| match name {
         "ALL_OBJECTS" => 0,
@@ -135,10 +116,9 @@ pub(super) fn finch(file: &ForeignValue, carried: &mut CarriedSettings) {
     headers.sort_by_key(|(name, _)| strength(name));
     for (name, list) in headers {
         let what = format!("objectHeaders, {name}");
-        let pairs = list
-            .items()
-            .iter()
-            .filter_map(|pair| Some((pair.get("name")?.as_text()?, pair.get("value")?.clone())));
+        let pairs = list.items().iter();
+        let pairs =
+            pairs.filter_map(|pair| Some((pair.text_of("name")?, pair.get("value")?.clone())));
         let fields = carried.fields(&what, &pairs.collect::<Vec<_>>());
         let globs = match name.as_str() {
             "ALL_OBJECTS" => Some(vec!["*".to_owned()]),
@@ -160,15 +140,14 @@ pub(super) fn finch(file: &ForeignValue, carried: &mut CarriedSettings) {
 pub(super) fn gatsby(options: &ForeignValue, carried: &mut CarriedSettings) {
     carry(options.entries(), GATSBY, carried);
     carried.carry("gatsby", "dir", &ForeignValue::text("public"));
-    match options.get("removeNonexistentObjects") {
-        Some(value) if value.is(true) => {}
-        Some(value) => carried.carry("removeNonexistentObjects", "delete", value),
-        None => {}
+    let removes = options.get("removeNonexistentObjects");
+    if let Some(value) = removes.filter(|value| !value.is(true)) {
+        carried.carry("removeNonexistentObjects", "delete", value);
     }
     if options.get("acl").is_none() {
         carried.leave("acl", &format!("it is public-read unless it is set: {ACL}"));
     }
-    for (name, params) in options.get("params").map_or(&[][..], ForeignValue::entries) {
+    for (name, params) in options.entries_of("params") {
         let what = format!("params, {name}");
         let fields = carried.fields(&what, params.entries());
         rule(&what, name, (pattern::of_path_glob(name), fields), carried);
@@ -225,7 +204,7 @@ pub(super) fn first_match(
     (table, headers): (&ForeignValue, &[(String, ForeignValue)]),
     carried: &mut CarriedSettings,
 ) -> Option<FirstMatch> {
-    let Some(pattern) = table.get(key).and_then(ForeignValue::as_text) else {
+    let Some(pattern) = table.text_of(key) else {
         carried.leave(what, &format!("it has no {key}"));
         return None;
     };
@@ -265,13 +244,10 @@ fn by_glob(what: &str, header: &str, value: &ForeignValue, carried: &mut Carried
     }
 }
 
-fn gzip(endings: &[&str], carried: &mut CarriedSettings) {
-    let globs = endings.iter().map(|ending| format!("*{ending}")).collect();
-    carried.rule(
-        "gzip",
-        globs,
-        vec![("compress".to_owned(), json!(["gzip"]))],
-    );
+fn gzip(endings: impl IntoIterator<Item: Display>, carried: &mut CarriedSettings) {
+    let globs = endings.into_iter().map(|ending| format!("*{ending}"));
+    let fields = vec![("compress".to_owned(), json!(["gzip"]))];
+    carried.rule("gzip", globs.collect(), fields);
 }
 
 /// Leaves out what expressions find.
@@ -294,27 +270,15 @@ fn error_document(table: &ForeignValue, carried: &mut CarriedSettings) {
 
 /// Carries over S3's routing rules for a prefix of keys, and what redirects need.
 fn routing_rules(table: &ForeignValue, carried: &mut CarriedSettings) {
-    for rule in table
-        .get("routing_rules")
-        .map_or(&[][..], ForeignValue::items)
-    {
-        let said = route(rule);
-        match said
-            .as_ref()
-            .filter(|_| literal(&rule.json().to_string()).is_some())
-        {
-            Some((from, to, status)) => carried.redirect("routing_rules", (from, to), *status),
+    for rule in table.items_of("routing_rules") {
+        let shown = rule.json().to_string();
+        match route(rule).filter(|_| literal(&shown).is_some()) {
+            Some((from, to, status)) => carried.redirect("routing_rules", (&from, &to), status),
             None => {
                 // With spaces, so that its line can be broken.
-                let rule = rule
-                    .json()
-                    .to_string()
-                    .replace("\":", "\": ")
-                    .replace(",\"", ", \"");
-                carried.leave(
-                    "routing_rules",
-                    &format!("write it as [[redirects]]: {rule}"),
-                );
+                let shown = shown.replace("\":", "\": ").replace(",\"", ", \"");
+                let why = format!("write it as [[redirects]]: {shown}");
+                carried.leave("routing_rules", &why);
             }
         }
     }
@@ -328,8 +292,8 @@ fn routing_rules(table: &ForeignValue, carried: &mut CarriedSettings) {
 /// Returns the redirect of a routing rule, where it is for all keys of a folder.
 fn route(rule: &ForeignValue) -> Option<(String, String, u16)> {
     let (condition, target) = (rule.get("condition")?, rule.get("redirect")?);
-    let text = |name: &str| target.get(name).and_then(ForeignValue::as_text);
-    let folder = condition.get("key_prefix_equals")?.as_text()?;
+    let text = |name: &str| target.text_of(name);
+    let folder = condition.text_of("key_prefix_equals")?;
     let known = [
         "hostname",
         "protocol",

@@ -69,7 +69,7 @@ pub(super) fn left_out(
 
 impl FolderUpload<'_> {
     /// Returns its filters in their order; `true`: included.
-    fn filters(&self) -> impl Iterator<Item = (bool, &str)> {
+    pub(super) fn filters(&self) -> impl Iterator<Item = (bool, &str)> {
         let options = self.command.options.iter();
         options.filter_map(|(name, glob)| match name.as_str() {
             "--include" => Some((true, glob.as_str())),

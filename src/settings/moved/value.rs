@@ -46,6 +46,21 @@ impl ForeignValue {
         entry.map(|(_, value)| value)
     }
 
+    /// Returns the entries of the table that an entry is; none where it is none.
+    pub(super) fn entries_of(&self, name: &str) -> &[(String, Self)] {
+        self.get(name).map_or(&[], Self::entries)
+    }
+
+    /// Returns the elements of the list that an entry is, or the entry itself.
+    pub(super) fn items_of(&self, name: &str) -> &[Self] {
+        self.get(name).map_or(&[], Self::items)
+    }
+
+    /// Returns the text of an entry that is a single value.
+    pub(super) fn text_of(&self, name: &str) -> Option<String> {
+        self.get(name)?.as_text()
+    }
+
     /// Returns a single value's text; nothing of lists, tables and null.
     pub(super) fn as_text(&self) -> Option<String> {
         match self {
