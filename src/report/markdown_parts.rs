@@ -10,8 +10,8 @@ use super::sizes::by_type;
 use super::summary::{self, Completions};
 use super::text::{bytes, count, counted, destination, shown};
 use crate::job::DeploySummary;
+use crate::plan::Plan;
 use crate::plan::lost::LostUrl;
-use crate::plan::{Plan, Reason};
 
 /// Changes listed.
 const MAX_CHANGES: usize = 20;
@@ -82,16 +82,11 @@ fn warnings(plan: &Plan, refused: &[String]) -> String {
 }
 
 pub(super) fn changes(plan: &Plan) -> String {
-    let changed = plan.changes.iter();
-    let changed = changed.map(|change| (&change.key, ChangeRow::of(change, plan).why, change.size));
-    let deleted = plan.deletions.iter();
-    let removed = Reason::Removed.word().to_owned();
-    let deleted = deleted.map(|deletion| (&deletion.key, removed.clone(), deletion.size));
     let number = plan.changes.len() + plan.deletions.len();
-    let first = changed.chain(deleted).take(MAX_CHANGES);
-    let (rows, left_out) = fitting(first, BUDGET, |(key, why, size)| {
-        let (key, why) = (cell(key.as_str()), prose(&why));
-        format!("| {key} | {why} | {} |\n", bytes(size))
+    let first = ChangeRow::all(plan).take(MAX_CHANGES);
+    let (rows, left_out) = fitting(first, BUDGET, |row| {
+        let (key, why) = (cell(row.key), prose(&row.why));
+        format!("| {key} | {why} | {} |\n", bytes(row.size))
     });
     if number == 0 {
         return String::new();
