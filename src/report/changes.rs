@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::json::merged;
 use super::options::TextLook;
 use super::text::{Paint, bytes, columns, count, elided, padded, shown};
-use crate::edge::{Cover, Money};
+use crate::edge::Money;
 use crate::plan::{Change, ChangeAction, DistributionPurge, PastContent, Plan, Reason};
 
 /// Changes shown where not all are asked for.
@@ -79,12 +79,7 @@ impl<'a> ChangeRow<'a> {
 
 /// Lists the changes by reason and key: some of each reason where they are many and not all are asked for.
 pub(super) fn list(plan: &Plan, look: TextLook) -> Option<String> {
-    let most = if look.verbose {
-        usize::MAX
-    } else {
-        MAX_CHANGES
-    };
-    let (rows, left_out) = rows(plan, most);
+    let (rows, left_out) = rows(plan, look.most(MAX_CHANGES));
     let key = rows.iter().map(|row| columns(&shown(row.key))).max()?;
     let why = rows.iter().map(|row| columns(&row.why)).max()?;
     // Sign, size and gaps take 16; a long key leaves at least 20 to the reason, and a long reason 20 to the key.
@@ -172,11 +167,7 @@ fn by_reason(changes: &[&Change]) -> String {
 /// Returns what the plan comes to as fields of an object.
 pub(super) fn totals_json(plan: &Plan) -> Value {
     let (uploads, copies) = uploads_and_copies(plan);
-    let purges = plan.purges.iter();
-    let covers: Vec<&Cover> = purges
-        .flat_map(|purge| [&purge.purge.cover, &purge.after.cover])
-        .collect();
-    let paths: u64 = covers.iter().map(|cover| cover.paths()).sum();
+    let all_paths: u64 = plan.purges.iter().map(DistributionPurge::paths).sum();
     let resent: u64 = plan.purges.iter().map(|purge| purge.resent.count).sum();
     let cost: Money = plan.purges.iter().map(DistributionPurge::cost).sum();
     let reasons = plan.counts().into_iter();
@@ -194,7 +185,7 @@ pub(super) fn totals_json(plan: &Plan) -> Value {
             "objects": plan.kept_copies.copies.len(), "bytes": plan.kept_copies.bytes(),
             "copies": plan.kept_copies.requests(), "cost-usd": plan.kept_copies.cost().dollars(),
         },
-        "debts": plan.debts, "paths": paths, "resent-paths": resent, "cost-usd": cost.dollars(),
+        "debts": plan.debts, "paths": all_paths - resent, "resent-paths": resent, "cost-usd": cost.dollars(),
     })
 }
 

@@ -3,7 +3,7 @@
 //! Names stand in code spans, where nothing is a mention, a link or markup.
 
 use super::changes::ChangeRow;
-use super::findings::{amount, other_warnings};
+use super::findings::{amount, faulty_links, link_text, other_warnings};
 use super::fitting::fitting;
 use super::lost::{fate, hint, title};
 use super::sizes::by_type;
@@ -128,20 +128,13 @@ fn budget(plan: &Plan) -> String {
 }
 
 fn links(plan: &Plan) -> String {
-    let Some((report, summary)) = plan.links.as_ref().and_then(|it| Some((it, it.summary()?)))
-    else {
+    let Some((report, summary)) = faulty_links(plan) else {
         return String::new();
     };
     let problems = &report.problems;
     let first = problems.iter().take(MAX_LINKS);
     let (lines, left_out) = fitting(first, BUDGET, |problem| {
-        let (page, to) = (code(problem.page()), code(&problem.to));
-        let suggestion = problem.suggestion.as_deref();
-        let suggestion = suggestion.map(|to| format!("; {} is there", code(to)));
-        let fault = problem.sort.fault();
-        let suggestion = suggestion.unwrap_or_default();
-        let elsewhere = problem.elsewhere();
-        format!("- {page}: {to} {fault}{suggestion}{elsewhere}\n")
+        format!("- {}\n", link_text(problem, code))
     });
     let more = report.more(problems.len().min(MAX_LINKS) - left_out);
     let more = more.map(|more| format!("\n{more}\n")).unwrap_or_default();
