@@ -33,15 +33,15 @@ pub use object::{BucketObject, HeadAnswer, ObjectVersion, PastContent, WantedObj
 pub use open::OpenDeploys;
 pub use purge::TargetFacts;
 
-/// Why an object is changed.
+/// Why an object is changed, in the order in which people are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     New,
     Content,
+    Forced,
     Headers,
     Removed,
-    Forced,
 }
 
 impl Reason {

@@ -1,5 +1,6 @@
 //! Progress on a terminal: a spinner for each thing that runs, a bar for the uploads; all of it gone at the end.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -22,15 +23,22 @@ const TIGHT: usize = 64;
 /// Columns of a time and the gap before it.
 const CLOCK: usize = 13;
 
+/// What a bar is of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum BarKind {
+    Scan,
+    List,
+    Lock,
+    Upload,
+    Purge,
+}
+
 /// The bars that are to be seen now.
+#[derive(Default)]
 pub(super) struct ProgressBars {
     drawn: MultiProgress,
     look: TextLook,
-    scan: Option<ProgressBar>,
-    list: Option<ProgressBar>,
-    lock: Option<ProgressBar>,
-    upload: Option<ProgressBar>,
-    purge: Option<ProgressBar>,
+    bars: BTreeMap<BarKind, ProgressBar>,
     walked: u64,
     accepted: u64,
     completed: u64,
@@ -40,28 +48,21 @@ impl ProgressBars {
     /// Returns bars for stderr, which looks like that.
     pub(super) fn new(look: TextLook) -> Self {
         Self {
-            drawn: MultiProgress::new(),
             look,
-            scan: None,
-            list: None,
-            lock: None,
-            upload: None,
-            purge: None,
-            walked: 0,
-            accepted: 0,
-            completed: 0,
+            ..Self::default()
         }
     }
 
     /// Shows what an event tells; `progress` has taken note of it already.
     pub(super) fn event(&mut self, event: &DeployEvent, progress: &UploadProgress) {
         if !matches!(event, DeployEvent::LockAwaited { .. }) {
-            clear(&mut self.lock);
+            self.remove(BarKind::Lock);
         }
         match event {
             DeployEvent::Walked(files) => {
                 self.walked = *files;
-                self.scan(counted(*files, "file"));
+                let files = counted(*files, "file");
+                self.spin(BarKind::Scan, format!("Reading the build: {files}"));
             }
             DeployEvent::Hashed { files, bytes: size } => {
                 let walked = match self.walked {
@@ -69,28 +70,35 @@ impl ProgressBars {
                     walked => format!(" of {}", count(walked)),
                 };
                 let (files, size) = (count(*files), bytes(*size));
-                self.scan(format!("{files}{walked} files, {size}"));
+                let text = format!("Reading the build: {files}{walked} files, {size}");
+                self.spin(BarKind::Scan, text);
             }
-            DeployEvent::Scanned { .. } => clear(&mut self.scan),
+            DeployEvent::Scanned { .. } => self.remove(BarKind::Scan),
             DeployEvent::Listed(objects) => {
                 let objects = counted(*objects, "object");
-                self.list(format!("Listing the bucket: {objects}"));
+                self.spin(BarKind::List, format!("Listing the bucket: {objects}"));
             }
             DeployEvent::Asked { done, total } => {
                 let (done, total) = (count(*done), counted(*total, "object"));
-                self.list(format!("Asking for the headers of {done} of {total}"));
+                self.spin(
+                    BarKind::List,
+                    format!("Asking for the headers of {done} of {total}"),
+                );
             }
             DeployEvent::Kept { done, total } => {
                 let (done, total) = (count(*done), counted(*total, "object"));
-                self.list(format!("Keeping for rollback: {done} of {total}"));
+                self.spin(
+                    BarKind::List,
+                    format!("Keeping for rollback: {done} of {total}"),
+                );
             }
-            DeployEvent::ListingEnded(_) => clear(&mut self.list),
+            DeployEvent::ListingEnded(_) => self.remove(BarKind::List),
             DeployEvent::LockAwaited { .. } => {
                 // Room is left for the spinner.
                 let width = self.look.width.saturating_sub(3);
                 if let Some(text) = milestone(event) {
                     let text = elided(&text, width);
-                    spin(&self.drawn, &mut self.lock, self.look, text);
+                    self.spin(BarKind::Lock, text);
                 }
             }
             DeployEvent::UploadsBegan { files, bytes } if *files > 0 => {
@@ -138,14 +146,8 @@ impl ProgressBars {
 
     /// Takes every bar off the terminal.
     pub(super) fn clear(&mut self) {
-        for bar in [
-            &mut self.scan,
-            &mut self.list,
-            &mut self.lock,
-            &mut self.upload,
-            &mut self.purge,
-        ] {
-            clear(bar);
+        for bar in std::mem::take(&mut self.bars).values() {
+            bar.finish_and_clear();
         }
     }
 
@@ -154,19 +156,27 @@ impl ProgressBars {
         self.drawn.suspend(print);
     }
 
-    fn scan(&mut self, text: String) {
-        let text = format!("Reading the build: {text}");
-        spin(&self.drawn, &mut self.scan, self.look, text);
+    fn remove(&mut self, kind: BarKind) {
+        if let Some(bar) = self.bars.remove(&kind) {
+            bar.finish_and_clear();
+        }
     }
 
-    fn list(&mut self, text: String) {
-        spin(&self.drawn, &mut self.list, self.look, text);
+    /// Shows a text behind a spinner.
+    fn spin(&mut self, kind: BarKind, text: String) {
+        let bar = self.bars.entry(kind).or_insert_with(|| {
+            let bar = self.drawn.add(ProgressBar::new_spinner());
+            bar.set_style(style(&format!("{} {{wide_msg}}", spinner_key(self.look))));
+            bar.enable_steady_tick(TICK);
+            bar
+        });
+        bar.set_message(text);
     }
 
     /// Shows how far the purge is, or that it is completed.
     fn purge(&mut self, text: &str) {
         if self.accepted > 0 && self.completed >= self.accepted {
-            clear(&mut self.purge);
+            self.remove(BarKind::Purge);
         } else {
             self.show_purge(text);
         }
@@ -174,9 +184,9 @@ impl ProgressBars {
 
     /// Shows what the purge is at, and for how long already.
     fn show_purge(&mut self, text: &str) {
-        clear(&mut self.upload);
+        self.remove(BarKind::Upload);
         let text = elided(text, self.look.width.saturating_sub(3 + CLOCK));
-        let bar = self.purge.get_or_insert_with(|| {
+        let bar = self.bars.entry(BarKind::Purge).or_insert_with(|| {
             let template = format!("{} {{msg}}  {{took}}", spinner_key(self.look));
             let took = |state: &ProgressState, out: &mut dyn Write| {
                 let _ = out.write_str(&ticking(state.elapsed()));
@@ -190,17 +200,19 @@ impl ProgressBars {
     }
 
     fn begin_uploads(&mut self, files: u64, bytes: u64) {
-        clear(&mut self.list);
-        clear(&mut self.upload);
+        self.remove(BarKind::List);
+        self.remove(BarKind::Upload);
         let bar = self.drawn.add(ProgressBar::new(bytes + files * REQUEST));
         bar.set_style(upload_style(self.look));
         bar.set_prefix("Uploading");
         bar.enable_steady_tick(TICK);
-        self.upload = Some(bar);
+        self.bars.insert(BarKind::Upload, bar);
     }
 
     fn show_uploads(&mut self, progress: &UploadProgress) {
-        let Some(bar) = &self.upload else { return };
+        let Some(bar) = self.bars.get(&BarKind::Upload) else {
+            return;
+        };
         let (files, total_files) = (count(progress.files), count(progress.total_files));
         let files = format!("{files}/{total_files} files");
         bar.set_position(progress.bytes + progress.files * REQUEST);
@@ -222,25 +234,9 @@ impl ProgressBars {
             bar.set_message(files);
         }
         if progress.files >= progress.total_files {
-            clear(&mut self.upload);
+            self.remove(BarKind::Upload);
         }
     }
-}
-
-fn clear(slot: &mut Option<ProgressBar>) {
-    if let Some(bar) = slot.take() {
-        bar.finish_and_clear();
-    }
-}
-
-fn spin(drawn: &MultiProgress, slot: &mut Option<ProgressBar>, look: TextLook, text: String) {
-    let bar = slot.get_or_insert_with(|| {
-        let bar = drawn.add(ProgressBar::new_spinner());
-        bar.set_style(style(&format!("{} {{wide_msg}}", spinner_key(look))));
-        bar.enable_steady_tick(TICK);
-        bar
-    });
-    bar.set_message(text);
 }
 
 fn spinner_key(look: TextLook) -> &'static str {

@@ -7,81 +7,81 @@ use serde_json::{Value, json};
 use super::json::merged;
 use super::options::TextLook;
 use super::text::{Paint, bytes, columns, count, elided, padded, shown};
-use crate::edge::{Cover, Money};
+use crate::edge::Money;
 use crate::plan::{Change, ChangeAction, DistributionPurge, PastContent, Plan, Reason};
 
 /// Changes shown where not all are asked for.
 const MAX_CHANGES: usize = 30;
 
-/// One line of the list.
-pub(super) struct ChangeRow {
-    reason: Reason,
-    sign: char,
-    key: String,
-    /// Empty where nothing is sent.
-    size: String,
+/// An object that is changed or deleted.
+pub(super) struct ChangeRow<'a> {
+    pub(super) key: &'a str,
+    pub(super) reason: Reason,
+    pub(super) size: u64,
+    /// None where it is deleted.
+    pub(super) action: Option<&'a ChangeAction>,
+    /// The reason's word, and what else is to be said.
     pub(super) why: String,
 }
 
-impl ChangeRow {
-    pub(super) fn of(change: &Change, plan: &Plan) -> Self {
-        let doubt = plan.doubts.get(&change.key);
-        let doubt = doubt.map(|doubt| format!("; fingerprinted: no, {}", shown(doubt)));
-        let reason = format!("{}{}", change.reason.word(), doubt.unwrap_or_default());
-        let (sign, size, why) = match &change.action {
-            ChangeAction::Upload => ('~', bytes(change.size), reason),
-            ChangeAction::SetHeaders => ('=', String::new(), reason),
-            ChangeAction::CopyFrom { key, .. } => {
-                let why = format!("{reason}, copied from {}", shown(key.as_str()));
-                ('~', String::new(), why)
-            }
-            ChangeAction::Restore { from, .. } => {
-                let from = match from {
-                    PastContent::Version(_) => "an earlier version",
-                    PastContent::Kept(_) => "what was kept",
-                };
-                ('~', String::new(), format!("{reason}, copied from {from}"))
-            }
+impl<'a> ChangeRow<'a> {
+    /// Returns what changes, then what is deleted.
+    pub(super) fn all(plan: &'a Plan) -> impl Iterator<Item = Self> {
+        let changes = plan.changes.iter();
+        let deleted = plan.deletions.iter().map(|deletion| Self {
+            key: deletion.key.as_str(),
+            reason: Reason::Removed,
+            size: deletion.size,
+            action: None,
+            why: Reason::Removed.word().to_owned(),
+        });
+        changes.map(|change| Self::of(change, plan)).chain(deleted)
+    }
+
+    fn of(change: &'a Change, plan: &Plan) -> Self {
+        let mut why = change.reason.word().to_owned();
+        if let Some(doubt) = plan.doubts.get(&change.key) {
+            why.push_str(&format!("; fingerprinted: no, {}", shown(doubt)));
+        }
+        let from = match &change.action {
+            ChangeAction::Upload | ChangeAction::SetHeaders => None,
+            ChangeAction::CopyFrom { key, .. } => Some(shown(key.as_str())),
+            ChangeAction::Restore { from, .. } => Some(match from {
+                PastContent::Version(_) => "an earlier version".to_owned(),
+                PastContent::Kept(_) => "what was kept".to_owned(),
+            }),
         };
-        let is_new = change.reason == Reason::New;
+        let from = from.map(|from| format!(", copied from {from}"));
+        why.push_str(&from.unwrap_or_default());
         Self {
+            key: change.key.as_str(),
             reason: change.reason,
-            sign: if is_new { '+' } else { sign },
-            key: shown(change.key.as_str()),
-            size,
+            size: change.size,
+            action: Some(&change.action),
             why,
         }
     }
 
-    /// Returns its place in the list.
-    fn order(&self) -> (u8, &str) {
-        (rank(self.reason), &self.key)
-    }
-
     fn line(&self, key_width: usize, why_width: usize, paint: Paint) -> String {
-        let sign = self.sign.to_string();
-        let sign = match self.sign {
-            '+' => paint.green(&sign),
-            '-' => paint.red(&sign),
-            '=' => paint.cyan(&sign),
-            _ => paint.yellow(&sign),
+        let sign = match (self.action, self.reason) {
+            (None, _) => paint.red("-"),
+            (_, Reason::New) => paint.green("+"),
+            (Some(ChangeAction::SetHeaders), _) => paint.cyan("="),
+            _ => paint.yellow("~"),
         };
-        let key = padded(&elided(&self.key, key_width), key_width);
+        let key = padded(&elided(&shown(self.key), key_width), key_width);
+        let is_sent = self.action == Some(&ChangeAction::Upload);
+        let size = is_sent.then(|| bytes(self.size)).unwrap_or_default();
         let why = elided(&self.why, why_width);
-        format!("  {sign} {key}  {:>8}  {why}", self.size)
+        format!("  {sign} {key}  {size:>8}  {why}")
     }
 }
 
 /// Lists the changes by reason and key: some of each reason where they are many and not all are asked for.
 pub(super) fn list(plan: &Plan, look: TextLook) -> Option<String> {
-    let most = if look.verbose {
-        usize::MAX
-    } else {
-        MAX_CHANGES
-    };
-    let (rows, left_out) = rows(plan, most);
-    let widest = |text: fn(&ChangeRow) -> &str| rows.iter().map(|row| columns(text(row))).max();
-    let (key, why) = (widest(|row| &row.key)?, widest(|row| &row.why)?);
+    let (rows, left_out) = rows(plan, look.most(MAX_CHANGES));
+    let key = rows.iter().map(|row| columns(&shown(row.key))).max()?;
+    let why = rows.iter().map(|row| columns(&row.why)).max()?;
     // Sign, size and gaps take 16; a long key leaves at least 20 to the reason, and a long reason 20 to the key.
     let room = look.width.saturating_sub(16);
     let key_width = key.min(room.saturating_sub(why).max(20));
@@ -100,43 +100,25 @@ pub(super) fn more(left_out: usize, look: TextLook) -> Option<String> {
 }
 
 /// Returns the rows to show, `most` at most, and how many are left out.
-fn rows(plan: &Plan, most: usize) -> (Vec<ChangeRow>, usize) {
-    let changes = plan.changes.iter();
-    let mut rows: Vec<ChangeRow> = changes.map(|change| ChangeRow::of(change, plan)).collect();
-    rows.extend(plan.deletions.iter().map(|deletion| ChangeRow {
-        reason: Reason::Removed,
-        sign: '-',
-        key: shown(deletion.key.as_str()),
-        size: String::new(),
-        why: Reason::Removed.word().to_owned(),
-    }));
-    rows.sort_by(|one, other| one.order().cmp(&other.order()));
+fn rows<'a>(plan: &'a Plan, most: usize) -> (Vec<ChangeRow<'a>>, usize) {
+    let mut rows: Vec<ChangeRow> = ChangeRow::all(plan).collect();
+    rows.sort_by_key(|row| (row.reason, row.key));
     let left_out = rows.len().saturating_sub(most);
     if left_out > 0 {
         // The reasons take turns.
         let mut turns = BTreeMap::new();
-        let turn = |row: ChangeRow| {
-            let turn: &mut usize = turns.entry(rank(row.reason)).or_default();
+        let turn = |row: ChangeRow<'a>| {
+            let turn: &mut usize = turns.entry(row.reason).or_default();
             *turn += 1;
             (*turn, row)
         };
         let mut in_turn: Vec<(usize, ChangeRow)> = rows.into_iter().map(turn).collect();
-        in_turn.sort_by_key(|(turn, row)| (*turn, rank(row.reason)));
+        in_turn.sort_by_key(|(turn, row)| (*turn, row.reason));
         in_turn.truncate(most);
         rows = in_turn.into_iter().map(|(_, row)| row).collect();
-        rows.sort_by(|one, other| one.order().cmp(&other.order()));
+        rows.sort_by_key(|row| (row.reason, row.key));
     }
     (rows, left_out)
-}
-
-fn rank(reason: Reason) -> u8 {
-    match reason {
-        Reason::New => 0,
-        Reason::Content => 1,
-        Reason::Forced => 2,
-        Reason::Headers => 3,
-        Reason::Removed => 4,
-    }
 }
 
 /// Writes `12 to upload (1.3 MB): 1 new, 11 content`, `1 to delete`, ...: what there is none of is left out.
@@ -170,32 +152,22 @@ fn uploads_and_copies(plan: &Plan) -> (Vec<&Change>, Vec<&Change>) {
 
 /// Writes `1 new, 11 content`, or the word alone where there is one reason.
 fn by_reason(changes: &[&Change]) -> String {
-    let mut counts: BTreeMap<u8, (Reason, u64)> = BTreeMap::new();
+    let mut counts: BTreeMap<Reason, u64> = BTreeMap::new();
     for change in changes {
-        let (_, number) = counts
-            .entry(rank(change.reason))
-            .or_insert((change.reason, 0));
-        *number += 1;
+        *counts.entry(change.reason).or_default() += 1;
     }
-    let single = counts.len() == 1;
-    let part = |(reason, number): &(Reason, u64)| {
-        if single {
-            return reason.word().to_owned();
-        }
-        format!("{} {}", count(*number), reason.word())
-    };
-    let parts: Vec<String> = counts.values().map(part).collect();
-    parts.join(", ")
+    if let [reason] = counts.keys().collect::<Vec<_>>()[..] {
+        return reason.word().to_owned();
+    }
+    let parts = counts.iter();
+    let parts = parts.map(|(reason, number)| format!("{} {}", count(*number), reason.word()));
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// Returns what the plan comes to as fields of an object.
 pub(super) fn totals_json(plan: &Plan) -> Value {
     let (uploads, copies) = uploads_and_copies(plan);
-    let purges = plan.purges.iter();
-    let covers: Vec<&Cover> = purges
-        .flat_map(|purge| [&purge.purge.cover, &purge.after.cover])
-        .collect();
-    let paths: u64 = covers.iter().map(|cover| cover.paths()).sum();
+    let all_paths: u64 = plan.purges.iter().map(DistributionPurge::paths).sum();
     let resent: u64 = plan.purges.iter().map(|purge| purge.resent.count).sum();
     let cost: Money = plan.purges.iter().map(DistributionPurge::cost).sum();
     let reasons = plan.counts().into_iter();
@@ -213,7 +185,7 @@ pub(super) fn totals_json(plan: &Plan) -> Value {
             "objects": plan.kept_copies.copies.len(), "bytes": plan.kept_copies.bytes(),
             "copies": plan.kept_copies.requests(), "cost-usd": plan.kept_copies.cost().dollars(),
         },
-        "debts": plan.debts, "paths": paths, "resent-paths": resent, "cost-usd": cost.dollars(),
+        "debts": plan.debts, "paths": all_paths - resent, "resent-paths": resent, "cost-usd": cost.dollars(),
     })
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::json::merged;
 use super::printer::Printer;
-use super::text::{count, counted, shown};
+use super::text::{count, counted, shown_lines};
 use crate::aws::AwsError;
 use crate::aws::cloudfront::{ListedDistribution, ListedOrigin};
 use crate::edge::distribution::{DEFAULT_ERROR_TTL, is_bucket_domain};
@@ -37,8 +37,7 @@ impl Printer {
         };
         let lines = lines(details).into_iter().map(|(label, text)| {
             let label = format!("  {label:<LABEL$} ");
-            let indent = " ".repeat(label.len());
-            self.wrapped(&shown_lines(&text), &label, &indent)
+            self.labelled(&label, &shown_lines(&text))
         });
         let lines: Vec<String> = [head(distribution)].into_iter().chain(lines).collect();
         self.result(&lines.join("\n"), &merged(object, details_json(details)));
@@ -70,11 +69,6 @@ fn place(origin: &ListedOrigin) -> String {
     format!("{}{}", origin.domain, origin.path)
 }
 
-fn shown_lines(text: &str) -> String {
-    let lines: Vec<String> = text.lines().map(shown).collect();
-    lines.join("\n")
-}
-
 /// Returns what each line is about, and the line.
 fn lines(details: &Result<Distribution, AwsError>) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
@@ -92,11 +86,8 @@ fn lines(details: &Result<Distribution, AwsError>) -> Vec<(&'static str, String)
         lines.extend(errors.map(|response| ("error", error_in_words(response))));
         lines.push(("cache tags", tags_in_words(distribution)));
     }
-    lines.extend(
-        consequences(details)
-            .into_iter()
-            .map(|text| ("a deploy", text)),
-    );
+    let consequences = consequences(details).into_iter();
+    lines.extend(consequences.map(|text| ("a deploy", text)));
     lines
 }
 

@@ -13,12 +13,7 @@ const SUBJECT: usize = 14;
 impl Printer {
     /// Prints what was found, for programs as one object. Returns how many problems there are.
     pub(crate) fn check_up(&self, findings: &[Finding]) -> usize {
-        let count = |word: &str| {
-            findings
-                .iter()
-                .filter(|finding| finding.word() == word)
-                .count()
-        };
+        let count = |word: &str| findings.iter().filter(|it| it.word() == word).count();
         let (problems, warnings) = (count("problem"), count("warning"));
         for finding in findings {
             if !self.options.quiet || matches!(finding.word(), "problem" | "warning") {
@@ -34,10 +29,7 @@ impl Printer {
             "type": "doctor", "problems": problems, "warnings": warnings,
             "findings": findings.iter().map(json).collect::<Vec<_>>(),
         });
-        if !self.options.quiet {
-            self.line(&text);
-        }
-        self.object(&object);
+        self.told(&text, &object);
         problems
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::options::TextLook;
-use super::text::{shown, wrapped};
+use super::text::{self, shown_lines, wrapped};
 use crate::error::Error;
 
 /// Writes `error: MESSAGE`, its causes indented, `hint: HINT`.
@@ -12,7 +12,7 @@ pub(super) fn text(error: &Error, look: TextLook) -> String {
     let label = paint.red("error:");
     let mut lines = vec![labelled("error: ", &label, &error.message, width)];
     for cause in &error.causes {
-        lines.push(wrapped(&safe(cause), width, "  ", "    "));
+        lines.push(wrapped(&shown_lines(cause), width, "  ", "    "));
     }
     if let Some(hint) = &error.hint {
         lines.push(labelled("hint: ", &paint.cyan("hint:"), hint, width));
@@ -53,15 +53,8 @@ pub(super) fn warning_json(message: &str) -> Value {
 
 /// Paints the label after wrapping: colours take no columns.
 fn labelled(label: &str, painted: &str, message: &str, width: usize) -> String {
-    let indent = " ".repeat(label.len());
-    let text = wrapped(&safe(message), width, label, &indent);
+    let text = text::labelled(label, &shown_lines(message), width);
     text.replacen(label.trim_end(), painted, 1)
-}
-
-/// Escapes all that could steer a terminal but line breaks, which are the message's own.
-fn safe(message: &str) -> String {
-    let lines: Vec<String> = message.lines().map(shown).collect();
-    lines.join("\n")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::changes;
 use super::error::warning_json;
-use super::json::merged;
+use super::json::{merged, typed};
 use super::left_out;
 use super::text::{bytes, count as number, counted, duration, shown, ticking};
 use crate::job::DeployEvent;
@@ -93,6 +93,10 @@ pub(super) fn notable(event: &DeployEvent) -> Option<String> {
 /// Returns what is said of single objects with `--verbose`.
 pub(super) fn detail(event: &DeployEvent) -> Option<String> {
     let line = |done: &str, name: &str, why: &str| format!("{done:<12}{}{why}", shown(name));
+    let lines = |done: &str, names: &[String]| {
+        let lines: Vec<String> = names.iter().map(|name| line(done, name, "")).collect();
+        lines.join("\n")
+    };
     match event {
         DeployEvent::Changed {
             key,
@@ -113,15 +117,9 @@ pub(super) fn detail(event: &DeployEvent) -> Option<String> {
             };
             Some(line(done, key.as_str(), &why))
         }
-        DeployEvent::LeftOut(paths) => {
-            let lines = paths.iter().map(|path| line("left out", path, ""));
-            Some(lines.collect::<Vec<_>>().join("\n"))
-        }
+        DeployEvent::LeftOut(paths) => Some(lines("left out", paths)),
         DeployEvent::Deleted { key } => Some(line("deleted", key.as_str(), "")),
-        DeployEvent::PurgeAccepted { paths, .. } => {
-            let lines: Vec<String> = paths.iter().map(|path| line("purge", path, "")).collect();
-            Some(lines.join("\n"))
-        }
+        DeployEvent::PurgeAccepted { paths, .. } => Some(lines("purge", paths)),
         _ => None,
     }
 }
@@ -135,9 +133,7 @@ pub(super) fn json(event: &DeployEvent) -> Option<Value> {
         DeployEvent::LeftOut(paths) => json!({"type": "left-out", "paths": paths}),
         DeployEvent::ListingEnded(objects) => json!({"type": "listed", "objects": objects}),
         DeployEvent::Warned(message) => warning_json(message),
-        DeployEvent::Planned(plan) => {
-            merged(json!({"type": "planned"}), changes::totals_json(plan))
-        }
+        DeployEvent::Planned(plan) => typed("planned", changes::totals_json(plan)),
         DeployEvent::LockAwaited {
             who,
             until,

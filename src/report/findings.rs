@@ -10,7 +10,7 @@ use super::text::{bytes, columns, count, elided, padded, shown};
 use crate::edge::Money;
 use crate::plan::Plan;
 use crate::plan::budget::{BudgetLine, BudgetUnit};
-use crate::rules::link_report::LinkReport;
+use crate::rules::link_report::{LinkProblem, LinkReport};
 
 /// Writes a line for each limit; nothing where there are none.
 pub(super) fn budget_text(lines: &[BudgetLine], look: TextLook) -> String {
@@ -26,9 +26,10 @@ pub(super) fn budget_text(lines: &[BudgetLine], look: TextLook) -> String {
         let room = look.width.saturating_sub(columns(&row) + 2);
         let row = format!("{row}  {}", elided(&culprit, room));
         let row = row.trim_end();
-        rows.push(match line.is_passed() {
-            true => look.paint.red(row),
-            false => row.to_owned(),
+        rows.push(if line.is_passed() {
+            look.paint.red(row)
+        } else {
+            row.to_owned()
         });
     }
     if rows.is_empty() {
@@ -46,6 +47,26 @@ pub(super) fn other_warnings(plan: &Plan) -> Vec<&String> {
     warnings
         .filter(|warning| !listed.contains(*warning))
         .collect()
+}
+
+/// Returns the links that have a problem, and what they come to, where there are any.
+pub(super) fn faulty_links(plan: &Plan) -> Option<(&LinkReport, String)> {
+    let report = plan.links.as_ref()?;
+    Some((report, report.summary()?))
+}
+
+/// Writes a link that has a problem, its names by `code`.
+pub(super) fn link_text(problem: &LinkProblem, code: fn(&str) -> String) -> String {
+    let suggestion = problem.suggestion.as_deref();
+    let suggestion = suggestion.map(|to| format!("; {} is there", code(to)));
+    format!(
+        "{}: {} {}{}{}",
+        code(problem.page()),
+        code(&problem.to),
+        problem.sort.fault(),
+        suggestion.unwrap_or_default(),
+        problem.elsewhere()
+    )
 }
 
 /// Returns an object for each link of a page that has a problem.

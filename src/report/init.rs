@@ -1,9 +1,8 @@
 //! `unstale init`.
 
 use serde::Serialize;
-use serde_json::json;
 
-use super::json::merged;
+use super::json::typed;
 use super::printer::Printer;
 use super::text::shown;
 use crate::aws::AwsError;
@@ -53,7 +52,7 @@ impl Printer {
         } = written;
         self.result(
             &format!("Wrote {file}:\n\n{}", text.trim_end()),
-            &merged(json!({"type": "init"}), written),
+            &typed("init", written),
         );
         let yet = if written.is_built {
             ""

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::json::merged;
+use super::json::{merged, typed};
 use super::printer::Printer;
 use super::text::{counted, elided, shown};
 use crate::aws::AwsError;
@@ -99,9 +99,11 @@ impl Printer {
         let sent = &summary.invalidations;
         let paths: u64 = sent.iter().map(|sent| sent.paths).sum();
         let is_done = |sent: &InvalidationSummary| sent.status.eq_ignore_ascii_case("completed");
-        let mut text = match sent.iter().all(is_done) {
-            true => format!("Purged {}", counted(paths, "path")),
-            false => format!("CloudFront took {}, and purges on", counted(paths, "path")),
+        let number = counted(paths, "path");
+        let mut text = if sent.iter().all(is_done) {
+            format!("Purged {number}")
+        } else {
+            format!("CloudFront took {number}, and purges on")
         };
         if summary.left_out > 0 {
             let left_out = counted(summary.left_out, "path");
@@ -150,10 +152,7 @@ impl Printer {
                 [head].into_iter().chain(paths).collect()
             }
         };
-        self.result(
-            &text,
-            &merged(json!({"type": "invalidation"}), invalidation),
-        );
+        self.result(&text, &typed("invalidation", invalidation));
     }
 
     pub fn no_invalidations(&self, distribution: &str) {
@@ -165,6 +164,6 @@ impl Printer {
         for distribution in &counts.older_not_shown {
             self.note(&format!("older ones of {distribution} are not shown"));
         }
-        self.summary(merged(json!({"type": "summary"}), counts));
+        self.summary(typed("summary", counts));
     }
 }

@@ -15,3 +15,8 @@ struct MergedObjects<A, B> {
 pub(super) fn merged(first: impl Serialize, second: impl Serialize) -> Value {
     json!(MergedObjects { first, second })
 }
+
+/// Returns an object with its `type`.
+pub(super) fn typed(kind: &str, object: impl Serialize) -> Value {
+    merged(json!({"type": kind}), object)
+}

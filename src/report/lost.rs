@@ -1,9 +1,9 @@
 //! URLs that are lost, and the redirects that keep them. Pure.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::changes::more;
-use super::json::merged;
+use super::json::typed;
 use super::options::TextLook;
 use super::text::{count, counted, local_day, shown, wrapped};
 use crate::plan::lost::{LostUrl, PageSameness};
@@ -14,7 +14,7 @@ const MAX_SHOWN: usize = 10;
 /// Writes `1 URL will be gone: /about/ (live since 2026-05-03, linked from 2 pages); /me/ has the same content`, and below it the line
 /// of `_redirects` that keeps it; several one below the other.
 pub(super) fn text(lost: &[LostUrl], look: TextLook) -> Option<String> {
-    let most = if look.verbose { usize::MAX } else { MAX_SHOWN };
+    let most = look.most(MAX_SHOWN);
     let going = going(lost);
     let head = format!("{} will be gone:", counted(going, "URL"));
     let mut lines = Vec::new();
@@ -68,9 +68,11 @@ fn going(lost: &[LostUrl]) -> u64 {
 /// Returns `lost-url` objects, with the line of `_redirects` that keeps each.
 pub(super) fn json(lost: &[LostUrl]) -> impl Iterator<Item = Value> {
     lost.iter().map(|url| {
-        let object = merged(json!({"type": "lost-url"}), url);
-        let redirect = url.redirect().map(|line| json!({"redirect": line}));
-        merged(object, redirect.unwrap_or_else(|| json!({})))
+        let mut object = typed("lost-url", url);
+        if let Some(line) = url.redirect() {
+            object["redirect"] = Value::from(line);
+        }
+        object
     })
 }
 
@@ -105,6 +107,8 @@ fn sentence(url: &LostUrl) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::super::text::columns;
     use super::*;
     use crate::object::Key;

@@ -3,15 +3,15 @@
 //! Names stand in code spans, where nothing is a mention, a link or markup.
 
 use super::changes::ChangeRow;
-use super::findings::{amount, other_warnings};
+use super::findings::{amount, faulty_links, link_text, other_warnings};
 use super::fitting::fitting;
 use super::lost::{fate, hint, title};
 use super::sizes::by_type;
 use super::summary::{self, Completions};
 use super::text::{bytes, count, counted, destination, shown};
 use crate::job::DeploySummary;
+use crate::plan::Plan;
 use crate::plan::lost::LostUrl;
-use crate::plan::{Plan, Reason};
 
 /// Changes listed.
 const MAX_CHANGES: usize = 20;
@@ -82,16 +82,11 @@ fn warnings(plan: &Plan, refused: &[String]) -> String {
 }
 
 pub(super) fn changes(plan: &Plan) -> String {
-    let changed = plan.changes.iter();
-    let changed = changed.map(|change| (&change.key, ChangeRow::of(change, plan).why, change.size));
-    let deleted = plan.deletions.iter();
-    let removed = Reason::Removed.word().to_owned();
-    let deleted = deleted.map(|deletion| (&deletion.key, removed.clone(), deletion.size));
     let number = plan.changes.len() + plan.deletions.len();
-    let first = changed.chain(deleted).take(MAX_CHANGES);
-    let (rows, left_out) = fitting(first, BUDGET, |(key, why, size)| {
-        let (key, why) = (cell(key.as_str()), prose(&why));
-        format!("| {key} | {why} | {} |\n", bytes(size))
+    let first = ChangeRow::all(plan).take(MAX_CHANGES);
+    let (rows, left_out) = fitting(first, BUDGET, |row| {
+        let (key, why) = (cell(row.key), prose(&row.why));
+        format!("| {key} | {why} | {} |\n", bytes(row.size))
     });
     if number == 0 {
         return String::new();
@@ -133,20 +128,13 @@ fn budget(plan: &Plan) -> String {
 }
 
 fn links(plan: &Plan) -> String {
-    let Some((report, summary)) = plan.links.as_ref().and_then(|it| Some((it, it.summary()?)))
-    else {
+    let Some((report, summary)) = faulty_links(plan) else {
         return String::new();
     };
     let problems = &report.problems;
     let first = problems.iter().take(MAX_LINKS);
     let (lines, left_out) = fitting(first, BUDGET, |problem| {
-        let (page, to) = (code(problem.page()), code(&problem.to));
-        let suggestion = problem.suggestion.as_deref();
-        let suggestion = suggestion.map(|to| format!("; {} is there", code(to)));
-        let fault = problem.sort.fault();
-        let suggestion = suggestion.unwrap_or_default();
-        let elsewhere = problem.elsewhere();
-        format!("- {page}: {to} {fault}{suggestion}{elsewhere}\n")
+        format!("- {}\n", link_text(problem, code))
     });
     let more = report.more(problems.len().min(MAX_LINKS) - left_out);
     let more = more.map(|more| format!("\n{more}\n")).unwrap_or_default();

@@ -73,6 +73,11 @@ impl PrinterOptions {
 }
 
 impl TextLook {
+    /// Returns how many things of a list are shown: all, where that is asked for.
+    pub(super) fn most(self, usual: usize) -> usize {
+        if self.verbose { usize::MAX } else { usual }
+    }
+
     fn of(stream: impl IsTerminal, plain: bool) -> Self {
         if !stream.is_terminal() {
             return Self::default();

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::changes;
 use super::findings::budget_text;
-use super::json::merged;
+use super::json::{merged, typed};
 use super::lost;
 use super::options::TextLook;
 use super::printer::Printer;
 use super::purge;
 use super::summary::nothing_to_do;
-use super::text::{bytes, count, counted, destination, joined, shown, wrapped};
+use super::text::{bytes, count, counted, destination, first_names, joined, shown, wrapped};
 use crate::object::Key;
 use crate::plan::{FunctionChange, HeadersPolicyChange, Plan, StoreChange};
 
@@ -89,10 +89,7 @@ fn text(plan: &Plan, context: &PlanContext, look: TextLook) -> String {
         let trusted = trusted.map(|note| wrapped(&shown(note), look.width, "  ", "    "));
         let lines: Vec<String> = totals.into_iter().chain(notes).chain(trusted).collect();
         blocks.push(lines.join("\n"));
-        let policies = plan.headers_policies.iter();
-        blocks.extend(policies.map(|change| policy_text(change, context, look)));
-        let functions = plan.functions.iter();
-        blocks.extend(functions.map(|change| function_text(change, context, look)));
+        blocks.extend(distribution_texts(plan, context, look));
         let mut free_left = context.free_left;
         for purge in &plan.purges {
             blocks.extend(purge::text(purge, free_left, look));
@@ -110,13 +107,13 @@ fn text(plan: &Plan, context: &PlanContext, look: TextLook) -> String {
 fn json(plan: &Plan, context: &PlanContext) -> Vec<Value> {
     let mut objects: Vec<Value> = plan.changes.iter().map(changes::json).collect();
     let deletions = plan.deletions.iter();
-    objects.extend(deletions.map(|deletion| merged(json!({"type": "delete"}), deletion)));
+    objects.extend(deletions.map(|deletion| typed("delete", deletion)));
     let foreign = plan.foreign.iter();
     objects.extend(foreign.map(|key| json!({"type": "foreign", "key": key})));
     let policies = plan.headers_policies.iter();
-    objects.extend(policies.map(|change| merged(json!({"type": "headers-policy"}), change)));
+    objects.extend(policies.map(|change| typed("headers-policy", change)));
     let functions = plan.functions.iter();
-    objects.extend(functions.map(|change| merged(json!({"type": "function"}), change)));
+    objects.extend(functions.map(|change| typed("function", change)));
     objects.extend(plan.purges.iter().flat_map(purge::json));
     objects.extend(lost::json(&plan.lost));
     let outcome = if plan.is_empty() {
@@ -128,12 +125,11 @@ fn json(plan: &Plan, context: &PlanContext) -> Vec<Value> {
         "type": "summary", "outcome": outcome, "bucket": context.bucket, "prefix": context.prefix,
         "free-paths-left": context.free_left,
     });
-    let trusted = match context.trusted.is_empty() {
-        true => json!({}),
-        false => json!({"trusted-functions": context.trusted}),
-    };
-    let summary = merged(summary, trusted);
-    objects.push(merged(summary, changes::totals_json(plan)));
+    let mut summary = merged(summary, changes::totals_json(plan));
+    if !context.trusted.is_empty() {
+        summary["trusted-functions"] = json!(context.trusted);
+    }
+    objects.push(summary);
     objects
 }
 
@@ -143,15 +139,20 @@ pub(super) fn remarks(plan: &Plan, context: &PlanContext) -> Vec<String> {
     let notes = notes(plan, look).into_iter();
     let notes = notes.map(|note| note.trim_start().to_owned());
     let trusted = context.trusted.iter().map(|note| shown(note));
+    let texts = distribution_texts(plan, context, look);
+    notes.chain(trusted).chain(texts).collect()
+}
+
+/// Says what changes of how distributions answer, a text each.
+fn distribution_texts(
+    plan: &Plan,
+    context: &PlanContext,
+    look: TextLook,
+) -> impl Iterator<Item = String> {
     let policies = plan.headers_policies.iter();
-    let policies = policies.map(|change| policy_text(change, context, look));
+    let policies = policies.map(move |change| policy_text(change, context, look));
     let functions = plan.functions.iter();
-    let functions = functions.map(|change| function_text(change, context, look));
-    notes
-        .chain(trusted)
-        .chain(policies)
-        .chain(functions)
-        .collect()
+    policies.chain(functions.map(move |change| function_text(change, context, look)))
 }
 
 /// Writes `Function site-redirects (2 redirects, 2.4 kB): to create, test, publish, associate with the viewer requests of E123
@@ -244,10 +245,11 @@ fn title(plan: &Plan, context: &PlanContext) -> String {
 
 /// Says what is not changed, and why; a line each.
 fn notes(plan: &Plan, look: TextLook) -> Vec<String> {
+    let most = look.most(MAX_NAMES);
     let counted = |number: usize, noun: &str| counted(number as u64, noun);
     let is = |number: usize| if number == 1 { "is" } else { "are" };
     let stay = |number: usize| if number == 1 { "stays" } else { "stay" };
-    let keys = |keys: &[Key]| names(keys.iter().map(Key::as_str), look);
+    let keys = |keys: &[Key]| first_names(keys.iter().map(Key::as_str), most);
     let (retained, foreign) = (plan.retained.len(), plan.foreign.len());
     let kept = &plan.kept_copies;
     let (adopted, vanished) = (plan.adopted.len(), plan.vanished.len());
@@ -261,7 +263,7 @@ fn notes(plan: &Plan, look: TextLook) -> Vec<String> {
             format!(
                 "Pays what {} left owing: {}",
                 counted(plan.debts.len(), "earlier deploy"),
-                names(plan.debts.iter().map(String::as_str), look)
+                first_names(plan.debts.iter().map(String::as_str), most)
             ),
         ),
         (
@@ -347,18 +349,6 @@ fn notes(plan: &Plan, look: TextLook) -> Vec<String> {
     notes
         .map(|(_, note)| wrapped(note, look.width, "  ", "    "))
         .collect()
-}
-
-/// Writes the first few names.
-fn names<'a>(names: impl ExactSizeIterator<Item = &'a str>, look: TextLook) -> String {
-    let number = names.len();
-    let most = if look.verbose { number } else { MAX_NAMES };
-    let some: Vec<String> = names.take(most).map(shown).collect();
-    let some = some.join(", ");
-    match number.saturating_sub(most) {
-        0 => some,
-        more => format!("{some} and {} more", count(more as u64)),
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::json::merged;
+use super::json::typed;
 use super::printer::Printer;
 use super::summary;
 use super::text::{counted, shown};
@@ -37,9 +37,10 @@ impl Printer {
         }
         let store = elsewhere(site.store).map_or(String::new(), |store| format!("={store}"));
         let again = format!("unstale deploy {dir}{} --local{store}", words(site.flags));
-        let again = match site.is_watched {
-            true => "The next build is deployed as soon as it is quiet.".to_owned(),
-            false => format!("After the next build, in another terminal: {again}"),
+        let again = if site.is_watched {
+            "The next build is deployed as soon as it is quiet.".to_owned()
+        } else {
+            format!("After the next build, in another terminal: {again}")
         };
         let text = [
             self.wrapped(&first, "", "  "),
@@ -64,7 +65,7 @@ impl Printer {
         let purged = counted(summary.paths_purged, "path");
         let time = jiff::Zoned::now().strftime("%H:%M:%S");
         let text = format!("Deployed {what}, purged {purged} ({time})");
-        self.result(&text, &merged(json!({"type": "redeployed"}), summary));
+        self.result(&text, &typed("redeployed", summary));
         self.summary(summary::json(summary));
     }
 
@@ -119,8 +120,8 @@ fn elsewhere(local: Option<&Path>) -> Option<String> {
 fn word(folder: &Path) -> String {
     let text = folder.display().to_string();
     let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+@%:,=".contains(letter);
-    match text.chars().all(is_plain) {
-        true => text,
-        false => format!("'{}'", shown(&text).replace('\'', "'\\''")),
+    if text.chars().all(is_plain) {
+        return text;
     }
+    format!("'{}'", shown(&text).replace('\'', "'\\''"))
 }

@@ -176,10 +176,8 @@ impl Printer {
             let objects = links.chain(findings::budget_json(&plan.budget));
             objects.for_each(|object| print_json(&object));
         } else if self.options.verbose {
-            let links = plan
-                .links
-                .iter()
-                .flat_map(|report| report.problems.iter().skip(TOLD_LINKS));
+            let reports = plan.links.iter();
+            let links = reports.flat_map(|report| report.problems.iter().skip(TOLD_LINKS));
             links.for_each(|link| state.to_stderr(&text::shown(&link.to_string())));
         }
     }
@@ -214,9 +212,10 @@ impl Printer {
         if state.idle {
             return;
         }
-        let when = match state.progress.is_uploading() {
-            true => " after the uploads under way",
-            false => "",
+        let when = if state.progress.is_uploading() {
+            " after the uploads under way"
+        } else {
+            ""
         };
         drop(state);
         self.note(&format!(
@@ -270,6 +269,11 @@ impl Printer {
     /// Breaks a text at the width of stdout, with `first` before its first line and `rest` before the others.
     pub(super) fn wrapped(&self, text: &str, first: &str, rest: &str) -> String {
         text::wrapped(text, self.options.out.width, first, rest)
+    }
+
+    /// Writes a text behind its label, in lines of stdout's width.
+    pub(super) fn labelled(&self, label: &str, text: &str) -> String {
+        text::labelled(label, text, self.options.out.width)
     }
 
     /// Prints a line for people about what goes on, on stderr.

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use super::printer::Printer;
-use super::text::{count, elided, shown};
+use super::text::{count, elided, first_names, shown};
 use crate::object::Key;
 
 /// Choices that are shown; what is not can be named.
@@ -39,12 +39,8 @@ impl Printer {
 
     /// Asks whether these objects may go. Where nobody answers they may not.
     pub fn may_delete(&self, refusal: &str, keys: &[Key]) -> bool {
-        let some = keys.iter().take(MAX_NAMED);
-        let mut names: Vec<String> = some.map(|key| shown(key.as_str())).collect();
-        if let Some(more @ 1..) = keys.len().checked_sub(MAX_NAMED) {
-            names.push(format!("{} more", count(more as u64)));
-        }
-        self.agrees(&format!("Careful: {refusal}: {}", names.join(", ")))
+        let names = first_names(keys.iter().map(Key::as_str), MAX_NAMED);
+        self.agrees(&format!("Careful: {refusal}: {names}"))
     }
 
     /// Asks whether to go on. Where nobody answers the answer is no.

@@ -1,5 +1,6 @@
 //! `unstale quota`.
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::printer::Printer;
@@ -21,9 +22,10 @@ pub struct MonthlyQuota {
 }
 
 /// What a distribution or a tenant spent.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct SpentPaths {
     /// `distribution` or `tenant`.
+    #[serde(rename = "type")]
     pub kind: &'static str,
     pub id: String,
     pub name: String,
@@ -65,11 +67,7 @@ impl Printer {
         let paths = counted(spent.paths, "path");
         let invalidations = counted(spent.invalidations, "invalidation");
         let text = format!("{}  {paths} in {invalidations}  ({})", spent.id, spent.name);
-        let object = json!({
-            "type": spent.kind, "id": spent.id, "name": spent.name, "paths": spent.paths,
-            "invalidations": spent.invalidations,
-        });
-        self.result(&text, &object);
+        self.result(&text, spent);
     }
 
     /// Tells how far the count got.

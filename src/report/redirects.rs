@@ -104,11 +104,10 @@ impl Printer {
         if written.redirects.is_empty() {
             return;
         }
-        let lines = written
-            .redirects
-            .iter()
-            .map(|it| format!("{} {} {}", it.from, it.to, it.status));
-        let lines: Vec<String> = lines.collect();
+        let lines = written.redirects.iter();
+        let lines: Vec<String> = lines
+            .map(|it| format!("{} {} {}", it.from, it.to, it.status))
+            .collect();
         let files = written.files.iter().map(|path| path.display().to_string());
         let files: Vec<String> = files.collect();
         let number = counted(lines.len() as u64, "redirect");
@@ -116,10 +115,10 @@ impl Printer {
             "Wrote {number} to {}:",
             shown(&files.join(" and to "))
         ));
-        let is_shown = |number: &usize| *number < MAX_SHOWN || self.options.verbose;
-        let some = (0..).zip(&lines).take_while(|(number, _)| is_shown(number));
-        let rest = lines.len() - some.map(|(_, line)| self.note(&shown(line))).count();
-        let rest = more(rest, self.options.err);
+        let most = self.options.out.most(MAX_SHOWN);
+        let some = lines.iter().take(most);
+        some.for_each(|line| self.note(&shown(line)));
+        let rest = more(lines.len().saturating_sub(most), self.options.err);
         rest.iter().for_each(|rest| self.note(rest));
         self.object(&json!({"type": "redirects-written", "files": files, "lines": lines}));
         if let Some(generator) = written.lost_with {

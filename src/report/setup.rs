@@ -7,7 +7,7 @@ use indicatif::{MultiProgress, ProgressBar};
 use serde::Serialize;
 use serde_json::json;
 
-use super::json::merged;
+use super::json::typed;
 use super::printer::Printer;
 use super::text::{elided, shown};
 use crate::aws::cloudformation::{ChangedProperty, ResourceEvent, SiteStack, StackChange};
@@ -190,7 +190,7 @@ impl Printer {
             ));
         }
         self.note(site.next);
-        self.summary(merged(json!({"type": "summary"}), site));
+        self.summary(typed("summary", site));
     }
 
     /// Says what the settings file should say, where that is left to people.

@@ -36,7 +36,7 @@ impl Printer {
             ("Owed", owed(known)),
         ];
         for (label, text) in lines {
-            self.line(&self.wrapped(&text, &format!("{label:<10}"), &" ".repeat(10)));
+            self.line(&self.labelled(&format!("{label:<10}"), &text));
         }
     }
 

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::json::merged;
+use super::json::typed;
 use super::options::TextLook;
-use super::text::{bytes, count, counted, destination, seconds, shown, ticking, wrapped};
+use super::text::{
+    bytes, count, counted, destination, first_names, labelled, seconds, shown, ticking, wrapped,
+};
 use crate::edge::Money;
 use crate::error::Exit;
 use crate::job::{DeploySummary, InvalidationSummary};
@@ -36,28 +38,25 @@ pub(super) fn text(summary: &DeploySummary, completed: &Completions, look: TextL
     let headline = wrapped(&headline(summary, &place), look.width, "", "  ");
     let mut lines = vec![look.paint.bold(&headline)];
     lines.extend(columned(&parts(summary), look.width));
-    for line in purges(summary, completed) {
-        let label = format!("  {:<12} ", "purged");
-        lines.push(wrapped(&line, look.width, &label, &" ".repeat(label.len())));
-    }
-    for (target, paths) in &summary.paths_owed {
-        let paths = counted(*paths, "path");
-        let target = shown(target);
-        let line =
-            format!("{paths} of {target}: edges hold old pages there until a deploy purges them");
-        let label = format!("  {:<12} ", "owed");
-        lines.push(wrapped(&line, look.width, &label, &" ".repeat(label.len())));
-    }
-    if let Some(url) = live_at(summary) {
-        let label = format!("  {:<12} ", "live at");
-        lines.push(format!("{label}{}", shown(url)));
-    }
+    let purges = purges(summary, completed).into_iter();
+    let purges = purges.map(|line| ("purged", line));
+    let owed = summary.paths_owed.iter().map(|(target, paths)| {
+        let (paths, target) = (counted(*paths, "path"), shown(target));
+        let edges = "edges hold old pages there until a deploy purges them";
+        ("owed", format!("{paths} of {target}: {edges}"))
+    });
+    let live = live_at(summary).map(|url| ("live at", shown(url)));
+    let rows = purges.chain(owed).chain(live);
+    lines.extend(rows.map(|(label, text)| {
+        let label = format!("  {label:<12} ");
+        labelled(&label, &text, look.width)
+    }));
     lines.join("\n")
 }
 
 /// Returns the summary as an object.
 pub(super) fn json(summary: &DeploySummary) -> Value {
-    merged(json!({"type": "summary"}), summary)
+    typed("summary", summary)
 }
 
 /// Returns the last object of any command: its own summary, or an empty one, with the exit status.
@@ -125,26 +124,19 @@ fn headline(summary: &DeploySummary, place: &str) -> String {
 
 /// Returns the counts; what there is none of is left out.
 pub(super) fn parts(summary: &DeploySummary) -> Vec<(&'static str, String)> {
-    let uploaded = format!(
-        "{} ({})",
-        count(summary.uploaded),
-        bytes(summary.uploaded_bytes)
-    );
+    let uploaded = format!(" ({})", bytes(summary.uploaded_bytes));
     let counts = [
-        ("failed", summary.failed, count(summary.failed)),
-        ("uploaded", summary.uploaded, uploaded),
-        ("copied", summary.copied, count(summary.copied)),
-        ("deleted", summary.deleted, count(summary.deleted)),
-        ("unchanged", summary.unchanged, count(summary.unchanged)),
-        (
-            "kept for open pages",
-            summary.retained,
-            count(summary.retained),
-        ),
-        ("not ours", summary.foreign, count(summary.foreign)),
+        ("failed", summary.failed, ""),
+        ("uploaded", summary.uploaded, uploaded.as_str()),
+        ("copied", summary.copied, ""),
+        ("deleted", summary.deleted, ""),
+        ("unchanged", summary.unchanged, ""),
+        ("kept for open pages", summary.retained, ""),
+        ("not ours", summary.foreign, ""),
     ];
     let some = counts.into_iter().filter(|(_, number, _)| *number > 0);
-    some.map(|(what, _, text)| (what, text)).collect()
+    some.map(|(what, number, size)| (what, format!("{}{size}", count(number))))
+        .collect()
 }
 
 /// Lays out the first on the left, the others after it, going to the next line where the width ends.
@@ -183,13 +175,7 @@ pub(super) fn purges(summary: &DeploySummary, completed: &Completions) -> Vec<St
 
 fn target_line(target: &str, sent: &[&InvalidationSummary], completed: &Completions) -> String {
     let paths = counted(sent.iter().map(|sent| sent.paths).sum(), "path");
-    let ids: Vec<String> = sent.iter().map(|sent| shown(&sent.id)).collect();
-    let ids = match ids.get(..MAX_IDS) {
-        Some(some) if ids.len() > MAX_IDS => {
-            format!("{} and {} more", some.join(", "), ids.len() - MAX_IDS)
-        }
-        _ => ids.join(", "),
-    };
+    let ids = first_names(sent.iter().map(|sent| sent.id.as_str()), MAX_IDS);
     let is_done = |sent: &&InvalidationSummary| sent.status.eq_ignore_ascii_case("completed");
     let longest = sent.iter().filter_map(|sent| completed.get(&sent.id)).max();
     let state = match longest {

@@ -97,6 +97,26 @@ pub(super) fn shown(text: &str) -> String {
     safe
 }
 
+/// Escapes as [`shown`] does all but line breaks.
+pub(super) fn shown_lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(shown).collect();
+    lines.join("\n")
+}
+
+/// Writes the first few names, and how many more there are.
+pub(super) fn first_names<'a>(
+    names: impl ExactSizeIterator<Item = &'a str>,
+    most: usize,
+) -> String {
+    let left_out = names.len().saturating_sub(most);
+    let names: Vec<String> = names.take(most).map(shown).collect();
+    let names = names.join(", ");
+    match left_out {
+        0 => names,
+        more => format!("{names} and {} more", count(more as u64)),
+    }
+}
+
 fn is_invisible(letter: char) -> bool {
     matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
@@ -162,6 +182,11 @@ pub(super) fn wrapped(text: &str, width: usize, first: &str, rest: &str) -> Stri
         lines.push(format!("{indent}{line}").trim_end().to_owned());
     }
     lines.join("\n")
+}
+
+/// Writes a text behind its label, and further lines below the text.
+pub(super) fn labelled(label: &str, text: &str, width: usize) -> String {
+    wrapped(text, width, label, &" ".repeat(columns(label)))
 }
 
 /// Joins what is said in one line with ` · `, going to the next line where the width ends; each line is indented.

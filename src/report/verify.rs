@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::json;
 
+use super::changes::more;
+use super::json::typed;
 use super::printer::Printer;
 use super::text::{counted, elided, padded, shown};
 use crate::edge::expect::FaultKind;
@@ -28,8 +31,10 @@ pub struct Verification {
 }
 
 /// A URL that did not answer as it should.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct FaultyAnswer {
+    #[serde(skip)]
     pub kind: FaultKind,
     pub url: String,
     pub key: Option<Key>,
@@ -40,7 +45,7 @@ pub struct FaultyAnswer {
 }
 
 /// A host that answers nothing.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct SilentHost {
     /// Without a final slash.
     pub url: String,
@@ -64,19 +69,18 @@ impl Printer {
             silent,
             edges,
         } = verification;
-        for (index, answer) in faulty.iter().enumerate() {
-            if self.options.verbose || index < SHOWN {
-                self.line(&self.faulty_text(answer));
-            }
-            self.object(&faulty_json(answer));
+        for answer in faulty {
+            self.object(&typed(word(answer.kind), answer));
         }
-        let hidden = faulty.len().saturating_sub(SHOWN);
-        if hidden > 0 && !self.options.verbose {
-            self.line(&format!("… and {hidden} more (--verbose shows them)"));
+        let most = self.options.out.most(SHOWN);
+        for answer in faulty.iter().take(most) {
+            self.line(&self.faulty_text(answer));
         }
-        for SilentHost { url, why, paths } in silent {
-            let object = json!({"type": "unreachable", "url": url, "why": why, "paths": paths});
-            self.object(&object);
+        if let Some(more) = more(faulty.len().saturating_sub(most), self.options.out) {
+            self.line(&more);
+        }
+        for host in silent {
+            self.object(&typed("unreachable", host));
         }
         let fresh = asked - faulty.len();
         if *asked > 0 {
@@ -123,13 +127,10 @@ impl Printer {
     fn faulty_text(&self, answer: &FaultyAnswer) -> String {
         let width = self.options.out.width;
         let kind = padded(word(answer.kind), KIND);
-        let url = shown(&answer.url);
-        let room = width.saturating_sub(KIND + 1);
-        let url = if self.options.verbose {
-            url
-        } else {
-            elided(&url, room)
-        };
+        let mut url = shown(&answer.url);
+        if !self.options.verbose {
+            url = elided(&url, width.saturating_sub(KIND + 1));
+        }
         let mut text = shown(&answer.faults.join("; "));
         let from = [
             ("", &answer.pop),
@@ -141,7 +142,7 @@ impl Printer {
         if self.options.verbose && !from.is_empty() {
             text.push_str(&format!("\nby {}", from.join(", ")));
         }
-        self.wrapped(&format!("{url}: {text}"), &kind, &" ".repeat(KIND))
+        self.labelled(&kind, &format!("{url}: {text}"))
     }
 
     /// Tells how much is about to be asked for, and where.
@@ -182,11 +183,4 @@ fn word(kind: FaultKind) -> &'static str {
         FaultKind::Missing => "missing",
         FaultKind::Wrong => "wrong",
     }
-}
-
-fn faulty_json(answer: &FaultyAnswer) -> serde_json::Value {
-    json!({
-        "type": word(answer.kind), "url": answer.url, "key": answer.key, "faults": answer.faults,
-        "pop": answer.pop, "x-cache": answer.x_cache, "age": answer.age,
-    })
 }

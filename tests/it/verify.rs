@@ -288,7 +288,7 @@ async fn only_so_many_faults_are_shown_one_by_one() {
     let ran = verify().await.exits(5);
     let shown = |ran: &Ran| ran.stdout.matches("wrong    ").count();
     assert_eq!(shown(&ran), 20, "{ran}");
-    assert!(ran.stdout.contains("… and 10 more"), "{ran}");
+    assert!(ran.stdout.contains("... and 10 more"), "{ran}");
     assert_eq!(shown(&verify().with("-v").await), 30);
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::html::{code, data, quoted, table};
 use crate::object::plural::count;
-use crate::plan::{Change, ChangeAction, Plan, Reason};
+use crate::plan::{ChangeAction, Plan, Reason};
 use crate::report::changes::ChangeRow;
 use crate::report::fitting::widest;
 use crate::report::text::bytes;
@@ -30,16 +30,6 @@ const REASONS: [Reason; 5] = [
 /// What is done, as the data counts it.
 const ACTIONS: [&str; 5] = ["upload", "set headers", "copy", "restore", "delete"];
 
-/// One object.
-struct TreeRow<'a> {
-    key: &'a str,
-    reason: Reason,
-    size: u64,
-    action: usize,
-    /// Why, where that is more than the reason's word.
-    why: Option<String>,
-}
-
 /// What the objects of a folder come to.
 #[derive(Clone, Copy, Default)]
 struct FolderTotal {
@@ -47,15 +37,15 @@ struct FolderTotal {
     bytes: u64,
 }
 
-impl AddAssign<&TreeRow<'_>> for FolderTotal {
-    fn add_assign(&mut self, row: &TreeRow<'_>) {
+impl AddAssign<&ChangeRow<'_>> for FolderTotal {
+    fn add_assign(&mut self, row: &ChangeRow<'_>) {
         self.counts[place(row.reason)] += 1;
         self.bytes += row.size;
     }
 }
 
 impl FolderTotal {
-    fn of(rows: &[TreeRow<'_>]) -> Self {
+    fn of(rows: &[ChangeRow<'_>]) -> Self {
         let mut total = Self::default();
         rows.iter().for_each(|row| total += row);
         total
@@ -63,19 +53,11 @@ impl FolderTotal {
 }
 
 /// All that changes, sorted by key.
-pub(super) struct ChangeTree<'a>(Vec<TreeRow<'a>>);
+pub(super) struct ChangeTree<'a>(Vec<ChangeRow<'a>>);
 
 impl<'a> ChangeTree<'a> {
     pub(super) fn of(plan: &'a Plan) -> Self {
-        let changes = plan.changes.iter();
-        let mut rows: Vec<TreeRow<'a>> = changes.map(|change| row(change, plan)).collect();
-        rows.extend(plan.deletions.iter().map(|deletion| TreeRow {
-            key: deletion.key.as_str(),
-            reason: Reason::Removed,
-            size: deletion.size,
-            action: 4,
-            why: None,
-        }));
+        let mut rows: Vec<ChangeRow<'a>> = ChangeRow::all(plan).collect();
         rows.sort_by_key(|row| row.key);
         Self(rows)
     }
@@ -115,22 +97,6 @@ impl<'a> ChangeTree<'a> {
     }
 }
 
-fn row<'a>(change: &'a Change, plan: &Plan) -> TreeRow<'a> {
-    let why = ChangeRow::of(change, plan).why;
-    TreeRow {
-        key: change.key.as_str(),
-        reason: change.reason,
-        size: change.size,
-        action: match change.action {
-            ChangeAction::Upload => 0,
-            ChangeAction::SetHeaders => 1,
-            ChangeAction::CopyFrom { .. } => 2,
-            ChangeAction::Restore { .. } => 3,
-        },
-        why: (why != change.reason.word()).then_some(why),
-    }
-}
-
 fn place(reason: Reason) -> usize {
     let place = REASONS.iter().position(|other| *other == reason);
     place.unwrap_or_default()
@@ -142,11 +108,11 @@ struct FolderRows<'t, 'a> {
     start: usize,
     /// How many folders it lies in.
     depth: usize,
-    rows: &'t [TreeRow<'a>],
+    rows: &'t [ChangeRow<'a>],
 }
 
 impl<'t, 'a> FolderRows<'t, 'a> {
-    fn root(rows: &'t [TreeRow<'a>]) -> Self {
+    fn root(rows: &'t [ChangeRow<'a>]) -> Self {
         Self {
             name: "",
             start: 0,
@@ -158,7 +124,7 @@ impl<'t, 'a> FolderRows<'t, 'a> {
     /// Returns what lies in it: folders, then files.
     fn entries(&self) -> Vec<Self> {
         let start = self.start + self.name.len();
-        let segment = |row: &TreeRow<'a>| {
+        let segment = |row: &ChangeRow<'a>| {
             let rest = row.key.get(start..).unwrap_or_default();
             rest.find('/').map(|end| start + end + 1)
         };
@@ -169,7 +135,7 @@ impl<'t, 'a> FolderRows<'t, 'a> {
                 other.key.as_bytes().get(start..end) == one.key.as_bytes().get(start..end)
             })
         });
-        let entry = |rows: &'t [TreeRow<'a>]| {
+        let entry = |rows: &'t [ChangeRow<'a>]| {
             let (first, last) = (rows.first(), rows.last());
             let (first, last) = (
                 first.map_or("", |row| row.key),
@@ -233,11 +199,18 @@ fn write_folder(out: &mut String, folder: FolderRows<'_, '_>, most: usize) {
     out.push(']');
 }
 
-fn write_file(out: &mut String, name: &str, row: &TreeRow<'_>) {
+fn write_file(out: &mut String, name: &str, row: &ChangeRow<'_>) {
     let (name, reason) = (quoted(name), place(row.reason));
-    out.push_str(&format!("[{name},{reason},{},{}", row.size, row.action));
-    if let Some(why) = &row.why {
-        out.push_str(&format!(",{}", quoted(why)));
+    let action = match row.action {
+        Some(ChangeAction::Upload) => 0,
+        Some(ChangeAction::SetHeaders) => 1,
+        Some(ChangeAction::CopyFrom { .. }) => 2,
+        Some(ChangeAction::Restore { .. }) => 3,
+        None => 4,
+    };
+    out.push_str(&format!("[{name},{reason},{},{action}", row.size));
+    if row.why != row.reason.word() {
+        out.push_str(&format!(",{}", quoted(&row.why)));
     }
     out.push(']');
 }

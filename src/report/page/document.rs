@@ -25,11 +25,7 @@ pub fn page(subject: &PageSubject<'_>) -> String {
         let table = if tree.is_empty() {
             String::new()
         } else {
-            tree.table()
-        };
-        let table = match table.is_empty() {
-            true => table,
-            false => format!("<div id=\"tree\">\n{table}</div>\n"),
+            format!("<div id=\"tree\">\n{}</div>\n", tree.table())
         };
         let price = overview::price(plan, subject.context);
         let parts = [

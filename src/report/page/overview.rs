@@ -33,23 +33,19 @@ pub(super) fn title(subject: &PageSubject<'_>) -> String {
 pub(super) fn head(subject: &PageSubject<'_>) -> String {
     let mut facts = vec![utc(subject.at, "%-d %B %Y, %H:%M UTC")];
     let purges = subject.plan.iter().flat_map(|plan| &plan.purges);
-    facts.extend(
-        purges
-            .take(5)
-            .map(|purge| subject.context.title(&purge.target)),
-    );
+    let purges = purges.take(5);
+    facts.extend(purges.map(|purge| subject.context.title(&purge.target)));
     if let Some(done) = subject.deploy.as_ref().and_then(|deploy| deploy.summary) {
         facts.extend(done.deploy.iter().map(|id| format!("deploy {id}")));
     }
-    facts.extend(
-        subject
-            .commit
-            .map(|commit| format!("commit {}", shown(commit.get(..12).unwrap_or(commit)))),
-    );
-    let facts = facts
-        .iter()
-        .map(|fact| format!("<li>{}</li>", escaped(fact)));
-    let facts: String = facts.collect();
+    if let Some(commit) = subject.commit {
+        let short = shown(commit.get(..12).unwrap_or(commit));
+        facts.push(format!("commit {short}"));
+    }
+    let facts = facts.iter();
+    let facts: String = facts
+        .map(|fact| format!("<li>{}</li>", escaped(fact)))
+        .collect();
     let failure = subject.deploy.as_ref().and_then(|deploy| deploy.error);
     format!(
         "<h1>{}</h1>\n<ul class=\"facts\">{facts}</ul>\n{}",
@@ -112,10 +108,10 @@ fn terms(terms: impl IntoIterator<Item = (&'static str, String)>) -> String {
         )
     });
     let terms: String = terms.collect();
-    match terms.is_empty() {
-        true => terms,
-        false => format!("<dl class=\"figures\">{terms}</dl>\n"),
+    if terms.is_empty() {
+        return terms;
     }
+    format!("<dl class=\"figures\">{terms}</dl>\n")
 }
 
 fn done(deploy: &ReportedDeploy<'_>) -> String {
@@ -158,12 +154,10 @@ fn figures(plan: &Plan) -> String {
 /// Says what the deploy asks of S3 and CloudFront, and what is left of the month's free paths.
 pub(super) fn price(plan: &Plan, context: &PlanContext) -> String {
     let writes = plan.changes.len() as u64 + plan.kept_copies.requests();
-    let purges = || {
-        plan.purges
-            .iter()
-            .flat_map(|purge| [&purge.purge.cover, &purge.after.cover])
-    };
-    let free: u64 = purges().map(|cover| cover.free).sum();
+    let free = plan.purges.iter();
+    let free: u64 = free
+        .map(|purge| purge.purge.cover.free + purge.after.cover.free)
+        .sum();
     let paths: u64 = plan.purges.iter().map(DistributionPurge::paths).sum();
     let price: Money = plan.purges.iter().map(DistributionPurge::cost).sum();
     let mut lines = Vec::new();

@@ -1,6 +1,6 @@
 //! What CloudFront is sent: paths, the URLs that each takes, and what else it could have been.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Value, json};
 
@@ -72,22 +72,19 @@ pub(super) fn json(purges: &[TitledPurge<'_>]) -> String {
 fn purge_html(at: usize, purge: &TitledPurge<'_>) -> String {
     let choice = purge.choice;
     let title = escaped(&purge.title);
-    let whole = choice.stale.whole();
-    let whole = whole.map(|reason| {
-        format!(
-            "<p>Everything is purged: {}.</p>
-",
-            escaped(&reason.to_string())
-        )
+    let whole = choice.stale.whole().map(|reason| {
+        let reason = escaped(&reason.to_string());
+        format!("<p>Everything is purged: {reason}.</p>\n")
     });
     let whole = whole.unwrap_or_default();
     let paths = list(&choice.cover.patterns, LIST_BUDGET, |pattern| {
         let takes = takes(&choice.cover, pattern);
         format!("{} {}", code(&named(pattern)), escaped(takes.trim()))
     });
-    let unsent = match choice.cover.patterns.is_empty() {
-        true => "<p>Nothing is sent: purging is off, and what is owed stays owed.</p>\n",
-        false => "",
+    let unsent = if choice.cover.patterns.is_empty() {
+        "<p>Nothing is sent: purging is off, and what is owed stays owed.</p>\n"
+    } else {
+        ""
     };
     format!(
         "<article class=\"purge\" aria-labelledby=\"purge-{at}\">\n<h3 id=\"purge-{at}\">{title}</h3>\n{}{whole}{unsent}<div class=\"map\" data-purge=\"{at}\">\n{paths}</div>\n</article>\n",
@@ -133,21 +130,12 @@ fn comparison(choice: &PurgeChoice) -> String {
     )
 }
 
-/// Why a URL is listed.
-#[derive(Clone, Copy)]
-enum UrlReason<'a> {
-    Owed(&'a OwedReason),
-    /// A wildcard or a tag takes it though it did not change.
-    Needless,
-}
-
-/// What takes a URL, besides or instead of a path of its own.
+/// Why a URL is listed, and what takes it.
 struct ListedUrl<'a> {
-    reason: UrlReason<'a>,
-    /// A path takes it and nothing else.
-    by_itself: bool,
-    /// Wildcards and tags, by their place among the patterns.
-    by: Vec<usize>,
+    /// None where a wildcard or a tag takes it though it did not change.
+    reason: Option<&'a OwedReason>,
+    /// Wildcards and tags, by their place among the patterns; none where it is a path itself.
+    by: Option<Vec<usize>>,
 }
 
 /// The URLs of one purge, and what takes them.
@@ -164,26 +152,20 @@ impl<'a> UrlMap<'a> {
         let takers = PatternIndex::of(cover);
         let mut urls = BTreeMap::new();
         let owed = choice.stale.owed.iter();
-        let owed = owed.map(|(url, reason)| (url, UrlReason::Owed(reason)));
+        let owed = owed.map(|(url, reason)| (url, Some(reason)));
         let tagged = cover
             .patterns
             .iter()
             .filter_map(|pattern| pattern.tag.as_ref());
         let needless = tagged.flat_map(|tag| &tag.takes).chain(&choice.needless);
-        for (url, reason) in owed.chain(needless.map(|url| (url, UrlReason::Needless))) {
-            let (by_itself, by) = takers.takers(url);
-            let listed = ListedUrl {
-                reason,
-                by_itself,
-                by,
-            };
+        for (url, reason) in owed.chain(needless.map(|url| (url, None))) {
+            let by = takers.takers(url);
+            let listed = ListedUrl { reason, by };
             urls.entry(url.as_str()).or_insert(listed);
         }
         let mut reasons: Vec<&OwedReason> = Vec::new();
-        for url in urls.values() {
-            if let UrlReason::Owed(reason) = url.reason
-                && !reasons.contains(&reason)
-            {
+        for reason in urls.values().filter_map(|url| url.reason) {
+            if !reasons.contains(&reason) {
                 reasons.push(reason);
             }
         }
@@ -221,12 +203,12 @@ impl<'a> UrlMap<'a> {
         let mut listed: HashMap<Option<usize>, usize> = HashMap::new();
         let (mut before, mut left_out, mut left_out_alone) = ("", 0, 0);
         for (url, what) in &self.urls {
-            let group = what.by.first().copied();
+            let group = what.by.as_ref().and_then(|by| by.first().copied());
             let taken = listed.entry(group).or_default();
             *taken += 1;
             if *taken > most {
                 left_out += 1;
-                left_out_alone += usize::from(what.by_itself);
+                left_out_alone += usize::from(what.by.is_none());
                 continue;
             }
             if out.len() > BUDGET {
@@ -251,32 +233,28 @@ impl<'a> UrlMap<'a> {
         let same = same.take_while(|(one, other)| one == other).count();
         let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
         let same = if plain(before) && plain(url) { same } else { 0 };
-        let reason = match what.reason {
-            UrlReason::Needless => Value::from(-1),
-            UrlReason::Owed(reason) => {
-                json!(self.reasons.iter().position(|other| *other == reason))
-            }
-        };
+        let reason = what.reason.map_or(Value::from(-1), |reason| {
+            json!(self.reasons.iter().position(|other| *other == reason))
+        });
         let rest = quoted(url.get(same..).unwrap_or_default());
         out.push_str(&format!("[{same},{rest},{reason}"));
-        let by: Vec<usize> = what
-            .by
-            .iter()
-            .filter_map(|at| places.get(at).copied())
-            .collect();
-        match by.as_slice() {
-            [] if what.by_itself => {}
-            [] => out.push_str(",-1"),
-            [place] if !what.by_itself => out.push_str(&format!(",{place}")),
-            places => out.push_str(&format!(",{}", json!(places))),
+        if let Some(by) = &what.by {
+            let by: Vec<&usize> = by.iter().filter_map(|at| places.get(at)).collect();
+            let by = match by.as_slice() {
+                [] => json!(-1),
+                [place] => json!(place),
+                places => json!(places),
+            };
+            out.push_str(&format!(",{by}"));
         }
         out.push(']');
     }
 }
 
 /// Finds the patterns that take a URL.
+#[derive(Default)]
 struct PatternIndex<'a> {
-    exact: HashMap<&'a str, usize>,
+    exact: HashSet<&'a str>,
     /// Wildcards without their star.
     prefixes: HashMap<&'a str, usize>,
     tags: HashMap<&'a str, Vec<usize>>,
@@ -284,11 +262,7 @@ struct PatternIndex<'a> {
 
 impl<'a> PatternIndex<'a> {
     fn of(cover: &'a Cover) -> Self {
-        let mut index = Self {
-            exact: HashMap::new(),
-            prefixes: HashMap::new(),
-            tags: HashMap::new(),
-        };
+        let mut index = Self::default();
         for (at, pattern) in cover.patterns.iter().enumerate() {
             if let Some(tag) = &pattern.tag {
                 for url in &tag.takes {
@@ -296,7 +270,7 @@ impl<'a> PatternIndex<'a> {
                 }
                 continue;
             }
-            index.exact.insert(&pattern.text, at);
+            index.exact.insert(&pattern.text);
             if let Some(prefix) = pattern.text.strip_suffix('*') {
                 index.prefixes.insert(prefix, at);
             }
@@ -304,20 +278,19 @@ impl<'a> PatternIndex<'a> {
         index
     }
 
-    /// Returns whether a path takes this URL alone, and which wildcards and tags take it.
-    fn takers(&self, url: &str) -> (bool, Vec<usize>) {
-        if self.exact.contains_key(url) {
-            return (true, Vec::new());
+    /// Returns which wildcards and tags take a URL; none where it is a path itself.
+    fn takers(&self, url: &str) -> Option<Vec<usize>> {
+        if self.exact.contains(url) {
+            return None;
         }
         // A URL that ends in a star stands for all that begin so.
         let begin = url.trim_end_matches('*');
         let mut by = Vec::new();
         if !self.prefixes.is_empty() {
-            let ends = (0..=begin.len()).filter(|end| begin.is_char_boundary(*end));
-            let prefixes = ends.filter_map(|end| self.prefixes.get(&begin[..end]));
-            by.extend(prefixes);
+            let begins = (0..=begin.len()).filter_map(|end| begin.get(..end));
+            by.extend(begins.filter_map(|begin| self.prefixes.get(begin)));
         }
         by.extend(self.tags.get(url).into_iter().flatten());
-        (false, by)
+        Some(by)
     }
 }

@@ -3,7 +3,7 @@
 use super::html::{code, escaped, folding_list, more, table};
 use crate::plan::Plan;
 use crate::plan::lost::LostUrl;
-use crate::report::findings::amount;
+use crate::report::findings::{amount, faulty_links, link_text};
 use crate::report::fitting::fitting;
 use crate::report::lost::{fate, hint};
 
@@ -26,21 +26,11 @@ pub(super) fn lost(plan: &Plan) -> String {
 
 /// Writes the links that do not do what they seem to, by sort.
 pub(super) fn links(plan: &Plan) -> String {
-    let Some((report, summary)) = plan.links.as_ref().and_then(|it| Some((it, it.summary()?)))
-    else {
+    let Some((report, summary)) = faulty_links(plan) else {
         return String::new();
     };
     let list = folding_list(report.problems.iter().collect(), BUDGET, |problem| {
-        let suggestion = problem.suggestion.as_deref();
-        let suggestion = suggestion.map(|to| format!("; {} is there", code(to)));
-        format!(
-            "{}: {} {}{}{}",
-            code(problem.page()),
-            code(&problem.to),
-            problem.sort.fault(),
-            suggestion.unwrap_or_default(),
-            problem.elsewhere()
-        )
+        link_text(problem, code)
     });
     format!("<p>{}</p>\n{list}", escaped(&summary))
 }
@@ -52,9 +42,10 @@ pub(super) fn budget(plan: &Plan) -> String {
     }
     let heads = ["Limit", "Is", "May be", "", "Most by"];
     table(("The budget", &heads), &plan.budget, BUDGET, |line| {
-        let verdict = match line.is_passed() {
-            true => "<strong class=\"bad\">over</strong>",
-            false => "within",
+        let verdict = if line.is_passed() {
+            "<strong class=\"bad\">over</strong>"
+        } else {
+            "within"
         };
         let culprit = line.culprit.as_deref().map(code);
         vec![

@@ -18,36 +18,16 @@ const WIDTH: f64 = 1000.0;
 /// The shortest bar that can be seen.
 const MIN_WIDTH: f64 = 4.0;
 
-/// A step of a deploy, as it is told apart from the others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum StepKey {
-    Build,
-    Listing,
-    Lease,
-    Plan,
-    Keep,
-    Upload(UploadRank),
-    Delete,
-    /// By the distribution that is awaited.
-    Deployment(String),
-    /// By the distribution that is sent paths.
-    Sending(String),
-    /// By the distribution whose edges forget.
-    Completing(String),
-    /// What happens at once, with what is said of it.
-    Note(String),
-}
-
-/// A step with its times since the deploy began.
+/// A step of a deploy, with its times since the deploy began.
 #[derive(Clone, Debug)]
 struct TimedStep {
-    key: StepKey,
+    /// What is done; it tells steps apart.
+    text: String,
     from: Duration,
     to: Duration,
-    /// Objects, or paths.
+    /// How many objects or paths, where they are counted.
     count: u64,
-    /// What is said of it, where that is not the key's alone.
-    text: String,
+    noun: &'static str,
 }
 
 /// What is noted of a deploy while it goes on.
@@ -55,7 +35,7 @@ struct TimedStep {
 pub struct TimeLine {
     steps: Vec<TimedStep>,
     /// How many objects go live in each rank, by the plan, in order; each rank is live before the next begins.
-    ranks: Vec<(UploadRank, u64)>,
+    ranks: Vec<(&'static str, u64)>,
     /// When the step before ended.
     mark: Duration,
     completed: Completions,
@@ -71,20 +51,20 @@ impl TimeLine {
         match event {
             DeployEvent::Planned(plan) => {
                 self.ranks = ranks(plan);
-                self.step(StepKey::Plan, self.mark, at).text = "Planned".to_owned();
+                self.step("Planned", self.mark, at);
             }
             DeployEvent::UploadsBegan { .. } => self.mark = at,
             DeployEvent::Kept { done, .. } => {
-                self.step(StepKey::Keep, self.mark, at).count = *done;
+                self.counted("Kept for rollback", "object", at).count = *done;
             }
             DeployEvent::Changed { .. } => {
                 let rank = self.next_rank();
-                self.step(StepKey::Upload(rank), self.mark, at).count += 1;
+                self.counted(rank, "object", at).count += 1;
             }
-            DeployEvent::Deleted { .. } => self.step(StepKey::Delete, self.mark, at).count += 1,
+            DeployEvent::Deleted { .. } => self.counted("Deleted", "object", at).count += 1,
             DeployEvent::PurgeAccepted { target, paths, .. } => {
-                let step = self.step(StepKey::Sending(target.clone()), self.mark, at);
-                step.count += paths.len() as u64;
+                let text = format!("Purge of {} sent", shown(target));
+                self.counted(&text, "path", at).count += paths.len() as u64;
             }
             DeployEvent::PurgeCompleted {
                 target,
@@ -92,59 +72,59 @@ impl TimeLine {
                 elapsed,
             } => {
                 self.completed.insert(invalidation.clone(), *elapsed);
-                let from = at.saturating_sub(*elapsed);
-                self.step(StepKey::Completing(target.clone()), from, at);
+                let text = format!("Purge of {} at the edges", shown(target));
+                self.step(&text, at.saturating_sub(*elapsed), at);
             }
             DeployEvent::Warned(message) => self.warnings.push(message.clone()),
-            _ => self.note_in_words(at, event),
-        }
-    }
-
-    /// Takes note of an event that is told as it is elsewhere.
-    fn note_in_words(&mut self, at: Duration, event: &DeployEvent) {
-        let told = || milestone(event).or_else(|| notable(event));
-        let (key, from, text) = match event {
-            DeployEvent::Scanned { .. } => (StepKey::Build, Duration::ZERO, told()),
-            DeployEvent::ListingEnded(_) => (StepKey::Listing, Duration::ZERO, told()),
             DeployEvent::LockAwaited { waited, who, .. } => {
                 let text = format!("Waited for the lease of {}", shown(who));
-                (StepKey::Lease, at.saturating_sub(*waited), Some(text))
+                self.step(&text, at.saturating_sub(*waited), at);
             }
             DeployEvent::DeploymentAwaited { target, elapsed } => {
                 let text = format!("Waited until {} was deployed", shown(target));
-                let from = at.saturating_sub(*elapsed);
-                (StepKey::Deployment(target.clone()), from, Some(text))
+                self.step(&text, at.saturating_sub(*elapsed), at);
             }
-            _ => match notable(event) {
-                Some(text) => (StepKey::Note(text.clone()), at, Some(text)),
-                None => return,
-            },
-        };
-        self.step(key, from, at).text = text.unwrap_or_default();
+            DeployEvent::Scanned { .. } | DeployEvent::ListingEnded(_) => {
+                let text = milestone(event).unwrap_or_default();
+                self.step(&text, Duration::ZERO, at);
+            }
+            _ => {
+                if let Some(text) = notable(event) {
+                    self.step(&text, at, at);
+                }
+            }
+        }
     }
 
     /// Takes an object off the ranks that are left, and returns its rank.
-    fn next_rank(&mut self) -> UploadRank {
+    fn next_rank(&mut self) -> &'static str {
         self.ranks.retain(|(_, left)| *left > 0);
         let Some((rank, left)) = self.ranks.first_mut() else {
-            return UploadRank::Root;
+            return rank_name(UploadRank::Root);
         };
         *left -= 1;
-        *rank
+        rank
+    }
+
+    /// Begins a step that counts something, or goes on with it.
+    fn counted(&mut self, text: &str, noun: &'static str, at: Duration) -> &mut TimedStep {
+        let step = self.step(text, self.mark, at);
+        step.noun = noun;
+        step
     }
 
     /// Begins a step, or goes on with it.
-    fn step(&mut self, key: StepKey, from: Duration, at: Duration) -> &mut TimedStep {
+    fn step(&mut self, text: &str, from: Duration, at: Duration) -> &mut TimedStep {
         self.mark = at;
-        let known = self.steps.iter().position(|step| step.key == key);
+        let known = self.steps.iter().position(|step| step.text == text);
         let place = known.unwrap_or(self.steps.len());
         if known.is_none() {
             self.steps.push(TimedStep {
-                key,
+                text: text.to_owned(),
                 from,
                 to: at,
                 count: 0,
-                text: String::new(),
+                noun: "",
             });
         }
         let step = &mut self.steps[place];
@@ -168,53 +148,28 @@ impl TimeLine {
         list(&self.steps, BUDGET, |step| {
             let from = place(step.from).min(WIDTH - MIN_WIDTH);
             let width = (place(step.to) - from).max(MIN_WIDTH);
-            let text = escaped(&step.text());
-            let times = match step.from == step.to {
-                true => format!("at {}", duration(step.to)),
-                false => format!("{} to {}", duration(step.from), duration(step.to)),
+            let text = escaped(&step.text);
+            let number = match step.noun {
+                "" => String::new(),
+                noun => format!(": {}", counted(step.count, noun)),
+            };
+            let times = if step.from == step.to {
+                format!("at {}", duration(step.to))
+            } else {
+                format!("{} to {}", duration(step.from), duration(step.to))
             };
             format!(
-                "<span>{text}</span> <small>{times}</small><svg viewBox=\"0 0 {WIDTH} 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect x=\"{from:.0}\" width=\"{width:.0}\" height=\"10\"/></svg>"
+                "<span>{text}{number}</span> <small>{times}</small><svg viewBox=\"0 0 {WIDTH} 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect x=\"{from:.0}\" width=\"{width:.0}\" height=\"10\"/></svg>"
             )
         })
     }
 }
 
-impl TimedStep {
-    /// Says what was done.
-    fn text(&self) -> String {
-        let objects = || counted(self.count, "object");
-        match &self.key {
-            StepKey::Keep => format!("Kept for rollback: {}", objects()),
-            StepKey::Upload(rank) => format!("{}: {}", rank_name(*rank), objects()),
-            StepKey::Delete => format!("Deleted: {}", objects()),
-            StepKey::Sending(target) => {
-                format!(
-                    "Purge of {} sent: {}",
-                    shown(target),
-                    counted(self.count, "path")
-                )
-            }
-            StepKey::Completing(target) => format!("Purge of {} at the edges", shown(target)),
-            _ => self.text.clone(),
-        }
-    }
-}
-
 /// Counts the objects of each rank; the steps of new pages are one.
-fn ranks(plan: &Plan) -> Vec<(UploadRank, u64)> {
-    let mut ranks: Vec<(UploadRank, u64)> = Vec::new();
-    for change in &plan.changes {
-        let rank = match change.rank {
-            UploadRank::NewPage(_) => UploadRank::NewPage(0),
-            rank => rank,
-        };
-        match ranks.last_mut() {
-            Some((last, count)) if *last == rank => *count += 1,
-            _ => ranks.push((rank, 1)),
-        }
-    }
-    ranks
+fn ranks(plan: &Plan) -> Vec<(&'static str, u64)> {
+    let ranks: Vec<_> = plan.changes.iter().map(|it| rank_name(it.rank)).collect();
+    let equal = ranks.chunk_by(|one, other| one == other);
+    equal.map(|same| (same[0], same.len() as u64)).collect()
 }
 
 fn rank_name(rank: UploadRank) -> &'static str {
