@@ -248,10 +248,10 @@ impl StackRun<'_> {
     /// Does that where nothing is done to the stack yet.
     pub(super) async fn wait(&self, pause: &mut Duration) -> Result<(), Error> {
         self.sleep(pause).await;
-        match self.stop.is_set() {
-            true => Err(Error::interrupted("nothing was changed")),
-            false => Ok(()),
+        if self.stop.is_set() {
+            return Err(Error::interrupted("nothing was changed"));
         }
+        Ok(())
     }
 }
 
