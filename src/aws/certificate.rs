@@ -2,6 +2,7 @@
 
 use aws_config::Region;
 
+use super::cloudformation::word;
 use super::cloudfront::DescribedDistribution;
 use super::connect::AwsClients;
 use super::error::{AwsError, failed};
@@ -39,7 +40,7 @@ impl AwsClients {
         let certificate = answer.certificate.ok_or_else(missing)?;
         let eligibility = certificate.renewal_eligibility;
         Ok(CertificateFacts {
-            status: (certificate.status).map_or_else(String::new, |status| status.to_string()),
+            status: word(certificate.status),
             ends: certificate.not_after.map(|time| time.secs()),
             is_renewed: eligibility.is_some_and(|word| word.as_str() == "ELIGIBLE"),
         })

@@ -1,17 +1,15 @@
 //! What is asked of CloudFormation: stacks, change sets, events.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use aws_config::Region;
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_cloudformation::types::{
     Capability, ChangeSetType, OperationEvent, Output, Parameter, ResourceChange, StackEvent, Tag,
     ValidationStatus,
 };
 use serde::Serialize;
 
-use super::connect::AwsClients;
+use super::connect::{API_TIMEOUT, AwsClients, timeouts};
 use super::error::{AwsError, failed};
 
 /// The tag by which all that a stack makes tells its site.
@@ -107,9 +105,8 @@ pub struct ResourceEvent {
 impl AwsClients {
     /// Returns CloudFormation in this region, or in the configured one.
     pub fn cloudformation(&self, region: Option<&str>) -> CloudFormation {
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(20));
         let mut config = aws_sdk_cloudformation::config::Builder::from(self.config())
-            .timeout_config(timeouts.build())
+            .timeout_config(timeouts(API_TIMEOUT))
             .interceptor(self.watch.clone());
         if let Some(region) = region {
             config = config.region(Region::new(region.to_owned()));
@@ -137,9 +134,7 @@ impl CloudFormation {
         let found = answer.stacks.unwrap_or_default().into_iter().next();
         Ok(found.map(|found| SiteStack {
             id: found.stack_id.unwrap_or_default(),
-            status: found
-                .stack_status
-                .map_or_else(String::new, |status| status.to_string()),
+            status: word(found.stack_status),
             reason: found.stack_status_reason,
             is_ours: (found.tags.iter().flatten()).any(|tag| tag.key.as_deref() == Some(SITE_TAG)),
             outputs: found
@@ -210,39 +205,28 @@ impl CloudFormation {
         name: &str,
     ) -> Result<Option<StackChangeSet>, AwsError> {
         const ACTION: &str = "cloudformation:DescribeChangeSet";
-        let (mut whole, mut page): (Option<StackChangeSet>, _) = (None, None);
-        loop {
-            let request = self
-                .client
-                .describe_change_set()
-                .stack_name(stack)
-                .change_set_name(name)
-                .include_property_values(true);
-            let answer = request.set_next_token(page).send().await;
-            let answer = match answer.map_err(failed(ACTION, stack)) {
+        let request = self.client.describe_change_set().stack_name(stack);
+        let request = request.change_set_name(name).include_property_values(true);
+        let mut pages = request.into_paginator().send();
+        let mut whole: Option<StackChangeSet> = None;
+        while let Some(page) = pages.next().await {
+            let page = match page.map_err(failed(ACTION, stack)) {
                 Err(error) if is_missing(&error) => return Ok(None),
-                answer => answer?,
+                page => page?,
             };
-            let changes = answer.changes.unwrap_or_default().into_iter();
+            let changes = page.changes.unwrap_or_default().into_iter();
             let changes = changes.filter_map(|change| change.resource_change.map(change_of));
-            let found = whole.get_or_insert_with(|| StackChangeSet {
-                id: answer.change_set_id.unwrap_or_default(),
-                stack_id: answer.stack_id.unwrap_or_default(),
-                status: answer
-                    .status
-                    .map_or_else(String::new, |status| status.to_string()),
-                reason: answer.status_reason.unwrap_or_default(),
-                execution: answer
-                    .execution_status
-                    .map_or_else(String::new, |status| status.to_string()),
+            let set = whole.get_or_insert_with(|| StackChangeSet {
+                id: page.change_set_id.unwrap_or_default(),
+                stack_id: page.stack_id.unwrap_or_default(),
+                status: word(page.status),
+                reason: page.status_reason.unwrap_or_default(),
+                execution: word(page.execution_status),
                 changes: Vec::new(),
             });
-            found.changes.extend(changes);
-            page = answer.next_token;
-            if page.is_none() {
-                return Ok(whole);
-            }
+            set.changes.extend(changes);
         }
+        Ok(whole)
     }
 
     /// Returns what kept a change set from being made, by the resources that it is about.
@@ -265,26 +249,15 @@ impl CloudFormation {
 
     pub async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), AwsError> {
         const ACTION: &str = "cloudformation:DeleteChangeSet";
-        let request = self
-            .client
-            .delete_change_set()
-            .stack_name(stack)
-            .change_set_name(name);
-        request
-            .send()
-            .await
-            .map_err(failed(ACTION, stack))
-            .map(|_| ())
+        let request = self.client.delete_change_set().stack_name(stack);
+        let answer = request.change_set_name(name).send().await;
+        answer.map_err(failed(ACTION, stack)).map(drop)
     }
 
     pub async fn delete_stack(&self, stack: &str) -> Result<(), AwsError> {
         const ACTION: &str = "cloudformation:DeleteStack";
-        let request = self.client.delete_stack().stack_name(stack);
-        request
-            .send()
-            .await
-            .map_err(failed(ACTION, stack))
-            .map(|_| ())
+        let answer = self.client.delete_stack().stack_name(stack).send().await;
+        answer.map_err(failed(ACTION, stack)).map(drop)
     }
 
     /// Returns the events of a stack, the first first, as far back as `is_known` lets it look.
@@ -294,26 +267,15 @@ impl CloudFormation {
         is_known: impl Fn(&ResourceEvent) -> bool,
     ) -> Result<Vec<ResourceEvent>, AwsError> {
         const ACTION: &str = "cloudformation:DescribeStackEvents";
-        let (mut events, mut page) = (Vec::new(), None);
-        'pages: loop {
-            let request = self.client.describe_stack_events().stack_name(stack);
-            let answer = request.set_next_token(page).send().await;
-            let answer = answer.map_err(failed(ACTION, stack))?;
-            for event in answer
-                .stack_events
-                .unwrap_or_default()
-                .into_iter()
-                .map(event_of)
-            {
-                if is_known(&event) {
-                    break 'pages;
-                }
-                events.push(event);
-            }
-            page = answer.next_token;
-            if page.is_none() {
+        let request = self.client.describe_stack_events().stack_name(stack);
+        let mut found = request.into_paginator().items().send();
+        let mut events = Vec::new();
+        while let Some(event) = found.next().await {
+            let event = event_of(event.map_err(failed(ACTION, stack))?);
+            if is_known(&event) {
                 break;
             }
+            events.push(event);
         }
         events.reverse();
         Ok(events)
@@ -324,6 +286,11 @@ impl CloudFormation {
 fn is_missing(error: &AwsError) -> bool {
     error.message.starts_with("ChangeSetNotFound")
         || error.message.starts_with("ValidationError") && error.message.ends_with("does not exist")
+}
+
+/// Writes one of the service's words, such as `CREATE_COMPLETE`; nothing where it said none.
+pub(super) fn word(value: Option<impl ToString>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
 }
 
 fn output(output: Output) -> Option<(String, String)> {
@@ -347,14 +314,10 @@ fn change_of(change: ResourceChange) -> StackChange {
     properties.sort();
     properties.dedup();
     StackChange {
-        action: change
-            .action
-            .map_or_else(String::new, |action| action.to_string()),
+        action: word(change.action),
         resource: change.logical_resource_id.unwrap_or_default(),
         kind: change.resource_type.unwrap_or_default(),
-        replacement: change
-            .replacement
-            .map_or_else(String::new, |replacement| replacement.to_string()),
+        replacement: word(change.replacement),
         properties,
     }
 }
@@ -377,9 +340,7 @@ fn event_of(event: StackEvent) -> ResourceEvent {
         resource: event.logical_resource_id.unwrap_or_default(),
         kind: event.resource_type.unwrap_or_default(),
         physical_id: event.physical_resource_id.unwrap_or_default(),
-        status: event
-            .resource_status
-            .map_or_else(String::new, |status| status.to_string()),
+        status: word(event.resource_status),
         reason: event.resource_status_reason.unwrap_or_default(),
     }
 }

@@ -3,12 +3,13 @@
 use aws_sdk_cloudfront::Client;
 /// What other rooms read of a distribution's configuration.
 pub use aws_sdk_cloudfront::types;
+use aws_sdk_cloudfront::types::builders::PathsBuilder;
 use aws_sdk_cloudfront::types::{
-    CachePolicyConfig, DistributionConfig, DistributionSummary, Invalidation, InvalidationBatch,
-    InvalidationSummary, Paths,
+    CachePolicyConfig, Distribution, DistributionConfig, DistributionSummary, Invalidation,
+    InvalidationBatch, InvalidationSummary, Paths,
 };
 
-use super::error::{AwsError, AwsErrorKind, failed};
+use super::error::{AwsError, failed};
 use super::watch::ServerClock;
 
 /// CloudFront's API. Cheap to clone.
@@ -20,6 +21,8 @@ pub struct CloudFront {
     /// What time it is by its answers.
     pub clock: ServerClock,
 }
+
+const READ: &str = "cloudfront:GetDistribution";
 
 /// What is to be purged: a distribution, or one tenant of a multi-tenant distribution.
 #[derive(
@@ -139,16 +142,10 @@ impl ListedDistribution {
 impl CloudFront {
     /// Tells whether all edges know a distribution as it is configured, by whichever of the reads is allowed; `None` where none is.
     pub async fn deployed(&self, id: &str) -> Result<Option<bool>, AwsError> {
-        let answer = self.client.get_distribution().id(id).send().await;
-        let error = match answer.map_err(failed("cloudfront:GetDistribution", id)) {
-            Ok(answer) => {
-                let status = answer.distribution.map(|distribution| distribution.status);
-                return Ok(status.map(|status| is_deployed(&status)));
-            }
-            Err(error) => error,
-        };
-        if !error.is_denied() {
-            return Err(error);
+        match self.distribution(id).await {
+            Ok(distribution) => return Ok(Some(is_deployed(&distribution.status))),
+            Err(error) if error.is_denied() => {}
+            Err(error) => return Err(error),
         }
         match self.distributions().await {
             Ok(listed) => {
@@ -162,39 +159,30 @@ impl CloudFront {
 
     /// Lists all distributions of the account.
     pub async fn distributions(&self) -> Result<Vec<ListedDistribution>, AwsError> {
-        let mut distributions = Vec::new();
-        let mut marker = None;
-        loop {
-            let request = self.client.list_distributions().set_marker(marker);
-            let answer = request.send().await;
-            let answer = answer.map_err(failed("cloudfront:ListDistributions", "*"))?;
-            let Some(list) = answer.distribution_list else {
-                return Ok(distributions);
-            };
-            let items = list.items.unwrap_or_default().into_iter();
-            distributions.extend(items.map(ListedDistribution::from));
-            marker = list.next_marker.filter(|_| list.is_truncated);
-            if marker.is_none() {
-                return Ok(distributions);
-            }
-        }
+        let pages = self.client.list_distributions().into_paginator();
+        let listed: Result<Vec<_>, _> = pages.items().send().collect().await;
+        let listed = listed.map_err(failed("cloudfront:ListDistributions", "*"))?;
+        Ok(listed.into_iter().map(ListedDistribution::from).collect())
+    }
+
+    pub(super) async fn distribution(&self, id: &str) -> Result<Distribution, AwsError> {
+        let answer = self.client.get_distribution().id(id).send().await;
+        let distribution = answer.map_err(failed(READ, id))?.distribution;
+        distribution.ok_or_else(|| AwsError::nonsense(READ, id, "the answer holds no distribution"))
     }
 
     /// Reads a distribution's configuration, by whichever of the two reads is allowed.
     pub async fn describe(&self, id: &str) -> Result<DescribedDistribution, AwsError> {
-        const ACTION: &str = "cloudfront:GetDistribution";
-        let missing = || AwsError::nonsense(ACTION, id, "the answer holds no distribution");
-        let answer = self.client.get_distribution().id(id).send().await;
-        match answer.map_err(failed(ACTION, id)) {
-            Ok(answer) => {
-                let distribution = answer.distribution.ok_or_else(missing)?;
-                Ok(DescribedDistribution {
-                    config: distribution.distribution_config.ok_or_else(missing)?,
-                    id: distribution.id,
-                    domain_name: Some(distribution.domain_name),
-                    deployed: Some(is_deployed(&distribution.status)),
-                })
-            }
+        match self.distribution(id).await {
+            Ok(distribution) => Ok(DescribedDistribution {
+                config: distribution.distribution_config.ok_or_else(|| {
+                    let what = "the distribution has no configuration";
+                    AwsError::nonsense(READ, id, what)
+                })?,
+                id: distribution.id,
+                domain_name: Some(distribution.domain_name),
+                deployed: Some(is_deployed(&distribution.status)),
+            }),
             Err(error) if error.is_denied() => Ok(DescribedDistribution {
                 id: id.to_owned(),
                 domain_name: None,
@@ -218,33 +206,6 @@ impl CloudFront {
         Ok((config, answer.e_tag))
     }
 
-    /// Changes a distribution's configuration. `change` tells whether there is anything to change, or why it cannot be; where somebody
-    /// else changes it meanwhile, it is asked again. All else stays as it is; where it would not, nothing is changed.
-    pub(super) async fn change_config(
-        &self,
-        id: &str,
-        mut change: impl FnMut(&mut DistributionConfig) -> Result<bool, String>,
-    ) -> Result<(), AwsError> {
-        const ACTION: &str = "cloudfront:UpdateDistribution";
-        let mut tries = 0;
-        loop {
-            let (mut config, etag) = self.changeable_config(id).await?;
-            let changed = change(&mut config).map_err(|why| {
-                AwsError::nonsense(ACTION, id, format!("it cannot be changed: {why}"))
-            })?;
-            if !changed {
-                return Ok(());
-            }
-            let request = self.client.update_distribution().id(id).set_if_match(etag);
-            let answer = request.distribution_config(config).send().await;
-            match answer.map_err(failed(ACTION, id)) {
-                Ok(_) => return Ok(()),
-                Err(error) if error.is(&AwsErrorKind::Precondition) && tries < 3 => tries += 1,
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
     pub async fn cache_policy(&self, id: &str) -> Result<CachePolicyConfig, AwsError> {
         const ACTION: &str = "cloudfront:GetCachePolicy";
         let answer = self.client.get_cache_policy().id(id).send().await;
@@ -261,12 +222,20 @@ impl CloudFront {
         paths: &[String],
         reference: &str,
     ) -> Result<AcceptedInvalidation, AwsError> {
+        let count = i32::try_from(paths.len()).unwrap_or(i32::MAX);
+        let items = Some(paths.to_vec());
+        let paths = Paths::builder().quantity(count).set_items(items);
+        self.send_batch(target, paths, reference).await
+    }
+
+    pub(super) async fn send_batch(
+        &self,
+        target: &PurgeTarget,
+        paths: PathsBuilder,
+        reference: &str,
+    ) -> Result<AcceptedInvalidation, AwsError> {
         const ACTION: &str = "cloudfront:CreateInvalidation";
         const OF_TENANT: &str = "cloudfront:CreateInvalidationForDistributionTenant";
-        let count = i32::try_from(paths.len()).unwrap_or(i32::MAX);
-        let paths = Paths::builder()
-            .quantity(count)
-            .set_items(Some(paths.to_vec()));
         let batch = paths.build().and_then(|paths| {
             let batch = InvalidationBatch::builder().paths(paths);
             batch.caller_reference(reference).build()

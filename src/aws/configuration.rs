@@ -312,22 +312,17 @@ fn lambda_on(settings: &BehaviorSettings, event: &EventType) -> Option<String> {
 
 /// Returns the managed policies that never change (CloudFront Developer Guide, "Use managed cache policies").
 fn managed(id: &str) -> Option<CacheSettings> {
-    let ttls = match id {
+    let (ttls, query) = match id {
         // CachingOptimized, CachingOptimizedForUncompressedObjects
         "658327ea-f89d-4fab-a63d-7e88639e58f6" | "b2884449-e4de-46a7-ac36-70bc7f1ddd6d" => {
-            [1, DEFAULT_TTL, MAX_TTL]
+            ([1, DEFAULT_TTL, MAX_TTL], QueryKey::None)
         }
         // CachingDisabled
-        "4135ea2d-6df8-44a3-9df3-4b5a84be39ad" => [0, 0, 0],
+        "4135ea2d-6df8-44a3-9df3-4b5a84be39ad" => ([0, 0, 0], QueryKey::None),
         // UseOriginCacheControlHeaders, and with query strings
-        "83da9c7e-98b4-4e11-a168-04f0df8e2c65" | "4cc15a8a-d715-48a4-82b8-cc0b614638fe" => {
-            [0, 0, MAX_TTL]
-        }
+        "83da9c7e-98b4-4e11-a168-04f0df8e2c65" => ([0, 0, MAX_TTL], QueryKey::None),
+        "4cc15a8a-d715-48a4-82b8-cc0b614638fe" => ([0, 0, MAX_TTL], QueryKey::All),
         _ => return None,
-    };
-    let query = match id {
-        "4cc15a8a-d715-48a4-82b8-cc0b614638fe" => QueryKey::All,
-        _ => QueryKey::None,
     };
     Some(CacheSettings { ttls, query })
 }

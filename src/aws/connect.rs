@@ -54,6 +54,8 @@ pub async fn usual_region(profile: Option<&str>) -> Option<String> {
 const ATTEMPTS: u32 = 8;
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest time that one attempt may take where no content is sent.
+pub(super) const API_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Both clients.
 #[derive(Debug, Clone)]
@@ -173,7 +175,7 @@ fn http_client(ca: Option<&[u8]>) -> Result<SharedHttpClient, BoxError> {
 /// Makes CloudFront's clients. Its API lives in us-east-1 whatever the bucket's region.
 fn cloudfront(config: &SdkConfig, watch: &RequestWatch) -> CloudFront {
     let region = Region::from_static("us-east-1");
-    let timeouts = timeouts(Duration::from_secs(20));
+    let timeouts = timeouts(API_TIMEOUT);
     let clock = ServerClock::default();
     let keys = aws_sdk_cloudfrontkeyvaluestore::config::Builder::from(config)
         .region(region.clone())
@@ -194,7 +196,7 @@ fn cloudfront(config: &SdkConfig, watch: &RequestWatch) -> CloudFront {
     }
 }
 
-fn timeouts(attempt: Duration) -> TimeoutConfig {
+pub(super) fn timeouts(attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(attempt)

@@ -1,11 +1,8 @@
 //! What an account has already, by the Cloud Control API: one client for the resources of many services.
 
-use std::time::Duration;
-
-use aws_config::timeout::TimeoutConfig;
 use serde_json::Value;
 
-use super::connect::AwsClients;
+use super::connect::{API_TIMEOUT, AwsClients, timeouts};
 use super::error::{AwsError, failed};
 
 /// The Cloud Control API of the configured region.
@@ -16,9 +13,8 @@ pub struct CloudControl {
 
 impl AwsClients {
     pub fn cloud_control(&self) -> CloudControl {
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(20));
         let config = aws_sdk_cloudcontrol::config::Builder::from(self.config())
-            .timeout_config(timeouts.build())
+            .timeout_config(timeouts(API_TIMEOUT))
             .interceptor(self.watch.clone());
         CloudControl {
             client: aws_sdk_cloudcontrol::Client::from_conf(config.build()),
@@ -30,20 +26,13 @@ impl CloudControl {
     /// Returns the resources of a type, such as `AWS::Route53::HostedZone`: their identifiers, and what the list tells of them.
     pub async fn list(&self, kind: &'static str) -> Result<Vec<(String, Value)>, AwsError> {
         const ACTION: &str = "cloudformation:ListResources";
-        let (mut found, mut page) = (Vec::new(), None);
-        loop {
-            let request = self.client.list_resources().type_name(kind);
-            let answer = request.set_next_token(page).send().await;
-            let answer = answer.map_err(failed(ACTION, kind))?;
-            let resources = answer.resource_descriptions.unwrap_or_default().into_iter();
-            found.extend(resources.filter_map(|resource| {
-                Some((resource.identifier?, properties(resource.properties)))
-            }));
-            page = answer.next_token;
-            if page.is_none() {
-                return Ok(found);
-            }
-        }
+        let request = self.client.list_resources().type_name(kind);
+        let pages = request.into_paginator().items().send();
+        let resources: Result<Vec<_>, _> = pages.collect().await;
+        let resources = resources.map_err(failed(ACTION, kind))?.into_iter();
+        let told =
+            resources.filter_map(|found| Some((found.identifier?, properties(found.properties))));
+        Ok(told.collect())
     }
 
     /// Returns the properties of a resource; `None`: there is none.

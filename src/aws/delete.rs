@@ -17,7 +17,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(7);
 
 impl Bucket {
     /// Deletes one object, of this ETag if there is one; an object that is gone already is no error.
-    async fn delete(&self, key: &str, etag: Option<&ETag>) -> Result<(), AwsError> {
+    pub(super) async fn delete(&self, key: &str, etag: Option<&ETag>) -> Result<(), AwsError> {
         let request = self.client.delete_object().bucket(&self.name).key(key);
         let answer = request
             .set_expected_bucket_owner(self.owner.clone())

@@ -11,12 +11,14 @@ use super::cloudfront::CloudFront;
 use super::error::{AwsError, AwsErrorKind, failed};
 use crate::edge::error_page::ErrorPage;
 
+pub(super) const UPDATE: &str = "cloudfront:UpdateDistribution";
+
 /// A configuration as it was read, with the ETag by which it is changed. What is not changed goes back as it came.
 #[derive(Debug, Clone)]
 pub struct EditedConfiguration {
-    id: String,
-    config: DistributionConfig,
-    etag: Option<String>,
+    pub(super) id: String,
+    pub(super) config: DistributionConfig,
+    pub(super) etag: Option<String>,
 }
 
 /// What a distribution runs and sends by default.
@@ -56,17 +58,27 @@ impl CloudFront {
         }))
     }
 
-    /// Reads a configuration in order to change it.
-    ///
-    /// # Errors
-    /// `UnknownField` where it could not be sent back as it was read.
-    pub async fn editable_configuration(&self, id: &str) -> Result<EditedConfiguration, AwsError> {
-        let (config, etag) = self.changeable_config(id).await?;
-        Ok(EditedConfiguration {
-            id: id.to_owned(),
-            config,
-            etag,
-        })
+    /// Changes a distribution's configuration. `change` tells whether there is anything to change, or why it cannot be; where somebody
+    /// else changes it meanwhile, it is asked again. All else stays as it is; where it would not, nothing is changed.
+    pub(super) async fn change_config(
+        &self,
+        id: &str,
+        mut change: impl FnMut(&mut DistributionConfig) -> Result<bool, String>,
+    ) -> Result<(), AwsError> {
+        let mut tries = 0;
+        loop {
+            let mut edited = self.editable_configuration(id).await?;
+            let changed = change(&mut edited.config).map_err(|why| {
+                AwsError::nonsense(UPDATE, id, format!("it cannot be changed: {why}"))
+            })?;
+            if !changed {
+                return Ok(());
+            }
+            match self.write_configuration(edited).await {
+                Err(error) if error.is(&AwsErrorKind::Precondition) && tries < 3 => tries += 1,
+                written => return written,
+            }
+        }
     }
 
     /// Writes a configuration in the place of the one that was read.
@@ -78,7 +90,7 @@ impl CloudFront {
         let request = self.client.update_distribution().id(&id);
         let request = request.set_if_match(etag).distribution_config(config);
         let answer = request.send().await.map(drop);
-        answer.map_err(failed("cloudfront:UpdateDistribution", &id))
+        answer.map_err(failed(UPDATE, &id))
     }
 }
 
@@ -156,8 +168,7 @@ impl EditedConfiguration {
     }
 
     fn unfit(&self, error: &BuildError) -> AwsError {
-        let action = "cloudfront:UpdateDistribution";
-        AwsError::nonsense(action, &self.id, error.to_string())
+        AwsError::nonsense(UPDATE, &self.id, error.to_string())
     }
 }
 

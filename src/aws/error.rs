@@ -386,7 +386,7 @@ fn message_of(error: &dyn std::error::Error, status: u16, kind: &AwsErrorKind) -
 }
 
 /// Returns the innermost cause, which says most in fewest words.
-fn root_cause(error: &dyn std::error::Error) -> String {
+pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;

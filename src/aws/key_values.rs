@@ -153,19 +153,11 @@ impl CloudFront {
     async fn entries(&self, arn: &str) -> Result<BTreeMap<String, String>, AwsError> {
         const ACTION: &str = "cloudfront-keyvaluestore:ListKeys";
         let most = i32::try_from(MAX_KEYS).unwrap_or(i32::MAX);
-        let mut entries = BTreeMap::new();
-        let mut token = None;
-        loop {
-            let request = self.keys.list_keys().kvs_arn(arn).max_results(most);
-            let answer = request.set_next_token(token).send().await;
-            let answer = answer.map_err(failed(ACTION, arn))?;
-            let items = answer.items.unwrap_or_default().into_iter();
-            entries.extend(items.map(|item| (item.key, item.value)));
-            token = answer.next_token.filter(|token| !token.is_empty());
-            if token.is_none() {
-                return Ok(entries);
-            }
-        }
+        let request = self.keys.list_keys().kvs_arn(arn).max_results(most);
+        let pages = request.into_paginator().items().send();
+        let items: Result<Vec<_>, _> = pages.collect().await;
+        let items = items.map_err(failed(ACTION, arn))?.into_iter();
+        Ok(items.map(|item| (item.key, item.value)).collect())
     }
 }
 

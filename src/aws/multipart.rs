@@ -18,7 +18,7 @@ use crate::object::{ETag, Headers};
 #[derive(Debug, Clone)]
 pub struct MultipartUpload {
     pub key: String,
-    id: String,
+    pub(super) id: String,
 }
 
 /// A part that S3 has taken.

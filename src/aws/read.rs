@@ -145,11 +145,16 @@ impl Bucket {
         key: &str,
         version: Option<&str>,
     ) -> Result<BTreeMap<String, String>, AwsError> {
+        // IAM has a right of its own for those of a version.
+        let action = match version {
+            Some(_) => "s3:GetObjectVersionTagging",
+            None => "s3:GetObjectTagging",
+        };
         let request = self.client.get_object_tagging().bucket(&self.name).key(key);
         let request = request.set_version_id(version.map(str::to_owned));
         let request = request.set_expected_bucket_owner(self.owner.clone());
         let answer = request.send().await;
-        let answer = answer.map_err(self.failed("s3:GetObjectTagging", key))?;
+        let answer = answer.map_err(self.failed(action, key))?;
         let tags = answer.tag_set.into_iter();
         Ok(tags.map(|tag| (tag.key, tag.value)).collect())
     }

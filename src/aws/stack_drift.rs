@@ -3,7 +3,7 @@
 use aws_sdk_cloudformation::types::{PropertyDifference, StackResourceDriftStatus};
 use serde::Serialize;
 
-use super::cloudformation::CloudFormation;
+use super::cloudformation::{CloudFormation, word};
 use super::error::{AwsError, failed};
 
 /// How a resource differs from its template.
@@ -46,45 +46,34 @@ impl CloudFormation {
         let request = self.client.describe_stack_drift_detection_status();
         let answer = request.stack_drift_detection_id(id).send().await;
         let answer = answer.map_err(failed(ACTION, id))?;
-        let status = answer
-            .detection_status
-            .map_or_else(String::new, |status| status.to_string());
+        let status = word(answer.detection_status);
         Ok((status, answer.detection_status_reason))
     }
 
     /// Returns the resources that are not as they were made.
     pub async fn drifts(&self, stack: &str) -> Result<Vec<ResourceDrift>, AwsError> {
         const ACTION: &str = "cloudformation:DescribeStackResourceDrifts";
-        let (mut drifts, mut page) = (Vec::new(), None);
-        loop {
-            let request = self
-                .client
-                .describe_stack_resource_drifts()
-                .stack_name(stack)
-                .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
-                .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted);
-            let answer = request.set_next_token(page).send().await;
-            let answer = answer.map_err(failed(ACTION, stack))?;
-            let found = answer.stack_resource_drifts.unwrap_or_default().into_iter();
+        let request = self.client.describe_stack_resource_drifts();
+        let mut pages = request
+            .stack_name(stack)
+            .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
+            .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted)
+            .into_paginator()
+            .send();
+        let mut drifts = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failed(ACTION, stack))?;
+            let found = page.stack_resource_drifts.unwrap_or_default().into_iter();
             drifts.extend(found.map(|drift| {
+                let differences = drift.property_differences.unwrap_or_default();
                 ResourceDrift {
                     resource: drift.logical_resource_id.unwrap_or_default(),
-                    status: drift
-                        .stack_resource_drift_status
-                        .map_or_else(String::new, |status| status.to_string()),
-                    differences: drift
-                        .property_differences
-                        .unwrap_or_default()
-                        .into_iter()
-                        .map(difference)
-                        .collect(),
+                    status: word(drift.stack_resource_drift_status),
+                    differences: differences.into_iter().map(difference).collect(),
                 }
             }));
-            page = answer.next_token;
-            if page.is_none() {
-                return Ok(drifts);
-            }
         }
+        Ok(drifts)
     }
 }
 

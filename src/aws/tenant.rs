@@ -46,22 +46,14 @@ impl DescribedDistribution {
 impl CloudFront {
     /// Lists all tenants of the account's distributions: their ids, and what they are called.
     pub async fn tenants(&self) -> Result<Vec<(String, String)>, AwsError> {
-        let mut tenants = Vec::new();
-        let mut marker = None;
-        loop {
-            let request = self.client.list_distribution_tenants();
-            let answer = request.set_marker(marker).send().await;
-            let answer = answer.map_err(failed("cloudfront:ListDistributionTenants", "*"))?;
-            let list = answer.distribution_tenant_list.unwrap_or_default();
-            tenants.extend(list.into_iter().map(|tenant| {
-                let domain = tenant.domains.into_iter().next().map(|first| first.domain);
-                (tenant.id, domain.unwrap_or(tenant.name))
-            }));
-            marker = answer.next_marker.filter(|next| !next.is_empty());
-            if marker.is_none() {
-                return Ok(tenants);
-            }
-        }
+        let pages = self.client.list_distribution_tenants().into_paginator();
+        let tenants: Result<Vec<_>, _> = pages.items().send().collect().await;
+        let tenants = tenants.map_err(failed("cloudfront:ListDistributionTenants", "*"))?;
+        let named = tenants.into_iter().map(|tenant| {
+            let domain = tenant.domains.into_iter().next().map(|first| first.domain);
+            (tenant.id, domain.unwrap_or(tenant.name))
+        });
+        Ok(named.collect())
     }
 
     /// Finds the tenant of this id or domain.

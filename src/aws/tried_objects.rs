@@ -6,7 +6,9 @@ use aws_sdk_s3::types::{Tag, Tagging};
 
 use super::connect::AwsClients;
 use super::error::AwsError;
+use super::multipart::MultipartUpload;
 use super::s3::Bucket;
+use crate::object::ETag;
 
 /// A name that nobody gives an object or an upload.
 const NOBODY: &str = "unstale-doctor-asks-for-nothing";
@@ -48,19 +50,19 @@ impl Bucket {
     pub async fn try_action(&self, action: &str, folder: &str) -> TriedAction {
         let key = format!("{folder}{NOBODY}");
         let tried = match action {
-            "s3:ListBucket" => self.try_listing(folder).await,
+            "s3:ListBucket" => self.list_page(folder, None, None).await.map(drop),
             "s3:GetBucketVersioning" => self.is_versioned().await.map(drop),
             "s3:GetBucketWebsite" => self.website().await.map(drop),
-            "s3:ListBucketMultipartUploads" => self.try_uploads(&key).await,
+            "s3:ListBucketMultipartUploads" => self.uploads(&key).await.map(drop),
             "s3:GetObject" => self.get(&key).await.map(drop),
             "s3:GetObjectVersion" => self.try_version(&key).await,
             "s3:PutObject" => self.try_put(&key).await,
-            "s3:DeleteObject" => self.try_delete(&key).await,
-            "s3:AbortMultipartUpload" => self.try_abort(&key).await,
-            "s3:GetObjectTagging" => self.try_tags(&key, "s3:GetObjectTagging", None).await,
+            "s3:DeleteObject" => self.delete(&key, Some(&ETag::parse(NO_ETAG))).await,
+            "s3:AbortMultipartUpload" => self.abort_upload(&nobodys_upload(&key)).await,
+            "s3:GetObjectTagging" => self.tags(&key, None).await.map(drop),
             "s3:GetObjectVersionTagging" => {
-                let action = "s3:GetObjectVersionTagging";
-                self.try_tags(&key, action, Some(NO_VERSION)).await
+                let tags = self.tags(&key, Some(NO_VERSION)).await;
+                tags.map(drop)
             }
             "s3:PutObjectTagging" => self.try_tagging(&key).await,
             _ => return None,
@@ -77,22 +79,6 @@ impl Bucket {
         answer.map_err(self.failed("s3:GetObjectVersion", key))
     }
 
-    async fn try_listing(&self, folder: &str) -> Result<(), AwsError> {
-        let request = self.client.list_objects_v2().bucket(&self.name);
-        let request = request.prefix(folder).max_keys(1);
-        let request = request.set_expected_bucket_owner(self.owner.clone());
-        let answer = request.send().await;
-        answer.map(drop).map_err(self.failed("s3:ListBucket", ""))
-    }
-
-    async fn try_uploads(&self, key: &str) -> Result<(), AwsError> {
-        let request = self.client.list_multipart_uploads().bucket(&self.name);
-        let request = request.prefix(key).max_uploads(1);
-        let request = request.set_expected_bucket_owner(self.owner.clone());
-        let answer = request.send().await.map(drop);
-        answer.map_err(self.failed("s3:ListBucketMultipartUploads", ""))
-    }
-
     /// Sends a part of an upload that nobody began: it is the same right, and stores nothing on any server.
     async fn try_put(&self, key: &str) -> Result<(), AwsError> {
         let request = self.client.upload_part().bucket(&self.name).key(key);
@@ -101,35 +87,6 @@ impl Bucket {
         let request = request.body(ByteStream::from_static(b"-"));
         let answer = request.send().await.map(drop);
         answer.map_err(self.failed("s3:PutObject", key))
-    }
-
-    async fn try_delete(&self, key: &str) -> Result<(), AwsError> {
-        let request = self.client.delete_object().bucket(&self.name).key(key);
-        let request = request.if_match(NO_ETAG);
-        let request = request.set_expected_bucket_owner(self.owner.clone());
-        let answer = request.send().await.map(drop);
-        answer.map_err(self.failed("s3:DeleteObject", key))
-    }
-
-    async fn try_abort(&self, key: &str) -> Result<(), AwsError> {
-        let request = self.client.abort_multipart_upload().bucket(&self.name);
-        let request = request.key(key).upload_id(NOBODY);
-        let request = request.set_expected_bucket_owner(self.owner.clone());
-        let answer = request.send().await.map(drop);
-        answer.map_err(self.failed("s3:AbortMultipartUpload", key))
-    }
-
-    async fn try_tags(
-        &self,
-        key: &str,
-        action: &'static str,
-        version: Option<&str>,
-    ) -> Result<(), AwsError> {
-        let request = self.client.get_object_tagging().bucket(&self.name);
-        let request = request.key(key).set_version_id(version.map(str::to_owned));
-        let request = request.set_expected_bucket_owner(self.owner.clone());
-        let answer = request.send().await.map(drop);
-        answer.map_err(self.failed(action, key))
     }
 
     async fn try_tagging(&self, key: &str) -> Result<(), AwsError> {
@@ -143,6 +100,14 @@ impl Bucket {
         let request = request.set_expected_bucket_owner(self.owner.clone());
         let answer = request.send().await.map(drop);
         answer.map_err(self.failed(ACTION, key))
+    }
+}
+
+/// Returns an upload that nobody began.
+fn nobodys_upload(key: &str) -> MultipartUpload {
+    MultipartUpload {
+        key: key.to_owned(),
+        id: NOBODY.to_owned(),
     }
 }
 

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_sdk_cloudfront::types::DistributionConfig;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
@@ -15,20 +14,17 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_xml::decode::{Document, ScopedDecoder, XmlDecodeError};
 
 use super::cloudfront::CloudFront;
+use super::distribution_settings::{EditedConfiguration, UPDATE};
 use super::error::{AwsError, AwsErrorKind, failed};
 
 const READ: &str = "cloudfront:GetDistributionConfig";
-const UPDATE: &str = "cloudfront:UpdateDistribution";
 
 impl CloudFront {
-    /// Reads a distribution's configuration in order to change it, and the ETag by which it is changed.
+    /// Reads a distribution's configuration in order to change it.
     ///
     /// # Errors
     /// `UnknownField` where the configuration could not be sent back as it was read.
-    pub(super) async fn changeable_config(
-        &self,
-        id: &str,
-    ) -> Result<(DistributionConfig, Option<String>), AwsError> {
+    pub async fn editable_configuration(&self, id: &str) -> Result<EditedConfiguration, AwsError> {
         let answered = AnsweredBody::default();
         let request = self.client.get_distribution_config().id(id).customize();
         let answer = request.interceptor(answered.clone()).send().await;
@@ -47,7 +43,11 @@ impl CloudFront {
         let lost = lost_fields(&answered.0.take(), &body);
         let lost = lost.map_err(|error| AwsError::nonsense(READ, id, error.to_string()))?;
         if lost.is_empty() {
-            return Ok((config, answer.e_tag));
+            return Ok(EditedConfiguration {
+                id: id.to_owned(),
+                config,
+                etag: answer.e_tag,
+            });
         }
         Err(AwsError {
             kind: AwsErrorKind::UnknownField,

@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::byte_stream::ByteStream;
 use md5::{Digest, Md5 as Hasher};
 
+use super::error::root_cause;
 use crate::object::Md5;
 
 /// A client of its own: what viewers are answered has nothing to do with credentials. Cheap to clone.
@@ -88,7 +89,7 @@ impl ViewerClient {
     pub async fn get(&self, url: &str) -> Result<ViewerAnswer, MissingAnswer> {
         let missing = |unreachable, error: &dyn std::error::Error| MissingAnswer {
             unreachable,
-            why: reason(error),
+            why: root_cause(error),
         };
         let mut request = HttpRequest::get(url).map_err(|error| missing(false, &error))?;
         let agent = concat!("unstale/", env!("CARGO_PKG_VERSION"));
@@ -122,15 +123,6 @@ impl ViewerClient {
             md5: Md5(hasher.finalize().into()),
         })
     }
-}
-
-/// Words what is at the bottom of an error: what stands above it only says that something failed.
-fn reason(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]

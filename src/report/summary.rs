@@ -64,7 +64,7 @@ pub(super) fn concluded(own: Option<Value>, exit: Exit) -> Value {
     let mut summary = own.unwrap_or_else(|| json!({"type": "summary"}));
     let told = summary["outcome"].as_str().unwrap_or_default();
     if told.is_empty() {
-        summary["outcome"] = json!(exit.word());
+        summary["outcome"] = json!(exit);
     }
     summary["exit"] = json!(exit as i32);
     summary

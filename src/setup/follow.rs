@@ -93,30 +93,22 @@ impl StackRun<'_> {
     }
 
     fn outcome(&self, stack: SiteStack, failures: Vec<StackFailure>) -> Result<SiteStack, Error> {
-        let is_well = matches!(
-            stack.status.as_str(),
-            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "DELETE_COMPLETE"
-        );
-        let Some(first) = failures.first() else {
-            return if is_well {
-                Ok(stack)
-            } else {
-                let reason = stack.reason.clone().unwrap_or_default();
-                Err(Error::failed(format!(
-                    "the stack {} is {}",
-                    self.request.stack, stack.status
-                ))
-                .because(reason))
-            };
+        let is_well = match stack.status.as_str() {
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => true,
+            // A first try that failed may be gone as well.
+            "DELETE_COMPLETE" => failures.is_empty(),
+            _ => false,
         };
-        if is_well && stack.status != "DELETE_COMPLETE" {
+        if is_well {
             return Ok(stack);
         }
-        let mut error = Error::failed(format!(
-            "the stack {} could not be made: {}",
-            self.request.stack,
-            first.text()
-        ));
+        let name = &self.request.stack;
+        let Some(first) = failures.first() else {
+            let error = Error::failed(format!("the stack {name} is {}", stack.status));
+            return Err(error.because(stack.reason.unwrap_or_default()));
+        };
+        let text = first.text();
+        let mut error = Error::failed(format!("the stack {name} could not be made: {text}"));
         error.causes = failures.iter().skip(1).map(StackFailure::text).collect();
         error.hint = first.advice();
         Err(error)

@@ -42,6 +42,15 @@ pub enum Principal {
     Anybody,
 }
 
+impl IamPolicy {
+    pub fn of(statement: Vec<PolicyStatement>) -> Self {
+        Self {
+            statement,
+            version: "2012-10-17",
+        }
+    }
+}
+
 impl PolicyStatement {
     /// Returns a statement that allows something.
     pub fn new(
@@ -81,14 +90,8 @@ impl From<String> for StringOrList {
     }
 }
 
-impl From<Vec<String>> for StringOrList {
-    fn from(list: Vec<String>) -> Self {
-        Self::List(list)
-    }
-}
-
-impl From<Vec<&str>> for StringOrList {
-    fn from(list: Vec<&str>) -> Self {
-        Self::List(list.into_iter().map(str::to_owned).collect())
+impl<T: Into<String>> From<Vec<T>> for StringOrList {
+    fn from(list: Vec<T>) -> Self {
+        Self::List(list.into_iter().map(Into::into).collect())
     }
 }

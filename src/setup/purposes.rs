@@ -64,13 +64,6 @@ fn is_purge(action: &str) -> bool {
 }
 
 impl IamPolicy {
-    fn of(statement: Vec<PolicyStatement>) -> Self {
-        Self {
-            statement,
-            version: "2012-10-17",
-        }
-    }
-
     /// Leaves out all other actions, and statements that are left with none.
     fn only(mut self, is_wanted: fn(&str) -> bool) -> Self {
         self.statement.retain_mut(|statement| {

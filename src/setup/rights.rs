@@ -69,10 +69,7 @@ pub(crate) fn least_policy(settings: &Settings) -> Result<IamPolicy, Error> {
         }
     }
     statement.extend(purging(settings, partition));
-    Ok(IamPolicy {
-        statement,
-        version: "2012-10-17",
-    })
+    Ok(IamPolicy::of(statement))
 }
 
 pub(super) fn partition(region: &str) -> &'static str {

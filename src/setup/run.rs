@@ -249,10 +249,9 @@ impl StackRun<'_> {
     pub(super) async fn wait(&self, pause: &mut Duration) -> Result<(), Error> {
         self.sleep(pause).await;
         if self.stop.is_set() {
-            Err(Error::interrupted("nothing was changed"))
-        } else {
-            Ok(())
+            return Err(Error::interrupted("nothing was changed"));
         }
+        Ok(())
     }
 }
 

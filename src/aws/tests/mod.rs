@@ -9,6 +9,11 @@ use super::{AwsClients, AwsConnection, CloudFront};
 
 /// A world with a bucket behind a distribution, and a client of it.
 async fn world() -> (World, CloudFront) {
+    let (world, aws) = connected().await;
+    (world, aws.cloudfront())
+}
+
+async fn connected() -> (World, AwsClients) {
     let world = World::start(Options::default()).await.unwrap();
     world.create_bucket("bucket").unwrap();
     let connection = AwsConnection {
@@ -17,5 +22,18 @@ async fn world() -> (World, CloudFront) {
         ..AwsConnection::default()
     };
     let aws = AwsClients::connect(connection, None).await.unwrap();
-    (world, aws.cloudfront())
+    (world, aws)
+}
+
+#[tokio::test]
+async fn the_right_that_is_missing_for_tags_is_named() {
+    let (_world, aws) = connected().await;
+    let bucket = aws.bucket("bucket", None);
+    for (version, action) in [
+        (None, "s3:GetObjectTagging"),
+        (Some("null"), "s3:GetObjectVersionTagging"),
+    ] {
+        let error = bucket.tags("missing", version).await.unwrap_err();
+        assert_eq!(error.action, action);
+    }
 }
