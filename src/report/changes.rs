@@ -70,8 +70,10 @@ impl<'a> ChangeRow<'a> {
             _ => paint.yellow("~"),
         };
         let key = padded(&elided(&shown(self.key), key_width), key_width);
-        let is_sent = self.action == Some(&ChangeAction::Upload);
-        let size = is_sent.then(|| bytes(self.size)).unwrap_or_default();
+        let size = match self.action {
+            Some(ChangeAction::Upload) => bytes(self.size),
+            _ => String::new(),
+        };
         let why = elided(&self.why, why_width);
         format!("  {sign} {key}  {size:>8}  {why}")
     }

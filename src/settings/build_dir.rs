@@ -134,12 +134,13 @@ fn hinted_or(error: Error, (here, tried): (&Path, &Path), otherwise: &str) -> Er
         .filter(|folder| here.join(folder) != here.join(tried))
         .map(|folder| format!("`{folder}`"))
         .collect();
-    match folders.is_empty() {
-        true => error.hint(otherwise),
-        false => error.hint(format!(
+    if folders.is_empty() {
+        error.hint(otherwise)
+    } else {
+        error.hint(format!(
             "name {}, as an argument or by `dir` in deploy.toml",
             folders.join(" or ")
-        )),
+        ))
     }
 }
 

@@ -200,9 +200,10 @@ impl SiteGenerator {
             let packages = texts(project, "package.json").concat();
             Regex::new(ROUTERS).is_ok_and(|router| router.is_match(&packages))
         };
-        let name = match APPS.contains(&self.name) && has_routes() {
-            true => "SPA",
-            false => self.name,
+        let name = if APPS.contains(&self.name) && has_routes() {
+            "SPA"
+        } else {
+            self.name
         };
         let fitting = FITTING.iter().find(|(fits, _)| *fits == name);
         fitting.map_or("", |(_, lines)| lines)
@@ -353,9 +354,10 @@ mod tests {
         for (name, text) in files {
             let path = project.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            match name.ends_with('/') {
-                true => fs::create_dir_all(path).unwrap(),
-                false => fs::write(path, text).unwrap(),
+            if name.ends_with('/') {
+                fs::create_dir_all(path).unwrap()
+            } else {
+                fs::write(path, text).unwrap()
             }
         }
         project

@@ -501,9 +501,10 @@ fn another(key: &str, value: &toml::Value) -> Option<(String, String)> {
         (_, toml::Value::String(text)) => text.clone(),
         _ => return None,
     };
-    Some(match value.is_str() {
-        true => (format!("{text:?}"), text),
-        false => (text.clone(), text),
+    Some(if value.is_str() {
+        (format!("{text:?}"), text)
+    } else {
+        (text.clone(), text)
     })
 }
 

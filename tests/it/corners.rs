@@ -244,9 +244,12 @@ async fn a_new_page_behind_an_unknown_rewrite_where_errors_are_kept() {
             it.default.lambdas = vec![Lambda {
                 name: "pretty".into(),
                 event,
-                does: LambdaKind::Uri(Arc::new(|uri| match uri.ends_with('/') {
-                    true => format!("{uri}index.html"),
-                    false => uri.to_owned(),
+                does: LambdaKind::Uri(Arc::new(|uri| {
+                    if uri.ends_with('/') {
+                        format!("{uri}index.html")
+                    } else {
+                        uri.to_owned()
+                    }
                 })),
             }];
         })
@@ -531,9 +534,12 @@ async fn a_dead_deploys_purge_of_staging_that_is_denied() {
     let is_staging = |request: &RequestInfo| {
         request.path.contains("ESTAGING12345") && request.operation == "CreateInvalidation"
     };
-    let deny = move |request: &RequestInfo| match is_staging(request) {
-        true => Fault::Fail(403, "AccessDenied"),
-        false => Fault::None,
+    let deny = move |request: &RequestInfo| {
+        if is_staging(request) {
+            Fault::Fail(403, "AccessDenied")
+        } else {
+            Fault::None
+        }
     };
     deploy(&world, &site, "").await.succeeds();
     site.write("a.html", "b");

@@ -166,9 +166,12 @@ async fn each_right_that_is_missing_is_named() {
         ("UpdateFunction", "cloudfront:UpdateFunction"),
         ("PublishFunction", "cloudfront:PublishFunction"),
     ] {
-        world.set_rule(move |request| match request.operation == operation {
-            true => Fault::Fail(403, "AccessDenied"),
-            false => Fault::None,
+        world.set_rule(move |request| {
+            if request.operation == operation {
+                Fault::Fail(403, "AccessDenied")
+            } else {
+                Fault::None
+            }
         });
         let ran = local.doctor().env("UNSTALE_SPA", "true");
         has_one(ran.await, &["rights problem", action, "-> allow"]);
@@ -181,9 +184,12 @@ async fn each_right_that_is_missing_is_named() {
         "ListMultipartUploads",
         "TestFunction",
     ] {
-        world.set_rule(move |request| match request.operation == operation {
-            true => Fault::Fail(403, "AccessDenied"),
-            false => Fault::None,
+        world.set_rule(move |request| {
+            if request.operation == operation {
+                Fault::Fail(403, "AccessDenied")
+            } else {
+                Fault::None
+            }
         });
         let ran = local.doctor().env("UNSTALE_SPA", "true");
         let ran = ran.await.succeeds();

@@ -254,9 +254,10 @@ async fn the_least_right_to_list_tells_whose_the_bucket_is() {
     let world = healthy_but(|setup| setup.distribution.origins[0].path = "/docs".into()).await;
     world.set_rule(|request| {
         let whole = request.operation == "HeadBucket";
-        match whole {
-            true => Fault::Fail(403, "AccessDenied"),
-            false => Fault::None,
+        if whole {
+            Fault::Fail(403, "AccessDenied")
+        } else {
+            Fault::None
         }
     });
     let ran = doctor(&world).with("--prefix docs/").await.succeeds();

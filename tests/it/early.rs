@@ -51,12 +51,13 @@ async fn while_held(
     let gate = Gate::new();
     let door = gate.clone();
     world.forget();
-    world.set_rule(
-        move |request| match held.iter().any(|which| which(request)) {
-            true => Fault::HoldBefore(door.clone()),
-            false => Fault::None,
-        },
-    );
+    world.set_rule(move |request| {
+        if held.iter().any(|which| which(request)) {
+            Fault::HoldBefore(door.clone())
+        } else {
+            Fault::None
+        }
+    });
     let run = deploy(world, site).start();
     for _ in held {
         gate.arrived().await;

@@ -68,9 +68,12 @@ async fn a_denied_read_stops_before_anything_is_changed() {
         ("ListObjectsV2", "s3:ListBucket"),
     ] {
         let (world, site) = (World::new().await, site());
-        world.set_rule(move |request| match request.operation == operation {
-            true => Fault::Fail(403, "AccessDenied"),
-            false => Fault::None,
+        world.set_rule(move |request| {
+            if request.operation == operation {
+                Fault::Fail(403, "AccessDenied")
+            } else {
+                Fault::None
+            }
         });
         let ran = world.deploy(&site).await.exits(1);
         ran.says(&format!("hint: allow {action} on arn:aws:s3:::site"));
@@ -97,9 +100,10 @@ async fn a_denied_change_is_finished_by_the_next_deploy() {
         site.remove("old.html");
         world.set_rule(move |request| {
             let state = request.key.starts_with(".unstale/");
-            match request.operation == operation && !state {
-                true => Fault::Fail(403, "AccessDenied"),
-                false => Fault::None,
+            if request.operation == operation && !state {
+                Fault::Fail(403, "AccessDenied")
+            } else {
+                Fault::None
             }
         });
         println!("{operation} denied");

@@ -191,12 +191,13 @@ async fn no_more_is_sent_at_once_than_a_slow_line_carries_until_it_is_known() {
     let gate = local_cloudfront::Gate::new();
     let (held, arrived) = (gate.clone(), Arc::new(AtomicUsize::new(0)));
     let count = arrived.clone();
-    world.set_rule(move |request| match request.key.ends_with(".bin") {
-        true => {
+    world.set_rule(move |request| {
+        if request.key.ends_with(".bin") {
             count.fetch_add(1, Ordering::SeqCst);
             Fault::HoldBefore(held.clone())
+        } else {
+            Fault::None
         }
-        false => Fault::None,
     });
     let run = deploy(&world, &site).start();
     gate.arrived().await;

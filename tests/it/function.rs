@@ -187,9 +187,12 @@ async fn a_right_that_is_missing_is_told_and_the_deploy_goes_on() {
         let (world, site) = (World::new().await, site());
         world.deploy(&site).await.succeeds();
         world.warm(&site).await;
-        let denied = move |request: &RequestInfo| match request.operation == operation {
-            true => Fault::Fail(403, "AccessDenied"),
-            false => Fault::None,
+        let denied = move |request: &RequestInfo| {
+            if request.operation == operation {
+                Fault::Fail(403, "AccessDenied")
+            } else {
+                Fault::None
+            }
         };
         world.set_rule(denied);
         site.write("new.html", format!("<p>{operation}"));

@@ -54,9 +54,10 @@ fn docs(uri: &str) -> String {
 }
 
 fn prefix(uri: &str) -> String {
-    match uri.starts_with("/site/") {
-        true => uri.to_owned(),
-        false => format!("/site{uri}"),
+    if uri.starts_with("/site/") {
+        uri.to_owned()
+    } else {
+        format!("/site{uri}")
     }
 }
 

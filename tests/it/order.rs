@@ -41,9 +41,12 @@ impl Probe {
                     }
                     _ => continue,
                 };
-                let index = |link: String| match link.ends_with('/') {
-                    true => link + "index.html",
-                    false => link,
+                let index = |link: String| {
+                    if link.ends_with('/') {
+                        link + "index.html"
+                    } else {
+                        link
+                    }
                 };
                 let theirs = found.into_iter().map(index).filter(|link| {
                     build.contains_key(link) && (lead(key) || !link.ends_with(".html"))

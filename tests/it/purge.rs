@@ -460,9 +460,10 @@ async fn throttled_uploads_arrive_all_the_same() {
     let count = seen.clone();
     world.set_rule(move |request| {
         let put = request.operation == "PutObject" && request.key.ends_with(".html");
-        match put && count.fetch_add(1, Ordering::Relaxed) % 7 == 3 {
-            true => Fault::Fail(503, "SlowDown"),
-            false => Fault::None,
+        if put && count.fetch_add(1, Ordering::Relaxed) % 7 == 3 {
+            Fault::Fail(503, "SlowDown")
+        } else {
+            Fault::None
         }
     });
     world.deploy(&site).await.succeeds();

@@ -25,9 +25,10 @@ async fn of_two_deploys_at_once_one_wins_whole() {
         let (first, second) = tokio::join!(first.ended(), second.ended());
         first.succeeds();
         second.succeeds();
-        let (site, wanted) = match objects(&world) == of_b {
-            true => (&b, &of_b),
-            false => (&c, &of_c),
+        let (site, wanted) = if objects(&world) == of_b {
+            (&b, &of_b)
+        } else {
+            (&c, &of_c)
         };
         assert_whole(&world, site, wanted).await;
         world.assert_idle(deploy(&world, site)).await;

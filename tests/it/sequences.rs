@@ -57,9 +57,10 @@ impl Sequence<'_> {
                 }
             }
         };
-        let ran = match held {
-            true => run.killed().await,
-            false => run.ended().await,
+        let ran = if held {
+            run.killed().await
+        } else {
+            run.ended().await
         };
         self.told.push(format!("exit {:?}", ran.exit));
         self.told.push(format!("purged {:?}", self.world.purged()));

@@ -121,9 +121,10 @@ async fn a_damaged_journal_or_record_of_history_loses_nothing() {
             world.warm(&site).await;
             let journal = state(&world)["open"][0]["journal"]["file"]["name"].clone();
             let journal = format!(".unstale/{}", journal.as_str().expect("a file"));
-            let damaged = match name.contains("journal") {
-                true => &journal,
-                false => name,
+            let damaged = if name.contains("journal") {
+                &journal
+            } else {
+                name
             };
             damage(&world, damaged, way).await;
             let ran = deploy(&world, &site).await.succeeds();

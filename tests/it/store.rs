@@ -163,9 +163,12 @@ async fn each_right_that_is_missing_is_told() {
         ("UpdateKeys", "cloudfront-keyvaluestore:UpdateKeys"),
     ] {
         let (world, site) = (World::new().await, site(600));
-        world.set_rule(move |request| match request.operation == operation {
-            true => Fault::Fail(403, "AccessDenied"),
-            false => Fault::None,
+        world.set_rule(move |request| {
+            if request.operation == operation {
+                Fault::Fail(403, "AccessDenied")
+            } else {
+                Fault::None
+            }
         });
         let ran = deploy(&world, &site).await.succeeds().says("By hand");
         ran.says(&format!("allow {action} on"));
@@ -258,9 +261,12 @@ async fn without_its_password_nothing_is_uploaded() {
         ("UpdateDistribution", 4),
     ] {
         let (world, site) = (World::new().await, site(0));
-        world.set_rule(move |request| match request.operation == operation {
-            true => Fault::Fail(403, "AccessDenied"),
-            false => Fault::None,
+        world.set_rule(move |request| {
+            if request.operation == operation {
+                Fault::Fail(403, "AccessDenied")
+            } else {
+                Fault::None
+            }
         });
         let ran = deploy_hidden(&world, &site).await.exits(exit);
         ran.says("nothing was uploaded")

@@ -322,9 +322,10 @@ async fn what_cloudfront_will_not_purge_by_tag_is_purged_by_paths() {
     let once = AtomicBool::new(true);
     world.set_rule(move |request| {
         let purges = request.operation == "CreateInvalidation";
-        match purges && once.swap(false, Ordering::SeqCst) {
-            true => Fault::Fail(400, "InvalidArgument"),
-            false => Fault::None,
+        if purges && once.swap(false, Ordering::SeqCst) {
+            Fault::Fail(400, "InvalidArgument")
+        } else {
+            Fault::None
         }
     });
     site.write("about.html", "<p>us");

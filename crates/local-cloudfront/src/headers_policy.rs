@@ -88,11 +88,13 @@ impl PolicyHeader {
 impl CorsPolicy {
     /// Returns what a script of an origin is answered; nothing where it is not allowed.
     fn answered(&self, origin: &str) -> Vec<PolicyHeader> {
-        let allowed = match self.origins.iter().any(|known| known == "*") {
-            true if !self.credentials => "*",
-            true => origin,
-            false if self.origins.iter().any(|known| is_of(origin, known)) => origin,
-            false => return Vec::new(),
+        let any = self.origins.iter().any(|known| known == "*");
+        let allowed = if any && !self.credentials {
+            "*"
+        } else if any || self.origins.iter().any(|known| is_of(origin, known)) {
+            origin
+        } else {
+            return Vec::new();
         };
         let header = |name: &str, value: &str| PolicyHeader {
             overrides: self.overrides,

@@ -1,6 +1,6 @@
 //! Writes a function down as JavaScript, and reads it back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 
@@ -56,9 +56,15 @@ impl<'a> SortedRedirects<'a> {
             listed: Vec::new(),
             exact: BTreeMap::new(),
         };
+        let mut paths_seen = HashSet::new();
         for redirect in redirects {
             if !redirect.is_plain() {
                 sorted.listed.push(redirect);
+                continue;
+            }
+            let path = normal_path(redirect.path());
+            // The first for a path answers always.
+            if !paths_seen.insert(path.clone()) {
                 continue;
             }
             // Of those before it, only ones with conditions may be for its path too.
@@ -68,7 +74,7 @@ impl<'a> SortedRedirects<'a> {
                 .rposition(|listed| listed.values(redirect.path()).is_some());
             let group = (redirect.status, before.map_or(0, |last| last + 1));
             let paths = sorted.exact.entry(group).or_default();
-            paths.insert(normal_path(redirect.path()), redirect.to.clone());
+            paths.insert(path, redirect.to.clone());
         }
         sorted
     }
