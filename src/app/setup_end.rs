@@ -179,9 +179,17 @@ fn written(path: &Path, env: Option<&str>, keys: &[SettingsKey]) -> Result<Added
 /// Writes a file, whole or not at all where its folder lets others be made beside it.
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let near = path.with_extension("toml.new");
-    let Ok(()) = std::fs::write(&near, text) else {
-        return std::fs::write(path, text);
-    };
+    match std::fs::write(&near, text) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            return std::fs::write(path, text);
+        }
+        // On a full disk, say, what stands there would be cut short.
+        Err(error) => {
+            let _ = std::fs::remove_file(&near);
+            return Err(error);
+        }
+    }
     if let Ok(before) = std::fs::metadata(path) {
         std::fs::set_permissions(&near, before.permissions())?;
     }
@@ -205,5 +213,15 @@ mod tests {
             let got = seen_from(Path::new(folder), Path::new(path));
             assert_eq!(got, Path::new(seen), "{folder} {path}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_written_whole_leaves_the_file_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deploy.toml");
+        std::fs::write(&path, "before").unwrap();
+        std::fs::create_dir(dir.path().join("deploy.toml.new")).unwrap();
+        assert!(replace(&path, "after").is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "before");
     }
 }
