@@ -11,7 +11,7 @@ use super::markdown_parts::{
 };
 use super::plan::{PlanContext, remarks};
 use super::printer::Printer;
-use super::purge::{heading, named, otherwise_of, takes};
+use super::purge::{heading, named, otherwise, phases, takes};
 use crate::edge::PurgeChoice;
 use crate::plan::Plan;
 
@@ -54,15 +54,13 @@ pub(in crate::report) fn markdown(plan: &Plan, context: &PlanContext) -> String 
 fn purges(plan: &Plan, context: &PlanContext) -> String {
     let mut free_left = context.free_left;
     let mut parts = Vec::new();
-    for purge in plan.purges.iter().filter(|purge| !purge.is_empty()) {
-        let title = format!("Purge of {}", context.title(&purge.target));
-        let late = format!("{title} for removed assets");
-        for (title, choice) in [(title, &purge.purge), (late, &purge.after)] {
-            let cover = &choice.cover;
-            if !cover.patterns.is_empty() {
-                parts.push((heading(&title, cover, free_left), choice));
-                free_left = free_left.map(|left| left.saturating_sub(cover.free));
-            }
+    for purge in &plan.purges {
+        let target = context.title(&purge.target);
+        for (phase, choice) in phases(purge) {
+            parts.push((
+                heading(&target, phase, &choice.cover, &mut free_left),
+                choice,
+            ));
         }
     }
     let (text, left_out) = fitting(parts, 2 * BUDGET, purge_text);
@@ -78,8 +76,7 @@ fn purge_text((heading, choice): (String, &PurgeChoice)) -> String {
     });
     let more = more(left_out + cover.patterns.len().saturating_sub(MAX_PATHS));
     let table = format!("| path | takes |\n|---|---|\n{rows}{more}");
-    let otherwise = otherwise_of(choice);
-    let otherwise = otherwise.map(|otherwise| format!("\n{}\n", prose(&otherwise)));
+    let otherwise = otherwise(choice).map(|otherwise| format!("\n{}\n", prose(&otherwise)));
     format!(
         "{}{}",
         folded(&heading, &table),

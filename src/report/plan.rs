@@ -92,9 +92,7 @@ fn text(plan: &Plan, context: &PlanContext, look: TextLook) -> String {
         blocks.extend(distribution_texts(plan, context, look));
         let mut free_left = context.free_left;
         for purge in &plan.purges {
-            blocks.extend(purge::text(purge, free_left, look));
-            let free = purge.purge.cover.free + purge.after.cover.free;
-            free_left = free_left.map(|left| left.saturating_sub(free));
+            blocks.extend(purge::text(purge, &mut free_left, look));
         }
     }
     blocks.extend(lost::text(&plan.lost, look));

@@ -12,34 +12,37 @@ use crate::edge::price::{COMPLETION_SECONDS, sending_seconds};
 use crate::edge::{Cover, Money, Pattern, PurgeChoice};
 use crate::plan::DistributionPurge;
 
+/// The phase that is sent at once.
+const CHANGED: &str = "changed";
 /// Paths shown where not all are asked for.
 const MAX_PATHS: usize = 20;
 
-/// Writes what one target will be sent; nothing where it is owed nothing. `free_left` is what is left of the month's free paths
-/// before; none where the plan includes them.
+/// Returns what a target is sent, first for what changed, then for removed assets; what sends nothing is left out.
+pub(super) fn phases(
+    purge: &DistributionPurge,
+) -> impl Iterator<Item = (&'static str, &PurgeChoice)> {
+    let phases = [(CHANGED, &purge.purge), ("removed-assets", &purge.after)];
+    let phases = phases.into_iter();
+    phases.filter(|(_, choice)| !choice.cover.patterns.is_empty())
+}
+
+/// Writes what one target will be sent; nothing where it is owed nothing.
 pub(super) fn text(
     purge: &DistributionPurge,
-    free_left: Option<u64>,
+    free_left: &mut Option<u64>,
     look: TextLook,
 ) -> Option<String> {
-    let (now, after) = (&purge.purge.cover, &purge.after.cover);
     let target = shown(&purge.target);
-    let title = |title: &str, cover: &Cover, left: Option<u64>| {
-        let text = wrapped(&heading(title, cover, left), look.width, "", "  ");
-        look.paint.bold(&text)
-    };
     let mut lines = Vec::new();
-    if !now.patterns.is_empty() {
-        lines.push(title(&format!("Purge of {target}"), now, free_left));
-        lines.extend(patterns(now, look));
-        let notes = notes(&purge.purge);
-        lines.extend(notes.map(|note| wrapped(&note, look.width, "  ", "  ")));
-    }
-    if !after.patterns.is_empty() {
-        let heading = format!("Purge of {target} for removed assets");
-        let left = free_left.map(|left| left.saturating_sub(now.free));
-        lines.push(title(&heading, after, left));
-        lines.extend(patterns(after, look));
+    for (phase, choice) in phases(purge) {
+        let heading = heading(&target, phase, &choice.cover, free_left);
+        let heading = wrapped(&heading, look.width, "", "  ");
+        lines.push(look.paint.bold(&heading));
+        lines.extend(patterns(&choice.cover, look));
+        if phase == CHANGED {
+            let notes = notes(choice);
+            lines.extend(notes.map(|note| wrapped(&note, look.width, "  ", "  ")));
+        }
     }
     if purge.resent.count > 0 {
         let paths = counted(purge.resent.count, "path");
@@ -53,11 +56,8 @@ pub(super) fn text(
 }
 
 /// Returns an object for each purge that one target will be sent.
-pub(super) fn json(purge: &DistributionPurge) -> Vec<Value> {
-    let phases = [("changed", &purge.purge), ("removed-assets", &purge.after)];
-    let owed = phases.into_iter();
-    let owed = owed.filter(|(_, purge)| !purge.cover.patterns.is_empty());
-    let object = |(phase, sent): (&str, &PurgeChoice)| {
+pub(super) fn json(purge: &DistributionPurge) -> impl Iterator<Item = Value> {
+    phases(purge).map(|(phase, sent)| {
         let cover = &sent.cover;
         let patterns = cover.patterns.iter();
         let patterns: Vec<Value> = patterns
@@ -69,8 +69,7 @@ pub(super) fn json(purge: &DistributionPurge) -> Vec<Value> {
             "instead": { "exact": cost_json(&sent.exact), "all": cost_json(&sent.all) },
         });
         merged(object, cost_json(cover))
-    };
-    owed.map(object).collect()
+    })
 }
 
 fn pattern_json(cover: &Cover, pattern: &Pattern) -> Value {
@@ -126,21 +125,31 @@ fn foreign(pattern: &Pattern) -> u64 {
     pattern.foreign.min(pattern.needless)
 }
 
-pub(super) fn heading(title: &str, cover: &Cover, free_left: Option<u64>) -> String {
+/// Writes what a purge comes to, and takes its free paths off `free_left`: what is left of the month's; none where the plan includes
+/// them.
+pub(super) fn heading(
+    target: &str,
+    phase: &str,
+    cover: &Cover,
+    free_left: &mut Option<u64>,
+) -> String {
     let paths = counted(cover.paths(), "path");
+    *free_left = free_left.map(|left| left.saturating_sub(cover.free));
     let cost = match (cover.path_cost.0, cover.free) {
-        (0, free) => match free_left {
+        (0, _) => match *free_left {
             None => "included in the plan".to_owned(),
-            Some(left) => {
-                let left = count(left.saturating_sub(free));
-                format!("free ({left} of this month's left)")
-            }
+            Some(left) => format!("free ({} of this month's left)", count(left)),
         },
         (_, 0) => cover.path_cost.to_string(),
         (_, free) => format!("{} ({} of them free)", cover.path_cost, count(free)),
     };
     let time = ticking(Duration::from_secs(expected_seconds(cover)));
-    format!("{title}: {paths}, {cost}, about {time}")
+    let late = if phase == CHANGED {
+        ""
+    } else {
+        " for removed assets"
+    };
+    format!("Purge of {target}{late}: {paths}, {cost}, about {time}")
 }
 
 fn patterns(cover: &Cover, look: TextLook) -> Vec<String> {
@@ -194,15 +203,12 @@ pub(super) fn takes(cover: &Cover, pattern: &Pattern) -> String {
 fn notes(purge: &PurgeChoice) -> impl Iterator<Item = String> {
     let whole = purge.stale.whole();
     let whole = whole.map(|reason| format!("Everything is purged: {reason}."));
-    whole.into_iter().chain(otherwise_of(purge))
+    whole.into_iter().chain(otherwise(purge))
 }
 
 /// Says what exact paths and `/*` would have cost, where they are not what is sent.
-pub(super) fn otherwise_of(purge: &PurgeChoice) -> Option<String> {
-    otherwise(&purge.cover, &purge.exact, &purge.all)
-}
-
-fn otherwise(sent: &Cover, exact: &Cover, whole: &Cover) -> Option<String> {
+pub(super) fn otherwise(purge: &PurgeChoice) -> Option<String> {
+    let (sent, exact, whole) = (&purge.cover, &purge.exact, &purge.all);
     let differs = |cover: &Cover| cover.patterns != sent.patterns && !cover.patterns.is_empty();
     let mut others = Vec::new();
     if differs(exact) {
@@ -235,6 +241,7 @@ fn otherwise(sent: &Cover, exact: &Cover, whole: &Cover) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::purge;
 
     fn pattern(text: &str, changed: u64, unchanged: u64, needless: u64) -> Pattern {
         Pattern {
@@ -266,7 +273,7 @@ mod tests {
             refetch_cost: Money(5_200 * 10_003),
         };
         assert_eq!(
-            heading("Purge of E1", &cover, Some(1)),
+            heading("E1", CHANGED, &cover, &mut Some(1)),
             "Purge of E1: 3 paths, $0.010 (1 of them free), about 26 s"
         );
         let told: Vec<String> = cover
@@ -309,7 +316,8 @@ mod tests {
                 Some("Exact paths would be 2 paths for $0."),
             ),
         ] {
-            assert_eq!(otherwise(sent, exact, whole).as_deref(), text);
+            let choice = purge(sent.clone(), exact.clone(), whole.clone());
+            assert_eq!(otherwise(&choice).as_deref(), text);
         }
     }
 }
