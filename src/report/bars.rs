@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
-use super::event::milestone;
+use super::event::{awaited, milestone};
 use super::options::TextLook;
 use super::progress::UploadProgress;
-use super::text::{bytes, count, counted, elided, shown, ticking};
+use super::text::{bytes, count, counted, elided, of, shown, ticking};
 use crate::job::DeployEvent;
 
 const TICK: Duration = Duration::from_millis(100);
@@ -79,18 +79,15 @@ impl ProgressBars {
                 self.spin(BarKind::List, format!("Listing the bucket: {objects}"));
             }
             DeployEvent::Asked { done, total } => {
-                let (done, total) = (count(*done), counted(*total, "object"));
+                let objects = of(*done, *total, "object");
                 self.spin(
                     BarKind::List,
-                    format!("Asking for the headers of {done} of {total}"),
+                    format!("Asking for the headers of {objects}"),
                 );
             }
             DeployEvent::Kept { done, total } => {
-                let (done, total) = (count(*done), counted(*total, "object"));
-                self.spin(
-                    BarKind::List,
-                    format!("Keeping for rollback: {done} of {total}"),
-                );
+                let objects = of(*done, *total, "object");
+                self.spin(BarKind::List, format!("Keeping for rollback: {objects}"));
             }
             DeployEvent::ListingEnded(_) => self.remove(BarKind::List),
             DeployEvent::LockAwaited { .. } => {
@@ -110,28 +107,17 @@ impl ProgressBars {
             DeployEvent::PurgeAccepted { .. } => {
                 self.accepted += 1;
                 if let Some(text) = milestone(event) {
-                    self.purge(&text);
+                    self.show_purge(&text);
                 }
             }
             DeployEvent::PurgeCompleted { .. } => {
                 self.completed += 1;
-                let (done, all) = (
-                    count(self.completed),
-                    counted(self.accepted, "invalidation"),
-                );
-                self.purge(&format!("{done} of {all} completed"));
-            }
-            DeployEvent::PurgeAwaited { invalidation, .. } => {
-                let invalidation = shown(invalidation);
-                self.purge(&format!(
-                    "Waiting for CloudFront to complete {invalidation}"
-                ));
-            }
-            DeployEvent::DeploymentAwaited { target, .. } => {
-                let target = shown(target);
-                self.show_purge(&format!(
-                    "Waiting until all edges know how {target} is configured"
-                ));
+                if self.completed >= self.accepted {
+                    self.remove(BarKind::Purge);
+                } else {
+                    let completed = of(self.completed, self.accepted, "invalidation");
+                    self.show_purge(&format!("{completed} completed"));
+                }
             }
             DeployEvent::PurgePaced { target, why, .. } => {
                 let (target, why) = (shown(target), shown(why));
@@ -140,7 +126,11 @@ impl ProgressBars {
             DeployEvent::Planned(_) | DeployEvent::PlannedAgain(_) | DeployEvent::Ended(_) => {
                 self.clear()
             }
-            _ => {}
+            _ => {
+                if let Some((text, _)) = awaited(event) {
+                    self.show_purge(&text);
+                }
+            }
         }
     }
 
@@ -165,38 +155,27 @@ impl ProgressBars {
     /// Shows a text behind a spinner.
     fn spin(&mut self, kind: BarKind, text: String) {
         let bar = self.bars.entry(kind).or_insert_with(|| {
-            let bar = self.drawn.add(ProgressBar::new_spinner());
-            bar.set_style(style(&format!("{} {{wide_msg}}", spinner_key(self.look))));
-            bar.enable_steady_tick(TICK);
-            bar
-        });
-        bar.set_message(text);
-    }
-
-    /// Shows how far the purge is, or that it is completed.
-    fn purge(&mut self, text: &str) {
-        if self.accepted > 0 && self.completed >= self.accepted {
-            self.remove(BarKind::Purge);
-        } else {
-            self.show_purge(text);
-        }
-    }
-
-    /// Shows what the purge is at, and for how long already.
-    fn show_purge(&mut self, text: &str) {
-        self.remove(BarKind::Upload);
-        let text = elided(text, self.look.width.saturating_sub(3 + CLOCK));
-        let bar = self.bars.entry(BarKind::Purge).or_insert_with(|| {
-            let template = format!("{} {{msg}}  {{took}}", spinner_key(self.look));
+            let text = match kind {
+                BarKind::Purge => "{msg}  {took}",
+                _ => "{wide_msg}",
+            };
             let took = |state: &ProgressState, out: &mut dyn Write| {
                 let _ = out.write_str(&ticking(state.elapsed()));
             };
+            let template = format!("{} {text}", spinner_key(self.look));
             let bar = self.drawn.add(ProgressBar::new_spinner());
             bar.set_style(style(&template).with_key("took", took));
             bar.enable_steady_tick(TICK);
             bar
         });
         bar.set_message(text);
+    }
+
+    /// Shows what the purge is at, and for how long already.
+    fn show_purge(&mut self, text: &str) {
+        self.remove(BarKind::Upload);
+        let text = elided(text, self.look.width.saturating_sub(3 + CLOCK));
+        self.spin(BarKind::Purge, text);
     }
 
     fn begin_uploads(&mut self, files: u64, bytes: u64) {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::json::merged;
 use super::printer::Printer;
-use super::text::{count, counted, shown_lines};
+use super::text::{count, in_unit, shown_lines};
 use crate::aws::AwsError;
 use crate::aws::cloudfront::{ListedDistribution, ListedOrigin};
 use crate::edge::distribution::{DEFAULT_ERROR_TTL, is_bucket_domain};
@@ -237,17 +237,8 @@ fn tags_in_words(distribution: &Distribution) -> String {
 
 /// Writes seconds as configurations have them: `10 s`, `5 minutes`, `1 day`, `1 year`.
 fn period(seconds: u64) -> String {
-    let units = [
-        (31_536_000, "year"),
-        (86_400, "day"),
-        (3_600, "hour"),
-        (60, "minute"),
-    ];
-    let mut fitting = units.into_iter();
-    match fitting.find(|(length, _)| seconds > 0 && seconds.is_multiple_of(*length)) {
-        Some((length, unit)) => counted(seconds / length, unit),
-        None => format!("{} s", count(seconds)),
-    }
+    let whole = in_unit(seconds, |unit| seconds > 0 && seconds.is_multiple_of(unit));
+    whole.unwrap_or_else(|| format!("{} s", count(seconds)))
 }
 
 /// Returns what a deploy does because of what is not understood, or cannot be helped.

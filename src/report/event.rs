@@ -1,5 +1,7 @@
 //! What happens in a deploy, told to people and programs. Pure.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::changes;
@@ -52,6 +54,27 @@ pub(super) fn milestone(event: &DeployEvent) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// Returns what CloudFront is waited for, and for how long already.
+pub(super) fn awaited(event: &DeployEvent) -> Option<(String, Duration)> {
+    match event {
+        DeployEvent::PurgeAwaited {
+            invalidation,
+            elapsed,
+            ..
+        } => {
+            let invalidation = shown(invalidation);
+            let text = format!("Waiting for CloudFront to complete {invalidation}");
+            Some((text, *elapsed))
+        }
+        DeployEvent::DeploymentAwaited { target, elapsed } => {
+            let target = shown(target);
+            let text = format!("Waiting until all edges know how {target} is configured");
+            Some((text, *elapsed))
+        }
+        _ => None,
+    }
 }
 
 /// Returns what is said even above bars.

@@ -1,7 +1,7 @@
 //! `unstale history` and `unstale rollback`.
 
 use super::printer::Printer;
-use super::text::{counted, local_time, shown};
+use super::text::{counted, in_unit, local_time, shown};
 use crate::object::entry::EntryLife;
 use crate::object::manifest::DeployId;
 use crate::state::history::PastOutcome;
@@ -79,20 +79,9 @@ pub(super) fn when(at: i64, now: i64) -> String {
 
 /// Writes `5 minutes ago`; clocks that differ by a little make it now.
 fn age(seconds: i64) -> String {
-    const UNITS: [(i64, &str); 4] = [
-        (31_557_600, "year"),
-        (86_400, "day"),
-        (3600, "hour"),
-        (60, "minute"),
-    ];
-    let fits = UNITS.iter().find(|(length, _)| seconds >= *length);
-    match fits {
-        Some((length, unit)) => {
-            let number = (seconds / length).cast_unsigned();
-            format!("{} ago", counted(number, unit))
-        }
-        None => "just now".to_owned(),
-    }
+    let seconds = u64::try_from(seconds).unwrap_or(0);
+    let time = in_unit(seconds, |unit| seconds >= unit);
+    time.map_or("just now".to_owned(), |time| format!("{time} ago"))
 }
 
 fn details(record: &HistoryRecord) -> Vec<String> {

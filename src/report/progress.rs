@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::event::milestone;
-use super::text::{bytes, count, counted, shown, ticking};
+use super::event::{awaited, milestone};
+use super::text::{bytes, of, shown, ticking};
 use crate::job::DeployEvent;
 use crate::object::Key;
 use crate::plan::ChangeAction;
@@ -82,31 +82,21 @@ impl UploadProgress {
                 self.purge_told = now;
                 milestone(event)
             }
-            DeployEvent::PurgeAwaited {
-                invalidation,
-                elapsed,
-                ..
-            } => {
-                let due = now.saturating_sub(self.purge_told) >= PATIENCE;
-                due.then(|| {
-                    self.purge_told = now;
-                    format!(
-                        "Waiting for {} to complete, {} so far",
-                        shown(invalidation),
-                        ticking(*elapsed)
-                    )
-                })
+            DeployEvent::DeploymentAwaited { elapsed, .. } if elapsed.as_secs() == 0 => {
+                self.wait_line(event, now)
             }
-            DeployEvent::DeploymentAwaited { target, elapsed } => {
-                let due = elapsed.as_secs() == 0 || now.saturating_sub(self.purge_told) >= PATIENCE;
-                due.then(|| {
-                    self.purge_told = now;
-                    let (target, elapsed) = (shown(target), ticking(*elapsed));
-                    format!("Waiting until all edges know the configuration of {target}, {elapsed} so far")
-                })
+            DeployEvent::PurgeAwaited { .. } | DeployEvent::DeploymentAwaited { .. } => {
+                let due = now.saturating_sub(self.purge_told) >= PATIENCE;
+                due.then(|| self.wait_line(event, now)).flatten()
             }
             _ => milestone(event),
         }
+    }
+
+    fn wait_line(&mut self, event: &DeployEvent, now: Duration) -> Option<String> {
+        self.purge_told = now;
+        let (text, elapsed) = awaited(event)?;
+        Some(format!("{text}, {} so far", ticking(elapsed)))
     }
 
     /// Tells whether it is time to say again that the lease is waited for; if so, that is taken as said.
@@ -162,11 +152,7 @@ impl UploadProgress {
 
     /// `12 of 1,234 files, 1.3 MB of 45 MB`.
     fn so_far(&self) -> String {
-        let files = format!(
-            "{} of {}",
-            count(self.files),
-            counted(self.total_files, "file")
-        );
+        let files = of(self.files, self.total_files, "file");
         match self.total_bytes {
             0 => files,
             total => format!("{files}, {} of {}", bytes(self.bytes), bytes(total)),

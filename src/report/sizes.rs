@@ -8,8 +8,15 @@ use crate::object::plural::count;
 use crate::plan::Plan;
 use crate::rules::content_type::content_type;
 
-/// What people call a content type, in the order of the table.
-const TYPES: [&str; 6] = ["HTML", "CSS", "JavaScript", "Images", "Fonts", "Other"];
+/// What people call content types that contain one of these, in the order of the table; the first that fits. The last has all.
+const TYPES: [(&str, &[&str]); 6] = [
+    ("HTML", &["text/html", "application/xhtml"]),
+    ("CSS", &["text/css"]),
+    ("JavaScript", &["javascript"]),
+    ("Images", &["image/"]),
+    ("Fonts", &["font/", "application/font", "ms-fontobject"]),
+    ("Other", &[""]),
+];
 
 /// How many objects, and how many bytes.
 #[derive(Clone, Copy, Default)]
@@ -44,7 +51,7 @@ pub(super) fn by_type(plan: &Plan) -> impl Iterator<Item = (&'static str, [SizeT
     for deletion in &plan.deletions {
         totals[place(&deletion.key, None)][1].add(deletion.size);
     }
-    let rows = TYPES.into_iter().zip(totals);
+    let rows = TYPES.map(|(name, _)| name).into_iter().zip(totals);
     rows.filter(|(_, totals)| totals.iter().any(|total| total.objects > 0))
 }
 
@@ -52,20 +59,8 @@ pub(super) fn by_type(plan: &Plan) -> impl Iterator<Item = (&'static str, [SizeT
 fn place(key: &Key, told: Option<&str>) -> usize {
     let guessed = content_type(key.as_str(), None, &[]);
     let name = told.unwrap_or(&guessed);
-    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
-    if begins(&["text/html", "application/xhtml"]) {
-        0
-    } else if begins(&["text/css"]) {
-        1
-    } else if name.contains("javascript") {
-        2
-    } else if begins(&["image/"]) {
-        3
-    } else if begins(&["font/", "application/font", "application/vnd.ms-fontobject"]) {
-        4
-    } else {
-        5
-    }
+    let fits = |(_, parts): &(_, &[&str])| parts.iter().any(|part| name.contains(part));
+    TYPES.iter().position(fits).unwrap_or(TYPES.len() - 1)
 }
 
 #[cfg(test)]
@@ -83,7 +78,7 @@ mod tests {
             ("a.woff2", None, "Fonts"),
             ("a.pdf", None, "Other"),
         ] {
-            assert_eq!(TYPES[place(&key.into(), told)], name, "{key}");
+            assert_eq!(TYPES[place(&key.into(), told)].0, name, "{key}");
         }
     }
 }

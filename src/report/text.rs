@@ -6,6 +6,11 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 pub(super) use crate::object::plural::{count, counted};
 
+/// Writes `12 of 1,234 files`.
+pub(super) fn of(done: u64, total: u64, noun: &str) -> String {
+    format!("{} of {}", count(done), counted(total, noun))
+}
+
 /// Writes a size in SI units: `0 B`, `999 B`, `1.3 MB`, `12 GB`.
 pub(super) fn bytes(size: u64) -> String {
     const LARGER: [&str; 5] = ["MB", "GB", "TB", "PB", "EB"];
@@ -60,6 +65,18 @@ pub(super) fn seconds(amount: f64) -> String {
 pub(super) fn utc(at: i64, format: &str) -> String {
     let time = jiff::Timestamp::from_second(at).unwrap_or_default();
     time.strftime(format).to_string()
+}
+
+/// Writes seconds in the largest unit that `fits`, given its length: `5 minutes`.
+pub(super) fn in_unit(seconds: u64, fits: impl Fn(u64) -> bool) -> Option<String> {
+    let units = [
+        (31_536_000, "year"),
+        (86_400, "day"),
+        (3600, "hour"),
+        (60, "minute"),
+    ];
+    let (length, unit) = units.into_iter().find(|(length, _)| fits(*length))?;
+    Some(counted(seconds / length, unit))
 }
 
 /// Writes where objects go: `s3://bucket/prefix/`, without a slash at the end where there is no prefix.
