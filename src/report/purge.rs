@@ -1,5 +1,6 @@
 //! What CloudFront will be sent, what each path takes, and what else it could have been. Pure.
 
+use std::slice::from_ref;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -76,7 +77,7 @@ fn pattern_json(cover: &Cover, pattern: &Pattern) -> Value {
     json!({
         "path": pattern.text, "tag-of": pattern.tag.as_ref().map(|tag| &tag.of),
         "changed": pattern.changed, "unchanged": pattern.unchanged, "needless-weight": pattern.needless,
-        "refetch-cost-usd": refetch_cost(cover, pattern).dollars(), "empties": pattern.empties,
+        "refetch-cost-usd": refetch_cost(cover, from_ref(pattern)).dollars(), "empties": pattern.empties,
     })
 }
 
@@ -84,7 +85,7 @@ fn cost_json(cover: &Cover) -> Value {
     json!({
         "paths": cover.paths(), "wildcards": cover.wildcards, "free-paths": cover.free,
         "unchanged": cover.unchanged(), "cost-usd": cover.path_cost.dollars(),
-        "refetch-cost-usd": refetches_cost(cover).dollars(),
+        "refetch-cost-usd": refetch_cost(cover, &cover.patterns).dollars(),
     })
 }
 
@@ -96,33 +97,18 @@ pub(super) fn expected_seconds(cover: &Cover) -> u64 {
     sending_seconds(cover.paths(), cover.wildcards) + COMPLETION_SECONDS
 }
 
-/// Returns what a pattern's needless refetches of objects cost: its part of all that is needless. What other origins answer is
-/// weighed and not counted, so that it has no price.
-fn refetch_cost(cover: &Cover, pattern: &Pattern) -> Money {
-    refetch_cost_of(cover, u128::from(pattern.needless - foreign(pattern)))
-}
-
-/// Returns what all needless refetches of objects cost.
-pub(super) fn refetches_cost(cover: &Cover) -> Money {
-    let own = cover.patterns.iter();
-    let own = own.map(|pattern| u128::from(pattern.needless - foreign(pattern)));
-    refetch_cost_of(cover, own.sum())
-}
-
-/// Returns what so much of all that is needless costs.
-fn refetch_cost_of(cover: &Cover, own: u128) -> Money {
-    if own == 0 {
-        return Money(0);
-    }
+/// Returns what the needless refetches of objects by some patterns cost: their part of all that is needless. What other origins
+/// answer is weighed and not counted, so that it has no price.
+pub(super) fn refetch_cost(cover: &Cover, some: &[Pattern]) -> Money {
+    let own = some.iter();
+    let own: u128 = own
+        .map(|pattern| u128::from(pattern.needless.saturating_sub(pattern.foreign)))
+        .sum();
     let patterns = cover.patterns.iter();
     let total: u128 = patterns.map(|pattern| u128::from(pattern.needless)).sum();
     let cost = (u128::from(cover.refetch_cost.0) * own).checked_div(total);
     // A part is no more than the whole, which fits.
     Money(cost.and_then(|cost| u64::try_from(cost).ok()).unwrap_or(0))
-}
-
-fn foreign(pattern: &Pattern) -> u64 {
-    pattern.foreign.min(pattern.needless)
 }
 
 /// Writes what a purge comes to, and takes its free paths off `free_left`: what is left of the month's; none where the plan includes
@@ -189,7 +175,7 @@ pub(super) fn takes(cover: &Cover, pattern: &Pattern) -> String {
     if pattern.unchanged > 0 {
         text.push_str(&format!(", {} unchanged", count(pattern.unchanged)));
     }
-    let cost = refetch_cost(cover, pattern);
+    let cost = refetch_cost(cover, from_ref(pattern));
     if cost.0 > 0 {
         text.push_str(&format!(" ({cost})"));
     }
@@ -221,7 +207,7 @@ pub(super) fn otherwise(purge: &PurgeChoice) -> Option<String> {
             number => format!("{} needless refetches", count(number)),
         };
         let patterns = whole.patterns.iter();
-        let refetch_cost = match refetches_cost(whole) {
+        let refetch_cost = match refetch_cost(whole, &whole.patterns) {
             Money(0) => String::new(),
             cost => format!(" ({cost})"),
         };

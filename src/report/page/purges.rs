@@ -10,7 +10,7 @@ use crate::object::plural::{count, counted};
 use crate::plan::{DistributionPurge, Plan};
 use crate::report::fitting::widest;
 use crate::report::plan::PlanContext;
-use crate::report::purge::{expected_seconds, named, refetches_cost, takes};
+use crate::report::purge::{expected_seconds, named, refetch_cost, takes};
 use crate::report::text::shown;
 
 /// Bytes of the paths and URLs of all purges.
@@ -95,7 +95,7 @@ fn purge_html(at: usize, purge: &TitledPurge<'_>) -> String {
 /// Writes what is sent beside exact paths and `/*`.
 fn comparison(choice: &PurgeChoice) -> String {
     let row = |(name, cover): (&str, &Cover)| {
-        let refetched = match refetches_cost(cover) {
+        let refetched = match refetch_cost(cover, &cover.patterns) {
             Money(0) => count(cover.unchanged()),
             cost => format!("{} ({cost})", count(cover.unchanged())),
         };
