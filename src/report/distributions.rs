@@ -195,16 +195,11 @@ fn form_in_words(form: &UriForm) -> String {
 }
 
 fn ttls_in_words(behavior: &Behavior) -> String {
-    let Behavior {
-        min_ttl,
-        default_ttl,
-        max_ttl,
-        ..
-    } = behavior;
-    let [min, default, max] = [*min_ttl, *default_ttl, *max_ttl].map(period);
-    match (min_ttl, max_ttl) {
-        (_, 0) => "nothing is kept".to_owned(),
-        (least, most) if least == most => format!("kept {max}"),
+    let ttls = [behavior.min_ttl, behavior.default_ttl, behavior.max_ttl];
+    let [min, default, max] = ttls.map(period);
+    match ttls {
+        [_, _, 0] => "nothing is kept".to_owned(),
+        [least, _, most] if least == most => format!("kept {max}"),
         _ => format!("kept {min} to {max} as Cache-Control says, {default} without one"),
     }
 }

@@ -43,17 +43,9 @@ impl Printer {
     }
 
     pub fn wrote_settings(&self, written: &WrittenSettings) {
-        let WrittenSettings {
-            file,
-            dir,
-            others,
-            text,
-            ..
-        } = written;
-        self.result(
-            &format!("Wrote {file}:\n\n{}", text.trim_end()),
-            &typed("init", written),
-        );
+        let (dir, others) = (written.dir, written.others);
+        let text = format!("Wrote {}:\n\n{}", written.file, written.text.trim_end());
+        self.result(&text, &typed("init", written));
         let yet = if written.is_built {
             ""
         } else {

@@ -48,16 +48,10 @@ pub fn taken(sent: &[InvalidationSummary]) -> String {
     let paths = counted(sent.iter().map(|sent| sent.paths).sum(), "path");
     match sent {
         [] => String::new(),
-        [
-            InvalidationSummary {
-                distribution, id, ..
-            },
-        ] => {
-            format!("{distribution} took {paths} as {id}")
-        }
-        [InvalidationSummary { distribution, .. }, ..] => {
+        [only] => format!("{} took {paths} as {}", only.distribution, only.id),
+        [first, ..] => {
             let number = counted(sent.len() as u64, "invalidation");
-            format!("{distribution} took {paths} in {number}")
+            format!("{} took {paths} in {number}", first.distribution)
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn deployed(
     let rows: String = rows
         .map(|(what, text)| format!("| {what} | {text} |\n"))
         .collect();
-    let head = prose(&summary::headline_of(done));
+    let head = prose(&summary::headline(done));
     let changes = plan.map(|plan| changes(plan) + &sizes(plan));
     let changes = changes.unwrap_or_default();
     format!("### {head}\n\n| | |\n|---|---|\n{rows}{found}{changes}")

@@ -77,7 +77,8 @@ fn text(plan: &Plan, context: &PlanContext, look: TextLook) -> String {
     let notes = notes(plan, look);
     let mut blocks = Vec::new();
     if plan.is_empty() {
-        blocks.push(nothing_to_do(&context.destination(), look.width));
+        let text = format!("{}.", nothing_to_do(&context.destination()));
+        blocks.push(wrapped(&text, look.width, "", "  "));
         blocks.push(notes.join("\n"));
     } else {
         let title = wrapped(&title(plan, context), look.width, "", "  ");
@@ -148,14 +149,15 @@ fn distribution_texts(
     look: TextLook,
 ) -> impl Iterator<Item = String> {
     let policies = plan.headers_policies.iter();
-    let policies = policies.map(move |change| policy_text(change, context, look));
+    let policies = policies.map(|change| policy_text(change, context));
     let functions = plan.functions.iter();
-    policies.chain(functions.map(move |change| function_text(change, context, look)))
+    let texts = policies.chain(functions.map(|change| function_text(change, context)));
+    texts.map(move |text| wrapped(&text, look.width, "", "  "))
 }
 
 /// Writes `Function site-redirects (2 redirects, 2.4 kB): to create, test, publish, associate with the viewer requests of E123
 /// (www.example.com)'s default behavior`.
-fn function_text(change: &FunctionChange, context: &PlanContext, look: TextLook) -> String {
+fn function_text(change: &FunctionChange, context: &PlanContext) -> String {
     let mut steps: Vec<String> = Vec::new();
     if change.publish {
         let write = if change.new { "create" } else { "update" };
@@ -171,10 +173,10 @@ fn function_text(change: &FunctionChange, context: &PlanContext, look: TextLook)
         steps.push(format!(
             "associate with the viewer requests{answers} of {names}"
         ));
-        steps.extend(
-            (!change.replaces.is_empty())
-                .then(|| format!("take the place of {}", shown(&change.replaces.join(", ")))),
-        );
+        if !change.replaces.is_empty() {
+            let replaced = shown(&change.replaces.join(", "));
+            steps.push(format!("take the place of {replaced}"));
+        }
     }
     if !change.remove.is_empty() {
         steps.push(format!("be taken off {}", names(&change.remove)));
@@ -184,43 +186,29 @@ fn function_text(change: &FunctionChange, context: &PlanContext, look: TextLook)
     }
     let redirects = counted(change.redirects as u64, "redirect");
     let (name, size) = (shown(&change.name), bytes(change.code.len() as u64));
-    let text = format!(
-        "Function {name} ({redirects}, {size}): to {}",
-        steps.join(", ")
-    );
-    wrapped(&text, look.width, "", "  ")
+    let steps = steps.join(", ");
+    format!("Function {name} ({redirects}, {size}): to {steps}")
 }
 
 /// Writes `Headers policy my-site (4 headers): to create, associate with E123 (www.example.com)'s behaviors *, /images/*; nothing is
 /// purged for it`.
-fn policy_text(change: &HeadersPolicyChange, context: &PlanContext, look: TextLook) -> String {
+fn policy_text(change: &HeadersPolicyChange, context: &PlanContext) -> String {
     let mut steps: Vec<String> = Vec::new();
     if change.write {
         let write = if change.new { "create" } else { "update" };
         steps.push(write.to_owned());
     }
-    let behaviors = |(id, patterns): (&String, &Vec<String>)| {
-        format!("{} ({})", context.title(id), shown(&patterns.join(", ")))
-    };
-    steps.extend(
-        change
-            .associate
-            .iter()
-            .map(|target| format!("associate with behaviors of {}", behaviors(target))),
-    );
-    steps.extend(
-        change
-            .remove
-            .iter()
-            .map(|target| format!("be taken off behaviors of {}", behaviors(target))),
-    );
+    let associate = change.associate.iter();
+    let associate = associate.map(|behaviors| ("associate with", behaviors));
+    let remove = change.remove.iter();
+    let remove = remove.map(|behaviors| ("be taken off", behaviors));
+    for (step, (id, patterns)) in associate.chain(remove) {
+        let (target, patterns) = (context.title(id), shown(&patterns.join(", ")));
+        steps.push(format!("{step} behaviors of {target} ({patterns})"));
+    }
     let headers = counted(change.headers as u64, "header");
-    let text = format!(
-        "Headers policy {} ({headers}): to {}; nothing is purged for it",
-        shown(&change.name),
-        steps.join(", ")
-    );
-    wrapped(&text, look.width, "", "  ")
+    let (name, steps) = (shown(&change.name), steps.join(", "));
+    format!("Headers policy {name} ({headers}): to {steps}; nothing is purged for it")
 }
 
 /// Writes `write 120 redirects to and delete 3 from its key value store`.

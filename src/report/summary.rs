@@ -27,15 +27,11 @@ pub(super) type Completions = HashMap<String, Duration>;
 
 /// Writes the summary for people, without a line break at its end.
 pub(super) fn text(summary: &DeploySummary, completed: &Completions, look: TextLook) -> String {
-    let place = destination(&summary.bucket, &summary.prefix);
-    if is_nothing(summary) {
-        return nothing_to_do(&place, look.width);
+    let headline = headline(summary);
+    if is_nothing(summary) || summary.outcome == NO_DEBT {
+        return wrapped(&format!("{headline}."), look.width, "", "  ");
     }
-    if summary.outcome == NO_DEBT {
-        let text = format!("Nothing to resume: no deploy left anything open at {place}.");
-        return wrapped(&text, look.width, "", "  ");
-    }
-    let headline = wrapped(&headline(summary, &place), look.width, "", "  ");
+    let headline = wrapped(&headline, look.width, "", "  ");
     let mut lines = vec![look.paint.bold(&headline)];
     lines.extend(columned(&parts(summary), look.width));
     let purges = purges(summary, completed).into_iter();
@@ -71,9 +67,8 @@ pub(super) fn concluded(own: Option<Value>, exit: Exit) -> Value {
 }
 
 /// Says that a deploy finds nothing to do.
-pub(super) fn nothing_to_do(destination: &str, width: usize) -> String {
-    let text = format!("Nothing to do: {destination} holds this build.");
-    wrapped(&text, width, "", "  ")
+pub(super) fn nothing_to_do(destination: &str) -> String {
+    format!("Nothing to do: {destination} holds this build")
 }
 
 /// Returns where the site is to be seen, once all of it is there.
@@ -101,20 +96,14 @@ fn acted(summary: &DeploySummary) -> bool {
 }
 
 /// Says in a line how a deploy went.
-pub(super) fn headline_of(summary: &DeploySummary) -> String {
+pub(super) fn headline(summary: &DeploySummary) -> String {
     let place = destination(&summary.bucket, &summary.prefix);
-    match summary.outcome.as_str() {
-        NOTHING => format!("Nothing to do: {place} holds this build"),
-        NO_DEBT => format!("Nothing to resume at {place}"),
-        _ => headline(summary, &place),
-    }
-}
-
-fn headline(summary: &DeploySummary, place: &str) -> String {
     let files = summary.uploaded + summary.copied + summary.unchanged;
     let files = counted(files, "file");
     let time = seconds(summary.seconds);
     match summary.outcome.as_str() {
+        NOTHING => nothing_to_do(&place),
+        NO_DEBT => format!("Nothing to resume: no deploy left anything open at {place}"),
         _ if !acted(summary) => format!("Nothing was changed in {place}"),
         DONE => format!("Deployed {files} to {place} in {time}"),
         "interrupted" => format!("Interrupted after {time}, with {files} of the build in {place}"),

@@ -96,17 +96,10 @@ impl Printer {
 
     /// Says how many paths are as they should be, and what the others are.
     fn total(&self, verification: &Verification) -> String {
-        let Verification {
-            asked,
-            faulty,
-            edges,
-            ..
-        } = verification;
-        let fresh = asked - faulty.len();
-        let mut text = format!(
-            "{fresh} of {} are fresh",
-            counted(*asked as u64, "request path")
-        );
+        let (asked, edges) = (verification.asked, &verification.edges);
+        let fresh = asked - verification.faulty.len();
+        let asked = counted(asked as u64, "request path");
+        let mut text = format!("{fresh} of {asked} are fresh");
         let kinds = [FaultKind::Stale, FaultKind::Missing, FaultKind::Wrong];
         let kinds = kinds.map(|kind| (word(kind), verification.count(kind)));
         let kinds: Vec<String> = (kinds.iter().filter(|(_, count)| *count > 0))

@@ -136,17 +136,13 @@ impl<'t, 'a> FolderRows<'t, 'a> {
             })
         });
         let entry = |rows: &'t [ChangeRow<'a>]| {
-            let (first, last) = (rows.first(), rows.last());
-            let (first, last) = (
-                first.map_or("", |row| row.key),
-                last.map_or("", |row| row.key),
-            );
-            let end = match rows {
-                [_] => first.len(),
-                _ => agreed(first, last),
+            let (key, end) = match rows {
+                [] => ("", 0),
+                [row] => (row.key, row.key.len()),
+                [first, .., last] => (first.key, agreed(first.key, last.key)),
             };
             Self {
-                name: first.get(start..end).unwrap_or_default(),
+                name: key.get(start..end).unwrap_or_default(),
                 start,
                 depth: self.depth + 1,
                 rows,

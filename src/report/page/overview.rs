@@ -22,7 +22,7 @@ pub(super) fn title(subject: &PageSubject<'_>) -> String {
     match &subject.deploy {
         None => format!("Plan for {place}"),
         Some(deploy) => match (deploy.summary, deploy.error) {
-            (Some(done), _) => summary::headline_of(done),
+            (Some(done), _) => summary::headline(done),
             (None, Some(_)) => format!("Nothing was changed in {place}"),
             (None, None) => format!("Deploy to {place}"),
         },
