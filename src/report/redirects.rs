@@ -70,13 +70,9 @@ impl Printer {
     }
 
     pub fn redirect_function(&self, function: &RedirectFunction) {
-        let RedirectFunction {
-            code,
-            redirects,
-            index,
-        } = function;
+        let (code, redirects) = (&function.code, function.redirects);
         self.line(code.trim_end());
-        let folders = if *index {
+        let folders = if function.index {
             ", and folders find their index.html"
         } else {
             ""
@@ -86,7 +82,7 @@ impl Printer {
              place of another; with `redirect-function = \"NAME\"` in deploy.toml, deploys do. {} of {} bytes, {}{folders}.",
             count(code.len() as u64),
             count(MAX_FUNCTION_BYTES as u64),
-            counted(*redirects as u64, "redirect"),
+            counted(redirects as u64, "redirect"),
         ));
         self.object(&json!({
             "type": "function", "runtime": RUNTIME, "event": "viewer-request", "redirects": redirects, "code": code,

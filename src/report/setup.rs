@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use indicatif::{MultiProgress, ProgressBar};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::json::typed;
 use super::printer::Printer;
@@ -82,11 +82,9 @@ impl Printer {
             lines.push("Changed by hand, and taken back by this:".to_owned());
             lines.extend(taken_back.iter().flat_map(drift_lines));
         }
-        let made = |kind: &str| {
-            changes
-                .iter()
-                .any(|change| change.kind == kind && change.action == "Add")
-        };
+        let added =
+            |change: &StackChange, kind: &str| change.kind == kind && change.action == "Add";
+        let made = |kind: &str| changes.iter().any(|change| added(change, kind));
         if made("AWS::CloudFront::Distribution") {
             lines.extend(MONTHLY_COST.map(str::to_owned));
             if made("AWS::CloudFront::Function") {
@@ -226,18 +224,14 @@ impl StackProgress {
     pub(crate) fn event(&self, event: SetupEvent) {
         match event {
             SetupEvent::Resource(event) => self.resource(&event),
-            SetupEvent::RecordAwaited { name, value } => self.suspend(|| {
-                self.printer.result(
+            SetupEvent::RecordAwaited { name, value } => self.record(
                     &format!("The certificate waits for this record of the domain's DNS:\n  {name} CNAME {value}\nSet it there. This command waits; ended by Ctrl-C and run again later, it goes\non from here."),
                     &json!({"type": "record", "name": name, "kind": "CNAME", "value": value}),
-                );
-            }),
-            SetupEvent::ZoneAwaited { name, value, zone } => self.suspend(|| {
-                self.printer.result(
+                ),
+            SetupEvent::ZoneAwaited { name, value, zone } => self.record(
                     &format!("The certificate still waits, although the zone {zone} has its\nrecord. Does the domain's parent name that zone's name servers? If not, set it\nwhere they are:\n  {name} CNAME {value}"),
                     &json!({"type": "record", "name": name, "kind": "CNAME", "value": value, "zone": zone}),
-                );
-            }),
+                ),
         }
     }
 
@@ -282,7 +276,9 @@ impl StackProgress {
         }
     }
 
-    fn suspend(&self, print: impl FnOnce()) {
+    /// Prints the record that the domain's DNS needs above the bars.
+    fn record(&self, text: &str, object: &Value) {
+        let print = || self.printer.result(text, object);
         match &self.drawn {
             Some(drawn) => drawn.suspend(print),
             None => print(),
@@ -325,17 +321,11 @@ fn change_lines(change: &StackChange) -> Vec<String> {
 
 fn property_line(property: &ChangedProperty) -> String {
     const MOST: usize = 40;
-    let ChangedProperty {
-        path,
-        before,
-        after,
-    } = property;
-    let value = |value: &Option<String>| {
-        let value = value.as_deref().unwrap_or("nothing");
-        elided(&shown(value), MOST)
-    };
-    if before.is_none() && after.is_none() {
+    let path = &property.path;
+    let (before, after) = (property.before.as_deref(), property.after.as_deref());
+    if before.or(after).is_none() {
         return format!("      {path}");
     }
+    let value = |value: Option<&str>| elided(&shown(value.unwrap_or("nothing")), MOST);
     format!("      {path}: {} -> {}", value(before), value(after))
 }
