@@ -82,9 +82,11 @@ impl Printer {
             lines.push("Changed by hand, and taken back by this:".to_owned());
             lines.extend(taken_back.iter().flat_map(drift_lines));
         }
-        let added =
-            |change: &StackChange, kind: &str| change.kind == kind && change.action == "Add";
-        let made = |kind: &str| changes.iter().any(|change| added(change, kind));
+        let made = |kind: &str| {
+            changes
+                .iter()
+                .any(|change| change.kind == kind && change.action == "Add")
+        };
         if made("AWS::CloudFront::Distribution") {
             lines.extend(MONTHLY_COST.map(str::to_owned));
             if made("AWS::CloudFront::Function") {
@@ -225,13 +227,13 @@ impl StackProgress {
         match event {
             SetupEvent::Resource(event) => self.resource(&event),
             SetupEvent::RecordAwaited { name, value } => self.record(
-                    &format!("The certificate waits for this record of the domain's DNS:\n  {name} CNAME {value}\nSet it there. This command waits; ended by Ctrl-C and run again later, it goes\non from here."),
-                    &json!({"type": "record", "name": name, "kind": "CNAME", "value": value}),
-                ),
+                &format!("The certificate waits for this record of the domain's DNS:\n  {name} CNAME {value}\nSet it there. This command waits; ended by Ctrl-C and run again later, it goes\non from here."),
+                &json!({"type": "record", "name": name, "kind": "CNAME", "value": value}),
+            ),
             SetupEvent::ZoneAwaited { name, value, zone } => self.record(
-                    &format!("The certificate still waits, although the zone {zone} has its\nrecord. Does the domain's parent name that zone's name servers? If not, set it\nwhere they are:\n  {name} CNAME {value}"),
-                    &json!({"type": "record", "name": name, "kind": "CNAME", "value": value, "zone": zone}),
-                ),
+                &format!("The certificate still waits, although the zone {zone} has its\nrecord. Does the domain's parent name that zone's name servers? If not, set it\nwhere they are:\n  {name} CNAME {value}"),
+                &json!({"type": "record", "name": name, "kind": "CNAME", "value": value, "zone": zone}),
+            ),
         }
     }
 
