@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::aws::viewer::{MissingAnswer, ViewerAnswer, ViewerClient};
+use crate::aws::viewer::{MissingAnswer, ViewerClient};
 use crate::edge::distribution::DEFAULT_ERROR_TTL;
 use crate::edge::expect::{ExpectedAnswer, FaultKind, OwnContents, SeenAnswer, header_faults};
 use crate::survey::expect::PathQuestion;
@@ -14,7 +14,7 @@ const ATTEMPTS: usize = 3;
 pub(super) struct AskedUrl {
     pub(super) url: String,
     pub(super) question: PathQuestion,
-    pub(super) answer: Result<ViewerAnswer, MissingAnswer>,
+    pub(super) answer: Result<SeenAnswer, MissingAnswer>,
 }
 
 pub(super) async fn ask(viewer: &ViewerClient, base: &str, question: PathQuestion) -> AskedUrl {
@@ -53,12 +53,7 @@ impl AskedUrl {
     pub(super) fn fault(&self, own: &OwnContents, lost: bool) -> Option<(FaultKind, Vec<String>)> {
         let PathQuestion { expected, .. } = &self.question;
         let seen = match &self.answer {
-            Ok(seen) => SeenAnswer {
-                status: seen.status,
-                size: seen.size,
-                md5: seen.md5,
-                headers: &seen.headers,
-            },
+            Ok(seen) => seen,
             Err(missing) => {
                 let text = format!("no answer: {}", missing.why);
                 return Some((FaultKind::Missing, vec![text]));
@@ -73,10 +68,10 @@ impl AskedUrl {
             ExpectedAnswer::Error { status, .. } => is_error(&first) && *status != seen.status,
             _ => false,
         };
-        let judged = possible.map(|it| (it, it.faults(&seen)));
+        let judged = possible.map(|it| (it, it.faults(seen)));
         let (expected, mut faults) =
             judged.min_by_key(|(it, faults)| (!faults.is_empty(), is_other(it)))?;
-        let kind = expected.kind(&seen, own);
+        let kind = expected.kind(seen, own);
         let content_is_right = faults.is_empty();
         // An error that nobody expects says enough.
         if content_is_right || seen.status < 400 {
@@ -84,7 +79,7 @@ impl AskedUrl {
             if expected.is_seen_by_functions() {
                 added.extend(self.question.added_by_function.clone());
             }
-            faults.extend(header_faults(&added, &seen));
+            faults.extend(header_faults(&added, seen));
         }
         let kind = if content_is_right {
             FaultKind::Wrong

@@ -13,6 +13,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 use md5::{Digest, Md5 as Hasher};
 
 use super::error::root_cause;
+use crate::edge::expect::SeenAnswer;
 use crate::object::Md5;
 
 /// A client of its own: what viewers are answered has nothing to do with credentials. Cheap to clone.
@@ -25,17 +26,6 @@ pub struct ViewerClient {
     authorization: Option<String>,
 }
 
-/// An answer, without its body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ViewerAnswer {
-    pub status: u16,
-    /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// Bytes of the body.
-    pub size: u64,
-    pub md5: Md5,
-}
-
 /// Why a question has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingAnswer {
@@ -43,14 +33,6 @@ pub struct MissingAnswer {
     pub unreachable: bool,
     /// For people.
     pub why: String,
-}
-
-impl ViewerAnswer {
-    /// Finds the first header of this name, which is in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let header = self.headers.iter().find(|header| header.0 == name);
-        header.map(|(_, value)| value.as_str())
-    }
 }
 
 impl ViewerClient {
@@ -86,7 +68,7 @@ impl ViewerClient {
     }
 
     /// Asks for a URL, `http` or `https`, and reads the answer to its end.
-    pub async fn get(&self, url: &str) -> Result<ViewerAnswer, MissingAnswer> {
+    pub async fn get(&self, url: &str) -> Result<SeenAnswer, MissingAnswer> {
         let missing = |unreachable, error: &dyn std::error::Error| MissingAnswer {
             unreachable,
             why: root_cause(error),
@@ -116,7 +98,7 @@ impl ViewerClient {
             size += part.len() as u64;
             hasher.update(&part);
         }
-        Ok(ViewerAnswer {
+        Ok(SeenAnswer {
             status,
             headers,
             size,

@@ -4,8 +4,9 @@ use super::bucket::ReadableBucket;
 use super::distribution::DISTRIBUTION;
 use super::exposed::{PATIENCE, handed_out};
 use super::finding::CheckUp;
-use crate::aws::viewer::{ViewerAnswer, ViewerClient};
+use crate::aws::viewer::ViewerClient;
 use crate::aws::{AwsClients, CertificateFacts};
+use crate::edge::expect::SeenAnswer;
 use crate::error::Error;
 use crate::job::Job;
 use crate::survey::targets::ResolvedDistribution;
@@ -128,7 +129,7 @@ async fn seen(viewer: &ViewerClient, name: &str) -> NameAnswer {
 }
 
 /// Every answer of an edge has its id.
-fn is_cloudfront(answer: &ViewerAnswer) -> bool {
+fn is_cloudfront(answer: &SeenAnswer) -> bool {
     answer.header("x-amz-cf-id").is_some()
 }
 

@@ -40,14 +40,15 @@ pub struct ExpectedObject {
     pub etag: Option<ETag>,
 }
 
-/// What a viewer saw, as far as it counts.
-#[derive(Clone, Debug)]
-pub struct SeenAnswer<'a> {
+/// What a viewer saw, without the body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenAnswer {
     pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Bytes of the body.
     pub size: u64,
     pub md5: Md5,
-    /// By names in lower case.
-    pub headers: &'a [(String, String)],
 }
 
 /// How an answer is not as it should be.
@@ -79,8 +80,9 @@ impl OwnContents {
     }
 }
 
-impl SeenAnswer<'_> {
-    fn header(&self, name: &str) -> Option<&str> {
+impl SeenAnswer {
+    /// Finds the first header of this name, which is in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         let header = headers.find(|(listed, _)| listed == name)?;
         Some(header.1.as_str())
@@ -261,12 +263,11 @@ mod tests {
 
     /// The kind of fault and the faults; nothing where the answer is right.
     fn told(expected: &ExpectedAnswer, status: u16, size: u64, md5: u8, headers: &str) -> String {
-        let headers = headers_of(headers);
         let answer = SeenAnswer {
             status,
             size,
             md5: Md5([md5; 16]),
-            headers: &headers,
+            headers: headers_of(headers),
         };
         let own = OwnContents {
             digests: HashSet::from([THIS, EARLIER]),
@@ -398,12 +399,11 @@ mod tests {
                 "server `x` instead of none, x-frame-options `SAMEORIGIN` instead of `DENY`",
             ),
         ] {
-            let headers = headers_of(headers);
             let answer = SeenAnswer {
                 status: 200,
                 size: 0,
                 md5: THIS,
-                headers: &headers,
+                headers: headers_of(headers),
             };
             assert_eq!(header_faults(&added, &answer).join(", "), right);
         }
