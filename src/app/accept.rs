@@ -10,11 +10,7 @@ use crate::rules::redirect::Redirect;
 
 impl App {
     /// Plans silently, and writes the redirects that keep what would be lost. Returns the app whose settings have them.
-    pub(super) async fn accepting_redirects(
-        self: &App,
-        link: &Link,
-        job: &Job,
-    ) -> Result<App, Error> {
+    pub(super) async fn accepting_redirects(&self, link: &Link, job: &Job) -> Result<App, Error> {
         let silent = EventSink::new(|_| ());
         let (_, plan) = deploy::plan(&link.aws, job, &self.stop, &silent).await?;
         let mut settings = self.settings.clone();
@@ -23,10 +19,6 @@ impl App {
             let written = settings.write_redirects(&job.dir, &redirects)?;
             self.printer.wrote_redirects(&written);
         }
-        Ok(App {
-            settings,
-            printer: self.printer.clone(),
-            stop: self.stop.clone(),
-        })
+        Ok(self.with(settings))
     }
 }

@@ -18,7 +18,7 @@ use crate::job::{DeployEvent, DeploySummary, EventSink, Job};
 use crate::object::Key;
 use crate::plan::{Plan, guard};
 use crate::report::page::{PageSubject, ReportedDeploy, TimeLine, page};
-use crate::report::{PlanContext, refusal};
+use crate::report::{PlanContext, Printer, refusal};
 
 /// A deploy that was carried out or refused, and what its events told.
 struct DeployAttempt {
@@ -163,17 +163,12 @@ impl App {
         let Err(refused) = guard::check(plan, job.settings.max_delete) else {
             return Ok(None);
         };
-        if !self.printer.can_ask() {
-            return Ok(None);
-        }
         let goes = plan.deletions.iter();
         let goes: Vec<Key> = goes.map(|deletion| deletion.key.clone()).collect();
-        let (printer, text) = (self.printer.clone(), refused.to_string());
-        let asking = tokio::task::spawn_blocking(move || printer.may_delete(&text, &goes));
-        tokio::select! {
-            answer = asking => Ok(refused.deletes().filter(|_| matches!(answer, Ok(true)))),
-            () = self.stop.wished() => Err(Error::interrupted("nothing was changed")),
-        }
+        let text = refused.to_string();
+        let question = move |printer: &Printer| printer.may_delete(&text, &goes);
+        let may = self.agrees(question).await?;
+        Ok(refused.deletes().filter(|_| may))
     }
 }
 

@@ -61,14 +61,10 @@ async fn examine(app: &App, link: &Link, check: &mut CheckUp) -> Result<(), Erro
 /// Returns the job, with what the build says of headers and redirects, if there is one. Nothing here needs the password.
 fn job(app: &App, link: &Link) -> Result<Job, Error> {
     let settings = &app.settings;
-    let open = App {
-        settings: Settings {
-            password: None,
-            ..settings.clone()
-        },
-        printer: app.printer.clone(),
-        stop: app.stop.clone(),
-    };
+    let open = app.with(Settings {
+        password: None,
+        ..settings.clone()
+    });
     let dir = settings::build_dir(settings, Path::new("")).unwrap_or_default();
     let job = open.job_for(Some(link), dir)?;
     Ok(Job {

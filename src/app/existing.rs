@@ -10,6 +10,8 @@ use crate::cli::{Cli, PriceClass, SetupArgs};
 use crate::edge::error_page::ErrorPage;
 use crate::error::{Error, Exit};
 use crate::job::DistributionChoice;
+use crate::report::Printer;
+use crate::rules::rule_check::is_header_name;
 use crate::settings;
 use crate::setup::design::stack_name;
 use crate::setup::existing::{WantedFields, edit};
@@ -51,7 +53,8 @@ pub(super) async fn existing(app: &App, cli: &Cli, flags: &SetupArgs) -> Result<
         return Ok(Exit::Done);
     }
     warn_of_stack(app, &link, id).await;
-    if !flags.yes && !app.agrees("All else stays as it is.").await? {
+    let question = |printer: &Printer| printer.agrees("All else stays as it is.");
+    if !flags.yes && !app.agrees(question).await? {
         return Err(Error::usage("nothing was changed").hint("--yes changes it without asking"));
     }
     let written = cloudfront.write_configuration(configuration).await;
@@ -137,9 +140,7 @@ fn root(text: &str) -> Result<String, Error> {
 
 /// Takes the name of a header: a token (RFC 9110, 5.6.2).
 fn header(text: &str) -> Result<String, Error> {
-    let is_known =
-        |letter: char| letter.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(letter);
-    if text.is_empty() || !text.chars().all(is_known) {
+    if !is_header_name(text) {
         let text = format!("`{text}` is no name of a header");
         return Err(Error::usage(text)
             .hint("--tag-header names one, such as x-amz-meta-cache-tag for what S3 has"));

@@ -201,16 +201,14 @@ impl<'a> ManualPurge<'a> {
         let shown = self.invalidator.cloudfront.invalidation(target, id).await?;
         let paths = shown.invalidation_batch.and_then(|batch| batch.paths);
         let paths = paths.and_then(|paths| paths.items);
-        self.print(
-            target,
-            ShownInvalidation {
-                distribution: target.id().to_owned(),
-                id: shown.id,
-                status: shown.status,
-                created: shown.create_time.to_string(),
-                paths: Some(paths.unwrap_or_default()),
-            },
-        );
+        let shown = ShownInvalidation {
+            distribution: target.id().to_owned(),
+            id: shown.id,
+            status: shown.status,
+            created: shown.create_time.to_string(),
+            paths: Some(paths.unwrap_or_default()),
+        };
+        self.print(target, shown);
         Ok(1)
     }
 
@@ -232,16 +230,14 @@ impl<'a> ManualPurge<'a> {
             self.app.printer.no_invalidations(target.id());
         }
         for summary in listed {
-            self.print(
-                target,
-                ShownInvalidation {
-                    distribution: target.id().to_owned(),
-                    id: summary.id,
-                    status: summary.status,
-                    created: summary.create_time.to_string(),
-                    paths: None,
-                },
-            );
+            let shown = ShownInvalidation {
+                distribution: target.id().to_owned(),
+                id: summary.id,
+                status: summary.status,
+                created: summary.create_time.to_string(),
+                paths: None,
+            };
+            self.print(target, shown);
         }
         Ok(shown)
     }

@@ -14,18 +14,13 @@ use crate::survey;
 use crate::survey::targets::ResolvedTargets;
 
 pub(super) async fn links(app: &App) -> Result<Exit, Error> {
-    let settings = Settings {
+    let app = app.with(Settings {
         // Whatever deploys do with them, it is asked for here.
         links: LinkPolicy::Deny,
         bucket: (app.settings.bucket.clone()).or_else(|| Some(BucketAddress::named(""))),
         password: None,
         ..app.settings.clone()
-    };
-    let app = App {
-        settings,
-        printer: app.printer.clone(),
-        stop: app.stop.clone(),
-    };
+    });
     let dir = settings::build_dir(&app.settings, Path::new(""))?;
     let job = app.job_for(None, dir)?;
     let printer = app.printer.clone();

@@ -80,10 +80,10 @@ async fn listed(app: &App, file: &Path) -> Result<Vec<WrittenPath>, Error> {
         std::io::stdin().lock().read_to_end(&mut bytes)?;
         Ok(bytes)
     });
-    let bytes = tokio::select! {
-        bytes = reading => bytes.unwrap_or_else(|error| Err(error.into())),
-        () = app.stop.wished() => return Err(Error::interrupted("interrupted, nothing was sent")),
-    };
+    let bytes = app
+        .unless_stopped(reading, "interrupted, nothing was sent")
+        .await?
+        .unwrap_or_else(|error| Err(error.into()));
     let unreadable = |error| Error::usage(format!("cannot read {name}")).because(error);
     lines(&name, &bytes.map_err(unreadable)?)
 }

@@ -31,6 +31,7 @@ mod stacks;
 mod verify;
 mod watch;
 
+use std::future::Future;
 use std::time::Duration;
 
 use crate::cli::{self, Cli, Command, CommonArgs};
@@ -162,6 +163,49 @@ struct App {
     settings: Settings,
     printer: Printer,
     stop: StopSignal,
+}
+
+impl App {
+    /// Returns the same with other settings.
+    fn with(&self, settings: Settings) -> Self {
+        Self {
+            settings,
+            printer: self.printer.clone(),
+            stop: self.stop.clone(),
+        }
+    }
+
+    /// Waits for work, or until the user wants no more of it.
+    ///
+    /// # Errors
+    /// `Exit::Interrupted`, at once: the work is dropped.
+    async fn unless_stopped<T>(
+        &self,
+        work: impl Future<Output = T>,
+        interrupted: &str,
+    ) -> Result<T, Error> {
+        tokio::select! {
+            done = work => Ok(done),
+            () = self.stop.wished() => Err(Error::interrupted(interrupted)),
+        }
+    }
+
+    /// Asks at a terminal before something is changed; elsewhere nobody agrees.
+    ///
+    /// # Errors
+    /// `Exit::Interrupted`, at once: whoever reads the answer is left behind.
+    async fn agrees(
+        &self,
+        question: impl FnOnce(&Printer) -> bool + Send + 'static,
+    ) -> Result<bool, Error> {
+        if !self.printer.can_ask() {
+            return Ok(false);
+        }
+        let printer = self.printer.clone();
+        let asking = tokio::task::spawn_blocking(move || question(&printer));
+        let answer = self.unless_stopped(asking, "nothing was changed").await?;
+        Ok(answer.unwrap_or_default())
+    }
 }
 
 /// A command at work on a site.

@@ -21,11 +21,7 @@ const MORE_PORTS: u16 = 20;
 const PANEL: &str = "/.unstale/";
 
 pub(super) async fn preview(app: &App, flags: &cli::PreviewArgs) -> Result<Exit, Error> {
-    let app = App {
-        settings: unguarded(&app.settings),
-        printer: app.printer.clone(),
-        stop: app.stop.clone(),
-    };
+    let app = app.with(unguarded(&app.settings));
     let link = app.connect().await?;
     let mut job = app.job(&link)?;
     job.is_preview = true;

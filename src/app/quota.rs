@@ -146,12 +146,10 @@ async fn count_paths(
         Ok::<_, AwsError>((target, count))
     });
     let mut asked = asked.buffer_unordered(AT_ONCE).enumerate();
-    loop {
-        let next = tokio::select! {
-            next = asked.next() => next,
-            () = app.stop.wished() => return Err(Error::interrupted("interrupted while counting")),
-        };
-        let Some((index, answer)) = next else { break };
+    while let Some((index, answer)) = app
+        .unless_stopped(asked.next(), "interrupted while counting")
+        .await?
+    {
         let (target, paths) = answer?;
         let (invalidations, sum) = counts.entry(target).or_default();
         *invalidations += 1;

@@ -28,11 +28,7 @@ const LATER: &str =
 
 /// `env`: the part of deploy.toml that is asked for.
 pub(super) async fn setup(app: &App, flags: &SetupArgs, env: Option<&str>) -> Result<Exit, Error> {
-    let mut app = App {
-        settings: app.settings.clone(),
-        printer: app.printer.clone(),
-        stop: app.stop.clone(),
-    };
+    let mut app = app.with(app.settings.clone());
     if let Some(dir) = flags.dir.as_deref().filter(|dir| !dir.is_dir()) {
         return Err(
             Error::usage(format!("there is no folder {}", dir.display()))

@@ -10,6 +10,7 @@ use super::connect::Link;
 use crate::aws::cloudformation::{SiteStack, StackChange, StackRequest};
 use crate::cli::SetupArgs;
 use crate::error::{Error, Exit};
+use crate::report::Printer;
 use crate::setup::design::CERTIFICATE_REGION;
 use crate::setup::run::{HALF_REMOVED, SetupEvent, StackProposal, StackRun, StackStanding};
 
@@ -66,15 +67,13 @@ impl<'a> SetupStacks<'a> {
                     if stack.status == HALF_REMOVED && yes && !remove {
                         return Err(unanswered(&run.request.stack).hint(REMOVES));
                     }
-                    if !self.is_agreed().await? {
-                        return Err(unanswered(&run.request.stack));
-                    }
+                    self.agree(&run.request.stack).await?;
                     run.remove(&stack).await?;
                 }
                 StackStanding::Proposed(proposal) => {
                     let is_agreed = has_begun && proposal.only_modifies();
                     if !is_agreed && (agreed.is_empty() || *agreed != proposal.changes) {
-                        let answer = self.agree(run, (&proposal, next), agreed).await;
+                        let answer = self.propose(run, (&proposal, next), agreed).await;
                         if let Err(error) = answer {
                             run.withdraw(&proposal).await?;
                             return Err(error);
@@ -92,35 +91,32 @@ impl<'a> SetupStacks<'a> {
     }
 
     /// Shows what would be done, and asks. An error: it is not to be.
-    async fn agree(
+    async fn propose(
         &self,
         run: &StackRun<'_>,
         (proposal, next): (&StackProposal, Option<&StackRun<'_>>),
         agreed: &mut Vec<StackChange>,
     ) -> Result<(), Error> {
-        let taken_back = run.taken_back(proposal).await?;
-        self.app
-            .printer
-            .proposal(proposal, &run.region, &taken_back);
-        let mut allowed = self.allows(proposal, !taken_back.is_empty());
+        let takes_back = self.show(run, proposal).await?;
+        let mut allowed = self.allows(proposal, takes_back);
         if let Some(next) = next
             && let StackStanding::Proposed(proposal) = next.standing().await?
         {
-            let taken_back = next.taken_back(&proposal).await;
+            let takes_back = self.show(next, &proposal).await;
             next.withdraw(&proposal).await?;
-            let taken_back = taken_back?;
-            self.app
-                .printer
-                .proposal(&proposal, &next.region, &taken_back);
-            allowed = allowed.and(self.allows(&proposal, !taken_back.is_empty()));
+            allowed = allowed.and(self.allows(&proposal, takes_back?));
             *agreed = proposal.changes;
         }
         allowed?;
-        if self.is_agreed().await? {
-            Ok(())
-        } else {
-            Err(unanswered(&run.request.stack))
-        }
+        self.agree(&run.request.stack).await
+    }
+
+    /// Shows what would be done; returns whether it takes back what was changed by hand.
+    async fn show(&self, run: &StackRun<'_>, proposal: &StackProposal) -> Result<bool, Error> {
+        let taken_back = run.taken_back(proposal).await?;
+        let printer = &self.app.printer;
+        printer.proposal(proposal, &run.region, &taken_back);
+        Ok(!taken_back.is_empty())
     }
 
     /// Refuses what `--yes` alone does not agree to, and a bucket to take in that is not there.
@@ -154,8 +150,14 @@ impl<'a> SetupStacks<'a> {
         Ok(())
     }
 
-    async fn is_agreed(&self) -> Result<bool, Error> {
-        Ok(self.flags.yes || self.app.agrees("CloudFormation will do this.").await?)
+    /// Asks whether this may be done to a stack. An error: it may not.
+    async fn agree(&self, stack: &str) -> Result<(), Error> {
+        let question = |printer: &Printer| printer.agrees("CloudFormation will do this.");
+        if self.flags.yes || self.app.agrees(question).await? {
+            Ok(())
+        } else {
+            Err(unanswered(stack))
+        }
     }
 
     /// Compares a stack, and the certificate's own where there is one, with their templates.
@@ -176,24 +178,6 @@ impl<'a> SetupStacks<'a> {
         } else {
             Exit::Changes
         })
-    }
-}
-
-impl App {
-    /// Asks at a terminal whether to go on; elsewhere nobody agrees.
-    ///
-    /// # Errors
-    /// `Exit::Interrupted`, at once: whoever reads the answer is left behind.
-    pub(super) async fn agrees(&self, title: &'static str) -> Result<bool, Error> {
-        if !self.printer.can_ask() {
-            return Ok(false);
-        }
-        let printer = self.printer.clone();
-        let asking = tokio::task::spawn_blocking(move || printer.agrees(title));
-        tokio::select! {
-            answer = asking => Ok(answer.unwrap_or_default()),
-            () = self.stop.wished() => Err(Error::interrupted("nothing was changed")),
-        }
     }
 }
 

@@ -148,7 +148,11 @@ impl Asking<'_> {
             asked += questions.len();
             printer.asking(&base, questions.len());
             let viewers = [&stranger, &knowing];
-            match self.ask_all(viewers, &base, questions).await? {
+            let asking = self.ask_all(viewers, &base, questions);
+            match app
+                .unless_stopped(asking, "interrupted while asking")
+                .await?
+            {
                 Ok(mut answers) => answered.append(&mut answers),
                 Err(silent) => verification.silent.push(silent),
             }
@@ -170,9 +174,8 @@ impl Asking<'_> {
         [stranger, knowing]: [&ViewerClient; 2],
         base: &str,
         questions: Vec<PathQuestion>,
-    ) -> Result<Result<Vec<AskedUrl>, SilentHost>, Error> {
+    ) -> Result<Vec<AskedUrl>, SilentHost> {
         let paths = questions.len();
-        let printer = &self.app.printer;
         let ask = |question: PathQuestion| {
             let viewer = match question.expected.as_slice() {
                 [ExpectedAnswer::AskPassword] => stranger,
@@ -181,36 +184,32 @@ impl Asking<'_> {
             ask(viewer, base, question)
         };
         let mut questions = questions.into_iter();
-        let mut all = Vec::new();
-        let asking = async {
-            let first = ask(questions.next()?).await;
-            let unreachable = first.answer.as_ref().err().filter(|it| it.unreachable);
-            if let Some(missing) = unreachable {
-                return Some(SilentHost {
-                    url: base.to_owned(),
-                    why: missing.why.clone(),
-                    paths,
-                });
-            }
-            all.push(first);
-            let answers = stream::iter(questions).map(ask);
-            all.extend(answers.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await);
-            let early: Vec<AskedUrl> = all
-                .extract_if(.., |asked| asked.leaves().is_some())
-                .collect();
-            if let Some(longest) = early.iter().filter_map(AskedUrl::leaves).max() {
-                printer.asks_again(early.len(), longest);
-                tokio::time::sleep(longest).await;
-                let again = stream::iter(early.into_iter().map(|asked| asked.question)).map(ask);
-                all.extend(again.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await);
-            }
-            None
+        let Some(first) = questions.next() else {
+            return Ok(Vec::new());
         };
-        let silent = tokio::select! {
-            silent = asking => silent,
-            () = self.app.stop.wished() => return Err(Error::interrupted("interrupted while asking")),
-        };
-        Ok(silent.map_or(Ok(all), Err))
+        let first = ask(first).await;
+        if let Err(missing) = &first.answer
+            && missing.unreachable
+        {
+            return Err(SilentHost {
+                url: base.to_owned(),
+                why: missing.why.clone(),
+                paths,
+            });
+        }
+        let mut all = vec![first];
+        let answers = stream::iter(questions).map(ask);
+        all.extend(answers.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await);
+        let early: Vec<AskedUrl> = all
+            .extract_if(.., |asked| asked.leaves().is_some())
+            .collect();
+        if let Some(longest) = early.iter().filter_map(AskedUrl::leaves).max() {
+            self.app.printer.asks_again(early.len(), longest);
+            tokio::time::sleep(longest).await;
+            let again = stream::iter(early.into_iter().map(|asked| asked.question)).map(ask);
+            all.extend(again.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await);
+        }
+        Ok(all)
     }
 
     /// Returns what the site has, and where an answer has a content that this does not tell, what it had: deploys before are looked

@@ -1,7 +1,8 @@
 //! Single headers as the settings of a response headers policy that send them (Developer Guide, "Understand response headers
 //! policies").
 
-use super::unfit::{LONGEST_VALUE, Unfit, is_token, touchable};
+use super::unfit::{LONGEST_VALUE, Unfit, touchable};
+use crate::rules::rule_check::is_header_name;
 
 /// What stands for CORS headers that were not asked for: CloudFront wants all three. An origin that nobody can have (RFC 2606)
 /// allows nothing; the method and the header are allowed without being named (Fetch Standard, "CORS-safelisted method").
@@ -91,8 +92,12 @@ impl PolicySetting {
                 let is_method = |text: &str| text == "*" || METHODS.contains(&text);
                 list_of(&value.to_ascii_uppercase(), is_method).map(Self::methods)
             }
-            "access-control-allow-headers" => list_of(value, is_token).map(Self::AllowHeaders),
-            "access-control-expose-headers" => list_of(value, is_token).map(Self::ExposeHeaders),
+            "access-control-allow-headers" => {
+                list_of(value, is_header_name).map(Self::AllowHeaders)
+            }
+            "access-control-expose-headers" => {
+                list_of(value, is_header_name).map(Self::ExposeHeaders)
+            }
             "access-control-allow-credentials" => is("true").then_some(Self::AllowCredentials),
             "access-control-max-age" => seconds(value).map(Self::MaxAge),
             // CloudFront counts them among the CORS headers, which go by settings alone.

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::rules::rule_check::is_header_name;
+
 /// Why a policy cannot be as it is wanted. Sorted from what one header does wrong to what all do together.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Unfit {
@@ -81,18 +83,11 @@ pub(super) fn touchable(name: &str) -> Result<(), Unfit> {
         "x-forwarded-proto",
         "x-real-ip",
     ];
-    if !is_token(name) || name.len() > LONGEST_NAME {
+    if !is_header_name(name) || name.len() > LONGEST_NAME {
         return Err(Unfit::HeaderName(name.to_owned()));
     }
     if NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         return Err(Unfit::Untouchable(name.to_owned()));
     }
     Ok(())
-}
-
-/// RFC 9110, section 5.6.2.
-pub(super) fn is_token(text: &str) -> bool {
-    let mut bytes = text.bytes();
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && bytes.all(is_part)
 }

@@ -246,7 +246,7 @@ fn check_other(rule: &HeaderRule, name: &str, value: &str) -> Result<(), HeaderP
 }
 
 /// Tells whether a header may be called so (RFC 9110, section 5.1).
-pub(super) fn is_header_name(name: &str) -> bool {
+pub fn is_header_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_token)
 }
 
