@@ -1,17 +1,18 @@
 //! A file that a page is written to.
 
 use std::fs;
-use std::io;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::system::{beside, replace_file};
 
 /// A place that can be written to, as far as was tried.
 #[derive(Debug)]
 pub(super) struct PageFile {
     path: PathBuf,
-    /// Beside it, to be renamed, so that whoever reads it never finds half a page. None where it is no file, such as /dev/stdout.
-    temporary: Option<PathBuf>,
+    /// Not where it is another thing, such as /dev/stdout.
+    is_file: bool,
 }
 
 impl PageFile {
@@ -31,13 +32,8 @@ impl PageFile {
             return Err(refused(&"it is a folder"));
         }
         let is_file = kind.is_none_or(|kind| kind.is_file());
-        let name = path.file_name().filter(|_| is_file);
-        let temporary = name.map(|name| {
-            let name = name.to_string_lossy();
-            path.with_file_name(format!(".{name}.{}", std::process::id()))
-        });
-        if let Some(temporary) = &temporary {
-            let folder = temporary
+        if is_file {
+            let folder = path
                 .parent()
                 .filter(|folder| !folder.as_os_str().is_empty());
             let folder = fs::canonicalize(folder.unwrap_or(Path::new(".")));
@@ -48,10 +44,11 @@ impl PageFile {
                         .hint("name a file in another folder"),
                 );
             }
-            let tried = fs::write(temporary, "").and_then(|()| fs::remove_file(temporary));
+            let near = beside(&path);
+            let tried = fs::write(&near, "").and_then(|()| fs::remove_file(near));
             tried.map_err(|error| refused(&error))?;
         }
-        Ok(Self { path, temporary })
+        Ok(Self { path, is_file })
     }
 
     /// Writes it whole.
@@ -59,22 +56,15 @@ impl PageFile {
     /// # Errors
     /// `Exit::Failed` where that has become impossible meanwhile.
     pub(super) fn write(&self, text: &str) -> Result<(), Error> {
-        let written = match &self.temporary {
-            None => fs::write(&self.path, text),
-            Some(temporary) => replace(temporary, &self.path, text),
+        let written = if self.is_file {
+            replace_file(&self.path, |mut file| file.write_all(text.as_bytes()))
+        } else {
+            fs::write(&self.path, text)
         };
         written.map_err(|error| {
             Error::failed(format!("cannot write {}", self.path.display())).because(error)
         })
     }
-}
-
-fn replace(temporary: &Path, path: &Path, text: &str) -> io::Result<()> {
-    let written = fs::write(temporary, text).and_then(|()| fs::rename(temporary, path));
-    if written.is_err() {
-        let _ = fs::remove_file(temporary);
-    }
-    written
 }
 
 #[cfg(test)]

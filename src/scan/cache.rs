@@ -11,7 +11,7 @@ use md5::{Digest, Md5 as Hasher};
 use super::digest::{MULTIPART_FROM, part_size};
 use super::file::LocalFile;
 use crate::object::{ETag, Md5};
-use crate::system::FileStamp;
+use crate::system::{FileStamp, beside, replace_file};
 
 /// Another number for any change of the layout or of what [`part_size`] answers.
 const MAGIC: &[u8; 16] = b"unstale hashes 3";
@@ -121,7 +121,7 @@ impl CacheStore {
             name: name_of(root),
             began_ns: 0,
         };
-        let probe = store.temporary();
+        let probe = beside(&store.path());
         let written = File::create_new(&probe).and_then(|mut file| {
             file.write_all(b"\n")?;
             file.metadata()
@@ -139,40 +139,13 @@ impl CacheStore {
     /// new one, never a part.
     pub(super) fn write(&self, files: &[LocalFile]) -> io::Result<()> {
         let settled = files.iter().filter(|file| self.is_settled(&file.stamp));
-        replace(&self.path(), &self.temporary(), |file| {
-            encode(&entries(settled), file)
-        })
+        replace_file(&self.path(), |file| encode(&entries(settled), file))
     }
 
     /// Tells whether the file was last touched well before the scan began.
     pub(super) fn is_settled(&self, stamp: &FileStamp) -> bool {
         stamp.mtime_ns.max(stamp.ctime_ns) < self.began_ns.saturating_sub(RACY_NS)
     }
-
-    fn temporary(&self) -> PathBuf {
-        temporary(&self.folder, &self.name)
-    }
-}
-
-/// Returns a path that no other process writes to.
-pub(super) fn temporary(folder: &Path, name: &str) -> PathBuf {
-    let unique = uuid::Uuid::new_v4().simple();
-    folder.join(format!("{name}.{unique}.tmp"))
-}
-
-/// Writes a file beside its place, and then puts it there.
-pub(super) fn replace(
-    path: &Path,
-    temporary: &Path,
-    write: impl FnOnce(File) -> io::Result<()>,
-) -> io::Result<()> {
-    let written = File::create_new(temporary)
-        .and_then(write)
-        .and_then(|()| fs::rename(temporary, path));
-    if written.is_err() {
-        let _ = fs::remove_file(temporary);
-    }
-    written
 }
 
 /// Counts the entries that these files have once all of them are settled.

@@ -10,13 +10,14 @@ use std::{fs, thread};
 use md5::{Digest, Md5 as Hasher};
 
 use super::ScannedBuild;
-use super::cache::{name_of, replace, temporary};
+use super::cache::name_of;
 use super::file::LocalFile;
 use crate::object::{Key, Md5};
 use crate::rules::page_facts::PageFacts;
 use crate::rules::page_reader::read_page;
 use crate::rules::page_table::{PageTable, PageTableBuilder};
 use crate::rules::style_links::read_style_sheet;
+use crate::system::replace_file;
 
 /// A larger page is for no reader, and a larger style sheet for no browser.
 const MAX_BYTES: u64 = 16 << 20;
@@ -69,7 +70,7 @@ pub fn read_pages(build: &ScannedBuild, cache: Option<&Path>) -> PageTable {
     if let Some((folder, name)) = place {
         let write = |mut file: fs::File| file.write_all(&table.encode()?);
         // Without it the next run is slower, and nothing else.
-        let _ = replace(&folder.join(&name), &temporary(folder, &name), write);
+        let _ = replace_file(&folder.join(&name), write);
     }
     table
 }

@@ -13,6 +13,7 @@ use super::{FILE, Settings};
 use crate::error::Error;
 use crate::rules::redirect::Redirect;
 use crate::rules::redirects::Redirects;
+use crate::system::replace_file;
 
 /// Where projects keep what is copied to the root of their build, relative to themselves.
 const SOURCES: [&str; 9] = [
@@ -225,21 +226,12 @@ fn append(path: &Path, more: impl Fn(&str) -> String) -> Result<(), Error> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         read => read.map_err(|error| unreadable(path, error))?,
     };
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let unique = uuid::Uuid::new_v4().simple();
-    let temporary = path.with_file_name(format!(".{name}.{unique}.tmp"));
-    let written = fs::File::create_new(&temporary).and_then(|mut file| {
+    let written = replace_file(path, |mut file| {
         file.write_all(appended(&before, more).as_bytes())?;
-        if let Ok(metadata) = fs::metadata(path) {
-            file.set_permissions(metadata.permissions())?;
-        }
-        file.sync_all()?;
-        fs::rename(&temporary, path)
+        file.sync_all()
     });
-    written.map_err(|error| {
-        let _ = fs::remove_file(&temporary);
-        Error::failed(format!("cannot write {}", path.display())).because(error)
-    })
+    written
+        .map_err(|error| Error::failed(format!("cannot write {}", path.display())).because(error))
 }
 
 /// Fails where a path is there and no plain file: what a link leads to may be anybody's.

@@ -1,7 +1,9 @@
 //! What Unix and Windows do each in its own way.
 
 use std::borrow::Cow;
-use std::path::{MAIN_SEPARATOR, Path};
+use std::fs::{self, File};
+use std::io;
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 #[cfg(unix)]
 mod unix;
@@ -28,6 +30,33 @@ pub struct FileStamp {
     pub inode: u64,
     /// When it was made on Windows, when anything about it changed elsewhere.
     pub ctime_ns: i64,
+}
+
+/// Returns a path beside this one that no other process writes to.
+pub(crate) fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let unique = uuid::Uuid::new_v4().simple();
+    path.with_file_name(format!(".{name}.{unique}.tmp"))
+}
+
+/// Writes a file beside its place, and then puts it there, with the permissions of the one that was there: others see the old file or the
+/// new one, never a part.
+pub(crate) fn replace_file(
+    path: &Path,
+    write: impl FnOnce(File) -> io::Result<()>,
+) -> io::Result<()> {
+    let temporary = beside(path);
+    let written = File::create_new(&temporary)
+        .and_then(write)
+        .and_then(|()| match fs::metadata(path) {
+            Ok(before) => fs::set_permissions(&temporary, before.permissions()),
+            Err(_) => Ok(()),
+        })
+        .and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
 }
 
 /// Returns a relative path with slashes, as keys have it. `None`: it is no UTF-8.
