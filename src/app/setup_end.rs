@@ -1,5 +1,7 @@
 //! What `unstale setup` writes into deploy.toml, and what it says in the end.
 
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 
 use super::App;
@@ -12,6 +14,7 @@ use crate::settings::added_keys::{
 use crate::settings::setup_values::StackName;
 use crate::settings::{FILE, LOCAL_BUCKET, LOCAL_DIR};
 use crate::setup::template::StackDesign;
+use crate::system::replace_file;
 
 impl App {
     /// Writes deploy.toml, and says what is next.
@@ -62,7 +65,7 @@ impl App {
     fn next_step(&self, env: Option<&str>, is_said: bool) -> String {
         let settings = &self.settings;
         let file = settings.file.as_deref().unwrap_or(Path::new(FILE));
-        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let text = fs::read_to_string(file).unwrap_or_default();
         let config = (file != Path::new(FILE)).then(|| format!(" --config {}", file.display()));
         let unsaid = |key: &str, value: Option<&str>| {
             let value = value.filter(|_| !says(&text, env, key));
@@ -148,9 +151,8 @@ fn seen_from(folder: &Path, path: &Path) -> PathBuf {
 /// Adds keys to the settings file, or begins one. What leads to it, a link, stays.
 fn written(path: &Path, env: Option<&str>, keys: &[SettingsKey]) -> Result<AddedKeys, Error> {
     let shown = path.display();
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let text = match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         text => {
             text.map_err(|error| Error::failed(format!("cannot read {shown}")).because(error))?
         }
@@ -170,30 +172,26 @@ fn written(path: &Path, env: Option<&str>, keys: &[SettingsKey]) -> Result<Added
         }
     }
     if !keys.added.is_empty() {
-        replace(&path, &keys.text)
+        replace(path, &keys.text)
             .map_err(|error| Error::failed(format!("cannot write {shown}")).because(error))?;
     }
     Ok(keys)
 }
 
-/// Writes a file, whole or not at all where its folder lets others be made beside it.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let near = path.with_extension("toml.new");
-    match std::fs::write(&near, text) {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            return std::fs::write(path, text);
+/// Writes a file, whole or not at all where its folder lets others be made beside it, and the file itself is no mount.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
+    match replace_file(path, |mut file| file.write_all(text.as_bytes())) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                PermissionDenied | ReadOnlyFilesystem | ResourceBusy
+            ) =>
+        {
+            fs::write(path, text)
         }
-        // On a full disk, say, what stands there would be cut short.
-        Err(error) => {
-            let _ = std::fs::remove_file(&near);
-            return Err(error);
-        }
+        done => done,
     }
-    if let Ok(before) = std::fs::metadata(path) {
-        std::fs::set_permissions(&near, before.permissions())?;
-    }
-    std::fs::rename(&near, path)
 }
 
 #[cfg(test)]
@@ -213,15 +211,5 @@ mod tests {
             let got = seen_from(Path::new(folder), Path::new(path));
             assert_eq!(got, Path::new(seen), "{folder} {path}");
         }
-    }
-
-    #[test]
-    fn what_cannot_be_written_whole_leaves_the_file_as_it_is() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("deploy.toml");
-        std::fs::write(&path, "before").unwrap();
-        std::fs::create_dir(dir.path().join("deploy.toml.new")).unwrap();
-        assert!(replace(&path, "after").is_err());
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "before");
     }
 }

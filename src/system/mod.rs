@@ -40,11 +40,12 @@ pub(crate) fn beside(path: &Path) -> PathBuf {
 }
 
 /// Writes a file beside its place, and then puts it there, with the permissions of the one that was there: others see the old file or the
-/// new one, never a part.
+/// new one, never a part. What a link leads to is written, and the link stays.
 pub(crate) fn replace_file(
     path: &Path,
     write: impl FnOnce(File) -> io::Result<()>,
 ) -> io::Result<()> {
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let temporary = beside(path);
     let written = File::create_new(&temporary)
         .and_then(write)
@@ -68,4 +69,45 @@ pub(crate) fn slashed(path: &Path) -> Option<Cow<'_, str>> {
     } else {
         Cow::Owned(text.replace(MAIN_SEPARATOR, "/"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_or_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deploy.toml");
+        let full = |mut file: File| {
+            file.write_all(b"a part")?;
+            Err(io::ErrorKind::StorageFull.into())
+        };
+        assert!(replace_file(&path, full).is_err());
+        assert!(!path.exists());
+        replace_file(&path, |mut file| file.write_all(b"before")).unwrap();
+        assert!(replace_file(&path, full).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "before");
+        replace_file(&path, |mut file| file.write_all(b"after")).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "after");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_replaced_file_keeps_its_permissions_and_the_links_to_it() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&path, "before").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        symlink(&path, &link).unwrap();
+        replace_file(&link, |mut file| file.write_all(b"after")).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "after");
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+    }
 }
