@@ -99,6 +99,8 @@ impl Bucket {
         key: &str,
         version: Option<&str>,
     ) -> Result<Option<ObjectHead>, AwsError> {
+        // IAM has a right of its own for a version.
+        let action = version.map_or(READ, |_| "s3:GetObjectVersion");
         let request = self.client.head_object().bucket(&self.name).key(key);
         let answer = request
             .set_version_id(version.map(str::to_owned))
@@ -106,7 +108,7 @@ impl Bucket {
             .checksum_mode(ChecksumMode::Enabled)
             .send()
             .await;
-        let answer = answer.map_err(self.failed(READ, key));
+        let answer = answer.map_err(self.failed(action, key));
         let Some(answer) = AwsError::if_there(answer)? else {
             return Ok(None);
         };
@@ -121,7 +123,7 @@ impl Bucket {
         .find_map(|(algorithm, value)| value.map(|value| FullChecksum { algorithm, value }));
         let is_of_parts = answer.checksum_type == Some(ChecksumType::Composite);
         Ok(Some(ObjectHead {
-            etag: ETag::parse(&self.answered(READ, key, "ETag", answer.e_tag)?),
+            etag: ETag::parse(&self.answered(action, key, "ETag", answer.e_tag)?),
             size: answer.content_length.unwrap_or_default().max(0) as u64,
             checksum: checksum.filter(|_| !is_of_parts),
             version_id: answer.version_id.filter(|id| id != "null"),
@@ -145,7 +147,6 @@ impl Bucket {
         key: &str,
         version: Option<&str>,
     ) -> Result<BTreeMap<String, String>, AwsError> {
-        // IAM has a right of its own for those of a version.
         let action = match version {
             Some(_) => "s3:GetObjectVersionTagging",
             None => "s3:GetObjectTagging",

@@ -6,6 +6,7 @@ use super::form::{UriForm, index_forms};
 use super::path;
 use super::rewrite::path_forms;
 use super::urls::{IndexLookup, ShownSite};
+use crate::object::key::file_name;
 use crate::rules::edge_function::{EdgeFunction, FunctionAnswer, ViewerRequest};
 
 /// What is answered at a path.
@@ -105,7 +106,7 @@ impl<'a> ConfiguredAnswers<'a> {
         path: &str,
         forms: &[UriForm],
     ) -> Option<Vec<PathAnswer>> {
-        let last = path.rsplit('/').next().unwrap_or_default();
+        let last = file_name(path);
         let mut answers = Vec::new();
         for form in forms {
             let Some(uri) = form.made(path) else { continue };

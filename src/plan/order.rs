@@ -1,6 +1,7 @@
 //! In which order objects go live: never before what they refer to. All of it is decided here.
 
 use super::Change;
+use crate::object::key::file_name;
 use crate::rules::media;
 use crate::rules::page::folder_of_index;
 
@@ -26,7 +27,7 @@ pub enum LiveStage {
 ///
 /// A fingerprinted script may name other fingerprinted ones, but none of them is reachable before a page is.
 pub fn stage(key: &str, page: bool, fingerprinted: bool, root: &str) -> LiveStage {
-    let name = key.rsplit('/').next().unwrap_or_default();
+    let name = file_name(key);
     if key == root {
         LiveStage::Root
     } else if page {

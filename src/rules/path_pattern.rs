@@ -266,6 +266,7 @@ mod tests {
 
     use super::super::globs::Globs;
     use super::*;
+    use crate::object::key::file_name;
 
     fn rewrite() -> PathRewrite {
         PathRewrite {
@@ -424,8 +425,7 @@ mod tests {
             return vec![format!("{key}{INDEX}"), key.to_owned()];
         }
         let mut keys = vec![key.to_owned()];
-        let name = key.rsplit('/').next().unwrap_or_default();
-        if !name.contains('.') {
+        if !file_name(key).contains('.') {
             keys.extend(rewrite.bare_folders.then(|| format!("{key}/{INDEX}")));
             keys.extend(
                 rewrite

@@ -7,6 +7,7 @@ use super::source::SiteSource;
 use crate::edge::distribution::is_bucket_domain;
 use crate::job::request::Job;
 use crate::object::Key;
+use crate::object::key::file_name;
 use crate::rules::globs::Globs;
 use crate::rules::link_check::{CheckedPage, check_links};
 use crate::rules::link_report::{LinkPolicy, LinkReport};
@@ -56,11 +57,10 @@ pub(crate) fn look<'a>(
     let unjudged = Globs::compile(settings.links_except.0.iter().map(|glob| glob.0.as_str())).ok();
     let routes = routes(job, targets);
     let may_answer = |path: &str| {
-        let last = path.rsplit('/').next().unwrap_or_default();
         let (mut redirects, mut targets) = (job.redirects.iter(), targets.found.iter());
         unjudged.as_ref().is_some_and(|globs| names(globs, path))
             || redirects.any(|placed| may_redirect(&placed.redirect, path))
-            || routes && !last.contains('.')
+            || routes && !file_name(path).contains('.')
             || targets.any(|target| leads_elsewhere(target, path))
     };
     let is_bucket = |host: &str, path: &str| leads_to_bucket(&job.bucket, host, path);
@@ -92,7 +92,7 @@ fn names(globs: &Globs, path: &str) -> bool {
 
 /// Returns whether a redirect may answer a path; what else it asks for is not known here.
 fn may_redirect(redirect: &Redirect, path: &str) -> bool {
-    let last = path.rsplit('/').next().unwrap_or_default();
+    let last = file_name(path);
     let spares = redirect.spares_pages() && last.contains('.');
     !spares && redirect.values(path).is_some()
 }

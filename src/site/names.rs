@@ -12,6 +12,7 @@ use crate::edge::{Behavior, IndexLookup, UriRewrite};
 use crate::error::Error;
 use crate::job::request::Job;
 use crate::object::Key;
+use crate::object::key::file_name;
 use crate::rules::edge_function::EdgeFunction;
 use crate::rules::links::html_links;
 use crate::scan::LocalFile;
@@ -140,7 +141,7 @@ fn links_to_stripped(files: &[LocalFile], root: &Path, prefix: &str) -> Vec<(Key
 /// Returns the key without this ending; an index document keeps it, since servers look for it by that name.
 fn strip<'a>(key: &'a str, end: &str) -> Option<&'a str> {
     let stem = key.strip_suffix(end)?;
-    let name = stem.rsplit('/').next().unwrap_or_default();
+    let name = file_name(stem);
     (!name.is_empty() && name != "index").then_some(stem)
 }
 

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::job::request::Job;
+use crate::object::key::file_name;
 use crate::object::{Headers, Key, TagClass, tags};
 use crate::plan::order::{LiveStage, stage};
 use crate::rules::content_type::content_type;
@@ -157,8 +158,7 @@ impl<'a> ServingRules<'a> {
 
     /// Returns whether something outside of the build goes by a key: the distribution's root and its error pages, and index documents.
     pub(crate) fn is_named_elsewhere(&self, key: &str) -> bool {
-        let name = key.rsplit('/').next();
-        key == self.root || self.error_documents.contains(key) || name == Some(&*self.index)
+        key == self.root || self.error_documents.contains(key) || file_name(key) == self.index
     }
 
     fn type_of(&self, file: &LocalFile) -> Cow<'static, str> {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::targets::ResolvedTargets;
 use crate::edge::{Behavior, IndexLookup, path};
 use crate::job::request::Job;
+use crate::object::key::file_name;
 use crate::plan::StoreChange;
 use crate::rules::edge_function::{
     EdgeFunction, FunctionError, FunctionHeader, LEFT_ALONE, PathRewrite, left_alone,
@@ -124,8 +125,7 @@ impl FunctionWish<'_> {
             .strip_extension
             .iter()
             .filter_map(|end| key.strip_suffix(end.as_str()));
-        let mut stems =
-            stems.filter(|stem| !matches!(stem.rsplit('/').next(), None | Some("" | "index")));
+        let mut stems = stems.filter(|stem| !matches!(file_name(stem), "" | "index"));
         stems.next().unwrap_or(key)
     }
 
@@ -197,7 +197,7 @@ pub(super) fn unindexed(job: &Job) -> Option<FunctionHeader> {
 
 /// Tells whether a key's name has no extension.
 fn is_bare(key: &str) -> bool {
-    let name = key.rsplit('/').next().unwrap_or_default();
+    let name = file_name(key);
     !name.is_empty() && !name.contains('.')
 }
 

@@ -3,7 +3,7 @@
 mod headers_policy;
 mod unknown_field;
 
-use local_cloudfront::{Options, World};
+use local_cloudfront::{Fault, Options, World};
 
 use super::{AwsClients, AwsConnection, CloudFront};
 
@@ -26,14 +26,22 @@ async fn connected() -> (World, AwsClients) {
 }
 
 #[tokio::test]
-async fn the_right_that_is_missing_for_tags_is_named() {
-    let (_world, aws) = connected().await;
+async fn the_right_that_is_missing_for_tags_or_a_version_is_named() {
+    let (world, aws) = connected().await;
+    world.set_rule(|_| Fault::Fail(403, "AccessDenied"));
     let bucket = aws.bucket("bucket", None);
     for (version, action) in [
         (None, "s3:GetObjectTagging"),
         (Some("null"), "s3:GetObjectVersionTagging"),
     ] {
         let error = bucket.tags("missing", version).await.unwrap_err();
+        assert_eq!(error.action, action);
+    }
+    for (version, action) in [
+        (None, "s3:GetObject"),
+        (Some("null"), "s3:GetObjectVersion"),
+    ] {
+        let error = bucket.head("missing", version).await.unwrap_err();
         assert_eq!(error.action, action);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::text::digest;
 use super::{EdgeFunction, LEFT_ALONE, PasswordDigest};
+use crate::object::key::file_name;
 use crate::rules::redirect::{Redirect, decoded, normal_path};
 
 /// What the function sees of a request.
@@ -64,7 +65,7 @@ impl EdgeFunction {
 
     /// Returns the path without an ending that its key lost.
     fn stripped(&self, uri: &str) -> Option<String> {
-        let last = uri.rsplit('/').next().unwrap_or_default();
+        let last = file_name(uri);
         let loses = |ending: &&String| {
             let stem = last.strip_suffix(ending.as_str());
             stem.is_some_and(|stem| !stem.is_empty() && stem != "index")
@@ -76,7 +77,7 @@ impl EdgeFunction {
     }
 
     fn indexed(&self, uri: String) -> String {
-        let last = uri.rsplit('/').next().unwrap_or_default();
+        let last = file_name(&uri);
         match &self.rewrite.index {
             Some(index) if last.is_empty() => uri + index,
             Some(index)
@@ -120,7 +121,7 @@ fn target<'a>(redirect: &'a Redirect, request: &ViewerRequest) -> Option<(&'a Re
 
 /// Tells whether the last segment of a path has no extension.
 fn is_bare(uri: &str) -> bool {
-    !uri.rsplit('/').next().unwrap_or_default().contains('.')
+    !file_name(uri).contains('.')
 }
 
 impl PasswordDigest {

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::object::key::file_name;
+
 /// The character that stands for 0; a count is at most [`MAX_COUNT`].
 const ZERO: u8 = b'#';
 /// No `\`, which a literal would double.
@@ -107,7 +109,7 @@ fn endings<'t>(from: &'t str, to: &'t str) -> (&'t str, &'t str) {
 /// Returns endings that URLs change: none, a slash, an extension.
 fn usual_ends(path: &str) -> [&str; 3] {
     let slash = if path.ends_with('/') { "/" } else { "" };
-    let name = path.rsplit('/').next().unwrap_or_default();
+    let name = file_name(path);
     let extension = name.rfind('.').map_or("", |dot| name.split_at(dot).1);
     ["", slash, extension]
 }
