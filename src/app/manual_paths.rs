@@ -81,7 +81,7 @@ async fn listed(app: &App, file: &Path) -> Result<Vec<WrittenPath>, Error> {
         Ok(bytes)
     });
     let bytes = app
-        .unless_stopped(reading, "interrupted, nothing was sent")
+        .unless_stopped(reading, Error::interrupted("interrupted, nothing was sent"))
         .await?
         .unwrap_or_else(|error| Err(error.into()));
     let unreadable = |error| Error::usage(format!("cannot read {name}")).because(error);

@@ -178,15 +178,15 @@ impl App {
     /// Waits for work, or until the user wants no more of it.
     ///
     /// # Errors
-    /// `Exit::Interrupted`, at once: the work is dropped.
+    /// `interrupted`, at once: the work is dropped.
     async fn unless_stopped<T>(
         &self,
         work: impl Future<Output = T>,
-        interrupted: &str,
+        interrupted: Error,
     ) -> Result<T, Error> {
         tokio::select! {
             done = work => Ok(done),
-            () = self.stop.wished() => Err(Error::interrupted(interrupted)),
+            () = self.stop.wished() => Err(interrupted),
         }
     }
 
@@ -203,7 +203,9 @@ impl App {
         }
         let printer = self.printer.clone();
         let asking = tokio::task::spawn_blocking(move || question(&printer));
-        let answer = self.unless_stopped(asking, "nothing was changed").await?;
+        let answer = self
+            .unless_stopped(asking, Error::interrupted("nothing was changed"))
+            .await?;
         Ok(answer.unwrap_or_default())
     }
 }

@@ -147,7 +147,10 @@ async fn count_paths(
     });
     let mut asked = asked.buffer_unordered(AT_ONCE).enumerate();
     while let Some((index, answer)) = app
-        .unless_stopped(asked.next(), "interrupted while counting")
+        .unless_stopped(
+            asked.next(),
+            Error::interrupted("interrupted while counting"),
+        )
         .await?
     {
         let (target, paths) = answer?;

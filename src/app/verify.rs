@@ -150,7 +150,7 @@ impl Asking<'_> {
             let viewers = [&stranger, &knowing];
             let asking = self.ask_all(viewers, &base, questions);
             match app
-                .unless_stopped(asking, "interrupted while asking")
+                .unless_stopped(asking, Error::interrupted("interrupted while asking"))
                 .await?
             {
                 Ok(mut answers) => answered.append(&mut answers),
