@@ -203,9 +203,9 @@ impl App {
         }
         let printer = self.printer.clone();
         let asking = tokio::task::spawn_blocking(move || question(&printer));
-        let answer = self
-            .unless_stopped(asking, Error::interrupted("nothing was changed"))
-            .await?;
+        let interrupted = Error::interrupted("interrupted: nothing was changed");
+        let answer = self.unless_stopped(asking, interrupted).await;
+        let answer = answer.inspect_err(|_| self.printer.withdraw_question())?;
         Ok(answer.unwrap_or_default())
     }
 }

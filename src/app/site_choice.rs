@@ -105,7 +105,18 @@ impl App {
             choices: listed.iter().map(choice).collect(),
             // Which of several it would be, no deploy can tell.
             empty: (!is_origin_of_some).then_some("found by its origin"),
-            accept: |text| checked::<DistributionSetting>(text).map(drop),
+            accept: |text| {
+                let is_small = |letter: char| letter.is_ascii_lowercase();
+                match read::<DistributionSetting>(text)? {
+                    // An id is of capital letters, and an alias has a dot.
+                    DistributionSetting::Named(name)
+                        if !name.contains('.') && name.contains(is_small) =>
+                    {
+                        Err(format!("`{name}` is neither an id nor an alias"))
+                    }
+                    _ => Ok(()),
+                }
+            },
         })
     }
 

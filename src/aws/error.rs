@@ -270,7 +270,7 @@ pub(super) fn kind_of_code(code: &str, region: &Option<String>) -> Option<AwsErr
         "AccessDenied" | "AllAccessDisabled" | "AccessDeniedException" | "Forbidden" => {
             AwsErrorKind::AccessDenied
         }
-        "NoSuchBucket" => AwsErrorKind::NoSuchBucket,
+        "NoSuchBucket" | "InvalidBucketName" => AwsErrorKind::NoSuchBucket,
         "NoSuchDistribution" => AwsErrorKind::NoSuchDistribution,
         "PermanentRedirect"
         | "AuthorizationHeaderMalformed"

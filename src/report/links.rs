@@ -13,7 +13,8 @@ impl Printer {
         self.finish();
         link_json(report).for_each(|object| self.object(&object));
         let problems = report.problems.iter();
-        problems.for_each(|problem| self.line(&shown(&problem.to_string())));
+        let texts = problems.map(|problem| shown(&problem.to_string()));
+        texts.for_each(|text| self.line(&self.wrapped(&text, "", "  ")));
         let counts = report.counts();
         self.line(&format!(
             "Read {} with {}: {}",

@@ -39,6 +39,8 @@ struct PrinterState {
     warned: HashSet<String>,
     /// Nothing is under way that could be waited for.
     idle: bool,
+    /// A question stands open, which a signal ends at once.
+    asks: bool,
     /// The last object, until the command has ended.
     summary: Option<Value>,
 }
@@ -53,6 +55,7 @@ impl Printer {
             planned: None,
             warned: HashSet::new(),
             idle: false,
+            asks: false,
             summary: None,
         };
         Self {
@@ -209,7 +212,7 @@ impl Printer {
     /// Tells that the first signal was taken.
     pub fn stopping(&self) {
         let state = self.state();
-        if state.idle {
+        if state.idle || state.asks {
             return;
         }
         let when = if state.progress.is_uploading() {
@@ -284,14 +287,26 @@ impl Printer {
         }
     }
 
-    /// Prints a question on stderr, to be answered on its line.
-    pub(super) fn prompt(&self, text: &str) {
-        let state = self.state();
+    /// Asks for a line.
+    ///
+    /// # Errors
+    /// Where stdin ends or cannot be read.
+    pub(super) fn prompt(&self, text: &str) -> io::Result<String> {
+        let mut state = self.state();
+        state.asks = true;
         state.above_bars(|| {
             let mut err = io::stderr().lock();
             // Whoever cannot see it does not answer.
             let _ = write!(err, "{text}").and_then(|()| err.flush());
         });
+        drop(state);
+        let mut line = String::new();
+        let read = io::stdin().read_line(&mut line);
+        self.state().asks = false;
+        match read? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(line),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, PrinterState> {

@@ -59,6 +59,11 @@ impl Printer {
         answer.is_some_and(|answer| answer.starts_with('y'))
     }
 
+    /// Ends the line of a question that nobody answers any more.
+    pub fn withdraw_question(&self) {
+        self.note("");
+    }
+
     /// Asks until there is an answer that is accepted; `None` for an empty line.
     ///
     /// # Errors
@@ -75,11 +80,8 @@ impl Printer {
         }
         loop {
             let empty = question.empty.map(|empty| format!(" (Enter: {empty})"));
-            self.prompt(&format!("{}{}: ", question.kind, empty.unwrap_or_default()));
-            let mut line = String::new();
-            if io::stdin().read_line(&mut line)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
+            let prompt = format!("{}{}: ", question.kind, empty.unwrap_or_default());
+            let line = self.prompt(&prompt)?;
             match answer(question, line.trim()) {
                 Ok(answer) => return Ok(answer),
                 Err(problem) => self.note(&shown(&problem)),

@@ -105,7 +105,8 @@ pub(super) fn headline(summary: &DeploySummary) -> String {
         NOTHING => nothing_to_do(&place),
         NO_DEBT => format!("Nothing to resume: no deploy left anything open at {place}"),
         _ if !acted(summary) => format!("Nothing was changed in {place}"),
-        DONE => format!("Deployed {files} to {place} in {time}"),
+        // All of it is there, and the purge goes on.
+        DONE | "stale" => format!("Deployed {files} to {place} in {time}"),
         "interrupted" => format!("Interrupted after {time}, with {files} of the build in {place}"),
         _ => format!("Deployed in part: {files} of the build to {place} in {time}"),
     }
@@ -265,6 +266,7 @@ mod tests {
     fn only_what_was_told_done_is_called_so() {
         for (outcome, deploy, head) in [
             ("done", true, "Deployed 0 files"),
+            ("stale", true, "Deployed 0 files"),
             ("", true, "Deployed in part"),
             ("interrupted", true, "Interrupted after"),
             ("", false, "Nothing was changed"),

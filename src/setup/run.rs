@@ -249,7 +249,7 @@ impl StackRun<'_> {
     pub(super) async fn wait(&self, pause: &mut Duration) -> Result<(), Error> {
         self.sleep(pause).await;
         if self.stop.is_set() {
-            return Err(Error::interrupted("nothing was changed"));
+            return Err(Error::interrupted("interrupted: nothing was changed"));
         }
         Ok(())
     }

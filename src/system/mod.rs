@@ -32,11 +32,10 @@ pub struct FileStamp {
     pub ctime_ns: i64,
 }
 
-/// Returns a path beside this one that no other process writes to.
+/// Returns a path beside this one that no other process writes to. Its name is short, however long the other's is.
 pub(crate) fn beside(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let unique = uuid::Uuid::new_v4().simple();
-    path.with_file_name(format!(".{name}.{unique}.tmp"))
+    path.with_file_name(format!(".unstale.{unique}.tmp"))
 }
 
 /// Writes a file beside its place, and then puts it there, with the permissions of the one that was there: others see the old file or the
@@ -80,7 +79,8 @@ mod tests {
     #[test]
     fn a_file_is_replaced_whole_or_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("deploy.toml");
+        // No name can be longer.
+        let path = folder.path().join("a".repeat(255));
         let full = |mut file: File| {
             file.write_all(b"a part")?;
             Err(io::ErrorKind::StorageFull.into())

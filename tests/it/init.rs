@@ -254,10 +254,11 @@ async fn what_cannot_be_listed_is_asked_for_by_name() {
         "ListBuckets" | "ListDistributions" => Fault::Fail(403, "AccessDenied"),
         _ => Fault::None,
     });
-    let (ran, shown) = answered(&world, &site, "s3://site/docs\nwww.example.com\n").await;
+    let (ran, shown) = answered(&world, &site, "s3://site/docs\nn\nwww.example.com\n").await;
     ran.succeeds();
     assert!(
-        shown.contains("The buckets cannot be listed: s3:ListAllMyBuckets"),
+        shown.contains("The buckets cannot be listed: s3:ListAllMyBuckets")
+            && shown.contains("`n` is neither an id nor an alias"),
         "{shown}"
     );
     let expected = "dir = \"public\"\nbucket = \"site\"\nprefix = \"docs/\"\ndistribution = \"www.example.com\"\n";

@@ -9,7 +9,7 @@ use crate::mishap::{
     as_deployed, assert_whole, at_request, builds, debts, deploy, deployed, lease_runs_out,
     lock_is_free,
 };
-use crate::support::World;
+use crate::support::{Site, World};
 
 pub fn signal(name: &str, process: u32) {
     let kill = Command::new("kill")
@@ -115,4 +115,23 @@ async fn interrupted_between_batches_it_says_that_something_is_owed() {
     world.warm(&b).await;
     deploy(&world, &b).await.succeeds();
     assert_whole(&world, &b, &as_deployed(&b).await).await;
+}
+
+#[tokio::test]
+async fn interrupted_while_it_waits_it_says_that_everything_is_live() {
+    let (world, site) = (World::new().await, Site::of(&[("index.html", "<p>1")]));
+    world.deploy(&site).await.succeeds();
+    world.cloud_options(|options| options.invalidation_time = Duration::from_secs(60));
+    site.write("index.html", "<p>2");
+    world.forget();
+    let run = world.unstale("deploy").arg(site.dir()).start();
+    let id = run.child.id();
+    let run = tokio::spawn(run.ended());
+    world
+        .see(&run, || world.count("GetInvalidation") >= 1)
+        .await;
+    signal("INT", id);
+    let ran = run.await.unwrap().exits(130);
+    ran.says("Interrupted after ")
+        .says("error: interrupted while waiting: everything is live");
 }

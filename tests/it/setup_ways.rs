@@ -300,7 +300,13 @@ async fn ctrl_c_at_the_question_ends_it_at_once_and_leaves_nothing() {
     signal("INT", run.child.id());
     let ran = tokio::time::timeout(Duration::from_secs(10), run.ended()).await;
     ran.expect("nobody has to press Enter").exits(130);
-    assert!(terminal.ended().contains("nothing was changed"));
+    let shown = terminal.ended();
+    let (_, after) = shown.split_once("(Enter: no): \n").expect(&shown);
+    assert!(
+        after.contains("interrupted: nothing was changed"),
+        "{after}"
+    );
+    assert!(!after.contains("Stopping"), "{after}");
     project.assert_nothing_is_left();
     assert_eq!(project.settings(), "");
 }
