@@ -250,12 +250,10 @@ async fn the_owner_is_named_where_one_is_expected() {
 #[tokio::test]
 async fn a_bucket_that_is_nowhere_or_elsewhere_is_told() {
     let (world, site) = (World::new().await, site());
+    let check = "check `bucket` and `state` in deploy.toml, or --bucket, and whose profile is used; `unstale setup` makes a site's bucket";
     for (code, status, hint) in [
-        (
-            "NoSuchBucket",
-            404,
-            "check `bucket` and `state` in deploy.toml, or --bucket, and whose profile is used; `unstale setup` makes a site's bucket",
-        ),
+        ("NoSuchBucket", 404, check),
+        ("InvalidBucketName", 400, check),
         (
             "PermanentRedirect",
             301,
