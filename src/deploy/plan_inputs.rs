@@ -139,11 +139,13 @@ impl PlanInputs {
             .hint("`unstale state` names the open ones"))
     }
 
-    /// Fails where a file of the build would lie where the state does.
-    fn check_state_apart(&self) -> Result<(), Error> {
+    /// Fails where something of the site would lie where the state does.
+    fn check_state_apart(&self, wants: &WantedSite<'_>) -> Result<(), Error> {
         let (place, store) = (&self.place, &self.place.store);
-        let mut keys = self.source.files().iter().map(|file| &file.key);
-        let Some(key) = keys.find(|key| store.is_own(&place.full(key.as_str()))) else {
+        let Some(key) = wants
+            .keys()
+            .find(|key| store.is_own(&place.full(key.as_str())))
+        else {
             return Ok(());
         };
         if !place.holds_its_state() {
@@ -198,7 +200,7 @@ impl PlanInputs {
         let wants = WantedSite::new(job, &self.source, &self.targets);
         wants.check_limits()?;
         wants.check_served()?;
-        self.check_state_apart()?;
+        self.check_state_apart(&wants)?;
         let mut asker = ObjectAsker {
             place: self.place.clone(),
             level,

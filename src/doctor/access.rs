@@ -43,7 +43,7 @@ fn about_reading(policy: &str, object: &str) -> Vec<Value> {
     let reads = |statement: &&Value| {
         texts(&statement["Action"]).any(|action| {
             let action = action.to_ascii_lowercase();
-            matches!(action.as_str(), "*" | "s3:*" | "s3:get*" | "s3:getobject")
+            is_match(action.as_bytes(), b"s3:getobject")
         })
     };
     let reading = listed(&policy["Statement"]).filter(reads);
@@ -220,6 +220,8 @@ mod tests {
             (deny(SERVICE, ".unstale/*"), true),
             (deny("\"*\"", "*"), true),
             (deny(SERVICE, "*").replace("s3:GetObject", "s3:Get*"), true),
+            (deny(SERVICE, "*").replace("GetObject", "GetObject*"), true),
+            (deny(SERVICE, "*").replace("GetObject", "PutObject"), false),
             (
                 deny(SERVICE, "*").replace(
                     "\"Action\"",

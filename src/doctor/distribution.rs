@@ -280,12 +280,9 @@ async fn errors(
             format!("`unstale setup --distribution {id} --error-page {code}={page}:404`"),
         );
     }
-    let folders: Vec<&str> = site.origins().map(|origin| origin.path.as_str()).collect();
     for page in pages {
-        for folder in &folders {
-            let key = format!("{folder}{page}");
-            let key = key.trim_start_matches('/');
-            if !is_there(key, (job, bucket)).await {
+        for key in site.keys_of_page(page) {
+            if !is_there(&key, (job, bucket)).await {
                 check.warn(
                     DISTRIBUTION,
                     format!("{id}: its error page {page} is not in the bucket"),

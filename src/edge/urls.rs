@@ -239,9 +239,7 @@ impl<'a> ShownSite<'a> {
 
     /// Returns the key of ours that a path names at an origin: [`path_at`](Self::path_at) backwards.
     pub(super) fn key_at(&self, origin: &Origin, page: &str) -> Option<String> {
-        let root = origin.path.trim_matches('/');
-        let page = path::decode(page.trim_start_matches('/'));
-        self.key_of(&format!("{root}/{page}"))
+        self.key_of(&full_key(origin, page))
     }
 
     /// Returns the site's key of a key of the bucket.
@@ -257,12 +255,20 @@ impl<'a> ShownSite<'a> {
 
     /// Returns whether an error page, if there is one, is an object of the site.
     pub(super) fn shows_page(&self, page: &str) -> bool {
+        let mut origins = self.origins_of_page(page);
+        origins.any(|origin| self.key_at(origin, page).is_some())
+    }
+
+    /// Returns the bucket's keys that an error page is read from: one for each origin of ours that its path leads to.
+    pub fn keys_of_page(&self, page: &str) -> impl Iterator<Item = String> {
+        self.origins_of_page(page)
+            .map(|origin| full_key(origin, page))
+    }
+
+    fn origins_of_page(&self, page: &str) -> impl Iterator<Item = &'a Origin> {
         let behavior = self.distribution.behavior_of(page);
-        behavior.is_some_and(|behavior| {
-            let mut origins = self.origins();
-            origins
-                .any(|origin| behavior.leads_to(&origin.id) && self.key_at(origin, page).is_some())
-        })
+        let leads = move |origin: &&Origin| behavior.is_some_and(|it| it.leads_to(&origin.id));
+        self.origins().filter(leads)
     }
 
     /// Returns whether the key is the page of that error response.
@@ -293,6 +299,14 @@ pub fn request_paths<'a>(site: &ShownSite<'a>, key: &str) -> Vec<RequestPath<'a>
         }
     }
     paths
+}
+
+/// Returns the bucket's key that a path is read from at an origin.
+fn full_key(origin: &Origin, path: &str) -> String {
+    let root = origin.path.trim_matches('/');
+    let path = path::decode(path.trim_start_matches('/'));
+    let slash = if root.is_empty() { "" } else { "/" };
+    format!("{root}{slash}{path}")
 }
 
 #[cfg(test)]

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The most bytes that S3 takes in a key (S3 User Guide, "Naming Amazon S3 objects").
 pub const MAX_KEY_BYTES: usize = 1024;
 
+/// The folder of a site's state: what has it anywhere in its key belongs to the deploys of some site.
+pub const STATE_FOLDER: &str = ".unstale";
+
 /// A key: UTF-8, `/` between folders, compared by its bytes as S3 sorts them. Relative to the site's prefix wherever it
 /// stands for an object of the site. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,6 +36,11 @@ impl Key {
 /// Returns what follows the last `/` of a key or path.
 pub fn file_name(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
+
+/// Tells whether a key is of the state of some site, which nobody writes over or takes over.
+pub fn is_state(key: &str) -> bool {
+    key.split('/').any(|segment| segment == STATE_FOLDER)
 }
 
 impl fmt::Display for Key {

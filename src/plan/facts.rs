@@ -124,8 +124,3 @@ impl<'f> PlanFacts<'f> {
 pub(super) fn is_alive(entry: &ManifestEntry) -> bool {
     !matches!(entry.life, EntryLife::Tombstone { .. })
 }
-
-/// Returns whether a key is the state of some site, which nobody takes over.
-pub(super) fn is_state(key: &str) -> bool {
-    key.split('/').any(|segment| segment == ".unstale")
-}

@@ -1,12 +1,13 @@
 //! What becomes of objects that the build has not: deleted, retained for pages that are open, or left alone.
 
-use super::facts::{is_alive, is_state};
+use super::facts::is_alive;
 use super::make::PlanMaker;
 use super::object::BucketObject;
 use super::{Deletion, purge};
 use crate::edge;
 use crate::object::diff::OpenQuestions;
 use crate::object::entry::{EntryLife, ManifestEntry};
+use crate::object::key::is_state;
 use crate::object::{ETag, Key};
 
 impl<'f, 'a> PlanMaker<'f, 'a> {

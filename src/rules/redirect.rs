@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
 
+use crate::object::key::{MAX_KEY_BYTES, is_state};
+
 /// What `encodeURI` encodes (ECMAScript, "Encode").
 const ENCODED: &AsciiSet = &CONTROLS
     .add(b' ')
@@ -57,6 +59,10 @@ pub enum NotAnObject {
     Status,
     #[error("S3 does not look at hosts and queries")]
     Condition,
+    #[error("S3 takes keys of at most {MAX_KEY_BYTES} bytes")]
+    Length,
+    #[error("deploys keep their state there")]
+    State,
 }
 
 impl Redirect {
@@ -134,6 +140,12 @@ impl Redirect {
         let mut key = decoded(&self.from).trim_start_matches('/').to_owned();
         if key.is_empty() || key.ends_with('/') {
             key.push_str(index);
+        }
+        if key.len() > MAX_KEY_BYTES {
+            return Err(NotAnObject::Length);
+        }
+        if is_state(&key) {
+            return Err(NotAnObject::State);
         }
         Ok((key, self.to.clone()))
     }
@@ -298,6 +310,16 @@ mod tests {
         ] {
             assert_eq!(redirect(line).as_object("index.html"), expected, "{line}");
         }
+        let folders = |number| format!("/{} /b", "a/".repeat(number));
+        for (line, why) in [
+            (folders(508), NotAnObject::Length),
+            ("/.unstale/state /b".to_owned(), NotAnObject::State),
+            ("/docs/.unstale%2fstate /b".to_owned(), NotAnObject::State),
+        ] {
+            assert_eq!(redirect(&line).as_object("index.html"), Err(why), "{line}");
+        }
+        // With the index document these are 1,024 bytes.
+        assert!(redirect(&folders(507)).as_object("index.html").is_ok());
     }
     proptest::proptest! {
         #[test]

@@ -40,7 +40,8 @@ impl PrivacyCheck {
             }
         };
         let is_link = !full.ends_with(relative);
-        let kind = kind(relative).or_else(|| is_link.then(|| kind(full)).flatten())?;
+        let target = || kind(full).or_else(|| full.ancestors().skip(1).find_map(secret_kind));
+        let kind = kind(relative).or_else(|| is_link.then(target).flatten())?;
         let globs = self.allow.as_gitignore();
         if globs
             .matched_path_or_any_parents(relative, is_dir)
@@ -55,11 +56,19 @@ impl PrivacyCheck {
 }
 
 fn folder_kind(full: &Path, place: &Path) -> Option<&'static str> {
-    Some(match &*lower_name(place)? {
+    let is_installed = place
+        .file_name()
+        .is_some_and(|name| name.eq_ignore_ascii_case("node_modules"));
+    secret_kind(place)
+        .or_else(|| (is_installed && holds_packages(full)).then_some("installed packages"))
+}
+
+/// Returns what a folder of this name holds where all in it is secret.
+fn secret_kind(folder: &Path) -> Option<&'static str> {
+    Some(match &*lower_name(folder)? {
         ".aws" | ".azure" | ".kube" => "credentials of a cloud",
         ".ssh" | ".gnupg" => "private keys",
         ".terraform" => "Terraform's state",
-        "node_modules" if holds_packages(full) => "installed packages",
         _ => return None,
     })
 }

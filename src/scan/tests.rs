@@ -405,6 +405,29 @@ fn so_many_files_need_a_page_above_them() {
 }
 
 #[test]
+fn what_a_link_takes_from_a_private_folder_is_private() {
+    let (home, dir) = (folder(&[".aws/credentials", ".kube/a/b"]), folder(&["x"]));
+    let link = |to: &str, name: &str| symlink(home.path().join(to), dir.path().join(name));
+    link(".aws/credentials", "c").expect("a link");
+    link(".kube/a", "folder").expect("a link");
+    let error = run(dir.path(), &with(SymlinkPolicy::Follow)).expect_err("private");
+    let told = [
+        "c: credentials of a cloud",
+        "folder/: credentials of a cloud",
+    ];
+    assert_eq!(error.causes(), told);
+    // Left out, too, it is no source of what goes out.
+    let dir = folder(&["x", ".ssh/config"]);
+    symlink(".ssh/config", dir.path().join("c")).expect("a link");
+    let options = ScanOptions {
+        exclude: vec![".ssh/".to_owned()],
+        ..ScanOptions::default()
+    };
+    let error = run(dir.path(), &options).expect_err("private");
+    assert_eq!(error.causes(), ["c: private keys"]);
+}
+
+#[test]
 fn private_folders_are_told_whole_and_what_is_left_out_is_not_looked_at() {
     let dir = folder(&[
         "index.html",

@@ -12,10 +12,8 @@ use super::private::PrivacyCheck;
 use super::queue::{BATCH, StopOnDrop};
 use super::{PART, ScanOptions, ScanProgress, SymlinkPolicy};
 use crate::object::Key;
+use crate::object::key::STATE_FOLDER;
 use crate::system::{is_link_loop, slashed, special_kind};
-
-/// Names this holds belong to the deploy's own state in the bucket, whichever folder's site it is.
-const RESERVED: &str = ".unstale";
 
 pub(super) struct FolderWalk<'a> {
     shared: &'a ScanShared,
@@ -193,7 +191,7 @@ impl<'a> FolderWalk<'a> {
     /// Returns the key of an entry that is not left out, if it is a file.
     fn key_of(&self, entry: &DirEntry, relative: &Path) -> Result<Option<Key>, ScanError> {
         let path = || entry.path().to_owned();
-        if entry.file_name() == RESERVED {
+        if entry.file_name() == STATE_FOLDER {
             return Err(ScanError::Reserved { path: path() });
         }
         if entry.path_is_symlink() {

@@ -120,6 +120,12 @@ impl<'a> WantedSite<'a> {
         }
     }
 
+    /// Returns the keys of all that is wanted, in no order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
+        let files = self.source.files().iter().map(|file| &file.key);
+        files.chain(self.extras.iter().map(|want| &want.key))
+    }
+
     /// Returns all that is wanted, sorted by key. `matched` gathers which rules are of use.
     pub(crate) fn all<'b>(
         &'b self,

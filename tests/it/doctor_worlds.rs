@@ -1,7 +1,7 @@
 //! What `unstale doctor` says of worlds that are not as they should be: one line for each, and in the good ones nothing.
 
 use local_cloudfront::{
-    CachePolicy, Caching, Distribution, ErrorResponse, Fault, Function, QueryKey,
+    Behavior, CachePolicy, Caching, Distribution, ErrorResponse, Fault, Function, Origin, QueryKey,
 };
 
 use crate::doctor::{doctor, found, has_one, healthy_but, problems};
@@ -92,6 +92,37 @@ async fn a_distribution_that_is_not_as_it_should_be_is_told() {
         change(&mut distribution);
         world.set_distribution(distribution);
         tells(&doctor(&world).await, words);
+    }
+}
+
+#[tokio::test]
+async fn an_error_page_is_looked_for_where_it_is_read_from() {
+    let world = healthy_but(|_| ()).await;
+    let put = world.put_object(BUCKET, "not here.html", "<p>no", Default::default());
+    put.await.unwrap();
+    let mut distribution = Distribution::for_bucket(BUCKET);
+    let theirs = Distribution::for_bucket("theirs").origins.remove(0);
+    let errors = Behavior::new("/errors/*", "theirs");
+    distribution.behaviors.push(errors);
+    distribution.origins.push(Origin {
+        id: "theirs".into(),
+        ..theirs
+    });
+    for (page, is_told) in [
+        ("/not%20here.html", false),
+        ("/errors/404.html", false),
+        ("/nowhere.html", true),
+    ] {
+        distribution.errors = vec![ErrorResponse {
+            code: 404,
+            page: Some(page.into()),
+            response: Some(404),
+            min_ttl: 10,
+        }];
+        world.set_distribution(distribution.clone());
+        let ran = doctor(&world).await;
+        let text = format!("its error page {page} is not in the bucket");
+        assert_eq!(ran.stdout.contains(&text), is_told, "{ran}");
     }
 }
 

@@ -55,7 +55,10 @@ async fn what_a_website_endpoint_cannot_do_is_told() {
     let site = Site::of(&[
         ("index.html", "<p>"),
         ("file", "x"),
-        ("_redirects", "/a/* /b/:splat\n/file /\n/now / 302\n"),
+        (
+            "_redirects",
+            "/a/* /b/:splat\n/file /\n/now / 302\n/docs/.unstale/state /\n",
+        ),
     ]);
     world
         .deploy(&site)
@@ -64,7 +67,9 @@ async fn what_a_website_endpoint_cannot_do_is_told() {
         .says("_redirects:1")
         .says("_redirects:2")
         .says("`force`")
-        .says("_redirects:3");
+        .says("_redirects:3")
+        .says("_redirects:4: the redirect of /docs/.unstale/state does nothing");
+    assert!(world.object(BUCKET, "docs/.unstale/state").is_none());
     assert_eq!(world.body(BUCKET, "file").unwrap(), "x");
 }
 
