@@ -7,7 +7,7 @@ use crate::mishap::{
     STATE, Side, as_deployed, assert_clean, assert_whole, builds, crash_at, debts, deploy,
     deployed, objects, put_state, state,
 };
-use crate::support::{BUCKET, Ran, Site, World};
+use crate::support::{BUCKET, Ran, Site, Unstale, World};
 
 async fn put(world: &World, key: &str, body: Vec<u8>) {
     world
@@ -297,6 +297,21 @@ async fn several_sites_share_a_bucket() {
     }
     // Three pages went, three records of history came.
     assert_eq!(all(&world), before);
+}
+
+#[tokio::test]
+async fn nothing_of_the_site_may_lie_where_the_state_does() {
+    for (name, text) in [("foo/state", "<p>"), ("_redirects", "/foo/state /x\n")] {
+        let (world, site) = (World::new().await, Site::of(&[("index.html", "<p>")]));
+        site.write(name, text);
+        let ran = Unstale::new("deploy --bucket site --distribution none --endpoint-url")
+            .arg(world.endpoint())
+            .arg(site.dir())
+            .env("UNSTALE_STATE", "s3://site/foo");
+        let told = "the build's foo/state would lie where the state is kept: s3://site/foo/";
+        ran.await.exits(2).says(told);
+        assert_eq!(world.keys(BUCKET), [""; 0]);
+    }
 }
 
 #[tokio::test]
