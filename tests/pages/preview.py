@@ -41,11 +41,12 @@ def ask(url, method, path, body="", headers={}):
 
 
 def rows(page, edge="FRA56-P1"):
-    """The state of every path that an edge's table shows."""
-    section = page.get_by_role("region", name=edge)
-    found = section.get_by_role("row").all_inner_texts()
-    cells = [text.replace("\n", "\t").split("\t") for text in found]
-    return {path: state for state, path, *_ in ([cell for cell in row if cell] for row in cells) if path.startswith("/")}
+    """The state of every path that an edge's table shows, at one moment: the page draws its rows while they are read."""
+    return page.evaluate("""(edge) => {
+        const sections = [...document.querySelectorAll("#edges section")].filter((section) => section.textContent.startsWith(edge));
+        const rows = sections.flatMap((section) => [...section.querySelectorAll("tbody tr")]);
+        return Object.fromEntries(rows.map(({ cells: [state, path] }) => [path.textContent, state.textContent]));
+    }""", edge)
 
 
 def until(page, condition, what):
@@ -71,6 +72,7 @@ def watch_a_purge(browser):
                 viewer.goto(url + name)
         warm = {"/index.html": "fresh", "/a/index.html": "fresh", "/b/index.html": "fresh", "/style.css": "fresh"}
         until(page, lambda: rows(page) == warm, rows(page))
+        assert page.get_by_role("region", name="FRA56-P1").get_by_role("row").count() == 1 + len(warm)
 
         write("a/index.html", HEAD + "<p>changed")
         subprocess.run([UNSTALE, "deploy", site, "--local", "--quiet"], check=True)
@@ -124,12 +126,17 @@ def many(page, url):
     page.get_by_role("searchbox").fill("none/17")
     until(page, lambda: page.locator("tbody tr").count() == 111, "the filter")
     assert rows(page)["/none/1720"] in ("error", "stale")
-    longest = page.evaluate("""() => new Promise((done) => {
+    # A machine that is busy may halt a page once or twice; a page that halts itself does so each time.
+    until(page, lambda: longest_halt(page) < 500, "no picture for half a second")
+
+
+def longest_halt(page):
+    """The longest time between two of the next 60 frames, in milliseconds."""
+    return page.evaluate("""() => new Promise((done) => {
         let longest = 0, last = performance.now(), left = 60;
         const frame = (now) => { longest = Math.max(longest, now - last); last = now; left-- ? requestAnimationFrame(frame) : done(longest); };
         requestAnimationFrame(frame);
     })""")
-    assert longest < 500, f"no picture for {longest} ms"
 
 
 def watch_a_build(browser):
