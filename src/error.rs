@@ -5,8 +5,7 @@ use std::fmt;
 use crate::aws::{AwsError, AwsErrorKind};
 
 /// How the process ends. The numbers, and the words for programs, are part of the interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Done; also: nothing to do.
     Done = 0,
@@ -22,6 +21,21 @@ pub enum Exit {
     /// Another deploy holds the lock.
     Locked = 6,
     Interrupted = 130,
+}
+
+impl Exit {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Changes => "changes",
+            Self::Incomplete => "incomplete",
+            Self::Stale => "stale",
+            Self::Locked => "locked",
+            Self::Interrupted => "interrupted",
+        }
+    }
 }
 
 /// An error as it is shown: `error: MESSAGE`, a line per cause, `hint: HINT`.

@@ -11,7 +11,7 @@ use crate::aws::{AwsClients, AwsConnection};
 use crate::edge::{IndexLookup, Money, PurgePrices};
 use crate::error::Error;
 use crate::job::{DeployEvent, DistributionChoice, EventSink, Job, PlacedRedirect};
-use crate::object::key::MAX_KEY_BYTES;
+use crate::object::key::{MAX_KEY_BYTES, state_root};
 use crate::rules::edge_function::PasswordDigest;
 use crate::rules::redirect::Redirect;
 use crate::scan;
@@ -178,7 +178,7 @@ impl App {
                 .state
                 .clone()
                 .map(|place: StatePlace| match place.prefix.as_str() {
-                    "" => (place.bucket, ".unstale/".to_owned()),
+                    "" => (place.bucket, state_root("")),
                     _ => (place.bucket, place.prefix),
                 }),
             paced: link.is_some_and(|link| self.is_paced(link)),

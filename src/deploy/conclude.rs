@@ -60,13 +60,11 @@ impl DeployRun<'_> {
         let waiting = pending.iter().filter(|pending| !pending.completed);
         let ids: Vec<&str> = waiting.map(|pending| pending.id.as_str()).collect();
         if stop.is_set() && !ids.is_empty() {
-            summary.outcome = "interrupted".into();
             return Err(Error::interrupted(
                 "interrupted while waiting: everything is live, and every purge was accepted",
             ));
         }
         if timed_out {
-            summary.outcome = "stale".into();
             let text = format!(
                 "the purge was accepted, but not completed in time: {}",
                 ids.join(", ")
@@ -74,7 +72,6 @@ impl DeployRun<'_> {
             return Err(Error::new(Exit::Stale, text)
                 .hint("`unstale invalidations --wait` waits on; --timeout gives it longer"));
         }
-        summary.outcome = "done".into();
         Ok(())
     }
 }

@@ -157,6 +157,10 @@ pub(crate) async fn deploy(
     let mut summary = run.summary;
     summary.seconds = begun.elapsed().as_secs_f64();
     summary.requests = aws.watch.requests();
+    if summary.outcome.is_empty() {
+        let exit = result.as_ref().map_or_else(|error| error.exit, |_| Exit::Done);
+        summary.outcome = exit.word().into();
+    }
     // Where nothing was begun the error says all.
     if result.is_ok() || summary.deploy.is_some() && !untouched {
         tell.tell(DeployEvent::Ended(summary));

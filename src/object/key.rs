@@ -11,6 +11,11 @@ pub const MAX_KEY_BYTES: usize = 1024;
 /// The folder of a site's state: what has it anywhere in its key belongs to the deploys of some site.
 pub const STATE_FOLDER: &str = ".unstale";
 
+/// Returns where a site's state is kept, unless it has a place of its own.
+pub fn state_root(prefix: &str) -> String {
+    format!("{prefix}{STATE_FOLDER}/")
+}
+
 /// A key: UTF-8, `/` between folders, compared by its bytes as S3 sorts them. Relative to the site's prefix wherever it
 /// stands for an object of the site. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -17,9 +17,11 @@ use crate::job::{DeploySummary, InvalidationSummary};
 /// Invalidation ids shown of one distribution.
 const MAX_IDS: usize = 3;
 
-/// The outcomes of a deploy that left nothing undone.
+/// Outcomes of a deploy.
+const DONE: &str = Exit::Done.word();
+const STALE: &str = Exit::Stale.word();
+const INTERRUPTED: &str = Exit::Interrupted.word();
 const NOTHING: &str = "nothing to do";
-const DONE: &str = "done";
 const NO_DEBT: &str = "nothing to resume";
 
 /// How long each invalidation took, by its id, as far as they completed.
@@ -60,7 +62,7 @@ pub(super) fn concluded(own: Option<Value>, exit: Exit) -> Value {
     let mut summary = own.unwrap_or_else(|| json!({"type": "summary"}));
     let told = summary["outcome"].as_str().unwrap_or_default();
     if told.is_empty() {
-        summary["outcome"] = json!(exit);
+        summary["outcome"] = json!(exit.word());
     }
     summary["exit"] = json!(exit as i32);
     summary
@@ -106,8 +108,8 @@ pub(super) fn headline(summary: &DeploySummary) -> String {
         NO_DEBT => format!("Nothing to resume: no deploy left anything open at {place}"),
         _ if !acted(summary) => format!("Nothing was changed in {place}"),
         // All of it is there, and the purge goes on.
-        DONE | "stale" => format!("Deployed {files} to {place} in {time}"),
-        "interrupted" => format!("Interrupted after {time}, with {files} of the build in {place}"),
+        DONE | STALE => format!("Deployed {files} to {place} in {time}"),
+        INTERRUPTED => format!("Interrupted after {time}, with {files} of the build in {place}"),
         _ => format!("Deployed in part: {files} of the build to {place} in {time}"),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ignore::gitignore::GitignoreBuilder;
 use serde::Deserialize;
 
+use crate::object::key::STATE_FOLDER;
 use crate::state::RECENT;
 
 /// Reads a value from text, as an environment variable or a flag gives it.
@@ -223,8 +224,10 @@ impl TryFrom<String> for SitePrefix {
                     "`{text}` is not a folder of a bucket: none of its parts may be empty, `.` or `..`"
                 ));
             }
-            if segment == ".unstale" {
-                return Err(format!("`{text}`: `.unstale` is where the state is kept"));
+            if segment == STATE_FOLDER {
+                return Err(format!(
+                    "`{text}`: `{STATE_FOLDER}` is where the state is kept"
+                ));
             }
         }
         if folder.chars().any(char::is_control) || folder.len() > 512 {

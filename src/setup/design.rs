@@ -11,6 +11,7 @@ use crate::cli::SetupArgs;
 use crate::edge::IndexLookup;
 use crate::edge::error_page::{ErrorPage, with_denied};
 use crate::error::Error;
+use crate::object::key::state_root;
 use crate::rules::edge_function::{EdgeFunction, is_ours};
 use crate::rules::redirect::Redirect;
 use crate::settings::setup_values::{ACCOUNT, GithubBranch, StackName, new_bucket};
@@ -124,7 +125,7 @@ fn check_folder(prefix: &str) -> Result<(), Error> {
 fn state_folder(settings: &Settings, bucket: &str) -> String {
     let own = settings.state.as_ref();
     own.filter(|state| state.bucket == bucket).map_or_else(
-        || format!("{}.unstale/", settings.prefix.0),
+        || state_root(&settings.prefix.0),
         |state| state.prefix.clone(),
     )
 }

@@ -12,6 +12,7 @@ use crate::job::event::{DeployEvent, EventSink};
 use crate::job::request::Job;
 use crate::object::Key;
 use crate::object::entry::EntryLife;
+use crate::object::key::state_root;
 use crate::object::manifest::Manifest;
 use crate::scan::{self, ScanError, ScannedBuild};
 use crate::state::{
@@ -29,7 +30,7 @@ pub(crate) struct SiteLocation {
 impl SiteLocation {
     pub(crate) fn new(aws: &AwsClients, job: &Job, region: Option<&str>) -> Self {
         let bucket = aws.bucket(&job.bucket, region);
-        let inside = format!("{}.unstale/", job.settings.prefix.0);
+        let inside = state_root(&job.settings.prefix.0);
         let (state_bucket, root) = match &job.state {
             Some((name, root)) if *name != job.bucket => (aws.bucket(name, None), root.clone()),
             Some((_, root)) => (bucket.clone(), root.clone()),
@@ -338,7 +339,7 @@ pub(crate) async fn list_again(
 
 /// Tells the site's objects from the state's own.
 fn sort_out(place: &SiteLocation, mut objects: Vec<ListedObject>) -> Listing {
-    let own = format!("{}.unstale/", place.prefix);
+    let own = state_root(&place.prefix);
     let inside = place.holds_its_state();
     let mut files = Vec::new();
     // Not every server sorts by bytes once the keys are encoded.

@@ -70,6 +70,6 @@ def command(*arguments):
     try:
         yield running.stdout
         running.send_signal(signal.SIGINT)
-        assert running.wait(5) == 0, running.returncode
+        assert running.wait(30) == 0, running.returncode
     finally:
         running.kill()
