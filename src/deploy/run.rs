@@ -158,7 +158,8 @@ pub(crate) async fn deploy(
     summary.seconds = begun.elapsed().as_secs_f64();
     summary.requests = aws.watch.requests();
     if summary.outcome.is_empty() {
-        let exit = result.as_ref().map_or_else(|error| error.exit, |_| Exit::Done);
+        let error = result.as_ref().err();
+        let exit = error.map_or(Exit::Done, |error| error.exit);
         summary.outcome = exit.word().into();
     }
     // Where nothing was begun the error says all.
