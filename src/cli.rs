@@ -794,7 +794,7 @@ impl Cli {
 }
 
 /// What other tools call what this one does.
-const FOREIGN_WORDS: [(&str, &str); 5] = [
+const FOREIGN_WORDS: [(&str, &str); 8] = [
     (
         "--dry-run --dryrun -n",
         "`unstale plan` shows what a deploy would do",
@@ -806,6 +806,12 @@ const FOREIGN_WORDS: [(&str, &str); 5] = [
         "`unstale state`, `unstale plan` or `unstale history`",
     ),
     ("serve server dev", "`unstale preview`"),
+    ("undo revert restore", "`unstale rollback`"),
+    ("explain why", "`unstale plan --explain URL`"),
+    (
+        "recover resume repair",
+        "the next `unstale deploy` makes good what a dead one owes",
+    ),
 ];
 
 /// Makes clap's error ours: what is wrong with a value, else its first paragraph, with its tips as the hint.
@@ -963,6 +969,7 @@ mod tests {
             ("deploy --dry-run", "`unstale plan`"),
             ("publish public", "`unstale deploy`"),
             ("status", "`unstale state`"),
+            ("recover", "`unstale deploy`"),
             ("deploy --buckt x", "--bucket"),
         ] {
             let hint = refusal(&parse(line).unwrap_err()).hint.unwrap();
