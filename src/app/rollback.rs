@@ -76,7 +76,7 @@ fn find_goal(
     }
     recent.into_iter().rev().nth(1).ok_or_else(|| {
         let url = place.url();
-        Error::usage(format!("there is no deploy before the last to {url}")).hint(LIST)
+        Error::usage(format!("no deploy before the last to {url} is known")).hint(LIST)
     })
 }
 

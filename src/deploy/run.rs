@@ -93,7 +93,9 @@ async fn complete_targets(
     targets: &mut ResolvedTargets,
 ) -> Result<(), Error> {
     let (cloudfront, job) = (context.aws.cloudfront(), context.job);
-    survey::find_recorded(context.aws, job, &remote.state.object.told, targets).await?;
+    let told = &remote.state.object.told;
+    survey::find_recorded(context.aws, job, told, targets).await?;
+    targets.warn_of_left(told);
     if job.rollback.is_none() {
         wanted_headers::prepare(&cloudfront, job, targets).await;
     }

@@ -23,7 +23,7 @@ impl Printer {
     }
 
     pub fn no_history(&self, url: &str) {
-        self.line(&format!("Nothing was deployed to {url} yet."));
+        self.line(&format!("No deploy to {url} is known."));
     }
 
     /// Tells which deploy a rollback goes back to.

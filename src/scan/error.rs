@@ -82,6 +82,9 @@ impl ScanError {
         let hint = match self {
             Self::Missing { .. } => "run the build first, or name the folder that it writes",
             Self::NotAFolder { .. } => "name the folder that the build writes",
+            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "something removed it meanwhile: wait until the build has ended, then deploy again"
+            }
             Self::Unreadable { .. } => {
                 "make it readable to this user, or leave it out with --exclude"
             }

@@ -254,6 +254,16 @@ fn what_cannot_be_read_is_named() {
     }
 }
 
+#[test]
+fn what_went_meanwhile_is_waited_for_rather_than_made_readable() {
+    let hint = |kind: std::io::ErrorKind| {
+        let (path, source) = ("a".into(), kind.into());
+        ScanError::Unreadable { path, source }.hint().unwrap()
+    };
+    assert!(hint(std::io::ErrorKind::NotFound).contains("wait until"));
+    assert!(hint(std::io::ErrorKind::PermissionDenied).contains("readable"));
+}
+
 /// Opens, but every read fails.
 #[cfg(target_os = "linux")]
 #[test]

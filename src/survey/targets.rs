@@ -1,11 +1,12 @@
 //! The distributions in front of the bucket, as they were found, and the function that is to run before them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::aws::AwsError;
 use crate::aws::cloudfront::PurgeTarget;
 use crate::edge::{Behavior, Distribution, Origin, ShownSite, request_paths};
 use crate::job::request::Job;
+use crate::object::manifest::ToldDistribution;
 use crate::object::tags;
 use crate::plan::{FunctionChange, HeadersPolicyChange};
 use crate::rules::edge_function::{EdgeFunction, FunctionHeader};
@@ -143,6 +144,19 @@ impl ResolvedTargets {
             let shortest = paths.map(|path| path.text).min_by_key(String::len)?;
             Some(format!("https://{host}{shortest}"))
         })
+    }
+
+    /// Warns of distributions that were told of every change until now, where others are purged by now.
+    pub(crate) fn warn_of_left(&mut self, told: &BTreeMap<String, ToldDistribution>) {
+        let found: HashSet<&str> = self.found.iter().map(ResolvedDistribution::id).collect();
+        let left = told.keys().filter(|id| !found.contains(id.as_str()));
+        let left: Vec<&str> = left.map(String::as_str).collect();
+        if !found.is_empty() && !left.is_empty() {
+            self.warnings.push(format!(
+                "{}: purged until now, and no more: where it still shows this site its edges keep old pages; `distribution` names it too",
+                left.join(", ")
+            ));
+        }
     }
 
     /// Returns what a website endpoint answers folders with.

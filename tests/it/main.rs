@@ -48,6 +48,7 @@ mod mishap;
 mod moving;
 mod order;
 mod pages;
+mod pairs;
 mod paths;
 mod private;
 mod purge;
