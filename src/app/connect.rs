@@ -84,7 +84,10 @@ impl App {
         let settings = &self.settings;
         remedy::check_profile(settings)?;
         let session = match &settings.local {
-            Some(dir) => Some(open_local(dir, bucket, settings).await?),
+            Some(dir) => {
+                settings::check_store(settings, dir)?;
+                Some(open_local(dir, bucket, settings).await?)
+            }
             None => None,
         };
         let connection = AwsConnection {

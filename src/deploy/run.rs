@@ -107,9 +107,16 @@ async fn source(
     context: DeployContext<'_>,
     splits: &Arc<ListingSplits>,
 ) -> Result<SiteSource, Error> {
-    let DeployContext { job, tell, .. } = context;
+    let DeployContext {
+        job, tell, stop, ..
+    } = context;
     let Some(deploy) = &job.rollback else {
-        let build = survey::build(job, splits, tell).await?;
+        let build = tokio::select! {
+            read = survey::build(job, splits, tell) => read?,
+            () = stop.wished() => {
+                return Err(Error::interrupted("interrupted while reading the build"));
+            }
+        };
         return Ok(SiteSource::read(build, job).await);
     };
     // No walk tells where to split the listing.

@@ -39,11 +39,12 @@ pub struct PlanFacts<'a> {
 
 impl<'f> PlanFacts<'f> {
     /// Tells whether edges hold pages of this site that no purge of this deploy takes from them: purging is off, or they are of a
-    /// distribution that was told before and is not now.
+    /// distribution that was told before, or is owed something, and is not purged now.
     pub(super) fn withholds(&self) -> bool {
         let is_purged = |target: &TargetFacts| target.prices.mode != PurgeMode::None;
         let mut told = self.manifest.distributions.keys();
         !self.targets.iter().all(is_purged)
+            || !self.open.kept.is_empty()
             || !told.all(|id| self.targets.iter().any(|target| target.id == *id))
     }
 

@@ -56,7 +56,7 @@ pub struct OpenRecords<'a> {
     pub targets: &'a [String],
     /// Purging is not off.
     pub pays: bool,
-    /// Ids of deploys whose debts are to be forgotten.
+    /// Ids of deploys whose debts are to be forgotten, but for what this deploy can pay.
     pub dropped: &'a [String],
 }
 
@@ -65,7 +65,7 @@ impl OpenDeploys {
         let mut open = Self::default();
         for journal in records.journals {
             let id = journal.id.to_string();
-            let dropped = records.dropped.contains(&id);
+            let may_drop = records.dropped.contains(&id);
             open.ids.push(id);
             let content = match &journal.journal {
                 Ok(content) => content,
@@ -74,6 +74,8 @@ impl OpenDeploys {
                     continue;
                 }
             };
+            let mut owing = content.purges.keys();
+            let dropped = may_drop && !owing.any(|target| records.targets.contains(target));
             for touched in &content.keys {
                 open.intend(touched, journal.until, dropped);
             }
@@ -135,9 +137,7 @@ impl OpenDeploys {
 
     fn add_unpaid(&mut self, unpaid: &UnpaidPurge, records: &OpenRecords) {
         let id = unpaid.id.to_string();
-        if records.dropped.contains(&id) {
-            return self.ids.push(id);
-        }
+        let dropped = records.dropped.contains(&id);
         let owed = match &unpaid.owed {
             Ok(owed) => owed,
             Err(why) => {
@@ -148,6 +148,9 @@ impl OpenDeploys {
         let mut kept = OwedPaths::new();
         for (target, paths) in owed {
             if !records.targets.contains(target) {
+                if dropped {
+                    continue;
+                }
                 self.warnings.push(format!(
                     "the deploy {id} owes {} to {target}, which is not purged here: name it with --distribution, or forget \
                      it with --drop-debt {id}",

@@ -107,6 +107,9 @@ impl<'a> FileReader<'a> {
                 self.shared.queue.add(std::mem::take(&mut self.batch));
             }
             let digests = self.hash(&mut file, &stamp).map_err(unreadable)?;
+            if self.shared.queue.is_stopped() {
+                return Err(ScanError::Stopped);
+            }
             let after = FileStamp::of(&file.metadata().map_err(unreadable)?);
             if let Some(digests) = digests.filter(|_| after == stamp) {
                 if let Some(content) = self.shared.keep(&stamp, &self.buffer) {
@@ -118,7 +121,7 @@ impl<'a> FileReader<'a> {
         Err(ScanError::KeepsChanging { path })
     }
 
-    /// Computes the digests of exactly as many bytes as the stamp says; `None` where the file has more or fewer.
+    /// Computes the digests of exactly as many bytes as the stamp says; `None` where the file has more or fewer, or all was stopped.
     fn hash(&mut self, file: &mut File, stamp: &FileStamp) -> io::Result<Option<FileDigests>> {
         let mut whole = Hasher::new();
         let mut parts =
@@ -145,6 +148,9 @@ impl<'a> FileReader<'a> {
             }
             if length < wanted {
                 break;
+            }
+            if self.shared.queue.is_stopped() {
+                return Ok(None);
             }
         }
         let digest = Md5(whole.finalize().into());

@@ -1,6 +1,7 @@
 //! What nobody means to publish: keys, passwords, dumps, installed packages. Told by name, and by a look inside where a name alone
 //! would cry wolf.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -40,7 +41,10 @@ impl PrivacyCheck {
             }
         };
         let is_link = !full.ends_with(relative);
-        let target = || kind(full).or_else(|| full.ancestors().skip(1).find_map(secret_kind));
+        let target = || {
+            let above = || full.ancestors().skip(1).find_map(secret_kind);
+            kind(full).or_else(above).or_else(|| repository_kind(full))
+        };
         let kind = kind(relative).or_else(|| is_link.then(target).flatten())?;
         let globs = self.allow.as_gitignore();
         if globs
@@ -71,6 +75,13 @@ fn secret_kind(folder: &Path) -> Option<&'static str> {
         ".terraform" => "Terraform's state",
         _ => return None,
     })
+}
+
+/// Returns what a link leads to that ends in a repository's own folder. What git-annex keeps there are the files themselves.
+fn repository_kind(target: &Path) -> Option<&'static str> {
+    let mut rest = target.iter();
+    rest.find(|name| [".git", ".hg", ".svn"].map(OsStr::new).contains(name))?;
+    (rest.next() != Some(OsStr::new("annex"))).then_some("the files of a repository")
 }
 
 /// Bundlers and Expo write assets into folders of that name, which belong to the site; installers leave a package.json in each

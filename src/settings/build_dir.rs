@@ -57,6 +57,28 @@ pub(crate) fn build_dir(settings: &Settings, here: &Path) -> Result<PathBuf, Err
     }
 }
 
+/// Fails where `--local` would keep its objects in the build, and deploy them the next time.
+pub(crate) fn check_store(settings: &Settings, store: &Path) -> Result<(), Error> {
+    let place = |path: &Path| {
+        path.canonicalize()
+            .or_else(|_| std::path::absolute(path))
+            .ok()
+    };
+    let inside = || {
+        let (store, dir) = (place(store)?, place(settings.dir.as_ref()?)?);
+        let is_left_out = store.iter().any(|name| name == LOCAL_DIR);
+        Some(store.starts_with(dir) && !is_left_out)
+    };
+    if inside() != Some(true) {
+        return Ok(());
+    }
+    let text = format!(
+        "--local={} lies in the build, which is deployed",
+        store.display()
+    );
+    Err(Error::usage(text).hint("name a folder beside it"))
+}
+
 fn is_local_store(settings: &Settings, dir: &Path, here: &Path) -> bool {
     let within = |store: PathBuf| match (dir.canonicalize(), store.canonicalize()) {
         (Ok(dir), Ok(store)) => dir.starts_with(store),
@@ -172,6 +194,24 @@ mod tests {
                 error.hint.as_deref(),
                 Some("name `public` or `dist`, as an argument or by `dir` in deploy.toml")
             );
+        }
+    }
+
+    #[test]
+    fn what_local_keeps_is_no_part_of_the_build() {
+        let here = tempfile::tempdir().unwrap();
+        let build = here.path().join("public");
+        fs::create_dir(&build).unwrap();
+        let settings = settings(build.to_str());
+        for (store, is_apart) in [
+            ("public", false),
+            ("public/store", false),
+            ("public/.unstale-local", true),
+            ("public-store", true),
+            ("store", true),
+        ] {
+            let checked = check_store(&settings, &here.path().join(store));
+            assert_eq!(checked.is_ok(), is_apart, "{store}");
         }
     }
 

@@ -26,7 +26,7 @@ use crate::rules::header_rules::HeaderRules;
 use crate::rules::noise::NoiseRules;
 use crate::rules::redirects::Redirects;
 
-pub(crate) use build_dir::build_dir;
+pub(crate) use build_dir::{build_dir, check_store};
 pub(crate) use generator::{ExpectedBuild, build_folders, expected_builds};
 pub(crate) use new_redirects::WrittenRedirects;
 pub(crate) use site_files::{HEADERS_FILE, REDIRECTS_FILE, SiteFiles, UnservedLine, UnservedRules};

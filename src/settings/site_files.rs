@@ -1,6 +1,7 @@
 //! The `_headers` and `_redirects` files of a build, which are read and not uploaded, and how they join deploy.toml's rules.
 
 use std::fmt::Display;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::Settings;
@@ -104,13 +105,28 @@ fn names(globs: &List<GlobPattern>, name: &str) -> Result<bool, Error> {
 
 /// Reads a file; one that is not there says nothing.
 fn text(path: &Path) -> Result<String, Error> {
-    match std::fs::read_to_string(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        read => read.map_err(|error| {
-            unreadable(path, error)
-                .hint("whoever runs this needs to read the build, its folders too")
-        }),
+    let failed = |error: io::Error| {
+        let hint = match error.kind() {
+            ErrorKind::NotFound => "it is a link to nothing: remove it, or what it says is lost",
+            ErrorKind::InvalidData => "write it in UTF-8",
+            ErrorKind::InvalidInput => "it has to be a file",
+            _ => "whoever runs this needs to read the build, its folders too",
+        };
+        unreadable(path, error).hint(hint)
+    };
+    let metadata = match path.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => {
+            return Ok(String::new());
+        }
+        metadata => metadata.map_err(failed)?,
+    };
+    if metadata.is_dir() || metadata.is_file() {
+        return std::fs::read_to_string(path).map_err(failed);
     }
+    Err(failed(io::Error::new(
+        ErrorKind::InvalidInput,
+        "not a file",
+    )))
 }
 
 fn parsed<T>(path: &str, parsed: Result<T, Vec<headers_file::LineError>>) -> Result<T, Error> {
@@ -258,6 +274,22 @@ mod tests {
         let dir = build(&[]);
         let files = Settings::default().site_files(dir.path()).unwrap();
         assert!(files.headers.is_empty() && files.redirects.is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_an_error_and_not_waited_for() {
+        let dir = build(&[]);
+        let path = dir.path().join(HEADERS_FILE);
+        for (target, said) in [("nowhere", "a link to nothing"), ("/dev/tty", "a file")] {
+            std::os::unix::fs::symlink(target, &path).unwrap();
+            let error = Settings::default().site_files(dir.path()).unwrap_err();
+            assert!(error.hint.as_ref().unwrap().contains(said), "{error:?}");
+            std::fs::remove_file(&path).unwrap();
+        }
+        std::fs::write(&path, [0xFF]).unwrap();
+        let error = Settings::default().site_files(dir.path()).unwrap_err();
+        assert_eq!(error.hint.as_deref(), Some("write it in UTF-8"));
     }
 
     #[test]

@@ -293,6 +293,26 @@ async fn what_is_owed_to_a_distribution_that_is_gone_is_told_and_purged_once_it_
 }
 
 #[tokio::test]
+async fn a_debt_that_can_be_paid_is_paid_rather_than_dropped() {
+    let site = Site::of(&[("index.html", "<p>1"), ("a.html", "<p>a")]);
+    let world = deployed(&site).await;
+    world.warm(&site).await;
+    site.write("a.html", "<p>b");
+    deploy(&world, &site).with("--purge none").await.succeeds();
+    site.write("index.html", "<p>2");
+    let dies = crash_at(&world, deploy(&world, &site), 1, Side::Before, invalidates);
+    dies.await.unwrap();
+    let debts = debts(&world);
+    assert_eq!(debts.len(), 2);
+    let dropping = debts.iter().fold(deploy(&world, &site), |command, debt| {
+        command.with("--drop-debt").arg(debt)
+    });
+    dropping.await.succeeds();
+    world.assert_fresh(&site, "").await;
+    assert_clean(&world);
+}
+
+#[tokio::test]
 async fn a_dropped_debt_forgets_no_headers() {
     let site = Site::of(&[("index.html", "<p>1"), ("feed.json", "[]")]);
     rule(&site, "");

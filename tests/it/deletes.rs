@@ -136,6 +136,10 @@ async fn what_pages_load_stays_while_nobody_purges_the_pages() {
                 .await
                 .succeeds();
             again.says("`purge` = \"none\" leaves there");
+            for _ in 0..2 {
+                let without = world.deploy(&site).with("--distribution none --sweep");
+                without.with("--retain 0s").await.succeeds();
+            }
             assert!(left("report.json") && left("app.js"), "{flags}");
         }
         world.deploy(&site).with("--retain 0s").await.succeeds();

@@ -54,6 +54,18 @@ async fn the_first_signal_ends_in_order_and_the_next_deploy_completes() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_file_without_end_is_not_read_to_its_end() {
+    let (world, site) = (World::new().await, Site::of(&[("index.html", "<p>")]));
+    let endless = std::fs::File::create(site.dir().join("disk.img")).unwrap();
+    endless.set_len(1 << 40).unwrap();
+    let run = deploy(&world, &site).start();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    signal("INT", run.child.id());
+    run.ended().await.exits(130);
+}
+
 #[tokio::test]
 async fn what_hangs_is_not_waited_for_longer_than_some_seconds() {
     let [a, b, _] = builds();

@@ -20,6 +20,24 @@ fn links_inside_the_build_are_followed() {
 }
 
 #[test]
+fn links_into_a_repository_publish_none_of_it() {
+    let dir = folder(&["a", "sub/.git/config", "sub/.git/annex/x"]);
+    symlink("sub/.git/annex/x", dir.path().join("annexed")).expect("a link");
+    let build = run(dir.path(), &ScanOptions::default()).expect("a build");
+    assert_eq!(keys(&build), ["a", "annexed"]);
+    for (target, named) in [("sub/.git", "b/"), ("sub/.git/config", "b")] {
+        let link = dir.path().join("b");
+        symlink(target, &link).expect("a link");
+        let error = run(dir.path(), &ScanOptions::default()).unwrap_err();
+        assert!(
+            matches!(&error, ScanError::Private { entries, .. } if entries[0].path == named),
+            "{error}"
+        );
+        fs::remove_file(link).expect("gone");
+    }
+}
+
+#[test]
 fn links_that_lead_nowhere_good_are_errors_by_name() {
     type Check = fn(&ScanError) -> bool;
     let leaves: Check =
