@@ -281,7 +281,7 @@ mod tests {
     fn what_is_no_file_is_an_error_and_not_waited_for() {
         let dir = build(&[]);
         let path = dir.path().join(HEADERS_FILE);
-        for (target, said) in [("nowhere", "a link to nothing"), ("/dev/tty", "a file")] {
+        for (target, said) in [("nowhere", "a link to nothing"), ("/dev/null", "a file")] {
             std::os::unix::fs::symlink(target, &path).unwrap();
             let error = Settings::default().site_files(dir.path()).unwrap_err();
             assert!(error.hint.as_ref().unwrap().contains(said), "{error:?}");

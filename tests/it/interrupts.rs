@@ -60,9 +60,12 @@ async fn a_file_without_end_is_not_read_to_its_end() {
     let (world, site) = (World::new().await, Site::of(&[("index.html", "<p>")]));
     let endless = std::fs::File::create(site.dir().join("disk.img")).unwrap();
     endless.set_len(1 << 40).unwrap();
+    let gate = Gate::new();
+    at_request(&world, 1, |_| true, Fault::HoldBefore(gate.clone()));
     let run = deploy(&world, &site).start();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    gate.arrived().await;
     signal("INT", run.child.id());
+    gate.open();
     run.ended().await.exits(130);
 }
 
