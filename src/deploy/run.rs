@@ -94,8 +94,8 @@ async fn complete_targets(
 ) -> Result<(), Error> {
     let (cloudfront, job) = (context.aws.cloudfront(), context.job);
     let told = &remote.state.object.told;
-    survey::find_recorded(context.aws, job, told, targets).await?;
     targets.warn_of_left(told);
+    survey::find_recorded(context.aws, job, told, targets).await?;
     if job.rollback.is_none() {
         wanted_headers::prepare(&cloudfront, job, targets).await;
     }

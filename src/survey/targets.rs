@@ -146,12 +146,13 @@ impl ResolvedTargets {
         })
     }
 
-    /// Warns of distributions that were told of every change until now, where others are purged by now.
+    /// Warns of distributions that were told of every change until now, where others are purged by now. What could not be listed may
+    /// be found yet.
     pub(crate) fn warn_of_left(&mut self, told: &BTreeMap<String, ToldDistribution>) {
         let found: HashSet<&str> = self.found.iter().map(ResolvedDistribution::id).collect();
         let left = told.keys().filter(|id| !found.contains(id.as_str()));
         let left: Vec<&str> = left.map(String::as_str).collect();
-        if !found.is_empty() && !left.is_empty() {
+        if self.unlisted.is_none() && !found.is_empty() && !left.is_empty() {
             self.warnings.push(format!(
                 "{}: purged until now, and no more: where it still shows this site its edges keep old pages; `distribution` names it too",
                 left.join(", ")
